@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// `infra/test` sets this, so that a warning fails the build there but not a newcomer's build with
+/// a newer compiler.
+let strict = Context.environment["CONNECT_WARNINGS_AS_ERRORS"] != nil
+
+let settings: [SwiftSetting] =
+  [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let lifecycle = Target.Dependency.product(
+  name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let configuration = Target.Dependency.product(
+  name: "Configuration", package: "swift-configuration")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+
+let package = Package(
+  name: "connect",
+  platforms: [.macOS(.v15), .iOS(.v18)],
+  products: [
+    .executable(name: "connect", targets: ["ConnectCommand"]),
+    .library(name: "ConnectClient", targets: ["ConnectClient"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.6.3"),
+    .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
+    .package(
+      url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.1.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CHiredis",
+      providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+    .target(
+      name: "Redis", dependencies: ["CHiredis", nioCore, nioPosix, logging, deque],
+      swiftSettings: settings),
+    .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
+    .target(name: "WebSocket", dependencies: [nioCore], swiftSettings: settings),
+    .target(
+      name: "MessageBus", dependencies: ["Redis", "ConnectProtocol", nioCore, crypto, logging],
+      resources: [.embedInCode("Scripts")],
+      swiftSettings: settings),
+    .target(name: "PlainHTTP", dependencies: [nioCore, nioHTTP1], swiftSettings: settings),
+    .target(
+      name: "Management", dependencies: ["PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle],
+      swiftSettings: settings),
+    .target(
+      name: "Messaging",
+      dependencies: ["MessageBus", "Redis", "ConnectProtocol", nioCore, lifecycle, logging],
+      swiftSettings: settings),
+    .target(
+      name: "Gateway",
+      dependencies: [
+        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "PlainHTTP", nioCore, nioPosix,
+        nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, deque,
+      ],
+      resources: [.embedInCode("DemoPage/Page")],
+      swiftSettings: settings),
+    .target(
+      name: "ConnectClient",
+      dependencies: [
+        "ConnectProtocol", "WebSocket", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, deque,
+      ],
+      swiftSettings: settings),
+    .target(name: "LocalRedis", swiftSettings: settings),
+    .executableTarget(
+      name: "ConnectCommand",
+      dependencies: [
+        "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
+        "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging, histogram, jwtKit,
+        nioCore, nioPosix,
+      ],
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

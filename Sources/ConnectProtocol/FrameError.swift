@@ -1,0 +1,62 @@
+/// Why a payload is no frame.
+public struct FrameError: Error, Hashable, Sendable {
+  /// What is wrong, as far as it decides the answer.
+  public enum Kind: Hashable, Sendable {
+    /// No strict JSON object, or a field is missing or of the wrong kind.
+    case malformed
+    /// A `type` that is not served.
+    case unknownType
+    /// The `to` of a `send` is no user name.
+    case invalidRecipient
+    /// The `id` of a `send` or `ping` is not one.
+    case invalidID
+    /// The payload is not UTF-8: the connection is closed with 1007.
+    case notUTF8
+  }
+
+  /// What is wrong.
+  public var kind: Kind
+
+  /// What is wrong and at which byte, in one short English sentence without a full stop. Holds
+  /// nothing of the payload, so it may be sent and logged.
+  public var message: String
+
+  /// The frame's id when it was a `send` whose JSON and id are sound: what to answer `rejected`
+  /// with. Where it is nil, the answer is `error`.
+  public var messageID: MessageID?
+
+  /// An error with everything chosen.
+  public init(kind: Kind, message: String, messageID: MessageID? = nil) {
+    self.kind = kind
+    self.message = message
+    self.messageID = messageID
+  }
+
+  /// The code to answer with; nil when the connection is to be closed instead.
+  public var code: RejectionCode? {
+    switch kind {
+    case .malformed: .malformed
+    case .unknownType: .unknownType
+    case .invalidRecipient: .invalidRecipient
+    case .invalidID: .invalidID
+    case .notUTF8: nil
+    }
+  }
+}
+
+extension FrameError: CustomStringConvertible {
+  /// The message.
+  public var description: String { message }
+}
+
+extension FrameError {
+  /// What a failed scan of `payload` means. Broken UTF-8 anywhere outweighs everything else, so
+  /// this looks at the whole payload, which a sound frame never pays for.
+  init(_ failure: JSONScanner.Failure, in payload: UnsafeRawBufferPointer) {
+    if let position = UTF8Check.firstInvalidByte(in: payload) {
+      self.init(kind: .notUTF8, message: "not UTF-8 at byte \(position)")
+    } else {
+      self.init(kind: .malformed, message: "\(failure.reason) at byte \(failure.position)")
+    }
+  }
+}

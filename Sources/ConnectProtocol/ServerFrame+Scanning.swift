@@ -1,0 +1,192 @@
+extension ServerFrame {
+  /// Reads the payload of one text message.
+  ///
+  /// As strict as `ClientFrame.scan`, and as safe; unknown fields are ignored, and an unknown type
+  /// is no error but `unknown`. Of duplicate keys the last counts.
+  public static func scan(
+    _ payload: UnsafeRawBufferPointer
+  ) throws(FrameError) -> ServerFrame {
+    var fields = Fields()
+    do throws(JSONScanner.Failure) {
+      try fields.scan(payload)
+    } catch {
+      throw FrameError(error, in: payload)
+    }
+    let type = try FrameField("type", fields.type).string()
+    switch type {
+    case "message": return .message(try fields.asMessage())
+    case "accepted": return try fields.asAccepted()
+    case "delivered": return .delivered(try fields.asDelivered())
+    case "rejected": return .rejected(try fields.asRejected())
+    case "welcome": return .welcome(try fields.asWelcome())
+    case "live": return .live(try FrameField("offset", fields.offset).offset())
+    case "pong": return .pong(id: try FrameField("id", fields.id).optionalString()?.text)
+    case "goodbye": return try fields.asGoodbye()
+    case "error": return try fields.asError()
+    default: return .unknown(type: type.text)
+    }
+  }
+
+  /// The fields of all types, as found: which type it is may come last.
+  private struct Fields {
+    var type: JSONToken?
+    var offset: JSONToken?
+    var from: JSONToken?
+    var id: JSONToken?
+    var at: JSONToken?
+    var body: JSONToken?
+    var by: JSONToken?
+    var device: JSONToken?
+    var ids: JSONToken?
+    var code: JSONToken?
+    var message: JSONToken?
+    var retryable: JSONToken?
+    var retryAfter: JSONToken?
+    var reconnectAfter: JSONToken?
+    var user: JSONToken?
+    var connection: JSONToken?
+    var gateway: JSONToken?
+    var gap: JSONToken?
+    var limits: JSONToken?
+    var pingSeconds: JSONToken?
+
+    mutating func scan(_ payload: UnsafeRawBufferPointer) throws(JSONScanner.Failure) {
+      var scanner = JSONScanner(payload)
+      try scanner.beginObject()
+      while let key = try scanner.nextKey() {
+        let value = try scanner.value()
+        switch key {
+        case "type": type = value
+        case "offset": offset = value
+        case "from": from = value
+        case "id": id = value
+        case "at": at = value
+        case "body": body = value
+        case "by": by = value
+        case "device": device = value
+        case "ids": ids = value
+        case "code": code = value
+        case "message": message = value
+        case "retryable": retryable = value
+        case "retryAfterMs": retryAfter = value
+        case "reconnectAfterMs": reconnectAfter = value
+        case "user": user = value
+        case "connection": connection = value
+        case "gateway": gateway = value
+        case "gap": gap = value
+        case "limits": limits = value
+        case "pingSeconds": pingSeconds = value
+        default: break
+        }
+      }
+      try scanner.finish()
+    }
+
+    func asMessage() throws(FrameError) -> Message {
+      Message(
+        offset: try FrameField("offset", offset).offset(),
+        from: try FrameField("from", from).user(),
+        id: try FrameField("id", id).messageID(),
+        at: try FrameField("at", at).number(),
+        body: try FrameField("body", body).anything().range)
+    }
+
+    func asAccepted() throws(FrameError) -> ServerFrame {
+      .accepted(
+        id: try FrameField("id", id).messageID(),
+        offset: try FrameField("offset", offset).offset())
+    }
+
+    func asDelivered() throws(FrameError) -> Delivered {
+      Delivered(
+        offset: try FrameField("offset", offset).offset(),
+        by: try FrameField("by", by).user(),
+        device: try FrameField("device", device).device(),
+        ids: try FrameField("ids", ids).messageIDs(),
+        at: try FrameField("at", at).number())
+    }
+
+    func asRejected() throws(FrameError) -> Rejected {
+      Rejected(
+        id: try FrameField("id", id).messageID(),
+        code: try FrameField("code", code).string().text,
+        message: try FrameField("message", message).string().text,
+        retryable: try FrameField("retryable", retryable).bool(),
+        retryAfterMilliseconds: try FrameField("retryAfterMs", retryAfter).optionalNumber())
+    }
+
+    func asGoodbye() throws(FrameError) -> ServerFrame {
+      .goodbye(
+        code: try FrameField("code", code).number(),
+        reconnectAfterMilliseconds: try FrameField("reconnectAfterMs", reconnectAfter).number())
+    }
+
+    func asError() throws(FrameError) -> ServerFrame {
+      .error(
+        code: try FrameField("code", code).string().text,
+        message: try FrameField("message", message).string().text)
+    }
+
+    func asWelcome() throws(FrameError) -> Welcome {
+      Welcome(
+        user: try FrameField("user", user).user(),
+        device: try FrameField("device", device).device(),
+        connection: try FrameField("connection", connection).string().text,
+        gateway: try FrameField("gateway", gateway).string().text,
+        offset: try FrameField("offset", offset).offset(),
+        gap: try FrameField("gap", gap).bool(),
+        limits: try FrameField("limits", limits).limits(),
+        pingSeconds: try FrameField("pingSeconds", pingSeconds).number())
+    }
+  }
+}
+
+// MARK: - Fields with an inside
+
+extension FrameField {
+  /// An array of message ids.
+  fileprivate func messageIDs() throws(FrameError) -> [MessageID] {
+    let token = try anything()
+    guard token.kind == .array else { throw wrong(.malformed, "must be an array") }
+    var elements: [JSONToken] = []
+    do throws(JSONScanner.Failure) {
+      var scanner = JSONScanner(token)
+      try scanner.beginArray()
+      while let element = try scanner.nextElement() { elements.append(element) }
+    } catch {
+      throw FrameError(error, in: token.bytes)
+    }
+    var ids: [MessageID] = []
+    ids.reserveCapacity(elements.count)
+    for element in elements { ids.append(try FrameField(name, element).messageID()) }
+    return ids
+  }
+
+  /// The limits of a welcome.
+  fileprivate func limits() throws(FrameError) -> ServerFrame.Limits {
+    let token = try anything()
+    guard token.kind == .object else { throw wrong(.malformed, "must be an object") }
+    var frameBytes: JSONToken?
+    var unacked: JSONToken?
+    var sendsPerSecond: JSONToken?
+    do throws(JSONScanner.Failure) {
+      var scanner = JSONScanner(token)
+      try scanner.beginObject()
+      while let key = try scanner.nextKey() {
+        let value = try scanner.value()
+        switch key {
+        case "frameBytes": frameBytes = value
+        case "unacked": unacked = value
+        case "sendsPerSecond": sendsPerSecond = value
+        default: break
+        }
+      }
+    } catch {
+      throw FrameError(error, in: token.bytes)
+    }
+    return ServerFrame.Limits(
+      frameBytes: try FrameField("frameBytes", frameBytes).number(),
+      unacked: try FrameField("unacked", unacked).number(),
+      sendsPerSecond: try FrameField("sendsPerSecond", sendsPerSecond).number())
+  }
+}

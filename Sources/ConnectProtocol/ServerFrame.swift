@@ -1,0 +1,148 @@
+/// What a server sends, as a client sees it.
+public enum ServerFrame: Hashable, Sendable {
+  /// First of all: who the server takes the client for, and where replay starts.
+  case welcome(Welcome)
+  /// The replay has caught up with this offset.
+  case live(Offset)
+  /// A message for this user.
+  case message(Message)
+  /// A device acked messages that this user had sent with `receipt`.
+  case delivered(Delivered)
+  /// The message is durable; the offset is the one its recipient will see.
+  case accepted(id: MessageID, offset: Offset)
+  /// The message was not taken.
+  case rejected(Rejected)
+  /// The answer to a ping.
+  case pong(id: String?)
+  /// A planned close follows; see `CloseCode`.
+  case goodbye(code: UInt16, reconnectAfterMilliseconds: Int)
+  /// A frame made no sense to the server; see `RejectionCode`.
+  case error(code: String, message: String)
+  /// A frame of a newer server: to be ignored.
+  case unknown(type: String)
+}
+
+extension ServerFrame {
+  /// The first frame of a connection.
+  public struct Welcome: Hashable, Sendable {
+    /// The user that the token names.
+    public var user: UserName
+    /// The device that was asked for.
+    public var device: DeviceName
+    /// The connection's name in the server's logs.
+    public var connection: String
+    /// The gateway's name.
+    public var gateway: String
+    /// Replay starts after this offset.
+    public var offset: Offset
+    /// Whether retention has removed messages that this device never acked.
+    public var gap: Bool
+    /// What the client must keep to.
+    public var limits: Limits
+    /// How often the server pings, in seconds; silence of two periods closes the connection.
+    public var pingSeconds: Int
+
+    /// A welcome with everything chosen.
+    public init(
+      user: UserName, device: DeviceName, connection: String, gateway: String, offset: Offset,
+      gap: Bool, limits: Limits, pingSeconds: Int
+    ) {
+      self.user = user
+      self.device = device
+      self.connection = connection
+      self.gateway = gateway
+      self.offset = offset
+      self.gap = gap
+      self.limits = limits
+      self.pingSeconds = pingSeconds
+    }
+  }
+
+  /// What the server holds a client to.
+  public struct Limits: Hashable, Sendable {
+    /// The largest frame, in bytes.
+    public var frameBytes: Int
+    /// How many messages the server pushes ahead of the client's acks.
+    public var unacked: Int
+    /// How many `send` frames a second it takes.
+    public var sendsPerSecond: Int
+
+    /// Limits with everything chosen.
+    public init(frameBytes: Int, unacked: Int, sendsPerSecond: Int) {
+      self.frameBytes = frameBytes
+      self.unacked = unacked
+      self.sendsPerSecond = sendsPerSecond
+    }
+  }
+
+  /// A message on its way out.
+  public struct Message: Hashable, Sendable {
+    /// Its place in the mailbox, and its identity.
+    public var offset: Offset
+    /// Who sent it.
+    public var from: UserName
+    /// What the sender calls it.
+    public var id: MessageID
+    /// When the server took it, in milliseconds since 1970.
+    public var at: UInt64
+    /// Where the payload that was scanned holds the body: one JSON value, byte for byte.
+    public var body: Range<Int>
+
+    /// A message with everything chosen.
+    public init(offset: Offset, from: UserName, id: MessageID, at: UInt64, body: Range<Int>) {
+      self.offset = offset
+      self.from = from
+      self.id = id
+      self.at = at
+      self.body = body
+    }
+  }
+
+  /// A receipt.
+  public struct Delivered: Hashable, Sendable {
+    /// Its place in the sender's mailbox.
+    public var offset: Offset
+    /// Whose device acked.
+    public var by: UserName
+    /// Which device it was.
+    public var device: DeviceName
+    /// The messages that it acked.
+    public var ids: [MessageID]
+    /// When it acked, in milliseconds since 1970.
+    public var at: UInt64
+
+    /// A receipt with everything chosen.
+    public init(offset: Offset, by: UserName, device: DeviceName, ids: [MessageID], at: UInt64) {
+      self.offset = offset
+      self.by = by
+      self.device = device
+      self.ids = ids
+      self.at = at
+    }
+  }
+
+  /// A refusal of one message.
+  public struct Rejected: Hashable, Sendable {
+    /// The message; a `send` without a readable id is answered by `error` instead.
+    public var id: MessageID
+    /// A `RejectionCode`, or what a newer server says.
+    public var code: String
+    /// What is wrong, for a developer to read.
+    public var message: String
+    /// Whether the same message, sent again with `retry`, may be taken.
+    public var retryable: Bool
+    /// How long to wait before that, if the server knows.
+    public var retryAfterMilliseconds: Int?
+
+    /// A refusal with everything chosen.
+    public init(
+      id: MessageID, code: String, message: String, retryable: Bool, retryAfterMilliseconds: Int?
+    ) {
+      self.id = id
+      self.code = code
+      self.message = message
+      self.retryable = retryable
+      self.retryAfterMilliseconds = retryAfterMilliseconds
+    }
+  }
+}

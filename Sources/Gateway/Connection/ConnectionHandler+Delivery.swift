@@ -1,0 +1,120 @@
+import ConnectProtocol
+import MessageBus
+import NIOCore
+import Redis
+
+/// What the client is sent, and what it acks.
+extension ConnectionHandler {
+  /// A message for this user has come through the gateway's stream.
+  func push(_ push: PushedMessage) {
+    guard self.session.isOpen else { return }
+    switch self.delivery.push(
+      previous: push.previous, offset: push.offset, canWrite: self.canWrite)
+    {
+    case .send:
+      self.write { $0.writeImmutableBuffer(push.frame) }
+      self.delivery.sent(push.offset, receipt: push.receipt)
+    case .skip:
+      break
+    case .fallBehind:
+      self.requestPage()
+    }
+  }
+
+  /// Reads the mailbox, if that is due and the socket takes more.
+  func requestPage() {
+    guard self.session.isOpen, let maximum = self.delivery.nextPage(canWrite: self.canWrite) else {
+      return
+    }
+    self.loop.pages.request(
+      PageReader.Request(
+        mailbox: self.loop.configuration.keys.mailbox(self.user), after: self.delivery.last,
+        maximum: maximum, connection: self))
+  }
+
+  func pageArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
+    guard self.session.isOpen else { return self.delivery.pageFailed() }
+    guard case .success(let entries) = result else {
+      self.delivery.pageFailed()
+      return self.loop.retryLater(self)
+    }
+    var isComplete = true
+    for entry in entries {
+      guard self.delivery.mayWrite(canWrite: self.canWrite) else {
+        isComplete = false
+        break
+      }
+      if let envelope = entry.envelope {
+        self.write { $0.writeMailboxEntry(entry, envelope) }
+        self.delivery.sent(entry.offset, receipt: .init(envelope))
+      } else {
+        self.delivery.skipped(entry.offset)
+      }
+    }
+    switch self.delivery.pageEnded(entries: entries.count, isComplete: isComplete) {
+    case .none: break
+    case .more: self.requestPage()
+    case .live(let offset): self.writeText { _ = $0.writeLive(offset) }
+    }
+  }
+
+  // MARK: Acks
+
+  func ack(_ offset: Offset) {
+    guard let receipts = self.delivery.ack(offset) else { return }
+    self.publish(receipts)
+    self.receipts.acked(self.delivery.acked)
+    self.cursorMayHaveMoved()
+    self.requestPage()
+  }
+
+  /// Tells senders that this device has their messages.
+  private func publish(_ receipts: [DeliveryStateMachine.Receipt]) {
+    var bySender: [UserName: [DeliveryStateMachine.Receipt]] = [:]
+    for receipt in receipts { bySender[receipt.to, default: []].append(receipt) }
+    for (sender, receipts) in bySender {
+      // Ids need no escaping: their alphabet has neither quotes nor backslashes.
+      var json = "[\"" + receipts.map(\.id.text).joined(separator: "\",\"") + "\"]"
+      json.withUTF8 { utf8 in
+        self.loop.producer.publish(
+          .delivered(
+            by: self.user, device: self.device, to: sender, idsJSON: UnsafeRawBufferPointer(utf8)),
+          token: .receipts(self, receipts))
+      }
+      self.receipts.publishing()
+    }
+  }
+
+  /// The bus has answered receipts.
+  func receiptsPublished(
+    _ receipts: [DeliveryStateMachine.Receipt], _ result: Result<Offset, RedisError>
+  ) {
+    let isTaken = if case .success = result { true } else { false }
+    self.receipts.published(receipts, isTaken: isTaken)
+    if !isTaken, self.context != nil { self.loop.retryLater(self) }
+    self.cursorMayHaveMoved()
+  }
+
+  private func cursorMayHaveMoved() {
+    if self.receipts.safe > self.storedCursor { self.loop.storeCursorLater(self) }
+  }
+
+  /// Something failed a while ago.
+  func retry() {
+    let receipts = self.receipts.takeFailed()
+    if !receipts.isEmpty { self.publish(receipts) }
+    self.requestPage()
+  }
+}
+
+extension DeliveryStateMachine.Receipt {
+  /// Nil if the sender did not ask for one.
+  init?(_ envelope: Envelope) {
+    guard envelope.kind == .message, envelope.flags.contains(.receipt) else { return nil }
+    let names = envelope.bytes.withUnsafeBytes { raw in
+      (UserName(utf8: envelope.from(in: raw)), MessageID(utf8: envelope.id(in: raw)))
+    }
+    guard let to = names.0, let id = names.1 else { return nil }
+    self.init(to: to, id: id)
+  }
+}

@@ -1,0 +1,186 @@
+import ConnectProtocol
+import MessageBus
+import NIOCore
+import WebSocket
+
+/// One WebSocket: carries out what its state machines decide.
+///
+/// Bound to its channel's event loop. An idle connection holds no buffer, no timer and no task: the
+/// loop's clock visits it.
+final class ConnectionHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  let user: UserName
+  let device: DeviceName
+  /// Unique among the instance's connections.
+  let id: String
+  let loop: GatewayLoop
+  let since: Offset?
+  private let tokenExpires: Double
+
+  var context: ChannelHandlerContext?
+  var session = SessionStateMachine()
+  var delivery: DeliveryStateMachine
+  var receipts = ReceiptTracker()
+  var sendRate: TokenBucket
+  /// The cursor as Redis has it.
+  var storedCursor = Offset.zero
+
+  private var decoder: WebSocketDecoder
+  /// What is written within one turn of the loop goes out as one buffer.
+  private var output = ByteBuffer()
+  private var isDirty = false
+
+  init(
+    loop: GatewayLoop, user: UserName, device: DeviceName, since: Offset?, tokenExpires: Double
+  ) {
+    self.loop = loop
+    self.user = user
+    self.device = device
+    self.id = loop.nextConnectionID()
+    self.since = since
+    self.tokenExpires = tokenExpires
+    let configuration = loop.configuration
+    self.decoder = WebSocketDecoder(
+      role: .server, maximumMessageBytes: configuration.frameBytes)
+    self.delivery = DeliveryStateMachine(start: .zero, window: configuration.unackedMessages)
+    self.sendRate = TokenBucket(
+      perSecond: configuration.sendsPerSecond, burstSeconds: GatewayLimits.sendBurstSeconds,
+      now: NIODeadline.now().uptimeNanoseconds)
+  }
+
+  // MARK: The channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    // Nothing is read before `welcome`: what the client says meanwhile waits in the kernel.
+    self.setReading(false)
+    self.register()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    self.decoder.append(self.unwrapInboundIn(data))
+    self.session.heard()
+    if self.session.state != .opening { self.serveFrames() }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    let isWritable = context.channel.isWritable
+    // A client that does not read is not read from either, so that answers to its sends are bounded.
+    if self.session.state != .opening { self.setReading(isWritable) }
+    if isWritable { self.requestPage() }
+    context.fireChannelWritabilityChanged()
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    self.ended()
+    context.fireChannelInactive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { self.ended() }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // The socket failed: a client that vanished is no news to anybody.
+    context.close(promise: nil)
+  }
+
+  private func ended() {
+    guard self.context != nil else { return }
+    self.session.disconnected()
+    self.context = nil
+    self.deregister()
+  }
+
+  /// Serves what has arrived. Also called when the session has opened, for what came with the upgrade.
+  func serveFrames() {
+    do throws(WebSocketError) {
+      while self.context != nil, let event = try self.decoder.next() { self.handle(event) }
+    } catch {
+      self.close(CloseCode(rawValue: error.closeCode), error.message)
+    }
+  }
+
+  func setReading(_ isReading: Bool) {
+    guard let options = self.context?.channel.syncOptions else { return }
+    // Fails only when the channel is closed, and then there is nothing to read.
+    try? options.setOption(.autoRead, value: isReading)
+  }
+
+  // MARK: Writing
+
+  /// Whether the socket takes more, so that a push may be written.
+  var canWrite: Bool {
+    guard let context = self.context, self.session.isOpen else { return false }
+    return context.channel.isWritable
+      && self.output.readableBytes < GatewayLimits.writeBufferHighBytes
+  }
+
+  /// Appends frames to what goes out at the end of this turn of the loop.
+  func write(_ body: (inout ByteBuffer) -> Void) {
+    guard self.context != nil else { return }
+    body(&self.output)
+    guard !self.isDirty else { return }
+    self.isDirty = true
+    self.loop.flushLater(self)
+  }
+
+  /// Appends a frame of JSON.
+  func writeText(_ body: (inout ByteBuffer) -> Void) {
+    self.write { $0.writeWebSocketFrame(.text) { body(&$0) } }
+  }
+
+  func flush() {
+    self.isDirty = false
+    guard let context = self.context, self.output.readableBytes > 0 else { return }
+    let output = self.output
+    self.output = ByteBuffer()
+    context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
+  }
+
+  // MARK: Closing
+
+  /// Closes with a code of the protocol: the close frame, then the socket when the client has answered
+  /// or the time for that is over.
+  func close(_ code: CloseCode, _ reason: String) {
+    guard let context = self.context, self.session.close() else { return }
+    self.write { $0.writeWebSocketClose(code: code.rawValue, reason: reason) }
+    self.flush()
+    self.setReading(true)
+    let channel = context.channel
+    context.eventLoop.scheduleTask(in: .milliseconds(GatewayLimits.closeMilliseconds)) {
+      channel.close(promise: nil)
+    }
+  }
+
+  /// The client closes: answer, then end.
+  func closeReceived(_ code: UInt16?) {
+    guard let context = self.context else { return }
+    if self.session.closeReceived() {
+      self.write { buffer in
+        buffer.writeWebSocketClose(code: code ?? CloseCode.normal.rawValue, reason: "")
+      }
+      self.flush()
+    }
+    context.close(promise: nil)
+  }
+
+  // MARK: The clock
+
+  /// A ping period has passed.
+  ///
+  /// - Parameter now: seconds since 1970.
+  func periodPassed(now: Double) {
+    switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {
+    case .ping:
+      self.write { $0.writeWebSocketFrame(.ping) { _ in } }
+      self.delivery.checkPosition()
+      self.requestPage()
+    case .close(let code):
+      let reason = code == .tokenExpired ? "the token has expired" : "nothing came for two periods"
+      self.close(code, reason)
+    case .none:
+      break
+    }
+  }
+}

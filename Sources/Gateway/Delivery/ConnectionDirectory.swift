@@ -1,0 +1,67 @@
+import ConnectProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Which connections of this instance are whose, across all its event loops.
+final class ConnectionDirectory: Sendable {
+  private struct Entry {
+    let device: DeviceName
+    let handler: NIOLoopBound<ConnectionHandler>
+    let identity: ObjectIdentifier
+  }
+
+  private struct State {
+    var users: [UserName: [Entry]] = [:]
+    var count = 0
+    var lastID: UInt64 = 0
+  }
+
+  private let state = NIOLockedValueBox(State())
+  /// Tells the connections of this start from those of an earlier one under the same instance id.
+  private let epoch = String(UInt64(SystemClock.secondsSince1970() * 1_000), radix: 36)
+
+  /// How many connections there are.
+  var count: Int { self.state.withLockedValue { $0.count } }
+
+  func nextConnectionID() -> String {
+    let number = self.state.withLockedValue { state in
+      state.lastID += 1
+      return state.lastID
+    }
+    return "\(self.epoch).\(String(number, radix: 36))"
+  }
+
+  /// Adds a connection, on its event loop.
+  ///
+  /// - Returns: the older connection of the same device, which must go.
+  func add(_ connection: ConnectionHandler) -> NIOLoopBound<ConnectionHandler>? {
+    let entry = Entry(
+      device: connection.device,
+      handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
+      identity: ObjectIdentifier(connection))
+    return self.state.withLockedValue { state in
+      let older = state.users[connection.user]?.last { $0.device == entry.device }
+      state.users[connection.user, default: []].append(entry)
+      state.count += 1
+      return older?.handler
+    }
+  }
+
+  /// Removes a connection; once is enough, more does no harm.
+  func remove(_ connection: ConnectionHandler) {
+    self.state.withLockedValue { state in
+      guard var entries = state.users.removeValue(forKey: connection.user) else { return }
+      let before = entries.count
+      entries.removeAll { $0.identity == ObjectIdentifier(connection) }
+      state.count -= before - entries.count
+      if !entries.isEmpty { state.users[connection.user] = entries }
+    }
+  }
+
+  /// The connections of each user, in the order of `users`, under one lock.
+  func connections(of users: [UserName]) -> [[NIOLoopBound<ConnectionHandler>]] {
+    self.state.withLockedValue { state in
+      users.map { state.users[$0]?.map(\.handler) ?? [] }
+    }
+  }
+}

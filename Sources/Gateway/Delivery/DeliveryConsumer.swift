@@ -1,0 +1,110 @@
+import ConnectProtocol
+import Logging
+import MessageBus
+import NIOCore
+import Redis
+
+/// Reads the gateway's own `outgoing` stream and hands what it finds to the loops of the sockets.
+///
+/// Its executor is the event loop of its connections to Redis, so that nothing hops between a reply
+/// and the frames made of it.
+actor DeliveryConsumer {
+  private let loop: GatewayLoop
+  private let loops: [GatewayLoop]
+  private let directory: ConnectionDirectory
+  private let consumer: GroupConsumer
+  private let stream: RedisKey
+  private let logger: Logger
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    self.loop.eventLoop.executor.asUnownedSerialExecutor()
+  }
+
+  /// - Parameter reader: a client on the first loop, for this consumer alone.
+  init(
+    loops: [GatewayLoop], directory: ConnectionDirectory, reader: any RedisClient, logger: Logger
+  ) {
+    let loop = loops[0]
+    self.loop = loop
+    self.loops = loops
+    self.directory = directory
+    self.stream = loop.configuration.keys.outgoing(loop.configuration.id)
+    self.consumer = GroupConsumer(
+      stream: self.stream, group: "gateway", name: "gateway", reader: reader, client: loop.client)
+    self.logger = logger
+  }
+
+  /// Reads until the task is cancelled and the reader closed.
+  ///
+  /// - Parameter onReady: called each time the stream is known to exist.
+  func run(onReady: @escaping @Sendable () -> Void) async {
+    await self.consumer.run(logger: self.logger) { wasCreated throws(RedisError) in
+      try await self.started(wasCreated: wasCreated)
+      onReady()
+    } handle: { entries throws(RedisError) in
+      self.deliver(entries)
+      try await self.consumer.finish(entries)
+    }
+  }
+
+  /// A stream that had to be made anew: messaging took this gateway for gone, and forgot its sessions.
+  private func started(wasCreated: Bool) async throws(RedisError) {
+    var batch = RedisBatch()
+    batch.append(
+      key: self.stream, "EXPIRE", "\(self.stream)", "\(BusLimits.gatewayTimeToLiveSeconds)")
+    try await self.loop.client.execute(batch).check()
+    guard wasCreated else { return }
+    for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
+  }
+
+  private func deliver(_ entries: [StreamEntry]) {
+    let deliveries = entries.flatMap { $0.payload.map(Delivery.list) ?? [] }
+    var pushes: [PushedMessage] = []
+    pushes.reserveCapacity(deliveries.count)
+    for delivery in deliveries {
+      switch delivery {
+      case .push(let previous, let offset, let envelope):
+        guard let user = envelope.recipient else { continue }
+        pushes.append(Self.message(user, previous, offset, envelope))
+      case .replaced(let user, let connection):
+        self.replace(user, connection)
+      }
+    }
+    self.hand(pushes)
+  }
+
+  private static func message(
+    _ user: UserName, _ previous: Offset, _ offset: Offset, _ envelope: Envelope
+  ) -> PushedMessage {
+    var frame = ByteBuffer()
+    frame.writeMailboxEntry(Mailbox.Entry(offset: offset, envelope: envelope), envelope)
+    return PushedMessage(
+      user: user, previous: previous, offset: offset, frame: frame,
+      receipt: DeliveryStateMachine.Receipt(envelope))
+  }
+
+  /// One task per loop and batch, whatever the number of messages.
+  private func hand(_ pushes: [PushedMessage]) {
+    let targets = self.directory.connections(of: pushes.map(\.user))
+    for loop in self.loops {
+      var work: [(NIOLoopBound<ConnectionHandler>, PushedMessage)] = []
+      for (push, connections) in zip(pushes, targets) {
+        for connection in connections where connection.eventLoop === loop.eventLoop {
+          work.append((connection, push))
+        }
+      }
+      guard !work.isEmpty else { continue }
+      loop.eventLoop.execute { [work] in
+        for (connection, push) in work { connection.value.push(push) }
+      }
+    }
+  }
+
+  private func replace(_ user: UserName, _ id: String) {
+    for connection in self.directory.connections(of: [user])[0] {
+      connection.eventLoop.execute {
+        if connection.value.id == id { connection.value.replaced() }
+      }
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import ConnectProtocol
+import DequeModule
+
+/// Decides what one connection is sent, and when the mailbox must be read.
+///
+/// The mailbox is the queue: nothing waits here. A connection remembers the last offset that it was
+/// sent. A push that continues there is sent at once; any other makes the connection fall *behind*,
+/// and it reads the mailbox from its last offset until it has caught up. Reconnecting, replaying and
+/// recovering from whatever was lost are all that one path.
+///
+/// Pure: the handler asks, carries out, and tells what came of it.
+struct DeliveryStateMachine {
+  enum State: Hashable {
+    /// All that is known to be in the mailbox was sent. May become `.behind`.
+    case current
+    /// Something may be in the mailbox that was not sent. It is read as soon as the socket takes more
+    /// and the client has acked enough. May become `.paging`.
+    case behind
+    /// The mailbox is being read. `missed` is the highest offset that was pushed meanwhile. May become
+    /// `.current` or `.behind`.
+    case paging(maximum: Int, missed: Offset)
+  }
+
+  /// A message that was sent and not acked. Its sender may want to know when it is.
+  struct Unacked {
+    var offset: Offset
+    var receipt: Receipt?
+  }
+
+  /// Who wants to know, and of which message.
+  struct Receipt: Hashable {
+    var to: UserName
+    var id: MessageID
+  }
+
+  private(set) var state = State.behind
+  /// The last offset that was sent, or that the client said it has.
+  private(set) var last: Offset
+  /// All up to here was acked.
+  private(set) var acked: Offset
+  private var unacked = Deque<Unacked>()
+  private let window: Int
+  private var pageEntries = GatewayLimits.firstPageEntries
+  private var isLive = false
+
+  /// - Parameters:
+  ///   - start: replay begins after it.
+  ///   - window: how many messages may be unacked.
+  init(start: Offset, window: Int) {
+    precondition(window > 0)
+    self.last = start
+    self.acked = start
+    self.window = window
+  }
+
+  /// The number of messages that were sent and are not acked.
+  var unackedCount: Int { self.unacked.count }
+
+  enum PushAction: Hashable {
+    /// Send it, then call `sent`.
+    case send
+    /// The client has it.
+    case skip
+    /// The mailbox will be read instead. Ask `nextPage`.
+    case fallBehind
+  }
+
+  /// A message was pushed.
+  ///
+  /// - Parameter previous: the offset before it in the mailbox; zero when that is not known.
+  mutating func push(previous: Offset, offset: Offset, canWrite: Bool) -> PushAction {
+    guard offset > self.last else { return .skip }
+    switch self.state {
+    case .current:
+      if previous != .zero, previous <= self.last, canWrite, self.unacked.count < self.window {
+        return .send
+      }
+      self.state = .behind
+    case .behind:
+      break
+    case .paging(let maximum, let missed):
+      self.state = .paging(maximum: maximum, missed: max(missed, offset))
+    }
+    return .fallBehind
+  }
+
+  /// A message was written to the socket.
+  mutating func sent(_ offset: Offset, receipt: Receipt?) {
+    precondition(offset > self.last, "messages are sent in the order of the mailbox")
+    self.last = offset
+    self.unacked.append(Unacked(offset: offset, receipt: receipt))
+  }
+
+  /// An entry was passed over that this release cannot read.
+  mutating func skipped(_ offset: Offset) { self.last = max(self.last, offset) }
+
+  /// Whether one more message may be written.
+  func mayWrite(canWrite: Bool) -> Bool { canWrite && self.unacked.count < self.window }
+
+  /// The read of the mailbox that is due, if one is.
+  ///
+  /// - Returns: how many entries to read after ``last``.
+  mutating func nextPage(canWrite: Bool) -> Int? {
+    guard case .behind = self.state, self.mayWrite(canWrite: canWrite) else { return nil }
+    let maximum = min(self.pageEntries, self.window - self.unacked.count)
+    self.state = .paging(maximum: maximum, missed: .zero)
+    return maximum
+  }
+
+  enum PageAction: Hashable {
+    /// Nothing to do.
+    case none
+    /// For the first time all was sent: say `live`.
+    case live(Offset)
+    /// There is more. Ask `nextPage`.
+    case more
+  }
+
+  /// A page was read and written as far as the socket and the window allowed.
+  ///
+  /// - Parameters:
+  ///   - entries: how many it had.
+  ///   - isComplete: whether all of them were written.
+  mutating func pageEnded(entries: Int, isComplete: Bool) -> PageAction {
+    guard case .paging(let maximum, let missed) = self.state else { return .none }
+    guard isComplete else {
+      self.state = .behind
+      return .none
+    }
+    if entries >= maximum {
+      self.pageEntries = min(self.pageEntries * 2, GatewayLimits.maximumPageEntries)
+      self.state = .behind
+      return .more
+    }
+    self.pageEntries = GatewayLimits.firstPageEntries
+    if missed > self.last {
+      self.state = .behind
+      return .more
+    }
+    self.state = .current
+    if self.isLive { return .none }
+    self.isLive = true
+    return .live(self.last)
+  }
+
+  /// A page could not be read. It is tried again when `nextPage` is asked later.
+  mutating func pageFailed() {
+    if case .paging = self.state { self.state = .behind }
+  }
+
+  /// Whether the last push was lost is not known: look.
+  mutating func checkPosition() {
+    if case .current = self.state { self.state = .behind }
+  }
+
+  /// The client has handled all up to `offset`.
+  ///
+  /// What was never sent cannot have been handled: an offset above the last one counts as that.
+  ///
+  /// - Returns: the receipts that are now due; nil if nothing is new.
+  mutating func ack(_ offset: Offset) -> [Receipt]? {
+    let offset = min(offset, self.last)
+    guard offset > self.acked else { return nil }
+    self.acked = offset
+    var receipts: [Receipt] = []
+    while let first = self.unacked.first, first.offset <= offset {
+      if let receipt = first.receipt { receipts.append(receipt) }
+      self.unacked.removeFirst()
+    }
+    // An idle connection holds no memory for what it once had unacked.
+    if self.unacked.isEmpty { self.unacked = Deque() }
+    return receipts
+  }
+}

@@ -1,0 +1,35 @@
+import ConnectProtocol
+import MessageBus
+import NIOCore
+import WebSocket
+
+/// A message on its way to sockets, already as the frame that goes out.
+///
+/// What a server sends is not masked, so one frame serves all devices of a user.
+struct PushedMessage: Sendable {
+  let user: UserName
+  let previous: Offset
+  let offset: Offset
+  let frame: ByteBuffer
+  let receipt: DeliveryStateMachine.Receipt?
+}
+
+extension ByteBuffer {
+  /// Appends the frame that a client is sent for an entry of its mailbox.
+  mutating func writeMailboxEntry(_ entry: Mailbox.Entry, _ envelope: Envelope) {
+    self.writeWebSocketFrame(.text) { buffer in
+      envelope.bytes.withUnsafeBytes { raw in
+        switch envelope.kind {
+        case .message:
+          _ = buffer.writeMessage(
+            offset: entry.offset, from: envelope.from(in: raw), id: envelope.id(in: raw),
+            at: entry.sentAtMilliseconds, body: envelope.body(in: raw))
+        case .delivered:
+          _ = buffer.writeDelivered(
+            offset: entry.offset, by: envelope.from(in: raw), device: envelope.id(in: raw),
+            idsJSON: envelope.body(in: raw), at: entry.sentAtMilliseconds)
+        }
+      }
+    }
+  }
+}

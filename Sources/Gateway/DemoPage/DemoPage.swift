@@ -1,0 +1,32 @@
+import NIOCore
+import PlainHTTP
+
+/// The page that two people chat on a minute after the clone; its files are part of the executable.
+enum DemoPage {
+  private static let policy = """
+    default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
+    img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+    """
+
+  /// The file at a path, or nil if the page has none there.
+  static func response(to path: Substring) -> PlainHTTPResponse? {
+    switch path {
+    case "/", "/index.html": file(PackageResources.index_html, "text/html; charset=utf-8")
+    case "/page.css": file(PackageResources.page_css, "text/css; charset=utf-8")
+    case "/page.js": file(PackageResources.page_js, "text/javascript; charset=utf-8")
+    case "/connect.js": file(PackageResources.connect_js, "text/javascript; charset=utf-8")
+    default: nil
+    }
+  }
+
+  private static func file(_ bytes: [UInt8], _ contentType: String) -> PlainHTTPResponse {
+    PlainHTTPResponse(
+      status: .ok, contentType: contentType,
+      headers: [
+        ("content-security-policy", self.policy),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-cache"),
+      ],
+      body: ByteBuffer(bytes: bytes))
+  }
+}

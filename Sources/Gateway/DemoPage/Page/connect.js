@@ -1,0 +1,435 @@
+// @ts-check
+/**
+ * The reference browser client of Connect (`connect.v1.json`). It knows nothing of any page.
+ *
+ *     const client = new ConnectClient({
+ *       url: 'wss://chat.example.com/v1/connect',
+ *       device: 'web',
+ *       token: async () => (await fetch('/my/chat-token')).text(),
+ *       storage: sessionStorage,
+ *       on: {
+ *         message: ({ from, body }) => show(from, body),
+ *         accepted: ({ id }) => tick(id),
+ *         state: (state) => console.log(state.phase),
+ *       },
+ *     });
+ *     client.connect();
+ *     const id = client.send('bob', { text: 'hello' });
+ *
+ * - Sending: a message is sent, always under one id, until the server has answered for it; across
+ *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
+ *   because the page may have been reloaded in between.
+ * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
+ *   acknowledged when the handler has returned (a promise is not waited for). A handler that
+ *   throws makes the client reconnect, so that the server replays what was not handled.
+ * - Staying connected: silence is probed, and losses are mended with back-off. Where reconnecting
+ *   would be wrong (the token expired, the device is connected elsewhere) it stops with a reason.
+ */
+
+/** Every wait and bound in one place. What the server limits comes with its `welcome`. */
+const LIMITS = Object.freeze({
+  backoffBaseMs: 500,
+  backoffCapMs: 15_000,
+  stableMs: 10_000, // A connection that lived this long ends a series of failures.
+  welcomeMs: 10_000, // From the opening of the socket to its `welcome`.
+  pongMs: 10_000,
+  pauseMs: 30_000, // After close code 1008.
+  ackEveryMs: 200,
+  ackEveryFrames: 32,
+  outboxMessages: 500,
+  outboxBytes: 1_000_000,
+});
+
+/** The close codes after which the client does not reconnect by itself, and why. */
+const STOPS = new Map([
+  [1002, 'fault'], [1003, 'fault'], [1007, 'fault'], [1009, 'fault'],
+  [4001, 'expired'], [4002, 'replaced'],
+]);
+/** What a browser reports for a connection that ended without a close frame. */
+const LOST = 1006;
+
+/**
+ * @typedef {{ user: string, device: string, connection: string, gateway: string, offset: string,
+ *   gap: boolean, pingSeconds: number,
+ *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number } }} Welcome
+ *
+ * `failures` counts the failed attempts in a row; `until` is in the time of `performance.now()`;
+ * `asked`: the server chose it; `opened` is false if the server was out of reach, or refused.
+ * @typedef {{ phase: 'connecting', failures: number }
+ *   | { phase: 'online', live: boolean, welcome: Welcome }
+ *   | { phase: 'waiting', until: number, asked: boolean, failures: number, opened: boolean,
+ *       code: number }
+ *   | { phase: 'stopped', reason: string, code: number, message: string }} State
+ *
+ * `rejected` with `retryable` is only news: the client keeps the message and sends it again.
+ * @typedef {{
+ *   state?: (state: State) => void,
+ *   message?: (frame: { from: string, id: string, at: number, body: any }) => void,
+ *   accepted?: (frame: { id: string, offset: string }) => void,
+ *   rejected?: (frame: Rejected) => void,
+ *   delivered?: (frame: { by: string, device: string, ids: string[], at: number }) => void,
+ *   failed?: (frame: { to: string, id: string, code: string, message: string }) => void,
+ *   error?: (frame: { code: string, message: string }) => void }} Handlers
+ * @typedef {{ id: string, code: string, message: string, retryable: boolean,
+ *   retryAfterMs?: number }} Rejected
+ *
+ * `token` is called for each attempt. `storageKey` parts users and devices in one storage.
+ * @typedef {{ url: string, device?: string, token: () => string | Promise<string>, on?: Handlers,
+ *   storage?: Pick<Storage, 'getItem' | 'setItem'>, storageKey?: string }} Options
+ *
+ * @typedef {{ id: string, to: string, body: any, receipt: boolean }} Send
+ * @typedef {{ send: Send, bytes: number, sent: boolean, tried: boolean, rejections: number }} Entry
+ */
+
+/** Negative, zero or positive, as offset `a` is before, at or after `b` ("9-10" is after "9-9").
+ * @param {string} a @param {string} b */
+export function compareOffsets(a, b) {
+  const [aMs, aSequence] = a.split('-').map(BigInt);
+  const [bMs, bSequence] = b.split('-').map(BigInt);
+  const [x, y] = aMs === bMs ? [aSequence ?? 0n, bSequence ?? 0n] : [aMs, bMs];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Full jitter: clients that lost one server must not come back in step.
+ * @param {number} failures */
+function backoffMs(failures) {
+  return Math.random() * Math.min(LIMITS.backoffCapMs, LIMITS.backoffBaseMs * 2 ** failures);
+}
+
+/** `crypto.randomUUID` would do, but is missing from pages that are served without TLS. */
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** @param {Send} send @param {boolean} retry whether the id may have been sent before */
+const encode = (send, retry) => JSON.stringify({ type: 'send', ...send, ...(retry && { retry }) });
+/** @param {Send} send */
+const bytesOf = (send) => new TextEncoder().encode(encode(send, true)).length;
+
+export class ConnectClient {
+  /** @type {Options} */ #options;
+  /** @type {State} */ #state = { phase: 'stopped', reason: 'closed', code: 1000, message: '' };
+  /** Names the attempt that counts; what an earlier one still reports is ignored. */
+  #epoch = 0;
+  #failures = 0;
+  /** @type {WebSocket | null} */ #socket = null;
+  /** @type {Welcome | null} */ #welcome = null;
+  #welcomedAt = 0;
+  /** @type {{ reconnectAfterMs?: number } | null} */ #goodbye = null;
+  #probing = false;
+  /** @type {AbortController | null} */ #pageEvents = null;
+  /** @type {Entry[]} what the server has not answered for, oldest first */ #outbox;
+  #holdUntil = 0; // No send before this time: the server asked for patience.
+  #paceAt = 0; // When the next send would be due at an even `sendsPerSecond`.
+  /** @type {string | null} the last offset whose handler has returned */ #handled;
+  /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
+  #unacked = 0;
+  #ackAt = 0; // The next acknowledgement may go at this time.
+  /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack']?: number }} */ #timers = {};
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = options;
+    this.#handled = this.#load('handled');
+    // Whether these got out before the reload is unknown, so each counts as tried.
+    this.#outbox = (this.#load('outbox') ?? []).map((/** @type {Send} */ send) => (
+      { send, bytes: bytesOf(send), sent: false, tried: true, rejections: 0 }));
+  }
+
+  get state() { return this.#state; }
+  /** The ids of the messages that the server has not answered for. */
+  get unanswered() { return this.#outbox.map(({ send }) => send.id); }
+
+  /** Connects now: at first, after `stopped`, or instead of waiting any longer. */
+  connect() {
+    if (this.#state.phase === 'connecting' || this.#state.phase === 'online') return;
+    this.#watchPage();
+    this.#open();
+  }
+
+  /** Ends the connection. What is unanswered stays in the outbox. */
+  close() {
+    this.#ack();
+    this.#pageEvents?.abort();
+    this.#pageEvents = null;
+    this.#reset();
+    this.#enter({ phase: 'stopped', reason: 'closed', code: 1000, message: '' });
+  }
+
+  /**
+   * Sends `body`, any JSON value, to the user `to`: now, or once there is a connection.
+   * @param {string} to @param {any} body
+   * @param {boolean} receipt whether `delivered` shall tell that a device of theirs has it
+   * @returns {string} the id by which `accepted`, `rejected` and `delivered` name it
+   * @throws {RangeError} when too much is unanswered already
+   */
+  send(to, body, receipt = false) {
+    const send = { id: newId(), to, body, receipt };
+    const bytes = bytesOf(send);
+    const total = this.#outbox.reduce((sum, entry) => sum + entry.bytes, bytes);
+    if (this.#outbox.length >= LIMITS.outboxMessages || total > LIMITS.outboxBytes) {
+      throw new RangeError('Too many messages are waiting to be sent.');
+    }
+    this.#outbox.push({ send, bytes, sent: false, tried: false, rejections: 0 });
+    this.#saveOutbox();
+    // Not before the caller has the id, or a handler could hear of one that it doesn't know yet.
+    queueMicrotask(() => this.#pump());
+    return send.id;
+  }
+
+  /** What a message would take of `limits.frameBytes`.
+   * @param {string} to @param {any} body */
+  static frameBytes(to, body) {
+    return bytesOf({ id: newId(), to, body, receipt: false });
+  }
+
+  // The connection
+
+  async #open() {
+    const epoch = this.#reset();
+    this.#enter({ phase: 'connecting', failures: this.#failures });
+    let opened = false;
+    try {
+      const token = await this.#options.token();
+      if (epoch !== this.#epoch) return;
+      const url = new URL(this.#options.url);
+      url.searchParams.set('device', this.#options.device ?? 'default');
+      // A page can set no headers, and URLs get logged: the token is offered as a subprotocol.
+      const socket = new WebSocket(url, ['connect.v1.json', `connect.bearer.${token}`]);
+      socket.onopen = () => { opened = true; };
+      socket.onmessage = ({ data }) => { if (epoch === this.#epoch) this.#receive(data); };
+      socket.onclose = ({ code, reason }) => {
+        if (epoch === this.#epoch) this.#lost(code, reason, opened);
+      };
+      this.#socket = socket;
+      const late = () => this.#lost(LOST, 'no welcome in time', opened);
+      this.#timers.silence = setTimeout(late, LIMITS.welcomeMs);
+    } catch (error) {
+      if (epoch === this.#epoch) this.#lost(LOST, String(error), opened);
+    }
+  }
+
+  /** Forgets the connection; all that it left unanswered is due again. */
+  #reset() {
+    Object.values(this.#timers).forEach(clearTimeout);
+    this.#timers = {};
+    this.#socket?.close(1000);
+    this.#socket = null;
+    this.#welcome = null;
+    this.#goodbye = null;
+    this.#probing = false;
+    this.#holdUntil = 0;
+    for (const entry of this.#outbox) entry.sent = false;
+    return ++this.#epoch;
+  }
+
+  /** @param {number} code @param {string} message @param {boolean} opened */
+  #lost(code, message, opened = true) {
+    const askedMs = this.#goodbye?.reconnectAfterMs ?? (code === 1008 ? LIMITS.pauseMs : undefined);
+    const stable = this.#welcome && performance.now() - this.#welcomedAt >= LIMITS.stableMs;
+    const failures = this.#failures = stable ? 0 : this.#failures + 1;
+    this.#reset();
+    const reason = STOPS.get(code);
+    if (reason) return this.#enter({ phase: 'stopped', reason, code, message });
+    const delayMs = askedMs ?? backoffMs(failures);
+    this.#timers.reconnect = setTimeout(() => this.#open(), delayMs);
+    const [until, asked] = [performance.now() + delayMs, askedMs !== undefined];
+    this.#enter({ phase: 'waiting', until, asked, failures, opened, code });
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.#state = state;
+    this.#tell('state', state);
+  }
+
+  /** The network or the page changed: try or probe at once, but keep a pause that was asked for. */
+  #watchPage() {
+    if (this.#pageEvents) return;
+    this.#pageEvents = new AbortController();
+    const { signal } = this.#pageEvents;
+    const wake = (/** @type {Event} */ { type }) => {
+      if (type === 'visibilitychange' && document.hidden) return;
+      if (this.#state.phase === 'online') this.#probe();
+      if (this.#state.phase === 'waiting' && !this.#state.asked) this.#open();
+    };
+    document.addEventListener('visibilitychange', wake, { signal });
+    for (const name of ['online', 'offline']) window.addEventListener(name, wake, { signal });
+    window.addEventListener('pagehide', () => this.#ack(), { signal });
+  }
+
+  /** Something came, so the line is alive: the next probe is a whole silence away. */
+  #heard() {
+    this.#probing = false;
+    clearTimeout(this.#timers.silence);
+    const silenceMs = (this.#welcome?.pingSeconds ?? 25) * 1000;
+    this.#timers.silence = setTimeout(() => this.#probe(), silenceMs);
+  }
+
+  /** The server's own pings never reach a page, so a silent line is tested with one of ours. */
+  #probe() {
+    if (this.#probing) return;
+    this.#probing = true;
+    this.#transmit({ type: 'ping' });
+    clearTimeout(this.#timers.silence);
+    this.#timers.silence = setTimeout(() => this.#lost(LOST, 'no pong in time'), LIMITS.pongMs);
+  }
+
+  // Receiving
+
+  /** @param {string} text */
+  #receive(text) {
+    const frame = JSON.parse(text);
+    if (frame.type === 'welcome') this.#begin(frame);
+    this.#heard();
+    switch (frame.type) {
+      case 'welcome': case 'pong': return;
+      case 'live':
+        if (this.#welcome) this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
+        return;
+      case 'accepted':
+        this.#settle(frame.id);
+        return this.#tell('accepted', frame);
+      case 'rejected': return this.#rejected(frame);
+      case 'goodbye':
+        this.#goodbye = frame;
+        return;
+      case 'error': return this.#tell('error', frame);
+      default:
+        // A later version may add types: what has an offset is acknowledged, known or not.
+        if (typeof frame.offset === 'string') this.#handle(frame);
+    }
+  }
+
+  /** @param {Welcome} welcome */
+  #begin(welcome) {
+    this.#welcome = welcome;
+    this.#welcomedAt = performance.now();
+    this.#acked = welcome.offset;
+    this.#unacked = 0;
+    this.#ackAt = 0;
+    this.#enter({ phase: 'online', live: false, welcome });
+    // The last acknowledgement may have been lost with the connection before.
+    if (this.#handled && compareOffsets(this.#handled, welcome.offset) > 0) this.#ack();
+    this.#pump();
+  }
+
+  /** @param {{ type: string, offset: string, ids?: string[] }} frame one of the mailbox */
+  #handle(frame) {
+    if (this.#handled && compareOffsets(frame.offset, this.#handled) <= 0) return;
+    // A receipt can overtake the answer to a message that was sent again. It is an answer too.
+    if (frame.type === 'delivered') frame.ids?.forEach((id) => this.#settle(id));
+    try {
+      this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
+    } catch (error) {
+      reportError(error);
+      return this.#lost(LOST, 'a handler failed');
+    }
+    this.#handled = frame.offset;
+    this.#save('handled', frame.offset);
+    this.#unacked += 1;
+    // At half of what may stand unacknowledged, so that the server need not stop and wait.
+    const most = Math.min(LIMITS.ackEveryFrames, (this.#welcome?.limits.unacked ?? 2) / 2);
+    const waitMs = this.#ackAt - performance.now();
+    if (waitMs <= 0 || this.#unacked >= most) return this.#ack();
+    this.#timers.ack ??= setTimeout(() => this.#ack(), waitMs);
+  }
+
+  /** Acknowledges all that is handled: the first of a burst at once, the rest coalesced. */
+  #ack() {
+    clearTimeout(this.#timers.ack);
+    this.#timers.ack = undefined;
+    if (!this.#welcome || !this.#handled || this.#handled === this.#acked) return;
+    this.#transmit({ type: 'ack', offset: this.#handled });
+    this.#acked = this.#handled;
+    this.#unacked = 0;
+    this.#ackAt = performance.now() + LIMITS.ackEveryMs;
+  }
+
+  /** @param {keyof Handlers} name @param {any} value */
+  #tell(name, value) {
+    try {
+      this.#options.on?.[name]?.(value);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
+  // Sending
+
+  /** Sends what is due, in order and no faster than the server allows. */
+  #pump() {
+    clearTimeout(this.#timers.send);
+    if (!this.#welcome || this.#goodbye) return;
+    const { frameBytes, sendsPerSecond } = this.#welcome.limits;
+    // Half a second's worth may go at once. The rest is left for what the network bunches up.
+    const burstMs = Math.max(0, 500 - 500 / sendsPerSecond);
+    for (const entry of this.#outbox.filter(({ sent }) => !sent)) {
+      const now = performance.now();
+      const dueAt = Math.max(this.#holdUntil, this.#paceAt - burstMs);
+      if (dueAt > now) {
+        this.#timers.send = setTimeout(() => this.#pump(), dueAt - now);
+        return;
+      }
+      if (entry.bytes > frameBytes) {
+        // Sending it would cost the connection (1009), and again after each reconnect.
+        const message = `it takes ${entry.bytes} bytes of at most ${frameBytes}`;
+        this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
+        continue;
+      }
+      this.#socket?.send(encode(entry.send, entry.tried));
+      entry.sent = entry.tried = true;
+      this.#paceAt = Math.max(now, this.#paceAt) + 1000 / sendsPerSecond;
+    }
+  }
+
+  /** @param {Rejected} frame */
+  #rejected(frame) {
+    const entry = this.#outbox.find(({ send }) => send.id === frame.id);
+    if (entry && frame.retryable) {
+      entry.sent = false;
+      entry.rejections += 1;
+      // All sends wait with it, or what has not been sent yet would overtake it.
+      const delayMs = frame.retryAfterMs ?? backoffMs(entry.rejections);
+      this.#holdUntil = Math.max(this.#holdUntil, performance.now() + delayMs);
+      this.#pump();
+    } else {
+      this.#settle(frame.id);
+    }
+    this.#tell('rejected', frame);
+  }
+
+  /** @param {string} id */
+  #settle(id) {
+    const index = this.#outbox.findIndex(({ send }) => send.id === id);
+    if (index < 0) return;
+    this.#outbox.splice(index, 1);
+    this.#saveOutbox();
+  }
+
+  /** @param {object} frame */
+  #transmit(frame) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  // Storage
+
+  #saveOutbox() { this.#save('outbox', this.#outbox.map(({ send }) => send)); }
+
+  /** @param {string} name @returns {any} */
+  #load(name) {
+    const { storage, storageKey = 'connect' } = this.#options;
+    return JSON.parse(storage?.getItem(`${storageKey}/${name}`) ?? 'null');
+  }
+
+  /** @param {string} name @param {any} value */
+  #save(name, value) {
+    const { storage, storageKey = 'connect' } = this.#options;
+    try {
+      storage?.setItem(`${storageKey}/${name}`, JSON.stringify(value));
+    } catch (error) {
+      console.warn('Connect: the storage is full. A reload would lose what is unsent.', error);
+    }
+  }
+}

@@ -1,0 +1,486 @@
+// @ts-check
+/** The demo page: signing in by link, the conversations of this tab, and how they look. */
+import { ConnectClient } from './connect.js';
+
+/** @typedef {import('./connect.js').State} State */
+/** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
+/** @typedef {{ id: string, mine: boolean, at: number, body: any, note?: string,
+ *   status: 'received' | 'waiting' | 'accepted' | 'delivered' | 'failed' }} Item */
+/** @typedef {{ peer: string, items: Item[], unread: number, draft: string }} Conversation */
+
+const MAX_CONVERSATIONS = 20;
+const MAX_ITEMS = 300; // Of one conversation.
+const MAX_STORED_CHARACTERS = 150_000; // Likewise. All together stay within a tab's 5 million.
+const GROUP_MS = 5 * 60_000;
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
+
+/** @param {string} id @returns {any} */
+const $ = (id) => document.getElementById(id);
+/** @param {string} id @returns {any} a new element from a template */
+const stamp = (id) => $(id).content.firstElementChild.cloneNode(true);
+
+// Signing in, by `#user=alice&token=…&peer=bob`. A fragment is never part of a request; even so
+// the token leaves the address bar at once, for the storage of this tab.
+
+/** @param {string} token @returns {any} its claims, unverified: that is the server's business */
+function claimsOf(token) {
+  try {
+    return JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {string} text a link, its fragment, or only a token @returns {Session | null} */
+function parseLink(text) {
+  const fragment = text.trim().replace(/^[^#]*#/, '');
+  const bare = /^[\w-]+\.[\w-]+\.[\w-]+$/.test(fragment);
+  // A `+` is part of a user's name here, not a blank.
+  const fields = new URLSearchParams(bare ? { token: fragment } : fragment.replaceAll('+', '%2B'));
+  const [token, peer] = [fields.get('token') ?? '', fields.get('peer') ?? ''];
+  const user = claimsOf(token).sub ?? fields.get('user');
+  if (!user || !/^[\w.-]+$/.test(token)) return null;
+  return { user, token, peer, device: fields.get('device') || 'web' };
+}
+
+/** @returns {Session | null} */
+function findSession() {
+  const stored = JSON.parse(sessionStorage.getItem('connect/session') ?? 'null');
+  return parseLink(location.hash) ?? stored;
+}
+
+/** @param {Session} session */
+function keepSession(session) {
+  const { user, peer } = session;
+  sessionStorage.setItem('connect/session', JSON.stringify(session));
+  history.replaceState(null, '', `#${new URLSearchParams(peer ? { user, peer } : { user })}`);
+}
+
+/** @param {string} [title] @param {string} [text] */
+function showSignIn(title, text) {
+  if (title) $('sign-in-title').textContent = title;
+  if (text) $('sign-in-text').textContent = text;
+  $('app').hidden = true;
+  $('sign-in').hidden = false;
+  $('link').focus();
+}
+
+/** The conversations of one device, kept in the tab: the server replays nothing acknowledged. */
+class Conversations {
+  /** @type {Map<string, Conversation>} */ #byPeer = new Map();
+  #prefix;
+
+  /** @param {string} prefix */
+  constructor(prefix) {
+    this.#prefix = `${prefix}/with/`;
+    for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
+      const conversation = JSON.parse(sessionStorage.getItem(key) ?? '');
+      this.#byPeer.set(conversation.peer, conversation);
+    }
+  }
+
+  /** @returns {Conversation[]} the latest first */
+  get all() {
+    const at = (/** @type {Conversation} */ { items }) => items.at(-1)?.at ?? Number.MAX_VALUE;
+    return [...this.#byPeer.values()].sort((a, b) => at(b) - at(a));
+  }
+
+  /** @param {string} peer @returns {Conversation} */
+  with(peer) {
+    const known = this.#byPeer.get(peer);
+    if (known) return known;
+    if (this.#byPeer.size >= MAX_CONVERSATIONS) {
+      const oldest = this.all[MAX_CONVERSATIONS - 1].peer;
+      this.#byPeer.delete(oldest);
+      sessionStorage.removeItem(this.#prefix + oldest);
+    }
+    const conversation = { peer, items: [], unread: 0, draft: '' };
+    this.#byPeer.set(peer, conversation);
+    return conversation;
+  }
+
+  /** @param {Conversation} conversation */
+  save(conversation) {
+    const { items, peer } = conversation;
+    let [first, room] = [items.length, MAX_STORED_CHARACTERS];
+    while (first > 0 && (room -= JSON.stringify(items[first - 1]).length) >= 0) first -= 1;
+    try {
+      const text = JSON.stringify({ ...conversation, items: items.slice(first) });
+      sessionStorage.setItem(this.#prefix + peer, text);
+    } catch (error) {
+      console.warn('The storage of this tab is full. A reload would lose messages.', error);
+    }
+  }
+}
+
+/** @param {any} body @returns {string | undefined} the text of a body of the demo's shape */
+const textOf = (body) => (typeof body?.text === 'string' ? body.text : undefined);
+
+/** @param {number} at */
+function dayOf(at) {
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  if (at >= midnight) return 'Today';
+  return at >= midnight - 86_400_000 ? 'Yesterday' : calendar.format(at);
+}
+
+/** @param {any} element @param {string} name */
+function drawAvatar(element, name) {
+  element.textContent = name[0] ?? '';
+  element.dataset.hue = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0) % 6;
+}
+
+/** @param {Session} session */
+function start(session) {
+  const { user, device } = session;
+  const storageKey = `connect/${user}/${device}`;
+  const conversations = new Conversations(storageKey);
+  /** @type {Conversation | null} */ let current = null;
+  /** @type {WeakMap<object, any>} the elements of items and of conversations */
+  const elements = new WeakMap();
+  let newer = 0; // Messages that came below what is in view.
+  let pinned = true; // The end of the conversation is in view, and is kept there.
+  let countdown = 0;
+
+  const client = new ConnectClient({
+    url: `${location.origin.replace('http', 'ws')}/v1/connect`,
+    device,
+    token: () => session.token,
+    storage: sessionStorage,
+    storageKey,
+    on: {
+      state: drawState,
+      message({ from, id, at, body }) {
+        const conversation = conversations.with(from);
+        // Known already: one to oneself, or the same message under another offset.
+        const known = (/** @type {Item} */ item) => item.id === id && item.mine === (from === user);
+        if (conversation.items.some(known)) return;
+        add(conversation, { id, mine: false, at, body, status: 'received' });
+      },
+      accepted({ id, offset }) {
+        change(id, { status: 'accepted', note: '', at: Number(offset.split('-')[0]) });
+      },
+      delivered: ({ ids }) => ids.forEach((id) => change(id, { status: 'delivered', note: '' })),
+      rejected({ id, code, message, retryable }) {
+        change(id, retryable ? { note: 'The server is busy. Trying again…' }
+          : { status: 'failed', note: `Not sent: ${message || code}` });
+      },
+      failed({ id, code, message }) {
+        change(id, { status: 'failed', note: `Not delivered: ${message || code}` });
+      },
+      error: ({ code, message }) => console.warn('Connect:', code, message),
+    },
+  });
+
+  // Messages
+
+  /** @param {Conversation} conversation @param {Item} item */
+  function add(conversation, item) {
+    const { items } = conversation;
+    // What still waits will come after this one in the server's order, so it stays at the end.
+    let index = items.length;
+    while (!item.mine && items[index - 1]?.status === 'waiting') index -= 1;
+    items.splice(index, 0, item);
+    if (!item.mine && (conversation !== current || document.hidden)) conversation.unread += 1;
+    if (conversation === current) {
+      $('messages').insertBefore(drawItem(item), elements.get(items[index + 1]) ?? null);
+      elements.get(item).classList.add('fresh');
+      if (item.mine) pinned = true;
+      if (!pinned) newer += 1;
+    }
+    for (const old of items.splice(0, items.length - MAX_ITEMS)) elements.get(old)?.remove();
+    conversations.save(conversation);
+    drawLog();
+  }
+
+  /** @param {string} id of one's own message @param {Partial<Item>} news */
+  function change(id, news) {
+    for (const conversation of conversations.all) {
+      const item = conversation.items.findLast((item) => item.mine && item.id === id);
+      // A receipt can overtake the answer to a message that was sent again.
+      if (!item || item.status === 'delivered') continue;
+      Object.assign(item, news);
+      drawItem(item);
+      conversations.save(conversation);
+      return drawLog();
+    }
+  }
+
+  /** @param {any} body @returns {boolean} */
+  function send(body) {
+    if (!current) return false;
+    try {
+      const id = client.send(current.peer, body, true);
+      add(current, { id, mine: true, at: Date.now(), body, status: 'waiting' });
+      return true;
+    } catch (error) {
+      $('room').textContent = /** @type {Error} */ (error).message;
+      return false;
+    }
+  }
+
+  /** @param {Item} item a failed one; it goes out under a new id, because its own is used up */
+  function sendAgain(item) {
+    if (!current || !send(item.body)) return;
+    current.items.splice(current.items.indexOf(item), 1);
+    elements.get(item).remove();
+    conversations.save(current);
+    drawLog();
+  }
+
+  /** @param {Item} item @returns {HTMLElement} */
+  function drawItem(item) {
+    const text = textOf(item.body);
+    const row = elements.get(item) ?? stamp('item');
+    if (!elements.has(item)) {
+      elements.set(item, row);
+      row.classList.toggle('mine', item.mine);
+      row.querySelector('.text').textContent = text ?? JSON.stringify(item.body, null, 2);
+      row.querySelector('.text').classList.toggle('code', text === undefined);
+      row.querySelector('button').addEventListener('click', () => sendAgain(item));
+    }
+    row.dataset.status = item.status;
+    row.querySelector('time').textContent = clock.format(item.at);
+    row.querySelector('use').setAttribute('href', item.mine ? `#icon-${item.status}` : '');
+    row.querySelector('.unseen').textContent = item.mine ? item.status : '';
+    row.querySelector('.note').hidden = !item.note;
+    row.querySelector('.note span').textContent = item.note;
+    return row;
+  }
+
+  /** Parts the messages by day, groups them by sender, and keeps the end in view. */
+  function drawLog() {
+    const items = current?.items ?? [];
+    for (const [index, item] of items.entries()) {
+      const before = items[index - 1];
+      const row = elements.get(item);
+      const newDay = !before || dayOf(before.at) !== dayOf(item.at);
+      row.firstElementChild.hidden = !newDay;
+      row.firstElementChild.textContent = dayOf(item.at);
+      row.classList.toggle('first',
+        newDay || before.mine !== item.mine || item.at - before.at > GROUP_MS);
+    }
+    $('empty').hidden = items.length > 0;
+    keepEnd();
+    drawConversations();
+  }
+
+  function keepEnd() {
+    if (pinned) $('log').scrollTop = $('log').scrollHeight;
+    if (pinned) newer = 0;
+    $('newer').hidden = !newer;
+    $('newer').lastElementChild.textContent = `${newer} new message${newer > 1 ? 's' : ''}`;
+  }
+
+  // Conversations
+
+  /** @param {string} peer or empty, which on a phone shows the list alone */
+  function open(peer) {
+    if (current) current.draft = $('text').value;
+    current = peer ? conversations.with(peer) : null;
+    if (current) current.unread = 0;
+    session.peer = peer;
+    keepSession(session);
+    pinned = true;
+    $('app').dataset.view = peer ? 'chat' : 'list';
+    $('peer-name').textContent = peer;
+    drawAvatar($('peer-avatar'), peer);
+    $('empty').firstElementChild.textContent = peer ? `Say hello to ${peer}` : 'Who is there?';
+    $('empty').children[1].textContent = peer ? `Open ${peer}’s link in another tab or window, and `
+      + 'watch the ticks:' : 'Type the name of somebody to talk with, on the left.';
+    $('text').placeholder = `Message ${peer}`;
+    $('text').value = current?.draft ?? '';
+    // A whole conversation is no news, so it is not read out.
+    $('log').ariaLive = 'off';
+    $('messages').replaceChildren(...(current?.items.map(drawItem) ?? []));
+    setTimeout(() => { $('log').ariaLive = 'polite'; });
+    drawLog();
+    drawComposer();
+    // On a touch screen the focus would raise the keyboard over the conversation.
+    if (current && matchMedia('(pointer: fine)').matches) $('text').focus();
+  }
+
+  function drawConversations() {
+    const { all } = conversations;
+    const entries = all.map(drawConversation);
+    // Left alone while the order is the same, so that the focus stays where it is.
+    if (entries.some((entry, index) => $('conversations').children[index] !== entry)) {
+      $('conversations').replaceChildren(...entries);
+    }
+    const unread = all.reduce((sum, conversation) => sum + conversation.unread, 0);
+    $('unread').hidden = !unread;
+    $('unread').textContent = unread;
+    document.title = `${unread ? `(${unread}) ` : ''}${user} · Connect`;
+  }
+
+  /** @param {Conversation} conversation */
+  function drawConversation(conversation) {
+    const { peer, items, unread } = conversation;
+    const entry = elements.get(conversation) ?? stamp('conversation');
+    const button = entry.firstElementChild;
+    if (!elements.has(conversation)) {
+      elements.set(conversation, entry);
+      button.addEventListener('click', () => open(peer));
+      entry.querySelector('b').textContent = peer;
+      drawAvatar(button.firstElementChild, peer);
+    }
+    const last = items.at(-1);
+    const text = last ? textOf(last.body) ?? JSON.stringify(last.body) : 'No messages yet';
+    entry.querySelector('small').textContent = (last?.mine ? 'You: ' : '') + text.slice(0, 80);
+    entry.querySelector('.badge').hidden = !unread;
+    entry.querySelector('.badge').textContent = unread;
+    button.ariaCurrent = String(conversation === current);
+    return entry;
+  }
+
+  // The composer
+
+  function drawComposer() {
+    const [field, state] = [$('text'), client.state];
+    $('composer').hidden = !current || state.phase === 'stopped';
+    field.style.height = 'auto';
+    field.style.height = `${field.scrollHeight + 2}px`;
+    const most = state.phase === 'online' ? state.welcome.limits.frameBytes : Infinity;
+    const left = most - ConnectClient.frameBytes(current?.peer ?? '', { text: field.value.trim() });
+    $('room').textContent = left > most / 5 ? ''
+      : left < 0 ? `${-left} bytes too long to send` : `${left} bytes left`;
+    $('room').classList.toggle('error', left < 0);
+    $('send').disabled = !field.value.trim() || left < 0;
+  }
+
+  $('text').addEventListener('input', drawComposer);
+  $('text').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    // While a word is being composed (in Japanese, say), Enter only chooses it.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    $('composer').requestSubmit($('send'));
+  });
+  $('composer').addEventListener('submit', (/** @type {Event} */ event) => {
+    event.preventDefault();
+    $('text').focus();
+    if ($('send').disabled || !send({ text: $('text').value.trim() })) return;
+    $('text').value = '';
+    drawComposer();
+  });
+
+  // The connection
+
+  /** @param {State} state */
+  function drawState(state) {
+    const secondsLeft = () => (state.phase === 'waiting'
+      ? Math.ceil((state.until - performance.now()) / 1000) : 0);
+    const draw = () => {
+      $('connection').lastElementChild.textContent =
+        state.phase === 'online' ? (state.live ? 'Online' : 'Catching up…')
+        : state.phase === 'stopped' ? 'Not connected'
+        : state.phase === 'connecting' && !state.failures ? 'Connecting…'
+        : secondsLeft() > 0 ? `Reconnecting in ${secondsLeft()} s` : 'Reconnecting…';
+    };
+    clearInterval(countdown);
+    if (state.phase === 'waiting') countdown = setInterval(draw, 500);
+    draw();
+    $('connection').dataset.phase = state.phase;
+    $('stopped').hidden = state.phase !== 'stopped';
+    if (state.phase === 'stopped') drawStopped(state);
+    if (state.phase === 'waiting' && (state.failures || state.asked)) drawBanner(state);
+    if (state.phase === 'online') {
+      $('banner').hidden = true;
+      $('gateway').textContent = ` on ${state.welcome.gateway}`;
+      if (state.welcome.gap && !state.live) $('gap').hidden = false;
+    }
+    drawComposer();
+  }
+
+  /** @param {State & { phase: 'waiting' }} state */
+  async function drawBanner(state) {
+    let text = state.code === 1012 ? 'The gateway restarts.'
+      : state.code === 1008 ? 'The gateway asked for a pause.' : 'The connection was lost.';
+    let [label, action] = ['Try now', () => client.connect()];
+    if (!state.opened) {
+      // A browser doesn't tell why it could not connect, so find out in another way.
+      if (claimsOf(session.token).exp * 1000 < Date.now()) return expire();
+      const probe = fetch('/healthz', { signal: AbortSignal.timeout(3000) });
+      const up = await probe.then(({ ok }) => ok, () => false);
+      text = up ? `The gateway is up, but does not let ${user} in. Restarted, it prints new links.`
+        : 'The gateway cannot be reached.';
+      if (up) [label, action] = ['Use a new link', () => { client.close(); showSignIn(); }];
+    }
+    if (client.state.phase === 'online' || client.state.phase === 'stopped') return;
+    const [line, button] = $('banner').children;
+    text += ' What you write is kept and sent later.';
+    // Unchanged it is left alone, or a screen reader would read it out at each attempt.
+    if (line.textContent !== text) line.textContent = text;
+    button.textContent = label;
+    button.onclick = action;
+    $('banner').hidden = false;
+  }
+
+  /** @param {State & { phase: 'stopped' }} state */
+  function drawStopped({ reason, code, message }) {
+    if (reason === 'expired') return expire();
+    const [title, text, button] = $('stopped').children;
+    const replaced = reason === 'replaced';
+    title.textContent = replaced ? 'Opened elsewhere' : 'Disconnected';
+    text.textContent = replaced
+      ? `Another tab or window is now connected as ${user} on the device “${device}”.`
+      : `The server ended the connection: ${message || 'it gave no reason'} (${code}).`;
+    button.textContent = replaced ? 'Use it here' : 'Connect again';
+    $('banner').hidden = true;
+  }
+
+  function expire() {
+    client.close();
+    showSignIn('Your session has expired', `The token of ${user} is no longer valid. Use a fresh `
+      + 'link here: the conversations of this tab are kept, and what is unsent is sent then.');
+  }
+
+  // The page
+
+  $('stopped').lastElementChild.addEventListener('click', () => client.connect());
+  $('newer').addEventListener('click', () => { pinned = true; keepEnd(); });
+  $('log').addEventListener('scroll', () => {
+    pinned = $('log').scrollHeight - $('log').scrollTop - $('log').clientHeight < 60;
+    if (pinned) keepEnd();
+  });
+  // A phone's keyboard, or a composer that grows, must not cover the end.
+  new ResizeObserver(keepEnd).observe($('log'));
+  $('back').addEventListener('click', () => open(''));
+  $('peer-form').addEventListener('submit', (/** @type {Event} */ event) => {
+    event.preventDefault();
+    open($('peer').value);
+    $('peer').value = '';
+  });
+  $('sign-out').addEventListener('click', () => {
+    client.close();
+    const mine = Object.keys(sessionStorage).filter((key) => key.startsWith(`${storageKey}/`));
+    for (const key of ['connect/session', ...mine]) sessionStorage.removeItem(key);
+    location.replace(location.pathname);
+  });
+  document.addEventListener('visibilitychange', () => {
+    if (current && !document.hidden) current.unread = 0;
+    drawConversations();
+  });
+
+  for (const id of ['user', 'own-name']) $(id).textContent = user;
+  $('own-device').textContent = `device ${device}`;
+  drawAvatar($('own-avatar'), user);
+  $('app').hidden = false;
+  open(session.peer);
+  client.connect();
+}
+
+$('link-form').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const session = parseLink($('link').value);
+  $('link-error').textContent = session ? '' : 'There is no token in this. Paste the whole link.';
+  if (!session) return;
+  keepSession(session);
+  location.reload();
+});
+// A link that is pasted into the address bar of this tab changes only the fragment.
+window.addEventListener('hashchange', () => { if (parseLink(location.hash)) location.reload(); });
+
+const session = findSession();
+if (session) start(session);
+else showSignIn();

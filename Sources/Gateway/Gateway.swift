@@ -1,0 +1,129 @@
+import ConnectProtocol
+import MessageBus
+
+/// # Gateway
+///
+/// Keeps the sockets of apps: authenticates, publishes what clients send to the bus, and delivers
+/// what is theirs. It holds no state but its sockets.
+///
+/// - `HTTP/` is everything before the upgrade: routes, refusals, tokens.
+/// - `Connection/` is one WebSocket: its handler, and the state machines that decide for it.
+/// - `Delivery/` is the way from the gateway's `outgoing` stream to the sockets.
+/// - `Loop/` is what all connections of one event loop share.
+/// - `DemoPage/` is the page that `connect dev` shows.
+
+/// Every limit and default of a gateway, each with its unit.
+public enum GatewayLimits {
+  /// The largest frame that a client may send, in bytes.
+  public static let frameBytes = 65_536
+
+  /// Messages that a client may have unacked before no more are sent to it.
+  public static let unackedMessages = 256
+
+  /// Sends that a client may make in a second, on average …
+  public static let sendsPerSecond = 100
+
+  /// … and at once, as a multiple of that.
+  public static let sendBurstSeconds = 2
+
+  /// Frames without sense after which a connection is closed with 1008.
+  public static let badFrames = 10
+
+  /// How often a client is pinged; below the 60 s after which an AWS load balancer, by default, cuts
+  /// an idle connection. A client that is silent for two of these is closed with 4003.
+  public static let pingSeconds = 25
+
+  /// Entries of a mailbox that one read brings at most: the first page is small, since most replays
+  /// are; a full page doubles the next.
+  public static let firstPageEntries = 16
+  public static let maximumPageEntries = 128
+
+  /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a
+  /// crowd that reconnects costs no more memory than this many pages.
+  public static let concurrentPages = 32
+
+  /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
+  /// client asked for itself (answers to sends) is bounded by not reading from it meanwhile.
+  public static let writeBufferHighBytes = 64 * 1024
+  public static let writeBufferLowBytes = 32 * 1024
+
+  /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
+  public static let unansweredSends = 16_384
+
+  /// What an overloaded or unavailable gateway tells clients to wait, in milliseconds.
+  public static let retryAfterMilliseconds = 1_000
+
+  /// Receipts of one connection that wait to be published again after a failure. Beyond them the
+  /// oldest are given up: the sender then misses a tick, never a message.
+  public static let waitingReceipts = 1_024
+
+  /// How long a connection may take from TCP's accept to a complete upgrade, in milliseconds.
+  public static let handshakeMilliseconds: Int64 = 10_000
+
+  /// How long the other side may take to answer a close, in milliseconds.
+  public static let closeMilliseconds: Int64 = 2_000
+
+  /// Header bytes and fields of an HTTP request.
+  public static let httpHeaderBytes = 16 * 1024
+  public static let httpHeaderFields = 100
+
+  /// Connections that one gateway keeps. 429 beyond. A file descriptor each.
+  public static let connections = 100_000
+
+  /// Pending TCP connections in the listener's queue.
+  public static let listenBacklog: Int32 = 1_024
+
+  /// Upon a planned stop, clients are told to reconnect after a random time up to this.
+  public static let reconnectSpreadMilliseconds = 1_000
+
+  /// The receive buffer of a connection, in bytes: small while it is idle, since most are.
+  static let receiveBufferMinimumBytes = 64
+  static let receiveBufferInitialBytes = 512
+  static let receiveBufferMaximumBytes = 16_384
+}
+
+/// What a gateway is told at its start.
+public struct GatewayConfiguration: Sendable {
+  /// Where it listens for apps.
+  public var host: String
+  /// 0 takes a free port.
+  public var port: Int
+  /// Who it is on the bus.
+  public var id: GatewayID
+  /// The keys it shares with messaging.
+  public var keys: Keys
+  /// Origins from which browsers may connect; empty allows all. A token is needed in any case, and
+  /// is never sent by a browser of its own accord as a cookie is.
+  public var allowedOrigins: Set<String>
+  /// Whether `/` is the demo page.
+  public var servesDemoPage: Bool
+  /// See ``GatewayLimits/frameBytes``.
+  public var frameBytes = GatewayLimits.frameBytes
+  /// See ``GatewayLimits/unackedMessages``.
+  public var unackedMessages = GatewayLimits.unackedMessages
+  /// See ``GatewayLimits/sendsPerSecond``.
+  public var sendsPerSecond = GatewayLimits.sendsPerSecond
+  /// See ``GatewayLimits/pingSeconds``.
+  public var pingSeconds = GatewayLimits.pingSeconds
+  /// See ``GatewayLimits/connections``.
+  public var maximumConnections = GatewayLimits.connections
+
+  /// A configuration with the defaults.
+  public init(
+    host: String, port: Int, id: GatewayID, keys: Keys, allowedOrigins: Set<String> = [],
+    servesDemoPage: Bool = false
+  ) {
+    self.host = host
+    self.port = port
+    self.id = id
+    self.keys = keys
+    self.allowedOrigins = allowedOrigins
+    self.servesDemoPage = servesDemoPage
+  }
+
+  var protocolLimits: ServerFrame.Limits {
+    ServerFrame.Limits(
+      frameBytes: self.frameBytes, unacked: self.unackedMessages,
+      sendsPerSecond: self.sendsPerSecond)
+  }
+}

@@ -1,0 +1,107 @@
+import ConnectProtocol
+import NIOHTTP1
+
+/// What a request to `/v1/connect` asks for, as far as it can be told without its token.
+struct ConnectRequest: Hashable {
+  static let path = "/v1/connect"
+
+  let device: DeviceName
+  /// Replay from here instead of the stored cursor.
+  let since: Offset?
+  /// Not yet checked. Never logged.
+  let token: String
+  /// Whether the client offered a subprotocol, and so must be answered with the one chosen.
+  let namesSubprotocol: Bool
+
+  /// Reads the request's line and headers.
+  ///
+  /// - Parameter allowedOrigins: from where browsers may connect; empty allows all.
+  init(_ head: HTTPRequestHead, allowedOrigins: Set<String>) throws(Refusal) {
+    guard head.method == .GET else { throw Refusal(.malformed, "the upgrade must be a GET") }
+    let query = try Self.query(of: head.uri)
+
+    let device = query.last { $0.name == "device" }?.value
+    guard let name = device.map({ DeviceName($0) }) ?? .default else {
+      throw Refusal(.malformed, "device must be \(DeviceName.alphabet)")
+    }
+    self.device = name
+
+    let since = query.last { $0.name == "since" }?.value
+    if let since {
+      guard let offset = Offset(since) else {
+        throw Refusal(.malformed, "since must be an offset, <milliseconds>-<sequence>, or 0")
+      }
+      self.since = offset
+    } else {
+      self.since = nil
+    }
+
+    if let origin = head.headers.first(name: "origin"), !allowedOrigins.isEmpty,
+      !allowedOrigins.contains(origin)
+    {
+      throw Refusal(.forbidden, "this origin may not connect")
+    }
+
+    let offers = head.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
+    guard offers.isEmpty || offers.contains(Subprotocol.v1) else {
+      throw Refusal(.malformed, "the subprotocol must be \(Subprotocol.v1)")
+    }
+    self.namesSubprotocol = !offers.isEmpty
+    self.token = try Self.token(in: head.headers, offers: offers)
+  }
+
+  /// The path of a request's target, without the query.
+  static func path(of uri: String) -> Substring { uri.prefix { $0 != "?" } }
+
+  private static func token(
+    in headers: HTTPHeaders, offers: [String]
+  ) throws(Refusal) -> String {
+    if let authorization = headers.first(name: "authorization") {
+      let parts = authorization.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+        throw Refusal(.unauthorized, "the Authorization header must be: Bearer <token>")
+      }
+      return String(parts[1])
+    }
+    if let offer = offers.first(where: { $0.hasPrefix(Subprotocol.bearerPrefix) }) {
+      return String(offer.dropFirst(Subprotocol.bearerPrefix.count))
+    }
+    throw Refusal(
+      .unauthorized,
+      "a token is needed: Authorization: Bearer <token>, or the subprotocol "
+        + "\(Subprotocol.bearerPrefix)<token>")
+  }
+
+  private static func query(
+    of uri: String
+  ) throws(Refusal) -> [(name: Substring, value: String)] {
+    guard let mark = uri.firstIndex(of: "?") else { return [] }
+    var result: [(name: Substring, value: String)] = []
+    for part in uri[uri.index(after: mark)...].split(separator: "&") {
+      let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard let value = Self.percentDecoded(pair.count == 2 ? pair[1] : "") else {
+        throw Refusal(.malformed, "the query has a broken percent escape")
+      }
+      result.append((pair[0], value))
+    }
+    return result
+  }
+
+  private static func percentDecoded(_ text: Substring) -> String? {
+    guard text.contains("%") else { return String(text) }
+    var bytes: [UInt8] = []
+    var rest = text.utf8
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard let digits = String(rest.prefix(2)), digits.utf8.count == 2,
+        let value = UInt8(digits, radix: 16)
+      else { return nil }
+      bytes.append(value)
+      rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,21 @@
+import NIOCore
+import NIOHTTP1
+import PlainHTTP
+
+/// What a gateway's public port answers when nothing is upgraded.
+enum PublicRoutes {
+  static func response(to head: HTTPRequestHead, servesDemoPage: Bool) -> PlainHTTPResponse {
+    let path = ConnectRequest.path(of: head.uri)
+    if path == ConnectRequest.path {
+      return Refusal(
+        .upgradeRequired, "\(path) takes a WebSocket upgrade only: Upgrade: websocket"
+      ).response
+    }
+    guard head.method == .GET || head.method == .HEAD else {
+      return Refusal(.malformed, "only GET is served here").response
+    }
+    if path == "/healthz" { return .text(.ok, "alive") }
+    if servesDemoPage, let file = DemoPage.response(to: path) { return file }
+    return Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)").response
+  }
+}

@@ -1,0 +1,32 @@
+import ConnectProtocol
+import NIOCore
+import NIOHTTP1
+import PlainHTTP
+
+/// Why a connection is not upgraded: a code of the protocol and a sentence for a person.
+struct Refusal: Error, Hashable {
+  let code: RefusalCode
+  let message: String
+
+  init(_ code: RefusalCode, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  var response: PlainHTTPResponse {
+    var headers: [(String, String)] = []
+    switch self.code {
+    case .unauthorized: headers.append(("www-authenticate", "Bearer"))
+    case .upgradeRequired: headers.append(("upgrade", "websocket"))
+    case .tooManyConnections, .draining, .unavailable:
+      headers.append(("retry-after", "\(max(1, GatewayLimits.retryAfterMilliseconds / 1_000))"))
+    case .malformed, .forbidden, .notFound: break
+    }
+    var body = ByteBuffer()
+    _ = body.writeRefusal(code: self.code, message: self.message)
+    body.writeString("\n")
+    return PlainHTTPResponse(
+      status: HTTPResponseStatus(statusCode: self.code.status),
+      contentType: "application/json", headers: headers, body: body)
+  }
+}

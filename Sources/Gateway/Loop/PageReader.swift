@@ -1,0 +1,72 @@
+import ConnectProtocol
+import DequeModule
+import MessageBus
+import NIOCore
+import Redis
+
+/// Reads pages of mailboxes for the connections of a loop, a bounded number at a time.
+///
+/// When a gateway dies, its clients reconnect elsewhere at once, and each reads its mailbox. Here
+/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages.
+final class PageReader {
+  struct Request {
+    let mailbox: RedisKey
+    let after: Offset
+    let maximum: Int
+    let connection: ConnectionHandler
+  }
+
+  private let client: any RedisClient
+  private let eventLoop: NIOIsolatedEventLoop
+  private var waiting = Deque<Request>()
+  private var underWay = 0
+  private var isScheduled = false
+
+  init(client: any RedisClient) {
+    self.client = client
+    self.eventLoop = client.eventLoop.assumeIsolated()
+  }
+
+  /// The connection is given the page, or why there is none, later on.
+  func request(_ request: Request) {
+    self.waiting.append(request)
+    self.schedule()
+  }
+
+  private func schedule() {
+    guard !self.isScheduled, self.underWay < GatewayLimits.concurrentPages, !self.waiting.isEmpty
+    else { return }
+    self.isScheduled = true
+    self.eventLoop.execute {
+      self.isScheduled = false
+      self.submit()
+    }
+  }
+
+  private func submit() {
+    var batch = RedisBatch()
+    var requests: [Request] = []
+    while self.underWay < GatewayLimits.concurrentPages, let request = self.waiting.popFirst() {
+      Mailbox.page(request.mailbox, after: request.after, maximum: request.maximum, to: &batch)
+      requests.append(request)
+      self.underWay += 1
+    }
+    self.client.submit(batch) { replies in
+      self.underWay -= requests.count
+      for (index, request) in requests.enumerated() {
+        request.connection.pageArrived(Self.entries(replies, at: index))
+      }
+      self.schedule()
+    }
+  }
+
+  private static func entries(
+    _ replies: RedisReplies, at index: Int
+  ) -> Result<[Mailbox.Entry], RedisError> {
+    do throws(RedisError) {
+      return .success(try Mailbox.entries(replies, at: index))
+    } catch {
+      return .failure(error)
+    }
+  }
+}

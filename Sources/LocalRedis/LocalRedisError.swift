@@ -1,0 +1,46 @@
+import Foundation
+
+/// Why a private redis-server could not be started.
+public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
+  /// There is no redis-server in `PATH`, or none at the path that was given.
+  case notInstalled(path: String?)
+  /// The system refused to start the server, or to make its directory.
+  case refused(ChildProcessError)
+  /// Another process listens on the port that was asked for, or took every free one that was tried.
+  case portInUse(Int)
+  /// The server ended instead of answering. The last lines of its output say why.
+  case ended(executable: String, ExitStatus, output: [String])
+  /// The server did not answer in time, and was killed.
+  case silent(executable: String, after: Duration, output: [String])
+  /// The task was cancelled before the server answered, and the server was killed.
+  case cancelled
+
+  /// What happened, and what to do.
+  public var description: String {
+    switch self {
+    case .notInstalled(let path):
+      """
+      \(path.map { "there is no redis-server at \($0)" } ?? "redis-server was not found in PATH"): \
+      install it with `apt-get install redis-server` (Debian, Ubuntu) or `brew install redis` (macOS)
+      """
+    case .refused(let cause):
+      "redis-server could not be started: \(cause)"
+    case .portInUse(let port):
+      "port \(port) is in use: end what listens there, or choose another port or none"
+    case .ended(let executable, let status, let output):
+      "\(executable) \(status) instead of answering\(Self.quote(output))"
+    case .silent(let executable, let duration, let output):
+      "\(executable) did not answer within \(duration)\(Self.quote(output))"
+    case .cancelled:
+      "starting redis-server was cancelled"
+    }
+  }
+
+  /// The same as ``description``.
+  public var errorDescription: String? { description }
+
+  private static func quote(_ output: [String]) -> String {
+    guard !output.isEmpty else { return ", and said nothing" }
+    return "; it said:\n" + output.map { "  \($0)" }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,67 @@
+extension LocalRedisServer {
+  /// How a private server differs from the usual one.
+  public struct Options: Sendable, Hashable {
+    /// What outlives the server's process.
+    public var persistence: Persistence = .none
+    /// The port to listen on. Nil: a free one.
+    public var port: Int?
+    /// Further arguments for redis-server, after ours: they win.
+    public var extraArguments: [String] = []
+    /// The path of redis-server. Nil: the one in `PATH`.
+    public var executable: String?
+
+    /// A server without persistence on a free port, unless arguments say otherwise.
+    public init(
+      persistence: Persistence = .none, port: Int? = nil, extraArguments: [String] = [],
+      executable: String? = nil
+    ) {
+      self.persistence = persistence
+      self.port = port
+      self.extraArguments = extraArguments
+      self.executable = executable
+    }
+  }
+
+  /// What outlives the server's process.
+  public enum Persistence: Sendable, Hashable {
+    /// Nothing.
+    case none
+    /// Every write, in an append-only file. The directory is made if missing, and stays the caller's:
+    /// it is never removed. Nil: the server's temporary directory, which ``stop()`` removes.
+    case appendOnly(directory: String? = nil, fsync: Fsync = .everySecond)
+  }
+
+  /// When writes reach the disk, for good.
+  public enum Fsync: String, Sendable, Hashable {
+    /// Before the server answers. With a full disk it ends.
+    case always
+    /// Once a second. With a full disk it refuses writes.
+    case everySecond = "everysec"
+  }
+}
+
+extension LocalRedisServer.Options {
+  /// The directory that the caller has chosen.
+  var givenDirectory: String? {
+    guard case .appendOnly(let directory, _) = persistence else { return nil }
+    return directory
+  }
+
+  func arguments(port: Int, directory: String) -> [String] {
+    var arguments = [
+      "--port", "\(port)",
+      "--bind", "127.0.0.1",
+      "--protected-mode", "yes",
+      "--dir", directory,
+      "--save", "",
+      "--maxmemory-policy", "noeviction",
+      // A stream's node is allocated whole: with 4096 bytes, the default, a mailbox of one message
+      // takes 4.3 KB, with 1024 it takes 1.3.
+      "--stream-node-max-bytes", "1024",
+    ]
+    if case .appendOnly(_, let fsync) = persistence {
+      arguments += ["--appendonly", "yes", "--appendfsync", fsync.rawValue]
+    }
+    return arguments + extraArguments
+  }
+}

@@ -1,0 +1,214 @@
+import Foundation
+import Synchronization
+
+/// A private redis-server for development and tests.
+///
+/// It listens on 127.0.0.1 only, and ends when this process ends, however that happens. It goes on
+/// when the last reference to this object is dropped. ``stop()``, ``kill()`` and ``restart()`` are to
+/// be called one after the other, not at once.
+public final class LocalRedisServer: Sendable {
+  /// The port on 127.0.0.1.
+  public let port: Int
+
+  private let options: Options
+  private let executable: String
+  private let state: Mutex<State>
+
+  private struct State {
+    var process: ChildProcess
+    var directory: DataDirectory
+  }
+
+  private init(options: Options, executable: String, port: Int, state: State) {
+    self.options = options
+    self.executable = executable
+    self.port = port
+    self.state = Mutex(state)
+  }
+
+  /// The server's address: `redis://127.0.0.1:PORT`.
+  public var url: String { "redis://127.0.0.1:\(port)" }
+
+  /// That of the server's process: the latest one.
+  public var processIdentifier: pid_t { process.processIdentifier }
+
+  /// Where the server keeps its files.
+  public var dataDirectory: String { directory.path }
+
+  private var process: ChildProcess { state.withLock(\.process) }
+  private var directory: DataDirectory { state.withLock(\.directory) }
+}
+
+extension LocalRedisServer {
+  /// Starts a server and returns once it answers, after 10 to 20 ms.
+  ///
+  /// When the task is cancelled meanwhile, the server is killed and ``LocalRedisError/cancelled``
+  /// thrown.
+  public static func start(
+    _ options: Options = Options()
+  ) async throws(LocalRedisError) -> LocalRedisServer {
+    let executable = try locate(options.executable)
+    let directory = try DataDirectory(options.givenDirectory)
+    do throws(LocalRedisError) {
+      var attempts = 1
+      while true {
+        let port = if let port = options.port { port } else { try RedisProbe.freePort() }
+        do throws(LocalRedisError) {
+          let process = try await launch(options, executable, port: port, directory: directory)
+          return LocalRedisServer(
+            options: options, executable: executable, port: port,
+            state: State(process: process, directory: directory))
+        } catch .portInUse where options.port == nil && attempts < Limits.portAttempts {
+          attempts += 1
+        }
+      }
+    } catch {
+      directory.removeIfTemporary()
+      throw error
+    }
+  }
+
+  /// Asks the server to end, waits until it has, and removes its temporary directory.
+  public func stop() async {
+    await process.terminate(grace: Limits.serverGrace)
+    directory.removeIfTemporary()
+  }
+
+  /// Kills the server as a crash would, and waits until it has ended. Its files stay.
+  public func kill() async {
+    process.signal(SIGKILL)
+    _ = await process.waitForExit()
+  }
+
+  /// Starts the server again, on the same port and with the same files, and returns once it answers.
+  ///
+  /// A running server is asked to end first. After ``stop()``, which removes the temporary directory,
+  /// the server starts empty unless its directory is the caller's.
+  public func restart() async throws(LocalRedisError) {
+    await process.terminate(grace: Limits.serverGrace)
+    var directory = directory
+    if !directory.exists { directory = try DataDirectory(options.givenDirectory) }
+    let process = try await Self.launch(options, executable, port: port, directory: directory)
+    state.withLock { $0 = State(process: process, directory: directory) }
+  }
+
+  /// Stops the server's process where it is (SIGSTOP): connections stay, and nothing answers.
+  public func pause() {
+    process.signal(SIGSTOP)
+  }
+
+  /// Ends a ``pause()``.
+  public func resume() {
+    process.signal(SIGCONT)
+  }
+
+  private static func locate(_ executable: String?) throws(LocalRedisError) -> String {
+    if let executable = executable ?? ChildProcess.find("redis-server") { return executable }
+    throw .notInstalled(path: nil)
+  }
+
+  /// Starts the process and waits until that very process answers on the port.
+  private static func launch(
+    _ options: Options, _ executable: String, port: Int, directory: DataDirectory
+  ) async throws(LocalRedisError) -> ChildProcess {
+    let output = LastLines()
+    let process: ChildProcess
+    do throws(ChildProcessError) {
+      process = try ChildProcess(
+        executable: executable,
+        arguments: options.arguments(port: port, directory: directory.path),
+        workingDirectory: directory.path,
+        standardOutput: .lines(output.append),
+        standardError: .lines(output.append))
+    } catch .notFound {
+      throw .notInstalled(path: executable)
+    } catch {
+      throw .refused(error)
+    }
+    do throws(LocalRedisError) {
+      try await waitUntilReady(process, executable, port: port, output: output)
+    } catch {
+      process.signal(SIGKILL)
+      _ = await process.waitForExit()
+      throw error
+    }
+    return process
+  }
+
+  private static func waitUntilReady(
+    _ process: ChildProcess, _ executable: String, port: Int, output: LastLines
+  ) async throws(LocalRedisError) {
+    let deadline = ContinuousClock.now + Limits.serverStart
+    while !RedisProbe.isReady(port: port, processIdentifier: process.processIdentifier) {
+      if !process.isRunning {
+        let status = await process.waitForExit()
+        if output.sayThatPortIsInUse { throw .portInUse(port) }
+        throw .ended(executable: executable, status, output: output.lines)
+      }
+      if ContinuousClock.now > deadline {
+        throw .silent(executable: executable, after: Limits.serverStart, output: output.lines)
+      }
+      do {
+        try await Task.sleep(for: Limits.serverPoll)
+      } catch {
+        throw .cancelled
+      }
+    }
+  }
+}
+
+/// Where a server keeps its files: the caller's directory, or a temporary one.
+private enum DataDirectory: Sendable {
+  case given(path: String)
+  case temporary(TemporaryDirectory)
+
+  init(_ given: String?) throws(LocalRedisError) {
+    do throws(ChildProcessError) {
+      guard let given else {
+        self = .temporary(try TemporaryDirectory())
+        return
+      }
+      // Absolute, since the server starts in it.
+      let url = URL(fileURLWithPath: given, isDirectory: true)
+      guard
+        (try? FileManager.default.createDirectory(at: url, withIntermediateDirectories: true))
+          != nil
+      else { throw .refused(operation: "making \(url.path)", code: errno) }
+      self = .given(path: url.path)
+    } catch {
+      throw .refused(error)
+    }
+  }
+
+  var path: String {
+    switch self {
+    case .given(let path): path
+    case .temporary(let directory): directory.path.string
+    }
+  }
+
+  var exists: Bool { FileManager.default.fileExists(atPath: path) }
+
+  func removeIfTemporary() {
+    if case .temporary(let directory) = self { directory.remove() }
+  }
+}
+
+/// The last lines that a server has written, to be shown when it fails.
+private final class LastLines: Sendable {
+  private let kept = Mutex<[String]>([])
+
+  var lines: [String] { kept.withLock(\.self) }
+
+  var sayThatPortIsInUse: Bool {
+    lines.contains { $0.contains("Address already in use") }
+  }
+
+  @Sendable func append(_ line: String) {
+    guard !line.allSatisfy(\.isWhitespace) else { return }
+    kept.withLock { kept in
+      kept.append(line)
+      if kept.count > Limits.shownLines { kept.removeFirst() }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Foundation
+
+/// A directory that is removed when this process ends, if not before.
+struct TemporaryDirectory: Sendable {
+  /// The path of a directory that this type has made: the only kind of which it, or its watchdog,
+  /// removes one.
+  struct Path: Sendable {
+    let string: String
+
+    fileprivate init(making prefix: String) throws(ChildProcessError) {
+      let template = NSTemporaryDirectory() + "/" + prefix + "XXXXXX"
+      var bytes = Array((template as NSString).standardizingPath.utf8CString)
+      let isMade = bytes.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+      guard isMade else { throw .refused(operation: "making \(template)", code: errno) }
+      string = String(decoding: bytes.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+  }
+
+  static let prefix = "connect-redis."
+
+  let path: Path
+  private let watchdog: Watchdog
+
+  init() throws(ChildProcessError) {
+    let path = try Path(making: Self.prefix)
+    do throws(ChildProcessError) {
+      watchdog = try Watchdog(onParentsEnd: .remove(path))
+    } catch {
+      rmdir(path.string)
+      throw error
+    }
+    self.path = path
+  }
+
+  func remove() {
+    try? FileManager.default.removeItem(atPath: path.string)
+    watchdog.end()
+  }
+}

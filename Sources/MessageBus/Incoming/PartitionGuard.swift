@@ -1,0 +1,41 @@
+import Redis
+
+/// Keeps services with different numbers of partitions apart.
+///
+/// A user's messages must all come through one partition: that is what orders them. So the number is
+/// part of the data, written by the first service that ever starts, and a service that was told
+/// another one must not run.
+public enum PartitionGuard {
+  /// This service was told another number than the data has.
+  public struct Mismatch: Error, CustomStringConvertible {
+    let configured: Int
+    let stored: String
+    let key: String
+
+    /// What to do about it.
+    public var description: String {
+      """
+      this Redis holds data for \(self.stored) partitions (key \(self.key)), but \
+      \(self.configured) are configured; set --partitions \(self.stored), or another --key-prefix
+      """
+    }
+  }
+
+  /// Writes the number if there is none.
+  ///
+  /// - Throws: ``Mismatch``, or a `RedisError`.
+  public static func check(_ keys: Keys, with client: any RedisClient) async throws {
+    let count = keys.partitions.all.count
+    var batch = RedisBatch()
+    let key = keys.partitionCount
+    batch.append(key: key, "SET", "\(key)", "\(count)", "NX")
+    batch.append(key: key, "GET", "\(key)")
+    let replies = await client.execute(batch)
+    _ = try replies.cursor(0)
+    var cursor = try replies.cursor(1)
+    let stored = try cursor.string() ?? "no"
+    guard stored == "\(count)" else {
+      throw Mismatch(configured: count, stored: stored, key: "\(key)")
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import ConnectProtocol
+import Redis
+
+/// The names of all keys, under one prefix, so that several Connects can share a Redis.
+///
+/// All keys of one user have the same tag, and so live on the same node.
+public struct Keys: Sendable {
+  /// The prefix that is used when none is configured.
+  public static let defaultPrefix = "connect:"
+
+  /// How `incoming` is divided.
+  public let partitions: PartitionMap
+
+  /// Where messages go that could not be processed.
+  public let deadLetters: RedisKey
+  /// Guards the number of partitions; see ``PartitionGuard``.
+  let partitionCount: RedisKey
+
+  private let incomingKeys: [RedisKey]
+  private let outgoingPrefix: String
+  private let gatewayPrefix: String
+  private let sessionPrefix: String
+  private let mailboxPrefix: String
+  private let cursorPrefix: String
+
+  /// The keys under `prefix`.
+  public init(prefix: String = Keys.defaultPrefix, partitions: PartitionMap) {
+    self.partitions = partitions
+    self.deadLetters = RedisKey("\(prefix)deadletter")
+    self.partitionCount = RedisKey("\(prefix)partitions")
+    self.incomingKeys = partitions.all.map { partition in
+      RedisKey(prefix: "\(prefix)incoming:", tag: partitions.tag(of: partition))
+    }
+    self.outgoingPrefix = "\(prefix)outgoing:"
+    self.gatewayPrefix = "\(prefix)gateway:"
+    self.sessionPrefix = "\(prefix)session:"
+    self.mailboxPrefix = "\(prefix)mailbox:"
+    self.cursorPrefix = "\(prefix)cursor:"
+  }
+
+  /// The stream of partition `partition`.
+  public func incoming(_ partition: Partition) -> RedisKey { self.incomingKeys[partition.number] }
+
+  /// The stream of deliveries for one gateway instance.
+  public func outgoing(_ gateway: GatewayID) -> RedisKey {
+    RedisKey(prefix: self.outgoingPrefix, tag: gateway.text)
+  }
+
+  /// A gateway's heartbeat.
+  public func gateway(_ gateway: GatewayID) -> RedisKey {
+    RedisKey(prefix: self.gatewayPrefix, tag: gateway.text)
+  }
+
+  /// Where a user's devices are connected.
+  public func session(_ user: UserName) -> RedisKey {
+    RedisKey(prefix: self.sessionPrefix, tag: user.text)
+  }
+
+  /// What a user must see, in order.
+  public func mailbox(_ user: UserName) -> RedisKey {
+    RedisKey(prefix: self.mailboxPrefix, tag: user.text)
+  }
+
+  /// How far each device of a user has got.
+  public func cursor(_ user: UserName) -> RedisKey {
+    RedisKey(prefix: self.cursorPrefix, tag: user.text)
+  }
+}

@@ -1,0 +1,73 @@
+import ConnectProtocol
+import Redis
+
+/// What an entry of an `outgoing` stream tells a gateway to do: one packed field, version 1.
+///
+/// After the version byte, one after the other: a byte that says which, the length of the rest as a
+/// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes each,
+/// then the envelope; a replacement is the user's name, a zero byte, and the connection.
+public enum Delivery: Sendable {
+  /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
+  /// that is not known.
+  case push(previous: Offset, offset: Offset, envelope: Envelope)
+  /// A device of `user` has connected elsewhere: the older connection must go.
+  case replaced(user: UserName, connection: String)
+
+  enum Tag: UInt8 {
+    case push = 1
+    case replaced = 2
+  }
+
+  static let version: UInt8 = 1
+  static let headerBytes = 5
+
+  /// Reads all deliveries of an entry.
+  ///
+  /// What it cannot read it leaves out: a push is only a hint, and the position check finds what it
+  /// would have brought.
+  public static func list(_ bytes: ReplyBytes) -> [Delivery] {
+    bytes.withUnsafeBytes { raw in
+      guard raw.first == Self.version else { return [] }
+      var deliveries: [Delivery] = []
+      var position = 1
+      while position + Self.headerBytes <= raw.count {
+        let length = Int(
+          UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: position + 1, as: UInt32.self)))
+        let start = position + Self.headerBytes
+        guard start + length <= raw.count else { break }
+        let range = start..<start + length
+        let delivery: Delivery? =
+          switch Tag(rawValue: raw[position]) {
+          case .push: Self.push(bytes[range])
+          case .replaced: Self.replaced(UnsafeRawBufferPointer(rebasing: raw[range]))
+          case nil: nil
+          }
+        if let delivery { deliveries.append(delivery) }
+        position = range.upperBound
+      }
+      return deliveries
+    }
+  }
+
+  private static func push(_ bytes: ReplyBytes) -> Delivery? {
+    let offsets = 2 * Offset.packedBytes
+    guard bytes.count > offsets, let envelope = Envelope(bytes[offsets..<bytes.count]) else {
+      return nil
+    }
+    return bytes.withUnsafeBytes { raw in
+      .push(
+        previous: Offset(bigEndianBytes: raw),
+        offset: Offset(
+          bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[Offset.packedBytes...])),
+        envelope: envelope)
+    }
+  }
+
+  private static func replaced(_ raw: UnsafeRawBufferPointer) -> Delivery? {
+    guard let zero = raw.firstIndex(of: 0),
+      let user = UserName(utf8: UnsafeRawBufferPointer(rebasing: raw[..<zero]))
+    else { return nil }
+    return .replaced(
+      user: user, connection: String(decoding: raw[(zero + 1)...], as: UTF8.self))
+  }
+}

@@ -1,0 +1,96 @@
+import ConnectProtocol
+import NIOCore
+import Redis
+
+/// Collects deliveries per gateway: messages of one batch for one gateway share an entry.
+public struct DeliveryWriter {
+  private struct Entry {
+    var bytes: ByteBuffer
+    var deliveries: Int
+  }
+
+  private let keys: Keys
+  private var order: [GatewayID] = []
+  private var entries: [GatewayID: [Entry]] = [:]
+
+  /// An empty collection.
+  public init(keys: Keys) { self.keys = keys }
+
+  /// Whether there is nothing to deliver.
+  public var isEmpty: Bool { self.order.isEmpty }
+
+  /// Adds a message. The caller's order is each gateway's order.
+  public mutating func add(_ push: MailboxWriter.Push, for gateway: GatewayID) {
+    let length = 2 * Offset.packedBytes + push.payload.count
+    self.add(.push, length: length, for: gateway) { raw in
+      push.previous.writeBigEndian(to: raw, at: 0)
+      push.offset.writeBigEndian(to: raw, at: Offset.packedBytes)
+      push.payload.withUnsafeBytes { payload in
+        UnsafeMutableRawBufferPointer(rebasing: raw[(2 * Offset.packedBytes)...])
+          .copyMemory(from: payload)
+      }
+    }
+  }
+
+  /// Adds that a connection is replaced by one elsewhere.
+  public mutating func addReplacement(of session: Session, user: UserName) {
+    let text = "\(user.text)\0\(session.connection)"
+    self.add(.replaced, length: text.utf8.count, for: session.gateway) { raw in
+      raw.copyBytes(from: text.utf8)
+    }
+  }
+
+  private mutating func add(
+    _ tag: Delivery.Tag, length: Int, for gateway: GatewayID,
+    _ write: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    var list = self.entries.removeValue(forKey: gateway) ?? []
+    if list.isEmpty { self.order.append(gateway) }
+    if list.last.map(Self.isFull) ?? true {
+      list.append(Entry(bytes: ByteBuffer(integer: Delivery.version), deliveries: 0))
+    }
+    let last = list.count - 1
+    list[last].deliveries += 1
+    list[last].bytes.writeInteger(tag.rawValue)
+    list[last].bytes.writeInteger(UInt32(length))
+    list[last].bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { raw in
+      write(UnsafeMutableRawBufferPointer(rebasing: raw[..<length]))
+      return length
+    }
+    self.entries[gateway] = list
+  }
+
+  private static func isFull(_ entry: Entry) -> Bool {
+    entry.deliveries >= BusLimits.deliveriesPerEntry
+      || entry.bytes.readableBytes >= BusLimits.bytesPerDeliveryEntry
+  }
+
+  /// Appends the entries to the gateways' streams, where these still exist.
+  ///
+  /// - Returns: for each command the gateway whose stream it goes to.
+  public func write(to batch: inout RedisBatch) -> [GatewayID] {
+    var targets: [GatewayID] = []
+    for gateway in self.order {
+      let stream = self.keys.outgoing(gateway)
+      for entry in self.entries[gateway] ?? [] {
+        batch.addEntry(to: stream, createsStream: false, count: entry.bytes.readableBytes) { raw in
+          entry.bytes.withUnsafeReadableBytes { raw.copyMemory(from: $0) }
+        }
+        targets.append(gateway)
+      }
+    }
+    return targets
+  }
+
+  /// Reads which gateways are gone: their streams do not exist any more.
+  public static func missing(
+    among targets: [GatewayID], _ replies: RedisReplies, from index: Int
+  ) throws(RedisError) -> Set<GatewayID> {
+    var missing: Set<GatewayID> = []
+    for (position, gateway) in targets.enumerated() {
+      let cursor = try replies.cursor(index + position)
+      if cursor.isNil { missing.insert(gateway) }
+    }
+    return missing
+  }
+}

@@ -1,0 +1,28 @@
+/// One running gateway instance. A new start is a new instance, unless the operator names it.
+public struct GatewayID: Sendable, Hashable, CustomStringConvertible {
+  /// The longest id, in bytes.
+  public static let maximumLength = 64
+  /// What an id consists of, for error messages.
+  public static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
+
+  /// The id.
+  public let text: String
+
+  /// Nil if `text` is not of ``alphabet``.
+  public init?(_ text: String) {
+    let isValid = text.utf8.allSatisfy { byte in
+      switch UInt8(byte) {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"),
+        UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard isValid, (1...Self.maximumLength).contains(text.utf8.count) else { return nil }
+    self.text = text
+  }
+
+  /// The id.
+  public var description: String { self.text }
+}

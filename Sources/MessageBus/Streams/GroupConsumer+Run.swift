@@ -1,0 +1,59 @@
+import Logging
+import Redis
+
+extension GroupConsumer {
+  /// Consumes until the task is cancelled: first what is pending from before, in order, then what
+  /// comes. Whatever fails, it starts over from there, after a pause with jitter.
+  ///
+  /// To stop it, cancel its task, then close its reader. What is being handled is finished.
+  ///
+  /// - Parameters:
+  ///   - started: called when the stream and its group are known to exist, and whether they had to
+  ///     be made.
+  ///   - handle: handles entries in order and finishes them. It is called with none when nothing
+  ///     came for a while. If it throws, the same entries come again.
+  public func run(
+    logger: Logger,
+    started: (_ wasCreated: Bool) async throws(RedisError) -> Void = { _ in },
+    handle: ([StreamEntry]) async throws(RedisError) -> Void
+  ) async {
+    var backoff = Backoff(
+      baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
+      capMilliseconds: BusLimits.consumerBackoffCapMilliseconds)
+    while !Task.isCancelled {
+      do throws(RedisError) {
+        let wasCreated = try await self.createGroup()
+        try await started(wasCreated)
+        try await self.handlePending(handle)
+        backoff.reset()
+        while !Task.isCancelled { try await handle(try await self.read()) }
+      } catch {
+        if Task.isCancelled { return }
+        self.log(error, to: logger)
+        try? await Task.sleep(for: .milliseconds(backoff.next()))
+      }
+    }
+  }
+
+  private func handlePending(
+    _ handle: ([StreamEntry]) async throws(RedisError) -> Void
+  ) async throws(RedisError) {
+    var next: String? = Self.claimStart
+    while let start = next, !Task.isCancelled {
+      let claimed = try await self.claim(from: start)
+      if !claimed.entries.isEmpty { try await handle(claimed.entries) }
+      next = claimed.next
+    }
+  }
+
+  private func log(_ error: RedisError, to logger: Logger) {
+    switch error {
+    // An outage is reported once for the process, by the client.
+    case .unavailable, .unanswered: logger.debug("consumer.retry", metadata: ["error": "\(error)"])
+    case .server where error.isMissingGroup:
+      logger.warning("consumer.stream_missing", metadata: ["error": "\(error)"])
+    case .server, .unexpectedReply:
+      logger.error("consumer.retry", metadata: ["error": "\(error)"])
+    }
+  }
+}

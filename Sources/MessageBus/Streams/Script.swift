@@ -1,0 +1,34 @@
+import Crypto
+import Redis
+
+/// A Lua script from `Scripts/`, called by the SHA-1 of its text.
+///
+/// Scripts serve only where a comparison must precede a write, and never on the way of a message.
+struct Script: Sendable {
+  static let removeSession = Script(PackageResources.remove_session_lua)
+
+  let source: String
+  let sha1: String
+
+  init(_ source: [UInt8]) {
+    self.source = String(decoding: source, as: UTF8.self)
+    self.sha1 = Insecure.SHA1.hash(data: source).map { byte in
+      String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+    }.joined()
+  }
+
+  /// Appends a call. It fails with NOSCRIPT where the script was not loaded since the server started.
+  func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
+    let words = ["EVALSHA", self.sha1, "1", "\(key)"] + arguments
+    batch.append(
+      arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
+    ) { writer in
+      for word in words { writer.bulk(word) }
+    }
+  }
+
+  /// Appends the loading of the script on the node of `key`.
+  func load(on key: RedisKey, to batch: inout RedisBatch) {
+    batch.append(key: key, "SCRIPT", "LOAD", self.source)
+  }
+}

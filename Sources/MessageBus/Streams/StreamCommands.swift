@@ -1,0 +1,149 @@
+import ConnectProtocol
+import Redis
+
+/// Redis Streams, as far as Connect uses them.
+extension RedisBatch {
+  /// `XADD`: appends an entry of one field. Answers its id, or nil if `createsStream` is false and
+  /// there is no such stream.
+  ///
+  /// - Parameters:
+  ///   - offset: the entry's id, which must be above the stream's top; nil lets Redis mint it.
+  ///   - count: the value's length in bytes; `write` fills it.
+  mutating func addEntry(
+    to stream: RedisKey, at offset: Offset? = nil, createsStream: Bool = true, count: Int,
+    _ write: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    self.append(
+      arguments: createsStream ? 5 : 6, key: stream,
+      bytes: 4 + stream.byteCount + 10 + Offset.maximumTextLength + 1 + count
+    ) { writer in
+      writer.bulk("XADD")
+      writer.bulk(stream)
+      if !createsStream { writer.bulk("NOMKSTREAM") }
+      if let offset { writer.bulk(offset) } else { writer.bulk("*") }
+      writer.bulk(StreamEntry.field)
+      writer.bulk(count: count, write)
+    }
+  }
+
+  /// `XRANGE` from above `start` to the end, at most `maximum` entries.
+  mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
+    self.append(
+      arguments: 6, key: stream,
+      bytes: 6 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20
+    ) { writer in
+      writer.bulk("XRANGE")
+      writer.bulk(stream)
+      writer.bulk(start.successor)
+      writer.bulk("+")
+      writer.bulk("COUNT")
+      writer.bulk(maximum)
+    }
+  }
+
+  /// `XREVRANGE`: the newest `maximum` entries, newest first.
+  mutating func newestEntries(of stream: RedisKey, maximum: Int) {
+    self.append(arguments: 6, key: stream, bytes: 9 + stream.byteCount + 2 + 5 + 20) { writer in
+      writer.bulk("XREVRANGE")
+      writer.bulk(stream)
+      writer.bulk("+")
+      writer.bulk("-")
+      writer.bulk("COUNT")
+      writer.bulk(maximum)
+    }
+  }
+
+  /// `XLEN`.
+  mutating func length(of stream: RedisKey) {
+    self.append(arguments: 2, key: stream, bytes: 4 + stream.byteCount) { writer in
+      writer.bulk("XLEN")
+      writer.bulk(stream)
+    }
+  }
+
+  /// `XGROUP CREATE … 0 MKSTREAM`: from 0, never from `$`, so that no entry is ever skipped.
+  mutating func createGroup(_ group: String, on stream: RedisKey) {
+    self.append(key: stream, "XGROUP", "CREATE", "\(stream)", group, "0", "MKSTREAM")
+  }
+
+  /// `XREADGROUP … >`: entries that no consumer of the group has had, waiting for the first.
+  mutating func readGroup(
+    _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
+    blockMilliseconds: Int64
+  ) {
+    self.append(
+      key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
+      "\(blockMilliseconds)", "STREAMS", "\(stream)", ">")
+  }
+
+  /// `XAUTOCLAIM … 0`: takes over what is pending, from `start` on, in the order of ids.
+  mutating func claim(
+    from stream: RedisKey, group: String, as consumer: String, start: String, maximum: Int
+  ) {
+    self.append(
+      key: stream, "XAUTOCLAIM", "\(stream)", group, consumer, "0", start, "COUNT", "\(maximum)")
+  }
+
+  /// `XACK` of several entries.
+  mutating func acknowledge(_ offsets: [Offset], of stream: RedisKey, group: String) {
+    self.append(
+      arguments: 3 + offsets.count, key: stream,
+      bytes: 4 + stream.byteCount + group.utf8.count + offsets.count * Offset.maximumTextLength
+    ) { writer in
+      writer.bulk("XACK")
+      writer.bulk(stream)
+      writer.bulk(group)
+      for offset in offsets { writer.bulk(offset) }
+    }
+  }
+
+  /// `XPENDING`: how much is pending, and between which ids.
+  mutating func oldestPending(of stream: RedisKey, group: String) {
+    self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) { writer in
+      writer.bulk("XPENDING")
+      writer.bulk(stream)
+      writer.bulk(group)
+    }
+  }
+
+  /// `XTRIM … MINID`: removes all entries up to and including `offset`.
+  mutating func trim(_ stream: RedisKey, through offset: Offset) {
+    self.append(
+      arguments: 4, key: stream, bytes: 5 + stream.byteCount + 5 + Offset.maximumTextLength
+    ) { writer in
+      writer.bulk("XTRIM")
+      writer.bulk(stream)
+      writer.bulk("MINID")
+      writer.bulk(offset.successor)
+    }
+  }
+}
+
+extension Offset {
+  /// Reads XPENDING's summary: nil when nothing is pending.
+  init?(oldestPendingFrom cursor: inout ReplyCursor) throws(RedisError) {
+    guard try cursor.array() == 4 else {
+      throw .unexpectedReply("XPENDING answered no summary")
+    }
+    guard try cursor.integer() > 0 else { return nil }
+    self = try Offset(from: &cursor)
+  }
+
+  /// The largest offset below this one; zero answers itself.
+  var predecessor: Offset {
+    if self.sequence > 0 {
+      return Offset(milliseconds: self.milliseconds, sequence: self.sequence - 1)
+    }
+    if self.milliseconds > 0 {
+      return Offset(milliseconds: self.milliseconds - 1, sequence: .max)
+    }
+    return self
+  }
+}
+
+extension CommandWriter {
+  /// Adds an offset as text.
+  mutating func bulk(_ offset: Offset) {
+    self.bulk(count: offset.textLength) { _ = offset.write(to: $0) }
+  }
+}

@@ -1,0 +1,64 @@
+import ConnectProtocol
+import Redis
+
+/// An entry as a read of a stream answers it.
+public struct StreamEntry: Sendable {
+  /// The only field of every entry that Connect writes.
+  static let field: StaticString = "m"
+
+  /// The entry's id.
+  public let offset: Offset
+  /// The field's value. Nil if the entry was deleted while it was pending, or has another form.
+  public let payload: ReplyBytes?
+  /// Whether the entry was deleted while it was pending: then only its id is left.
+  public let isDeleted: Bool
+
+  /// Reads `[id, [name, value, …]]`, or `[id, nil]` for a deleted entry.
+  init(from cursor: inout ReplyCursor) throws(RedisError) {
+    guard try cursor.array() == 2 else {
+      throw .unexpectedReply("a stream entry is not a pair")
+    }
+    self.offset = try Offset(from: &cursor)
+    guard let count = try cursor.array() else {
+      self.payload = nil
+      self.isDeleted = true
+      return
+    }
+    var payload: ReplyBytes?
+    for index in 0..<count {
+      if index == 1, count == 2 {
+        payload = try cursor.slice()
+      } else {
+        cursor.skip()
+      }
+    }
+    self.payload = payload
+    self.isDeleted = false
+  }
+
+  /// Reads an array of entries; nil counts as none. XAUTOCLAIM of Redis 6.2 also answers nil for a
+  /// deleted entry, whose id is then unknown.
+  static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamEntry] {
+    guard let count = try cursor.array() else { return [] }
+    var entries: [StreamEntry] = []
+    entries.reserveCapacity(count)
+    for _ in 0..<count {
+      if cursor.isNil {
+        cursor.skip()
+      } else {
+        entries.append(try StreamEntry(from: &cursor))
+      }
+    }
+    return entries
+  }
+}
+
+extension Offset {
+  /// Reads an id as stream commands answer it.
+  init(from cursor: inout ReplyCursor) throws(RedisError) {
+    guard let bytes = try cursor.bytes(), let offset = Offset(utf8: bytes) else {
+      throw .unexpectedReply("a stream id is not <milliseconds>-<sequence>")
+    }
+    self = offset
+  }
+}

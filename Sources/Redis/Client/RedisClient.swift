@@ -1,0 +1,71 @@
+import NIOCore
+
+/// A way to Redis that belongs to one event loop: a batch of commands in, their replies out.
+///
+/// Batches of one client are executed in the order in which they were submitted, key by key. A client
+/// never sends a command twice: what was not answered fails, and its error says whether Redis may
+/// have executed it. Only the caller knows whether a repeat does harm.
+///
+/// A blocking read takes a client of its own, since nothing behind it would be answered.
+///
+/// Unchecked in the implementations: all state is touched on ``eventLoop`` only, which they check.
+public protocol RedisClient: AnyObject, Sendable {
+  /// The loop on which everything happens.
+  var eventLoop: any EventLoop { get }
+
+  /// Whether a batch submitted now would be sent.
+  ///
+  /// On the event loop only.
+  var isReady: Bool { get }
+
+  /// Sends a batch and answers on the event loop, exactly once, in bounded time.
+  ///
+  /// On the event loop only. When there is no connection, it fails at once.
+  ///
+  /// - Parameters:
+  ///   - timeout: how long the last reply may take.
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void)
+
+  /// Succeeds as soon as a batch would be sent; fails when the client is closed before.
+  ///
+  /// From any thread.
+  func whenReady() -> EventLoopFuture<Void>
+
+  /// Closes the connection for good. What is unanswered fails.
+  ///
+  /// From any thread.
+  func close() -> EventLoopFuture<Void>
+}
+
+extension RedisClient {
+  /// Sends a batch whose replies are due within
+  /// ``RedisLimits/commandTimeoutMilliseconds``.
+  public func submit(_ batch: RedisBatch, completion: @escaping (RedisReplies) -> Void) {
+    self.submit(
+      batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds),
+      completion: completion)
+  }
+
+  /// Sends a batch from any context, for where a task already waits.
+  public func execute(
+    _ batch: RedisBatch,
+    timeout: TimeAmount = .milliseconds(RedisLimits.commandTimeoutMilliseconds)
+  ) async -> RedisReplies {
+    await withCheckedContinuation { continuation in
+      if self.eventLoop.inEventLoop {
+        self.submit(batch, timeout: timeout) { continuation.resume(returning: $0) }
+      } else {
+        self.eventLoop.execute {
+          self.submit(batch, timeout: timeout) { continuation.resume(returning: $0) }
+        }
+      }
+    }
+  }
+}
+
+/// Makes clients of one kind, one per event loop and purpose.
+public protocol RedisClientFactory: Sendable {
+  /// A new client with a connection of its own, which it begins to open.
+  func makeClient(on eventLoop: any EventLoop) -> any RedisClient
+}

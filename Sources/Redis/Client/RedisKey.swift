@@ -1,0 +1,49 @@
+/// A key: a prefix, and a tag in braces that decides the cluster slot, as in `connect:mailbox:{bob}`.
+///
+/// In two parts, so that the same prefix serves for every user and no key is put together as a
+/// String on the way of a message.
+public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
+  private let prefix: String
+  private let tag: String?
+
+  /// `prefix{tag}`. The tag must not be empty or contain `}`.
+  public init(prefix: String, tag: String) {
+    self.prefix = prefix
+    self.tag = tag
+  }
+
+  /// A key without a tag: the slot is the whole name's.
+  public init(_ name: String) {
+    self.prefix = name
+    self.tag = nil
+  }
+
+  /// The key as Redis sees it.
+  public var description: String { self.tag.map { "\(self.prefix){\($0)}" } ?? self.prefix }
+
+  /// The key's length in bytes.
+  public var byteCount: Int {
+    self.prefix.utf8.count + (self.tag.map { $0.utf8.count + 2 } ?? 0)
+  }
+
+  /// The cluster slot that holds the key.
+  public var slot: HashSlot { HashSlot(hashing: self.tag ?? self.prefix) }
+
+  func write(to raw: UnsafeMutableRawBufferPointer) {
+    var position = 0
+    func add(_ text: String) {
+      var text = text
+      text.withUTF8 { utf8 in
+        UnsafeMutableRawBufferPointer(rebasing: raw[position...]).copyMemory(
+          from: UnsafeRawBufferPointer(utf8))
+        position += utf8.count
+      }
+    }
+    add(self.prefix)
+    guard let tag = self.tag else { return }
+    raw[position] = UInt8(ascii: "{")
+    position += 1
+    add(tag)
+    raw[position] = UInt8(ascii: "}")
+  }
+}

@@ -1,0 +1,66 @@
+import NIOCore
+import NIOPosix
+
+/// Opens connections: TCP, then AUTH and SELECT as the URL says, then PING.
+enum RedisConnection {
+  /// Opens one connection, ready for batches.
+  ///
+  /// On `eventLoop` only, where the future completes and `onClose` is called, once, if the connection
+  /// was ever ready and is gone. The future fails with a ``RedisError`` in bounded time.
+  static func open(
+    to url: RedisURL, on eventLoop: any EventLoop, onClose: @escaping (RedisError) -> Void
+  ) -> EventLoopFuture<NIOLoopBound<RedisConnectionHandler>> {
+    let opened = eventLoop.makePromise(of: NIOLoopBound<RedisConnectionHandler>.self)
+    var wasReady = false
+    let handler = NIOLoopBound(
+      RedisConnectionHandler { reason in if wasReady { onClose(reason) } }, eventLoop: eventLoop)
+    let timeout = TimeAmount.milliseconds(RedisLimits.connectTimeoutMilliseconds)
+
+    ClientBootstrap(group: eventLoop)
+      .connectTimeout(timeout)
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.socketOption(.so_keepalive), value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(handler.value)
+        }
+      }
+      .connect(host: url.host, port: url.port)
+      .assumeIsolated()
+      .whenComplete { result in
+        if case .failure(let error) = result {
+          return opened.fail(RedisError.unavailable("cannot connect: \(Self.reason(of: error))"))
+        }
+        handler.value.submit(Self.handshake(for: url), timeout: timeout) { replies in
+          do throws(RedisError) {
+            try replies.check()
+            wasReady = true
+            opened.succeed(handler)
+          } catch {
+            handler.value.close(error)
+            opened.fail(error)
+          }
+        }
+      }
+    return opened.futureResult
+  }
+
+  /// PING last: it shows what AUTH was not asked for (NOAUTH) and that the data set is loaded (LOADING).
+  private static func handshake(for url: RedisURL) -> RedisBatch {
+    var batch = RedisBatch()
+    switch (url.user, url.password) {
+    case (let user?, let password): batch.append("AUTH", user, password ?? "")
+    case (nil, let password?): batch.append("AUTH", password)
+    case (nil, nil): break
+    }
+    if url.database != 0 { batch.append("SELECT", "\(url.database)") }
+    batch.append("PING")
+    return batch
+  }
+
+  private static func reason(of error: any Error) -> String {
+    guard let error = error as? NIOConnectionError else { return "\(error)" }
+    if let failure = error.connectionErrors.first { return "\(failure.error)" }
+    return "the name \(error.host) does not resolve"
+  }
+}

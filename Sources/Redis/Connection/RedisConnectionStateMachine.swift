@@ -1,0 +1,86 @@
+import DequeModule
+
+/// What one connection still owes: batches that were written, in order, and not yet fully answered.
+///
+/// Pure: times are numbers of nanoseconds that the caller takes from its clock, and `Request` is
+/// whatever the caller wants back when a batch is done.
+struct RedisConnectionStateMachine<Request>: ~Copyable {
+  struct Pending {
+    let request: Request
+    let commands: Int
+    let bytes: Int
+    let deadline: UInt64
+    var answered = 0
+  }
+
+  enum State {
+    /// Batches are taken. May become `.closed`.
+    case open
+    /// Nothing is taken any more, for the reason given. Final.
+    case closed(RedisError)
+  }
+
+  private var state = State.open
+  private var pending = Deque<Pending>()
+  private var unansweredBytes = 0
+  private let maximumUnansweredBytes: Int
+
+  init(maximumUnansweredBytes: Int) { self.maximumUnansweredBytes = maximumUnansweredBytes }
+
+  enum SubmitAction {
+    /// Write the batch. `isFirst`: its replies are the next that come.
+    case write(isFirst: Bool)
+    case refuse(RedisError)
+  }
+
+  mutating func submit(
+    _ request: Request, commands: Int, bytes: Int, deadline: UInt64
+  ) -> SubmitAction {
+    precondition(commands > 0, "an empty batch has no reply to wait for")
+    if case .closed(let reason) = self.state { return .refuse(reason) }
+    // A single batch larger than the bound still passes when nothing else is under way.
+    guard self.pending.isEmpty || self.unansweredBytes + bytes <= self.maximumUnansweredBytes else {
+      return .refuse(.unavailable("\(self.unansweredBytes) bytes of commands are unanswered"))
+    }
+    self.pending.append(
+      Pending(request: request, commands: commands, bytes: bytes, deadline: deadline))
+    self.unansweredBytes += bytes
+    return .write(isFirst: self.pending.count == 1)
+  }
+
+  enum ReplyAction {
+    /// The batch in front has more replies to come.
+    case wait
+    /// The batch in front is done. `next` is the one whose replies come now.
+    case complete(Request, commands: Int, next: Request?)
+    /// Redis said something that nobody asked for: close.
+    case unexpected
+  }
+
+  mutating func replyReceived() -> ReplyAction {
+    guard case .open = self.state, !self.pending.isEmpty else { return .unexpected }
+    self.pending[0].answered += 1
+    guard self.pending[0].answered == self.pending[0].commands else { return .wait }
+    let done = self.pending.removeFirst()
+    self.unansweredBytes -= done.bytes
+    return .complete(done.request, commands: done.commands, next: self.pending.first?.request)
+  }
+
+  /// When the batch in front is due. Replies come in order, so no other deadline matters sooner:
+  /// a batch behind it cannot be answered before it.
+  var nextDeadline: UInt64? { self.pending.first?.deadline }
+
+  /// Whether the batch in front is overdue, and the connection therefore useless.
+  func isOverdue(now: UInt64) -> Bool { self.pending.first.map { $0.deadline <= now } ?? false }
+
+  /// Takes nothing more, and gives back what was unanswered, in order.
+  mutating func close(_ reason: RedisError) -> [(Request, commands: Int)] {
+    guard case .open = self.state else { return [] }
+    self.state = .closed(reason)
+    defer {
+      self.pending.removeAll(keepingCapacity: false)
+      self.unansweredBytes = 0
+    }
+    return self.pending.map { ($0.request, $0.commands) }
+  }
+}

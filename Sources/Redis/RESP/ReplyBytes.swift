@@ -1,0 +1,29 @@
+/// A string of a reply that keeps its batch's replies alive, so that it can outlast the cursor.
+public struct ReplyBytes: Sendable {
+  private let arena: ReplyArena
+  /// Where the string lies in the arena, which does not change once it was handed over.
+  private let bytes: Range<Int>
+
+  init(arena: ReplyArena, bytes: Range<Int>) {
+    self.arena = arena
+    self.bytes = bytes
+  }
+
+  /// The length in bytes.
+  public var count: Int { self.bytes.count }
+
+  /// A part of the string; `range` counts from the string's start.
+  public subscript(range: Range<Int>) -> ReplyBytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= self.count)
+    let start = self.bytes.lowerBound
+    return ReplyBytes(
+      arena: self.arena, bytes: start + range.lowerBound..<start + range.upperBound)
+  }
+
+  /// Calls `body` with the bytes, which are valid during the call.
+  public func withUnsafeBytes<R, E: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(E) -> R
+  ) throws(E) -> R {
+    try body(self.arena.bytes(in: self.bytes))
+  }
+}

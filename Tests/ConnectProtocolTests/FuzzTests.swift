@@ -1,0 +1,120 @@
+import ConnectProtocol
+import Foundation
+import Testing
+
+/// Mutated frames, read by the scanner and by Foundation's `JSONSerialization`.
+///
+/// Of duplicate keys the last counts for both (`JSONDecoder` takes the first).
+@Suite("Mutated frames")
+struct FuzzTests {
+  /// Enough mutants for every kind to occur, few enough for a debug build.
+  static let mutants = 20_000
+
+  static let seeds: [[UInt8]] = [
+    #"{"type":"send","id":"m1","to":"bob","body":{"text":"hello","n":[1,-2.5e3,true,null]}}"#,
+    #"{"type":"send","id":"01JD8ZQ4T9","to":"a@b.c","receipt":true,"copy":false,"body":"ж€😀"}"#,
+    #"{ "body" : [ {} , [] , "" , 0 ] , "retry" : true , "to" : "x" , "id" : "y" , "type" : "send" }"#,
+    #"{"type":"send","id":"m\u0031","to":"b","body":"\ud83d\ude00 \" \\ \/ \b\f\n\r\t \u00e9"}"#,
+    #"{"type":"ack","offset":"1732226000000-12"}"#,
+    #"{"type":"ping","id":"p1"}"#,
+    #"{"type":"ping"}"#,
+    #"{"type":"typing","to":"bob"}"#,
+    #"{"a":{"b":{"c":[[[{"d":[0,1,2,{"e":"f"}]}]]]}},"type":"ping","id":null}"#,
+  ].map { Array($0.utf8) }
+
+  /// Bytes that JSON and UTF-8 give a meaning to.
+  static let pieces: [[UInt8]] =
+    [
+      "{", "}", "[", "]", ",", ":", "\"", "\\", "0", "1", "-", "+", ".", "e", "E", " ", "\n", "t",
+      "true", "false", "null", "\\u", "\\ud83d", "\\ude00", "\\u0000", "\"\"", "{}", "[]", "00",
+      "\"type\":", "\"send\"", "\"id\":", "\"to\":", "\"body\":", "\u{1}", "/", "'", "é", "😀",
+    ].map { Array($0.utf8) } + [[0x80], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xFF]]
+
+  static func mutant(
+    of seeds: [[UInt8]] = seeds, using generator: inout SeededGenerator
+  ) -> [UInt8] {
+    var bytes = seeds.randomElement(using: &generator)!
+    for _ in 0..<[1, 1, 1, 2, 3].randomElement(using: &generator)! {
+      guard !bytes.isEmpty else { break }
+      let position = Int.random(in: 0..<bytes.count, using: &generator)
+      let end = min(bytes.count, position + Int.random(in: 1...6, using: &generator))
+      switch Int.random(in: 0..<7, using: &generator) {
+      case 0: bytes[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      case 1: bytes.remove(at: position)
+      case 2: bytes.removeSubrange(position..<end)
+      case 3: bytes.insert(contentsOf: pieces.randomElement(using: &generator)!, at: position)
+      case 4: bytes.replaceSubrange(position..<end, with: pieces.randomElement(using: &generator)!)
+      case 5:
+        let target = Int.random(in: 0...bytes.count, using: &generator)
+        bytes.insert(contentsOf: bytes[position..<end], at: target)
+      default: bytes.removeSubrange(position...)
+      }
+    }
+    return bytes
+  }
+
+  /// Where Foundation leaves RFC 8259, or goes beyond what the grammar says.
+  static func foundationDiffers(on bytes: [UInt8]) -> Bool {
+    let text = String(decoding: bytes, as: UTF8.self)
+    // It takes commas before closing brackets.
+    if text.contains(/,[ \t\r\n]*[\]}]/) { return true }
+    // It takes a byte order mark, and from zero bytes it may guess UTF-16 or UTF-32.
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.contains(0) { return true }
+    // It refuses numbers that a Double cannot hold.
+    return text.contains(/[eE][+-]?[0-9]{3}/)
+  }
+
+  @Test("are JSON to the scanner exactly when they are to Foundation")
+  func agreementOnJSON() {
+    var generator = SeededGenerator(state: 2026)
+    var accepted = 0
+    for _ in 0..<Self.mutants {
+      let bytes = Self.mutant(using: &generator)
+      guard !Self.foundationDiffers(on: bytes) else { continue }
+      let actual = bodyError(bytes) == nil
+      accepted += actual ? 1 : 0
+      #expect(actual == (JSONValue(bytes) != nil), "\(String(decoding: bytes, as: UTF8.self))")
+    }
+    #expect(accepted > Self.mutants / 20, "too few mutants are JSON to tell anything")
+    #expect(accepted < Self.mutants * 19 / 20, "too few mutants are broken to tell anything")
+  }
+
+  @Test("are the frame or the error that a plain reading of Foundation's values makes them")
+  func agreementOnFrames() {
+    var generator = SeededGenerator(state: 4711)
+    var frames = 0
+    for _ in 0..<Self.mutants {
+      let bytes = Self.mutant(using: &generator)
+      guard !Self.foundationDiffers(on: bytes) else { continue }
+      let expected = PlainReading(bytes)
+      let actual = PlainReading(scanning: bytes)
+      frames += actual.isFrame ? 1 : 0
+      #expect(actual == expected, "\(String(decoding: bytes, as: UTF8.self))")
+    }
+    #expect(frames > Self.mutants / 20, "too few mutants are frames to tell anything")
+  }
+
+  @Test("never trap as server frames either, and hold a body that is JSON")
+  func serverFrames() {
+    let seeds = [
+      #"{"type":"message","offset":"1-2","from":"bob","id":"m1","at":5,"body":{"a":[1,"ж"]}}"#,
+      #"{"type":"delivered","offset":"1-2","by":"bob","device":"d","ids":["m1","m2"],"at":5}"#,
+      #"{"type":"rejected","id":"m","code":"c","message":"é","retryable":true,"retryAfterMs":5}"#,
+      #"{"type":"goodbye","code":1012,"reconnectAfterMs":500}"#,
+      #"{"type":"welcome","user":"u","device":"d","connection":"c","gateway":"g","offset":"1-2","#
+        + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3},"pingSeconds":4}"#,
+    ].map { Array($0.utf8) }
+    var generator = SeededGenerator(state: 99)
+    var frames = 0
+    for _ in 0..<Self.mutants {
+      let bytes = Self.mutant(of: seeds, using: &generator)
+      guard let frame = try? serverFrame(bytes) else { continue }
+      frames += 1
+      #expect(bodyError(bytes) == nil)
+      if case .message(let message) = frame {
+        #expect(bodyError(Array(bytes[message.body])) == nil)
+      }
+    }
+    #expect(frames > Self.mutants / 20)
+  }
+}

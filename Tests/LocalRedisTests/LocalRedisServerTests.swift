@@ -1,0 +1,173 @@
+import Foundation
+import RedisFixture
+import Testing
+
+@testable import LocalRedis
+
+@Suite("A private redis-server", .timeLimit(.minutes(1)))
+struct LocalRedisServerTests {
+  @Test("answers once it has started, and is gone once stopped")
+  func startAndStop() async throws {
+    let server = try await LocalRedisServer.start()
+    #expect(server.url == "redis://127.0.0.1:\(server.port)")
+    #expect(try await redis("PING", port: server.port) == "PONG")
+    #expect(FileManager.default.fileExists(atPath: server.dataDirectory))
+    await server.stop()
+    #expect(!isRunning(server.processIdentifier))
+    #expect(!FileManager.default.fileExists(atPath: server.dataDirectory))
+  }
+
+  @Test("ends with its parent, and its directory with it", arguments: [[], ["--paused"]])
+  func endsWithParent(arguments: [String]) async throws {
+    let lines = Lines()
+    let parent = try ChildProcess(
+      executable: productsDirectory.appendingPathComponent("LocalRedisParent").path,
+      arguments: arguments, standardOutput: .lines(lines.append), standardError: .inherit)
+    #expect(try await eventually { !lines.all.isEmpty })
+    let words = try #require(lines.all.first).split(separator: " ", maxSplits: 1).map(String.init)
+    let process = try #require(pid_t(words[0]))
+    #expect(isRunning(process))
+    #expect(FileManager.default.fileExists(atPath: words[1]))
+
+    parent.signal(SIGKILL)
+    #expect(await parent.waitForExit() == .signalled(SIGKILL))
+    #expect(try await eventually { !isRunning(process) })
+    #expect(try await eventually { !FileManager.default.fileExists(atPath: words[1]) })
+  }
+
+  @Test(
+    "keeps its data through a crash with an append-only file, in either kind of directory",
+    arguments: [true, false])
+  func appendOnly(inOwnDirectory: Bool) async throws {
+    try await withTemporaryDirectory { directory in
+      let given = inOwnDirectory ? nil : directory + "/data"
+      try await RedisFixture.withServer(
+        persistence: .appendOnly(directory: given, fsync: .always)
+      ) { server in
+        let first = server.processIdentifier
+        #expect(try await redis("SET key value", port: server.port) == "OK")
+        await server.kill()
+        #expect(!isRunning(first))
+        try await server.restart()
+        #expect(server.processIdentifier != first)
+        #expect(try await redis("GET key", port: server.port) == "value")
+        try await server.restart()
+        #expect(try await redis("GET key", port: server.port) == "value")
+      }
+      #expect(FileManager.default.fileExists(atPath: directory + "/data") == !inOwnDirectory)
+    }
+  }
+
+  @Test("starts empty after a crash without one")
+  func noPersistence() async throws {
+    try await RedisFixture.withServer { server in
+      #expect(try await redis("SET key value", port: server.port) == "OK")
+      await server.kill()
+      try await server.restart()
+      #expect(try await redis("EXISTS key", port: server.port) == "0")
+      await server.stop()
+      try await server.restart()
+      #expect(try await redis("PING", port: server.port) == "PONG")
+    }
+  }
+
+  @Test(
+    "is configured as Connect's own",
+    arguments: [
+      ("save", ""), ("maxmemory-policy", "noeviction"), ("stream-node-max-bytes", "1024"),
+      ("bind", "127.0.0.1"), ("hz", "20"),
+    ])
+  func configuration(name: String, value: String) async throws {
+    try await RedisFixture.withServer(extraArguments: ["--hz", "20"]) { server in
+      let lines = Lines()
+      let client = try ChildProcess(
+        executable: "redis-cli", arguments: ["-p", "\(server.port)", "CONFIG", "GET", name],
+        standardOutput: .lines(lines.append), standardError: .inherit)
+      _ = await client.waitForExit()
+      #expect(lines.all == [name, value])
+    }
+  }
+
+  @Test("can be paused and resumed, and stopped while paused")
+  func pause() async throws {
+    try await RedisFixture.withServer { server in
+      server.pause()
+      #expect(
+        !RedisProbe.isReady(port: server.port, processIdentifier: server.processIdentifier))
+      server.resume()
+      let reply = try await redis("PING", port: server.port)
+      #expect(reply == "PONG")
+      server.pause()
+    }
+  }
+
+  @Test("on a port in use is a clear error")
+  func portInUse() async throws {
+    let port = try await SharedRedis.server().port
+    await #expect(throws: LocalRedisError.portInUse(port)) {
+      try await LocalRedisServer.start(LocalRedisServer.Options(port: port))
+    }
+    #expect("\(LocalRedisError.portInUse(port))".contains("port \(port) is in use"))
+    #expect(try await redis("PING", port: port) == "PONG", "the other server is unharmed")
+  }
+
+  @Test("at a wrong path is a clear error that says what to install")
+  func missingExecutable() async throws {
+    let error = await #expect(throws: LocalRedisError.self) {
+      try await LocalRedisServer.start(.init(executable: "/nowhere/redis-server"))
+    }
+    #expect(error == .notInstalled(path: "/nowhere/redis-server"))
+    let message = "\(try #require(error))"
+    #expect(message.contains("/nowhere/redis-server"))
+    #expect(message.contains("apt-get install redis-server"))
+    #expect(message.contains("brew install redis"))
+  }
+
+  @Test("that ends at its start shows what it said")
+  func endsAtStart() async throws {
+    let error = await #expect(throws: LocalRedisError.self) {
+      try await LocalRedisServer.start(.init(extraArguments: ["--no-such-setting", "1"]))
+    }
+    #expect("\(try #require(error))".contains("no-such-setting"))
+  }
+
+  @Test("that is another program is a clear error")
+  func wrongExecutable() async throws {
+    let executable = try #require(ChildProcess.find("false"))
+    await #expect(
+      throws: LocalRedisError.ended(executable: executable, .exited(1), output: [])
+    ) {
+      try await LocalRedisServer.start(.init(executable: executable))
+    }
+  }
+
+  @Test("whose start is cancelled is killed")
+  func cancellation() async throws {
+    try await withTemporaryDirectory { directory in
+      let silent = directory + "/silent"
+      try "#!/bin/sh\nexec sleep 60\n".write(toFile: silent, atomically: false, encoding: .utf8)
+      chmod(silent, 0o755)
+      let task = Task { try await LocalRedisServer.start(.init(executable: silent)) }
+      task.cancel()
+      await #expect(throws: LocalRedisError.cancelled) { try await task.value }
+    }
+  }
+
+  @Test("is shared by all who ask for the shared one")
+  func shared() async throws {
+    async let one = SharedRedis.server()
+    async let other = SharedRedis.server()
+    let (first, second) = try await (one, other)
+    #expect(first === second)
+  }
+
+  /// Where the package's executables are: beside the bundle of its tests.
+  private var productsDirectory: URL {
+    #if os(macOS)
+      let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") } ?? .main
+      return bundle.bundleURL.deletingLastPathComponent()
+    #else
+      return Bundle.main.bundleURL
+    #endif
+  }
+}
