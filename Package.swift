@@ -83,6 +83,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
+    .target(name: "RedisFixture", dependencies: ["LocalRedis"], swiftSettings: settings),
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
@@ -90,6 +91,17 @@ let package = Package(
         "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging, histogram, jwtKit,
         nioCore, nioPosix,
       ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", nioCore],
+      swiftSettings: settings),
+    .testTarget(
+      name: "WebSocketTests", dependencies: ["WebSocket", nioCore], swiftSettings: settings),
+    .executableTarget(
+      name: "LocalRedisParent", dependencies: ["LocalRedis"], path: "Tests/LocalRedisParent",
+      swiftSettings: settings),
+    .testTarget(
+      name: "LocalRedisTests", dependencies: ["LocalRedis", "RedisFixture", "LocalRedisParent"],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

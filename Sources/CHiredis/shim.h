@@ -35,6 +35,13 @@ typedef struct connect_arena {
   size_t byte_capacity;
 } connect_arena;
 
+/// A parser, and where its values go. hiredis notes its private data in the first task of a reply as soon as
+/// it looks for one, before any byte of it came; so what it notes never changes, and the arena in it does.
+typedef struct connect_reader {
+  redisReader *hiredis;
+  connect_arena *arena;
+} connect_reader;
+
 static inline connect_arena *connect_arena_create(void) {
   return (connect_arena *)calloc(1, sizeof(connect_arena));
 }
@@ -68,7 +75,7 @@ static inline connect_node *connect_arena_append(connect_arena *arena) {
 // it is NULL (out of memory). The arena itself serves.
 
 static inline void *connect_on_string(const redisReadTask *task, char *bytes, size_t length) {
-  connect_arena *arena = (connect_arena *)task->privdata;
+  connect_arena *arena = ((connect_reader *)task->privdata)->arena;
   size_t needed = arena->byte_count + length;
   if (length > UINT32_MAX) return NULL;
   if (needed > arena->byte_capacity) {
@@ -88,7 +95,7 @@ static inline void *connect_on_string(const redisReadTask *task, char *bytes, si
 
 static inline void *connect_append_plain(
     const redisReadTask *task, int32_t type, uint32_t count, int64_t value) {
-  connect_arena *arena = (connect_arena *)task->privdata;
+  connect_arena *arena = ((connect_reader *)task->privdata)->arena;
   connect_node *node = connect_arena_append(arena);
   if (node == NULL) return NULL;
   node->type = type;
@@ -139,22 +146,42 @@ static redisReplyObjectFunctions connect_object_functions = {
     .freeObject = connect_on_free,
 };
 
-static inline redisReader *connect_reader_create(void) {
-  return redisReaderCreateWithFunctions(&connect_object_functions);
+static inline connect_reader *connect_reader_create(void) {
+  connect_reader *reader = (connect_reader *)calloc(1, sizeof(connect_reader));
+  if (reader == NULL) return NULL;
+  reader->hiredis = redisReaderCreateWithFunctions(&connect_object_functions);
+  if (reader->hiredis == NULL) {
+    free(reader);
+    return NULL;
+  }
+  reader->hiredis->privdata = reader;
+  return reader;
+}
+
+static inline void connect_reader_destroy(connect_reader *reader) {
+  redisReaderFree(reader->hiredis);
+  free(reader);
 }
 
 /// Values parsed from here on are appended to `arena`. Only to be called between replies.
-static inline void connect_reader_use(redisReader *reader, connect_arena *arena) {
-  reader->privdata = arena;
+static inline void connect_reader_use(connect_reader *reader, connect_arena *arena) {
+  reader->arena = arena;
+}
+
+/// 0 when memory is short, or the reader has failed before.
+static inline int connect_reader_feed(connect_reader *reader, const char *bytes, size_t count) {
+  return redisReaderFeed(reader->hiredis, bytes, count) == REDIS_OK;
 }
 
 /// 1: one whole reply was appended; 0: more bytes are needed; -1: `connect_reader_error` says what is wrong.
-static inline int connect_reader_next(redisReader *reader) {
+static inline int connect_reader_next(connect_reader *reader) {
   void *reply = NULL;
-  if (redisReaderGetReply(reader, &reply) != REDIS_OK) return -1;
+  if (redisReaderGetReply(reader->hiredis, &reply) != REDIS_OK) return -1;
   return reply == NULL ? 0 : 1;
 }
 
-static inline const char *connect_reader_error(const redisReader *reader) { return reader->errstr; }
+static inline const char *connect_reader_error(const connect_reader *reader) {
+  return reader->hiredis->errstr;
+}
 
 #endif

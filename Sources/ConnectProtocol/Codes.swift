@@ -1,8 +1,8 @@
-// ConnectProtocol is what an app and a Gateway say to each other: the frames, the names and codes in
-// them, and the strict JSON underneath. It knows of no socket, no HTTP and no Redis.
+// ConnectProtocol is what an app and a Gateway say to each other: the frames, the names and codes
+// in them, and the strict JSON underneath. It knows of no socket, no HTTP and no Redis.
 //
-// This file is every code that crosses the wire, in one table: clients outside this repository rely on them, so
-// the raw values are only ever added to.
+// This file is every code that crosses the wire, in one table: clients outside this repository rely
+// on them, so the raw values are only ever added to.
 
 /// The names under which client and Gateway agree to speak this protocol in the upgrade.
 public enum Subprotocol {

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import Logging
 import MessageBus
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -19,6 +20,7 @@ public final class GatewayService: Service {
   private let group: any EventLoopGroup
   private let logger: Logger
   private let readiness = Readiness()
+  private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
   /// - Parameters:
   ///   - clients: makes the ways to Redis: one per event loop, and one that waits for deliveries.
@@ -56,11 +58,15 @@ public final class GatewayService: Service {
     return true
   }
 
+  /// Where apps connect; nil before the service listens.
+  public var address: SocketAddress? { self.listening.withLockedValue { $0 } }
+
   /// Serves until the service group shuts down gracefully.
   ///
   /// - Throws: when the port cannot be listened on.
   public func run() async throws {
     let listener = try await self.listen()
+    self.listening.withLockedValue { $0 = listener.localAddress }
     self.logger.notice(
       "gateway.listening", metadata: ["address": "\(listener.localAddress.map { "\($0)" } ?? "-")"])
     let consumer = DeliveryConsumer(

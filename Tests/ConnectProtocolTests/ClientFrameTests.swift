@@ -65,7 +65,8 @@ struct ClientFrameTests {
   @Test("may escape its keys, type, id and recipient")
   func escapes() throws {
     let text =
-      #"{"\u0074ype":"\u0073end","i\u0064":"m\u0031","\u0074\u006f":"b\u006Fb@x","bod\u0079":"\u0041"}"#
+      #"{"\u0074ype":"\u0073end","i\u0064":"m\u0031","\u0074\u006f":"b\u006Fb@x","#
+      + #""bod\u0079":"\u0041"}"#
     guard case .send(let send) = try clientFrame(text) else {
       Issue.record("not a send")
       return
@@ -86,7 +87,8 @@ struct ClientFrameTests {
   func options() throws {
     for (json, expected) in [("true", true), ("false", false), ("null", false)] {
       let text =
-        #"{"type":"send","id":"m","to":"b","body":0,"receipt":\#(json),"copy":\#(json),"retry":\#(json)}"#
+        #"{"type":"send","id":"m","to":"b","body":0,"receipt":\#(json),"#
+        + #""copy":\#(json),"retry":\#(json)}"#
       guard case .send(let send) = try clientFrame(text) else {
         Issue.record("not a send")
         return

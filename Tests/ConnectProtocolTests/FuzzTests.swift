@@ -13,7 +13,7 @@ struct FuzzTests {
   static let seeds: [[UInt8]] = [
     #"{"type":"send","id":"m1","to":"bob","body":{"text":"hello","n":[1,-2.5e3,true,null]}}"#,
     #"{"type":"send","id":"01JD8ZQ4T9","to":"a@b.c","receipt":true,"copy":false,"body":"ж€😀"}"#,
-    #"{ "body" : [ {} , [] , "" , 0 ] , "retry" : true , "to" : "x" , "id" : "y" , "type" : "send" }"#,
+    #"{ "body" : [ {} , [] , "" ] , "copy" : true , "to" : "x" , "id" : "y" , "type" : "send" }"#,
     #"{"type":"send","id":"m\u0031","to":"b","body":"\ud83d\ude00 \" \\ \/ \b\f\n\r\t \u00e9"}"#,
     #"{"type":"ack","offset":"1732226000000-12"}"#,
     #"{"type":"ping","id":"p1"}"#,

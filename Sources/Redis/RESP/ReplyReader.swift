@@ -5,7 +5,7 @@ import CHiredis
 /// It alone owns the C reader: made in `init`, freed in `deinit`. After an error the reader is dead,
 /// and so must be the connection.
 struct ReplyReader: ~Copyable {
-  private let reader: UnsafeMutablePointer<redisReader>
+  private let reader: UnsafeMutablePointer<connect_reader>
   /// Keeps the arena alive that the C reader points to.
   private var arena: ReplyArena?
   private var nextRoot = 0
@@ -17,7 +17,7 @@ struct ReplyReader: ~Copyable {
     self.reader = reader
   }
 
-  deinit { redisReaderFree(self.reader) }
+  deinit { connect_reader_destroy(self.reader) }
 
   /// The replies from here on go to `arena`. Only between replies.
   mutating func use(_ arena: ReplyArena) {
@@ -28,7 +28,7 @@ struct ReplyReader: ~Copyable {
 
   mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(RedisError) {
     let characters = bytes.bindMemory(to: CChar.self)
-    guard redisReaderFeed(self.reader, characters.baseAddress, characters.count) == REDIS_OK else {
+    guard connect_reader_feed(self.reader, characters.baseAddress, characters.count) == 1 else {
       throw self.error
     }
   }

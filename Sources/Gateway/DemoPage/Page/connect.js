@@ -34,6 +34,7 @@ const LIMITS = Object.freeze({
   welcomeMs: 10_000, // From the opening of the socket to its `welcome`.
   pongMs: 10_000,
   pauseMs: 30_000, // After close code 1008.
+  paceMs: 1_100, // For `sendsPerSecond` messages; the network may bunch up what we send evenly.
   ackEveryMs: 200,
   ackEveryFrames: 32,
   outboxMessages: 500,
@@ -121,7 +122,7 @@ export class ConnectClient {
   /** @type {AbortController | null} */ #pageEvents = null;
   /** @type {Entry[]} what the server has not answered for, oldest first */ #outbox;
   #holdUntil = 0; // No send before this time: the server asked for patience.
-  #paceAt = 0; // When the next send would be due at an even `sendsPerSecond`.
+  /** @type {number[]} the times of the latest sends, at most `sendsPerSecond` */ #sentAt = [];
   /** @type {string | null} the last offset whose handler has returned */ #handled;
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
   #unacked = 0;
@@ -261,6 +262,7 @@ export class ConnectClient {
 
   /** Something came, so the line is alive: the next probe is a whole silence away. */
   #heard() {
+    if (!this.#socket) return; // A handler has closed the client.
     this.#probing = false;
     clearTimeout(this.#timers.silence);
     const silenceMs = (this.#welcome?.pingSeconds ?? 25) * 1000;
@@ -363,11 +365,10 @@ export class ConnectClient {
     clearTimeout(this.#timers.send);
     if (!this.#welcome || this.#goodbye) return;
     const { frameBytes, sendsPerSecond } = this.#welcome.limits;
-    // Half a second's worth may go at once. The rest is left for what the network bunches up.
-    const burstMs = Math.max(0, 500 - 500 / sendsPerSecond);
     for (const entry of this.#outbox.filter(({ sent }) => !sent)) {
       const now = performance.now();
-      const dueAt = Math.max(this.#holdUntil, this.#paceAt - burstMs);
+      const paceAt = (this.#sentAt.at(-sendsPerSecond) ?? -Infinity) + LIMITS.paceMs;
+      const dueAt = Math.max(this.#holdUntil, paceAt);
       if (dueAt > now) {
         this.#timers.send = setTimeout(() => this.#pump(), dueAt - now);
         return;
@@ -380,7 +381,7 @@ export class ConnectClient {
       }
       this.#socket?.send(encode(entry.send, entry.tried));
       entry.sent = entry.tried = true;
-      this.#paceAt = Math.max(now, this.#paceAt) + 1000 / sendsPerSecond;
+      this.#sentAt = [...this.#sentAt, now].slice(-sendsPerSecond);
     }
   }
 

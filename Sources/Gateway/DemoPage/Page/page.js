@@ -127,8 +127,9 @@ function dayOf(at) {
 
 /** @param {any} element @param {string} name */
 function drawAvatar(element, name) {
+  const hue = [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 0) % 6;
   element.textContent = name[0] ?? '';
-  element.dataset.hue = [...name].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0) % 6;
+  element.dataset.hue = hue;
 }
 
 /** @param {Session} session */
@@ -141,6 +142,9 @@ function start(session) {
   const elements = new WeakMap();
   let newer = 0; // Messages that came below what is in view.
   let pinned = true; // The end of the conversation is in view, and is kept there.
+  let frameBytes = Number.MAX_VALUE; // Until a server tells its limit.
+  let lastTop = 0;
+  let nextDraw = 0;
   let countdown = 0;
 
   const client = new ConnectClient({
@@ -191,7 +195,7 @@ function start(session) {
     }
     for (const old of items.splice(0, items.length - MAX_ITEMS)) elements.get(old)?.remove();
     conversations.save(conversation);
-    drawLog();
+    drawSoon();
   }
 
   /** @param {string} id of one's own message @param {Partial<Item>} news */
@@ -203,7 +207,7 @@ function start(session) {
       Object.assign(item, news);
       drawItem(item);
       conversations.save(conversation);
-      return drawLog();
+      return drawSoon();
     }
   }
 
@@ -226,7 +230,7 @@ function start(session) {
     current.items.splice(current.items.indexOf(item), 1);
     elements.get(item).remove();
     conversations.save(current);
-    drawLog();
+    drawSoon();
   }
 
   /** @param {Item} item @returns {HTMLElement} */
@@ -263,7 +267,13 @@ function start(session) {
     }
     $('empty').hidden = items.length > 0;
     keepEnd();
+  }
+
+  /** A replay brings many messages at a time, which need only one layout. */
+  function drawSoon() {
     drawConversations();
+    cancelAnimationFrame(nextDraw);
+    nextDraw = requestAnimationFrame(drawLog);
   }
 
   function keepEnd() {
@@ -286,9 +296,11 @@ function start(session) {
     $('app').dataset.view = peer ? 'chat' : 'list';
     $('peer-name').textContent = peer;
     drawAvatar($('peer-avatar'), peer);
-    $('empty').firstElementChild.textContent = peer ? `Say hello to ${peer}` : 'Who is there?';
-    $('empty').children[1].textContent = peer ? `Open ${peer}’s link in another tab or window, and `
-      + 'watch the ticks:' : 'Type the name of somebody to talk with, on the left.';
+    $('empty').firstElementChild.textContent =
+      peer ? `Say hello to ${peer}` : 'Who do you want to talk with?';
+    $('empty').children[1].textContent = !peer ? 'Type the name of a user on the left.'
+      : `Open ${peer}’s link in another tab or window, and watch the ticks:`;
+    $('empty').lastElementChild.hidden = !peer;
     $('text').placeholder = `Message ${peer}`;
     $('text').value = current?.draft ?? '';
     // A whole conversation is no news, so it is not read out.
@@ -296,6 +308,7 @@ function start(session) {
     $('messages').replaceChildren(...(current?.items.map(drawItem) ?? []));
     setTimeout(() => { $('log').ariaLive = 'polite'; });
     drawLog();
+    drawConversations();
     drawComposer();
     // On a touch screen the focus would raise the keyboard over the conversation.
     if (current && matchMedia('(pointer: fine)').matches) $('text').focus();
@@ -337,16 +350,16 @@ function start(session) {
   // The composer
 
   function drawComposer() {
-    const [field, state] = [$('text'), client.state];
-    $('composer').hidden = !current || state.phase === 'stopped';
+    const field = $('text');
+    $('composer').hidden = !current || client.state.phase === 'stopped';
     field.style.height = 'auto';
     field.style.height = `${field.scrollHeight + 2}px`;
-    const most = state.phase === 'online' ? state.welcome.limits.frameBytes : Infinity;
-    const left = most - ConnectClient.frameBytes(current?.peer ?? '', { text: field.value.trim() });
-    $('room').textContent = left > most / 5 ? ''
+    const body = { text: field.value.trim() };
+    const left = frameBytes - ConnectClient.frameBytes(current?.peer ?? '', body);
+    $('room').textContent = left > frameBytes / 5 ? ''
       : left < 0 ? `${-left} bytes too long to send` : `${left} bytes left`;
     $('room').classList.toggle('error', left < 0);
-    $('send').disabled = !field.value.trim() || left < 0;
+    $('send').disabled = !body.text || left < 0;
   }
 
   $('text').addEventListener('input', drawComposer);
@@ -381,12 +394,13 @@ function start(session) {
     if (state.phase === 'waiting') countdown = setInterval(draw, 500);
     draw();
     $('connection').dataset.phase = state.phase;
+    $('gateway').textContent = state.phase === 'online' ? ` on ${state.welcome.gateway}` : '';
     $('stopped').hidden = state.phase !== 'stopped';
     if (state.phase === 'stopped') drawStopped(state);
     if (state.phase === 'waiting' && (state.failures || state.asked)) drawBanner(state);
     if (state.phase === 'online') {
       $('banner').hidden = true;
-      $('gateway').textContent = ` on ${state.welcome.gateway}`;
+      frameBytes = state.welcome.limits.frameBytes;
       if (state.welcome.gap && !state.live) $('gap').hidden = false;
     }
     drawComposer();
@@ -440,8 +454,12 @@ function start(session) {
   $('stopped').lastElementChild.addEventListener('click', () => client.connect());
   $('newer').addEventListener('click', () => { pinned = true; keepEnd(); });
   $('log').addEventListener('scroll', () => {
-    pinned = $('log').scrollHeight - $('log').scrollTop - $('log').clientHeight < 60;
-    if (pinned) keepEnd();
+    const { scrollTop, scrollHeight, clientHeight } = $('log');
+    // Only a scroll upwards leaves the end; the layout alone must not.
+    if (scrollTop < lastTop) pinned = false;
+    if (scrollHeight - scrollTop - clientHeight < 60) pinned = true;
+    lastTop = scrollTop;
+    keepEnd();
   });
   // A phone's keyboard, or a composer that grows, must not cover the end.
   new ResizeObserver(keepEnd).observe($('log'));
@@ -466,8 +484,8 @@ function start(session) {
   $('own-device').textContent = `device ${device}`;
   drawAvatar($('own-avatar'), user);
   $('app').hidden = false;
-  open(session.peer);
   client.connect();
+  open(session.peer);
 }
 
 $('link-form').addEventListener('submit', (/** @type {Event} */ event) => {

@@ -1,0 +1,61 @@
+import ArgumentParser
+import ConnectProtocol
+import Foundation
+import Gateway
+import LocalRedis
+import Logging
+import MessageBus
+import Messaging
+import NIOCore
+import NIOPosix
+import Redis
+import ServiceLifecycle
+
+struct DevCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dev",
+    abstract: "Runs everything in one process, and prints two links to chat with.",
+    discussion: """
+      Starts a private redis-server unless --redis-url is given, one messaging service, and gateways
+      with the demo page. Everything ends with this process. For development only: the links contain
+      tokens.
+      """)
+
+  @Option(help: "Number of gateways, 1 to 16.")
+  var gateways = 2
+
+  @Option(help: "Port of the first gateway; the next ones follow.")
+  var port = 8080
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep the data here: the private Redis then writes each change (AOF).", valueName: "dir"))
+  var data: String?
+
+  @OptionGroup var bus: BusOptions
+  @OptionGroup var auth: AuthOptions
+  @OptionGroup var gateway: GatewayOptions
+  @OptionGroup var process: ProcessOptions
+
+  func run() async throws {
+    try await self.exiting {
+      var flags = self.bus.flags
+      for more in [self.auth.flags, self.gateway.flags, self.process.flags] {
+        flags.merge(more) { _, new in new }
+      }
+      let values = SettingValues(flags: flags)
+      guard (1...16).contains(self.gateways) else {
+        throw Failure.usage("--gateways: must be 1 to 16")
+      }
+      guard (1...65_535 - self.gateways).contains(self.port) else {
+        throw Failure.usage("--port: must be 1 to \(65_535 - self.gateways)")
+      }
+      if self.data != nil, values.text(.redisURL) != nil {
+        throw Failure.usage("--data is for the private Redis, and cannot go with --redis-url")
+      }
+      let stand = try DevStand.Plan(
+        gateways: self.gateways, firstPort: self.port, dataDirectory: self.data, values: values)
+      try await DevStand(stand).run()
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import ConnectProtocol
+import Foundation
+import Gateway
+import LocalRedis
+import Logging
+import MessageBus
+import Messaging
+import NIOCore
+import NIOPosix
+import Redis
+import ServiceLifecycle
+
+/// Everything that `connect dev` runs.
+struct DevStand {
+  /// What it is to run; made before anything starts, so that a bad setting is refused first.
+  struct Plan {
+    let gateways: [GatewayConfiguration]
+    let keys: Keys
+    let redisURL: RedisURL?
+    let dataDirectory: String?
+    let secret: [UInt8]
+    let secretLocation: String
+
+    init(
+      gateways count: Int, firstPort: Int, dataDirectory: String?, values: SettingValues
+    ) throws(Failure) {
+      let keys = try values.keys()
+      self.keys = keys
+      self.redisURL = values.text(.redisURL) == nil ? nil : try values.redisURL()
+      self.dataDirectory = dataDirectory
+      (self.secret, self.secretLocation) = try values.secretMakingOne()
+      var gateways: [GatewayConfiguration] = []
+      for index in 0..<count {
+        let listen = ListenAddress("127.0.0.1:\(firstPort + index)")!
+        gateways.append(
+          try values.gateway(
+            listen: listen, id: GatewayID("gateway-\(index + 1)")!, keys: keys, demo: true))
+      }
+      self.gateways = gateways
+      try values.bootstrapLogging(default: .warning)
+    }
+  }
+
+  /// How long the tokens of the printed links are valid, in seconds.
+  static let tokenSeconds: Double = 7 * 86_400
+  /// How long to wait at the start for a Redis that was given by URL, in seconds.
+  static let redisWaitSeconds: Int64 = 3
+  /// How long the gateways may take to be ready, in seconds.
+  static let readySeconds: Int64 = 15
+
+  private let plan: Plan
+
+  init(_ plan: Plan) { self.plan = plan }
+
+  /// Runs until SIGINT or SIGTERM.
+  func run() async throws(Failure) {
+    if let url = self.plan.redisURL { return try await self.serve(url, redis: "\(url)") }
+    var options = LocalRedisServer.Options()
+    if let directory = self.plan.dataDirectory {
+      options.persistence = .appendOnly(directory: directory, fsync: .everySecond)
+    }
+    let server: LocalRedisServer
+    do throws(LocalRedisError) {
+      server = try await LocalRedisServer.start(options)
+    } catch {
+      throw Failure(.unavailable, error.description)
+    }
+    let kept = self.plan.dataDirectory.map { "data kept in \($0)" } ?? "in memory"
+    let outcome = await Result { () async throws(Failure) in
+      try await self.serve(
+        RedisURL(host: "127.0.0.1", port: server.port), redis: "\(server.url) (private, \(kept))")
+    }
+    await server.stop()
+    try outcome.get()
+  }
+
+  private func serve(_ url: RedisURL, redis: String) async throws(Failure) {
+    let logger = Logger(label: "connect.dev")
+    let group = MultiThreadedEventLoopGroup.singleton
+    let clients = SingleServerClientFactory(url: url, logger: logger)
+    try await RedisStartup.check(
+      url, clients: clients, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds)
+
+    let authenticator = await Authenticator(secret: self.plan.secret)
+    var gateways: [GatewayService] = []
+    for configuration in self.plan.gateways {
+      do {
+        gateways.append(
+          try await GatewayService(
+            configuration: configuration, authenticator: authenticator, clients: clients,
+            group: group, logger: logger))
+      } catch {
+        throw Failure(.running, "\(error)")
+      }
+    }
+    let messaging = MessagingService(
+      keys: self.plan.keys, clients: clients, group: group, logger: logger)
+    let greeting = Greeting(
+      gateways: gateways, redis: redis, plan: self.plan, authenticator: authenticator)
+    try await ServiceRunner.run([messaging] + gateways + [greeting], logger: logger)
+  }
+}
+
+/// Prints what to do next, as soon as everything is ready.
+private struct Greeting: Service {
+  let gateways: [GatewayService]
+  let redis: String
+  let plan: DevStand.Plan
+  let authenticator: Authenticator
+
+  func run() async throws {
+    let deadline = NIODeadline.now() + .seconds(DevStand.readySeconds)
+    for gateway in self.gateways {
+      while await !gateway.isReady() {
+        guard NIODeadline.now() < deadline else {
+          throw Failure(.running, "the gateways are not ready after \(DevStand.readySeconds) s")
+        }
+        try await Task.sleep(for: .milliseconds(10))
+      }
+    }
+    print(try await self.text())
+    fflush(nil)
+    try? await gracefulShutdown()
+  }
+
+  private func text() async throws -> String {
+    let ports = self.plan.gateways.map(\.port)
+    let first = ports[0]
+    let second = ports[ports.count > 1 ? 1 : 0]
+    let program = CommandLine.arguments[0]
+    return """
+
+      Connect is running: \(ports.count) \(ports.count == 1 ? "gateway" : "gateways") \
+      (\(ports.map { "localhost:\($0)" }.joined(separator: ", "))), messaging, and Redis at \
+      \(self.redis).
+
+      Open both links, each in a tab, and chat:
+
+        alice  \(try await self.link(user: "alice", peer: "bob", port: first))
+
+        bob    \(try await self.link(user: "bob", peer: "alice", port: second))
+
+      Or from two terminals:
+
+        \(program) chat --as alice --to bob --url ws://localhost:\(first)
+        \(program) chat --as bob --to alice --url ws://localhost:\(second)
+
+      The secret of development tokens is in \(self.plan.secretLocation); \
+      `\(program) token USER` makes one.
+      Stop with Ctrl-C.
+
+      """
+  }
+
+  private func link(user: String, peer: String, port: Int) async throws -> String {
+    let token = try await self.authenticator.token(
+      for: UserName(user)!, seconds: DevStand.tokenSeconds)
+    return "http://localhost:\(port)/#user=\(user)&peer=\(peer)&token=\(token)"
+  }
+}
+
+extension Result {
+  /// The outcome of an async body, for what must be done whichever way it goes.
+  fileprivate init(_ body: () async throws(Failure) -> Success) async {
+    do throws(Failure) { self = .success(try await body()) } catch { self = .failure(error) }
+  }
+}

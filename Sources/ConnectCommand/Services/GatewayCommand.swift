@@ -1,0 +1,62 @@
+import ArgumentParser
+import Gateway
+import Logging
+import NIOPosix
+import Redis
+
+struct GatewayCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gateway",
+    abstract: "Keeps the sockets of apps: one instance of the gateway service.")
+
+  @Option(help: "host:port for apps (default: 127.0.0.1:8080).")
+  var listen: String?
+
+  @Flag(help: "Serve the demo page at / (CONNECT_DEMO=true).")
+  var demo = false
+
+  @OptionGroup var bus: BusOptions
+  @OptionGroup var auth: AuthOptions
+  @OptionGroup var gateway: GatewayOptions
+  @OptionGroup var instance: InstanceOptions
+  @OptionGroup var process: ProcessOptions
+
+  func run() async throws {
+    try await self.exiting {
+      var flags = self.bus.flags
+      for more in [self.auth.flags, self.gateway.flags, self.instance.flags, self.process.flags] {
+        flags.merge(more) { _, new in new }
+      }
+      if let listen = self.listen { flags[.listen] = listen }
+      if self.demo { flags[.demo] = "true" }
+      try await Self.serve(SettingValues(flags: flags))
+    }
+  }
+
+  private static func serve(_ values: SettingValues) async throws(Failure) {
+    let url = try values.redisURL()
+    let keys = try values.keys()
+    let configuration = try values.gateway(
+      listen: try values.listen(.listen, default: "127.0.0.1:8080"),
+      id: try values.instanceID(prefix: "gateway"), keys: keys, demo: try values.isDemo())
+    let management = try values.managementListen(default: "127.0.0.1:9090")
+    let secret = try values.requiredSecret()
+    try values.bootstrapLogging()
+
+    let logger = Logger(label: "connect.gateway")
+    let group = MultiThreadedEventLoopGroup.singleton
+    let clients = SingleServerClientFactory(url: url, logger: logger)
+    try await RedisStartup.check(url, clients: clients, keys: keys, on: group)
+    let service: GatewayService
+    do {
+      service = try await GatewayService(
+        configuration: configuration, authenticator: Authenticator(secret: secret),
+        clients: clients, group: group, logger: logger)
+    } catch {
+      throw Failure(.running, "\(error)")
+    }
+    let services =
+      ServiceRunner.management(management, group: group) { await service.isReady() } + [service]
+    try await ServiceRunner.run(services, logger: logger)
+  }
+}

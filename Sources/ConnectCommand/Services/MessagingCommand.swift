@@ -1,0 +1,42 @@
+import ArgumentParser
+import Logging
+import Messaging
+import NIOPosix
+import Redis
+
+struct MessagingCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "messaging",
+    abstract: "Stores and routes messages: the messaging service.",
+    discussion: "In this release run exactly one instance: it owns all partitions.")
+
+  @OptionGroup var bus: BusOptions
+  @OptionGroup var instance: InstanceOptions
+  @OptionGroup var process: ProcessOptions
+
+  func run() async throws {
+    try await self.exiting {
+      var flags = self.bus.flags
+      for more in [self.instance.flags, self.process.flags] { flags.merge(more) { _, new in new } }
+      try await Self.serve(SettingValues(flags: flags))
+    }
+  }
+
+  private static func serve(_ values: SettingValues) async throws(Failure) {
+    let url = try values.redisURL()
+    let keys = try values.keys()
+    let id = try values.instanceID(prefix: "messaging")
+    let management = try values.managementListen(default: "127.0.0.1:9091")
+    try values.bootstrapLogging()
+
+    var logger = Logger(label: "connect.messaging")
+    logger[metadataKey: "messaging"] = "\(id)"
+    let group = MultiThreadedEventLoopGroup.singleton
+    let clients = SingleServerClientFactory(url: url, logger: logger)
+    try await RedisStartup.check(url, clients: clients, keys: keys, on: group)
+    let service = MessagingService(keys: keys, clients: clients, group: group, logger: logger)
+    let services =
+      ServiceRunner.management(management, group: group) { await service.isReady() } + [service]
+    try await ServiceRunner.run(services, logger: logger)
+  }
+}

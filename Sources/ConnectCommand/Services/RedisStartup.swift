@@ -1,0 +1,55 @@
+import Logging
+import MessageBus
+import NIOCore
+import Redis
+
+/// Makes sure, before a service starts, that its Redis is there and is the right one.
+enum RedisStartup {
+  /// How long a service waits at its start for a Redis that is not there yet, in seconds.
+  static let waitSeconds: Int64 = 30
+
+  /// Connects once, waiting for a Redis that is only starting, and checks the data's partitions.
+  ///
+  /// - Throws: a ``Failure`` that says what to do.
+  static func check(
+    _ url: RedisURL, clients: SingleServerClientFactory, keys: Keys, on group: any EventLoopGroup,
+    waitSeconds: Int64 = RedisStartup.waitSeconds
+  ) async throws(Failure) {
+    let eventLoop = group.next()
+    try await self.reach(url, clients: clients, on: eventLoop, waitSeconds: waitSeconds)
+    let client = clients.makeClient(on: eventLoop)
+    do {
+      try await client.whenReady().get()
+      try await PartitionGuard.check(keys, with: client)
+      try await client.close().get()
+    } catch let mismatch as PartitionGuard.Mismatch {
+      throw .usage(mismatch.description)
+    } catch {
+      throw Failure(.unavailable, "\(url): \(error)")
+    }
+  }
+
+  private static func reach(
+    _ url: RedisURL, clients: SingleServerClientFactory, on eventLoop: any EventLoop,
+    waitSeconds: Int64
+  ) async throws(Failure) {
+    let deadline = NIODeadline.now() + .seconds(waitSeconds)
+    var backoff = Backoff(baseMilliseconds: 100, capMilliseconds: 2_000)
+    while true {
+      do throws(RedisError) {
+        return try await clients.check(on: eventLoop)
+      } catch {
+        if case .server(let reply) = error, !["LOADING", "MASTERDOWN"].contains(reply.code) {
+          throw Failure(
+            .refused, "\(url): \(reply.message); check user and password in --redis-url")
+        }
+        guard NIODeadline.now() < deadline else {
+          throw Failure(
+            .unavailable,
+            "\(url): \(error); start Redis there, or give its place with --redis-url")
+        }
+      }
+      try? await Task.sleep(for: .milliseconds(backoff.next()))
+    }
+  }
+}

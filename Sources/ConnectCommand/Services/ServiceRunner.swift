@@ -1,0 +1,41 @@
+import Foundation
+import Logging
+import Management
+import NIOCore
+import ServiceLifecycle
+
+/// Runs services until SIGTERM or SIGINT, and turns what goes wrong into one line.
+enum ServiceRunner {
+  /// How long services may take to stop before they are cancelled, in seconds.
+  static let stopSeconds: Int64 = 10
+
+  /// - Parameter services: stopped in the reverse order.
+  static func run(_ services: [any Service], logger: Logger) async throws(Failure) {
+    var configuration = ServiceGroupConfiguration(
+      services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
+      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    configuration.maximumGracefulShutdownDuration = .seconds(Self.stopSeconds)
+    do {
+      try await ServiceGroup(configuration: configuration).run()
+    } catch let error as IOError {
+      throw Failure(
+        .running,
+        "cannot listen: \(String(cString: strerror(error.errnoCode))); is something else there? "
+          + "choose another port")
+    } catch {
+      throw Failure(.running, "\(error)")
+    }
+  }
+
+  /// The management port, if it is not switched off.
+  static func management(
+    _ address: ListenAddress?, group: any EventLoopGroup,
+    isReady: @escaping @Sendable () async -> Bool
+  ) -> [any Service] {
+    guard let address else { return [] }
+    return [
+      ManagementService(
+        host: address.host, port: address.port, group: group, isReady: isReady)
+    ]
+  }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Foundation
+import Gateway
+import MessageBus
+
+/// Options of both services: where Redis is, and what lies in it.
+struct BusOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where Redis is: redis://[user[:password]@]host[:port][/database].",
+      discussion: "Default: redis://127.0.0.1:6379. A password is better given as CONNECT_REDIS_URL.",
+      valueName: "url"))
+  var redisURL: String?
+
+  @Option(help: "Prefix of all keys (default: \(Keys.defaultPrefix)).")
+  var keyPrefix: String?
+
+  @Option(
+    help: """
+      Number of partitions (default: \(BusLimits.defaultPartitions)). Part of the data: the same for \
+      every service, and not to be changed later.
+      """)
+  var partitions: String?
+
+  var flags: [Setting: String] {
+    [.redisURL: self.redisURL, .keyPrefix: self.keyPrefix, .partitions: self.partitions]
+      .compactMapValues { $0 }
+  }
+}
+
+/// Options of every process that runs for long.
+struct ProcessOptions: ParsableArguments {
+  @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
+  var logLevel: String?
+
+  @Option(help: "text or json (default: text), to standard error.")
+  var logFormat: String?
+
+  var flags: [Setting: String] {
+    [.logLevel: self.logLevel, .logFormat: self.logFormat].compactMapValues { $0 }
+  }
+}
+
+/// Options of whoever checks or makes tokens.
+struct AuthOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "File with the secret of HS256 tokens, at least \(Authenticator.minimumSecretBytes) bytes.",
+      discussion: """
+        Or the secret itself in CONNECT_AUTH_SECRET. For development, when neither is given: the \
+        secret that `connect dev` made.
+        """,
+      valueName: "path"))
+  var authSecretFile: String?
+
+  var flags: [Setting: String] {
+    [.authSecretFile: self.authSecretFile].compactMapValues { $0 }
+  }
+}
+
+/// Options of gateways, in `connect dev` too.
+struct GatewayOptions: ParsableArguments {
+  @Option(help: "Origins from which browsers may connect, separated by commas (default: all).")
+  var allowedOrigins: String?
+
+  @Option(help: "Connections at most (default: \(GatewayLimits.connections)).")
+  var maxConnections: String?
+
+  @Option(
+    help: "Sends per second and client (default: \(GatewayLimits.sendsPerSecond)); 0: no limit.")
+  var sendsPerSecond: String?
+
+  @Option(help: "Messages a client may leave unacked (default: \(GatewayLimits.unackedMessages)).")
+  var unacked: String?
+
+  @Option(help: "Largest frame in bytes (default: \(GatewayLimits.frameBytes)).")
+  var frameBytes: String?
+
+  @Option(help: "Seconds between pings (default: \(GatewayLimits.pingSeconds)).")
+  var pingSeconds: String?
+
+  var flags: [Setting: String] {
+    [
+      .allowedOrigins: self.allowedOrigins, .maximumConnections: self.maxConnections,
+      .sendsPerSecond: self.sendsPerSecond, .unacked: self.unacked, .frameBytes: self.frameBytes,
+      .pingSeconds: self.pingSeconds,
+    ].compactMapValues { $0 }
+  }
+}
+
+/// Options of a service that is a process of its own.
+struct InstanceOptions: ParsableArguments {
+  @Option(help: "Name of this instance: \(GatewayID.alphabet) (default: a new one each start).")
+  var instanceID: String?
+
+  @Option(help: "host:port for /healthz and /readyz; 'off' for none.")
+  var managementListen: String?
+
+  var flags: [Setting: String] {
+    [.instanceID: self.instanceID, .managementListen: self.managementListen]
+      .compactMapValues { $0 }
+  }
+}

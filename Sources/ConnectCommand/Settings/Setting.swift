@@ -1,0 +1,92 @@
+import Configuration
+import Foundation
+
+/// The name of something that can be configured, by `--redis-url` or by `CONNECT_REDIS_URL`.
+enum Setting: String, CaseIterable {
+  case redisURL = "redis-url"
+  case listen = "listen"
+  case managementListen = "management-listen"
+  case authSecretFile = "auth-secret-file"
+  /// Only as a variable: a flag would show the secret to everybody on the machine.
+  case authSecret = "auth-secret"
+  case instanceID = "instance-id"
+  case keyPrefix = "key-prefix"
+  case partitions = "partitions"
+  case logLevel = "log-level"
+  case logFormat = "log-format"
+  case allowedOrigins = "allowed-origins"
+  case demo = "demo"
+  case maximumConnections = "max-connections"
+  case sendsPerSecond = "sends-per-second"
+  case unacked = "unacked"
+  case frameBytes = "frame-bytes"
+  case pingSeconds = "ping-seconds"
+
+  var flag: String { "--\(self.rawValue)" }
+
+  var variable: String {
+    "CONNECT_" + self.rawValue.uppercased().replacingOccurrences(of: "-", with: "_")
+  }
+
+  fileprivate var key: ConfigKey {
+    ConfigKey(["connect"] + self.rawValue.split(separator: "-").map(String.init))
+  }
+}
+
+/// The values of settings as they were given: by flag, else by environment variable.
+///
+/// Each is read as text and parsed here, because a value in the wrong form must be an error that
+/// names the setting, never a silent default.
+struct SettingValues {
+  private let reader: ConfigReader
+  private let flags: Set<Setting>
+
+  init(
+    flags: [Setting: String], environment: [String: String] = ProcessInfo.processInfo.environment
+  ) {
+    let given = Dictionary(
+      uniqueKeysWithValues: flags.map { setting, value in
+        (AbsoluteConfigKey(setting.key), ConfigValue(stringLiteral: value))
+      })
+    self.flags = Set(flags.keys)
+    self.reader = ConfigReader(providers: [
+      InMemoryProvider(name: "flags", values: given),
+      EnvironmentVariablesProvider(environmentVariables: environment),
+    ])
+  }
+
+  /// The value that was given, if one was. An empty variable counts as not given.
+  func text(_ setting: Setting) -> String? {
+    self.reader.string(forKey: setting.key, isSecret: setting == .authSecret)
+      .flatMap { $0.isEmpty && !self.flags.contains(setting) ? nil : $0 }
+  }
+
+  /// The value that was given, parsed.
+  ///
+  /// - Parameter parse: answers nil for text in the wrong form.
+  func value<Value>(
+    _ setting: Setting, expected: String, _ parse: (String) -> Value?
+  ) throws(Failure) -> Value? {
+    guard let text = self.text(setting) else { return nil }
+    guard let value = parse(text) else {
+      throw self.failure(setting, "'\(text)' is not \(expected)")
+    }
+    return value
+  }
+
+  /// A whole number within bounds.
+  func number(
+    _ setting: Setting, _ range: ClosedRange<Int>, default fallback: Int
+  ) throws(Failure) -> Int {
+    let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    return try self.value(setting, expected: expected) { text in
+      Int(text).flatMap { range.contains($0) ? $0 : nil }
+    } ?? fallback
+  }
+
+  /// What to say about a setting: by the name under which it was given.
+  func failure(_ setting: Setting, _ reason: String) -> Failure {
+    let name = self.flags.contains(setting) ? setting.flag : setting.variable
+    return .usage("\(name): \(reason)")
+  }
+}

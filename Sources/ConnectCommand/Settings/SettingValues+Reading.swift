@@ -1,0 +1,115 @@
+import Foundation
+import Gateway
+import Logging
+import MessageBus
+import Redis
+
+/// A `host:port` to listen on.
+struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
+  let host: String
+  let port: Int
+
+  /// Nil unless it is `host:port`, with an IPv6 address in brackets.
+  init?(_ text: String) {
+    guard let colon = text.lastIndex(of: ":"),
+      let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
+    else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") {
+      host = host.dropFirst().dropLast()
+    } else if host.contains(":") {
+      return nil
+    }
+    guard !host.isEmpty else { return nil }
+    self.host = String(host)
+    self.port = port
+  }
+
+  var description: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+}
+
+/// What each setting means. The defaults are the modules' own, and listed in Operations.md.
+extension SettingValues {
+  func redisURL() throws(Failure) -> RedisURL {
+    guard let text = self.text(.redisURL) else { return RedisURL(host: "127.0.0.1") }
+    do throws(RedisURL.Malformed) {
+      return try RedisURL(parsing: text)
+    } catch {
+      throw self.failure(.redisURL, error.description)
+    }
+  }
+
+  func keys() throws(Failure) -> Keys {
+    let count = try self.number(
+      .partitions, 1...BusLimits.maximumPartitions, default: BusLimits.defaultPartitions)
+    let prefix = try self.value(
+      .keyPrefix, expected: "1 to 64 printable characters without braces and spaces"
+    ) { text in
+      let isValid = text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x7b && $0 != 0x7d }
+      return isValid && (1...64).contains(text.utf8.count) ? text : nil
+    }
+    return Keys(prefix: prefix ?? Keys.defaultPrefix, partitions: PartitionMap(count: count))
+  }
+
+  func listen(_ setting: Setting, default fallback: String) throws(Failure) -> ListenAddress {
+    let address = try self.value(setting, expected: "host:port, as 0.0.0.0:8080") {
+      ListenAddress($0)
+    }
+    return address ?? ListenAddress(fallback)!
+  }
+
+  /// Nil when it is switched off.
+  func managementListen(default fallback: String) throws(Failure) -> ListenAddress? {
+    if self.text(.managementListen) == "off" { return nil }
+    return try self.listen(.managementListen, default: fallback)
+  }
+
+  func instanceID(prefix: String) throws(Failure) -> GatewayID {
+    let given = try self.value(.instanceID, expected: GatewayID.alphabet) { GatewayID($0) }
+    let random = String(UInt32.random(in: .min ... .max), radix: 16)
+    return given ?? GatewayID("\(prefix)-\(random)")!
+  }
+
+  func isDemo() throws(Failure) -> Bool {
+    try self.value(.demo, expected: "true or false") { Bool($0) } ?? false
+  }
+
+  func gateway(
+    listen: ListenAddress, id: GatewayID, keys: Keys, demo: Bool
+  ) throws(Failure) -> GatewayConfiguration {
+    let origins = (self.text(.allowedOrigins) ?? "").split(separator: ",")
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    var configuration = GatewayConfiguration(
+      host: listen.host, port: listen.port, id: id, keys: keys, allowedOrigins: Set(origins),
+      servesDemoPage: demo)
+    configuration.maximumConnections = try self.number(
+      .maximumConnections, 1...10_000_000, default: GatewayLimits.connections)
+    configuration.sendsPerSecond = try self.number(
+      .sendsPerSecond, 0...1_000_000, default: GatewayLimits.sendsPerSecond)
+    configuration.unackedMessages = try self.number(
+      .unacked, 1...65_536, default: GatewayLimits.unackedMessages)
+    configuration.frameBytes = try self.number(
+      .frameBytes, 1_024...16_777_216, default: GatewayLimits.frameBytes)
+    configuration.pingSeconds = try self.number(
+      .pingSeconds, 1...3_600, default: GatewayLimits.pingSeconds)
+    return configuration
+  }
+
+  /// Makes the log, once per process.
+  func bootstrapLogging(default fallback: Logger.Level = .info) throws(Failure) {
+    let level =
+      try self.value(
+        .logLevel, expected: "trace, debug, info, notice, warning, error or critical"
+      ) { Logger.Level(rawValue: $0) } ?? fallback
+    let isJSON =
+      try self.value(.logFormat, expected: "text or json") { text in
+        ["text": false, "json": true][text]
+      } ?? false
+    LoggingSystem.bootstrap { label in
+      var handler: any LogHandler =
+        isJSON ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
+      handler.logLevel = level
+      return handler
+    }
+  }
+}
