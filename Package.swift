@@ -103,6 +103,10 @@ let package = Package(
     .testTarget(
       name: "LocalRedisTests", dependencies: ["LocalRedis", "RedisFixture", "LocalRedisParent"],
       swiftSettings: settings),
+    .testTarget(
+      name: "EndToEndTests",
+      dependencies: ["ConnectCommand", "LocalRedis", "Redis", logging, nioCore, nioPosix],
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

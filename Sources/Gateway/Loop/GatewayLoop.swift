@@ -32,6 +32,7 @@ final class GatewayLoop: @unchecked Sendable {
   private var second: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
   private var cursors: [ConnectionHandler] = []
+  private var isStoringSoon = false
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
 
@@ -110,9 +111,15 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
-  /// Stores the cursor within a second.
+  /// Stores the cursor within a second; that of a connection that is gone at the end of this turn.
   func storeCursorLater(_ connection: ConnectionHandler) {
     self.cursors.append(connection)
+    guard connection.context == nil, !self.isStoringSoon else { return }
+    self.isStoringSoon = true
+    self.isolated.execute {
+      self.isStoringSoon = false
+      self.storeCursors {}
+    }
   }
 
   /// Calls `retry` within a second.

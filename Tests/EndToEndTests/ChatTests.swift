@@ -1,0 +1,95 @@
+import Foundation
+import LocalRedis
+import Testing
+
+/// Conversations through whole deployments, with `connect chat` at both ends.
+@Suite("A conversation through separate processes")
+struct ChatTests {
+  static let count = 10_000
+
+  private static let lines = (0..<count).map { "line \($0) of a long conversation" }
+
+  private func receiver(_ deployment: Deployment) throws -> Program {
+    try Program([
+      "chat", "--as", "bob", "--to", "alice", "--url", deployment.gateways[1].url, "--lines",
+      "--listen", "--count", "\(Self.count)",
+    ])
+  }
+
+  private func sender(_ deployment: Deployment) throws -> Program {
+    try Program(
+      ["chat", "--as", "alice", "--to", "bob", "--url", deployment.gateways[0].url, "--lines"],
+      input: .pipe)
+  }
+
+  /// Writes from a thread of its own: the pipe takes as much as the sender reads.
+  private func write(_ lines: [String], to program: Program) async {
+    let input = program.process.input
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      Thread.detachNewThread {
+        for line in lines { _ = try? input?.write(line + "\n") }
+        input?.close()
+        done.resume()
+      }
+    }
+  }
+
+  @Test("10,000 lines through two gateways arrive in order and once")
+  func inOrderAndOnce() async throws {
+    try await Deployment.with { deployment in
+      let bob = try receiver(deployment)
+      let alice = try sender(deployment)
+      await write(Self.lines, to: alice)
+      #expect(try await alice.exitCode() == 0)
+      #expect(try await bob.exitCode() == 0)
+      #expect(bob.output == Self.lines)
+      #expect(try await deployment.mailboxLength(of: "bob") == Self.count)
+    }
+  }
+
+  @Test("messaging killed twice in the middle loses, repeats and reorders nothing")
+  func messagingKilled() async throws {
+    try await Deployment.with { deployment in
+      let bob = try receiver(deployment)
+      let alice = try sender(deployment)
+      async let written: Void = write(Self.lines, to: alice)
+      for share in [Self.count / 4, Self.count / 2] {
+        _ = try await eventually("\(share) lines; there are \(bob.output.count)") {
+          bob.output.count >= share ? true : nil
+        }
+        try await deployment.replaceMessaging()
+      }
+      await written
+      #expect(try await alice.exitCode() == 0)
+      #expect(try await bob.exitCode() == 0)
+      #expect(bob.output == Self.lines)
+      #expect(try await deployment.mailboxLength(of: "bob") == Self.count)
+    }
+  }
+
+  @Test("Redis stopped and started again under traffic: the sockets stay, and all arrives once")
+  func redisRestarted() async throws {
+    let persistence = LocalRedisServer.Persistence.appendOnly(fsync: .always)
+    try await Deployment.with(persistence: persistence) { deployment in
+      let bob = try receiver(deployment)
+      let alice = try sender(deployment)
+      async let written: Void = write(Self.lines, to: alice)
+      _ = try await eventually("a quarter of the lines") {
+        bob.output.count >= Self.count / 4 ? true : nil
+      }
+      // Killed, not stopped: stop() would remove the temporary directory with the data.
+      await deployment.redis.kill()
+      try await deployment.redis.restart()
+      await written
+      #expect(try await alice.exitCode() == 0)
+      #expect(try await bob.exitCode() == 0)
+      #expect(Set(bob.output) == Set(Self.lines), "what alice was told is accepted must arrive")
+      #expect(bob.output.count == Self.count, "nothing may arrive twice")
+      #expect(try await deployment.mailboxLength(of: "bob") == Self.count)
+      for program in [alice, bob] {
+        let reconnects = program.errors.filter { $0.contains("reconnect") }
+        #expect(reconnects.isEmpty, "the gateways keep their sockets")
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import LocalRedis
+import Testing
+
+/// What an operator sees who makes a mistake: one line that names it, and an exit code.
+@Suite("The command line")
+struct CommandTests {
+  private func run(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) async throws -> (code: Int32, output: [String], errors: [String]) {
+    let program = try Program(arguments, environment: environment)
+    let code = try await program.exitCode()
+    return (code, program.output, program.errors)
+  }
+
+  @Test(
+    "a wrong setting is refused with one line that names it, and exit code 64",
+    arguments: [
+      (["gateway", "--redis-url", "http://x"], "--redis-url"),
+      (["gateway", "--redis-url", "redis://x:99999"], "--redis-url"),
+      (["gateway", "--redis-url", "rediss://x"], "--redis-url"),
+      (["gateway", "--listen", "8080"], "--listen"),
+      (["gateway", "--instance-id", "two words"], "--instance-id"),
+      (["gateway", "--frame-bytes", "12"], "--frame-bytes"),
+      (["gateway", "--ping-seconds", "soon"], "--ping-seconds"),
+      (["gateway", "--auth-secret-file", "/nonexistent"], "--auth-secret-file"),
+      (["messaging", "--partitions", "0"], "--partitions"),
+      (["messaging", "--key-prefix", "a{b}"], "--key-prefix"),
+      (["messaging", "--log-level", "loud"], "--log-level"),
+      (["messaging", "--log-format", "xml"], "--log-format"),
+      (["dev", "--gateways", "0"], "--gateways"),
+      (["dev", "--data", "/tmp", "--redis-url", "redis://localhost"], "--data"),
+      (["token", "no spaces please"], "user name"),
+      (["token", "alice", "--ttl", "1 hour"], "--ttl"),
+    ])
+  func wrongSetting(arguments: [String], named: String) async throws {
+    // The file is asked for only where the variable does not give the secret already.
+    let secret = named == "--auth-secret-file" ? "" : Deployment.secret
+    let (code, _, errors) = try await run(arguments, environment: ["CONNECT_AUTH_SECRET": secret])
+    #expect(code == 64)
+    #expect(errors.count == 1, "\(errors)")
+    #expect(errors.first?.contains(named) == true, "\(errors)")
+  }
+
+  @Test("a wrong variable is named as the variable")
+  func wrongVariable() async throws {
+    let (code, _, errors) = try await run(
+      ["messaging"], environment: ["CONNECT_PARTITIONS": "many"])
+    #expect(code == 64)
+    #expect(errors == ["connect: CONNECT_PARTITIONS: 'many' is not a whole number from 1 to 1024"])
+  }
+
+  @Test("a flag wins over the variable")
+  func flagWins() async throws {
+    let (code, _, errors) = try await run(
+      ["messaging", "--partitions", "none"], environment: ["CONNECT_PARTITIONS": "16"])
+    #expect(code == 64)
+    #expect(errors.first?.contains("--partitions: 'none'") == true)
+  }
+
+  @Test("an unknown flag is refused with exit code 64")
+  func unknownFlag() async throws {
+    let (code, _, errors) = try await run(["gateway", "--lisen", "x"])
+    #expect(code == 64)
+    #expect(errors.first?.contains("--lisen") == true)
+  }
+
+  @Test("a secret that is too short for HS256 is refused")
+  func shortSecret() async throws {
+    let (code, _, errors) = try await run(
+      ["token", "alice"], environment: ["CONNECT_AUTH_SECRET": "short"])
+    #expect(code == 64)
+    #expect(
+      errors == ["connect: CONNECT_AUTH_SECRET: the secret has 5 bytes; HS256 needs at least 32"])
+  }
+
+  @Test("a wrong password of Redis ends the start with 77 and Redis's own words")
+  func wrongPassword() async throws {
+    let server = try await LocalRedisServer.start(
+      .init(extraArguments: ["--user", "app", "on", ">right", "~*", "+@all"]))
+    let url = "redis://app:wrong@127.0.0.1:\(server.port)"
+    let (code, _, errors) = try await run(["messaging", "--redis-url", url])
+    await server.stop()
+    #expect(code == 77)
+    #expect(errors.last?.contains("WRONGPASS") == true, "\(errors)")
+    let text = errors.joined(separator: "\n")
+    #expect(!text.contains(":wrong"), "no password in a log or an error")
+  }
+
+  @Test("services with different numbers of partitions cannot share a Redis")
+  func otherPartitions() async throws {
+    try await Deployment.with(gateways: 0) { deployment in
+      let (code, _, errors) = try await run([
+        "messaging", "--redis-url", deployment.redis.url, "--partitions", "8",
+      ])
+      #expect(code == 64)
+      #expect(errors.last?.contains("--partitions 16") == true, "\(errors)")
+    }
+  }
+
+  @Test("a port in use ends the start with one line")
+  func portInUse() async throws {
+    try await Deployment.with(gateways: 1) { deployment in
+      let (code, _, errors) = try await run([
+        "gateway", "--redis-url", deployment.redis.url, "--management-listen", "off", "--listen",
+        "127.0.0.1:\(deployment.gateways[0].port)",
+      ])
+      #expect(code == 1)
+      #expect(errors.last?.contains("cannot listen") == true, "\(errors)")
+    }
+  }
+
+  @Test("SIGTERM ends each service with 0, having said so")
+  func stopsCleanly() async throws {
+    try await Deployment.with(gateways: 1) { deployment in
+      for program in [deployment.gateways[0].program, deployment.messaging] {
+        program.process.signal(SIGTERM)
+        let code = try await program.exitCode()
+        #expect(code == 0)
+        let saidSo = program.errors.contains { $0.contains(".stopped") }
+        #expect(saidSo, "\(program.errors)")
+      }
+    }
+  }
+
+  @Test("help names every setting's variable pattern and the exit codes")
+  func help() async throws {
+    let (code, output, _) = try await run(["--help"])
+    #expect(code == 0)
+    let text = output.joined(separator: "\n")
+    for word in ["dev", "gateway", "messaging", "token", "chat", "bench", "CONNECT_REDIS_URL"] {
+      #expect(text.contains(word))
+    }
+  }
+}
