@@ -1,3 +1,2 @@
 import ArgumentParser
 struct ChatCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "chat") }
-struct BenchCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "bench") }

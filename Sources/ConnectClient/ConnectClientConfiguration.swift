@@ -1,0 +1,28 @@
+import ConnectProtocol
+
+/// What a client is told at its start.
+public struct ConnectClientConfiguration: Sendable {
+  /// Where to connect.
+  public var endpoint: ConnectEndpoint
+  /// Which of the user's devices this is: each has its own place in the mailbox, and one connection.
+  public var device: DeviceName
+  /// Replay from here instead of where the device's acks ended; zero replays all that is retained.
+  public var since: Offset?
+  /// Whether to connect again after the server closed with 1000, which ours never does of itself.
+  public var reconnectsAfterNormalClose = true
+  /// What speaks TLS for `wss://`.
+  public var transportSecurity: ConnectTransportSecurity?
+  /// See ``ConnectClientLimits/unansweredSends``; at least 1.
+  public var unansweredSends = ConnectClientLimits.unansweredSends
+  /// See ``ConnectClientLimits/bufferedEventsHigh``; at least 1.
+  public var bufferedEvents = ConnectClientLimits.bufferedEventsHigh
+  /// See ``ConnectClientLimits/frameBytes``.
+  public var frameBytes = ConnectClientLimits.frameBytes
+
+  /// A configuration with the defaults.
+  public init(endpoint: ConnectEndpoint, device: DeviceName = .default, since: Offset? = nil) {
+    self.endpoint = endpoint
+    self.device = device
+    self.since = since
+  }
+}

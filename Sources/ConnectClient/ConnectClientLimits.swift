@@ -1,0 +1,71 @@
+/// Every limit, wait and default of the client, each with its unit. What the server limits comes
+/// with its `welcome`.
+public enum ConnectClientLimits {
+  /// How long an attempt may take from TCP's connect to the server's `welcome`, in milliseconds.
+  public static let openMilliseconds: Int64 = 15_000
+
+  /// How long the server may take to answer a close, in milliseconds.
+  public static let closeMilliseconds: Int64 = 2_000
+
+  /// The longest message to take from the server, in bytes. A server that follows the protocol stays
+  /// far below: its own limit for a body, and the frame around it.
+  public static let frameBytes = 1 << 20
+
+  /// Ping periods of the server without a sign of life after which a connection counts as dead.
+  public static let silentPeriods = 2
+
+  /// The ping periods to believe in, in seconds: a server that says 0 would make the client spin.
+  static let pingSeconds = 1...600
+
+  /// The bound of the first wait before connecting again, and of all later ones, in milliseconds.
+  /// The wait itself is drawn uniformly from zero to the bound, which doubles with each failure.
+  public static let backoffBaseMilliseconds: Int64 = 500
+  public static let backoffCapMilliseconds: Int64 = 30_000
+
+  /// How long to stay away after a close with 1008, in milliseconds, before the back-off.
+  public static let policyPauseMilliseconds: Int64 = 30_000
+
+  /// The longest wait that a server can ask for, with `goodbye`, `Retry-After` or `retryAfterMs`,
+  /// in milliseconds.
+  public static let askedWaitMilliseconds: Int64 = 600_000
+
+  /// A connection that lived this long ends a series of failures, in milliseconds.
+  public static let stableMilliseconds: Int64 = 5_000
+
+  /// How many new tokens in a row may be refused before the client gives up.
+  public static let refusedTokens = 2
+
+  /// Messages that are taken from the app and not yet answered by the server. `send` waits beyond.
+  public static let unansweredSends = 1_024
+
+  /// The share of a second's sends that may go at once, in milliseconds. The server allows more: the
+  /// rest is for what the network bunches up.
+  public static let sendBurstMilliseconds: UInt64 = 500
+
+  /// The shortest wait for the pace, in milliseconds: at a high pace, several messages go together.
+  public static let sendTickMilliseconds: UInt64 = 5
+
+  /// How long acks are gathered, in milliseconds, unless a part of the server's window is waiting:
+  /// one of so many.
+  public static let ackMilliseconds: UInt64 = 20
+  public static let ackWindowParts = 4
+
+  /// Events that wait for a slow consumer before the socket is no longer read, and those that are
+  /// left when it is read again.
+  public static let bufferedEventsHigh = 256
+  public static let bufferedEventsLow = 64
+
+  /// Bytes that may wait for the socket before sends are held back.
+  static let writeBufferHighBytes = 64 * 1024
+  static let writeBufferLowBytes = 32 * 1024
+
+  /// The receive buffer of a connection, in bytes: small while it is idle.
+  static let receiveBufferMinimumBytes = 64
+  static let receiveBufferInitialBytes = 512
+  static let receiveBufferMaximumBytes = 16_384
+
+  /// The most that is read of a refusal's body, and of the headers before it, in bytes.
+  static let refusalBodyBytes = 4_096
+  static let httpHeaderBytes = 16 * 1024
+  static let httpHeaderFields = 100
+}

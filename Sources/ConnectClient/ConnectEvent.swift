@@ -1,0 +1,57 @@
+import ConnectProtocol
+import NIOCore
+
+/// What a client learns, in order.
+public enum ConnectEvent: Hashable, Sendable {
+  /// An attempt begins; so many in a row have failed before it.
+  case connecting(failures: Int)
+  /// Welcomed; what the mailbox holds follows.
+  case connected(ServerFrame.Welcome)
+  /// All that the mailbox held has come.
+  case live(Offset)
+  /// A message for this user, told once however often it comes.
+  case message(IncomingMessage)
+  /// A device has acked messages that were sent with `receipt`.
+  case delivered(ServerFrame.Delivered)
+  /// The server has taken a message.
+  case accepted(id: MessageID, offset: Offset)
+  /// The server has not taken a message. With `isFinal` it never will; else it is sent again.
+  case rejected(ServerFrame.Rejected, isFinal: Bool)
+  /// A frame of ours made no sense to the server.
+  case error(code: String, message: String)
+  /// The connection has ended, or an attempt failed. Without a `retryIn`, that was the last event.
+  case disconnected(ConnectionEnd, retryIn: Duration?)
+
+  /// The place in the mailbox, of what has one and so is acked.
+  public var offset: Offset? {
+    switch self {
+    case .message(let message): message.offset
+    case .delivered(let delivered): delivered.offset
+    default: nil
+    }
+  }
+}
+
+/// A message for this user.
+public struct IncomingMessage: Hashable, Sendable {
+  /// Its place in the mailbox, and its identity.
+  public var offset: Offset
+  /// Who sent it.
+  public var from: UserName
+  /// What the sender calls it.
+  public var id: MessageID
+  /// When the server took it, in milliseconds since 1970.
+  public var at: UInt64
+  /// One JSON value, byte for byte as it was sent. From a ``ConnectClientCore`` it is a slice of the
+  /// receive buffer: to keep it for long, copy it.
+  public var body: ByteBuffer
+
+  /// A message with everything chosen.
+  public init(offset: Offset, from: UserName, id: MessageID, at: UInt64, body: ByteBuffer) {
+    self.offset = offset
+    self.from = from
+    self.id = id
+    self.at = at
+    self.body = body
+  }
+}

@@ -1,0 +1,83 @@
+import ConnectProtocol
+
+/// What of the mailbox has come and what is handled: drops what came before, and says when to ack.
+///
+/// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's
+/// clock.
+struct InboxStateMachine {
+  /// The last offset that was passed on.
+  private(set) var passedOn: Offset?
+  /// All up to here are handled by the app.
+  private var handled = Offset.zero
+
+  // Of the present connection:
+  private var received = Offset.zero
+  private var acked = Offset.zero
+  private var lastAck: UInt64?
+  /// How many the app has handled since the last ack.
+  private var unreported = 0
+  private var window = 1
+  private var isConnected = false
+
+  /// A connection was welcomed; replay starts after `offset`.
+  mutating func connected(after offset: Offset, window: Int) {
+    self.isConnected = true
+    self.received = offset
+    self.acked = offset
+    self.lastAck = nil
+    self.unreported = 0
+    self.window = max(1, window)
+  }
+
+  /// The connection is gone.
+  mutating func disconnected() { self.isConnected = false }
+
+  /// Something of the mailbox came.
+  ///
+  /// - Returns: whether to pass it on: not if it was before.
+  mutating func receive(_ offset: Offset) -> Bool {
+    self.received = max(self.received, offset)
+    if let passedOn = self.passedOn, offset <= passedOn {
+      self.unreported += 1
+      return false
+    }
+    self.passedOn = offset
+    return true
+  }
+
+  /// The app has handled all up to `offset`.
+  ///
+  /// - Parameter count: how many these are, about.
+  mutating func handle(through offset: Offset, count: Int = 1) {
+    self.handled = max(self.handled, offset)
+    self.unreported += count
+  }
+
+  enum AckAction: Hashable {
+    case none
+    /// Ask again at this time.
+    case wait(until: UInt64)
+    /// Write this ack now.
+    case write(Offset)
+  }
+
+  /// The ack that is due. The first after a while is due at once, further ones a little later, so
+  /// that one stands for many.
+  ///
+  /// - Parameter isFinal: nothing further will be handled on this connection.
+  mutating func nextAck(now: UInt64, isFinal: Bool = false) -> AckAction {
+    // What this connection has not brought is not its to ack: the server would not know it. A
+    // repeat of what an earlier one brought comes, is dropped, and is acked then.
+    let target = min(self.handled, self.received)
+    guard self.isConnected, target > self.acked else { return .none }
+    let windowPart = max(1, self.window / ConnectClientLimits.ackWindowParts)
+    if !isFinal, let lastAck = self.lastAck, self.unreported < windowPart {
+      let due = lastAck + ConnectClientLimits.ackMilliseconds * 1_000_000
+      if now < due { return .wait(until: due) }
+    }
+    self.acked = target
+    self.lastAck = now
+    self.unreported = 0
+    return .write(target)
+  }
+}

@@ -1,0 +1,90 @@
+import ConnectProtocol
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+extension ConnectClientConnection {
+  /// Opens a connection: TCP, TLS if the endpoint asks for it, the upgrade, then `welcome`.
+  ///
+  /// On `eventLoop` only. Returns at once; whatever happens is told to the delegate, never before
+  /// this has returned. An attempt that leads nowhere ends within
+  /// ``ConnectClientLimits/openMilliseconds``.
+  ///
+  /// - Parameters:
+  ///   - since: replay from here instead of the device's stored cursor.
+  ///   - frameBytes: the longest message to take.
+  public static func open(
+    to endpoint: ConnectEndpoint, token: String, device: DeviceName = .default,
+    since: Offset? = nil, frameBytes: Int = ConnectClientLimits.frameBytes,
+    transportSecurity: ConnectTransportSecurity? = nil,
+    on eventLoop: any EventLoop, delegate: any ConnectClientConnectionDelegate
+  ) -> ConnectClientConnection {
+    let connection = ConnectClientConnection(
+      eventLoop: eventLoop, frameBytes: frameBytes, delegate: delegate)
+    let request: UpgradeRequest
+    do throws(ConnectionEnd) {
+      if endpoint.isSecure, transportSecurity == nil { throw .noTransportSecurity }
+      request = try UpgradeRequest(to: endpoint, device: device, since: since, token: token)
+    } catch {
+      connection.fail(error)
+      eventLoop.assumeIsolated().execute { connection.disconnected() }
+      return connection
+    }
+
+    let bound = NIOLoopBound((connection, request), eventLoop: eventLoop)
+    ClientBootstrap(group: eventLoop)
+      .connectTimeout(.milliseconds(ConnectClientLimits.openMilliseconds))
+      .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(
+        .recvAllocator,
+        value: AdaptiveRecvByteBufferAllocator(
+          minimum: ConnectClientLimits.receiveBufferMinimumBytes,
+          initial: ConnectClientLimits.receiveBufferInitialBytes,
+          maximum: ConnectClientLimits.receiveBufferMaximumBytes)
+      )
+      .channelOption(
+        .writeBufferWaterMark,
+        value: ChannelOptions.Types.WriteBufferWaterMark(
+          low: ConnectClientLimits.writeBufferLowBytes,
+          high: ConnectClientLimits.writeBufferHighBytes)
+      )
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          let (connection, request) = bound.value
+          if endpoint.isSecure { try transportSecurity?.configure(channel, endpoint.host) }
+          try UpgradeHandler.configure(channel, request: request, connection: connection)
+        }
+      }
+      .connect(host: endpoint.host, port: endpoint.port)
+      .assumeIsolated()
+      .whenComplete { result in
+        switch result {
+        case .success(let channel):
+          connection.attach(channel)
+        case .failure(let error):
+          connection.fail(.unreachable(Self.reason(of: error)))
+          connection.disconnected()
+        }
+      }
+    return connection
+  }
+
+  private static func reason(of error: any Error) -> String {
+    guard let error = error as? NIOConnectionError else { return "\(error)" }
+    if let failure = error.connectionErrors.first { return "\(failure.error)" }
+    return "the name \(error.host) does not resolve"
+  }
+}
+
+/// What puts TLS under a connection: the client brings none of its own, so that an app links the one
+/// it has.
+public struct ConnectTransportSecurity: Sendable {
+  let configure: @Sendable (_ channel: any Channel, _ host: String) throws -> Void
+
+  /// - Parameter configure: adds a handler to the channel's pipeline, first of all and on its event
+  ///   loop, that speaks TLS and verifies that the server is `host`.
+  public init(_ configure: @escaping @Sendable (_ channel: any Channel, _ host: String) throws -> Void)
+  {
+    self.configure = configure
+  }
+}
