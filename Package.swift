@@ -33,7 +33,7 @@ let package = Package(
   platforms: [.macOS(.v15), .iOS(.v18)],
   products: [
     .executable(name: "connect", targets: ["ConnectCommand"]),
-    .library(name: "ConnectClient", targets: ["ConnectClient"]),
+    .library(name: "ConnectClient", targets: ["ConnectClient", "ConnectProtocol"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -84,6 +84,13 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
     .target(name: "RedisFixture", dependencies: ["LocalRedis"], swiftSettings: settings),
+    .target(
+      name: "ConnectTestStand",
+      dependencies: [
+        "Gateway", "Messaging", "MessageBus", "Redis", "ConnectProtocol", "WebSocket",
+        "LocalRedis", "RedisFixture", nioCore, nioPosix, lifecycle, logging, deque, crypto,
+      ],
+      swiftSettings: settings),
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
@@ -102,6 +109,26 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "LocalRedisTests", dependencies: ["LocalRedis", "RedisFixture", "LocalRedisParent"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "GatewayTests",
+      dependencies: [
+        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP", nioCore,
+        nioHTTP1,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MessagingTests",
+      dependencies: [
+        "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis", nioCore,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ConnectClientTests",
+      dependencies: [
+        "ConnectClient", "ConnectCommand", "ConnectTestStand", "ConnectProtocol", "WebSocket",
+        nioCore, nioPosix, nioHTTP1, deque,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests",

@@ -23,6 +23,13 @@ public enum BusLimits {
   /// How long one blocking read waits for entries.
   public static let blockMilliseconds: Int64 = 5_000
 
+  /// What a consumer has finished is acknowledged after this time at the latest …
+  public static let acknowledgeMilliseconds: Int64 = 100
+
+  /// … and as soon as it is this many entries. No more than these are repeated after a crash, beside
+  /// what was being handled.
+  public static let acknowledgeEntries = 512
+
   /// A gateway's stream and heartbeat vanish after this time without a sign of life.
   public static let gatewayTimeToLiveSeconds = 60
 

@@ -3,6 +3,7 @@ import MessageBus
 import NIOCore
 import Redis
 import ServiceLifecycle
+import Synchronization
 
 /// # Messaging
 ///
@@ -15,6 +16,7 @@ public final class MessagingService: Service {
   private let readers: [any RedisClient]
   private let clients: [any RedisClient]
   private let logger: Logger
+  private let isStopping = Atomic(false)
 
   /// - Parameters:
   ///   - clients: makes the ways to Redis: one per event loop, and one per partition that waits.
@@ -39,8 +41,9 @@ public final class MessagingService: Service {
     self.logger = logger
   }
 
-  /// Whether messages can be processed: connected to the bus.
+  /// Whether messages can be processed: connected to the bus, and not stopping.
   public func isReady() async -> Bool {
+    guard !self.isStopping.load(ordering: .relaxed) else { return false }
     for client in self.clients {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
         return false
@@ -55,6 +58,7 @@ public final class MessagingService: Service {
     await withTaskGroup(of: Void.self) { tasks in
       for worker in self.workers { tasks.addTask { await worker.run() } }
       try? await gracefulShutdown()
+      self.isStopping.store(true, ordering: .relaxed)
       self.logger.notice("messaging.stopping")
       tasks.cancelAll()
       for reader in self.readers { try? await reader.close().get() }

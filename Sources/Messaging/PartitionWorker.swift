@@ -48,7 +48,6 @@ actor PartitionWorker {
   func run() async {
     await self.consumer.run(logger: self.logger) { entries throws(RedisError) in
       try await self.process(entries)
-      try await self.consumer.finish(entries)
     }
   }
 

@@ -65,7 +65,12 @@ public final class ConnectClientCore {
 
   // MARK: Connecting
 
-  /// Connects now, the first time, or instead of waiting any longer.
+  /// Connects the first time.
+  public func start() {
+    if self.reconnect.state == .idle { self.connect() }
+  }
+
+  /// Connects now, the first time, or instead of waiting any longer: the network came back.
   public func connect() {
     guard self.reconnect.connect() else { return }
     self.reconnectTime = nil

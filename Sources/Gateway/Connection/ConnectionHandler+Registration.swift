@@ -54,6 +54,7 @@ extension ConnectionHandler {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
+    if self.loop.isDraining { return self.loop.sayGoodbye(to: self) }
     self.requestPage()
     self.serveFrames()
   }

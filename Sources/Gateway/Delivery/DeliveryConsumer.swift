@@ -43,7 +43,6 @@ actor DeliveryConsumer {
       onReady()
     } handle: { entries throws(RedisError) in
       self.deliver(entries)
-      try await self.consumer.finish(entries)
     }
   }
 

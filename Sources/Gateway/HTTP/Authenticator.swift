@@ -10,6 +10,8 @@ public struct Authenticator: Sendable {
   /// The shortest secret, in bytes: RFC 7518, section 3.2, wants a key as long as the hash.
   public static let minimumSecretBytes = 32
 
+  private static let algorithm = "HS256"
+
   /// Who a token speaks for.
   struct Identity: Sendable, Hashable {
     let user: UserName
@@ -29,11 +31,17 @@ public struct Authenticator: Sendable {
 
   func identity(of token: String) async throws(Refusal) -> Identity {
     let payload: AccessToken
+    let header: JWTHeader
     do {
       payload = try await self.keys.verify(token, as: AccessToken.self)
+      header = try DefaultJWTParser().parse(Array(token.utf8), as: AccessToken.self).header
     } catch let error as JWTError where error.errorType == .claimVerificationFailure {
       throw Refusal(.unauthorized, "the token has expired or is not yet valid")
     } catch {
+      throw Refusal(.unauthorized, "the token is not valid")
+    }
+    // JWTKit checks with the key it has, whatever the header says; RFC 8725, section 3.1, wants both.
+    guard header.alg == Self.algorithm else {
       throw Refusal(.unauthorized, "the token is not valid")
     }
     guard let user = UserName(payload.sub.value) else {

@@ -17,7 +17,9 @@ struct ConnectRequest: Hashable {
   ///
   /// - Parameter allowedOrigins: from where browsers may connect; empty allows all.
   init(_ head: HTTPRequestHead, allowedOrigins: Set<String>) throws(Refusal) {
-    guard head.method == .GET else { throw Refusal(.malformed, "the upgrade must be a GET") }
+    guard head.method == .GET, head.version == .http1_1 else {
+      throw Refusal(.malformed, "the upgrade must be a GET of HTTP/1.1")
+    }
     let query = try Self.query(of: head.uri)
 
     let device = query.last { $0.name == "device" }?.value

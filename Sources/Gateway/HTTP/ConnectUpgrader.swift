@@ -11,7 +11,8 @@ import NIOWebSocket
 /// Unchecked: one per connection, on whose event loop everything happens.
 final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
   let supportedProtocol = "websocket"
-  let requiredUpgradeHeaders: [String] = []
+  /// NIO then demands it in `Connection` too, as RFC 6455, section 4.2.1, does.
+  let requiredUpgradeHeaders = ["upgrade"]
 
   private let loop: GatewayLoop
   private let authenticator: Authenticator

@@ -17,10 +17,14 @@ struct Refusal: Error, Hashable {
     var headers: [(String, String)] = []
     switch self.code {
     case .unauthorized: headers.append(("www-authenticate", "Bearer"))
-    case .upgradeRequired: headers.append(("upgrade", "websocket"))
+    case .upgradeRequired:
+      headers.append(("upgrade", "websocket"))
+      headers.append(("sec-websocket-version", "13"))
     case .tooManyConnections, .draining, .unavailable:
       headers.append(("retry-after", "\(max(1, GatewayLimits.retryAfterMilliseconds / 1_000))"))
-    case .malformed, .forbidden, .notFound: break
+    // A version of WebSocket that is not served is malformed too, and must be told which one is.
+    case .malformed: headers.append(("sec-websocket-version", "13"))
+    case .forbidden, .notFound: break
     }
     var body = ByteBuffer()
     _ = body.writeRefusal(code: self.code, message: self.message)

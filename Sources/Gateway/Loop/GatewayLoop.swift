@@ -180,15 +180,16 @@ final class GatewayLoop: @unchecked Sendable {
   /// Takes no more sends or connections, and tells every client to reconnect.
   func drain() {
     self.isDraining = true
-    self.clock.forEach { connection in
-      let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
-      if connection.session.isOpen {
-        connection.writeText {
-          _ = $0.writeGoodbye(code: .restart, reconnectAfterMilliseconds: wait)
-        }
-      }
-      connection.close(.restart, "this gateway is stopping")
-    }
+    self.clock.forEach { self.sayGoodbye(to: $0) }
+  }
+
+  /// Closes a connection with the time after which to reconnect, spread over all of them. One that
+  /// is still being registered is told when it is.
+  func sayGoodbye(to connection: ConnectionHandler) {
+    guard connection.session.isOpen else { return }
+    let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
+    connection.writeText { _ = $0.writeGoodbye(code: .restart, reconnectAfterMilliseconds: wait) }
+    connection.close(.restart, "this gateway is stopping")
   }
 
   /// How many connections are left.

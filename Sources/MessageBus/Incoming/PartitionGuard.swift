@@ -26,14 +26,17 @@ public enum PartitionGuard {
   /// - Throws: ``Mismatch``, or a `RedisError`.
   public static func check(_ keys: Keys, with client: any RedisClient) async throws {
     let count = keys.partitions.all.count
-    var batch = RedisBatch()
     let key = keys.partitionCount
+    var batch = RedisBatch()
     batch.append(key: key, "SET", "\(key)", "\(count)", "NX")
     batch.append(key: key, "GET", "\(key)")
     let replies = await client.execute(batch)
-    _ = try replies.cursor(0)
     var cursor = try replies.cursor(1)
-    let stored = try cursor.string() ?? "no"
+    guard let stored = try cursor.string() else {
+      // Only SET's own error says why there is still no number.
+      _ = try replies.cursor(0)
+      throw RedisError.unexpectedReply("SET NX and then GET of \(key) found nothing")
+    }
     guard stored == "\(count)" else {
       throw Mismatch(configured: count, stored: stored, key: "\(key)")
     }

@@ -4,7 +4,8 @@ import Redis
 /// Stores a batch of bus entries in their recipients' mailboxes, each once, in order.
 ///
 /// One pipeline per batch. Per recipient: the new entries under their bus offsets, then the
-/// mailbox's length, then the recipient's sessions. In that order on one node, so that a device that
+/// mailbox's length, then the recipient's sessions; for a mailbox that is not remembered its length
+/// before that, too. In that order on one node, so that a device that
 /// connects meanwhile is either seen here, or sees the entry in the mailbox, or both.
 ///
 /// The bus offset is the identity: a mailbox takes only ids above its top, so Redis itself refuses an
@@ -83,6 +84,8 @@ public final class MailboxWriter {
   struct Group {
     let recipient: UserName
     var items: [Item]
+    /// Whether nothing is remembered of the mailbox, so that its length before must be asked for.
+    var isNew = false
   }
 
   /// Stores items in the order of the bus.
@@ -91,7 +94,10 @@ public final class MailboxWriter {
   /// - Throws: when something was not answered. Then nothing is certain, and the whole batch is to be
   ///   given again: what was stored is recognised.
   public func store(_ items: [Item]) async throws(RedisError) -> [Stored] {
-    let groups = try await self.withoutRepeats(Self.grouped(items))
+    var groups = try await self.withoutRepeats(Self.grouped(items))
+    for index in groups.indices {
+      groups[index].isNew = self.lastWrites[groups[index].recipient] == nil
+    }
     let replies = await self.client.execute(self.pipeline(for: groups))
     var index = 0
     var result: [Stored] = []
@@ -121,6 +127,7 @@ public final class MailboxWriter {
     var batch = RedisBatch()
     for group in groups {
       let mailbox = self.keys.mailbox(group.recipient)
+      if group.isNew { batch.length(of: mailbox) }
       for item in group.items {
         item.envelope.bytes.withUnsafeBytes { bytes in
           batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
@@ -140,6 +147,11 @@ public final class MailboxWriter {
     var stored = Stored(recipient: group.recipient, pushes: [], sessions: [], refused: [])
     var collided: [Item] = []
     var written: [Item] = []
+    var lengthBefore = self.lastWrites[group.recipient]?.length
+    if group.isNew {
+      lengthBefore = try Self.length(replies, at: index)
+      index += 1
+    }
     for item in group.items {
       defer { index += 1 }
       do throws(RedisError) {
@@ -155,8 +167,7 @@ public final class MailboxWriter {
       index += 2
       return stored
     }
-    var length = try replies.cursor(index)
-    let lengthAfter = try length.integer()
+    let lengthAfter = try Self.length(replies, at: index)
     stored.sessions = try SessionRegistry.sessions(replies, at: index + 1)
     index += 2
 
@@ -168,23 +179,34 @@ public final class MailboxWriter {
       }
       return stored
     }
-    stored.pushes = self.pushes(written, for: group.recipient, lengthAfter: lengthAfter)
+    let isUnbroken = lengthBefore == lengthAfter - written.count
+    stored.pushes = self.pushes(
+      written, for: group.recipient, lengthAfter: lengthAfter, isUnbroken: isUnbroken)
     return stored
+  }
+
+  private static func length(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> Int {
+    var cursor = try replies.cursor(index)
+    return try cursor.integer()
   }
 
   /// Chains what was written: each push names the offset before it.
   ///
   /// What this writer remembers of a mailbox is true only if nobody else wrote to it since, and a
   /// push with a wrong `previous` would make a device skip what came between. The length tells: it
-  /// has grown by exactly what was written here, or the pushes go without.
+  /// has grown by exactly what was written here, or nothing is remembered and the pushes go without.
   private func pushes(
-    _ written: [Item], for recipient: UserName, lengthAfter: Int
+    _ written: [Item], for recipient: UserName, lengthAfter: Int, isUnbroken: Bool
   ) -> [Push] {
     guard let last = written.last else { return [] }
-    let known = self.lastWrites[recipient]
-    let isUnbroken = known.map { $0.length + written.count == lengthAfter } ?? false
-    self.lastWrites[recipient] = LastWrites.Entry(offset: last.offset, length: lengthAfter)
-    var previous = isUnbroken ? known?.offset ?? .zero : .zero
+    var previous = isUnbroken ? self.lastWrites[recipient]?.offset ?? .zero : .zero
+    if isUnbroken {
+      self.lastWrites[recipient] = LastWrites.Entry(offset: last.offset, length: lengthAfter)
+    } else {
+      self.lastWrites.forget(recipient)
+    }
     return written.map { item in
       let push = Push(
         previous: previous, offset: item.offset, payload: .read(item.envelope.bytes))

@@ -10,8 +10,8 @@ extension GroupConsumer {
   /// - Parameters:
   ///   - started: called when the stream and its group are known to exist, and whether they had to
   ///     be made.
-  ///   - handle: handles entries in order and finishes them. It is called with none when nothing
-  ///     came for a while. If it throws, the same entries come again.
+  ///   - handle: handles entries in order. If it throws, the same entries come again; else they are
+  ///     finished.
   public func run(
     logger: Logger,
     started: (_ wasCreated: Bool) async throws(RedisError) -> Void = { _ in },
@@ -23,16 +23,25 @@ extension GroupConsumer {
     while !Task.isCancelled {
       do throws(RedisError) {
         let wasCreated = try await self.createGroup()
+        // What is only waiting to be acknowledged need not come again.
+        try await self.acknowledgeFinished()
         try await started(wasCreated)
         try await self.handlePending(handle)
         backoff.reset()
-        while !Task.isCancelled { try await handle(try await self.read()) }
+        while !Task.isCancelled {
+          let entries = try await self.read()
+          guard !entries.isEmpty else { continue }
+          try await handle(entries)
+          self.finish(entries)
+        }
       } catch {
-        if Task.isCancelled { return }
+        if Task.isCancelled { break }
         self.log(error, to: logger)
         try? await Task.sleep(for: .milliseconds(backoff.next()))
       }
     }
+    // Best effort: whoever comes next recognises what it has to repeat.
+    try? await self.acknowledgeFinished()
   }
 
   private func handlePending(
@@ -41,7 +50,10 @@ extension GroupConsumer {
     var next: String? = Self.claimStart
     while let start = next, !Task.isCancelled {
       let claimed = try await self.claim(from: start)
-      if !claimed.entries.isEmpty { try await handle(claimed.entries) }
+      if !claimed.entries.isEmpty {
+        try await handle(claimed.entries)
+        self.finish(claimed.entries)
+      }
       next = claimed.next
     }
   }

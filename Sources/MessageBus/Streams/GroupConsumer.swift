@@ -14,13 +14,13 @@ import Redis
 /// the next holder finds what the last left pending, and no names of dead instances pile up. They
 /// could not be removed without danger: that drops what they have pending.
 public final class GroupConsumer {
-  private let stream: RedisKey
-  private let group: String
+  let stream: RedisKey
+  let group: String
+  let client: any RedisClient
   private let name: String
   private let reader: any RedisClient
-  private let client: any RedisClient
-  /// The last offset that is finished and not pending, and can be removed with all before it.
-  private var removable: Offset?
+  /// See `GroupConsumer+Finish`.
+  var finished = FinishedEntries()
 
   /// - Parameters:
   ///   - reader: only this consumer's; closing it ends a read that waits.
@@ -45,7 +45,8 @@ public final class GroupConsumer {
     do throws(RedisError) {
       try await self.client.execute(batch).check()
       return true
-    } catch .server(let error) where error.code == "BUSYGROUP" {
+    } catch .server(let error) where error.code == "BUSYGROUP" || error.code == "OOM" {
+      // A Redis that is full refuses even to look whether the group is there. Reading will tell.
       return false
     }
   }
@@ -91,31 +92,6 @@ public final class GroupConsumer {
     let next = try cursor.string() ?? Self.claimStart
     let entries = try StreamEntry.list(from: &cursor)
     return (entries, next == Self.claimStart ? nil : next)
-  }
-
-  /// Says that entries are done with, and removes from the stream what is certainly done with.
-  ///
-  /// That is what was finished *before* and is no longer pending for anyone: Redis says so in the
-  /// same round trip. Entries that another instance has read, and may yet fail to process, stay.
-  /// So the newest finished entries are removed with the call after, which may be an empty one.
-  public func finish(_ entries: [StreamEntry]) async throws(RedisError) {
-    var batch = RedisBatch()
-    if !entries.isEmpty {
-      batch.acknowledge(entries.map(\.offset), of: self.stream, group: self.group)
-    }
-    if let removable = self.removable {
-      batch.trim(self.stream, through: removable)
-      self.removable = nil
-    }
-    guard !batch.isEmpty else { return }
-    batch.oldestPending(of: self.stream, group: self.group)
-    let replies = await self.client.execute(batch)
-    try replies.check()
-    guard let last = entries.last else { return }
-    var cursor = try replies.cursor(batch.count - 1)
-    let pending = try Offset(oldestPendingFrom: &cursor)
-    // Pending entries begin at `pending`, so only what lies before it may go.
-    self.removable = pending.map { min($0.predecessor, last.offset) } ?? last.offset
   }
 }
 

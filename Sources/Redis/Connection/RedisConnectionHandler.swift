@@ -26,6 +26,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   /// already handed over.
   private let stray = ReplyArena(expecting: 0)
   private var deadlineTimer: Scheduled<Void>?
+  private var isFlushScheduled = false
   /// Called once, when the connection is gone.
   private var onClose: ((RedisError) -> Void)?
 
@@ -47,7 +48,8 @@ final class RedisConnectionHandler: ChannelInboundHandler {
       completion(.failed(batch.count, error))
     case .write(let isFirst):
       if isFirst { self.reader.use(request.arena) }
-      context.writeAndFlush(self.wrapOutboundOut(batch.bytes), promise: nil)
+      context.write(self.wrapOutboundOut(batch.bytes), promise: nil)
+      self.scheduleFlush(context)
       self.scheduleDeadline()
     }
   }
@@ -110,6 +112,16 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     let onClose = self.onClose
     self.onClose = nil
     onClose?(reason)
+  }
+
+  /// What is submitted within one turn of the loop goes out in one system call.
+  private func scheduleFlush(_ context: ChannelHandlerContext) {
+    guard !self.isFlushScheduled else { return }
+    self.isFlushScheduled = true
+    context.eventLoop.assumeIsolated().execute {
+      self.isFlushScheduled = false
+      self.context?.flush()
+    }
   }
 
   /// One timer for the connection rather than one per batch: it looks at the front when it fires.

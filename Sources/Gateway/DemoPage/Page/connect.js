@@ -124,6 +124,7 @@ export class ConnectClient {
   #holdUntil = 0; // No send before this time: the server asked for patience.
   /** @type {number[]} the times of the latest sends, at most `sendsPerSecond` */ #sentAt = [];
   /** @type {string | null} the last offset whose handler has returned */ #handled;
+  /** @type {string | null} the last offset that came on this connection */ #received = null;
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
   #unacked = 0;
   #ackAt = 0; // The next acknowledgement may go at this time.
@@ -308,28 +309,30 @@ export class ConnectClient {
   #begin(welcome) {
     this.#welcome = welcome;
     this.#welcomedAt = performance.now();
-    this.#acked = welcome.offset;
+    this.#received = this.#acked = welcome.offset;
     this.#unacked = 0;
     this.#ackAt = 0;
     this.#enter({ phase: 'online', live: false, welcome });
-    // The last acknowledgement may have been lost with the connection before.
-    if (this.#handled && compareOffsets(this.#handled, welcome.offset) > 0) this.#ack();
     this.#pump();
   }
 
   /** @param {{ type: string, offset: string, ids?: string[] }} frame one of the mailbox */
   #handle(frame) {
-    if (this.#handled && compareOffsets(frame.offset, this.#handled) <= 0) return;
-    // A receipt can overtake the answer to a message that was sent again. It is an answer too.
-    if (frame.type === 'delivered') frame.ids?.forEach((id) => this.#settle(id));
-    try {
-      this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
-    } catch (error) {
-      reportError(error);
-      return this.#lost(LOST, 'a handler failed');
+    if (!this.#handled || compareOffsets(frame.offset, this.#handled) > 0) {
+      // A receipt can overtake the answer to a message that was sent again. It is an answer too.
+      if (frame.type === 'delivered') frame.ids?.forEach((id) => this.#settle(id));
+      try {
+        this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
+      } catch (error) {
+        reportError(error);
+        return this.#lost(LOST, 'a handler failed');
+      }
+      this.#handled = frame.offset;
+      this.#save('handled', frame.offset);
     }
-    this.#handled = frame.offset;
-    this.#save('handled', frame.offset);
+    // A repeat is acknowledged too: its acknowledgement was lost with the connection before, and
+    // the server sends only so much without one.
+    this.#received = frame.offset;
     this.#unacked += 1;
     // At half of what may stand unacknowledged, so that the server need not stop and wait.
     const most = Math.min(LIMITS.ackEveryFrames, (this.#welcome?.limits.unacked ?? 2) / 2);
@@ -338,13 +341,13 @@ export class ConnectClient {
     this.#timers.ack ??= setTimeout(() => this.#ack(), waitMs);
   }
 
-  /** Acknowledges all that is handled: the first of a burst at once, the rest coalesced. */
+  /** Acknowledges all that came: the first of a burst at once, the rest coalesced. */
   #ack() {
     clearTimeout(this.#timers.ack);
     this.#timers.ack = undefined;
-    if (!this.#welcome || !this.#handled || this.#handled === this.#acked) return;
-    this.#transmit({ type: 'ack', offset: this.#handled });
-    this.#acked = this.#handled;
+    if (!this.#welcome || !this.#received || this.#received === this.#acked) return;
+    this.#transmit({ type: 'ack', offset: this.#received });
+    this.#acked = this.#received;
     this.#unacked = 0;
     this.#ackAt = performance.now() + LIMITS.ackEveryMs;
   }
@@ -367,7 +370,9 @@ export class ConnectClient {
     const { frameBytes, sendsPerSecond } = this.#welcome.limits;
     for (const entry of this.#outbox.filter(({ sent }) => !sent)) {
       const now = performance.now();
-      const paceAt = (this.#sentAt.at(-sendsPerSecond) ?? -Infinity) + LIMITS.paceMs;
+      // 0 means no limit.
+      const earlier = sendsPerSecond > 0 ? this.#sentAt.at(-sendsPerSecond) : undefined;
+      const paceAt = (earlier ?? -Infinity) + LIMITS.paceMs;
       const dueAt = Math.max(this.#holdUntil, paceAt);
       if (dueAt > now) {
         this.#timers.send = setTimeout(() => this.#pump(), dueAt - now);
@@ -381,7 +386,7 @@ export class ConnectClient {
       }
       this.#socket?.send(encode(entry.send, entry.tried));
       entry.sent = entry.tried = true;
-      this.#sentAt = [...this.#sentAt, now].slice(-sendsPerSecond);
+      this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
     }
   }
 

@@ -1,0 +1,299 @@
+import ConnectProtocol
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// # ConnectClient
+///
+/// The client of Connect, for apps and for tools: it stays connected, sends in order and sends again
+/// what was not answered, and tells each message once.
+///
+/// - `Opening/` is everything before the first frame: the address, the handshake, refusals.
+/// - `Connection/` is one WebSocket, callback style.
+/// - `Core/` is what lives across connections, callback style: reconnecting, the queue of sends, acks.
+/// - `Client/` is all that for Swift's concurrency: this class, and the sequence of events.
+
+/// A client as an app uses it.
+///
+///     let client = ConnectClient(configuration: .init(endpoint: endpoint)) { try await freshToken() }
+///     try await withThrowingTaskGroup { group in
+///       group.addTask { try await client.run() }
+///       group.addTask { try await client.send(to: bob, body: #"{"text":"hello"}"#.utf8) }
+///       for await event in client.events { … }
+///     }
+///
+/// Somebody must consume ``events``: when too many wait, the socket is no longer read, and answers to
+/// sends wait there too.
+public final class ConnectClient: Sendable {
+  private let configuration: ConnectClientConfiguration
+  private let eventLoop: any EventLoop
+  private let token: @Sendable () async throws -> String
+  private let state: NIOLockedValueBox<ClientState>
+  private let core: NIOLoopBoundBox<ConnectClientCore?>
+
+  /// - Parameters:
+  ///   - eventLoop: where the socket lives; any of NIO's shared ones if left out. Clients may share
+  ///     one.
+  ///   - token: asked for each connection. What it throws is taken as "not now", and it is asked
+  ///     again, with back-off; to give up, ``close()``.
+  public init(
+    configuration: ConnectClientConfiguration, eventLoop: (any EventLoop)? = nil,
+    token: @escaping @Sendable () async throws -> String
+  ) {
+    let eventLoop = eventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.token = token
+    self.state = NIOLockedValueBox(
+      ClientState(
+        maximumUnanswered: configuration.unansweredSends,
+        bufferedEvents: configuration.bufferedEvents))
+    self.core = .makeEmptyBox(eventLoop: eventLoop)
+  }
+
+  // MARK: Running
+
+  /// Stays connected until ``close()`` or until the task is cancelled. To be called once.
+  ///
+  /// - Throws: why it ended by itself, when connecting again would not help: the token is refused, a
+  ///   newer connection of the device took over, the server is none of ours.
+  public func run() async throws(ConnectionEnd) {
+    if self.state.withLockedValue({ $0.run() }) { self.wakeLoop() }
+    let end = await withTaskCancellationHandler {
+      while true {
+        switch await self.nextSignal() {
+        case .ended(let end): return end
+        case .needsToken: await self.provideToken()
+        }
+      }
+    } onCancel: {
+      self.close()
+    }
+    if end != .closed { throw end }
+  }
+
+  /// Acks what is handled, closes the connection, and ends ``run()`` and ``events``. What was not
+  /// answered fails; to wait for answers first: ``answered()``.
+  public func close() {
+    let (wakes, waiting) = self.state.withLockedValue { $0.close() }
+    if wakes { self.wakeLoop() }
+    waiting.resume()
+  }
+
+  private func nextSignal() async -> ClientState.RunSignal {
+    await withCheckedContinuation { continuation in
+      if let signal = self.state.withLockedValue({ $0.waitForSignal(continuation) }) {
+        continuation.resume(returning: signal)
+      }
+    }
+  }
+
+  private func provideToken() async {
+    do {
+      let token = try await self.token()
+      self.eventLoop.execute { self.core.value?.open(token: token) }
+    } catch {
+      self.eventLoop.execute { self.core.value?.fail(error) }
+    }
+  }
+
+  // MARK: Sending
+
+  /// Sends a message, and returns when the server has taken it: from then on it is durable.
+  ///
+  /// Waits for room while too many messages are unanswered. Messages of one task go out in the order
+  /// in which it sends them; to send the next without waiting for the answer, there is
+  /// ``enqueue(to:id:body:receipt:copy:)``.
+  ///
+  /// - Parameters:
+  ///   - id: unique among the user's messages; a new one if left out.
+  ///   - body: one JSON value in UTF-8.
+  ///   - receipt: whether `delivered` shall tell that a device of theirs has it.
+  ///   - copy: whether the user's other devices get it.
+  /// - Returns: the offset under which the recipient sees it.
+  @discardableResult
+  public func send(
+    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    copy: Bool = false
+  ) async throws(ConnectSendError) -> Offset {
+    let message = try Self.message(id, to, body, receipt, copy)
+    try await self.takeRoom()
+    return try await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let (wakes, result, room) = self.state.withLockedValue { $0.submit(message, continuation) }
+        if wakes { self.wakeLoop() }
+        room?.resume(returning: .success(()))
+        if let result { continuation.resume(returning: result) }
+      }
+    } onCancel: {
+      self.state.withLockedValue { $0.cancelAnswer(id) }?.resume(returning: .failure(.cancelled))
+    }.get()
+  }
+
+  /// Sends a message without waiting for the answer, which comes as an event: `accepted`, or
+  /// `rejected` with `isFinal`.
+  ///
+  /// Waits for room while too many messages are unanswered.
+  ///
+  /// - Returns: the message's id.
+  @discardableResult
+  public func enqueue(
+    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    copy: Bool = false
+  ) async throws(ConnectSendError) -> MessageID {
+    let message = try Self.message(id, to, body, receipt, copy)
+    try await self.takeRoom()
+    try self.submit(message)
+    return id
+  }
+
+  /// As ``enqueue(to:id:body:receipt:copy:)``, but fails with `full` instead of waiting for room.
+  @discardableResult
+  public func tryEnqueue(
+    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    copy: Bool = false
+  ) throws(ConnectSendError) -> MessageID {
+    let message = try Self.message(id, to, body, receipt, copy)
+    switch self.state.withLockedValue({ $0.takeRoom() }) {
+    case .taken: try self.submit(message)
+    case .none: throw .full
+    case .failed(let error): throw error
+    }
+    return id
+  }
+
+  /// Waits until the server has answered all that was sent, or the client has ended.
+  public func answered() async {
+    await withCheckedContinuation { continuation in
+      if self.state.withLockedValue({ $0.waitForAnswers(continuation) }) { continuation.resume() }
+    }
+  }
+
+  private static func message(
+    _ id: MessageID, _ to: UserName, _ body: some Sequence<UInt8>, _ receipt: Bool, _ copy: Bool
+  ) throws(ConnectSendError) -> OutgoingMessage {
+    let body = ByteBuffer(bytes: body)
+    do throws(FrameError) {
+      try body.withUnsafeReadableBytes { (raw) throws(FrameError) in try JSONBody.check(raw) }
+    } catch {
+      throw .malformedBody(error.message)
+    }
+    return OutgoingMessage(id: id, to: to, body: body, receipt: receipt, copy: copy)
+  }
+
+  private func takeRoom() async throws(ConnectSendError) {
+    switch self.state.withLockedValue({ $0.takeRoom() }) {
+    case .taken: return
+    case .failed(let error): throw error
+    case .none: break
+    }
+    let waiter = self.state.withLockedValue { $0.nextWaiterID() }
+    try await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let result = self.state.withLockedValue {
+          $0.waitForRoom(waiter, continuation, isCancelled: Task.isCancelled)
+        }
+        if let result { continuation.resume(returning: result) }
+      }
+    } onCancel: {
+      self.state.withLockedValue { $0.cancelRoom(waiter) }?.resume(returning: .failure(.cancelled))
+    }.get()
+  }
+
+  private func submit(_ message: OutgoingMessage) throws(ConnectSendError) {
+    guard let wakes = self.state.withLockedValue({ $0.submit(message) }) else {
+      throw .ended(.closed)
+    }
+    if wakes { self.wakeLoop() }
+  }
+
+  // MARK: Receiving
+
+  /// Everything that happens, in order; ends with the client. For one consumer.
+  ///
+  /// What has an offset is acked when the consumer asks for the event after it: who is cancelled or
+  /// crashes while handling one gets it again. See ``acknowledge(_:)`` for leaving the loop.
+  public var events: ConnectEvents { ConnectEvents(client: self) }
+
+  /// All up to and including `offset` is handled. Only needed for the last event before one leaves
+  /// the loop over ``events``, which acks all others.
+  public func acknowledge(_ offset: Offset) {
+    if self.state.withLockedValue({ $0.acknowledge(offset) }) { self.wakeLoop() }
+  }
+
+  func nextEvent(handled offset: Offset?) async -> ConnectEvent? {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let (next, wakes) = self.state.withLockedValue {
+          $0.next(handled: offset, continuation, isCancelled: Task.isCancelled)
+        }
+        if wakes { self.wakeLoop() }
+        if case .event(let event) = next { continuation.resume(returning: event) }
+      }
+    } onCancel: {
+      self.state.withLockedValue { $0.cancelConsumer() }?.resume(returning: nil)
+    }
+  }
+
+  // MARK: The event loop
+
+  private func wakeLoop() { self.eventLoop.execute { self.work() } }
+
+  private func work() {
+    let core: ConnectClientCore
+    if let existing = self.core.value {
+      core = existing
+    } else {
+      core = ConnectClientCore(
+        configuration: self.configuration, on: self.eventLoop,
+        delegate: CoreObserver(state: self.state))
+      self.core.value = core
+    }
+    let work = self.state.withLockedValue { $0.takeWork() }
+    for message in work.messages { core.send(message) }
+    if let offset = work.handled { core.acknowledge(offset, count: work.handledCount) }
+    if work.reads { core.setReading(true) }
+    if work.closes { core.close() } else { core.start() }
+  }
+}
+
+/// Brings a core's events to the tasks that wait for them.
+private final class CoreObserver: ConnectClientCoreDelegate {
+  private let state: NIOLockedValueBox<ClientState>
+
+  init(state: NIOLockedValueBox<ClientState>) { self.state = state }
+
+  func needsToken(_ core: ConnectClientCore) {
+    self.state.withLockedValue { $0.tokenNeeded() }?.resume(returning: .needsToken)
+  }
+
+  func received(_ event: ConnectEvent, from core: ConnectClientCore) {
+    var event = event
+    if case .message(var message) = event {
+      // A slice would keep a whole receive buffer alive for as long as the app keeps the message.
+      message.body = ByteBuffer(bytes: message.body.readableBytesView)
+      event = .message(message)
+    }
+    let (pauses, waiting) = self.state.withLockedValue { $0.received(event) }
+    if pauses { core.setReading(false) }
+    waiting.resume()
+  }
+}
+
+extension MessageID {
+  private static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+  /// A new id: 75 random bits, in as many characters as a `String` holds without allocating.
+  public static func unique() -> MessageID {
+    var bits = UInt128.random(in: .min ... .max)
+    let text = String(unsafeUninitializedCapacity: 15) { buffer in
+      for index in 0..<15 {
+        buffer[index] = Self.alphabet[Int(truncatingIfNeeded: bits & 31)]
+        bits >>= 5
+      }
+      return 15
+    }
+    guard let id = MessageID(text) else { preconditionFailure("the alphabet is an id's") }
+    return id
+  }
+}

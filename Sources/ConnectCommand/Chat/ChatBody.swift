@@ -1,0 +1,67 @@
+import Foundation
+
+/// The body of a chat message: `{"text": "…"}`.
+enum ChatBody {
+  private struct Text: Decodable { let text: String }
+
+  /// The body that says `text`.
+  static func encode(_ text: String) -> [UInt8] {
+    var json: [UInt8] = Array("{\"text\":\"".utf8)
+    json.reserveCapacity(text.utf8.count + 16)
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        json.append(UInt8(ascii: "\\"))
+        json.append(byte)
+      case 0..<0x20:
+        json.append(contentsOf: "\\u00".utf8)
+        json.append(Self.hexadecimal[Int(byte >> 4)])
+        json.append(Self.hexadecimal[Int(byte & 15)])
+      default:
+        json.append(byte)
+      }
+    }
+    json.append(contentsOf: "\"}".utf8)
+    return json
+  }
+
+  private static let hexadecimal = Array("0123456789abcdef".utf8)
+
+  /// What a body says; a body of another form is shown as it is.
+  static func decode(_ body: some Sequence<UInt8>) -> String {
+    let data = Data(body)
+    if let decoded = try? JSONDecoder().decode(Text.self, from: data) { return decoded.text }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// A text as one line of a pipe: only what would end the line is escaped, so that ordinary lines
+  /// come out as they went in.
+  static func line(_ text: String) -> String {
+    guard text.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return text }
+    var line = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": line += "\\n"
+      case "\r": line += "\\r"
+      default: line.unicodeScalars.append(scalar)
+      }
+    }
+    return line
+  }
+
+  /// A text as a terminal may show it: nothing in it can move the cursor or colour the screen.
+  static func visible(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch (scalar, scalar.properties.generalCategory) {
+      case ("\n", _): result += "⏎ "
+      case ("\t", _): result += " "
+      // What turns the direction of writing could make a line say what it does not.
+      case ("\u{202A}"..."\u{202E}", _), ("\u{2066}"..."\u{2069}", _), (_, .control):
+        result += "\u{FFFD}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import ConnectClient
+import ConnectProtocol
+import Foundation
+import Gateway
+
+/// The terminal client: for people, and with `--lines` for pipes.
+struct ChatCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "chat",
+    abstract: "Chats from the terminal, or from a pipe.",
+    discussion: """
+      With `connect dev` running:
+
+          connect chat --as alice --to bob
+
+      Each line that you type is a message. Ticks: … waiting, ✓ taken by the server, ✓✓ received by \
+      a device, ✗ not sent. Ctrl-D ends when all is sent, Ctrl-C at once.
+
+      In a pipe, one line is one message, and nothing but the texts received goes to standard output:
+
+          seq 1000 | connect chat --as alice --to bob --lines
+          connect chat --as bob --to alice --lines --listen --count 1000
+      """)
+
+  @Option(name: .customLong("as"), help: "The user you are.")
+  var user: UserName
+
+  @Option(help: "The user you talk to.")
+  var to: UserName
+
+  @Option(
+    help: ArgumentHelp("Where the gateway is.", valueName: "url"))
+  var url: ConnectEndpoint = .init(host: "127.0.0.1", port: 8080)
+
+  @Option(
+    help: """
+      Which of your devices this is. Each gets all messages; a second chat with the same one replaces \
+      the first.
+      """)
+  var device: DeviceName = .default
+
+  @Option(
+    help: """
+      A token, better given as CONNECT_TOKEN. By default one is made with the development secret.
+      """)
+  var token: String?
+
+  @OptionGroup var auth: AuthOptions
+
+  @Flag(
+    help: """
+      For pipes: a message per line of input; of what is received the text, a line each. Ends at the \
+      end of the input, when all is accepted.
+      """)
+  var lines = false
+
+  @Flag(help: "Read no input: only receive, until interrupted or --count.")
+  var listen = false
+
+  @Option(help: "End once so many messages were received and acknowledged, not at the end of input.")
+  var count: Int?
+
+  func validate() throws {
+    if let count = self.count, count < 1 { throw ValidationError("--count must be at least 1") }
+    if self.url.isSecure {
+      throw ValidationError("wss:// is not supported yet; use ws:// within a trusted network")
+    }
+  }
+
+  func run() async throws {
+    // Writing to a pipe that nobody reads any more is an error to look at, not a reason to die.
+    signal(SIGPIPE, SIG_IGN)
+    try await self.exiting {
+      let client = ConnectClient(
+        configuration: ConnectClientConfiguration(endpoint: self.url, device: self.device),
+        token: try await self.makeTokens())
+      let interrupts = Interrupts { client.close() }
+      defer { interrupts.stop() }
+      let session = ChatSession(
+        client: client, user: self.user, peer: self.to, endpoint: self.url,
+        options: ChatSession.Options(
+          isPipe: self.lines, readsInput: !self.listen, count: self.count))
+      try await session.run()
+    }
+  }
+
+  /// How to have a token for each connection.
+  private func makeTokens() async throws(Failure) -> @Sendable () async throws -> String {
+    let given = self.token ?? ProcessInfo.processInfo.environment["CONNECT_TOKEN"]
+    if let given, !given.isEmpty { return { given } }
+    let authenticator = await Authenticator(
+      secret: try SettingValues(flags: self.auth.flags).developmentSecret())
+    return { [user] in try await authenticator.token(for: user, seconds: 3_600) }
+  }
+}
+
+extension UserName: ExpressibleByArgument {
+  /// The name, if it is one.
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension DeviceName: ExpressibleByArgument {
+  /// The name, if it is one.
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension ConnectEndpoint: ExpressibleByArgument {
+  /// The URL, if it is one.
+  public init?(argument: String) { self.init(argument) }
+
+  /// For `--help`.
+  public var defaultValueDescription: String { "ws://\(self.host):\(self.port)" }
+}
+
+/// Calls back upon the first SIGINT or SIGTERM; the second ends the process as usual.
+struct Interrupts {
+  private let sources: [any DispatchSourceSignal]
+
+  init(_ interrupted: @escaping @Sendable () -> Void) {
+    self.sources = [SIGINT, SIGTERM].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler {
+        signal(number, SIG_DFL)
+        interrupted()
+      }
+      source.resume()
+      return source
+    }
+  }
+
+  func stop() { for source in self.sources { source.cancel() } }
+}

@@ -1,0 +1,110 @@
+import Foundation
+
+/// What a terminal is told, so that lines come in above the one that is being typed, which stays as
+/// it is; and so that a message's tick changes where it stands.
+///
+/// The terminal edits the line by itself (canonical mode). All that is used here, every terminal
+/// since the VT102 has. Pure: it answers the text to write.
+struct ChatScreen {
+  static let prompt = "> "
+
+  /// How many rows up a tick may still change; more than terminals have.
+  static let rememberedRows = 500
+
+  /// How a message of one's own stands.
+  enum Tick: String {
+    case waiting = "… "
+    case accepted = "✓ "
+    case delivered = "✓✓"
+    case failed = "✗ "
+  }
+
+  private let isTerminal: Bool
+  /// Rows that were written so far, the prompt's not counted.
+  private var rows = 0
+  /// The row and the time of each message whose tick may change.
+  private var ownRows: [String: Int] = [:]
+
+  init(isTerminal: Bool) { self.isTerminal = isTerminal }
+
+  /// The beginning.
+  func start() -> String { self.isTerminal ? Self.prompt : "" }
+
+  /// A line above the one that is being typed.
+  mutating func line(_ text: String, columns: Int) -> String {
+    guard self.isTerminal else { return text + "\n" }
+    var output = ""
+    for row in Self.wrap(text, columns: columns) {
+      // Index and up again: there is a row below now, and the cursor is where it was. Then save the
+      // cursor, insert a row, write into it, restore, and step down with the line that moved down.
+      output += "\u{1B}D\u{1B}[A\u{1B}7\r\u{1B}[L\(row)\u{1B}8\u{1B}[B"
+      self.rows += 1
+    }
+    return output
+  }
+
+  /// A line that was typed, in place of what the terminal echoed.
+  mutating func own(
+    _ text: String, typed: String, id: String, columns: Int
+  ) -> String {
+    guard self.isTerminal else { return text + "\n" }
+    let echoed = Self.wrap(Self.prompt + typed, columns: columns).count
+    let lines = Self.wrap(text, columns: columns)
+    let oldest = self.rows - Self.rememberedRows
+    if self.ownRows.count > Self.rememberedRows { self.ownRows = self.ownRows.filter { $1 > oldest } }
+    self.ownRows[id] = self.rows
+    self.rows += lines.count
+    return "\u{1B}[\(echoed)A\r\u{1B}[J" + lines.map { $0 + "\r\n" }.joined() + Self.prompt
+  }
+
+  /// An empty line was typed.
+  func empty() -> String { self.isTerminal ? "\u{1B}[A\r\u{1B}[J" + Self.prompt : "" }
+
+  /// A tick changes.
+  ///
+  /// - Parameters:
+  ///   - column: where in the line ticks are, from 0.
+  ///   - line: what to say where nothing can be changed.
+  mutating func tick(
+    _ tick: Tick, id: String, column: Int, line: String?, columns: Int, rows: Int
+  ) -> String {
+    guard self.isTerminal else { return line.map { $0 + "\n" } ?? "" }
+    guard let row = self.ownRows[id] else { return "" }
+    if tick == .delivered || tick == .failed { self.ownRows[id] = nil }
+    let up = self.rows - row
+    // What has scrolled away cannot be reached.
+    guard up < rows else { return line.map { self.line($0, columns: columns) } ?? "" }
+    return "\u{1B}7\u{1B}[\(up)A\r\u{1B}[\(column)C\(tick.rawValue)\u{1B}8"
+  }
+
+  /// The end.
+  func end() -> String { self.isTerminal ? "\r\u{1B}[K" : "" }
+
+  /// Cuts a text into rows, counting wide characters twice.
+  static func wrap(_ text: String, columns: Int) -> [String] {
+    var rows = [""]
+    var width = 0
+    for character in text {
+      let isWide = character.unicodeScalars.first.map(Self.isWide) ?? false
+      let next = isWide ? 2 : 1
+      // The last column is left free: writing into it leaves some terminals' cursors in doubt.
+      if width + next >= max(columns, 4) {
+        rows.append("")
+        width = 0
+      }
+      rows[rows.count - 1].append(character)
+      width += next
+    }
+    return rows
+  }
+
+  /// East Asian wide characters and emoji, by the great blocks of UAX #11.
+  private static func isWide(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
+      0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
+      true
+    default: scalar.properties.isEmojiPresentation
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import ConnectClient
+import ConnectProtocol
+import Foundation
+
+/// One run of `connect chat`: input goes to the client, events to the output.
+final class ChatSession: Sendable {
+  struct Options: Sendable {
+    /// Text alone on standard output, all else on standard error.
+    var isPipe: Bool
+    var readsInput: Bool
+    /// End after so many messages from the peer.
+    var count: Int?
+  }
+
+  /// The longest line to read, in bytes: more than any gateway takes by default.
+  static let maximumLineBytes = 1 << 20
+
+  private let client: ConnectClient
+  private let peer: UserName
+  private let options: Options
+  private let view: any ChatView
+
+  init(
+    client: ConnectClient, user: UserName, peer: UserName, endpoint: ConnectEndpoint,
+    options: Options
+  ) {
+    self.client = client
+    self.peer = peer
+    self.options = options
+    self.view =
+      options.isPipe
+      ? PipeView(peer: peer, endpoint: endpoint)
+      : PeopleView(user: user, peer: peer, endpoint: endpoint)
+  }
+
+  func run() async throws {
+    self.view.start()
+    let result: Result<Void, any Error> = await withTaskGroup(of: Result<Void, any Error>?.self) {
+      group in
+      group.addTask {
+        do throws(ConnectionEnd) {
+          try await self.client.run()
+          return .success(())
+        } catch {
+          return .failure(Failure(.running, "\(error)"))
+        }
+      }
+      group.addTask {
+        do {
+          try await self.readInput()
+          return nil
+        } catch {
+          self.client.close()
+          return .failure(error)
+        }
+      }
+      let count = await self.showEvents()
+      group.cancelAll()
+      var result: Result<Void, any Error> = .success(())
+      for await ended in group {
+        if case .failure = ended, case .success = result { result = ended ?? result }
+      }
+      if case .success = result { return self.outcome(received: count) }
+      return result
+    }
+    self.view.end()
+    try result.get()
+  }
+
+  /// What is to say about an end that nothing failed for.
+  private func outcome(received: Int) -> Result<Void, any Error> {
+    if let problem = self.view.problem { return .failure(Failure(.running, problem)) }
+    if let count = self.options.count, received < count, !self.view.isClosed {
+      return .failure(Failure(.running, "ended after \(received) of \(count) messages"))
+    }
+    return .success(())
+  }
+
+  // MARK: Input
+
+  private func readInput() async throws {
+    guard self.options.readsInput else { return }
+    let input = StandardInput()
+    var splitter = LineSplitter(maximumBytes: Self.maximumLineBytes)
+    do {
+      while let bytes = try await input.read() {
+        for line in try splitter.append(bytes) { try await self.send(line) }
+      }
+      if !Task.isCancelled, let line = splitter.finish() { try await self.send(line) }
+    } catch is LineSplitter.TooLong {
+      await input.close()
+      throw Failure(.running, "a line of input is longer than \(Self.maximumLineBytes) bytes")
+    } catch ConnectSendError.ended, ConnectSendError.cancelled {
+      // Whatever ended the client is told by it.
+    }
+    await input.close()
+    if self.options.count == nil { await self.finish() }
+  }
+
+  private func send(_ line: String) async throws {
+    if line.isEmpty, !self.options.isPipe { return self.view.typedNothing() }
+    let id = MessageID.unique()
+    // Before it goes out, so that the answer finds it.
+    self.view.sending(line, id: id)
+    try await self.client.enqueue(
+      to: self.peer, id: id, body: ChatBody.encode(line), receipt: !self.options.isPipe)
+  }
+
+  /// Ends when all is answered.
+  private func finish() async {
+    await self.client.answered()
+    self.client.close()
+  }
+
+  // MARK: Events
+
+  /// - Returns: how many messages the peer has sent.
+  private func showEvents() async -> Int {
+    await withTaskGroup(of: Void.self) { group in
+      var received = 0
+      for await event in self.client.events {
+        guard self.view.show(event) else {
+          // Nobody reads the output any more. What was not shown is not acked.
+          self.client.close()
+          continue
+        }
+        guard case .message(let message) = event, message.from == self.peer else { continue }
+        received += 1
+        if received == self.options.count {
+          self.client.acknowledge(message.offset)
+          group.addTask { await self.finish() }
+        }
+      }
+      return received
+    }
+  }
+}
+
+/// How a chat looks.
+protocol ChatView: Sendable {
+  func start()
+  /// A line was read, and is about to be sent.
+  func sending(_ text: String, id: MessageID)
+  func typedNothing()
+  /// - Returns: false when nobody reads the output any more.
+  func show(_ event: ConnectEvent) -> Bool
+  func end()
+  /// What to fail with at the end.
+  var problem: String? { get }
+  /// Whether nobody reads the output any more.
+  var isClosed: Bool { get }
+}

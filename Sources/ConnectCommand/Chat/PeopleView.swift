@@ -1,0 +1,117 @@
+import ConnectClient
+import ConnectProtocol
+import Foundation
+import NIOConcurrencyHelpers
+
+/// A chat for people: lines with times and ticks, and the line that is being typed below them.
+final class PeopleView: ChatView {
+  private struct State {
+    var screen: ChatScreen
+    /// Texts of messages without an answer, to name them by when they are not sent.
+    var texts: [MessageID: String] = [:]
+    var isClosed = false
+  }
+
+  private let user: UserName
+  private let peer: UserName
+  private let endpoint: ConnectEndpoint
+  private let output = OutputStream.output
+  private let state: NIOLockedValueBox<State>
+
+  init(user: UserName, peer: UserName, endpoint: ConnectEndpoint) {
+    self.user = user
+    self.peer = peer
+    self.endpoint = endpoint
+    self.state = NIOLockedValueBox(
+      State(screen: ChatScreen(isTerminal: OutputStream.output.isTerminal)))
+  }
+
+  var problem: String? {
+    self.state.withLockedValue { state in
+      state.isClosed || state.texts.isEmpty
+        ? nil : "\(state.texts.count) of your messages may not have been sent"
+    }
+  }
+
+  var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
+
+  func start() { self.write { $0.screen.start() } }
+  func end() { self.write { $0.screen.end() } }
+  func typedNothing() { self.write { $0.screen.empty() } }
+
+  func sending(_ text: String, id: MessageID) {
+    let shown = ChatBody.visible(text)
+    let line = "\(Self.time()) \(ChatScreen.Tick.waiting.rawValue) \(self.user): \(shown)"
+    self.write { state in
+      state.texts[id] = shown
+      return state.screen.own(line, typed: shown, id: id.text, columns: self.output.size.columns)
+    }
+  }
+
+  func show(_ event: ConnectEvent) -> Bool {
+    switch event {
+    case .message(let message):
+      let text = ChatBody.visible(ChatBody.decode(message.body.readableBytesView))
+      let time = Self.time(milliseconds: message.at)
+      self.line("\(time)    \(message.from): \(text)")
+    case .accepted(let id, _):
+      self.write { state in
+        state.texts[id] = nil
+        return self.tick(.accepted, id, nil, &state)
+      }
+    case .delivered(let delivered):
+      self.write { state in
+        delivered.ids.map { self.tick(.delivered, $0, nil, &state) }.joined()
+      }
+    case .rejected(let rejected, let isFinal):
+      guard isFinal else { break }
+      let reason = ChatBody.visible("\(rejected.message) (\(rejected.code))")
+      self.write { state in
+        let text = state.texts.removeValue(forKey: rejected.id) ?? ""
+        return self.tick(.failed, rejected.id, nil, &state)
+          + self.line("\(Self.time()) ✗  not sent: \"\(text)\": \(reason)", &state)
+      }
+    default:
+      if let line = ConnectionLine.text(event, endpoint: self.endpoint) {
+        self.line("\(Self.time()) -- \(line)")
+      }
+    }
+    return !self.isClosed
+  }
+
+  private func line(_ text: String) { self.write { self.line(text, &$0) } }
+
+  private func line(_ text: String, _ state: inout State) -> String {
+    state.screen.line(text, columns: self.output.size.columns)
+  }
+
+  private func tick(
+    _ tick: ChatScreen.Tick, _ id: MessageID, _ line: String?, _ state: inout State
+  ) -> String {
+    let size = self.output.size
+    return state.screen.tick(
+      tick, id: id.text, column: Self.tickColumn, line: line, columns: size.columns,
+      rows: size.rows)
+  }
+
+  /// Behind `12:34:56 `.
+  private static let tickColumn = 9
+
+  /// Under the lock, so that the sequences of two tasks do not mix.
+  private func write(_ body: (inout State) -> String) {
+    self.state.withLockedValue { state in
+      let text = body(&state)
+      guard !text.isEmpty, !state.isClosed else { return }
+      if !self.output.write(text) { state.isClosed = true }
+    }
+  }
+
+  /// Local time of day.
+  private static func time(milliseconds: UInt64? = nil) -> String {
+    var seconds = milliseconds.map { time_t($0 / 1_000) } ?? Foundation.time(nil)
+    var parts = tm()
+    localtime_r(&seconds, &parts)
+    func digits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return "\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))"
+  }
+}

@@ -1,0 +1,92 @@
+import ConnectClient
+import ConnectProtocol
+import NIOConcurrencyHelpers
+
+/// A chat in a pipe: texts on standard output, all else on standard error.
+final class PipeView: ChatView {
+  private struct State {
+    var unanswered: Set<MessageID> = []
+    var refused = 0
+    var isClosed = false
+  }
+
+  private let peer: UserName
+  private let endpoint: ConnectEndpoint
+  private let state = NIOLockedValueBox(State())
+
+  init(peer: UserName, endpoint: ConnectEndpoint) {
+    self.peer = peer
+    self.endpoint = endpoint
+  }
+
+  func start() {}
+  func end() {}
+  func typedNothing() {}
+
+  func sending(_ text: String, id: MessageID) {
+    self.state.withLockedValue { _ = $0.unanswered.insert(id) }
+  }
+
+  var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
+
+  var problem: String? {
+    self.state.withLockedValue { state in
+      if state.isClosed { return nil }
+      if state.refused > 0 { return "\(state.refused) messages were refused" }
+      if !state.unanswered.isEmpty { return "\(state.unanswered.count) messages are unanswered" }
+      return nil
+    }
+  }
+
+  func show(_ event: ConnectEvent) -> Bool {
+    switch event {
+    case .message(let message):
+      let text = ChatBody.decode(message.body.readableBytesView)
+      guard message.from == self.peer else {
+        self.note("a message from \(message.from): \(ChatBody.visible(text))")
+        return true
+      }
+      guard OutputStream.output.write(ChatBody.line(text) + "\n") else {
+        self.state.withLockedValue { $0.isClosed = true }
+        return false
+      }
+    case .accepted(let id, _):
+      self.state.withLockedValue { _ = $0.unanswered.remove(id) }
+    case .rejected(let rejected, let isFinal):
+      guard isFinal else { break }
+      self.state.withLockedValue { state in
+        state.unanswered.remove(rejected.id)
+        state.refused += 1
+      }
+      self.note("not sent: \(rejected.message) (\(rejected.code))")
+    default:
+      if let line = ConnectionLine.text(event, endpoint: self.endpoint) { self.note(line) }
+    }
+    return !self.isClosed
+  }
+
+  private func note(_ text: String) { OutputStream.error.write("connect: \(text)\n") }
+}
+
+/// What is said of the connection, in both views.
+enum ConnectionLine {
+  /// Nil for what is not about the connection, or not worth a line.
+  static func text(_ event: ConnectEvent, endpoint: ConnectEndpoint) -> String? {
+    switch event {
+    case .connecting(let failures):
+      return failures == 0 ? "connecting to \(endpoint)" : nil
+    case .connected(let welcome):
+      let gap = welcome.gap ? "; older messages were removed before this device had them" : ""
+      return "online as \(welcome.user) via gateway \(welcome.gateway)\(gap)"
+    case .disconnected(let end, let retryIn?):
+      let seconds = Double(retryIn.components.seconds)
+        + Double(retryIn.components.attoseconds) / 1e18
+      let tenths = Int((seconds * 10).rounded())
+      return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"
+    case .error(let code, let message):
+      return "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
+    case .disconnected(_, nil), .live, .message, .delivered, .accepted, .rejected:
+      return nil
+    }
+  }
+}

@@ -1,2 +1,0 @@
-import ArgumentParser
-struct ChatCommand: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "chat") }

@@ -1,0 +1,28 @@
+import Logging
+import ServiceLifecycle
+
+/// A service that runs until it is stopped, as the program runs it.
+public final class RunningService: Sendable {
+  private let group: ServiceGroup
+  private let task: Task<Void, any Error>
+
+  init(_ service: any Service, logger: Logger) {
+    let group = ServiceGroup(services: [service], logger: logger)
+    self.group = group
+    self.task = Task { try await group.run() }
+  }
+
+  /// Stops the service as SIGTERM does, and waits until it has ended.
+  public func stop() async throws {
+    await self.beginStop()
+    try await self.task.value
+  }
+
+  /// Begins to stop the service, and does not wait.
+  public func beginStop() async { await self.group.triggerGracefulShutdown() }
+
+  /// Waits until the service has ended by itself.
+  ///
+  /// - Throws: why it ended, if it failed.
+  public func waitForEnd() async throws { try await self.task.value }
+}

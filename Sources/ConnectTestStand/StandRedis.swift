@@ -1,0 +1,103 @@
+import LocalRedis
+import MessageBus
+import NIOCore
+import Redis
+
+/// A value as Redis answers it.
+public enum RedisValue: Sendable, Hashable, CustomStringConvertible {
+  case none
+  case string(String)
+  case integer(Int)
+  case array([RedisValue])
+
+  init(from cursor: inout ReplyCursor) throws(RedisError) {
+    if cursor.isNil {
+      cursor.skip()
+      self = .none
+      return
+    }
+    var ahead = cursor
+    if let text = (try? ahead.string()) ?? nil {
+      cursor = ahead
+      self = .string(text)
+      return
+    }
+    ahead = cursor
+    if let number = try? ahead.integer() {
+      cursor = ahead
+      self = .integer(number)
+      return
+    }
+    var values: [RedisValue] = []
+    for _ in 0..<(try cursor.array() ?? 0) { values.append(try RedisValue(from: &cursor)) }
+    self = .array(values)
+  }
+
+  /// The text of a string.
+  public var string: String? { if case .string(let text) = self { text } else { nil } }
+  /// The number of an integer.
+  public var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+  /// The elements of an array; none for anything else.
+  public var array: [RedisValue] { if case .array(let values) = self { values } else { [] } }
+
+  /// As redis-cli would show it, on one line.
+  public var description: String {
+    switch self {
+    case .none: "nil"
+    case .string(let text): "\"\(text)\""
+    case .integer(let number): "\(number)"
+    case .array(let values): "[\(values.map(\.description).joined(separator: ", "))]"
+    }
+  }
+}
+
+/// An entry of a stream, read by hand.
+public struct RedisStreamEntry: Sendable, Hashable {
+  /// Its id.
+  public let id: String
+  /// Its fields by name.
+  public let fields: [String: String]
+}
+
+/// Redis by hand, for what tests look at and break.
+public struct StandRedis: Sendable {
+  let client: any RedisClient
+
+  /// Executes one command.
+  @discardableResult
+  public func callAsFunction(_ words: String...) async throws -> RedisValue {
+    try await self.execute(words)
+  }
+
+  /// Executes one command.
+  @discardableResult
+  public func execute(_ words: [String]) async throws -> RedisValue {
+    var batch = RedisBatch()
+    let bytes = words.reduce(0) { $0 + $1.utf8.count }
+    batch.append(arguments: words.count, key: nil, bytes: bytes) { writer in
+      for word in words { writer.bulk(word) }
+    }
+    var cursor = try await self.client.execute(batch).cursor(0)
+    return try RedisValue(from: &cursor)
+  }
+
+  /// All entries of a stream, oldest first.
+  public func entries(of stream: RedisKey) async throws -> [RedisStreamEntry] {
+    try await self("XRANGE", "\(stream)", "-", "+").array.map { entry in
+      let words = entry.array[1].array.compactMap(\.string)
+      let pairs = stride(from: 0, to: words.count - 1, by: 2).map { (words[$0], words[$0 + 1]) }
+      return RedisStreamEntry(
+        id: entry.array[0].string ?? "", fields: Dictionary(pairs) { _, last in last })
+    }
+  }
+
+  /// The number of entries of a stream.
+  public func length(of stream: RedisKey) async throws -> Int {
+    try await self("XLEN", "\(stream)").integer ?? 0
+  }
+
+  /// Waits until a connection is there, as after a restart of the server.
+  public func waitUntilReady() async throws {
+    try await self.client.whenReady().get()
+  }
+}

@@ -1,0 +1,246 @@
+import ConnectProtocol
+import Gateway
+import LocalRedis
+import Logging
+import MessageBus
+import Messaging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Redis
+import RedisFixture
+
+/// A whole Connect in this process: one Redis, one messaging, some gateways.
+public final class TestStand: Sendable {
+  /// How a stand differs from the usual one.
+  public struct Options: Sendable {
+    /// How many gateways there are at first.
+    public var gateways = 1
+    /// How `incoming` is divided. Few, since each costs a connection.
+    public var partitions = 2
+    /// Whether messaging runs at first.
+    public var hasMessaging = true
+    /// What outlives a restart of Redis.
+    public var persistence = LocalRedisServer.Persistence.none
+    /// Further arguments for redis-server.
+    public var redisArguments: [String] = []
+    /// Changes what each gateway is told.
+    public var configure: @Sendable (inout GatewayConfiguration) -> Void = { _ in }
+
+    /// One gateway with the defaults.
+    public init(gateways: Int = 1) { self.gateways = gateways }
+  }
+
+  /// A gateway that runs, or ran.
+  public struct RunningGateway: Sendable {
+    /// Who it is on the bus.
+    public let id: GatewayID
+    /// Where it listens.
+    public let port: Int
+    /// Stops it.
+    public let service: RunningService
+    let gateway: GatewayService
+
+    /// Whether it says that it can serve.
+    public func isReady() async -> Bool { await self.gateway.isReady() }
+  }
+
+  private struct State {
+    var gateways: [RunningGateway] = []
+    var messaging: [RunningService] = []
+  }
+
+  /// The server, to be stopped and started.
+  public let server: LocalRedisServer
+  /// Commands by hand.
+  public let redis: StandRedis
+  /// The names of all keys.
+  public let keys: Keys
+  /// Signs with ``TestTokens/secret``.
+  public let authenticator: Authenticator
+  private let options: Options
+  private let group: MultiThreadedEventLoopGroup
+  private let clients: SingleServerClientFactory
+  private let logger: Logger
+  private let state = NIOLockedValueBox(State())
+
+  private init(_ options: Options, server: LocalRedisServer) async throws {
+    let logger = Logger(label: "connect.test") { _ in SwiftLogNoOpLogHandler() }
+    self.options = options
+    self.server = server
+    self.logger = logger
+    // Two loops, so that every hand-over between loops takes place.
+    self.group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+    self.keys = Keys(partitions: PartitionMap(count: options.partitions))
+    self.authenticator = await Authenticator(secret: TestTokens.secret)
+    self.clients = SingleServerClientFactory(
+      url: try RedisURL(parsing: server.url), logger: logger)
+    self.redis = StandRedis(client: self.clients.makeClient(on: self.group.next()))
+  }
+
+  /// Runs a test with a stand of its own, and shuts everything down in order.
+  public static func with<Result>(
+    _ options: Options = Options(), _ body: (TestStand) async throws -> Result
+  ) async throws -> Result {
+    try await StandPlaces.shared.withPlace {
+      try await RedisFixture.withServer(
+        persistence: options.persistence, extraArguments: options.redisArguments
+      ) { server in
+        let stand = try await TestStand(options, server: server)
+        do {
+          try await stand.start()
+          let result = try await body(stand)
+          try await stand.shutDown()
+          return result
+        } catch {
+          try? await stand.shutDown()
+          throw error
+        }
+      }
+    }
+  }
+
+  /// One stand of two gateways for all tests of a process that can share it: those that break nothing
+  /// and use names of their own. It ends with the process.
+  public static func shared() async throws -> TestStand { try await self.sharedStart.value }
+
+  private static let sharedStart = Task.detached {
+    var options = Options(gateways: 2)
+    options.configure = { $0.servesDemoPage = $0.id.text == "g1" }
+    let stand = try await TestStand(options, server: try await LocalRedisServer.start())
+    try await stand.start()
+    return stand
+  }
+
+  private func start() async throws {
+    try await self.redis.waitUntilReady()
+    if self.options.hasMessaging { try await self.startMessaging() }
+    for _ in 0..<self.options.gateways { try await self.startGateway() }
+  }
+
+  private func shutDown() async throws {
+    let state = self.state.withLockedValue { state in
+      defer { state = State() }
+      return state
+    }
+    for gateway in state.gateways { try await gateway.service.stop() }
+    for messaging in state.messaging { try await messaging.stop() }
+    try await self.redis.client.close().get()
+    try await self.group.shutdownGracefully()
+  }
+
+  // MARK: Services
+
+  /// All gateways that were started, in order.
+  public var gateways: [RunningGateway] { self.state.withLockedValue { $0.gateways } }
+
+  /// All messaging services that were started, in order.
+  public var messaging: [RunningService] { self.state.withLockedValue { $0.messaging } }
+
+  /// Starts one more gateway, and returns when it can serve.
+  @discardableResult
+  public func startGateway(
+    id: String? = nil, _ configure: (inout GatewayConfiguration) -> Void = { _ in }
+  ) async throws -> RunningGateway {
+    let name = id ?? "g\(self.gateways.count + 1)"
+    guard let id = GatewayID(name) else { throw TestFailure("\(name) is no id of a gateway") }
+    var configuration = GatewayConfiguration(host: "127.0.0.1", port: 0, id: id, keys: self.keys)
+    self.options.configure(&configuration)
+    configure(&configuration)
+    let gateway = try await GatewayService(
+      configuration: configuration, authenticator: self.authenticator, clients: self.clients,
+      group: self.group, logger: self.logger)
+    let service = RunningService(gateway, logger: self.logger)
+    try await eventually("gateway \(name) is ready") { await gateway.isReady() }
+    guard let port = gateway.address?.port else { throw TestFailure("\(name) listens nowhere") }
+    let running = RunningGateway(id: id, port: port, service: service, gateway: gateway)
+    self.state.withLockedValue { $0.gateways.append(running) }
+    return running
+  }
+
+  /// Starts one more messaging, and returns when it can process.
+  @discardableResult
+  public func startMessaging() async throws -> RunningService {
+    let messaging = MessagingService(
+      keys: self.keys, clients: self.clients, group: self.group, logger: self.logger)
+    let service = RunningService(messaging, logger: self.logger)
+    try await eventually("messaging is ready") { await messaging.isReady() }
+    self.state.withLockedValue { $0.messaging.append(service) }
+    return service
+  }
+
+  // MARK: Clients
+
+  /// A token as `connect token` makes it.
+  public func token(_ user: String, seconds: Double = 3_600) async throws -> String {
+    guard let name = UserName(user) else { throw TestFailure("\(user) is no user name") }
+    return try await self.authenticator.token(for: name, seconds: seconds)
+  }
+
+  /// A request as a well-behaved client makes it.
+  public func request(
+    _ user: String, device: String? = nil, since: String? = nil
+  ) async throws -> UpgradeRequest {
+    UpgradeRequest(token: try await self.token(user), device: device, since: since)
+  }
+
+  /// Opens a WebSocket; `welcome` comes next.
+  public func connect(
+    _ user: String, device: String? = nil, since: String? = nil, gateway: Int = 0
+  ) async throws -> TestSocket {
+    try await TestSocket.upgrade(
+      port: self.gateways[gateway].port,
+      try await self.request(user, device: device, since: since)
+    ).0
+  }
+
+  /// Opens a WebSocket for a user whose mailbox has nothing new, and passes `welcome` and `live`.
+  public func online(
+    _ user: String, device: String? = nil, gateway: Int = 0
+  ) async throws -> TestSocket {
+    let socket = try await self.connect(user, device: device, gateway: gateway)
+    try await socket.expectWelcome()
+    try await socket.expectLive()
+    return socket
+  }
+
+  /// What the server answers to an upgrade that it refuses.
+  public func refusal(
+    of request: UpgradeRequest, gateway: Int = 0
+  ) async throws -> HTTPAnswer {
+    do {
+      _ = try await TestSocket.upgrade(port: self.gateways[gateway].port, request)
+    } catch let error as TestSocket.UnexpectedAnswer {
+      return error.answer
+    }
+    throw TestFailure("the server has upgraded what it should refuse")
+  }
+
+  // MARK: Keys
+
+  /// A user's mailbox, oldest first.
+  public func mailbox(_ user: String) async throws -> [RedisStreamEntry] {
+    try await self.redis.entries(of: self.keys.mailbox(self.name(user)))
+  }
+
+  /// The partition that takes what goes to a user.
+  public func incoming(_ user: String) throws -> RedisKey {
+    self.keys.incoming(self.keys.partitions.partition(for: try self.name(user)))
+  }
+
+  /// The stored cursor of a device; zero if there is none.
+  public func cursor(_ user: String, device: String = "default") async throws -> Offset {
+    let value = try await self.redis("HGET", "\(self.keys.cursor(self.name(user)))", device)
+    return value.string.flatMap { Offset($0) } ?? .zero
+  }
+
+  /// Who the registry says holds a device, as `gateway/connection`.
+  public func session(_ user: String, device: String = "default") async throws -> String? {
+    try await self.redis("HGET", "\(self.keys.session(self.name(user)))", device).string
+  }
+
+  private func name(_ user: String) throws -> UserName {
+    guard let name = UserName(user) else { throw TestFailure("\(user) is no user name") }
+    return name
+  }
+}

@@ -1,0 +1,53 @@
+import Crypto
+import Foundation
+
+/// Tokens made by hand, so that they can be wrong in every way.
+public enum TestTokens {
+  /// How a token is signed.
+  public enum Signature: Sendable {
+    case hs256
+    case hs384
+    case hs512
+    /// An empty one, as `alg: none` has it.
+    case none
+  }
+
+  /// The secret of every stand.
+  public static let secret = [UInt8]("a secret of the tests, long enough for HS256".utf8)
+
+  /// A token with exactly this payload.
+  ///
+  /// - Parameters:
+  ///   - payload: the claims as JSON.
+  ///   - algorithm: what the header says, whatever the signature is.
+  public static func make(
+    payload: String, algorithm: String = "HS256", signature: Signature = .hs256,
+    secret: [UInt8] = TestTokens.secret
+  ) -> String {
+    let header = #"{"alg":"\#(algorithm)","typ":"JWT"}"#
+    let signed = "\(self.encoded(Data(header.utf8))).\(self.encoded(Data(payload.utf8)))"
+    let key = SymmetricKey(data: secret)
+    let data = Data(signed.utf8)
+    let code: Data =
+      switch signature {
+      case .hs256: Data(HMAC<SHA256>.authenticationCode(for: data, using: key))
+      case .hs384: Data(HMAC<SHA384>.authenticationCode(for: data, using: key))
+      case .hs512: Data(HMAC<SHA512>.authenticationCode(for: data, using: key))
+      case .none: Data()
+      }
+    return "\(signed).\(self.encoded(code))"
+  }
+
+  /// A valid token.
+  public static func valid(for user: String, seconds: Double = 3_600) -> String {
+    self.make(payload: #"{"sub":"\#(user)","exp":\#(self.now + seconds)}"#)
+  }
+
+  /// The time of day, in seconds since 1970.
+  public static var now: Double { Date().timeIntervalSince1970 }
+
+  private static func encoded(_ data: Data) -> String {
+    data.base64EncodedString()
+      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+  }
+}
