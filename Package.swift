@@ -104,6 +104,12 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "WebSocketTests", dependencies: ["WebSocket", nioCore], swiftSettings: settings),
+    .testTarget(
+      name: "RedisTests",
+      dependencies: [
+        "Redis", "RedisFixture", "LocalRedis", nioCore, nioPosix, nioEmbedded, logging,
+      ],
+      swiftSettings: settings),
     .executableTarget(
       name: "LocalRedisParent", dependencies: ["LocalRedis"], path: "Tests/LocalRedisParent",
       swiftSettings: settings),

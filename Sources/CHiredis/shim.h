@@ -78,6 +78,11 @@ static inline void *connect_on_string(const redisReadTask *task, char *bytes, si
   connect_arena *arena = ((connect_reader *)task->privdata)->arena;
   size_t needed = arena->byte_count + length;
   if (length > UINT32_MAX) return NULL;
+#if HIREDIS_MAJOR >= 1
+  // A verbatim string or a big number.
+  if (task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_STATUS && task->type != REDIS_REPLY_ERROR)
+    return NULL;
+#endif
   if (needed > arena->byte_capacity) {
     void *moved = connect_arena_grow(arena->bytes, &arena->byte_capacity, needed, 1);
     if (moved == NULL) return NULL;
@@ -128,6 +133,10 @@ static inline void *connect_on_integer(const redisReadTask *task, long long valu
 }
 
 static inline void *connect_on_nil(const redisReadTask *task) {
+#if HIREDIS_MAJOR >= 1
+  // RESP2's nils are strings and arrays of length -1; this is RESP3's own.
+  if (task->type == REDIS_REPLY_NIL) return NULL;
+#endif
   return connect_append_plain(task, REDIS_REPLY_NIL, 0, 0);
 }
 
@@ -178,6 +187,11 @@ static inline int connect_reader_next(connect_reader *reader) {
   void *reply = NULL;
   if (redisReaderGetReply(reader->hiredis, &reply) != REDIS_OK) return -1;
   return reply == NULL ? 0 : 1;
+}
+
+/// How many bytes the parser has not looked at: those after the reply that it has just appended.
+static inline size_t connect_reader_unread(const connect_reader *reader) {
+  return reader->hiredis->len - reader->hiredis->pos;
 }
 
 static inline const char *connect_reader_error(const connect_reader *reader) {

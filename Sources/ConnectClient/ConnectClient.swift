@@ -237,6 +237,9 @@ public final class ConnectClient: Sendable {
 
   // MARK: The event loop
 
+  /// Breaks the connection as a dead network would. For tests.
+  func breakConnection() { self.eventLoop.execute { self.core.value?.breakConnection() } }
+
   private func wakeLoop() { self.eventLoop.execute { self.work() } }
 
   private func work() {

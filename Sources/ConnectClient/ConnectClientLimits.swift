@@ -17,9 +17,10 @@ public enum ConnectClientLimits {
   /// The ping periods to believe in, in seconds: a server that says 0 would make the client spin.
   static let pingSeconds = 1...600
 
-  /// The bound of the first wait before connecting again, and of all later ones, in milliseconds.
-  /// The wait itself is drawn uniformly from zero to the bound, which doubles with each failure.
+  /// The bound of the first wait before connecting again, in milliseconds. The wait itself is drawn
+  /// uniformly from zero to the bound, which doubles with each failure …
   public static let backoffBaseMilliseconds: Int64 = 500
+  /// … up to this.
   public static let backoffCapMilliseconds: Int64 = 30_000
 
   /// How long to stay away after a close with 1008, in milliseconds, before the back-off.
@@ -36,7 +37,8 @@ public enum ConnectClientLimits {
   public static let refusedTokens = 2
 
   /// Messages that are taken from the app and not yet answered by the server. `send` waits beyond.
-  public static let unansweredSends = 1_024
+  /// All of them may have to be sent again, and the server recognises only so many repeats.
+  public static let unansweredSends = 256
 
   /// The share of a second's sends that may go at once, in milliseconds. The server allows more: the
   /// rest is for what the network bunches up.
@@ -45,14 +47,14 @@ public enum ConnectClientLimits {
   /// The shortest wait for the pace, in milliseconds: at a high pace, several messages go together.
   public static let sendTickMilliseconds: UInt64 = 5
 
-  /// How long acks are gathered, in milliseconds, unless a part of the server's window is waiting:
-  /// one of so many.
+  /// How long acks are gathered, in milliseconds …
   public static let ackMilliseconds: UInt64 = 20
+  /// … unless one of so many parts of the server's window is waiting.
   public static let ackWindowParts = 4
 
-  /// Events that wait for a slow consumer before the socket is no longer read, and those that are
-  /// left when it is read again.
+  /// Events that wait for a slow consumer before the socket is no longer read …
   public static let bufferedEventsHigh = 256
+  /// … and those that are left, at most, when it is read again.
   public static let bufferedEventsLow = 64
 
   /// Bytes that may wait for the socket before sends are held back.

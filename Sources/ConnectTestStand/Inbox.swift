@@ -11,7 +11,9 @@ struct Received: Sendable {
   /// Whole messages and control frames.
   var events = Deque<WebSocketDecoder.Event>()
   /// What was wrong with the server's frames.
-  var violation: WebSocketError?
+  var violation: String?
+  /// The server's close has come, and nothing may come after it.
+  var hasClosed = false
   /// The server has closed the TCP connection, or it broke.
   var hasEnded = false
   /// The last frames, for failures to quote.
@@ -44,6 +46,8 @@ final class Inbox: ChannelInboundHandler {
     var bytes = self.unwrapInboundIn(data)
     if self.received.decoder == nil {
       self.received.bytes.writeBuffer(&bytes)
+    } else if self.received.hasClosed {
+      self.received.violation = "\(bytes.readableBytes) bytes came after its close"
     } else {
       self.received.decoder?.append(bytes)
       self.decode()
@@ -73,10 +77,23 @@ final class Inbox: ChannelInboundHandler {
 
   private func decode() {
     do throws(WebSocketError) {
-      while let event = try self.received.decoder?.next() { self.take(event) }
+      while true {
+        let buffered = self.received.decoder?.bufferedBytes ?? 0
+        guard let event = try self.received.decoder?.next() else { return }
+        if case .close(let code, let reason) = event {
+          self.closed(left: buffered - 2 - (code == nil ? 0 : 2) - reason.readableBytes)
+        }
+        self.take(event)
+      }
     } catch {
-      self.received.violation = error
+      self.received.violation = "\(error)"
     }
+  }
+
+  /// The decoder discards what is behind a close; here that is what a test looks for.
+  private func closed(left: Int) {
+    self.received.hasClosed = true
+    if left > 0 { self.received.violation = "\(left) bytes came after its close" }
   }
 
   private func take(_ event: WebSocketDecoder.Event) {

@@ -156,7 +156,7 @@ extension TestSocket {
   @discardableResult
   public func expectClose(_ expected: UInt16) async throws -> String {
     let reason = try await self.expectCloseFrame(expected)
-    _ = try await self.expect("end after the close") { $0 == .ended ? true : nil }
+    try await self.expectNothingMore()
     return reason
   }
 
@@ -168,6 +168,11 @@ extension TestSocket {
     try await self.expect("close with \(expected)") { event in
       if case .close(expected, let reason) = event { reason } else { nil }
     }
+  }
+
+  /// Waits for the end of the connection; nothing else may come before it.
+  public func expectNothingMore() async throws {
+    _ = try await self.expect("end and nothing before it") { $0 == .ended ? true : nil }
   }
 
   /// Shows that the connection is open and that nothing else has come: a ping is answered next.

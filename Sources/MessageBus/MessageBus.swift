@@ -42,8 +42,10 @@ public enum BusLimits {
   /// Bytes after which an entry of an `outgoing` stream is full.
   public static let bytesPerDeliveryEntry = 256 * 1024
 
-  /// How many of a mailbox's newest entries are searched for a message that a client sent again.
-  public static let retryWindowEntries = 512
+  /// How many of a mailbox's newest entries are searched for a message that a client sent again. It
+  /// must be more than all senders to one recipient leave unanswered when a gateway or Redis goes
+  /// away: `ConnectClient` leaves 256 at most.
+  public static let retryWindowEntries = 2_048
 
   /// Mailboxes whose last offset a messaging instance remembers; about 150 bytes each.
   public static let rememberedMailboxes = 100_000

@@ -123,7 +123,7 @@ final class Program: Sendable {
   }
 
   /// Waits until the program has ended, and says how.
-  func exitCode(within limit: Duration = .seconds(120)) async throws -> Int32 {
+  func exitCode(within limit: Duration = .seconds(60)) async throws -> Int32 {
     let process = self.process
     let status = try await eventually("the end of the program; it said \(self.errors)", limit: limit) {
       process.exitStatus

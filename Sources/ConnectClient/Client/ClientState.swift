@@ -280,7 +280,9 @@ struct ClientState {
     self.phase = .ended(end)
     var waiting = Waiting()
     _ = self.tell(event ?? .disconnected(end, retryIn: nil), &waiting)
-    waiting.ended = (end, Array(self.answerContinuations.values), self.roomWaiters.map(\.continuation))
+    waiting.ended = (
+      end, Array(self.answerContinuations.values), self.roomWaiters.map(\.continuation)
+    )
     swap(&waiting.idle, &self.idleContinuations)
     if let continuation = self.runContinuation.take() { waiting.run = (continuation, end) }
     self.answerContinuations = [:]

@@ -100,9 +100,10 @@ public final class ConnectClientConnection {
     guard self.session.isOpen else { return .notOpen }
     struct TooLarge: Error {}
     let maximum = self.frameBytes
+    let mask = Self.maskKey()
     do throws(TooLarge) {
       try self.write { (output) throws(TooLarge) in
-        try output.writeWebSocketFrame(.text, maskKey: Self.maskKey()) { (output) throws(TooLarge) in
+        try output.writeWebSocketFrame(.text, maskKey: mask) { (output) throws(TooLarge) in
           let count = output.writeSend(
             id: id, to: to, body: body.readableBytesView, receipt: receipt, copy: copy,
             retry: retry)
@@ -149,15 +150,14 @@ public final class ConnectClientConnection {
   func attach(_ channel: any Channel) {
     self.channel = channel
     if self.session.state == .closed { return self.endSocket() }
+    if self.isReadingPaused { try? channel.syncOptions?.setOption(.autoRead, value: false) }
     self.startTimer(.milliseconds(ConnectClientLimits.openMilliseconds))
   }
 
-  /// The server has agreed.
+  /// The server has agreed, and HTTP has left the pipeline.
   func upgraded() {
     self.isUpgraded = true
-    if self.isReadingPaused {
-      try? self.channel?.syncOptions?.setOption(.autoRead, value: false)
-    }
+    self.serve()
   }
 
   func read(_ bytes: ByteBuffer) {
@@ -196,7 +196,8 @@ public final class ConnectClientConnection {
   // MARK: Serving
 
   private func serve() {
-    guard !self.isServing else { return }
+    // What came right behind the server's answer waits until there are only frames.
+    guard self.isUpgraded, !self.isServing else { return }
     self.isServing = true
     do throws(WebSocketError) {
       while !self.isReadingPaused, self.delegate != nil, let event = try self.decoder.next() {

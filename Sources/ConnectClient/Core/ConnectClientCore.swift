@@ -110,7 +110,7 @@ public final class ConnectClientCore {
   }
 
   /// Breaks the connection as a dead network would; it connects again. For tests.
-  public func breakConnection() { self.connection?.abort() }
+  public func breakConnection() { self.connection?.fail(.lost("broken on purpose")) }
 
   // MARK: Sending
 

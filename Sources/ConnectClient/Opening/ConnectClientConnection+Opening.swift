@@ -62,17 +62,11 @@ extension ConnectClientConnection {
         case .success(let channel):
           connection.attach(channel)
         case .failure(let error):
-          connection.fail(.unreachable(Self.reason(of: error)))
+          connection.fail(.unreachable(SocketFailure.reason(of: error)))
           connection.disconnected()
         }
       }
     return connection
-  }
-
-  private static func reason(of error: any Error) -> String {
-    guard let error = error as? NIOConnectionError else { return "\(error)" }
-    if let failure = error.connectionErrors.first { return "\(failure.error)" }
-    return "the name \(error.host) does not resolve"
   }
 }
 
@@ -83,8 +77,9 @@ public struct ConnectTransportSecurity: Sendable {
 
   /// - Parameter configure: adds a handler to the channel's pipeline, first of all and on its event
   ///   loop, that speaks TLS and verifies that the server is `host`.
-  public init(_ configure: @escaping @Sendable (_ channel: any Channel, _ host: String) throws -> Void)
-  {
+  public init(
+    _ configure: @escaping @Sendable (_ channel: any Channel, _ host: String) throws -> Void
+  ) {
     self.configure = configure
   }
 }

@@ -42,7 +42,8 @@ extension ConnectEndpoint: LosslessStringConvertible {
       return nil
     }
     rest = rest.dropFirst(isSecure ? 6 : 5)
-    guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !rest.contains(where: { "?#@".contains($0) })
+    guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
+      !rest.contains(where: { "?#@".contains($0) })
     else { return nil }
 
     let authority = rest.prefix { $0 != "/" }

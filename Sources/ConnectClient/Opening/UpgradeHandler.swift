@@ -9,7 +9,8 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   private let request: UpgradeRequest
   private let connection: ConnectClientConnection
-  private let http: [any RemovableChannelHandler]
+  private let encoder: HTTPRequestEncoder
+  private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
   private var answer: UpgradeRequest.Answer?
   private var body: [UInt8] = []
 
@@ -26,17 +27,19 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandlers([
       encoder, decoder,
-      UpgradeHandler(request: request, connection: connection, http: [encoder, decoder]),
+      UpgradeHandler(
+        request: request, connection: connection, encoder: encoder, decoder: decoder),
     ])
   }
 
   private init(
-    request: UpgradeRequest, connection: ConnectClientConnection,
-    http: [any RemovableChannelHandler]
+    request: UpgradeRequest, connection: ConnectClientConnection, encoder: HTTPRequestEncoder,
+    decoder: ByteToMessageHandler<HTTPResponseDecoder>
   ) {
     self.request = request
     self.connection = connection
-    self.http = http
+    self.encoder = encoder
+    self.decoder = decoder
   }
 
   func channelActive(context: ChannelHandlerContext) {
@@ -68,7 +71,7 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     if error is HTTPParserError {
       self.connection.fail(.notConnect("its answer is not HTTP"))
     } else {
-      self.connection.fail(.lost("\(error)"))
+      self.connection.fail(.lost(SocketFailure.reason(of: error)))
     }
   }
 
@@ -95,11 +98,14 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
       try pipeline.addHandler(
         FrameHandler(connection: self.connection), position: .after(self))
     } catch {
-      return self.connection.fail(.lost("\(error)"))
+      return self.connection.fail(.lost(SocketFailure.reason(of: error)))
     }
-    self.connection.upgraded()
     pipeline.removeHandler(context: context, promise: nil)
-    for handler in self.http { pipeline.removeHandler(handler, promise: nil) }
+    pipeline.removeHandler(self.encoder, promise: nil)
+    // While HTTP's decoder is there it looks at writes too, and knows only requests.
+    let removed = context.eventLoop.makePromise(of: Void.self)
+    removed.futureResult.assumeIsolated().whenComplete { [connection] _ in connection.upgraded() }
+    pipeline.removeHandler(self.decoder, promise: removed)
   }
 }
 
@@ -126,6 +132,6 @@ final class FrameHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    self.connection.fail(.lost("\(error)"))
+    self.connection.fail(.lost(SocketFailure.reason(of: error)))
   }
 }

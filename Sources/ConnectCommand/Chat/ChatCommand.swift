@@ -35,8 +35,8 @@ struct ChatCommand: AsyncParsableCommand {
 
   @Option(
     help: """
-      Which of your devices this is. Each gets all messages; a second chat with the same one replaces \
-      the first.
+      Which of your devices this is. Each gets all messages; a second chat with the same one \
+      replaces the first.
       """)
   var device: DeviceName = .default
 
@@ -58,7 +58,7 @@ struct ChatCommand: AsyncParsableCommand {
   @Flag(help: "Read no input: only receive, until interrupted or --count.")
   var listen = false
 
-  @Option(help: "End once so many messages were received and acknowledged, not at the end of input.")
+  @Option(help: "End once so many messages were received and acked, not at the end of input.")
   var count: Int?
 
   func validate() throws {

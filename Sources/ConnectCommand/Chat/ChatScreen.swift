@@ -51,7 +51,9 @@ struct ChatScreen {
     let echoed = Self.wrap(Self.prompt + typed, columns: columns).count
     let lines = Self.wrap(text, columns: columns)
     let oldest = self.rows - Self.rememberedRows
-    if self.ownRows.count > Self.rememberedRows { self.ownRows = self.ownRows.filter { $1 > oldest } }
+    if self.ownRows.count > Self.rememberedRows {
+      self.ownRows = self.ownRows.filter { $1 > oldest }
+    }
     self.ownRows[id] = self.rows
     self.rows += lines.count
     return "\u{1B}[\(echoed)A\r\u{1B}[J" + lines.map { $0 + "\r\n" }.joined() + Self.prompt

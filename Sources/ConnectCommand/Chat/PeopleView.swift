@@ -29,7 +29,7 @@ final class PeopleView: ChatView {
   var problem: String? {
     self.state.withLockedValue { state in
       state.isClosed || state.texts.isEmpty
-        ? nil : "\(state.texts.count) of your messages may not have been sent"
+        ? nil : "messages without an answer, perhaps not sent: \(state.texts.count)"
     }
   }
 

@@ -32,9 +32,9 @@ final class PipeView: ChatView {
   var problem: String? {
     self.state.withLockedValue { state in
       if state.isClosed { return nil }
-      if state.refused > 0 { return "\(state.refused) messages were refused" }
-      if !state.unanswered.isEmpty { return "\(state.unanswered.count) messages are unanswered" }
-      return nil
+      if state.refused > 0 { return "messages that were refused: \(state.refused)" }
+      let unanswered = state.unanswered.count
+      return unanswered > 0 ? "messages without an answer, perhaps not sent: \(unanswered)" : nil
     }
   }
 
@@ -79,7 +79,8 @@ enum ConnectionLine {
       let gap = welcome.gap ? "; older messages were removed before this device had them" : ""
       return "online as \(welcome.user) via gateway \(welcome.gateway)\(gap)"
     case .disconnected(let end, let retryIn?):
-      let seconds = Double(retryIn.components.seconds)
+      let seconds =
+        Double(retryIn.components.seconds)
         + Double(retryIn.components.attoseconds) / 1e18
       let tenths = Int((seconds * 10).rounded())
       return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"

@@ -125,8 +125,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.loop.flushLater(self)
   }
 
-  /// Appends a frame of JSON.
+  /// Appends a frame of JSON, unless a close was sent: nothing may come after that.
   func writeText(_ body: (inout ByteBuffer) -> Void) {
+    guard self.session.isOpen else { return }
     self.write { $0.writeWebSocketFrame(.text) { body(&$0) } }
   }
 

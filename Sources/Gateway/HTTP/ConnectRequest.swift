@@ -63,7 +63,7 @@ struct ConnectRequest: Hashable {
       guard parts.count == 2, parts[0].lowercased() == "bearer" else {
         throw Refusal(.unauthorized, "the Authorization header must be: Bearer <token>")
       }
-      return String(parts[1])
+      return String(parts[1].drop { $0 == " " })
     }
     if let offer = offers.first(where: { $0.hasPrefix(Subprotocol.bearerPrefix) }) {
       return String(offer.dropFirst(Subprotocol.bearerPrefix.count))

@@ -13,15 +13,16 @@ extension MailboxWriter {
   func resolve(_ items: [Item], for recipient: UserName) async throws(RedisError) -> [Push] {
     let mailbox = self.keys.mailbox(recipient)
     var lookups = RedisBatch()
+    // Where it belongs, or where it was relocated to: above what was the top then, so near the top.
+    lookups.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
     for item in items {
-      // From the entry's own place upward: itself, or where it was relocated to.
-      lookups.entries(
-        of: mailbox, after: item.offset.predecessor, maximum: BusLimits.retryWindowEntries)
+      lookups.entries(of: mailbox, after: item.offset.predecessor, maximum: 1)
     }
     let replies = await self.client.execute(lookups)
+    let newest = try Mailbox.entries(replies, at: 0)
     var pushes: [Push] = []
     for (index, item) in items.enumerated() {
-      let entries = try Mailbox.entries(replies, at: index)
+      let entries = try Mailbox.entries(replies, at: index + 1) + newest
       let found = entries.first { $0.envelope?.origin(at: $0.offset) == item.offset }
       if let found, let envelope = found.envelope {
         pushes.append(
@@ -37,10 +38,8 @@ extension MailboxWriter {
   private func storeAboveTop(_ item: Item, in mailbox: RedisKey) async throws(RedisError) -> Push {
     let payload = item.envelope.relocated(from: item.offset)
     while true {
-      var look = RedisBatch()
-      look.newestEntries(of: mailbox, maximum: 1)
-      let top = try Mailbox.entries(await self.client.execute(look), at: 0).first?.offset
-      let offset = max(top ?? .zero, item.offset).successor
+      let top = try await self.top(of: mailbox)
+      let offset = max(top, item.offset).successor
       var write = RedisBatch()
       write.addEntry(to: mailbox, at: offset, count: payload.count) { raw in
         payload.withUnsafeBytes { raw.copyMemory(from: $0) }
@@ -52,6 +51,13 @@ extension MailboxWriter {
         continue
       }
     }
+  }
+
+  /// The id above which a mailbox takes entries: that of an entry which may be there no more.
+  private func top(of mailbox: RedisKey) async throws(RedisError) -> Offset {
+    var batch = RedisBatch()
+    batch.information(of: mailbox)
+    return try Offset(lastGeneratedFrom: await self.client.execute(batch).cursor(0))
   }
 
   /// Leaves out what a client has sent again and the mailbox, or the batch before it, has already.

@@ -28,6 +28,13 @@ extension GroupConsumer {
     }
   }
 
+  /// The stream or its group is another one now: what is to be removed was said of the old one. If
+  /// the clock was set back meanwhile, it would remove entries that nobody has seen.
+  func forgetFinished() {
+    self.finished.timer?.cancel()
+    self.finished = FinishedEntries()
+  }
+
   private func acknowledgeLater() {
     guard self.finished.timer == nil else { return }
     self.finished.timer = self.client.eventLoop.assumeIsolated().scheduleTask(

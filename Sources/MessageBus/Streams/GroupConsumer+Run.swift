@@ -23,8 +23,12 @@ extension GroupConsumer {
     while !Task.isCancelled {
       do throws(RedisError) {
         let wasCreated = try await self.createGroup()
-        // What is only waiting to be acknowledged need not come again.
-        try await self.acknowledgeFinished()
+        if wasCreated {
+          self.forgetFinished()
+        } else {
+          // What is only waiting to be acknowledged need not come again.
+          try await self.acknowledgeFinished()
+        }
         try await started(wasCreated)
         try await self.handlePending(handle)
         backoff.reset()

@@ -61,6 +61,11 @@ extension RedisBatch {
     }
   }
 
+  /// `XINFO STREAM`.
+  mutating func information(of stream: RedisKey) {
+    self.append(key: stream, "XINFO", "STREAM", "\(stream)")
+  }
+
   /// `XGROUP CREATE … 0 MKSTREAM`: from 0, never from `$`, so that no entry is ever skipped.
   mutating func createGroup(_ group: String, on stream: RedisKey) {
     self.append(key: stream, "XGROUP", "CREATE", "\(stream)", group, "0", "MKSTREAM")
@@ -127,6 +132,18 @@ extension Offset {
     }
     guard try cursor.integer() > 0 else { return nil }
     self = try Offset(from: &cursor)
+  }
+
+  /// Reads the id that a stream gave last from XINFO STREAM's names and values.
+  init(lastGeneratedFrom cursor: consuming ReplyCursor) throws(RedisError) {
+    for _ in 0..<(try cursor.array() ?? 0) / 2 {
+      if try cursor.string() == "last-generated-id" {
+        self = try Offset(from: &cursor)
+        return
+      }
+      cursor.skip()
+    }
+    throw .unexpectedReply("XINFO STREAM answered no last-generated-id")
   }
 
   /// The largest offset below this one; zero answers itself.

@@ -18,7 +18,10 @@ public struct Backoff: Sendable {
 
   /// The next wait in milliseconds.
   public mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
-    let bound = min(self.capMilliseconds, self.baseMilliseconds << min(self.attempt, 30))
+    // In this order, since the base doubled that often need not fit into 64 bits.
+    let shift = min(self.attempt, 62)
+    let isCapped = self.baseMilliseconds > self.capMilliseconds >> shift
+    let bound = isCapped ? self.capMilliseconds : self.baseMilliseconds << shift
     self.attempt += 1
     return Int64.random(in: 0...bound, using: &random)
   }

@@ -57,8 +57,8 @@ public struct RedisURL: Sendable, Hashable {
     if let slash = rest.firstIndex(of: "/") {
       let digits = rest[rest.index(after: slash)...]
       if !digits.isEmpty {
-        guard let number = Int(digits), number >= 0 else {
-          throw Malformed("the database must be a number, not '\(digits)'")
+        guard let number = Self.number(digits) else {
+          throw Malformed("the database must be a number")
         }
         database = number
       }
@@ -69,6 +69,8 @@ public struct RedisURL: Sendable, Hashable {
     self.init(host: host, port: port, user: user, password: password, database: database)
   }
 
+  /// Refusals quote nothing: where parts are missing, what stands in the port's place can be the
+  /// password.
   private static func hostAndPort(_ text: Substring) throws(Malformed) -> (String, Int) {
     var host = text
     var digits: Substring?
@@ -79,7 +81,7 @@ public struct RedisURL: Sendable, Hashable {
       host = text[text.index(after: text.startIndex)..<end]
       let after = text[text.index(after: end)...]
       guard after.isEmpty || after.hasPrefix(":") else {
-        throw Malformed("unexpected '\(after)' after the address")
+        throw Malformed("after the address only a port may follow")
       }
       digits = after.isEmpty ? nil : after.dropFirst()
     } else if let colon = text.lastIndex(of: ":") {
@@ -87,11 +89,20 @@ public struct RedisURL: Sendable, Hashable {
       digits = text[text.index(after: colon)...]
     }
     guard !host.isEmpty else { throw Malformed("the host is missing") }
+    guard text.hasPrefix("[") || !host.contains(":") else {
+      throw Malformed("an IPv6 address needs brackets")
+    }
     guard let digits else { return (String(host), RedisLimits.defaultPort) }
-    guard let port = Int(digits), (1...65_535).contains(port) else {
-      throw Malformed("the port must be 1 to 65535, not '\(digits)'")
+    guard let port = Self.number(digits), (1...65_535).contains(port) else {
+      throw Malformed("the port must be a number from 1 to 65535")
     }
     return (String(host), port)
+  }
+
+  /// A number of digits only: `Int` would also take a sign.
+  private static func number(_ digits: Substring) -> Int? {
+    digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      ? Int(digits) : nil
   }
 
   private static func percentDecoded(_ text: Substring) -> String? {
@@ -102,13 +113,16 @@ public struct RedisURL: Sendable, Hashable {
         bytes.append(byte)
         continue
       }
-      guard rest.count >= 2, let value = UInt8(String(rest.prefix(2))!, radix: 16) else {
-        return nil
-      }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
+      guard let high = rest.popFirst().flatMap(Self.hexadecimal),
+        let low = rest.popFirst().flatMap(Self.hexadecimal)
+      else { return nil }
+      bytes.append(high << 4 | low)
     }
     return String(validating: bytes, as: UTF8.self)
+  }
+
+  private static func hexadecimal(_ digit: UInt8) -> UInt8? {
+    Character(UnicodeScalar(digit)).hexDigitValue.map { UInt8($0) }
   }
 }
 
@@ -118,5 +132,16 @@ extension RedisURL: CustomStringConvertible {
     let login = self.user.map { "\($0)@" } ?? ""
     let address = self.host.contains(":") ? "[\(self.host)]" : self.host
     return "redis://\(login)\(address):\(self.port)/\(self.database)"
+  }
+}
+
+extension RedisURL: CustomReflectable {
+  /// The parts without the password, for `dump`.
+  public var customMirror: Mirror {
+    Mirror(
+      self,
+      children: [
+        "host": self.host, "port": self.port, "user": self.user as Any, "database": self.database,
+      ])
   }
 }

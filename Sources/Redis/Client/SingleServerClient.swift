@@ -47,7 +47,9 @@ public final class SingleServerClient: RedisClient, @unchecked Sendable {
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
     self.eventLoop.preconditionInEventLoop()
-    guard !batch.isEmpty else { return completion(RedisReplies(arena: nil, count: 0, failure: nil)) }
+    guard !batch.isEmpty else {
+      return completion(RedisReplies(arena: nil, count: 0, failure: nil))
+    }
     guard case .ready(let connection) = self.state else {
       return completion(.failed(batch.count, .unavailable("\(self.lastFailure)")))
     }
@@ -74,6 +76,7 @@ public final class SingleServerClient: RedisClient, @unchecked Sendable {
       let reason = RedisError.unavailable("the client is closed")
       let state = self.state
       self.state = .closed
+      self.lastFailure = reason
       switch state {
       case .ready(let connection): connection.close(reason)
       case .waiting(let timer): timer.cancel()

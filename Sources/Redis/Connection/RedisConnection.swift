@@ -11,9 +11,6 @@ enum RedisConnection {
     to url: RedisURL, on eventLoop: any EventLoop, onClose: @escaping (RedisError) -> Void
   ) -> EventLoopFuture<NIOLoopBound<RedisConnectionHandler>> {
     let opened = eventLoop.makePromise(of: NIOLoopBound<RedisConnectionHandler>.self)
-    var wasReady = false
-    let handler = NIOLoopBound(
-      RedisConnectionHandler { reason in if wasReady { onClose(reason) } }, eventLoop: eventLoop)
     let timeout = TimeAmount.milliseconds(RedisLimits.connectTimeoutMilliseconds)
 
     ClientBootstrap(group: eventLoop)
@@ -21,23 +18,28 @@ enum RedisConnection {
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(.socketOption(.so_keepalive), value: 1)
       .channelInitializer { channel in
+        // For each address of the host's name that is tried, so each has a handler of its own.
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(handler.value)
+          try channel.pipeline.syncOperations.addHandler(RedisConnectionHandler())
         }
       }
       .connect(host: url.host, port: url.port)
       .assumeIsolated()
       .whenComplete { result in
-        if case .failure(let error) = result {
+        let handler: RedisConnectionHandler
+        do {
+          handler = try result.get().pipeline.syncOperations.handler(
+            type: RedisConnectionHandler.self)
+        } catch {
           return opened.fail(RedisError.unavailable("cannot connect: \(Self.reason(of: error))"))
         }
-        handler.value.submit(Self.handshake(for: url), timeout: timeout) { replies in
+        handler.submit(Self.handshake(for: url), timeout: timeout) { replies in
           do throws(RedisError) {
             try replies.check()
-            wasReady = true
-            opened.succeed(handler)
+            handler.onClose = onClose
+            opened.succeed(NIOLoopBound(handler, eventLoop: eventLoop))
           } catch {
-            handler.value.close(error)
+            handler.close(error)
             opened.fail(error)
           }
         }

@@ -22,15 +22,12 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private var state = RedisConnectionStateMachine<Request>(
     maximumUnansweredBytes: RedisLimits.maximumUnansweredBytes)
   private var reader = ReplyReader()
-  /// Takes what Redis says while nothing is under way, so that it never lands in an arena that was
-  /// already handed over.
+  /// In use while nothing is under way, so that no arena is kept that was already handed over.
   private let stray = ReplyArena(expecting: 0)
-  private var deadlineTimer: Scheduled<Void>?
+  private var deadlineTimer: (due: UInt64, scheduled: Scheduled<Void>)?
   private var isFlushScheduled = false
   /// Called once, when the connection is gone.
-  private var onClose: ((RedisError) -> Void)?
-
-  init(onClose: @escaping (RedisError) -> Void) { self.onClose = onClose }
+  var onClose: ((RedisError) -> Void)?
 
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
@@ -54,6 +51,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
   }
 
+  /// What is under way was sent, and so fails as unanswered, whatever the reason.
   func close(_ reason: RedisError) {
     guard let context = self.context else { return }
     self.fail(reason)
@@ -73,17 +71,26 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard self.state.isOpen else { return }
+    guard self.state.awaitsReply else { return self.close(Self.unexpectedBytes) }
     let buffer = self.unwrapInboundIn(data)
     do throws(RedisError) {
       try buffer.withUnsafeReadableBytes { (raw) throws(RedisError) in try self.reader.feed(raw) }
-      while try self.reader.next() {
+      // A completion may close the connection, which hands over the arena in use: no more into it.
+      while self.state.isOpen, try self.reader.next() {
         switch self.state.replyReceived() {
         case .wait: break
         case .complete(let request, let commands, let next):
           self.reader.use(next?.arena ?? self.stray)
+          if next != nil {
+            self.scheduleDeadline()
+          } else if self.reader.hasUnreadBytes {
+            // Before the completion, which may submit: what is left must not answer that.
+            self.close(Self.unexpectedBytes)
+          }
           request.completion(RedisReplies(arena: request.arena, count: commands, failure: nil))
         case .unexpected:
-          return self.close(.unanswered("Redis sent a reply that nothing had asked for"))
+          return self.close(Self.unexpectedBytes)
         }
       }
     } catch {
@@ -102,12 +109,16 @@ final class RedisConnectionHandler: ChannelInboundHandler {
 
   // MARK: Private
 
+  private static let unexpectedBytes = RedisError.unanswered(
+    "Redis sent a reply that nothing had asked for")
+
   private func fail(_ reason: RedisError) {
     let unanswered = self.state.close(reason)
-    self.deadlineTimer?.cancel()
+    let failure = reason.mayHaveBeenExecuted ? reason : .unanswered("\(reason)")
+    self.deadlineTimer?.scheduled.cancel()
     self.deadlineTimer = nil
     for (request, commands) in unanswered {
-      request.completion(RedisReplies(arena: request.arena, count: commands, failure: reason))
+      request.completion(RedisReplies(arena: request.arena, count: commands, failure: failure))
     }
     let onClose = self.onClose
     self.onClose = nil
@@ -126,10 +137,12 @@ final class RedisConnectionHandler: ChannelInboundHandler {
 
   /// One timer for the connection rather than one per batch: it looks at the front when it fires.
   private func scheduleDeadline() {
-    guard self.deadlineTimer == nil, let context = self.context,
-      let deadline = self.state.nextDeadline
-    else { return }
-    self.deadlineTimer = context.eventLoop.assumeIsolated().scheduleTask(
+    guard let context = self.context, let deadline = self.state.nextDeadline else { return }
+    if let timer = self.deadlineTimer {
+      guard deadline < timer.due else { return }
+      timer.scheduled.cancel()
+    }
+    let scheduled = context.eventLoop.assumeIsolated().scheduleTask(
       deadline: .uptimeNanoseconds(deadline)
     ) {
       self.deadlineTimer = nil
@@ -139,6 +152,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
         self.scheduleDeadline()
       }
     }
+    self.deadlineTimer = (deadline, scheduled)
   }
 }
 

@@ -37,9 +37,10 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
     _ request: Request, commands: Int, bytes: Int, deadline: UInt64
   ) -> SubmitAction {
     precondition(commands > 0, "an empty batch has no reply to wait for")
-    if case .closed(let reason) = self.state { return .refuse(reason) }
+    // Whatever ended the connection, this batch was never sent.
+    if case .closed(let reason) = self.state { return .refuse(.unavailable("\(reason)")) }
     // A single batch larger than the bound still passes when nothing else is under way.
-    guard self.pending.isEmpty || self.unansweredBytes + bytes <= self.maximumUnansweredBytes else {
+    guard self.pending.isEmpty || bytes <= self.maximumUnansweredBytes - self.unansweredBytes else {
       return .refuse(.unavailable("\(self.unansweredBytes) bytes of commands are unanswered"))
     }
     self.pending.append(
@@ -65,6 +66,12 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
     self.unansweredBytes -= done.bytes
     return .complete(done.request, commands: done.commands, next: self.pending.first?.request)
   }
+
+  /// Whether batches are taken, and replies belong to somebody.
+  var isOpen: Bool { if case .open = self.state { true } else { false } }
+
+  /// Whether a reply is due.
+  var awaitsReply: Bool { !self.pending.isEmpty }
 
   /// When the batch in front is due. Replies come in order, so no other deadline matters sooner:
   /// a batch behind it cannot be answered before it.

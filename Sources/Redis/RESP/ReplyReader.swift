@@ -46,6 +46,9 @@ struct ReplyReader: ~Copyable {
     }
   }
 
+  /// Whether more bytes came after the reply that ``next()`` has just appended.
+  var hasUnreadBytes: Bool { connect_reader_unread(self.reader) > 0 }
+
   private var error: RedisError {
     .unanswered("the reply was not RESP2: \(String(cString: connect_reader_error(self.reader)))")
   }

@@ -1,0 +1,31 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Android)
+  import Android
+#else
+  import Glibc
+#endif
+
+/// What went wrong with a socket, in words for a person.
+enum SocketFailure {
+  /// A few words, such as "Connection refused".
+  static func reason(of error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+      // Without an attempt to connect, it was the name.
+      error.connectionErrors.first.map { Self.reason(of: $0.error) }
+        ?? "the name \(error.host) does not resolve"
+    case let error as IOError:
+      strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
+    case ChannelError.connectTimeout:
+      "no answer"
+    default:
+      "\(error)"
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import Testing
+
+@testable import ConnectCommand
+
+@Suite struct ChatScreenTests {
+  @Test func withoutATerminalThereAreOnlyLines() {
+    var screen = ChatScreen(isTerminal: false)
+    #expect(screen.start() == "")
+    #expect(screen.line("hello", columns: 3) == "hello\n")
+    #expect(screen.own("me", typed: "me", id: "1", columns: 80) == "me\n")
+    #expect(
+      screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
+    #expect(screen.end() == "")
+  }
+
+  @Test func aLineGoesAboveTheOneThatIsTyped() {
+    var screen = ChatScreen(isTerminal: true)
+    let line = screen.line("hello", columns: 80)
+    #expect(line == "\u{1B}D\u{1B}[A\u{1B}7\r\u{1B}[Lhello\u{1B}8\u{1B}[B")
+  }
+
+  @Test func aTickChangesWhereItStands() {
+    var screen = ChatScreen(isTerminal: true)
+    _ = screen.own("12:00:00 …  me: hi", typed: "hi", id: "1", columns: 80)
+    _ = screen.line("hello", columns: 80)
+    _ = screen.line(String(repeating: "x", count: 100), columns: 80)
+    let up = "\u{1B}7\u{1B}[4A\r\u{1B}[9C"
+    #expect(
+      screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24)
+        == up + "✓ \u{1B}8")
+    #expect(
+      screen.tick(.delivered, id: "1", column: 9, line: nil, columns: 80, rows: 24)
+        == up + "✓✓\u{1B}8")
+    // Nothing takes the second tick away again.
+    #expect(screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
+  }
+
+  @Test func whatHasScrolledAwayIsLeftAlone() {
+    var screen = ChatScreen(isTerminal: true)
+    _ = screen.own("me", typed: "me", id: "1", columns: 80)
+    for _ in 0..<24 { _ = screen.line("hello", columns: 80) }
+    #expect(screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
+  }
+
+  @Test func rowsAreCutByWhatTheyShow() {
+    #expect(ChatScreen.wrap("abcdef", columns: 5) == ["abcd", "ef"])
+    #expect(ChatScreen.wrap("你好a", columns: 5) == ["你好", "a"])
+    #expect(ChatScreen.wrap("", columns: 5) == [""])
+  }
+}

@@ -1,0 +1,117 @@
+import ConnectProtocol
+import Testing
+
+@testable import ConnectClient
+
+@Suite struct InboxTests {
+  private let millisecond: UInt64 = 1_000_000
+
+  private func connected(after start: Offset = .zero, window: Int = 256) -> InboxStateMachine {
+    var inbox = InboxStateMachine()
+    inbox.connected(after: start, window: window)
+    return inbox
+  }
+
+  @Test func whatComesTwiceIsPassedOnOnce() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(1)) == true)
+    #expect(inbox.receive(offset(2)) == true)
+    #expect(inbox.receive(offset(2)) == false)
+    #expect(inbox.receive(offset(1)) == false)
+    #expect(inbox.receive(offset(3)) == true)
+  }
+
+  @Test func whatAnEarlierConnectionBroughtIsNotPassedOnAgain() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(5)) == true)
+    inbox.disconnected()
+    inbox.connected(after: .zero, window: 256)
+    #expect(inbox.receive(offset(5)) == false)
+    #expect(inbox.receive(offset(6)) == true)
+  }
+
+  @Test func aReplayThatWasAskedForIsPassedOnAlthoughAcked() {
+    var inbox = self.connected(after: .zero)
+    #expect(inbox.passedOn == nil)
+    #expect(inbox.receive(offset(1)) == true)
+  }
+
+  @Test func theFirstAckIsWrittenAtOnceAndTheNextGathered() {
+    var inbox = self.connected()
+    for number in 1...3 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(1))
+    #expect(inbox.nextAck(now: 0) == .write(offset(1)))
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: millisecond) == .wait(until: 20 * millisecond))
+    inbox.handle(through: offset(3))
+    #expect(inbox.nextAck(now: 20 * millisecond) == .write(offset(3)))
+    #expect(inbox.nextAck(now: 90 * millisecond) == .none)
+  }
+
+  @Test func aPartOfTheWindowIsNotKeptWaiting() {
+    var inbox = self.connected(window: 8)
+    for number in 1...3 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(1))
+    #expect(inbox.nextAck(now: 0) == .write(offset(1)))
+    inbox.handle(through: offset(3), count: 2)
+    #expect(inbox.nextAck(now: 1) == .write(offset(3)))
+  }
+
+  @Test func onlyWhatIsHandledIsAcked() {
+    var inbox = self.connected()
+    _ = inbox.receive(offset(1))
+    #expect(inbox.nextAck(now: 0) == .none)
+  }
+
+  @Test func acksAreCumulativeAndNeverGoBack() {
+    var inbox = self.connected()
+    for number in 1...4 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(4))
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: 0) == .write(offset(4)))
+  }
+
+  @Test func theLastAckWaitsForNothing() {
+    var inbox = self.connected()
+    for number in 1...2 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(1))
+    _ = inbox.nextAck(now: 0)
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: 1, isFinal: true) == .write(offset(2)))
+  }
+
+  @Test func anAckThatWasLostIsWrittenAgainWhenItsMessageComesAgain() {
+    var inbox = self.connected()
+    for number in 1...3 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(3))
+    #expect(inbox.nextAck(now: 0) == .write(offset(3)))
+    inbox.disconnected()
+    inbox.connected(after: offset(1), window: 256)
+    // The server does not know on this connection what it has not sent on it.
+    #expect(inbox.nextAck(now: 1) == .none)
+    #expect(inbox.receive(offset(2)) == false)
+    #expect(inbox.nextAck(now: 2) == .write(offset(2)))
+    #expect(inbox.receive(offset(3)) == false)
+    #expect(inbox.nextAck(now: 100 * millisecond) == .write(offset(3)))
+  }
+
+  @Test func repeatsThatFillTheWindowAreAckedWithoutTheApp() {
+    var inbox = self.connected(window: 4)
+    for number in 1...8 { _ = inbox.receive(offset(UInt64(number))) }
+    inbox.handle(through: offset(8), count: 8)
+    _ = inbox.nextAck(now: 0)
+    inbox.connected(after: .zero, window: 4)
+    for number in 1...8 {
+      #expect(inbox.receive(offset(UInt64(number))) == false)
+      #expect(inbox.nextAck(now: UInt64(number)) == .write(offset(UInt64(number))))
+    }
+  }
+
+  @Test func withoutAConnectionNothingIsAcked() {
+    var inbox = self.connected()
+    _ = inbox.receive(offset(1))
+    inbox.disconnected()
+    inbox.handle(through: offset(1))
+    #expect(inbox.nextAck(now: 0) == .none)
+  }
+}

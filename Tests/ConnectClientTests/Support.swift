@@ -1,0 +1,43 @@
+import ConnectProtocol
+import NIOCore
+
+@testable import ConnectClient
+
+let alice = UserName("alice")!
+let bob = UserName("bob")!
+
+func offset(_ milliseconds: UInt64) -> Offset { Offset(milliseconds: milliseconds, sequence: 0) }
+
+func messageID(_ number: Int) -> MessageID { MessageID("m\(number)")! }
+
+func outgoing(_ number: Int) -> OutgoingMessage {
+  OutgoingMessage(id: messageID(number), to: bob, body: ByteBuffer(string: "\(number)"))
+}
+
+func welcome(
+  offset: Offset = .zero, unacked: Int = 256, sendsPerSecond: Int = 0, pingSeconds: Int = 25
+) -> ServerFrame.Welcome {
+  ServerFrame.Welcome(
+    user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: false,
+    limits: ServerFrame.Limits(
+      frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond),
+    pingSeconds: pingSeconds)
+}
+
+/// Always draws the bound, so that a wait with jitter is its longest.
+struct Greatest: RandomNumberGenerator {
+  mutating func next() -> UInt64 { .max }
+}
+
+/// Repeatable randomness (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    self.state &+= 0x9E37_79B9_7F4A_7C15
+    var z = self.state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}

@@ -1,0 +1,131 @@
+import LocalRedis
+import Logging
+import NIOCore
+import NIOPosix
+
+@testable import Redis
+
+/// Runs a test with a client, and closes it.
+func withClient<Result>(
+  _ url: String, _ body: (any RedisClient) async throws -> Result
+) async throws -> Result {
+  let factory = SingleServerClientFactory(
+    url: try RedisURL(parsing: url), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  )
+  let client = factory.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+  do {
+    let result = try await body(client)
+    try await client.close().get()
+    return result
+  } catch {
+    try await client.close().get()
+    throw error
+  }
+}
+
+/// Runs a test with a client that is connected.
+func withReadyClient<Result>(
+  _ url: String, _ body: (any RedisClient) async throws -> Result
+) async throws -> Result {
+  try await withClient(url) { client in
+    try await client.whenReady().get()
+    return try await body(client)
+  }
+}
+
+extension RedisClient {
+  /// The replies to one command.
+  func execute(
+    timeout: TimeAmount = .seconds(20), _ words: String...
+  ) async throws -> RedisReplies {
+    await self.execute(RedisBatch(words), timeout: timeout)
+  }
+
+  /// Submits one command, and returns its replies to come once it is on its way.
+  func begin(
+    timeout: TimeAmount = .seconds(20), _ words: String...
+  ) async throws -> EventLoopFuture<RedisReplies> {
+    let batch = RedisBatch(words)
+    return try await self.eventLoop.submit {
+      let promise = self.eventLoop.makePromise(of: RedisReplies.self)
+      self.submit(batch, timeout: timeout) { promise.succeed($0) }
+      return promise.futureResult
+    }.get()
+  }
+
+  /// Whether a batch would be sent now.
+  func isReadyNow() async throws -> Bool {
+    try await self.eventLoop.submit { self.isReady }.get()
+  }
+}
+
+/// Waits until a condition holds, and says whether it came to that.
+func eventually(
+  within duration: Duration = .seconds(10), _ condition: () async throws -> Bool
+) async throws -> Bool {
+  let deadline = ContinuousClock.now + duration
+  while try await !condition() {
+    if ContinuousClock.now > deadline { return false }
+    try await Task.sleep(for: .milliseconds(5))
+  }
+  return true
+}
+
+/// A TCP server that is no Redis: it answers whatever comes with what the test says.
+final class FakeServer: Sendable {
+  enum Answer: Sendable {
+    case text(String)
+    /// After it the connection is closed.
+    case last(String)
+  }
+
+  private let channel: any Channel
+
+  var url: String { "redis://127.0.0.1:\(self.channel.localAddress!.port!)" }
+
+  private init(_ channel: any Channel) { self.channel = channel }
+
+  /// - Parameter answer: what the server writes when a connection brings something for the n-th time,
+  ///   counting from 0.
+  static func run<Result>(
+    answer: @escaping @Sendable (Int) -> Answer, _ body: (FakeServer) async throws -> Result
+  ) async throws -> Result {
+    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(FakeServerHandler(answer))
+        }
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    do {
+      let result = try await body(FakeServer(channel))
+      try await channel.close().get()
+      return result
+    } catch {
+      try await channel.close().get()
+      throw error
+    }
+  }
+}
+
+private final class FakeServerHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let answer: @Sendable (Int) -> FakeServer.Answer
+  private var count = 0
+
+  init(_ answer: @escaping @Sendable (Int) -> FakeServer.Answer) { self.answer = answer }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let answer = self.answer(self.count)
+    self.count += 1
+    switch answer {
+    case .text(let text):
+      context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+    case .last(let text):
+      context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+      context.close(promise: nil)
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Logging
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import Redis
+
+@Suite("Of a server that is no Redis, a client", .timeLimit(.minutes(1)))
+struct FakeServerTests {
+  private static let pong = "+PONG\r\n"
+
+  private func check(_ url: String) async throws -> RedisError? {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    do {
+      try await SingleServerClientFactory(url: try RedisURL(parsing: url), logger: logger)
+        .check(on: MultiThreadedEventLoopGroup.singleton.next())
+      return nil
+    } catch let error as RedisError {
+      return error
+    }
+  }
+
+  @Test(
+    "says what is wrong with it",
+    arguments: [
+      "HTTP/1.1 400 Bad Request\r\n\r\n", "\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}", "%1\r\n+a\r\n+b\r\n",
+    ])
+  func wrongProtocol(answer: String) async throws {
+    try await FakeServer.run(answer: { _ in .text(answer) }) { server in
+      guard case .unanswered(let reason) = try await check(server.url) else {
+        Issue.record("was taken for a Redis")
+        return
+      }
+      #expect(reason.contains("not RESP2"))
+    }
+  }
+
+  @Test("gives up when it closes the connection at once")
+  func closesAtOnce() async throws {
+    try await FakeServer.run(answer: { _ in .last("") }) { server in
+      let failure = try await check(server.url)
+      #expect(failure == .unanswered("Redis closed the connection"))
+    }
+  }
+
+  /// As a server with TLS does that waits for a client's hello. Takes the handshake's deadline, 5 s.
+  @Test("gives up when it says nothing")
+  func silent() async throws {
+    try await FakeServer.run(answer: { _ in .text("") }) { server in
+      let failure = try await check(server.url)
+      #expect(failure == .unanswered("no reply within the deadline"))
+    }
+  }
+
+  @Test(
+    "closes the connection on what it did not ask for, and opens another",
+    arguments: [
+      "+hello\r\n", "+hal", "*2\r\n:1\r\n", "$100\r\nabc",
+    ])
+  func unsolicited(surplus: String) async throws {
+    try await FakeServer.run(answer: { count in
+      // With the handshake's answer on the first command: nothing is due after it.
+      .text(count == 0 ? Self.pong : "+answer\r\n\(surplus)")
+    }) { server in
+      try await withReadyClient(server.url) { client in
+        for _ in 0..<3 {
+          #expect(try await client.execute("GET", "x").values == [.string("answer")])
+          // Either there is no connection yet, or a new one.
+          let again = try await client.execute("GET", "x")
+          #expect(again.failure(0)?.mayHaveBeenExecuted != true)
+          try await client.whenReady().get()
+        }
+      }
+    }
+  }
+
+  @Test("closes the connection on a broken reply, and fails what was behind it as unanswered")
+  func brokenReply() async throws {
+    try await FakeServer.run(answer: { .text($0 == 0 ? Self.pong : "+1\r\n~1\r\n+2\r\n") }) {
+      server in
+      try await withReadyClient(server.url) { client in
+        var batch = RedisBatch()
+        for _ in 0..<3 { batch.append("PING") }
+        let replies = await client.execute(batch)
+        #expect(replies.failure(0) == nil)
+        #expect(replies.failure(1)?.isUnanswered == true)
+        #expect(replies.failure(2)?.isUnanswered == true)
+        try await client.whenReady().get()
+      }
+    }
+  }
+
+  @Test("keeps what was answered of a batch when the connection ends in its middle")
+  func endsInMiddle() async throws {
+    try await FakeServer.run(
+      answer: { $0 == 0 ? .text(Self.pong) : .last("+1\r\n*2\r\n:1\r\n") }
+    ) { server in
+      try await withReadyClient(server.url) { client in
+        var batch = RedisBatch()
+        for _ in 0..<3 { batch.append("PING") }
+        let replies = await client.execute(batch)
+        #expect(replies.failure(0) == nil)
+        #expect(replies.failure(1) == .unanswered("Redis closed the connection"))
+        #expect(replies.failure(2) == .unanswered("Redis closed the connection"))
+      }
+    }
+  }
+}
