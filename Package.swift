@@ -110,6 +110,13 @@ let package = Package(
         "Redis", "RedisFixture", "LocalRedis", nioCore, nioPosix, nioEmbedded, logging,
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "MessageBusTests",
+      dependencies: [
+        "MessageBus", "Redis", "ConnectProtocol", "RedisFixture", "LocalRedis", nioCore, nioPosix,
+        logging,
+      ],
+      swiftSettings: settings),
     .executableTarget(
       name: "LocalRedisParent", dependencies: ["LocalRedis"], path: "Tests/LocalRedisParent",
       swiftSettings: settings),

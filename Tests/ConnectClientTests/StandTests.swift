@@ -87,7 +87,10 @@ import Testing
               }
             }
             for number in 0..<2_000 {
-              #expect(try await bob.message().id == messageID(number))
+              let id = try await bob.message().id
+              guard id == messageID(number) else {
+                throw TestFailure("\(id) came where \(messageID(number)) should")
+              }
               if number % 500 == 300 { bob.client.breakConnection() }
             }
             try await group.waitForAll()

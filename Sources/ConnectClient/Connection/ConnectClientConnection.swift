@@ -149,7 +149,11 @@ public final class ConnectClientConnection {
   /// The TCP connection is there, or will be: the opening's deadline runs.
   func attach(_ channel: any Channel) {
     self.channel = channel
-    if self.session.state == .closed { return self.endSocket() }
+    if self.session.state == .closed {
+      // A channel that is closed before it tells that it is active does not tell that it ends.
+      self.endSocket()
+      return self.disconnected()
+    }
     if self.isReadingPaused { try? channel.syncOptions?.setOption(.autoRead, value: false) }
     self.startTimer(.milliseconds(ConnectClientLimits.openMilliseconds))
   }

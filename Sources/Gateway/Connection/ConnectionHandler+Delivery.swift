@@ -101,6 +101,7 @@ extension ConnectionHandler {
 
   /// Something failed a while ago.
   func retry() {
+    if self.needsRegistration { self.registerAgain() }
     let receipts = self.receipts.takeFailed()
     if !receipts.isEmpty { self.publish(receipts) }
     self.requestPage()

@@ -41,7 +41,7 @@ extension ConnectionHandler {
     let start = self.since ?? position.acked
     self.storedCursor = position.acked
     self.delivery = DeliveryStateMachine(
-      start: start, window: self.loop.configuration.unackedMessages)
+      start: start, window: self.loop.configuration.unackedMessages, reported: position.acked)
     self.writeText { buffer in
       _ = buffer.writeWelcome(
         ServerFrame.Welcome(
@@ -64,7 +64,10 @@ extension ConnectionHandler {
     guard self.session.isOpen else { return }
     var batch = RedisBatch()
     SessionRegistry.register(self.registered, in: self.sessionKey, to: &batch)
-    self.loop.client.submit(batch) { _ in
+    self.loop.client.submit(batch) { replies in
+      // This loop's way to Redis may come back later than the one that found the registry lost.
+      self.needsRegistration = (try? replies.check()) == nil
+      if self.needsRegistration, self.session.isOpen { self.loop.retryLater(self) }
       self.delivery.checkPosition()
       self.requestPage()
     }

@@ -24,6 +24,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var delivery: DeliveryStateMachine
   var receipts = ReceiptTracker()
   var sendRate: TokenBucket
+  /// The registry was lost, and could not be entered again yet.
+  var needsRegistration = false
   /// The cursor as Redis has it.
   var storedCursor = Offset.zero
 
@@ -112,8 +114,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Whether the socket takes more, so that a push may be written.
   var canWrite: Bool {
     guard let context = self.context, self.session.isOpen else { return false }
+    // Up to the mark and not only below it: NIO tells when the socket takes more again only if the
+    // mark was passed.
     return context.channel.isWritable
-      && self.output.readableBytes < GatewayLimits.writeBufferHighBytes
+      && self.output.readableBytes <= GatewayLimits.writeBufferHighBytes
   }
 
   /// Appends frames to what goes out at the end of this turn of the loop.

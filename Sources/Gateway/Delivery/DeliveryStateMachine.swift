@@ -40,14 +40,18 @@ struct DeliveryStateMachine {
   private(set) var acked: Offset
   private var unacked = Deque<Unacked>()
   private let window: Int
+  private let reported: Offset
   private var pageEntries = GatewayLimits.firstPageEntries
   private var isLive = false
 
   /// - Parameters:
   ///   - start: replay begins after it.
   ///   - window: how many messages may be unacked.
-  init(start: Offset, window: Int) {
+  ///   - reported: all up to here was acked on an earlier connection. A client may ask for it again;
+  ///     its senders need not hear of it again.
+  init(start: Offset, window: Int, reported: Offset = .zero) {
     precondition(window > 0)
+    self.reported = reported
     self.last = start
     self.acked = start
     self.window = window
@@ -88,7 +92,8 @@ struct DeliveryStateMachine {
   mutating func sent(_ offset: Offset, receipt: Receipt?) {
     precondition(offset > self.last, "messages are sent in the order of the mailbox")
     self.last = offset
-    self.unacked.append(Unacked(offset: offset, receipt: receipt))
+    self.unacked.append(
+      Unacked(offset: offset, receipt: offset > self.reported ? receipt : nil))
   }
 
   /// An entry was passed over that this release cannot read.

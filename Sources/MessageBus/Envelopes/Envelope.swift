@@ -26,7 +26,10 @@ public struct Envelope: Sendable {
 
   /// What is to be observed with the entry.
   public struct Flags: OptionSet, Sendable {
+    /// The byte in the entry, with flags of later releases as they came.
     public let rawValue: UInt8
+
+    /// The flags of a byte.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The sender wants to know when a device acks it.

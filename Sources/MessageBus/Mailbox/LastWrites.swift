@@ -23,6 +23,7 @@ struct LastWrites {
   subscript(user: UserName) -> Entry? {
     get { self.young[user] ?? self.old[user] }
     set {
+      guard let newValue else { return self.forget(user) }
       if self.young.count >= self.generation, self.young[user] == nil {
         self.old = self.young
         self.young = [:]

@@ -12,26 +12,46 @@ extension MailboxWriter {
   /// - Returns: pushes for all of them, since the push may be what had failed.
   func resolve(_ items: [Item], for recipient: UserName) async throws(RedisError) -> [Push] {
     let mailbox = self.keys.mailbox(recipient)
+    // Nearly always each stands where it belongs.
     var lookups = RedisBatch()
-    // Where it belongs, or where it was relocated to: above what was the top then, so near the top.
-    lookups.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
     for item in items {
       lookups.entries(of: mailbox, after: item.offset.predecessor, maximum: 1)
     }
     let replies = await self.client.execute(lookups)
-    let newest = try Mailbox.entries(replies, at: 0)
+    var newest: [Mailbox.Entry]?
     var pushes: [Push] = []
     for (index, item) in items.enumerated() {
-      let entries = try Mailbox.entries(replies, at: index + 1) + newest
-      let found = entries.first { $0.envelope?.origin(at: $0.offset) == item.offset }
-      if let found, let envelope = found.envelope {
-        pushes.append(
-          Push(previous: .zero, offset: found.offset, payload: .read(envelope.bytes)))
+      var push = Self.push(of: item, among: try Mailbox.entries(replies, at: index))
+      if push == nil {
+        if newest == nil { newest = try await self.newestEntries(of: mailbox) }
+        push = Self.push(of: item, among: newest ?? [])
+      }
+      if let push {
+        pushes.append(push)
       } else {
         pushes.append(try await self.storeAboveTop(item, in: mailbox))
       }
     }
     return pushes
+  }
+
+  private static func push(of item: Item, among entries: [Mailbox.Entry]) -> Push? {
+    for entry in entries {
+      guard let envelope = entry.envelope, envelope.origin(at: entry.offset) == item.offset
+      else { continue }
+      return Push(previous: .zero, offset: entry.offset, payload: .read(envelope.bytes))
+    }
+    return nil
+  }
+
+  /// Where an entry was relocated to: above what was the top then, so near the top. Much to read, and
+  /// so read only for an entry that is not where it belongs.
+  private func newestEntries(
+    of mailbox: RedisKey
+  ) async throws(RedisError) -> [Mailbox.Entry] {
+    var lookup = RedisBatch()
+    lookup.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
+    return try Mailbox.entries(await self.client.execute(lookup), at: 0)
   }
 
   /// Another writer may take the place above the top meanwhile; then the next one is tried.

@@ -149,7 +149,8 @@ public final class MailboxWriter {
     var written: [Item] = []
     var lengthBefore = self.lastWrites[group.recipient]?.length
     if group.isNew {
-      lengthBefore = try Self.length(replies, at: index)
+      // A mailbox of another type has no length; its items are refused below.
+      lengthBefore = try? Self.length(replies, at: index)
       index += 1
     }
     for item in group.items {
@@ -168,7 +169,11 @@ public final class MailboxWriter {
       return stored
     }
     let lengthAfter = try Self.length(replies, at: index)
-    stored.sessions = try SessionRegistry.sessions(replies, at: index + 1)
+    do throws(RedisError) {
+      stored.sessions = try SessionRegistry.sessions(replies, at: index + 1)
+    } catch .server(let error) where error.code == "WRONGTYPE" {
+      // Only a hint, and no repeat would mend it.
+    }
     index += 2
 
     guard collided.isEmpty else {
@@ -177,6 +182,8 @@ public final class MailboxWriter {
       stored.pushes += written.map {
         Push(previous: .zero, offset: $0.offset, payload: .read($0.envelope.bytes))
       }
+      // What was put above the top comes after what was written before it.
+      stored.pushes.sort { $0.offset < $1.offset }
       return stored
     }
     let isUnbroken = lengthBefore == lengthAfter - written.count

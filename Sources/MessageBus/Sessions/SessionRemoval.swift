@@ -18,7 +18,7 @@ extension RedisClient {
       for (index, (session, key)) in sessions.enumerated() {
         do throws(RedisError) {
           _ = try replies.cursor(index)
-        } catch where SessionRegistry.needsScript(error) {
+        } catch let error where SessionRegistry.needsScript(error) {
           SessionRegistry.load(on: key, to: &again)
           SessionRegistry.remove(session, from: key, to: &again)
         } catch {

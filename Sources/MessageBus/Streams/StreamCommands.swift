@@ -104,7 +104,8 @@ extension RedisBatch {
 
   /// `XPENDING`: how much is pending, and between which ids.
   mutating func oldestPending(of stream: RedisKey, group: String) {
-    self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) { writer in
+    self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) {
+      writer in
       writer.bulk("XPENDING")
       writer.bulk(stream)
       writer.bulk(group)

@@ -1,0 +1,191 @@
+import ConnectProtocol
+import NIOCore
+import Redis
+import Testing
+
+@testable import MessageBus
+
+/// A client that counts the batches on their way to the real one.
+private final class CountingClient: RedisClient, @unchecked Sendable {
+  // Unchecked: touched on the event loop only.
+  private let client: any RedisClient
+  private(set) var batches: [Int] = []
+
+  init(_ client: any RedisClient) { self.client = client }
+
+  var eventLoop: any EventLoop { self.client.eventLoop }
+  var isReady: Bool { self.client.isReady }
+  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
+  func close() -> EventLoopFuture<Void> { self.client.close() }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    self.eventLoop.preconditionInEventLoop()
+    self.batches.append(batch.count)
+    self.client.submit(batch, timeout: timeout, completion: completion)
+  }
+}
+
+@Suite("The producer of incoming entries", .timeLimit(.minutes(1)))
+struct IncomingProducerTests {
+  /// Tokens with their results, in the order of the results.
+  private final class Results {
+    var list: [(token: Int, result: Result<Offset, RedisError>)] = []
+  }
+
+  @Test("sends what one turn of the loop publishes as one pipeline, and answers in order")
+  func coalesces() async throws {
+    try await Bus.run { bus in
+      let client = CountingClient(bus.client)
+      let results = Results()
+      let producer = IncomingProducer<Int>(keys: bus.keys, client: client) {
+        results.list.append(($0, $1))
+      }
+      for number in 0..<100 {
+        producer.publish(.message(to: "user\(number % 10)", id: "m\(number)"), token: number)
+      }
+      #expect(producer.unanswered == 100)
+      #expect(client.batches == [])
+      #expect(try await eventually { results.list.count == 100 })
+      #expect(client.batches == [100])
+      #expect(producer.unanswered == 0)
+      #expect(results.list.map(\.token) == Array(0..<100))
+
+      producer.publish(.message(), token: 100)
+      #expect(try await eventually { results.list.count == 101 })
+      #expect(client.batches == [100, 1])
+
+      // Each entry is where its recipient's partition is, under the offset that was reported.
+      var stored: [Offset: String] = [:]
+      for partition in bus.keys.partitions.all {
+        for entry in try await bus.entries(bus.keys.incoming(partition)) {
+          let envelope = try #require(entry.payload.flatMap(Envelope.init))
+          let recipient = try #require(envelope.recipient)
+          #expect(bus.keys.partitions.partition(for: recipient) == partition)
+          stored[entry.offset, default: ""] += "\(envelope.toText)/\(envelope.idText) "
+        }
+      }
+      var previous: [Partition: Offset] = [:]
+      for (token, result) in results.list.dropLast() {
+        let offset = try result.get()
+        #expect(stored[offset]?.contains("user\(token % 10)/m\(token) ") == true)
+        let partition = bus.keys.partitions.partition(for: UserName("user\(token % 10)")!)
+        #expect(previous[partition].map { $0 < offset } ?? true)
+        previous[partition] = offset
+      }
+    }
+  }
+
+  @Test("keeps the order of what is published while results come in")
+  func publishesInCompletion() async throws {
+    try await Bus.run(partitions: 1) { bus in
+      let results = Results()
+      final class Box { var producer: IncomingProducer<Int>? }
+      let box = Box()
+      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) { token, result in
+        results.list.append((token, result))
+        if token < 50 { box.producer?.publish(.message(id: "again\(token)"), token: token + 100) }
+      }
+      box.producer = producer
+      for number in 0..<50 { producer.publish(.message(id: "m\(number)"), token: number) }
+      #expect(try await eventually { results.list.count == 100 })
+      box.producer = nil
+      #expect(results.list.map(\.token) == Array(0..<50) + Array(100..<150))
+      let offsets = try results.list.map { try $0.result.get() }
+      #expect(offsets == offsets.sorted())
+      let stored = try await bus.entries(bus.keys.incoming(bus.keys.partitions.all[0]))
+      #expect(stored.map(\.offset) == offsets)
+    }
+  }
+
+  @Test("reports each of them as never sent when there is no connection")
+  func unavailable() async throws {
+    try await Bus.run { bus in
+      let client = try await bus.makeClient()
+      try await client.close().get()
+      let results = Results()
+      let producer = IncomingProducer<Int>(keys: bus.keys, client: client) {
+        results.list.append(($0, $1))
+      }
+      for number in 0..<3 { producer.publish(.message(), token: number) }
+      #expect(try await eventually { results.list.count == 3 })
+      #expect(results.list.map(\.token) == [0, 1, 2])
+      for (_, result) in results.list {
+        #expect(throws: RedisError.self) { try result.get() }
+        if case .failure(let error) = result { #expect(!error.mayHaveBeenExecuted) }
+      }
+      #expect(producer.unanswered == 0)
+    }
+  }
+
+  @Test("reports Redis's refusal for that entry alone")
+  func refused() async throws {
+    try await Bus.run(partitions: 2) { bus in
+      let users = ["a", "b", "c", "d", "e", "f"].compactMap { UserName($0) }
+      let bad = bus.keys.partitions.all[0]
+      _ = try await bus.command("SET", "\(bus.keys.incoming(bad))", "not a stream")
+      let results = Results()
+      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+        results.list.append(($0, $1))
+      }
+      for (index, user) in users.enumerated() {
+        producer.publish(.message(to: user.text), token: index)
+      }
+      #expect(try await eventually { results.list.count == users.count })
+      for (token, result) in results.list {
+        let isBad = bus.keys.partitions.partition(for: users[token]) == bad
+        switch result {
+        case .success: #expect(!isBad)
+        case .failure(.server(let error)):
+          #expect(isBad)
+          #expect(error.code == "WRONGTYPE")
+        case .failure(let error): Issue.record("\(error)")
+        }
+      }
+      #expect(Set(users.map(bus.keys.partitions.partition)).count == 2)
+    }
+  }
+}
+
+@Suite("The partition guard", .timeLimit(.minutes(1)))
+struct PartitionGuardTests {
+  @Test("lets the first number in, the same one again, and says what to do about another")
+  func mismatch() async throws {
+    try await Bus.run(partitions: 4) { bus in
+      try await PartitionGuard.check(bus.keys, with: bus.client)
+      try await PartitionGuard.check(bus.keys, with: bus.client)
+      let prefix = "\(bus.keys.partitionCount)".dropLast("partitions".count)
+      let others = Keys(prefix: String(prefix), partitions: PartitionMap(count: 8))
+      do {
+        try await PartitionGuard.check(others, with: bus.client)
+        Issue.record("8 partitions were taken for 4")
+      } catch let error as PartitionGuard.Mismatch {
+        #expect(
+          "\(error)"
+            == """
+            this Redis holds data for 4 partitions (key \(prefix)partitions), but 8 are configured; \
+            set --partitions 4, or another --key-prefix
+            """)
+      }
+    }
+  }
+
+  @Test("says what Redis says when it cannot look")
+  func failure() async throws {
+    try await Bus.run { bus in
+      let client = try await bus.makeClient()
+      try await client.close().get()
+      await #expect(throws: RedisError.self) {
+        try await PartitionGuard.check(bus.keys, with: client)
+      }
+      _ = try await bus.command("LPUSH", "\(bus.keys.partitionCount)", "x")
+      do {
+        try await PartitionGuard.check(bus.keys, with: bus.client)
+        Issue.record("a list was taken for a number")
+      } catch RedisError.server(let error) {
+        #expect(error.code == "WRONGTYPE")
+      }
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import ConnectProtocol
+import Redis
+import Testing
+
+@testable import MessageBus
+
+@Suite("The cursors", .timeLimit(.minutes(1)))
+struct CursorsTests {
+  private func position(
+    _ device: DeviceName, _ bus: isolated Bus, _ key: RedisKey
+  ) async throws -> Cursors.Position {
+    var batch = RedisBatch()
+    Cursors.position(of: device, in: key, to: &batch)
+    return try Cursors.position(await bus.client.execute(batch), at: 0)
+  }
+
+  @Test("hold the last acked offset of each device, zero at first")
+  func devices() async throws {
+    try await Bus.run { bus in
+      let key = bus.keys.cursor(UserName("bob")!)
+      let phone = DeviceName("phone")!
+      let laptop = DeviceName("laptop")!
+      #expect(try await self.position(phone, bus, key).acked == .zero)
+      var batch = RedisBatch()
+      Cursors.store(offset(.max, .max), of: phone, in: key, to: &batch)
+      Cursors.store(offset(5, 1), of: laptop, in: key, to: &batch)
+      Cursors.store(offset(7), of: laptop, in: key, to: &batch)
+      try await bus.client.execute(batch).check()
+      #expect(try await self.position(phone, bus, key).acked == offset(.max, .max))
+      #expect(try await self.position(laptop, bus, key).acked == offset(7))
+      #expect(try await self.position(laptop, bus, key).removed == .zero)
+      #expect(try await !self.position(laptop, bus, key).hasGap)
+    }
+  }
+
+  @Test("tell a gap: what retention removed above the last ack")
+  func gaps() async throws {
+    try await Bus.run { bus in
+      let key = bus.keys.cursor(UserName("bob")!)
+      let device = DeviceName.default
+      _ = try await bus.command("HSET", "\(key)", Cursors.removedField, "5-0", device.text, "4-9")
+      #expect(try await self.position(device, bus, key).hasGap)
+      for acked in ["5-0", "5-1", "6"] {
+        _ = try await bus.command("HSET", "\(key)", device.text, acked)
+        #expect(try await !self.position(device, bus, key).hasGap)
+      }
+      _ = try await bus.command("HSET", "\(key)", device.text, "nonsense")
+      #expect(try await self.position(device, bus, key).acked == .zero)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import ConnectProtocol
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import RedisFixture
+
+@testable import MessageBus
+@testable import Redis
+
+extension ReplyBytes {
+  /// Bytes as a reply of Redis brings them.
+  init(_ bytes: [UInt8]) {
+    let resp = Array("$\(bytes.count)\r\n".utf8) + bytes + Array("\r\n".utf8)
+    let arena = ReplyArena(expecting: 1)
+    var reader = ReplyReader()
+    reader.use(arena)
+    do {
+      try resp.withUnsafeBytes { try reader.feed($0) }
+      while try reader.next() {}
+      var cursor = try RedisReplies(arena: arena, count: 1, failure: nil).cursor(0)
+      self = try cursor.slice()!
+    } catch {
+      fatalError("\(error)")
+    }
+  }
+
+  var array: [UInt8] { self.withUnsafeBytes { Array($0) } }
+}
+
+extension Envelope.Draft {
+  /// A message whose body is `body`.
+  static func message(
+    from: String = "alice", to: String = "bob", id: String = "m1", flags: Envelope.Flags = [],
+    body: StaticString = "\"hello\""
+  ) -> Envelope.Draft {
+    .message(
+      from: UserName(from)!, to: UserName(to)!, id: MessageID(id)!, flags: flags,
+      body: UnsafeRawBufferPointer(start: body.utf8Start, count: body.utf8CodeUnitCount))
+  }
+
+  /// The bytes as they are stored.
+  var array: [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: self.byteCount) { buffer, count in
+      self.write(to: UnsafeMutableRawBufferPointer(buffer))
+      count = self.byteCount
+    }
+  }
+
+  var envelope: Envelope { Envelope(ReplyBytes(self.array))! }
+}
+
+extension Envelope {
+  private func text(_ part: (UnsafeRawBufferPointer) -> UnsafeRawBufferPointer) -> String {
+    self.bytes.withUnsafeBytes { String(decoding: part($0), as: UTF8.self) }
+  }
+
+  var fromText: String { self.text(self.from) }
+  var toText: String { self.text(self.to) }
+  var idText: String { self.text(self.id) }
+  var bodyText: String { self.text(self.body) }
+}
+
+/// `1-0`.
+func offset(_ milliseconds: UInt64, _ sequence: UInt64 = 0) -> Offset {
+  Offset(milliseconds: milliseconds, sequence: sequence)
+}
+
+/// SplitMix64: the same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    self.state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = self.state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+}
