@@ -95,8 +95,8 @@ let package = Package(
       name: "ConnectCommand",
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
-        "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging, histogram, jwtKit,
-        nioCore, nioPosix,
+        "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging,
+        histogram, jwtKit, nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -61,7 +61,8 @@ public struct RedisStreamEntry: Sendable, Hashable {
 
 /// Redis by hand, for what tests look at and break.
 public struct StandRedis: Sendable {
-  let client: any RedisClient
+  /// For what has typed commands.
+  public let client: any RedisClient
 
   /// Executes one command.
   @discardableResult

@@ -33,9 +33,11 @@ public enum GatewayLimits {
   /// an idle connection. A client that is silent for two of these is closed with 4003.
   public static let pingSeconds = 25
 
-  /// Entries of a mailbox that one read brings at most: the first page is small, since most replays
-  /// are; a full page doubles the next.
+  /// Entries of a mailbox that a connection's first read brings at most: few, since most replays are
+  /// short. A full page doubles the next …
   public static let firstPageEntries = 16
+
+  /// … up to this.
   public static let maximumPageEntries = 128
 
   /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a
@@ -45,6 +47,8 @@ public enum GatewayLimits {
   /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
   /// client asked for itself (answers to sends) is bounded by not reading from it meanwhile.
   public static let writeBufferHighBytes = 64 * 1024
+
+  /// A socket on which fewer bytes wait is written to again.
   public static let writeBufferLowBytes = 32 * 1024
 
   /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
@@ -63,8 +67,10 @@ public enum GatewayLimits {
   /// How long the other side may take to answer a close, in milliseconds.
   public static let closeMilliseconds: Int64 = 2_000
 
-  /// Header bytes and fields of an HTTP request.
+  /// Header bytes of an HTTP request.
   public static let httpHeaderBytes = 16 * 1024
+
+  /// Header fields of an HTTP request.
   public static let httpHeaderFields = 100
 
   /// Connections that one gateway keeps. 429 beyond. A file descriptor each.

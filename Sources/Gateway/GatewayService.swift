@@ -52,7 +52,8 @@ public final class GatewayService: Service {
   public func isReady() async -> Bool {
     guard self.readiness.isReady else { return false }
     for loop in self.loops {
-      let isReady = try? await loop.eventLoop.submit { !loop.isDraining && loop.client.isReady }.get()
+      let isReady = try? await loop.eventLoop.submit { !loop.isDraining && loop.client.isReady }
+        .get()
       guard isReady == true else { return false }
     }
     return true

@@ -7,31 +7,31 @@ import NIOHTTP1
 /// refusals. One request per connection, answered in full from memory.
 
 /// Limits of an HTTP request, each with its unit.
-public struct PlainHTTPLimits: Sendable {
+package struct PlainHTTPLimits: Sendable {
   /// Header bytes.
-  public var headerBytes = 16 * 1024
+  package var headerBytes = 16 * 1024
   /// Header fields.
-  public var headerFields = 100
+  package var headerFields = 100
   /// From accept to the end of the answer, or to an upgrade, in milliseconds.
-  public var requestMilliseconds: Int64 = 10_000
+  package var requestMilliseconds: Int64 = 10_000
 
   /// The defaults.
-  public init() {}
+  package init() {}
 }
 
 /// An answer.
-public struct PlainHTTPResponse: Sendable {
+package struct PlainHTTPResponse: Sendable {
   /// The status.
-  public var status: HTTPResponseStatus
+  package var status: HTTPResponseStatus
   /// Beside `content-type`, `content-length`, `connection` and `server`-side safety headers.
-  public var headers: [(String, String)]
+  package var headers: [(String, String)]
   /// The media type of the body.
-  public var contentType: String
+  package var contentType: String
   /// The body.
-  public var body: ByteBuffer
+  package var body: ByteBuffer
 
   /// An answer with everything chosen.
-  public init(
+  package init(
     status: HTTPResponseStatus, contentType: String = "text/plain; charset=utf-8",
     headers: [(String, String)] = [], body: ByteBuffer
   ) {
@@ -42,7 +42,7 @@ public struct PlainHTTPResponse: Sendable {
   }
 
   /// A line of text.
-  public static func text(_ status: HTTPResponseStatus, _ line: String) -> PlainHTTPResponse {
+  package static func text(_ status: HTTPResponseStatus, _ line: String) -> PlainHTTPResponse {
     PlainHTTPResponse(status: status, body: ByteBuffer(string: line + "\n"))
   }
 }
@@ -51,9 +51,9 @@ public struct PlainHTTPResponse: Sendable {
 ///
 /// Closing is deliberate: an upgrade is possible only on a connection's first request, and a proxy
 /// that keeps connections would send one on a connection that has served another request before.
-public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
-  public typealias InboundIn = HTTPServerRequestPart
-  public typealias OutboundOut = HTTPServerResponsePart
+package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
+  package typealias InboundIn = HTTPServerRequestPart
+  package typealias OutboundOut = HTTPServerResponsePart
 
   private let limits: PlainHTTPLimits
   private let route: (HTTPRequestHead, any EventLoop) -> EventLoopFuture<PlainHTTPResponse>
@@ -66,7 +66,7 @@ public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHand
   /// - Parameters:
   ///   - answerToError: what an error, passed down the pipeline before the request, decides.
   ///   - route: the answer to a request.
-  public init(
+  package init(
     limits: PlainHTTPLimits = PlainHTTPLimits(),
     answerToError: @escaping (any Error) -> PlainHTTPResponse? = { _ in nil },
     route: @escaping (HTTPRequestHead, any EventLoop) -> EventLoopFuture<PlainHTTPResponse>
@@ -76,7 +76,7 @@ public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHand
     self.route = route
   }
 
-  public func handlerAdded(context: ChannelHandlerContext) {
+  package func handlerAdded(context: ChannelHandlerContext) {
     let channel = context.channel
     self.deadline = context.eventLoop.scheduleTask(
       in: .milliseconds(self.limits.requestMilliseconds)
@@ -85,9 +85,9 @@ public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHand
     }
   }
 
-  public func handlerRemoved(context: ChannelHandlerContext) { self.deadline?.cancel() }
+  package func handlerRemoved(context: ChannelHandlerContext) { self.deadline?.cancel() }
 
-  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch self.unwrapInboundIn(data) {
     case .head(let head):
       if self.head == nil { self.head = head }
@@ -99,7 +99,7 @@ public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHand
     }
   }
 
-  public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if let response = self.answerToError(error) {
       self.decided = response
     } else {
@@ -144,7 +144,7 @@ public final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHand
 
 extension NIOHTTPDecoderLimitConfiguration {
   /// NIO's decoder with our limits: its own default takes 2 MB of headers.
-  public init(_ limits: PlainHTTPLimits) {
+  package init(_ limits: PlainHTTPLimits) {
     self.init()
     self.maxHeaderListSize = limits.headerBytes
     self.maxHeaderFieldCount = limits.headerFields

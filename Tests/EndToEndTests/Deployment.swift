@@ -104,7 +104,8 @@ final class Program: Sendable {
     self.process = try ChildProcess(
       executable: productsDirectory.appendingPathComponent("connect").path,
       arguments: arguments,
-      environment: ["CONNECT_AUTH_SECRET": Deployment.secret].merging(environment) { _, new in new },
+      environment: ["CONNECT_AUTH_SECRET": Deployment.secret].merging(environment) { _, new in new
+      },
       standardOutput: .lines { line in outputLines.withLockedValue { $0.append(line) } },
       standardError: .lines { line in errorLines.withLockedValue { $0.append(line) } },
       standardInput: input)
@@ -125,7 +126,9 @@ final class Program: Sendable {
   /// Waits until the program has ended, and says how.
   func exitCode(within limit: Duration = .seconds(60)) async throws -> Int32 {
     let process = self.process
-    let status = try await eventually("the end of the program; it said \(self.errors)", limit: limit) {
+    let status = try await eventually(
+      "the end of the program; it said \(self.errors)", limit: limit
+    ) {
       process.exitStatus
     }
     guard case .exited(let code) = status else { return -1 }
@@ -140,7 +143,8 @@ struct TimedOut: Error, CustomStringConvertible {
 
 /// Asks until there is an answer.
 func eventually<Value>(
-  _ what: @autoclosure () -> String, limit: Duration = .seconds(60), _ ask: () async throws -> Value?
+  _ what: @autoclosure () -> String, limit: Duration = .seconds(60),
+  _ ask: () async throws -> Value?
 ) async throws -> Value {
   let deadline = ContinuousClock.now + limit
   while ContinuousClock.now < deadline {

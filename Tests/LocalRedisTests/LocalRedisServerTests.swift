@@ -160,14 +160,4 @@ struct LocalRedisServerTests {
     let (first, second) = try await (one, other)
     #expect(first === second)
   }
-
-  /// Where the package's executables are: beside the bundle of its tests.
-  private var productsDirectory: URL {
-    #if os(macOS)
-      let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") } ?? .main
-      return bundle.bundleURL.deletingLastPathComponent()
-    #else
-      return Bundle.main.bundleURL
-    #endif
-  }
 }

@@ -72,3 +72,13 @@ func withTemporaryDirectory<Result>(
   defer { try? FileManager.default.removeItem(at: url) }
   return try await body(url.path)
 }
+
+/// Where the package's executables are: beside the bundle of its tests.
+var productsDirectory: URL {
+  #if os(macOS)
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") } ?? .main
+    return bundle.bundleURL.deletingLastPathComponent()
+  #else
+    return Bundle.main.bundleURL
+  #endif
+}

@@ -34,7 +34,7 @@ actor Bus {
   ) async throws -> Result {
     let shared = try await SharedRedis.server().url
     let bus = try Bus(url: url ?? shared, partitions: partitions)
-    try await bus.client.whenReady().get()
+    try await bus.client.waitUntilReady()
     do {
       let result = try await body(bus)
       try await bus.close()
@@ -49,7 +49,7 @@ actor Bus {
   func makeClient() async throws -> any RedisClient {
     let client = self.factory.makeClient(on: self.client.eventLoop)
     self.others.append(client)
-    try await client.whenReady().get()
+    try await client.waitUntilReady()
     return client
   }
 
@@ -96,6 +96,20 @@ extension Bus {
 
 extension StreamEntry {
   var text: String? { self.payload.map { String(decoding: $0.array, as: UTF8.self) } }
+}
+
+/// No connection came about in time.
+struct NeverReady: Error {}
+
+extension RedisClient {
+  /// Waits for a connection, for a bounded time.
+  func waitUntilReady() async throws {
+    let promise = self.eventLoop.makePromise(of: Void.self)
+    self.whenReady().cascade(to: promise)
+    let timer = self.eventLoop.scheduleTask(in: .seconds(20)) { promise.fail(NeverReady()) }
+    defer { timer.cancel() }
+    try await promise.futureResult.get()
+  }
 }
 
 /// Waits until a condition holds, and says whether it came to that.

@@ -51,10 +51,11 @@ struct BenchChatCommand: AsyncParsableCommand {
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
     try await BenchUsers.open(self.connections, run: run, stand: stand)
 
-    let processes = stand.processes + [
-      MeasuredProcess(
-        name: "load generator", processIdentifier: ProcessInfo.processInfo.processIdentifier)
-    ]
+    let processes =
+      stand.processes + [
+        MeasuredProcess(
+          name: "load generator", processIdentifier: ProcessInfo.processInfo.processIdentifier)
+      ]
     let before = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let start = ContinuousClock.now
     // Ends with this scope.

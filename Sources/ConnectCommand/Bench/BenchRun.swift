@@ -29,7 +29,8 @@ final class BenchRun: @unchecked Sendable {
   /// - Parameter bodyBytes: the length of every message's body, a JSON string.
   init(eventLoop: any EventLoop, bodyBytes: Int) {
     self.eventLoop = eventLoop
-    self.body = ByteBuffer(string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
+    self.body = ByteBuffer(
+      string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
   }
 
   func open(names: [UserName], tokens: [String], endpoints: [ConnectEndpoint]) {

@@ -8,7 +8,8 @@ struct BusOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where Redis is: redis://[user[:password]@]host[:port][/database].",
-      discussion: "Default: redis://127.0.0.1:6379. A password is better given as CONNECT_REDIS_URL.",
+      discussion:
+        "Default: redis://127.0.0.1:6379. A password is better given as CONNECT_REDIS_URL.",
       valueName: "url"))
   var redisURL: String?
 

@@ -25,7 +25,9 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  var description: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+  var description: String {
+    self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+  }
 }
 
 /// What each setting means. The defaults are the modules' own, and listed in Operations.md.

@@ -63,7 +63,8 @@ extension SettingValues {
         try FileManager.default.createDirectory(
           atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
       } catch {
-        throw Failure(.running, "cannot make the directory of \(path): \(error.localizedDescription)")
+        throw Failure(
+          .running, "cannot make the directory of \(path): \(error.localizedDescription)")
       }
       guard
         FileManager.default.createFile(
@@ -71,7 +72,8 @@ extension SettingValues {
           attributes: [.posixPermissions: 0o600])
       else {
         throw Failure(
-          .running, "cannot write \(path); give --auth-secret-file or \(Setting.authSecret.variable)")
+          .running,
+          "cannot write \(path); give --auth-secret-file or \(Setting.authSecret.variable)")
       }
     }
     return (try self.developmentSecret(), path)

@@ -64,7 +64,8 @@ extension ConnectionHandler {
     }
     if let wait = self.sendRate.take(now: NIODeadline.now().uptimeNanoseconds) {
       return self.reject(
-        send.id, .rateLimited, "more than \(self.loop.configuration.sendsPerSecond) sends per second",
+        send.id, .rateLimited,
+        "more than \(self.loop.configuration.sendsPerSecond) sends per second",
         retryAfter: wait)
     }
     guard self.loop.producer.unanswered < GatewayLimits.unansweredSends else {

@@ -48,7 +48,8 @@ final class GatewayLoop: @unchecked Sendable {
     self.client = clients.makeClient(on: eventLoop)
     self.pages = PageReader(client: self.client)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
-    self.producer = IncomingProducer(keys: configuration.keys, client: self.client) { token, result in
+    self.producer = IncomingProducer(keys: configuration.keys, client: self.client) {
+      token, result in
       switch token {
       case .send(let connection, let id): connection.published(id, result)
       case .receipts(let connection, let receipts):

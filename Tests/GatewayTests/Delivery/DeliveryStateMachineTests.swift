@@ -240,6 +240,16 @@ struct DeliveryStateMachineTests {
     }
   }
 
+  @Test("gives no receipt for what an earlier connection acked and the client asks for again")
+  func reported() {
+    var machine = Machine(start: .zero, window: 8, reported: at(2))
+    _ = machine.nextPage(canWrite: true)
+    for number in 1...3 as ClosedRange<UInt64> {
+      machine.sent(at(number), receipt: self.receipt("\(number)"))
+    }
+    #expect(machine.ack(at(3)) == [self.receipt("3")])
+  }
+
   @Test("takes an ack of what was never sent for one of the last")
   func clamp() {
     var machine = Machine.current()

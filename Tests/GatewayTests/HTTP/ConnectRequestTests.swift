@@ -22,7 +22,8 @@ struct ConnectRequestTests {
     origins: Set<String> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) -> RefusalCode? {
     do throws(Refusal) {
-      _ = try self.request(query: query, method: method, version: version, origins: origins, headers)
+      _ = try self.request(
+        query: query, method: method, version: version, origins: origins, headers)
       return nil
     } catch {
       return error.code
@@ -38,7 +39,8 @@ struct ConnectRequestTests {
     #expect(!request.namesSubprotocol)
   }
 
-  @Test("needs no query, and ignores what it does not know there", arguments: ["", "?", "?&x&y=1&&"])
+  @Test(
+    "needs no query, and ignores what it does not know there", arguments: ["", "?", "?&x&y=1&&"])
   func defaults(query: String) throws {
     let request = try self.request(query: query)
     #expect(request.device == .default)

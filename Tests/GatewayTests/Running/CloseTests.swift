@@ -264,8 +264,12 @@ struct CloseTests {
 
       #expect(try await stand.cursor("bob") == offset)
       #expect(try await stand.session("bob") == nil)
-      #expect(try await stand.redis("EXISTS", "\(stand.keys.outgoing(stand.gateways[0].id))") == .integer(0))
-      #expect(try await stand.redis("EXISTS", "\(stand.keys.gateway(stand.gateways[0].id))") == .integer(0))
+      #expect(
+        try await stand.redis("EXISTS", "\(stand.keys.outgoing(stand.gateways[0].id))")
+          == .integer(0))
+      #expect(
+        try await stand.redis("EXISTS", "\(stand.keys.gateway(stand.gateways[0].id))")
+          == .integer(0))
       await #expect(throws: (any Error).self) {
         _ = try await TestSocket.open(port: stand.gateways[0].port)
       }

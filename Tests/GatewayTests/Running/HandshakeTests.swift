@@ -27,9 +27,10 @@ struct HandshakeTests {
       tokenFirst
       ? "connect.bearer.\(token), connect.v1.json" : "connect.v1.json, connect.bearer.\(token)"
     let (socket, answer) = try await TestSocket.upgrade(port: stand.gateways[0].port, request)
-    #expect(answer.headers.filter { $0.name == "sec-websocket-protocol" }.map(\.value) == [
-      "connect.v1.json"
-    ])
+    #expect(
+      answer.headers.filter { $0.name == "sec-websocket-protocol" }.map(\.value) == [
+        "connect.v1.json"
+      ])
     #expect(!answer.headers.contains { $0.value.contains(token) })
     #expect(try await socket.expectWelcome().user.text == user)
   }

@@ -52,10 +52,12 @@ struct PublicPortTests {
     #expect(try await self.answer("GET", path, gateway: 1).status == 404)
   }
 
-  @Test("knows nothing but its paths, and only reads", arguments: [
-    ("GET", "/metrics", 404), ("GET", "/../etc/passwd", 404), ("GET", "//", 404),
-    ("POST", "/healthz", 400), ("OPTIONS", "/", 400), ("POST", "/v1/connect", 426),
-  ])
+  @Test(
+    "knows nothing but its paths, and only reads",
+    arguments: [
+      ("GET", "/metrics", 404), ("GET", "/../etc/passwd", 404), ("GET", "//", 404),
+      ("POST", "/healthz", 400), ("OPTIONS", "/", 400), ("POST", "/v1/connect", 426),
+    ])
   func others(method: String, target: String, status: Int) async throws {
     #expect(try await self.answer(method, target).status == status)
   }

@@ -220,7 +220,8 @@ struct RefusalTests {
     }
   }
 
-  @Test("other paths, with 404", arguments: ["/", "/v1", "/v1/connect/", "/v2/connect", "/V1/CONNECT"])
+  @Test(
+    "other paths, with 404", arguments: ["/", "/v1", "/v1/connect/", "/v2/connect", "/V1/CONNECT"])
   func path(_ path: String) async throws {
     let stand = try await TestStand.shared()
     var request = try await stand.request("path")

@@ -28,12 +28,24 @@ func withReadyClient<Result>(
   _ url: String, _ body: (any RedisClient) async throws -> Result
 ) async throws -> Result {
   try await withClient(url) { client in
-    try await client.whenReady().get()
+    try await client.waitUntilReady()
     return try await body(client)
   }
 }
 
+/// No connection came about in time.
+struct NeverReady: Error {}
+
 extension RedisClient {
+  /// Waits for a connection, for a bounded time.
+  func waitUntilReady() async throws {
+    let promise = self.eventLoop.makePromise(of: Void.self)
+    self.whenReady().cascade(to: promise)
+    let timer = self.eventLoop.scheduleTask(in: .seconds(20)) { promise.fail(NeverReady()) }
+    defer { timer.cancel() }
+    try await promise.futureResult.get()
+  }
+
   /// The replies to one command.
   func execute(
     timeout: TimeAmount = .seconds(20), _ words: String...

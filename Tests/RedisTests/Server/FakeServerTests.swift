@@ -68,7 +68,7 @@ struct FakeServerTests {
           // Either there is no connection yet, or a new one.
           let again = try await client.execute("GET", "x")
           #expect(again.failure(0)?.mayHaveBeenExecuted != true)
-          try await client.whenReady().get()
+          try await client.waitUntilReady()
         }
       }
     }
@@ -85,7 +85,7 @@ struct FakeServerTests {
         #expect(replies.failure(0) == nil)
         #expect(replies.failure(1)?.isUnanswered == true)
         #expect(replies.failure(2)?.isUnanswered == true)
-        try await client.whenReady().get()
+        try await client.waitUntilReady()
       }
     }
   }

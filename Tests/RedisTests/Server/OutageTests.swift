@@ -45,7 +45,7 @@ struct OutageTests {
 
         #expect(try await client.execute("PING").failure(0)?.isUnavailable == true)
         try await server.restart()
-        try await client.whenReady().get()
+        try await client.waitUntilReady()
         #expect(try await client.execute("GET", "x").values == [.string("before")])
       }
     }
@@ -62,7 +62,7 @@ struct OutageTests {
         #expect(failures == Array(repeating: .unanswered("no reply within the deadline"), count: 2))
         #expect(try await client.execute("PING").failure(0)?.isUnavailable == true)
         server.resume()
-        try await client.whenReady().get()
+        try await client.waitUntilReady()
         #expect(try await client.execute("PING").values == [.string("PONG")])
       }
     }

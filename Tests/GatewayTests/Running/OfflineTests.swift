@@ -1,0 +1,176 @@
+import ConnectProtocol
+import ConnectTestStand
+import Testing
+
+@Suite("Who was away")
+struct OfflineTests {
+  /// Sends numbered messages, and waits until all are accepted.
+  private func send(
+    _ range: Range<Int>, from socket: TestSocket, to user: String
+  ) async throws {
+    for number in range { socket.sendMessage("m\(number)", to: user, body: "\(number)") }
+    for number in range { try await socket.expectAccepted("m\(number)") }
+  }
+
+  @Test("sees all in order on another gateway, then live, then what comes, and nothing again")
+  func offline() async throws {
+    var options = TestStand.Options(gateways: 2)
+    options.configure = { $0.sendsPerSecond = 0 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice", gateway: 0)
+      try await self.send(0..<500, from: alice, to: "bob")
+      try await eventually("all is in the mailbox") { try await stand.mailbox("bob").count == 500 }
+
+      let bob = try await stand.connect("bob", gateway: 1)
+      #expect(try await bob.expectWelcome().offset == .zero)
+      var last = Offset.zero
+      for number in 0..<500 {
+        let message = try await bob.expectMessage()
+        #expect(message.id == "m\(number)")
+        #expect(message.body == "\(number)")
+        #expect(message.offset > last)
+        last = message.offset
+        // As a client does: now and then.
+        if number % 50 == 49 { bob.ack(last) }
+      }
+      #expect(try await bob.expectLive() == last)
+
+      try await self.send(500..<550, from: alice, to: "bob")
+      for number in 500..<550 {
+        let message = try await bob.expectMessage()
+        #expect(message.id == "m\(number)")
+        last = message.offset
+      }
+      bob.ack(last)
+      try await eventually("the cursor is stored") { try await stand.cursor("bob") == last }
+      bob.sendClose(1000)
+      try await bob.expectClose(1000)
+
+      for gateway in [0, 1] {
+        let again = try await stand.connect("bob", gateway: gateway)
+        let welcome = try await again.expectWelcome()
+        #expect(welcome.offset == last)
+        #expect(!welcome.gap)
+        #expect(try await again.expectLive() == last)
+        again.sendClose(1000)
+        try await again.expectClose(1000)
+      }
+    }
+  }
+
+  @Test("is told by each device where that device was")
+  func devices() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("away.alice")
+    try await self.send(0..<10, from: alice, to: "away.bob")
+    try await eventually("all is in the mailbox") {
+      try await stand.mailbox("away.bob").count == 10
+    }
+    let phone = try await stand.connect("away.bob", device: "phone")
+    try await phone.expectWelcome()
+    var offsets: [Offset] = []
+    for _ in 0..<10 { offsets.append(try await phone.expectMessage().offset) }
+    try await phone.expectLive()
+    phone.ack(offsets[6])
+    phone.sendClose(1000)
+    try await phone.expectClose(1000)
+    try await eventually("the cursor is stored") {
+      try await stand.cursor("away.bob", device: "phone") == offsets[6]
+    }
+
+    let again = try await stand.connect("away.bob", device: "phone", gateway: 1)
+    #expect(try await again.expectWelcome().offset == offsets[6])
+    for number in 7..<10 { #expect(try await again.expectMessage().offset == offsets[number]) }
+    try await again.expectLive()
+
+    let tablet = try await stand.connect("away.bob", device: "tablet")
+    #expect(try await tablet.expectWelcome().offset == .zero)
+    for offset in offsets { #expect(try await tablet.expectMessage().offset == offset) }
+    try await tablet.expectLive()
+  }
+
+  @Test("may ask for everything after an offset, or for everything, and keeps its cursor")
+  func since() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("since.alice")
+    for number in 0..<10 {
+      alice.sendMessage("m\(number)", to: "since.bob", also: #","receipt":true"#)
+      try await alice.expectAccepted("m\(number)")
+    }
+    try await eventually("all is in the mailbox") {
+      try await stand.mailbox("since.bob").count == 10
+    }
+    let first = try await stand.connect("since.bob")
+    try await first.expectWelcome()
+    var offsets: [Offset] = []
+    for _ in 0..<10 { offsets.append(try await first.expectMessage().offset) }
+    try await first.expectLive()
+    first.ack(offsets[9])
+    _ = try await alice.expectDelivered()
+    try await eventually("the cursor is stored") {
+      try await stand.cursor("since.bob") == offsets[9]
+    }
+
+    for (since, count) in [("0", 10), ("\(offsets[3])", 6), ("\(offsets[9])", 0)] {
+      let socket = try await stand.connect("since.bob", since: since)
+      #expect(try await socket.expectWelcome().offset == Offset(since))
+      for number in 10 - count..<10 {
+        #expect(try await socket.expectMessage().offset == offsets[number])
+      }
+      try await socket.expectLive()
+      if count > 0 { socket.ack(offsets[9]) }
+      socket.sendClose(1000)
+      try await socket.expectClose(1000)
+    }
+    #expect(try await stand.cursor("since.bob") == offsets[9])
+    // What was delivered before is not reported again.
+    try await alice.expectOpen()
+    let after = try await stand.connect("since.bob")
+    #expect(try await after.expectWelcome().offset == offsets[9])
+    try await after.expectLive()
+  }
+
+  @Test("does not lose what it asks for with a since from the future")
+  func sinceFuture() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("future.alice")
+    let socket = try await stand.connect("future.bob", since: "18446744073709551615-0")
+    try await socket.expectWelcome()
+    try await socket.expectLive()
+    socket.ack(Offset(milliseconds: .max, sequence: .max))
+    try await self.send(0..<3, from: alice, to: "future.bob")
+    try await socket.expectOpen()
+    socket.sendClose(1000)
+    try await socket.expectClose(1000)
+    let again = try await stand.connect("future.bob")
+    try await again.expectWelcome()
+    for number in 0..<3 { #expect(try await again.expectMessage().id == "m\(number)") }
+  }
+
+  @Test("without a word is sent everything, once it reads again, and the gateway keeps none of it")
+  func slowReader() async throws {
+    var options = TestStand.Options(gateways: 2)
+    options.configure = {
+      $0.sendsPerSecond = 0
+      $0.unackedMessages = 100_000
+    }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice", gateway: 0)
+      let (bob, _) = try await TestSocket.upgrade(
+        port: stand.gateways[1].port, try await stand.request("bob"), receiveBufferBytes: 4_096)
+      try await bob.expectWelcome()
+      try await bob.expectLive()
+      try await bob.setReading(false)
+      // Far more than the kernel and the gateway hold for one socket.
+      let body = "\"" + String(repeating: "x", count: 20_000) + "\""
+      let count = 1_000
+      for number in 0..<count { alice.sendMessage("m\(number)", to: "bob", body: body) }
+      for number in 0..<count { try await alice.expectAccepted("m\(number)") }
+      try await bob.setReading(true)
+      for number in 0..<count { #expect(try await bob.expectMessage().id == "m\(number)") }
+      alice.sendMessage("last", to: "bob")
+      #expect(try await bob.expectMessage().id == "last")
+      try await bob.expectOpen()
+    }
+  }
+}

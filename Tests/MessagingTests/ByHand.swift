@@ -1,0 +1,106 @@
+import ConnectProtocol
+import ConnectTestStand
+import MessageBus
+import Redis
+
+/// Entries of the bus written by hand, byte for byte as `Envelope` documents them.
+enum ByHand {
+  /// Messages that a client has sent before.
+  static let retry: UInt8 = 1 << 2
+
+  /// An envelope. All lengths are below 128, so that it is also a String.
+  static func envelope(
+    _ id: String, from: String = "alice", to: String = "bob", body: String = "1", flags: UInt8 = 0,
+    version: UInt8 = 1, kind: UInt8 = 1
+  ) -> String {
+    let lengths = [from, to, id].map { UInt8($0.utf8.count) }
+    let header = [version, kind, flags] + lengths
+    return String(decoding: header, as: UTF8.self) + from + to + id + body
+  }
+}
+
+/// An entry of a mailbox, as far as tests look at it.
+struct MailboxEntry: Hashable {
+  let offset: Offset
+  let from: String
+  let id: String
+  let body: String
+  let at: UInt64
+  let isRelocated: Bool
+}
+
+extension TestStand {
+  /// Puts an entry on the bus.
+  @discardableResult
+  func publish(
+    _ id: String, from: String = "alice", to: String = "bob", flags: UInt8 = 0
+  ) async throws -> Offset {
+    let answer = try await self.redis(
+      "XADD", "\(self.incoming(to))", "*", "m",
+      ByHand.envelope(id, from: from, to: to, flags: flags))
+    guard let offset = answer.string.flatMap({ Offset($0) }) else {
+      throw TestFailure("XADD answered \(answer)")
+    }
+    return offset
+  }
+
+  /// All that is in a mailbox, as its owner will see it.
+  func messages(of user: String = "bob") async throws -> [MailboxEntry] {
+    var batch = RedisBatch()
+    let mailbox = self.keys.mailbox(UserName(user)!)
+    Mailbox.page(mailbox, after: .zero, maximum: 1_000_000, to: &batch)
+    let entries = try Mailbox.entries(await self.redis.client.execute(batch), at: 0)
+    return entries.compactMap { entry in
+      guard let envelope = entry.envelope else { return nil }
+      return envelope.bytes.withUnsafeBytes { raw in
+        MailboxEntry(
+          offset: entry.offset, from: String(decoding: envelope.from(in: raw), as: UTF8.self),
+          id: String(decoding: envelope.id(in: raw), as: UTF8.self),
+          body: String(decoding: envelope.body(in: raw), as: UTF8.self),
+          at: entry.sentAtMilliseconds, isRelocated: envelope.flags.contains(.relocated))
+      }
+    }
+  }
+
+  /// Waits until all that is on the bus for a user has been processed and acknowledged.
+  func waitUntilProcessed(_ user: String = "bob") async throws {
+    let incoming = "\(try self.incoming(user))"
+    try await eventually("all of \(incoming) is processed") {
+      guard let stream = try? await self.redis("XINFO", "STREAM", incoming),
+        let groups = try? await self.redis("XINFO", "GROUPS", incoming),
+        let group = groups.array.first
+      else { return false }
+      return group["pending"] == .integer(0)
+        && group["last-delivered-id"] == stream["last-generated-id"]
+    }
+  }
+
+  /// Everything that was on the bus for a user at the time of ``keepBus(_:)`` comes again.
+  func repeatBus(_ user: String = "bob") async throws {
+    try await self.redis("RENAME", "kept:\(self.incoming(user))", "\(self.incoming(user))")
+  }
+
+  /// Keeps a copy of what is on the bus for a user.
+  func keepBus(_ user: String = "bob") async throws {
+    let answer = try await self.redis(
+      "COPY", "\(self.incoming(user))", "kept:\(self.incoming(user))")
+    guard answer == .integer(1) else { throw TestFailure("COPY answered \(answer)") }
+  }
+
+  /// A stand on which messaging does not run yet.
+  static func withoutMessaging(
+    _ body: (TestStand) async throws -> Void
+  ) async throws {
+    var options = Options(gateways: 0)
+    options.hasMessaging = false
+    try await self.with(options, body)
+  }
+}
+
+extension RedisValue {
+  /// The value of a field, in what is a list of names and values.
+  subscript(name: String) -> RedisValue? {
+    let values = self.array
+    return values.firstIndex(of: .string(name)).map { values[$0 + 1] }
+  }
+}
