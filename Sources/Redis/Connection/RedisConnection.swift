@@ -36,6 +36,8 @@ enum RedisConnection {
         handler.submit(Self.handshake(for: url), timeout: timeout) { replies in
           do throws(RedisError) {
             try replies.check()
+            // It may have been closed together with the last reply: for what came behind that.
+            if let reason = handler.closeReason { throw reason }
             handler.onClose = onClose
             opened.succeed(NIOLoopBound(handler, eventLoop: eventLoop))
           } catch {

@@ -51,6 +51,9 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
   }
 
+  /// Why nothing is taken any more; nil while batches are.
+  var closeReason: RedisError? { self.state.closeReason }
+
   /// What is under way was sent, and so fails as unanswered, whatever the reason.
   func close(_ reason: RedisError) {
     guard let context = self.context else { return }

@@ -70,6 +70,12 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
   /// Whether batches are taken, and replies belong to somebody.
   var isOpen: Bool { if case .open = self.state { true } else { false } }
 
+  /// Why nothing is taken any more; nil while batches are.
+  var closeReason: RedisError? {
+    guard case .closed(let reason) = self.state else { return nil }
+    return reason
+  }
+
   /// Whether a reply is due.
   var awaitsReply: Bool { !self.pending.isEmpty }
 

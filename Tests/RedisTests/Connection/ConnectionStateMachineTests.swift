@@ -41,6 +41,7 @@ struct ConnectionStateMachineTests {
 
     var nextDeadline: UInt64? { self.machine.nextDeadline }
     var isOpen: Bool { self.machine.isOpen }
+    var closeReason: RedisError? { self.machine.closeReason }
 
     func isOverdue(now: UInt64) -> Bool { self.machine.isOverdue(now: now) }
 
@@ -149,9 +150,11 @@ struct ConnectionStateMachineTests {
     _ = machine.reply()
     _ = machine.reply()
     #expect(machine.isOpen)
+    #expect(machine.closeReason == nil)
     #expect(machine.close(.unanswered("gone")) == ["b:3", "c:2"])
     #expect(!machine.isOpen)
     #expect(machine.close(.unanswered("again")) == [])
+    #expect(machine.closeReason == .unanswered("gone"))
     #expect(machine.nextDeadline == nil)
     #expect(!machine.isOverdue(now: .max))
   }

@@ -35,6 +35,27 @@ struct FakeServerTests {
     }
   }
 
+  @Test(
+    "does not take it for ready when it says more than the handshake asked",
+    arguments: ["+PONG\r\n+more\r\n", "+PONG\r\n+mo"])
+  func surplusInHandshake(answer: String) async throws {
+    try await FakeServer.run(answer: { _ in .text(answer) }) { server in
+      let failure = try await check(server.url)
+      #expect(failure == .unanswered("Redis sent a reply that nothing had asked for"))
+      try await withClient(server.url) { client in
+        // It says so to whoever submits, and goes on trying.
+        let isReported = try await eventually {
+          guard case .unavailable(let reason) = try await client.execute("PING").failure(0) else {
+            return false
+          }
+          return reason.contains("nothing had asked for")
+        }
+        #expect(isReported)
+        #expect(try await !client.isReadyNow())
+      }
+    }
+  }
+
   @Test("gives up when it closes the connection at once")
   func closesAtOnce() async throws {
     try await FakeServer.run(answer: { _ in .last("") }) { server in
