@@ -58,8 +58,10 @@ struct OutageTests {
         server.pause()
         let first = try await client.begin(timeout: .milliseconds(150), "SET", "x", "1")
         let second = try await client.begin(timeout: .seconds(50), "GET", "x")
-        let failures = [try await first.get().failure(0), try await second.get().failure(0)]
-        #expect(failures == Array(repeating: .unanswered("no reply within the deadline"), count: 2))
+        #expect(try await first.get().failure(0) == .unanswered("no reply within the deadline"))
+        // On a busy machine the first may give up before the second is submitted.
+        let failure = try await second.get().failure(0)
+        #expect(failure?.isUnanswered == true || failure?.isUnavailable == true)
         #expect(try await client.execute("PING").failure(0)?.isUnavailable == true)
         server.resume()
         try await client.waitUntilReady()
