@@ -55,7 +55,7 @@ let package = Package(
       name: "Redis", dependencies: ["CHiredis", nioCore, nioPosix, logging, deque],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
-    .target(name: "WebSocket", dependencies: [nioCore], swiftSettings: settings),
+    .target(name: "WebSocket", dependencies: [nioCore, crypto], swiftSettings: settings),
     .target(
       name: "MessageBus", dependencies: ["Redis", "ConnectProtocol", nioCore, crypto, logging],
       resources: [.embedInCode("Scripts")],

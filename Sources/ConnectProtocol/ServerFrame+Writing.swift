@@ -20,26 +20,13 @@ extension ByteBuffer {
       json.offset(offset)
       json.literal("\",\"from\":\"")
       json.raw(from)
-      json.content(id: id, at: at, body: body)
-    }
-  }
-
-  /// Appends a `sent` frame: what another device of this user sent `to` someone.
-  ///
-  /// `to` and `id` must be a user name and a message id, and `body` one JSON value.
-  ///
-  /// - Returns: how many bytes were written.
-  @discardableResult
-  public mutating func writeSent(
-    offset: Offset, to: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer, at: UInt64,
-    body: UnsafeRawBufferPointer
-  ) -> Int {
-    writeJSON(atMost: 160 + to.count + id.count + body.count) { json in
-      json.literal("{\"type\":\"sent\",\"offset\":\"")
-      json.offset(offset)
-      json.literal("\",\"to\":\"")
-      json.raw(to)
-      json.content(id: id, at: at, body: body)
+      json.literal("\",\"id\":\"")
+      json.raw(id)
+      json.literal("\",\"at\":")
+      json.number(at)
+      json.literal(",\"body\":")
+      json.raw(body)
+      json.literal("}")
     }
   }
 
@@ -81,47 +68,5 @@ extension ByteBuffer {
       json.number(at)
       json.literal("}")
     }
-  }
-
-  /// Appends a `failed` frame: an accepted message could not be stored.
-  ///
-  /// `to` and `id` must be a user name and a message id; `message` is for a developer to read.
-  ///
-  /// - Returns: how many bytes were written.
-  @discardableResult
-  public mutating func writeFailed(
-    offset: Offset, to: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer, code: FailureCode,
-    message: String
-  ) -> Int {
-    let limit = 160 + to.count + id.count + JSONWriter.maximumLength(of: message)
-    return writeJSON(atMost: limit) { json in
-      json.literal("{\"type\":\"failed\",\"offset\":\"")
-      json.offset(offset)
-      json.literal("\",\"to\":\"")
-      json.raw(to)
-      json.literal("\",\"id\":\"")
-      json.raw(id)
-      json.literal("\",\"code\":\"")
-      json.plain(code.rawValue)
-      json.literal("\",\"message\":")
-      json.string(message)
-      json.literal("}")
-    }
-  }
-}
-
-extension JSONWriter {
-  /// What a `message` and a `sent` have in common, from the quote after the user's name to the end.
-  @inline(__always)
-  fileprivate mutating func content(
-    id: UnsafeRawBufferPointer, at: UInt64, body: UnsafeRawBufferPointer
-  ) {
-    literal("\",\"id\":\"")
-    raw(id)
-    literal("\",\"at\":")
-    number(at)
-    literal(",\"body\":")
-    raw(body)
-    literal("}")
   }
 }

@@ -1,3 +1,5 @@
+import Crypto
+
 /// The two computed header values of the opening handshake (RFC 6455 §4.1).
 public enum WebSocketHandshake {
   /// What the server appends to the key, so that only a WebSocket server gives the right answer.
@@ -18,6 +20,6 @@ public enum WebSocketHandshake {
   ///
   /// A client compares it with the header it received, and fails the handshake if they differ.
   public static func acceptValue(forKey key: String) -> String {
-    Base64.encode(SHA1.digest(of: Array((key + guid).utf8)))
+    Base64.encode(Array(Insecure.SHA1.hash(data: Array((key + guid).utf8))))
   }
 }
