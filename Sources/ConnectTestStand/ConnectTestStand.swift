@@ -8,7 +8,7 @@ import NIOCore
 public enum TestLimits {
   /// How long a test waits for what must come. It says only when to give up: on a busy machine the
   /// same thing takes many times as long.
-  public static let wait: Duration = .seconds(20)
+  public static let wait: Duration = .seconds(60)
 
   /// How often a condition is looked at again.
   static let poll: Duration = .milliseconds(5)

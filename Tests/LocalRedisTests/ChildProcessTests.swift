@@ -3,7 +3,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A child process", .timeLimit(.minutes(1)))
+@Suite("A child process", .timeLimit(.minutes(5)))
 struct ChildProcessTests {
   @Test("reports how it ended")
   func exitStatus() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A private redis-server", .timeLimit(.minutes(1)))
+@Suite("A private redis-server", .timeLimit(.minutes(5)))
 struct LocalRedisServerTests {
   @Test("answers once it has started, and is gone once stopped")
   func startAndStop() async throws {

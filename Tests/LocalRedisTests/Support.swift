@@ -4,7 +4,7 @@ import Synchronization
 
 /// Waits until a condition holds, and says whether it came to that.
 func eventually(
-  within duration: Duration = .seconds(10), _ condition: () -> Bool
+  within duration: Duration = .seconds(60), _ condition: () -> Bool
 ) async throws -> Bool {
   let deadline = ContinuousClock.now + duration
   while !condition() {

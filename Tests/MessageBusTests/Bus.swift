@@ -106,7 +106,7 @@ extension RedisClient {
   func waitUntilReady() async throws {
     let promise = self.eventLoop.makePromise(of: Void.self)
     self.whenReady().cascade(to: promise)
-    let timer = self.eventLoop.scheduleTask(in: .seconds(20)) { promise.fail(NeverReady()) }
+    let timer = self.eventLoop.scheduleTask(in: .seconds(60)) { promise.fail(NeverReady()) }
     defer { timer.cancel() }
     try await promise.futureResult.get()
   }
@@ -114,7 +114,7 @@ extension RedisClient {
 
 /// Waits until a condition holds, and says whether it came to that.
 func eventually(
-  within duration: Duration = .seconds(10), _ condition: () async throws -> Bool
+  within duration: Duration = .seconds(60), _ condition: () async throws -> Bool
 ) async throws -> Bool {
   let deadline = ContinuousClock.now + duration
   while try await !condition() {

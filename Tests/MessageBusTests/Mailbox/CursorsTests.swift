@@ -4,7 +4,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The cursors", .timeLimit(.minutes(1)))
+@Suite("The cursors", .timeLimit(.minutes(5)))
 struct CursorsTests {
   private func position(
     _ device: DeviceName, _ bus: isolated Bus, _ key: RedisKey

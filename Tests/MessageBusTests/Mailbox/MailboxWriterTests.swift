@@ -4,7 +4,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The mailbox writer", .timeLimit(.minutes(1)))
+@Suite("The mailbox writer", .timeLimit(.minutes(5)))
 struct MailboxWriterTests {
   private let bob = UserName("bob")!
 

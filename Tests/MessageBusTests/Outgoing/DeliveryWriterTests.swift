@@ -4,7 +4,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The writer of deliveries", .timeLimit(.minutes(1)))
+@Suite("The writer of deliveries", .timeLimit(.minutes(5)))
 struct DeliveryWriterTests {
   private let one = GatewayID("g1")!
   private let two = GatewayID("g2")!

@@ -6,7 +6,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer", .timeLimit(.minutes(1)))
+@Suite("A group's consumer", .timeLimit(.minutes(5)))
 struct GroupConsumerTests {
   private let group = "messaging"
 

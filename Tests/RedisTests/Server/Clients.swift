@@ -41,21 +41,21 @@ extension RedisClient {
   func waitUntilReady() async throws {
     let promise = self.eventLoop.makePromise(of: Void.self)
     self.whenReady().cascade(to: promise)
-    let timer = self.eventLoop.scheduleTask(in: .seconds(20)) { promise.fail(NeverReady()) }
+    let timer = self.eventLoop.scheduleTask(in: .seconds(60)) { promise.fail(NeverReady()) }
     defer { timer.cancel() }
     try await promise.futureResult.get()
   }
 
   /// The replies to one command.
   func execute(
-    timeout: TimeAmount = .seconds(20), _ words: String...
+    timeout: TimeAmount = .seconds(60), _ words: String...
   ) async throws -> RedisReplies {
     await self.execute(RedisBatch(words), timeout: timeout)
   }
 
   /// Submits one command, and returns its replies to come once it is on its way.
   func begin(
-    timeout: TimeAmount = .seconds(20), _ words: String...
+    timeout: TimeAmount = .seconds(60), _ words: String...
   ) async throws -> EventLoopFuture<RedisReplies> {
     let batch = RedisBatch(words)
     return try await self.eventLoop.submit {
@@ -73,7 +73,7 @@ extension RedisClient {
 
 /// Waits until a condition holds, and says whether it came to that.
 func eventually(
-  within duration: Duration = .seconds(10), _ condition: () async throws -> Bool
+  within duration: Duration = .seconds(60), _ condition: () async throws -> Bool
 ) async throws -> Bool {
   let deadline = ContinuousClock.now + duration
   while try await !condition() {

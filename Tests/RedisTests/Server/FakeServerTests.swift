@@ -5,7 +5,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("Of a server that is no Redis, a client", .timeLimit(.minutes(1)))
+@Suite("Of a server that is no Redis, a client", .timeLimit(.minutes(5)))
 struct FakeServerTests {
   private static let pong = "+PONG\r\n"
 

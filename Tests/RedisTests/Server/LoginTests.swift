@@ -7,7 +7,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("At login, Redis", .timeLimit(.minutes(1)))
+@Suite("At login, Redis", .timeLimit(.minutes(5)))
 struct LoginTests {
   private func check(_ url: String) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
