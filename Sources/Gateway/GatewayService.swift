@@ -38,10 +38,10 @@ public final class GatewayService: Service {
     var loops: [GatewayLoop] = []
     for eventLoop in group.makeIterator() {
       loops.append(
-        try await eventLoop.submit { [directory, logger] in
+        try await eventLoop.submit { [directory, readiness, logger] in
           GatewayLoop(
             eventLoop: eventLoop, configuration: configuration, directory: directory,
-            clients: clients, logger: logger)
+            readiness: readiness, clients: clients, logger: logger)
         }.get())
     }
     self.loops = loops

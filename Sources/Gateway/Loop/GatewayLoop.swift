@@ -27,6 +27,7 @@ final class GatewayLoop: @unchecked Sendable {
 
   private let isolated: NIOIsolatedEventLoop
   private let directory: ConnectionDirectory
+  private let readiness: Readiness
   private let logger: Logger
   private let clock: ConnectionClock
   private var second: Scheduled<Void>?
@@ -38,12 +39,14 @@ final class GatewayLoop: @unchecked Sendable {
 
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
-    directory: ConnectionDirectory, clients: any RedisClientFactory, logger: Logger
+    directory: ConnectionDirectory, readiness: Readiness, clients: any RedisClientFactory,
+    logger: Logger
   ) {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
     self.configuration = configuration
     self.directory = directory
+    self.readiness = readiness
     self.logger = logger
     self.client = clients.makeClient(on: eventLoop)
     self.pages = PageReader(client: self.client)
@@ -64,7 +67,9 @@ final class GatewayLoop: @unchecked Sendable {
   /// Whether one more connection may be opened now.
   func admit() throws(Refusal) {
     if self.isDraining { throw Refusal(.draining, "this gateway is stopping; connect again") }
-    guard self.client.isReady else {
+    // A session that is registered before the gateway's stream exists is taken for stale by the first
+    // message that is pushed to it.
+    guard self.client.isReady, self.readiness.isReady else {
       throw Refusal(.unavailable, "this gateway cannot reach its Redis; try again")
     }
     guard self.directory.count < self.configuration.maximumConnections else {
