@@ -23,6 +23,9 @@ public enum BusLimits {
   /// How long one blocking read waits for entries.
   public static let blockMilliseconds: Int64 = 5_000
 
+  /// How often a consumer looks for pending entries that went astray; see `GroupConsumer+Run`.
+  public static let claimMilliseconds: Int64 = 10_000
+
   /// What a consumer has finished is acknowledged after this time at the latest …
   public static let acknowledgeMilliseconds: Int64 = 100
 

@@ -44,7 +44,7 @@ public final class MessagingService: Service {
   /// Whether messages can be processed: connected to the bus, and not stopping.
   public func isReady() async -> Bool {
     guard !self.isStopping.load(ordering: .relaxed) else { return false }
-    for client in self.clients {
+    for client in self.clients + self.readers {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
         return false
       }

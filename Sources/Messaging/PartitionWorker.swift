@@ -54,19 +54,21 @@ actor PartitionWorker {
   private func process(_ entries: [StreamEntry]) async throws(RedisError) {
     var items: [MailboxWriter.Item] = []
     items.reserveCapacity(entries.count)
+    var unreadable: [StreamEntry] = []
     for entry in entries {
       if let envelope = entry.payload.flatMap(Envelope.init), envelope.recipient != nil {
         items.append(MailboxWriter.Item(offset: entry.offset, envelope: envelope))
       } else {
-        try await self.deadLetters.add(entry)
+        unreadable.append(entry)
       }
     }
-    guard !items.isEmpty else { return }
-    let stored = try await self.mailboxes.store(items)
+    let stored = items.isEmpty ? [] : try await self.mailboxes.store(items)
+    try await self.push(stored)
+    // Last: what fails before makes the batch come again, and dead letters are not recognised.
+    for entry in unreadable { try await self.deadLetters.add(entry) }
     for outcome in stored {
       for (item, reason) in outcome.refused { try await self.deadLetters.add(item, reason: reason) }
     }
-    try await self.push(stored)
   }
 
   /// Pushes what was stored to the gateways that hold the recipients' devices.

@@ -39,7 +39,7 @@ enum RedisStartup {
       do throws(RedisError) {
         return try await clients.check(on: eventLoop)
       } catch {
-        if case .server(let reply) = error, !["LOADING", "MASTERDOWN"].contains(reply.code) {
+        if case .server(let reply) = error, ["WRONGPASS", "NOAUTH", "NOPERM"].contains(reply.code) {
           throw Failure(
             .refused, "\(url): \(reply.message); check user and password in --redis-url")
         }

@@ -48,11 +48,9 @@ extension ConnectionHandler {
     guard let code = error.code else {
       return self.close(.invalidPayload, "a text message must be UTF-8")
     }
-    if let id = error.messageID {
-      self.reject(id, code, error.message)
-    } else {
-      self.writeText { _ = $0.writeError(code: code, message: error.message) }
-    }
+    // A send that names nobody is a person's slip of the pen, not a client that makes no sense.
+    if let id = error.messageID { return self.reject(id, code, error.message) }
+    self.writeText { _ = $0.writeError(code: code, message: error.message) }
     if self.session.badFrame() {
       self.close(.policyViolation, "too many frames made no sense")
     }

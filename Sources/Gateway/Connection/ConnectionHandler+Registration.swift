@@ -5,7 +5,7 @@ import Redis
 
 /// How a connection enters and leaves the registry.
 extension ConnectionHandler {
-  var registered: Session {
+  var ownSession: Session {
     Session(device: self.device.text, gateway: self.loop.configuration.id, connection: self.id)
   }
 
@@ -18,17 +18,17 @@ extension ConnectionHandler {
     let keys = self.loop.configuration.keys
     var batch = RedisBatch()
     Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
-    SessionRegistry.register(self.registered, in: self.sessionKey, to: &batch)
+    SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.context != nil else {
         // It has ended meanwhile, perhaps before the registration was sent.
-        return self.loop.client.removeSessions([(self.registered, of: self.sessionKey)])
+        return self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
       }
       do throws(RedisError) {
         try replies.check()
         let position = try Cursors.position(replies, at: 0)
-        let replaced = try SessionRegistry.replaced(by: self.registered, replies, at: 1)
-        self.registered(at: position, replacing: replaced)
+        let replaced = try SessionRegistry.holder(of: self.ownSession, replies, at: 1)
+        self.welcome(at: position, replacing: replaced)
       } catch {
         self.loop.noteRejection(error)
         self.close(.tryAgainLater, "the session could not be registered")
@@ -36,7 +36,7 @@ extension ConnectionHandler {
     }
   }
 
-  private func registered(at position: Cursors.Position, replacing replaced: Session?) {
+  private func welcome(at position: Cursors.Position, replacing replaced: Session?) {
     guard self.session.opened() else { return }
     let start = self.since ?? position.acked
     self.storedCursor = position.acked
@@ -59,15 +59,25 @@ extension ConnectionHandler {
     self.serveFrames()
   }
 
-  /// The registry was lost: enter it again, and read the mailbox, since pushes went nowhere.
+  /// Makes sure that the registry still says we hold the device, and reads the mailbox, since pushes
+  /// may have gone nowhere.
+  ///
+  /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a
+  /// gateway that was paused for gone. One that names another connection is newer than we are.
   func registerAgain() {
     guard self.session.isOpen else { return }
     var batch = RedisBatch()
-    SessionRegistry.register(self.registered, in: self.sessionKey, to: &batch)
+    SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
     self.loop.client.submit(batch) { replies in
-      // This loop's way to Redis may come back later than the one that found the registry lost.
-      self.needsRegistration = (try? replies.check()) == nil
-      if self.needsRegistration, self.session.isOpen { self.loop.retryLater(self) }
+      guard self.session.isOpen else { return }
+      let holder = try? SessionRegistry.holder(of: self.ownSession, replies, at: 1)
+      if let holder {
+        self.needsRegistration = false
+        guard holder == self.ownSession else { return self.replaced() }
+      } else if self.needsRegistration {
+        // This loop's way to Redis may come back later than the one that found the registry lost.
+        self.loop.retryLater(self)
+      }
       self.delivery.checkPosition()
       self.requestPage()
     }
@@ -80,6 +90,6 @@ extension ConnectionHandler {
   func deregister() {
     self.loop.remove(self)
     self.loop.storeCursorLater(self)
-    self.loop.client.removeSessions([(self.registered, of: self.sessionKey)])
+    self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
   }
 }

@@ -179,8 +179,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {
     case .ping:
       self.write { $0.writeWebSocketFrame(.ping) { _ in } }
-      self.delivery.checkPosition()
-      self.requestPage()
+      self.registerAgain()
     case .close(let code):
       let reason = code == .tokenExpired ? "the token has expired" : "nothing came for two periods"
       self.close(code, reason)

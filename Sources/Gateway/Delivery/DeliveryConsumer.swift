@@ -30,7 +30,8 @@ actor DeliveryConsumer {
     self.directory = directory
     self.stream = loop.configuration.keys.outgoing(loop.configuration.id)
     self.consumer = GroupConsumer(
-      stream: self.stream, group: "gateway", name: "gateway", reader: reader, client: loop.client)
+      stream: self.stream, group: "gateway", name: "gateway", reader: reader, client: loop.client,
+      timeToLiveSeconds: BusLimits.gatewayTimeToLiveSeconds)
     self.logger = logger
   }
 
@@ -39,7 +40,7 @@ actor DeliveryConsumer {
   /// - Parameter onReady: called each time the stream is known to exist.
   func run(onReady: @escaping @Sendable () -> Void) async {
     await self.consumer.run(logger: self.logger) { wasCreated throws(RedisError) in
-      try await self.started(wasCreated: wasCreated)
+      self.started(wasCreated: wasCreated)
       onReady()
     } handle: { entries throws(RedisError) in
       self.deliver(entries)
@@ -47,11 +48,7 @@ actor DeliveryConsumer {
   }
 
   /// A stream that had to be made anew: messaging took this gateway for gone, and forgot its sessions.
-  private func started(wasCreated: Bool) async throws(RedisError) {
-    var batch = RedisBatch()
-    batch.append(
-      key: self.stream, "EXPIRE", "\(self.stream)", "\(BusLimits.gatewayTimeToLiveSeconds)")
-    try await self.loop.client.execute(batch).check()
+  private func started(wasCreated: Bool) {
     guard wasCreated else { return }
     for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
   }

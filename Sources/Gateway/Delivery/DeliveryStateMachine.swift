@@ -129,6 +129,8 @@ struct DeliveryStateMachine {
   mutating func pageEnded(entries: Int, isComplete: Bool) -> PageAction {
     guard case .paging(let maximum, let missed) = self.state else { return .none }
     guard isComplete else {
+      // What was read and not written is read again: less at a time, then.
+      self.pageEntries = max(GatewayLimits.smallestPageEntries, self.pageEntries / 2)
       self.state = .behind
       return .none
     }

@@ -9,8 +9,8 @@ import Redis
 /// A connection, its publishing and its replies all happen on one loop, so a message crosses no
 /// thread between the socket and Redis.
 ///
-/// Unchecked: made before its loop is used, and touched on that loop only, which the hot entries
-/// check in debug builds through NIO.
+/// Unchecked: made on its loop and touched on that loop only: by the handlers of its channels, by
+/// replies of its client, and through `eventLoop.execute`.
 final class GatewayLoop: @unchecked Sendable {
   /// Whose result it is.
   enum PublishToken {
@@ -102,7 +102,13 @@ final class GatewayLoop: @unchecked Sendable {
     self.client.submit(batch) { _ in }
   }
 
-  func registerAgain() { self.clock.forEach { $0.registerAgain() } }
+  /// Messaging took this gateway for gone: enter all its sessions again.
+  func registerAgain() {
+    self.clock.forEach { connection in
+      connection.needsRegistration = true
+      connection.registerAgain()
+    }
+  }
 
   // MARK: Later, once for many
 

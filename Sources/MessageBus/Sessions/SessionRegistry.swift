@@ -59,9 +59,15 @@ public enum SessionRegistry {
     batch.append(key: key, "HSET", "\(key)", session.device, session.value)
   }
 
-  /// Reads who held the device before.
-  public static func replaced(
-    by session: Session, _ replies: RedisReplies, at index: Int
+  /// Appends two commands: that `session` holds the device if nobody does, and who does.
+  public static func renew(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
+    batch.append(key: key, "HSETNX", "\(key)", session.device, session.value)
+    batch.append(key: key, "HGET", "\(key)", session.device)
+  }
+
+  /// Reads who holds, or held, the device of `session`.
+  public static func holder(
+    of session: Session, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Session? {
     var cursor = try replies.cursor(index)
     return try cursor.string().flatMap { Session(device: session.device, value: $0) }

@@ -1,4 +1,5 @@
 import Logging
+import NIOCore
 import Redis
 
 extension GroupConsumer {
@@ -32,12 +33,7 @@ extension GroupConsumer {
         try await started(wasCreated)
         try await self.handlePending(handle)
         backoff.reset()
-        while !Task.isCancelled {
-          let entries = try await self.read()
-          guard !entries.isEmpty else { continue }
-          try await handle(entries)
-          self.finish(entries)
-        }
+        try await self.handleNew(handle)
       } catch {
         if Task.isCancelled { break }
         self.log(error, to: logger)
@@ -46,6 +42,27 @@ extension GroupConsumer {
     }
     // Best effort: whoever comes next recognises what it has to repeat.
     try? await self.acknowledgeFinished()
+  }
+
+  /// Handles what comes, and looks from time to time for entries that went astray: a read that Redis
+  /// still serves to a connection of ours that is dead takes entries which nobody sees.
+  ///
+  /// Then what was just read is not handled by itself: it is pending, too, and comes in its order.
+  private func handleNew(
+    _ handle: ([StreamEntry]) async throws(RedisError) -> Void
+  ) async throws(RedisError) {
+    var nextClaim = NIODeadline.now() + .milliseconds(BusLimits.claimMilliseconds)
+    while !Task.isCancelled {
+      let entries = try await self.read()
+      if NIODeadline.now() >= nextClaim {
+        try await self.acknowledgeFinished()
+        try await self.handlePending(handle)
+        nextClaim = .now() + .milliseconds(BusLimits.claimMilliseconds)
+      } else if !entries.isEmpty {
+        try await handle(entries)
+        self.finish(entries)
+      }
+    }
   }
 
   private func handlePending(

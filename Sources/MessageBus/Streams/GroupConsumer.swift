@@ -19,21 +19,24 @@ public final class GroupConsumer {
   let client: any RedisClient
   private let name: String
   private let reader: any RedisClient
+  private let timeToLiveSeconds: Int?
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
 
   /// - Parameters:
   ///   - reader: only this consumer's; closing it ends a read that waits.
   ///   - client: for everything that does not block.
+  ///   - timeToLiveSeconds: when the stream vanishes unless somebody extends it; nil for never.
   public init(
     stream: RedisKey, group: String, name: String, reader: any RedisClient,
-    client: any RedisClient
+    client: any RedisClient, timeToLiveSeconds: Int? = nil
   ) {
     self.stream = stream
     self.group = group
     self.name = name
     self.reader = reader
     self.client = client
+    self.timeToLiveSeconds = timeToLiveSeconds
   }
 
   /// Creates the stream and the group if they are not there.
@@ -42,8 +45,13 @@ public final class GroupConsumer {
   public func createGroup() async throws(RedisError) -> Bool {
     var batch = RedisBatch()
     batch.createGroup(self.group, on: self.stream)
+    if let seconds = self.timeToLiveSeconds {
+      // At once: should we die now, a stream that nobody reads must not stay.
+      batch.append(key: self.stream, "EXPIRE", "\(self.stream)", "\(seconds)")
+    }
+    let replies = await self.client.execute(batch)
     do throws(RedisError) {
-      try await self.client.execute(batch).check()
+      _ = try replies.cursor(0)
       return true
     } catch .server(let error) where error.code == "BUSYGROUP" || error.code == "OOM" {
       // A Redis that is full refuses even to look whether the group is there. Reading will tell.

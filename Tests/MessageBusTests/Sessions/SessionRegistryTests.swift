@@ -20,7 +20,7 @@ struct SessionRegistryTests {
     SessionRegistry.register(session, in: key, to: &batch)
     let replies = await bus.client.execute(batch)
     try replies.check()
-    return try SessionRegistry.replaced(by: session, replies, at: 0)
+    return try SessionRegistry.holder(of: session, replies, at: 0)
   }
 
   private func sessions(_ bus: isolated Bus, _ key: RedisKey) async throws -> Set<Session> {
