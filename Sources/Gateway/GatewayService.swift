@@ -66,7 +66,12 @@ public final class GatewayService: Service {
   ///
   /// - Throws: when the port cannot be listened on.
   public func run() async throws {
-    let listener = try await self.listen()
+    let listener: any Channel
+    do {
+      listener = try await self.listen()
+    } catch {
+      throw CannotListen(host: self.configuration.host, port: self.configuration.port, error)
+    }
     self.listening.withLockedValue { $0 = listener.localAddress }
     self.logger.notice(
       "gateway.listening", metadata: ["address": "\(listener.localAddress.map { "\($0)" } ?? "-")"])

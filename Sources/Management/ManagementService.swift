@@ -30,8 +30,19 @@ public final class ManagementService: Service {
   ///
   /// - Throws: when the port cannot be listened on.
   public func run() async throws {
+    let listener: any Channel
+    do {
+      listener = try await self.listen()
+    } catch {
+      throw CannotListen(host: self.host, port: self.port, error)
+    }
+    try? await gracefulShutdown()
+    try? await listener.close()
+  }
+
+  private func listen() async throws -> any Channel {
     let isReady = self.isReady
-    let listener = try await ServerBootstrap(group: self.group)
+    return try await ServerBootstrap(group: self.group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -50,8 +61,6 @@ public final class ManagementService: Service {
       }
       .bind(host: self.host, port: self.port)
       .get()
-    try? await gracefulShutdown()
-    try? await listener.close()
   }
 
   private static func response(

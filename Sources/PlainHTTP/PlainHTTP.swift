@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 
@@ -17,6 +18,17 @@ package struct PlainHTTPLimits: Sendable {
 
   /// The defaults.
   package init() {}
+}
+
+/// A port that could not be listened on, in a sentence that says what to do.
+package struct CannotListen: Error, CustomStringConvertible {
+  package let description: String
+
+  package init(host: String, port: Int, _ error: any Error) {
+    let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+    self.description =
+      "cannot listen on \(host):\(port): \(reason); end what is there, or choose another port"
+  }
 }
 
 /// An answer.

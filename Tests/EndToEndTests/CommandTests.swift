@@ -30,6 +30,10 @@ struct CommandTests {
       (["messaging", "--log-format", "xml"], "--log-format"),
       (["dev", "--gateways", "0"], "--gateways"),
       (["dev", "--data", "/tmp", "--redis-url", "redis://localhost"], "--data"),
+      (["dev", "--data", ""], "--data"),
+      (["dev", "--data", "/dev/null"], "--data"),
+      (["gateway", "--allowed-origins", "app.example.com"], "--allowed-origins"),
+      (["gateway", "--allowed-origins", "https://app.example.com/"], "--allowed-origins"),
       (["token", "no spaces please"], "user name"),
       (["token", "alice", "--ttl", "1 hour"], "--ttl"),
     ])

@@ -56,6 +56,10 @@ struct DevStand {
   func run() async throws(Failure) {
     if let url = self.plan.redisURL { return try await self.serve(url, redis: "\(url)") }
     var options = LocalRedisServer.Options()
+    let lock = try self.plan.dataDirectory.map { directory throws(Failure) in
+      try DirectoryLock(directory)
+    }
+    defer { withExtendedLifetime(lock) {} }
     if let directory = self.plan.dataDirectory {
       options.persistence = .appendOnly(directory: directory, fsync: .everySecond)
     }

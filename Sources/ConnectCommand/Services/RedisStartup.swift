@@ -39,9 +39,17 @@ enum RedisStartup {
       do throws(RedisError) {
         return try await clients.check(on: eventLoop)
       } catch {
-        if case .server(let reply) = error, ["WRONGPASS", "NOAUTH", "NOPERM"].contains(reply.code) {
-          throw Failure(
-            .refused, "\(url): \(reply.message); check user and password in --redis-url")
+        if case .server(let reply) = error {
+          switch reply.code {
+          case "WRONGPASS", "NOAUTH", "NOPERM":
+            throw Failure(
+              .refused, "\(url): \(reply.message); check the user and password of --redis-url")
+          case "LOADING", "MASTERDOWN":
+            break
+          default:
+            // A database that does not exist, say: no waiting mends it.
+            throw Failure.usage("\(url): \(reply.message); check --redis-url")
+          }
         }
         guard NIODeadline.now() < deadline else {
           throw Failure(

@@ -17,11 +17,6 @@ enum ServiceRunner {
     configuration.maximumGracefulShutdownDuration = .seconds(Self.stopSeconds)
     do {
       try await ServiceGroup(configuration: configuration).run()
-    } catch let error as IOError {
-      throw Failure(
-        .running,
-        "cannot listen: \(String(cString: strerror(error.errnoCode))); is something else there? "
-          + "choose another port")
     } catch {
       throw Failure(.running, "\(error)")
     }

@@ -9,7 +9,10 @@ struct BusOptions: ParsableArguments {
     help: ArgumentHelp(
       "Where Redis is: redis://[user[:password]@]host[:port][/database].",
       discussion:
-        "Default: redis://127.0.0.1:6379. A password is better given as CONNECT_REDIS_URL.",
+        """
+        Default: redis://127.0.0.1:6379; `connect dev` starts one of its own. A password is better \
+        given as CONNECT_REDIS_URL.
+        """,
       valueName: "url"))
   var redisURL: String?
 
@@ -48,8 +51,8 @@ struct AuthOptions: ParsableArguments {
     help: ArgumentHelp(
       "File with the secret of HS256 tokens, at least \(Authenticator.minimumSecretBytes) bytes.",
       discussion: """
-        Or the secret itself in CONNECT_AUTH_SECRET. For development, when neither is given: the \
-        secret that `connect dev` made.
+        Or the secret itself in CONNECT_AUTH_SECRET. Only the commands for development do without: \
+        they use the one that `connect dev` made.
         """,
       valueName: "path"))
   var authSecretFile: String?

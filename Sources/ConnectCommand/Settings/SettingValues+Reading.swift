@@ -79,8 +79,14 @@ extension SettingValues {
   func gateway(
     listen: ListenAddress, id: GatewayID, keys: Keys, demo: Bool
   ) throws(Failure) -> GatewayConfiguration {
-    let origins = (self.text(.allowedOrigins) ?? "").split(separator: ",")
-      .map { $0.trimmingCharacters(in: .whitespaces) }
+    let origins =
+      try self.value(
+        .allowedOrigins,
+        expected: "a list of origins as browsers send them: https://app.example.com"
+      ) { text -> [String]? in
+        let origins = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        return origins.allSatisfy(Self.isOrigin) ? origins : nil
+      } ?? []
     var configuration = GatewayConfiguration(
       host: listen.host, port: listen.port, id: id, keys: keys, allowedOrigins: Set(origins),
       servesDemoPage: demo)
@@ -113,5 +119,13 @@ extension SettingValues {
       handler.logLevel = level
       return handler
     }
+  }
+
+  /// Whether a text can equal an Origin header: a scheme and a host in lower case, perhaps a port, and
+  /// no path, not even a slash.
+  private static func isOrigin(_ text: String) -> Bool {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    return parts.count == 3 && parts[0].hasSuffix(":") && parts[0].count > 1 && parts[1].isEmpty
+      && !parts[2].isEmpty && text == text.lowercased()
   }
 }

@@ -81,6 +81,32 @@ struct RecoveryTests {
     }
   }
 
+  @Test("when its entry in the registry was lost, which comes back within a ping period")
+  func lostEntry() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.pingSeconds = 1 }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      let entry = try await stand.session("bob")
+      try await stand.redis("DEL", "\(stand.keys.session(UserName("bob")!))")
+      try await eventually("bob's session is back") { try await stand.session("bob") == entry }
+      try await bob.expectOpen()
+    }
+  }
+
+  @Test("but not on a connection that the registry says was replaced by a newer one")
+  func foreignEntry() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.pingSeconds = 1 }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      let key = "\(stand.keys.session(UserName("bob")!))"
+      try await stand.redis("HSET", key, "default", "another-gateway/1")
+      _ = try await bob.expectClose(4002)
+      #expect(try await stand.session("bob") == "another-gateway/1", "the newer keeps its entry")
+    }
+  }
+
   @Test("when messaging was away in between")
   func messagingAway() async throws {
     try await TestStand.with(self.options(gateways: 2)) { stand in
