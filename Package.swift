@@ -79,7 +79,7 @@ let package = Package(
     .target(
       name: "ConnectClient",
       dependencies: [
-        "ConnectProtocol", "WebSocket", nioCore, nioPosix, nioHTTP1, nioWebSocket, logging, deque,
+        "ConnectProtocol", "WebSocket", nioCore, nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
@@ -96,7 +96,7 @@ let package = Package(
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
         "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging,
-        histogram, jwtKit, nioCore, nioPosix,
+        histogram, nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

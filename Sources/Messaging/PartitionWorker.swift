@@ -56,8 +56,10 @@ actor PartitionWorker {
     items.reserveCapacity(entries.count)
     var unreadable: [StreamEntry] = []
     for entry in entries {
-      if let envelope = entry.payload.flatMap(Envelope.init), envelope.recipient != nil {
-        items.append(MailboxWriter.Item(offset: entry.offset, envelope: envelope))
+      if let envelope = entry.payload.flatMap(Envelope.init),
+        let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
+      {
+        items.append(item)
       } else {
         unreadable.append(entry)
       }

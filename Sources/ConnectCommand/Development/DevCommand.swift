@@ -1,15 +1,4 @@
 import ArgumentParser
-import ConnectProtocol
-import Foundation
-import Gateway
-import LocalRedis
-import Logging
-import MessageBus
-import Messaging
-import NIOCore
-import NIOPosix
-import Redis
-import ServiceLifecycle
 
 struct DevCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

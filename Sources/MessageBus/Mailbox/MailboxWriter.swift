@@ -18,10 +18,15 @@ public final class MailboxWriter {
     /// What it is.
     public let envelope: Envelope
 
-    /// An entry as it was read from the bus.
-    public init(offset: Offset, envelope: Envelope) {
+    /// Whose mailbox it goes to.
+    public let recipient: UserName
+
+    /// An entry as it was read from the bus. Nil if it names no recipient.
+    public init?(offset: Offset, envelope: Envelope) {
+      guard let recipient = envelope.recipient else { return nil }
       self.offset = offset
       self.envelope = envelope
+      self.recipient = recipient
     }
   }
 
@@ -112,12 +117,11 @@ public final class MailboxWriter {
     var groups: [Group] = []
     var places: [UserName: Int] = [:]
     for item in items {
-      guard let recipient = item.envelope.recipient else { continue }
-      if let place = places[recipient] {
+      if let place = places[item.recipient] {
         groups[place].items.append(item)
       } else {
-        places[recipient] = groups.count
-        groups.append(Group(recipient: recipient, items: [item]))
+        places[item.recipient] = groups.count
+        groups.append(Group(recipient: item.recipient, items: [item]))
       }
     }
     return groups

@@ -14,7 +14,7 @@ struct MailboxWriterTests {
   ) -> MailboxWriter.Item {
     MailboxWriter.Item(
       offset: at,
-      envelope: Envelope.Draft.message(from: from, to: to, id: id, flags: flags).envelope)
+      envelope: Envelope.Draft.message(from: from, to: to, id: id, flags: flags).envelope)!
   }
 
   private func items(_ numbers: some Sequence<Int>, to: String = "bob") -> [MailboxWriter.Item] {
