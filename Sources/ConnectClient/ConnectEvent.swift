@@ -13,6 +13,8 @@ public enum ConnectEvent: Hashable, Sendable {
   case message(IncomingMessage)
   /// A device has acked messages that were sent with `receipt`.
   case delivered(ServerFrame.Delivered)
+  /// A message that the server had taken could not be stored after all.
+  case failed(ServerFrame.Failed)
   /// The server has taken a message.
   case accepted(id: MessageID, offset: Offset)
   /// The server has not taken a message. With `isFinal` it never will; else it is sent again.
@@ -27,6 +29,7 @@ public enum ConnectEvent: Hashable, Sendable {
     switch self {
     case .message(let message): message.offset
     case .delivered(let delivered): delivered.offset
+    case .failed(let failed): failed.offset
     default: nil
     }
   }

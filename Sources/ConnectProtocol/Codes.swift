@@ -50,6 +50,14 @@ public enum FailureCode: String, CaseIterable, Sendable {
   case mailboxFull = "mailbox_full"
   /// The message went to the dead letters.
   case unprocessable
+
+  /// What it means, for a developer to read.
+  public var explanation: String {
+    switch self {
+    case .mailboxFull: "the recipient's mailbox is full"
+    case .unprocessable: "the message could not be processed; it was set aside for the operator"
+    }
+  }
 }
 
 /// Why an upgrade, or another HTTP request, was refused: the `code` of the one-line JSON body.

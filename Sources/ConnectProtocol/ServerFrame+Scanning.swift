@@ -17,13 +17,15 @@ extension ServerFrame {
     case "message": return .message(try fields.asMessage())
     case "accepted": return try fields.asAccepted()
     case "delivered": return .delivered(try fields.asDelivered())
+    case "failed": return .failed(try fields.asFailed())
     case "rejected": return .rejected(try fields.asRejected())
     case "welcome": return .welcome(try fields.asWelcome())
     case "live": return .live(try FrameField("offset", fields.offset).offset())
     case "pong": return .pong(id: try FrameField("id", fields.id).optionalString()?.text)
     case "goodbye": return try fields.asGoodbye()
     case "error": return try fields.asError()
-    default: return .unknown(type: type.text)
+    default:
+      return .unknown(type: type.text, offset: try? FrameField("offset", fields.offset).offset())
     }
   }
 
@@ -32,6 +34,7 @@ extension ServerFrame {
     var type: JSONToken?
     var offset: JSONToken?
     var from: JSONToken?
+    var to: JSONToken?
     var id: JSONToken?
     var at: JSONToken?
     var body: JSONToken?
@@ -59,6 +62,7 @@ extension ServerFrame {
         case "type": type = value
         case "offset": offset = value
         case "from": from = value
+        case "to": to = value
         case "id": id = value
         case "at": at = value
         case "body": body = value
@@ -104,6 +108,15 @@ extension ServerFrame {
         device: try FrameField("device", device).device(),
         ids: try FrameField("ids", ids).messageIDs(),
         at: try FrameField("at", at).number())
+    }
+
+    func asFailed() throws(FrameError) -> Failed {
+      Failed(
+        offset: try FrameField("offset", offset).offset(),
+        to: try FrameField("to", to).user(),
+        id: try FrameField("id", id).messageID(),
+        code: try FrameField("code", code).string().text,
+        message: try FrameField("message", message).string().text)
     }
 
     func asRejected() throws(FrameError) -> Rejected {

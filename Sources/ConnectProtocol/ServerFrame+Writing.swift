@@ -69,4 +69,29 @@ extension ByteBuffer {
       json.literal("}")
     }
   }
+
+  /// Appends a `failed` frame: an accepted message could not be stored.
+  ///
+  /// `to` and `id` must be a user name and a message id.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeFailed(
+    offset: Offset, to: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer, code: FailureCode
+  ) -> Int {
+    let limit = 160 + to.count + id.count + JSONWriter.maximumLength(of: code.explanation)
+    return writeJSON(atMost: limit) { json in
+      json.literal("{\"type\":\"failed\",\"offset\":\"")
+      json.offset(offset)
+      json.literal("\",\"to\":\"")
+      json.raw(to)
+      json.literal("\",\"id\":\"")
+      json.raw(id)
+      json.literal("\",\"code\":\"")
+      json.plain(code.rawValue)
+      json.literal("\",\"message\":")
+      json.string(code.explanation)
+      json.literal("}")
+    }
+  }
 }

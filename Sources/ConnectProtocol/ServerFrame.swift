@@ -18,8 +18,11 @@ public enum ServerFrame: Hashable, Sendable {
   case goodbye(code: UInt16, reconnectAfterMilliseconds: Int)
   /// A frame made no sense to the server; see `RejectionCode`.
   case error(code: String, message: String)
-  /// A frame of a newer server: to be ignored.
-  case unknown(type: String)
+  /// A message that was accepted could not be stored.
+  case failed(Failed)
+  /// A frame of a newer server: to be ignored. With an offset it is an entry of the mailbox, and
+  /// acked like any other.
+  case unknown(type: String, offset: Offset?)
 }
 
 extension ServerFrame {
@@ -118,6 +121,29 @@ extension ServerFrame {
       self.device = device
       self.ids = ids
       self.at = at
+    }
+  }
+
+  /// An accepted message that did not reach its recipient.
+  public struct Failed: Hashable, Sendable {
+    /// Its place in the sender's mailbox.
+    public var offset: Offset
+    /// Whom the message was for.
+    public var to: UserName
+    /// The message.
+    public var id: MessageID
+    /// A `FailureCode`, or what a newer server says.
+    public var code: String
+    /// What it means, for a developer to read.
+    public var message: String
+
+    /// A failure with everything chosen.
+    public init(offset: Offset, to: UserName, id: MessageID, code: String, message: String) {
+      self.offset = offset
+      self.to = to
+      self.id = id
+      self.code = code
+      self.message = message
     }
   }
 

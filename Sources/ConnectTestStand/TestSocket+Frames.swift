@@ -212,7 +212,8 @@ public struct ReceivedFrame: Sendable {
     case .pong: "pong"
     case .goodbye: "goodbye"
     case .error: "error"
-    case .unknown(let type): type
+    case .unknown(let type, _): type
+    case .failed: "failed"
     }
   }
 

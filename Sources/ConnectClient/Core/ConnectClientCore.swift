@@ -216,6 +216,9 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     case .delivered(let delivered):
       guard self.inbox.receive(delivered.offset) else { return }
       self.tell(.delivered(delivered))
+    case .failed(let failed):
+      guard self.inbox.receive(failed.offset) else { return }
+      self.tell(.failed(failed))
     case .accepted(let id, let offset):
       self.rejections.reset()
       guard self.queue.settled(id) else { return }

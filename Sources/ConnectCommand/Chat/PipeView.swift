@@ -86,6 +86,9 @@ enum ConnectionLine {
       return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"
     case .error(let code, let message):
       return "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
+    case .failed(let failed):
+      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
+      return "not delivered to \(failed.to): \(reason)"
     case .disconnected(_, nil), .live, .message, .delivered, .accepted, .rejected:
       return nil
     }

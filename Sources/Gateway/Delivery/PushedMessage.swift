@@ -28,6 +28,12 @@ extension ByteBuffer {
           _ = buffer.writeDelivered(
             offset: entry.offset, by: envelope.from(in: raw), device: envelope.id(in: raw),
             idsJSON: envelope.body(in: raw), at: entry.sentAtMilliseconds)
+        case .failed:
+          _ = buffer.writeFailed(
+            offset: entry.offset, to: envelope.from(in: raw), id: envelope.id(in: raw),
+            // A code of a newer messaging is at least a failure.
+            code: FailureCode(rawValue: String(decoding: envelope.body(in: raw), as: UTF8.self))
+              ?? .unprocessable)
         }
       }
     }

@@ -25,6 +25,15 @@ extension Envelope {
       Draft(kind: .delivered, flags: [], from: by, to: to, id: device.text, body: idsJSON)
     }
 
+    /// What tells `to` that its message `id`, which was accepted, did not reach `recipient`.
+    ///
+    /// `code` must be a `FailureCode`, and outlive the draft.
+    public static func failed(
+      recipient: UserName, to: UserName, id: String, code: UnsafeRawBufferPointer
+    ) -> Draft {
+      Draft(kind: .failed, flags: [], from: recipient, to: to, id: id, body: code)
+    }
+
     var byteCount: Int {
       Envelope.headerBytes + self.from.text.utf8.count + self.to.text.utf8.count
         + self.id.utf8.count + self.body.count

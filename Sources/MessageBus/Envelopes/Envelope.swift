@@ -22,6 +22,9 @@ public struct Envelope: Sendable {
     case message = 1
     /// A receipt to the sender: `from` is who acked, `id` the device, `body` a JSON array of ids.
     case delivered = 2
+    /// A message of `to` that was accepted could not be stored: `from` is its recipient, `id` the
+    /// message, `body` a `FailureCode`.
+    case failed = 3
   }
 
   /// What is to be observed with the entry.
