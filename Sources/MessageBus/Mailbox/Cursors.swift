@@ -3,7 +3,10 @@ import Redis
 
 /// How far each device of a user has acked: one hash per user, a field per device.
 ///
-/// Written late, a cursor only causes a replay that the client recognises.
+/// A field's value is `<offset> <seconds>`: the last acked offset, and when the device was last
+/// seen, in seconds since 1970. Written late, a cursor only causes a replay that the client
+/// recognises. A device that has a field holds back the trimming of what it has not acked, until it
+/// was not seen for the retention; see `Scripts/trim_mailbox.lua`.
 public enum Cursors {
   /// Holds the highest offset that retention has removed. No device is named so: names have no `!`.
   static let removedField = "!removed"
@@ -14,6 +17,9 @@ public enum Cursors {
     public let acked: Offset
     /// The highest offset that retention has removed; zero when it removed none.
     public let removed: Offset
+    /// When the device was last seen, in seconds since 1970: nil if it is not known, 0 if its field
+    /// does not say.
+    public let seenSeconds: UInt64?
 
     /// Whether retention has removed messages that the device never acked.
     public var hasGap: Bool { self.removed > self.acked }
@@ -32,23 +38,48 @@ public enum Cursors {
   ) throws(RedisError) -> Position {
     var cursor = try replies.cursor(index)
     guard try cursor.array() == 2 else { throw .unexpectedReply("HMGET of two answered no two") }
-    let acked = try cursor.string().flatMap { Offset($0) }
+    let value = try cursor.string()
     let removed = try cursor.string().flatMap { Offset($0) }
-    return Position(acked: acked ?? .zero, removed: removed ?? .zero)
+    let parts = value?.split(separator: " ", maxSplits: 1) ?? []
+    return Position(
+      acked: parts.first.flatMap { Offset(String($0)) } ?? .zero, removed: removed ?? .zero,
+      seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 })
   }
 
-  /// Appends that `device` has acked all up to `offset`.
+  /// Appends one command: that `device` has acked all up to `offset`, and was seen at `seenSeconds`.
   public static func store(
-    _ offset: Offset, of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
+    _ offset: Offset, of device: DeviceName, seenSeconds: UInt64, in key: RedisKey,
+    to batch: inout RedisBatch
   ) {
-    batch.append(
-      arguments: 4, key: key,
-      bytes: 4 + key.byteCount + device.text.utf8.count + Offset.maximumTextLength
-    ) { writer in
-      writer.bulk("HSET")
-      writer.bulk(key)
-      writer.bulk(device.text)
-      writer.bulk(offset)
+    var seen = " \(seenSeconds)"
+    seen.withUTF8 { seen in
+      let valueBytes = offset.textLength + seen.count
+      batch.append(
+        arguments: 4, key: key,
+        bytes: 4 + key.byteCount + device.text.utf8.count + valueBytes
+      ) { writer in
+        writer.bulk("HSET")
+        writer.bulk(key)
+        writer.bulk(device.text)
+        writer.bulk(count: valueBytes) { raw in
+          let end = offset.write(to: raw)
+          UnsafeMutableRawBufferPointer(rebasing: raw[end...]).copyMemory(
+            from: UnsafeRawBufferPointer(seen))
+        }
+      }
     }
+  }
+}
+
+extension Cursors {
+  /// Appends the answer to what retention has removed.
+  static func removed(from key: RedisKey, to batch: inout RedisBatch) {
+    batch.append(key: key, "HGET", "\(key)", Self.removedField)
+  }
+
+  /// Reads that answer: the highest offset, zero when nothing was removed.
+  static func removed(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
+    var cursor = try replies.cursor(index)
+    return try cursor.string().flatMap { Offset($0) } ?? .zero
   }
 }

@@ -7,8 +7,13 @@ import ConnectProtocol
 /// a list.
 struct LastWrites {
   struct Entry: Hashable {
+    /// The last offset; zero when another may have been written since.
     var offset: Offset
     var length: Int
+    /// When the mailbox is to be looked after at the latest, in seconds of a clock that never steps.
+    var nextLookSeconds = Int.min
+    /// The length at which it is to be looked after.
+    var nextLookLength = Int.max
   }
 
   private var young: [UserName: Entry] = [:]

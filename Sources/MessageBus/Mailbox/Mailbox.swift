@@ -42,3 +42,15 @@ public enum Mailbox {
     return try StreamEntry.list(from: &cursor).map(Entry.init)
   }
 }
+
+extension Mailbox {
+  /// Reads, from the answer to XINFO STREAM, the id above which a mailbox takes entries; zero if
+  /// there is no mailbox.
+  static func top(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
+    do throws(RedisError) {
+      return try Offset(lastGeneratedFrom: replies.cursor(index))
+    } catch .server(let error) where error.message.hasPrefix("ERR no such key") {
+      return .zero
+    }
+  }
+}

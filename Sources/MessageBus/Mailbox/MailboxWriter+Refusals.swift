@@ -1,38 +1,58 @@
 import ConnectProtocol
 import Redis
 
-/// What is rare: entries that the mailbox refused, and messages that a client sent again.
+/// What is rare: entries that the mailbox refused as not above its top.
 extension MailboxWriter {
+  /// What became of refused entries.
+  struct Resolution {
+    /// For all that stand in the mailbox, since the push may be what had failed.
+    var pushes: [Push] = []
+    var refused: [(Item, RedisServerError)] = []
+    var overflowed: [Item] = []
+    /// How many were stored now.
+    var added = 0
+  }
+
   /// Finds out for each refused entry whether it was stored before, and stores it if it was not.
   ///
   /// It was not if an earlier write of it failed while a later one went through, or if clocks
   /// differed across a failover. Then it goes above the top, under a fresh offset, with the one it
   /// had on the bus noted.
-  ///
-  /// - Returns: pushes for all of them, since the push may be what had failed.
-  func resolve(_ items: [Item], for recipient: UserName) async throws(RedisError) -> [Push] {
+  func resolve(
+    _ items: [Item], for recipient: UserName, room: Int
+  ) async throws(RedisError) -> Resolution {
+    var resolution = Resolution()
+    do throws(RedisError) {
+      let absent = try await self.absent(items, for: recipient, into: &resolution)
+      try await self.relocate(absent, for: recipient, room: room, into: &resolution)
+    } catch .server(let error) where !error.isTransient {
+      resolution.refused += items.map { ($0, error) }
+      resolution.pushes = []
+    }
+    return resolution
+  }
+
+  /// The items that do not stand under their own offsets; nearly always all do.
+  private func absent(
+    _ items: [Item], for recipient: UserName, into resolution: inout Resolution
+  ) async throws(RedisError) -> [Item] {
     let mailbox = self.keys.mailbox(recipient)
-    // Nearly always each stands where it belongs.
     var lookups = RedisBatch()
     for item in items {
       lookups.entries(of: mailbox, after: item.offset.predecessor, maximum: 1)
     }
+    Cursors.removed(from: self.keys.cursor(recipient), to: &lookups)
     let replies = await self.client.execute(lookups)
-    var newest: [Mailbox.Entry]?
-    var pushes: [Push] = []
+    let removed = try Cursors.removed(replies, at: items.count)
+    var absent: [Item] = []
     for (index, item) in items.enumerated() {
-      var push = Self.push(of: item, among: try Mailbox.entries(replies, at: index))
-      if push == nil {
-        if newest == nil { newest = try await self.newestEntries(of: mailbox) }
-        push = Self.push(of: item, among: newest ?? [])
-      }
-      if let push {
-        pushes.append(push)
-      } else {
-        pushes.append(try await self.storeAboveTop(item, in: mailbox))
+      if let push = Self.push(of: item, among: try Mailbox.entries(replies, at: index)) {
+        resolution.pushes.append(push)
+      } else if item.offset > removed {
+        absent.append(item)
       }
     }
-    return pushes
+    return absent
   }
 
   private static func push(of item: Item, among entries: [Mailbox.Entry]) -> Push? {
@@ -44,85 +64,98 @@ extension MailboxWriter {
     return nil
   }
 
-  /// Where an entry was relocated to: above what was the top then, so near the top. Much to read, and
-  /// so read only for an entry that is not where it belongs.
-  private func newestEntries(
-    of mailbox: RedisKey
-  ) async throws(RedisError) -> [Mailbox.Entry] {
-    var lookup = RedisBatch()
-    lookup.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
-    return try Mailbox.entries(await self.client.execute(lookup), at: 0)
-  }
-
-  /// Another writer may take the place above the top meanwhile; then the next one is tried.
-  private func storeAboveTop(_ item: Item, in mailbox: RedisKey) async throws(RedisError) -> Push {
-    let payload = item.envelope.relocated(from: item.offset)
-    while true {
-      let top = try await self.top(of: mailbox)
-      let offset = max(top, item.offset).successor
-      var write = RedisBatch()
-      write.addEntry(to: mailbox, at: offset, count: payload.count) { raw in
-        payload.withUnsafeBytes { raw.copyMemory(from: $0) }
+  /// Puts entries that are nowhere above the top, in order.
+  ///
+  /// Each is written right above the top of a ``View``, so that it is refused if anybody wrote after
+  /// that view was taken: of two owners that look for the same entry at once, one stores it, and the
+  /// other one finds it when it looks again.
+  private func relocate(
+    _ items: [Item], for recipient: UserName, room: Int, into resolution: inout Resolution
+  ) async throws(RedisError) {
+    var view: View?
+    var attempts = 0
+    var index = 0
+    while index < items.count {
+      let item = items[index]
+      var current: View
+      if let view {
+        current = view
+      } else {
+        guard attempts < BusLimits.relocationAttempts else {
+          throw .unavailable("another writer took the place above a mailbox's top each time")
+        }
+        attempts += 1
+        current = try await self.view(of: recipient)
       }
-      do throws(RedisError) {
-        try await self.client.execute(write).check()
-        return Push(previous: .zero, offset: offset, payload: .made(payload))
-      } catch .server(let error) where error.isAtOrBelowTop {
+      view = current
+      if let push = Self.push(of: item, among: current.newest) {
+        resolution.pushes.append(push)
+      } else if item.offset <= current.removed {
+        // It was stored, and removed since: nobody is to see it any more.
+      } else if resolution.added >= room {
+        resolution.overflowed.append(item)
+      } else if let push = try await self.write(item, above: current.top, for: recipient) {
+        current.top = push.offset
+        view = current
+        resolution.added += 1
+        resolution.pushes.append(push)
+      } else {
+        view = nil
         continue
       }
+      attempts = 0
+      index += 1
     }
   }
 
-  /// The id above which a mailbox takes entries: that of an entry which may be there no more.
-  private func top(of mailbox: RedisKey) async throws(RedisError) -> Offset {
+  /// Nil if something stands there already.
+  private func write(
+    _ item: Item, above top: Offset, for recipient: UserName
+  ) async throws(RedisError) -> Push? {
+    // The mailbox itself may have been lost since it refused the entry.
+    let isRelocated = item.offset <= top
+    let offset = isRelocated ? top.successor : item.offset
+    let payload: Payload =
+      isRelocated
+      ? .made(item.envelope.relocated(from: item.offset)) : .read(item.envelope.bytes)
+    guard offset > top else {
+      throw .server(RedisServerError("ERR the mailbox's top is the largest offset there is"))
+    }
+    var write = RedisBatch()
+    payload.withUnsafeBytes { bytes in
+      write.addEntry(to: self.keys.mailbox(recipient), at: offset, count: bytes.count) {
+        $0.copyMemory(from: bytes)
+      }
+    }
+    do throws(RedisError) {
+      try await self.client.execute(write).check()
+      return Push(previous: .zero, offset: offset, payload: payload)
+    } catch .server(let error) where error.isAtOrBelowTop {
+      return nil
+    }
+  }
+
+  /// What is above a mailbox's top, and what stands right below it.
+  private struct View {
+    /// The id above which the mailbox takes entries: that of an entry which may be there no more.
+    var top: Offset
+    /// Where an entry was relocated to: above what was the top then. Much to read, and so read only
+    /// for an entry that is not where it belongs.
+    let newest: [Mailbox.Entry]
+    let removed: Offset
+  }
+
+  /// Takes a view: the top first, so that what is written meanwhile is above it, and what was removed
+  /// last, so that an entry which is removed meanwhile is either found or known as removed.
+  private func view(of recipient: UserName) async throws(RedisError) -> View {
+    let mailbox = self.keys.mailbox(recipient)
     var batch = RedisBatch()
     batch.information(of: mailbox)
-    return try Offset(lastGeneratedFrom: await self.client.execute(batch).cursor(0))
-  }
-
-  /// Leaves out what a client has sent again and the mailbox, or the batch before it, has already.
-  ///
-  /// Only messages that say `retry` are looked up, among the mailbox's newest
-  /// ``BusLimits/retryWindowEntries``. An entry that finds *itself* there is not a client's repeat
-  /// but the bus's: it stays, and is recognised by its offset.
-  func withoutRepeats(_ groups: [Group]) async throws(RedisError) -> [Group] {
-    var lookups = RedisBatch()
-    for group in groups where group.hasRetry {
-      lookups.newestEntries(
-        of: self.keys.mailbox(group.recipient), maximum: BusLimits.retryWindowEntries)
-    }
-    guard !lookups.isEmpty else { return groups }
-
-    let replies = await self.client.execute(lookups)
-    var index = 0
-    var result: [Group] = []
-    for var group in groups {
-      if group.hasRetry {
-        let known = try Mailbox.entries(replies, at: index)
-        index += 1
-        group.removeRepeats(known: known)
-      }
-      if !group.items.isEmpty { result.append(group) }
-    }
-    return result
-  }
-}
-
-extension MailboxWriter.Group {
-  fileprivate var hasRetry: Bool { self.items.contains { $0.envelope.flags.contains(.retry) } }
-
-  fileprivate mutating func removeRepeats(known: [Mailbox.Entry]) {
-    var kept: [MailboxWriter.Item] = []
-    for item in self.items {
-      let isRepeat =
-        item.envelope.flags.contains(.retry)
-        && (known.contains { entry in
-          guard let envelope = entry.envelope else { return false }
-          return envelope.isRepeat(of: item.envelope)
-            && envelope.origin(at: entry.offset) != item.offset
-        } || kept.contains { $0.envelope.isRepeat(of: item.envelope) })
-      if !isRepeat { kept.append(item) }
-    }
-    self.items = kept
+    batch.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
+    Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
+    let replies = await self.client.execute(batch)
+    return View(
+      top: try Mailbox.top(replies, at: 0), newest: try Mailbox.entries(replies, at: 1),
+      removed: try Cursors.removed(replies, at: 2))
   }
 }

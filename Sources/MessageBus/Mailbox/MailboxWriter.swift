@@ -1,4 +1,5 @@
 import ConnectProtocol
+import NIOCore
 import Redis
 
 /// Stores a batch of bus entries in their recipients' mailboxes, each once, in order.
@@ -10,6 +11,9 @@ import Redis
 ///
 /// The bus offset is the identity: a mailbox takes only ids above its top, so Redis itself refuses an
 /// entry that was stored before. A refusal is checked all the same; see `MailboxWriter+Refusals`.
+///
+/// It also keeps the mailboxes that it writes within their limits; see `MailboxWriter+Trimming` and
+/// `MailboxWriter+Room`.
 public final class MailboxWriter {
   /// A bus entry on its way to a mailbox.
   public struct Item {
@@ -35,11 +39,16 @@ public final class MailboxWriter {
     /// Whose mailbox.
     public let recipient: UserName
     /// What must be pushed, in mailbox order, with the offsets before them.
-    public internal(set) var pushes: [Push]
+    public internal(set) var pushes: [Push] = []
     /// Where the recipient's devices are connected.
-    public internal(set) var sessions: [Session]
-    /// Items that this mailbox can never take, with Redis's reason.
-    public internal(set) var refused: [(Item, reason: String)]
+    public internal(set) var sessions: [Session] = []
+    /// Items that this mailbox did not take, for a reason of its own such as `WRONGTYPE`. They, and
+    /// only they, are to be given again, or given up.
+    public internal(set) var refused: [(Item, RedisServerError)] = []
+    /// Items for which the mailbox has no room: it is full of what no device has acked.
+    public internal(set) var overflowed: [Item] = []
+
+    init(recipient: UserName) { self.recipient = recipient }
   }
 
   /// A message for the recipient's devices.
@@ -74,162 +83,106 @@ public final class MailboxWriter {
 
   let keys: Keys
   let client: any RedisClient
-  private var lastWrites: LastWrites
+  let limits: MailboxLimits
+  var lastWrites: LastWrites
+  var storedRetries = StoredRetries(capacity: BusLimits.rememberedRetries)
+  var trimQueue = TrimQueue(capacity: BusLimits.mailboxesToTrim)
+  var trimTimer: Scheduled<Void>?
+  var isTrimming = false
+  var isTrimDue = false
+  var isStoring = false
+  var isStopped = false
 
   /// A writer that remembers the mailboxes it wrote last. On the client's event loop only.
   public init(
-    keys: Keys, client: any RedisClient, remembering mailboxes: Int = BusLimits.rememberedMailboxes
+    keys: Keys, client: any RedisClient, limits: MailboxLimits = MailboxLimits(),
+    remembering mailboxes: Int = BusLimits.rememberedMailboxes
   ) {
     self.keys = keys
     self.client = client
+    self.limits = limits
     self.lastWrites = LastWrites(capacity: max(2, mailboxes))
-  }
-
-  /// One recipient's part of a batch.
-  struct Group {
-    let recipient: UserName
-    var items: [Item]
-    /// Whether nothing is remembered of the mailbox, so that its length before must be asked for.
-    var isNew = false
   }
 
   /// Stores items in the order of the bus.
   ///
   /// - Returns: per recipient, in the order in which recipients first occur.
-  /// - Throws: when something was not answered. Then nothing is certain, and the whole batch is to be
-  ///   given again: what was stored is recognised.
+  /// - Throws: when something was not answered, or was refused for a reason that passes
+  ///   (``RedisServerError/isTransient``). Then nothing is certain, and the whole batch is to be given
+  ///   again, before any other: what was stored is recognised.
   public func store(_ items: [Item]) async throws(RedisError) -> [Stored] {
+    self.isStoring = true
+    defer {
+      self.isStoring = false
+      self.trimIfDue()
+    }
     var groups = try await self.withoutRepeats(Self.grouped(items))
+    try await self.makeRoom(in: &groups)
     for index in groups.indices {
       groups[index].isNew = self.lastWrites[groups[index].recipient] == nil
     }
     let replies = await self.client.execute(self.pipeline(for: groups))
+    let nowSeconds = Self.nowSeconds()
     var index = 0
     var result: [Stored] = []
     result.reserveCapacity(groups.count)
     for group in groups {
-      result.append(try await self.outcome(of: group, replies: replies, index: &index))
+      let answers = try self.answers(to: group, replies, from: &index)
+      result.append(try await self.outcome(of: group, answers, nowSeconds: nowSeconds))
     }
     return result
   }
 
-  private static func grouped(_ items: [Item]) -> [Group] {
-    var groups: [Group] = []
-    var places: [UserName: Int] = [:]
-    for item in items {
-      if let place = places[item.recipient] {
-        groups[place].items.append(item)
-      } else {
-        places[item.recipient] = groups.count
-        groups.append(Group(recipient: item.recipient, items: [item]))
-      }
-    }
-    return groups
-  }
-
-  private func pipeline(for groups: [Group]) -> RedisBatch {
-    var batch = RedisBatch()
-    for group in groups {
-      let mailbox = self.keys.mailbox(group.recipient)
-      if group.isNew { batch.length(of: mailbox) }
-      for item in group.items {
-        item.envelope.bytes.withUnsafeBytes { bytes in
-          batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
-            $0.copyMemory(from: bytes)
-          }
-        }
-      }
-      batch.length(of: mailbox)
-      SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch)
-    }
-    return batch
+  /// Looks after no mailbox any more. On the client's event loop only.
+  public func stop() {
+    self.isStopped = true
+    self.isTrimDue = false
+    self.trimTimer?.cancel()
+    self.trimTimer = nil
+    self.trimQueue.removeAll()
   }
 
   private func outcome(
-    of group: Group, replies: RedisReplies, index: inout Int
+    of group: Group, _ answers: Answers, nowSeconds: Int
   ) async throws(RedisError) -> Stored {
-    var stored = Stored(recipient: group.recipient, pushes: [], sessions: [], refused: [])
-    var collided: [Item] = []
-    var written: [Item] = []
-    var lengthBefore = self.lastWrites[group.recipient]?.length
-    if group.isNew {
-      // A mailbox of another type has no length; its items are refused below.
-      lengthBefore = try? Self.length(replies, at: index)
-      index += 1
-    }
-    for item in group.items {
-      defer { index += 1 }
-      do throws(RedisError) {
-        _ = try replies.cursor(index)
-        written.append(item)
-      } catch .server(let error) where error.isAtOrBelowTop {
-        collided.append(item)
-      } catch .server(let error) where error.code == "WRONGTYPE" {
-        stored.refused.append((item, error.message))
-      }
-    }
-    guard stored.refused.isEmpty else {
-      index += 2
-      return stored
-    }
-    let lengthAfter = try Self.length(replies, at: index)
-    do throws(RedisError) {
-      stored.sessions = try SessionRegistry.sessions(replies, at: index + 1)
-    } catch .server(let error) where error.code == "WRONGTYPE" {
-      // Only a hint, and no repeat would mend it.
-    }
-    index += 2
+    var stored = Stored(recipient: group.recipient)
+    stored.overflowed = group.overflowed
+    stored.sessions = answers.sessions
+    stored.refused = answers.refused
+    guard let lengthAfter = answers.lengthAfter else { return stored }
 
-    guard collided.isEmpty else {
-      self.lastWrites.forget(group.recipient)
-      stored.pushes = try await self.resolve(collided, for: group.recipient)
-      stored.pushes += written.map {
+    guard answers.collided.isEmpty else {
+      let resolution = try await self.resolve(
+        answers.collided, for: group.recipient, room: group.room)
+      self.remember(
+        group.recipient, top: .zero, length: lengthAfter + resolution.added,
+        nowSeconds: nowSeconds)
+      stored.refused += resolution.refused
+      stored.overflowed += resolution.overflowed
+      stored.pushes = resolution.pushes
+      stored.pushes += answers.written.map {
         Push(previous: .zero, offset: $0.offset, payload: .read($0.envelope.bytes))
       }
       // What was put above the top comes after what was written before it.
       stored.pushes.sort { $0.offset < $1.offset }
       return stored
     }
-    let isUnbroken = lengthBefore == lengthAfter - written.count
-    stored.pushes = self.pushes(
-      written, for: group.recipient, lengthAfter: lengthAfter, isUnbroken: isUnbroken)
-    return stored
-  }
-
-  private static func length(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> Int {
-    var cursor = try replies.cursor(index)
-    return try cursor.integer()
-  }
-
-  /// Chains what was written: each push names the offset before it.
-  ///
-  /// What this writer remembers of a mailbox is true only if nobody else wrote to it since, and a
-  /// push with a wrong `previous` would make a device skip what came between. The length tells: it
-  /// has grown by exactly what was written here, or nothing is remembered and the pushes go without.
-  private func pushes(
-    _ written: [Item], for recipient: UserName, lengthAfter: Int, isUnbroken: Bool
-  ) -> [Push] {
-    guard let last = written.last else { return [] }
-    var previous = isUnbroken ? self.lastWrites[recipient]?.offset ?? .zero : .zero
-    if isUnbroken {
-      self.lastWrites[recipient] = LastWrites.Entry(offset: last.offset, length: lengthAfter)
-    } else {
-      self.lastWrites.forget(recipient)
-    }
-    return written.map { item in
-      let push = Push(
-        previous: previous, offset: item.offset, payload: .read(item.envelope.bytes))
+    // What is remembered of a mailbox is true only if nobody else wrote to it since, and a push with
+    // a wrong `previous` would make a device skip what came between. The length tells: it has grown
+    // by exactly what was written here, or the pushes go without.
+    let remembered = self.lastWrites[group.recipient]
+    let lengthBefore = group.isNew ? answers.lengthBefore : remembered?.length
+    let isUnbroken = lengthBefore == lengthAfter - answers.written.count
+    var previous = isUnbroken ? remembered?.offset ?? .zero : .zero
+    for item in answers.written {
+      stored.pushes.append(
+        Push(previous: previous, offset: item.offset, payload: .read(item.envelope.bytes)))
       previous = isUnbroken ? item.offset : .zero
-      return push
     }
-  }
-}
-
-extension RedisServerError {
-  /// XADD's answer to an id that is not above the stream's last.
-  var isAtOrBelowTop: Bool {
-    self.message.hasPrefix("ERR The ID specified in XADD is equal or smaller")
+    if !answers.written.isEmpty {
+      self.remember(
+        group.recipient, top: previous, length: lengthAfter, nowSeconds: nowSeconds)
+    }
+    return stored
   }
 }

@@ -38,4 +38,38 @@ public struct RedisServerError: Error, Sendable, Hashable {
 
   /// The first word, which is the error's kind: `NOGROUP`, `OOM`, `WRONGPASS`, …
   public var code: Substring { self.message.prefix { $0 != " " } }
+
+  /// Whether the error says something about Redis's state and nothing about the command: the same
+  /// command succeeds once the state is mended, by itself or by an operator.
+  ///
+  /// | code | why it passes |
+  /// | --- | --- |
+  /// | `OOM` | memory is full: something is removed, or `maxmemory` raised |
+  /// | `MISCONF` | the disk is full or broken, so writes are refused |
+  /// | `READONLY` | a replica, or a primary that was demoted |
+  /// | `LOADING` | the data is being read at start |
+  /// | `MASTERDOWN` | a replica without its primary |
+  /// | `NOREPLICAS` | fewer replicas than writes need |
+  /// | `CLUSTERDOWN`, `TRYAGAIN`, `MOVED`, `ASK` | the cluster is being changed |
+  /// | `BUSY`, `UNKILLABLE` | a script or function runs for too long |
+  /// | `UNBLOCKED`, `INPROG` | a server changes its role |
+  /// | `NOAUTH`, `WRONGPASS`, `NOPERM` | the user or its rights are being changed, or wrong |
+  /// | `EXECABORT` | for what it names as the cause; if it names none, that of a queued command |
+  public var isTransient: Bool {
+    switch self.code {
+    case "OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN",
+      "TRYAGAIN", "MOVED", "ASK", "BUSY", "UNKILLABLE", "UNBLOCKED", "INPROG", "NOAUTH",
+      "WRONGPASS", "NOPERM":
+      true
+    case "EXECABORT": self.abortCause?.isTransient ?? true
+    default: false
+    }
+  }
+
+  /// What Redis says why it discarded a transaction, if it does.
+  private var abortCause: RedisServerError? {
+    let mark = "because of: "
+    guard let start = self.message.firstRange(of: mark)?.upperBound else { return nil }
+    return RedisServerError(String(self.message[start...]))
+  }
 }

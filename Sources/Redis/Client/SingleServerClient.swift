@@ -51,7 +51,7 @@ public final class SingleServerClient: RedisClient, @unchecked Sendable {
       return completion(RedisReplies(arena: nil, count: 0, failure: nil))
     }
     guard case .ready(let connection) = self.state else {
-      return completion(.failed(batch.count, .unavailable("\(self.lastFailure)")))
+      return completion(.failed(batch.count, .unavailable(self.whyNot)))
     }
     connection.submit(batch, timeout: timeout, completion: completion)
   }
@@ -87,6 +87,12 @@ public final class SingleServerClient: RedisClient, @unchecked Sendable {
       promise.succeed()
     }
     return promise.futureResult
+  }
+
+  /// Why there is no connection.
+  private var whyNot: String {
+    if case .unavailable(let reason) = self.lastFailure { return reason }
+    return "\(self.lastFailure)"
   }
 
   private func onEventLoop(_ body: @escaping @Sendable () -> Void) {

@@ -88,8 +88,9 @@ public struct ReplyCursor: Sendable {
     return .unexpectedReply("expected \(wanted), got \(found)")
   }
 
-  /// The error that the next value is, if it is one; nothing is consumed.
-  var error: RedisServerError? {
+  /// The error that the next value is, if it is one, as among the answers of EXEC; nothing is
+  /// consumed.
+  public var error: RedisServerError? {
     let node = self.arena.node(self.index)
     guard node.type == REDIS_REPLY_ERROR else { return nil }
     return RedisServerError(String(decoding: self.arena.bytes(of: node), as: UTF8.self))

@@ -21,13 +21,16 @@ struct CursorsTests {
       let phone = DeviceName("phone")!
       let laptop = DeviceName("laptop")!
       #expect(try await self.position(phone, bus, key).acked == .zero)
+      #expect(try await self.position(phone, bus, key).seenSeconds == nil)
       var batch = RedisBatch()
-      Cursors.store(offset(.max, .max), of: phone, in: key, to: &batch)
-      Cursors.store(offset(5, 1), of: laptop, in: key, to: &batch)
-      Cursors.store(offset(7), of: laptop, in: key, to: &batch)
+      Cursors.store(offset(.max, .max), of: phone, seenSeconds: 9, in: key, to: &batch)
+      Cursors.store(offset(5, 1), of: laptop, seenSeconds: 8, in: key, to: &batch)
+      Cursors.store(offset(7), of: laptop, seenSeconds: .max, in: key, to: &batch)
       try await bus.client.execute(batch).check()
       #expect(try await self.position(phone, bus, key).acked == offset(.max, .max))
       #expect(try await self.position(laptop, bus, key).acked == offset(7))
+      #expect(try await self.position(phone, bus, key).seenSeconds == 9)
+      #expect(try await self.position(laptop, bus, key).seenSeconds == .max)
       #expect(try await self.position(laptop, bus, key).removed == .zero)
       #expect(try await !self.position(laptop, bus, key).hasGap)
     }
@@ -43,6 +46,8 @@ struct CursorsTests {
       for acked in ["5-0", "5-1", "6"] {
         _ = try await bus.command("HSET", "\(key)", device.text, acked)
         #expect(try await !self.position(device, bus, key).hasGap)
+        // A value that does not say when the device was seen.
+        #expect(try await self.position(device, bus, key).seenSeconds == 0)
       }
       _ = try await bus.command("HSET", "\(key)", device.text, "nonsense")
       #expect(try await self.position(device, bus, key).acked == .zero)

@@ -19,6 +19,35 @@ struct RedisErrorTests {
     #expect(RedisServerError("").code == "")
   }
 
+  @Test(
+    "passes when it is about Redis and not about the command",
+    arguments: [
+      "OOM command not allowed when used memory > 'maxmemory'.", "MISCONF Redis is configured …",
+      "READONLY You can't write against a read only replica.", "LOADING Redis is loading …",
+      "MASTERDOWN Link with MASTER is down", "NOREPLICAS Not enough good replicas to write.",
+      "CLUSTERDOWN Hash slot not served", "TRYAGAIN Multiple keys request during rehashing …",
+      "MOVED 1 127.0.0.1:1", "ASK 1 127.0.0.1:1", "BUSY Redis is busy running a script.",
+      "UNBLOCKED force unblock", "NOAUTH Authentication required.",
+      "NOPERM this user has no permissions", "WRONGPASS invalid username-password pair",
+      "EXECABORT Transaction discarded because of: OOM command not allowed …",
+      "EXECABORT Transaction discarded because of previous errors.",
+    ])
+  func transient(message: String) {
+    #expect(RedisServerError(message).isTransient)
+  }
+
+  @Test(
+    "stays when it is about the command",
+    arguments: [
+      "WRONGTYPE Operation against a key holding the wrong kind of value",
+      "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+      "ERR OOM", "NOGROUP No such key", "NOSCRIPT No matching script.", "BUSYGROUP exists", "",
+      "EXECABORT Transaction discarded because of: ERR unknown command",
+    ])
+  func lasting(message: String) {
+    #expect(!RedisServerError(message).isTransient)
+  }
+
   @Test("keeps the reason in its text")
   func description() {
     #expect(RedisError.unavailable("a").description == "Redis is unavailable: a")

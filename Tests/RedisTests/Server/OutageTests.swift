@@ -156,7 +156,7 @@ struct OutageTests {
       #expect(try await waiting.get().failure(0)?.isUnanswered == true)
       #expect(
         try await client.execute("PING").failure(0)
-          == .unavailable("Redis is unavailable: the client is closed"))
+          == .unavailable("the client is closed"))
       await #expect(throws: RedisError.unavailable("the client is closed")) {
         try await client.whenReady().get()
       }

@@ -1,0 +1,21 @@
+/// How much a mailbox keeps, and for how long. See ``BusLimits`` for the defaults.
+public struct MailboxLimits: Sendable, Hashable {
+  /// Entries of a mailbox, acked ones included, beyond which new messages fail. At least 1.
+  public var entries: Int
+  /// The newest acked entries, which stay for devices that connect for the first time.
+  public var historyEntries: Int
+  /// The age in seconds at which entries are removed, acked or not, and devices that were not seen
+  /// for as long are forgotten. At least 1.
+  public var retentionSeconds: Int
+
+  /// The limits of one deployment.
+  public init(
+    entries: Int = BusLimits.mailboxEntries,
+    historyEntries: Int = BusLimits.mailboxHistoryEntries,
+    retentionSeconds: Int = BusLimits.mailboxRetentionSeconds
+  ) {
+    self.entries = entries
+    self.historyEntries = historyEntries
+    self.retentionSeconds = retentionSeconds
+  }
+}

@@ -1,0 +1,59 @@
+import ConnectProtocol
+import Redis
+
+extension Script {
+  static let trimMailbox = Script(PackageResources.trim_mailbox_lua)
+}
+
+/// What `trim_mailbox.lua` did to a mailbox.
+struct MailboxTrim: Hashable {
+  /// The mailbox's length after it.
+  let length: Int
+  /// How many entries it removed.
+  let removed: Int
+
+  /// Appends a call for `user`'s mailbox.
+  ///
+  /// - Parameter makesRoom: whether all acked entries may go, since the mailbox is full.
+  static func append(
+    of user: UserName, keys: Keys, limits: MailboxLimits, makesRoom: Bool,
+    to batch: inout RedisBatch
+  ) {
+    let mailbox = keys.mailbox(user)
+    batch.append(
+      key: mailbox, "EVALSHA", Script.trimMailbox.sha1, "2", "\(mailbox)", "\(keys.cursor(user))",
+      "\(limits.historyEntries)", "\(limits.retentionSeconds)", makesRoom ? "1" : "0",
+      "\(BusLimits.entriesPerTrim)", "\(BusLimits.mailboxExpirySlackSeconds)")
+  }
+
+  /// Reads the answer.
+  init(_ replies: RedisReplies, at index: Int) throws(RedisError) {
+    var cursor = try replies.cursor(index)
+    guard try cursor.array() == 2 else {
+      throw .unexpectedReply("the trimming of a mailbox answered no two numbers")
+    }
+    self.length = try cursor.integer()
+    self.removed = try cursor.integer()
+  }
+
+  /// Loads the script where an answer says that the server does not know it, and calls it there
+  /// again. Answers the users whose mailboxes are meant, in the order of the calls in `batch`.
+  static func repeatUnknown(
+    of users: [UserName], keys: Keys, limits: MailboxLimits, makesRoom: Bool,
+    _ replies: RedisReplies, to batch: inout RedisBatch
+  ) -> [(user: UserName, index: Int)] {
+    var again: [(user: UserName, index: Int)] = []
+    for (index, user) in users.enumerated() {
+      do throws(RedisError) {
+        _ = try replies.cursor(index)
+      } catch .server(let error) where error.code == "NOSCRIPT" {
+        Script.trimMailbox.load(on: keys.mailbox(user), to: &batch)
+        again.append((user, batch.count))
+        Self.append(of: user, keys: keys, limits: limits, makesRoom: makesRoom, to: &batch)
+      } catch {
+        // Something else is wrong with this mailbox; loading would not mend it.
+      }
+    }
+    return again
+  }
+}

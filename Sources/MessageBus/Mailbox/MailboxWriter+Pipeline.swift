@@ -1,0 +1,179 @@
+import ConnectProtocol
+import Redis
+
+/// What a batch says to Redis, and what Redis answers.
+extension MailboxWriter {
+  /// One recipient's part of a batch.
+  struct Group {
+    let recipient: UserName
+    var items: [Item]
+    /// Whether nothing is remembered of the mailbox, so that its length before must be asked for.
+    var isNew = false
+    /// What the mailbox has no room for.
+    var overflowed: [Item] = []
+    /// How many further entries it has room for.
+    var room = Int.max
+
+    /// Redis may refuse one entry and take the next: memory is full now and free again a moment
+    /// later. Then the first could only be put behind the second. So several go all or none.
+    var isTransaction: Bool { self.items.count > 1 }
+  }
+
+  /// What Redis answered to one group.
+  struct Answers {
+    var lengthBefore: Int?
+    /// Nil when the mailbox has none, since it is no stream.
+    var lengthAfter: Int?
+    var sessions: [Session] = []
+    /// Items that were taken.
+    var written: [Item] = []
+    /// Items whose offsets are not above the mailbox's top.
+    var collided: [Item] = []
+    /// Items that were refused for a reason that does not pass.
+    var refused: [(Item, RedisServerError)] = []
+
+    fileprivate mutating func sort(_ item: Item, _ error: RedisServerError?) throws(RedisError) {
+      guard let error else { return self.written.append(item) }
+      if error.isAtOrBelowTop { return self.collided.append(item) }
+      if error.isTransient { throw .server(error) }
+      self.refused.append((item, error))
+    }
+  }
+
+  static func grouped(_ items: [Item]) -> [Group] {
+    var groups: [Group] = []
+    var places: [UserName: Int] = [:]
+    for item in items {
+      if let place = places[item.recipient] {
+        groups[place].items.append(item)
+      } else {
+        places[item.recipient] = groups.count
+        groups.append(Group(recipient: item.recipient, items: [item]))
+      }
+    }
+    return groups
+  }
+
+  func pipeline(for groups: [Group]) -> RedisBatch {
+    var batch = RedisBatch()
+    for group in groups {
+      let mailbox = self.keys.mailbox(group.recipient)
+      if group.isNew { batch.length(of: mailbox) }
+      if group.isTransaction { batch.word("MULTI", on: mailbox) }
+      for item in group.items {
+        item.envelope.bytes.withUnsafeBytes { bytes in
+          batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
+            $0.copyMemory(from: bytes)
+          }
+        }
+      }
+      if group.isTransaction { batch.word("EXEC", on: mailbox) }
+      batch.length(of: mailbox)
+      SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch)
+    }
+    return batch
+  }
+
+  /// Reads what was answered to one group, from `index` on.
+  ///
+  /// - Throws: when something was not answered, or refused for a reason that passes.
+  func answers(
+    to group: Group, _ replies: RedisReplies, from index: inout Int
+  ) throws(RedisError) -> Answers {
+    var answers = Answers()
+    if group.isNew {
+      answers.lengthBefore = try Self.unlessRefused { () throws(RedisError) in
+        try Self.length(replies, at: index)
+      }
+      index += 1
+    }
+    if group.isTransaction {
+      try Self.readTransaction(of: group, replies, from: index, into: &answers)
+      index += group.items.count + 2
+    } else {
+      for item in group.items {
+        try answers.sort(item, try Self.refusal(replies, at: index))
+        index += 1
+      }
+    }
+    answers.lengthAfter = try Self.unlessRefused { () throws(RedisError) in
+      try Self.length(replies, at: index)
+    }
+    // Only a hint, and no repeat would mend it.
+    answers.sessions =
+      try Self.unlessRefused { () throws(RedisError) in
+        try SessionRegistry.sessions(replies, at: index + 1)
+      } ?? []
+    index += 2
+    return answers
+  }
+
+  /// Reads the answers to MULTI, to each command that was queued, and to EXEC.
+  private static func readTransaction(
+    of group: Group, _ replies: RedisReplies, from start: Int, into answers: inout Answers
+  ) throws(RedisError) {
+    _ = try replies.cursor(start)
+    var queueing: RedisServerError?
+    for index in group.items.indices {
+      guard let error = try Self.refusal(replies, at: start + 1 + index) else { continue }
+      if error.isTransient { throw .server(error) }
+      queueing = queueing ?? error
+    }
+    let end = start + 1 + group.items.count
+    if let error = try Self.refusal(replies, at: end) {
+      // What was wrong with one command while it was queued is wrong with all.
+      for item in group.items { try answers.sort(item, queueing ?? error) }
+      return
+    }
+    var cursor = try replies.cursor(end)
+    guard try cursor.array() == group.items.count else {
+      throw .unexpectedReply("EXEC answered something other than one reply per command")
+    }
+    for item in group.items {
+      try answers.sort(item, cursor.error)
+      cursor.skip()
+    }
+  }
+
+  /// The error that Redis answered, if it is one. Throws when nothing was answered.
+  private static func refusal(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> RedisServerError? {
+    do throws(RedisError) {
+      _ = try replies.cursor(index)
+      return nil
+    } catch .server(let error) {
+      return error
+    }
+  }
+
+  static func length(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Int {
+    var cursor = try replies.cursor(index)
+    return try cursor.integer()
+  }
+
+  /// Nil where Redis refuses for a reason that does not pass, such as a key of another type.
+  static func unlessRefused<Value>(
+    _ read: () throws(RedisError) -> Value
+  ) throws(RedisError) -> Value? {
+    do throws(RedisError) {
+      return try read()
+    } catch .server(let error) where !error.isTransient {
+      return nil
+    }
+  }
+}
+
+extension RedisBatch {
+  /// A command of one word, for the node that has `key`.
+  fileprivate mutating func word(_ word: StaticString, on key: RedisKey) {
+    self.append(arguments: 1, key: key, bytes: word.utf8CodeUnitCount) { $0.bulk(word) }
+  }
+}
+
+extension RedisServerError {
+  /// XADD's answer to an id that is not above the stream's last.
+  var isAtOrBelowTop: Bool {
+    self.message.hasPrefix("ERR The ID specified in XADD is equal or smaller")
+  }
+}

@@ -1,0 +1,95 @@
+import ConnectProtocol
+import NIOCore
+import Redis
+
+/// How mailboxes that are written are kept short: `trim_mailbox.lua`, beside the way of a message.
+extension MailboxWriter {
+  static func nowSeconds() -> Int {
+    Int(NIODeadline.now().uptimeNanoseconds / 1_000_000_000)
+  }
+
+  /// Remembers a mailbox after a write, and queues it when it is to be looked after: written for the
+  /// first time, not looked after for a day, or grown by a step beyond its history.
+  ///
+  /// - Parameter top: the last offset; zero when another may have been written since.
+  func remember(_ user: UserName, top: Offset, length: Int, nowSeconds: Int) {
+    var entry = self.lastWrites[user] ?? LastWrites.Entry(offset: top, length: length)
+    entry.offset = top
+    entry.length = length
+    if nowSeconds >= entry.nextLookSeconds || length >= entry.nextLookLength {
+      if !self.isStopped, self.trimQueue.insert(user) {
+        entry.nextLookSeconds = nowSeconds + BusLimits.mailboxLookSeconds
+        entry.nextLookLength = self.nextLook(after: length)
+        self.scheduleTrimming()
+      }
+    }
+    self.lastWrites[user] = entry
+  }
+
+  private func nextLook(after length: Int) -> Int {
+    max(length, self.limits.historyEntries) + BusLimits.mailboxLookEntries
+  }
+
+  /// Takes over a length that was asked for apart from a write.
+  func correct(_ user: UserName, length: Int) {
+    guard var entry = self.lastWrites[user], entry.length != length else { return }
+    entry.offset = .zero
+    entry.length = length
+    self.lastWrites[user] = entry
+  }
+
+  /// Takes over what the script did. The top is as it was, unless the length says that another one
+  /// wrote, too.
+  func trimmed(_ user: UserName, _ trim: MailboxTrim) {
+    guard var entry = self.lastWrites[user] else { return }
+    if entry.length - trim.removed != trim.length { entry.offset = .zero }
+    entry.length = trim.length
+    entry.nextLookLength = self.nextLook(after: trim.length)
+    self.lastWrites[user] = entry
+    // There may be more to remove than one call does.
+    if trim.removed == BusLimits.entriesPerTrim, !self.isStopped, self.trimQueue.insert(user) {
+      self.scheduleTrimming()
+    }
+  }
+
+  private func scheduleTrimming() {
+    guard self.trimTimer == nil, !self.isTrimming, !self.isTrimDue else { return }
+    self.trimTimer = self.client.eventLoop.assumeIsolated().scheduleTask(
+      in: .milliseconds(BusLimits.trimMilliseconds)
+    ) {
+      self.trimTimer = nil
+      self.isTrimDue = true
+      self.trimIfDue()
+    }
+  }
+
+  /// Between two batches, never during one: then what is remembered changes in the order in which
+  /// Redis was asked, and no chain breaks for nothing.
+  func trimIfDue() {
+    guard self.isTrimDue, !self.isStoring else { return }
+    self.isTrimDue = false
+    let users = self.trimQueue.next(BusLimits.mailboxesPerTrim)
+    var calls = RedisBatch()
+    for user in users {
+      MailboxTrim.append(
+        of: user, keys: self.keys, limits: self.limits, makesRoom: false, to: &calls)
+    }
+    self.isTrimming = true
+    self.client.submit(calls) { replies in
+      for (index, user) in users.enumerated() { self.takeOver(user, replies, at: index) }
+      var again = RedisBatch()
+      let repeated = MailboxTrim.repeatUnknown(
+        of: users, keys: self.keys, limits: self.limits, makesRoom: false, replies, to: &again)
+      self.client.submit(again) { replies in
+        for (user, index) in repeated { self.takeOver(user, replies, at: index) }
+        self.isTrimming = false
+        if !self.trimQueue.isEmpty { self.scheduleTrimming() }
+      }
+    }
+  }
+
+  /// A mailbox that could not be trimmed now is so after its next step, or tomorrow.
+  private func takeOver(_ user: UserName, _ replies: RedisReplies, at index: Int) {
+    if let trim = try? MailboxTrim(replies, at: index) { self.trimmed(user, trim) }
+  }
+}

@@ -1,0 +1,88 @@
+import ConnectProtocol
+import Redis
+
+@testable import MessageBus
+
+extension MailboxLimits {
+  /// Tests number their entries from 1, which is 1970: nothing is ever too old here.
+  static let ageless = MailboxLimits(retentionSeconds: 10_000_000_000)
+
+  static func ageless(entries: Int = BusLimits.mailboxEntries, history: Int) -> MailboxLimits {
+    MailboxLimits(
+      entries: entries, historyEntries: history, retentionSeconds: 10_000_000_000)
+  }
+}
+
+extension MailboxWriter.Item {
+  /// A message.
+  static func message(
+    _ at: Offset, from: String = "alice", to: String = "bob", id: String,
+    flags: Envelope.Flags = []
+  ) -> MailboxWriter.Item {
+    MailboxWriter.Item(
+      offset: at,
+      envelope: Envelope.Draft.message(from: from, to: to, id: id, flags: flags).envelope)!
+  }
+
+  /// Messages `m1`, `m2`, … at `1-0`, `2-0`, …
+  static func messages(
+    _ numbers: some Sequence<Int>, to: String = "bob"
+  ) -> [MailboxWriter.Item] {
+    numbers.map { number in
+      .message(Offset(milliseconds: UInt64(number), sequence: 0), to: to, id: "m\(number)")
+    }
+  }
+}
+
+extension MailboxTrim {
+  var counts: [Int] { [self.length, self.removed] }
+}
+
+extension Bus {
+  /// The time of Redis, in seconds since 1970.
+  func seconds() async throws -> Int {
+    var cursor = try await self.command("TIME")
+    _ = try cursor.array()
+    return Int(try cursor.string()!)!
+  }
+
+  /// Sets a device's field, by default as seen just now.
+  func setCursor(
+    _ acked: Offset, device: String = "phone", of user: UserName, seen: Int? = nil
+  ) async throws {
+    var seconds = seen
+    if seconds == nil { seconds = try await self.seconds() }
+    _ = try await self.command(
+      "HSET", "\(self.keys.cursor(user))", device, "\(acked) \(seconds!)")
+  }
+
+  func cursors(_ user: UserName) async throws -> [String: String] {
+    var cursor = try await self.command("HGETALL", "\(self.keys.cursor(user))")
+    var fields: [String: String] = [:]
+    for _ in 0..<(try cursor.array() ?? 0) / 2 {
+      let field = try cursor.string()!
+      fields[field] = try cursor.string()
+    }
+    return fields
+  }
+
+  func timeToLive(_ key: RedisKey) async throws -> Int {
+    var cursor = try await self.command("TTL", "\(key)")
+    return try cursor.integer()
+  }
+
+  /// Calls the trimming script, as the writer does.
+  func trim(
+    _ user: UserName, _ limits: MailboxLimits, makesRoom: Bool = false
+  ) async throws -> MailboxTrim {
+    var batch = RedisBatch()
+    MailboxTrim.append(
+      of: user, keys: self.keys, limits: limits, makesRoom: makesRoom, to: &batch)
+    let replies = await self.client.execute(batch)
+    var again = RedisBatch()
+    let repeated = MailboxTrim.repeatUnknown(
+      of: [user], keys: self.keys, limits: limits, makesRoom: makesRoom, replies, to: &again)
+    guard let repeated = repeated.first else { return try MailboxTrim(replies, at: 0) }
+    return try MailboxTrim(await self.client.execute(again), at: repeated.index)
+  }
+}
