@@ -27,6 +27,9 @@ public final class TestStand: Sendable {
     /// Changes what each gateway is told.
     public var configure: @Sendable (inout GatewayConfiguration) -> Void = { _ in }
 
+    /// Changes what each messaging is told.
+    public var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
+
     /// One gateway with the defaults.
     public init(gateways: Int = 1) { self.gateways = gateways }
   }
@@ -160,9 +163,16 @@ public final class TestStand: Sendable {
 
   /// Starts one more messaging, and returns when it can process.
   @discardableResult
-  public func startMessaging() async throws -> RunningService {
+  public func startMessaging(
+    id: String? = nil, _ configure: (inout MessagingConfiguration) -> Void = { _ in }
+  ) async throws -> RunningService {
+    let name = id ?? "m\(self.messaging.count + 1)"
+    guard let id = InstanceID(name) else { throw TestFailure("\(name) is no id of an instance") }
+    var configuration = MessagingConfiguration(id: id, keys: self.keys)
+    self.options.configureMessaging(&configuration)
+    configure(&configuration)
     let messaging = MessagingService(
-      keys: self.keys, clients: self.clients, group: self.group, logger: self.logger)
+      configuration: configuration, clients: self.clients, group: self.group, logger: self.logger)
     let service = RunningService(messaging, logger: self.logger)
     try await eventually("messaging is ready") { await messaging.isReady() }
     self.state.withLockedValue { $0.messaging.append(service) }
@@ -231,7 +241,7 @@ public final class TestStand: Sendable {
   /// The stored cursor of a device; zero if there is none.
   public func cursor(_ user: String, device: String = "default") async throws -> Offset {
     let value = try await self.redis("HGET", "\(self.keys.cursor(self.name(user)))", device)
-    return value.string.flatMap { Offset($0) } ?? .zero
+    return value.string.flatMap { Offset(String($0.prefix { $0 != " " })) } ?? .zero
   }
 
   /// Who the registry says holds a device, as `gateway/connection`.

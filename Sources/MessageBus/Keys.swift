@@ -8,6 +8,8 @@ public struct Keys: Sendable {
   /// The prefix that is used when none is configured.
   public static let defaultPrefix = "connect:"
 
+  /// What all names begin with.
+  public let prefix: String
   /// How `incoming` is divided.
   public let partitions: PartitionMap
 
@@ -16,7 +18,17 @@ public struct Keys: Sendable {
   /// Guards the number of partitions; see ``PartitionGuard``.
   let partitionCount: RedisKey
 
+  /// The ids of the messaging instances that have joined; ``messaging(_:)`` tells which are alive.
+  public let messagingMembers: RedisKey
+  /// Wakes messaging instances when leases change hands.
+  public let leaseEvents: RedisKey
+  /// The ids of the gateways that have started; ``gateway(_:)`` tells which are alive.
+  public let gateways: RedisKey
+
   private let incomingKeys: [RedisKey]
+  private let leaseKeys: [RedisKey]
+  private let attemptKeys: [RedisKey]
+  private let messagingPrefix: String
   private let outgoingPrefix: String
   private let gatewayPrefix: String
   private let sessionPrefix: String
@@ -25,12 +37,23 @@ public struct Keys: Sendable {
 
   /// The keys under `prefix`.
   public init(prefix: String = Keys.defaultPrefix, partitions: PartitionMap) {
+    self.prefix = prefix
     self.partitions = partitions
     self.deadLetters = RedisKey("\(prefix)deadletter")
     self.partitionCount = RedisKey("\(prefix)partitions")
     self.incomingKeys = partitions.all.map { partition in
       RedisKey(prefix: "\(prefix)incoming:", tag: partitions.tag(of: partition))
     }
+    self.leaseKeys = partitions.all.map { partition in
+      RedisKey(prefix: "\(prefix)lease:", tag: partitions.tag(of: partition))
+    }
+    self.attemptKeys = partitions.all.map { partition in
+      RedisKey(prefix: "\(prefix)attempts:", tag: partitions.tag(of: partition))
+    }
+    self.messagingMembers = RedisKey("\(prefix)messaging")
+    self.leaseEvents = RedisKey("\(prefix)leases")
+    self.gateways = RedisKey("\(prefix)gateways")
+    self.messagingPrefix = "\(prefix)messaging:"
     self.outgoingPrefix = "\(prefix)outgoing:"
     self.gatewayPrefix = "\(prefix)gateway:"
     self.sessionPrefix = "\(prefix)session:"
@@ -40,6 +63,17 @@ public struct Keys: Sendable {
 
   /// The stream of partition `partition`.
   public func incoming(_ partition: Partition) -> RedisKey { self.incomingKeys[partition.number] }
+
+  /// Who owns a partition: a string that expires.
+  public func lease(_ partition: Partition) -> RedisKey { self.leaseKeys[partition.number] }
+
+  /// How often owners of a partition have ended with the same entry unfinished.
+  public func attempts(_ partition: Partition) -> RedisKey { self.attemptKeys[partition.number] }
+
+  /// The sign of life of one messaging instance.
+  public func messaging(_ instance: InstanceID) -> RedisKey {
+    RedisKey(prefix: self.messagingPrefix, tag: instance.text)
+  }
 
   /// The stream of deliveries for one gateway instance.
   public func outgoing(_ gateway: GatewayID) -> RedisKey {

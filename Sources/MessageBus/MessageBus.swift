@@ -8,6 +8,7 @@
 /// - `Mailbox/` is what a user must see, and how far each device has got.
 /// - `Sessions/` is which gateway holds which device.
 /// - `Streams/` is Redis Streams as values.
+/// - `Inspection/` is what of all that an operator looks at, and dead letters sent once more.
 
 /// Every limit and default of the bus, each with its unit.
 public enum BusLimits {
@@ -23,9 +24,6 @@ public enum BusLimits {
   /// How long one blocking read waits for entries.
   public static let blockMilliseconds: Int64 = 5_000
 
-  /// How often a consumer looks for pending entries that went astray; see `GroupConsumer+Run`.
-  public static let claimMilliseconds: Int64 = 10_000
-
   /// What a consumer has finished is acknowledged after this time at the latest …
   public static let acknowledgeMilliseconds: Int64 = 100
 
@@ -33,11 +31,48 @@ public enum BusLimits {
   /// what was being handled.
   public static let acknowledgeEntries = 512
 
+  /// How long a partition stays with an owner that gives no sign of life, in seconds. So long, at
+  /// most, its messages wait after a crash.
+  public static let leaseSeconds = 10
+
+  /// How many signs of life fit into that time.
+  public static let signsPerLease: Int64 = 5
+
+  /// Wake-ups of messaging instances that are kept, about.
+  public static let leaseEventsKept = 128
+
+  /// How often an entry is tried before it goes to the dead letters.
+  public static let attempts = 5
+
+  /// How long it is remembered which entry an owner ended with, in seconds.
+  public static let crashCountSeconds = 3_600
+
+  /// Dead letters that are kept, about; beyond them the oldest are removed.
+  public static let deadLettersKept = 100_000
+
   /// A gateway's stream and heartbeat vanish after this time without a sign of life.
   public static let gatewayTimeToLiveSeconds = 60
 
   /// How often a gateway gives that sign.
   public static let gatewayHeartbeatSeconds: Int64 = 15
+
+  /// Other gateways that a gateway looks at with each sign of life, at random, to clean up after
+  /// those that died.
+  public static let gatewaysPerSweep = 64
+
+  /// Entries that an `outgoing` stream has, about: a gateway that reads no more (it is paused, say)
+  /// loses the oldest pushes beyond them, and its connections find the messages in the mailbox.
+  public static let outgoingEntries = 4_096
+
+  /// Entries in an `incoming` partition above which gateways take no more sends to it.
+  public static let backlogEntries = 50_000
+
+  /// How often a gateway looks at the length of the partitions, in milliseconds. So the backlog can
+  /// grow beyond its limit by what arrives in this time.
+  public static let backlogMilliseconds: Int64 = 500
+
+  /// How long a producer waits for replicas, in milliseconds; see ``Durability``.
+  public static let replicationMilliseconds: Int64 = 1_000
 
   /// Messages that one entry of an `outgoing` stream carries at most.
   public static let deliveriesPerEntry = 128
@@ -53,9 +88,59 @@ public enum BusLimits {
   /// Mailboxes whose last offset a messaging instance remembers; about 150 bytes each.
   public static let rememberedMailboxes = 100_000
 
+  /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
+  /// comes late is recognised; about 20 bytes each. More than all clients of one gateway leave
+  /// unanswered at a time.
+  public static let rememberedRetries = 16_384
+
+  /// Looks for a place above a mailbox's top before the batch is given back: another owner of the
+  /// partition takes it each time. Two owners meet for moments only.
+  public static let relocationAttempts = 16
+
+  /// The default of ``MailboxLimits/entries``.
+  public static let mailboxEntries = 100_000
+
+  /// The default of ``MailboxLimits/historyEntries``.
+  public static let mailboxHistoryEntries = 1_000
+
+  /// The default of ``MailboxLimits/retentionSeconds``: 30 days.
+  public static let mailboxRetentionSeconds = 30 * 86_400
+
+  /// How long a mailbox and its cursors outlive the retention, in seconds: more than lies between two
+  /// looks after a mailbox, so that the key is there as long as any of its entries.
+  public static let mailboxExpirySlackSeconds = 2 * 86_400
+
+  /// A mailbox that is written is looked after once in this time, in seconds, …
+  public static let mailboxLookSeconds = 86_400
+
+  /// … and each time it has grown by so many entries beyond its history.
+  public static let mailboxLookEntries = 256
+
+  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
+  public static let entriesPerTrim = 512
+
+  /// How often a partition's owner looks after mailboxes that are due, in milliseconds, …
+  public static let trimMilliseconds: Int64 = 125
+
+  /// … and how many at a time at most. Redis serves nobody else during such a batch.
+  public static let mailboxesPerTrim = 8
+
+  /// Mailboxes that wait to be looked after by a partition's owner at most. Others come to it with
+  /// their next message.
+  public static let mailboxesToTrim = 16_384
+
   /// After a failure, a consumer tries again after a random time up to this, doubling …
   public static let consumerBackoffBaseMilliseconds: Int64 = 50
 
   /// … up to this.
   public static let consumerBackoffCapMilliseconds: Int64 = 2_000
+
+  /// Streams, instances or devices that an inspection asks about with one pipeline.
+  public static let inspectedKeysPerBatch = 64
+
+  /// Instances of a service that an inspection lists at most.
+  public static let inspectedInstances = 1_000
+
+  /// Entries of a mailbox that an inspection counts at most, to say how far behind a device is.
+  public static let inspectedEntries = 1_024
 }

@@ -20,46 +20,53 @@ struct DeadLetters {
     self.logger = logger
   }
 
-  /// An entry of the bus that has no envelope which this release knows.
-  func add(_ entry: StreamEntry) async throws(RedisError) {
+  /// An entry of the bus, as it is.
+  func add(_ entry: StreamEntry, reason: String, attempts: Int) async throws(RedisError) {
     guard !entry.isDeleted else {
       // Someone deleted it by hand: nothing is left to keep.
-      self.logger.error("messaging.entry_deleted", metadata: ["offset": "\(entry.offset)"])
-      return
+      return self.logger.error("messaging.entry_deleted", metadata: ["offset": "\(entry.offset)"])
     }
-    try await self.add(
-      entry.offset, reason: "the entry has no envelope of a known version", payload: entry.payload)
+    let letter = DeadLetterDraft(
+      reason: reason, origin: "\(self.keys.incoming(self.partition)) \(entry.offset)",
+      attempts: attempts)
+    if let payload = entry.payload {
+      try await self.add(letter, offset: entry.offset) {
+        letter.append(payload, self.keys, to: &$0)
+      }
+    } else {
+      let fields = try await self.fields(of: entry.offset)
+      try await self.add(letter, offset: entry.offset) {
+        letter.append(fields: fields, self.keys, to: &$0)
+      }
+    }
   }
 
-  /// An entry that its mailbox can never take.
-  func add(_ item: MailboxWriter.Item, reason: String) async throws(RedisError) {
-    try await self.add(item.offset, reason: reason, payload: item.envelope.bytes)
+  /// An entry that its mailbox does not take.
+  func add(
+    _ item: MailboxWriter.Item, reason: String, attempts: Int
+  ) async throws(RedisError) {
+    let letter = DeadLetterDraft(
+      reason: reason, origin: "\(self.keys.incoming(self.partition)) \(item.offset)",
+      attempts: attempts)
+    try await self.add(letter, offset: item.offset) {
+      letter.append(item.envelope.bytes, self.keys, to: &$0)
+    }
   }
 
   private func add(
-    _ offset: Offset, reason: String, payload: ReplyBytes?
+    _ letter: DeadLetterDraft, offset: Offset, _ append: (inout RedisBatch) -> Void
   ) async throws(RedisError) {
     self.logger.error(
-      "messaging.dead_letter", metadata: ["offset": "\(offset)", "reason": "\(reason)"])
-    let key = self.keys.deadLetters
-    let origin = "\(self.keys.incoming(self.partition)) \(offset)"
+      "messaging.dead_letter", metadata: ["offset": "\(offset)", "reason": "\(letter.reason)"])
     var batch = RedisBatch()
-    batch.append(
-      arguments: 9, key: key,
-      bytes: 30 + key.byteCount + reason.utf8.count + origin.utf8.count + (payload?.count ?? 0)
-    ) { writer in
-      writer.bulk("XADD")
-      writer.bulk(key)
-      writer.bulk("*")
-      writer.bulk("reason")
-      writer.bulk(reason)
-      writer.bulk("origin")
-      writer.bulk(origin)
-      writer.bulk("m")
-      writer.bulk(count: payload?.count ?? 0) { raw in
-        payload?.withUnsafeBytes { raw.copyMemory(from: $0) }
-      }
-    }
+    append(&batch)
     try await self.client.execute(batch).check()
+  }
+
+  /// What an entry of another form consists of.
+  private func fields(of offset: Offset) async throws(RedisError) -> [ReplyBytes] {
+    var batch = RedisBatch()
+    DeadLetterDraft.fields(of: offset, in: self.keys.incoming(self.partition), to: &batch)
+    return try DeadLetterDraft.fields(await self.client.execute(batch), at: 0)
   }
 }

@@ -9,42 +9,47 @@ import Synchronization
 ///
 /// Takes what gateways publish, stores it in the recipients' mailboxes in order and once, and pushes
 /// it to the gateways that hold their devices. It holds no state.
+///
+/// - `Leases/` is which instance owns which partition.
+/// - `PartitionWorker` is what an owner does.
 
-/// One messaging instance, as a service. In this release it owns all partitions, and there is one.
+/// One messaging instance, as a service. Instances share the partitions among themselves.
 public final class MessagingService: Service {
-  private let workers: [PartitionWorker]
-  private let readers: [any RedisClient]
-  private let clients: [any RedisClient]
+  private let keeper: LeaseKeeper
+  private let shared: [any RedisClient]
   private let logger: Logger
   private let isStopping = Atomic(false)
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, and one per partition that waits.
+  ///   - clients: makes the ways to Redis: one per event loop, one per partition that is owned, and
+  ///     one that waits for changes of leases.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
+  ///   - fields: names and values that operators see of this instance.
   public init(
-    keys: Keys, clients: any RedisClientFactory, group: any EventLoopGroup, logger: Logger
+    configuration: MessagingConfiguration, clients: any RedisClientFactory,
+    group: any EventLoopGroup, fields: [(String, String)] = [], logger: Logger
   ) {
     let shared = group.makeIterator().map { clients.makeClient(on: $0) }
-    var workers: [PartitionWorker] = []
-    var readers: [any RedisClient] = []
-    for partition in keys.partitions.all {
-      let client = shared[partition.number % shared.count]
-      let reader = clients.makeClient(on: client.eventLoop)
-      readers.append(reader)
-      workers.append(
-        PartitionWorker(
-          partition: partition, keys: keys, reader: reader, client: client, logger: logger))
-    }
-    self.workers = workers
-    self.readers = readers
-    self.clients = shared
+    self.shared = shared
     self.logger = logger
+    self.keeper = LeaseKeeper(
+      configuration: configuration, client: shared[0],
+      reader: clients.makeClient(on: shared[0].eventLoop),
+      fields: fields.isEmpty ? [("id", configuration.id.text)] : fields, logger: logger
+    ) { partition, token in
+      let client = shared[partition.number % shared.count]
+      return PartitionWorker(
+        partition: partition, token: token, configuration: configuration,
+        reader: clients.makeClient(on: client.eventLoop), client: client, logger: logger)
+    }
   }
 
-  /// Whether messages can be processed: connected to the bus, and not stopping.
+  /// Whether messages can be processed: connected to the bus, known to the others, and not stopping.
   public func isReady() async -> Bool {
-    guard !self.isStopping.load(ordering: .relaxed) else { return false }
-    for client in self.clients + self.readers {
+    guard !self.isStopping.load(ordering: .relaxed),
+      self.keeper.hasJoined.load(ordering: .relaxed)
+    else { return false }
+    for client in self.shared {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
         return false
       }
@@ -52,18 +57,19 @@ public final class MessagingService: Service {
     return true
   }
 
-  /// Processes until the service group shuts down gracefully; what is under way is finished.
+  /// Processes until the service group shuts down gracefully; what is under way is finished, and the
+  /// partitions are handed over.
   public func run() async throws {
-    self.logger.notice("messaging.started", metadata: ["partitions": "\(self.workers.count)"])
+    self.logger.notice("messaging.started")
     await withTaskGroup(of: Void.self) { tasks in
-      for worker in self.workers { tasks.addTask { await worker.run() } }
+      tasks.addTask { await self.keeper.run() }
       try? await gracefulShutdown()
       self.isStopping.store(true, ordering: .relaxed)
       self.logger.notice("messaging.stopping")
-      tasks.cancelAll()
-      for reader in self.readers { try? await reader.close().get() }
+      await self.keeper.stop()
+      await tasks.waitForAll()
     }
-    for client in self.clients { try? await client.close().get() }
+    for client in self.shared { try? await client.close().get() }
     self.logger.notice("messaging.stopped")
   }
 }

@@ -17,45 +17,98 @@ actor PartitionWorker {
   private let consumer: GroupConsumer
   private let mailboxes: MailboxWriter
   private let deadLetters: DeadLetters
+  private let crashes: CrashCounter
+  private let attemptsLimit: Int
+  private let ended: EventLoopPromise<Void>
   private let logger: Logger
+  /// How often entries of the present batch were tried that their mailboxes did not take.
+  private var attempts: [Offset: Int] = [:]
+  /// What of the present batch is in the dead letters, or reported to its sender.
+  private var settled: Set<Offset> = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.client.eventLoop.executor.asUnownedSerialExecutor()
   }
 
   /// - Parameters:
-  ///   - reader: a client for this worker alone.
+  ///   - token: the lease under which it works.
+  ///   - reader: a client for this worker alone; it is closed at the end.
   ///   - client: a client on the same event loop, for everything that does not block.
   init(
-    partition: Partition, keys: Keys, reader: any RedisClient, client: any RedisClient,
-    logger: Logger
+    partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
+    reader: any RedisClient, client: any RedisClient, logger: Logger
   ) {
     var logger = logger
     logger[metadataKey: "partition"] = "\(partition.number)"
+    let keys = configuration.keys
     self.keys = keys
     self.client = client
     self.logger = logger
+    self.attemptsLimit = configuration.attempts
+    self.ended = client.eventLoop.makePromise()
     self.consumer = GroupConsumer(
-      stream: keys.incoming(partition), group: "messaging", name: "messaging", reader: reader,
-      client: client)
+      stream: keys.incoming(partition), family: "messaging", instance: token.instance,
+      reader: reader, client: client,
+      fence: GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)"))
     self.mailboxes = MailboxWriter(
-      keys: keys, client: client,
+      keys: keys, client: client, limits: configuration.mailboxes,
       remembering: BusLimits.rememberedMailboxes / keys.partitions.all.count)
     self.deadLetters = DeadLetters(partition: partition, keys: keys, client: client, logger: logger)
+    self.crashes = CrashCounter(
+      partition: partition, keys: keys, client: client, attempts: configuration.attempts)
   }
 
-  /// Works until the task is cancelled and the reader closed.
-  func run() async {
-    await self.consumer.run(logger: self.logger) { entries throws(RedisError) in
+  /// Works until ``stop()``, or until somebody else has the partition.
+  func run() async -> GroupConsumer.End {
+    let end = await self.consumer.run(logger: self.logger) { session throws(RedisError) in
+      try await self.began(session)
+    } handle: { entries throws(RedisError) in
+      try await self.handle(entries)
+    }
+    await self.consumer.stop()
+    self.mailboxes.stop()
+    self.ended.succeed()
+    return end
+  }
+
+  /// Finishes the present batch and ends ``run()``.
+  func stop() async {
+    await self.consumer.stop()
+    try? await self.ended.futureResult.get()
+  }
+
+  private func began(_ session: GroupSession) async throws(RedisError) {
+    try await self.crashes.began(session)
+    self.consumer.isCautious = self.crashes.isSuspicious
+    if session.wasCreated {
+      self.logger.notice("messaging.stream_created")
+    } else if let unfinished = session.unfinished {
+      self.logger.notice(
+        "messaging.taken_over", metadata: ["unfinished": "\(unfinished.lowerBound)"])
+    }
+  }
+
+  private func handle(_ entries: [StreamEntry]) async throws(RedisError) {
+    if try await self.crashes.isGuilty(entries) {
+      for entry in entries {
+        try await self.deadLetters.add(
+          entry, reason: "messaging has ended each time while it processed this entry",
+          attempts: self.attemptsLimit)
+      }
+    } else {
       try await self.process(entries)
     }
+    self.attempts = [:]
+    self.settled = []
+    await self.crashes.finished(entries)
+    self.consumer.isCautious = self.crashes.isSuspicious
   }
 
   private func process(_ entries: [StreamEntry]) async throws(RedisError) {
     var items: [MailboxWriter.Item] = []
     items.reserveCapacity(entries.count)
     var unreadable: [StreamEntry] = []
-    for entry in entries {
+    for entry in entries where !self.settled.contains(entry.offset) {
       if let envelope = entry.payload.flatMap(Envelope.init),
         let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
       {
@@ -66,12 +119,79 @@ actor PartitionWorker {
     }
     let stored = items.isEmpty ? [] : try await self.mailboxes.store(items)
     try await self.push(stored)
-    // Last: what fails before makes the batch come again, and dead letters are not recognised.
-    for entry in unreadable { try await self.deadLetters.add(entry) }
-    for outcome in stored {
-      for (item, reason) in outcome.refused { try await self.deadLetters.add(item, reason: reason) }
+    for entry in unreadable {
+      try await self.deadLetters.add(
+        entry, reason: "the entry has no envelope of a known version", attempts: 1)
+      self.settled.insert(entry.offset)
     }
+    for outcome in stored {
+      for item in outcome.overflowed { try await self.fail(item, .mailboxFull) }
+    }
+    try await self.settleRefused(stored.flatMap(\.refused))
   }
+
+  /// Tries again what a mailbox did not take; after some attempts it goes to the dead letters.
+  private func settleRefused(
+    _ refused: [(MailboxWriter.Item, RedisServerError)]
+  ) async throws(RedisError) {
+    var again: RedisServerError?
+    for (item, error) in refused {
+      let attempts = self.attempts[item.offset, default: 0] + 1
+      self.attempts[item.offset] = attempts
+      if attempts >= self.attemptsLimit {
+        try await self.deadLetters.add(item, reason: error.message, attempts: attempts)
+        try await self.fail(item, .unprocessable)
+      } else {
+        again = error
+      }
+    }
+    if let again { throw .server(again) }
+  }
+
+  // MARK: Telling senders
+
+  /// Tells the sender of a message that it could not be stored, if the sender exists.
+  ///
+  /// Only of messages: a receipt that finds no place costs a tick, and of a `failed` there is nobody
+  /// to tell.
+  private func fail(
+    _ item: MailboxWriter.Item, _ code: FailureCode
+  ) async throws(RedisError) {
+    self.logger.warning(
+      "messaging.failed", metadata: ["offset": "\(item.offset)", "code": "\(code.rawValue)"])
+    if item.envelope.kind == .message, let sender = item.envelope.sender,
+      try await self.exists(sender)
+    {
+      try await self.publishFailed(item, to: sender, code)
+    }
+    self.settled.insert(item.offset)
+  }
+
+  /// Every device that ever connected has a cursor.
+  private func exists(_ user: UserName) async throws(RedisError) -> Bool {
+    var batch = RedisBatch()
+    let key = self.keys.cursor(user)
+    batch.append(key: key, "EXISTS", "\(key)")
+    var cursor = try await self.client.execute(batch).cursor(0)
+    return try cursor.integer() == 1
+  }
+
+  private func publishFailed(
+    _ item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
+  ) async throws(RedisError) {
+    var batch = RedisBatch()
+    var text = code.rawValue
+    text.withUTF8 { code in
+      let draft = Envelope.Draft.failed(
+        recipient: item.recipient, to: sender, id: item.envelope.idText,
+        code: UnsafeRawBufferPointer(code))
+      let partition = self.keys.partitions.partition(for: sender)
+      batch.add(draft, to: self.keys.incoming(partition))
+    }
+    try await self.client.execute(batch).check()
+  }
+
+  // MARK: Pushing
 
   /// Pushes what was stored to the gateways that hold the recipients' devices.
   private func push(_ stored: [MailboxWriter.Stored]) async throws(RedisError) {

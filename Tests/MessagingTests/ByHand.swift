@@ -75,6 +75,31 @@ extension TestStand {
     }
   }
 
+  /// The instance that owns each partition; nil where none does.
+  func owners() async throws -> [String?] {
+    var owners: [String?] = []
+    for partition in self.keys.partitions.all {
+      let lease = try await self.redis("GET", "\(self.keys.lease(partition))").string
+      owners.append(lease.flatMap { LeaseToken($0) }?.instance.text)
+    }
+    return owners
+  }
+
+  /// Waits until an instance owns every partition.
+  func waitUntilOwner(_ name: String) async throws {
+    try await eventually("\(name) owns everything") {
+      try await self.owners().allSatisfy { $0 == name }
+    }
+  }
+
+  /// Destroys every group on a user's partition.
+  func destroyGroups(_ user: String = "bob") async throws {
+    let incoming = "\(try self.incoming(user))"
+    for group in try await self.redis("XINFO", "GROUPS", incoming).array {
+      try await self.redis("XGROUP", "DESTROY", incoming, group["name"]?.string ?? "")
+    }
+  }
+
   /// Everything that was on the bus for a user at the time of ``keepBus(_:)`` comes again.
   func repeatBus(_ user: String = "bob") async throws {
     try await self.redis("RENAME", "kept:\(self.incoming(user))", "\(self.incoming(user))")

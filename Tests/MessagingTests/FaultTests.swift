@@ -64,9 +64,6 @@ struct FaultTests {
       try await stand.startMessaging()
       try await stand.waitUntilProcessed()
       #expect(try await stand.messages().map(\.offset) == offsets)
-      try await eventually("nothing is pending") {
-        try await stand.redis("XPENDING", incoming, "messaging").array.first == .integer(0)
-      }
     }
   }
 
@@ -83,9 +80,6 @@ struct FaultTests {
       try await stand.startMessaging()
       try await stand.waitUntilProcessed()
       #expect(try await stand.messages().map(\.id) == ["m0", "m2", "m3", "m4"])
-      try await eventually("nothing is pending") {
-        try await stand.redis("XPENDING", incoming, "messaging").array.first == .integer(0)
-      }
     }
   }
 
@@ -149,13 +143,25 @@ struct FaultTests {
     }
   }
 
-  @Test("while two own it: nothing is lost, and nothing is stored twice")
-  func twoOwners() async throws {
+  @Test("while its owners change again and again: nothing is lost, and nothing is stored twice")
+  func changingOwners() async throws {
     var options = TestStand.Options(gateways: 2)
     options.configure = { $0.sendsPerSecond = 0 }
     options.partitions = 1
     try await TestStand.with(options) { stand in
-      try await stand.startMessaging()
+      let thief = Task {
+        for round in 0..<20 {
+          // By its name it comes first, and so takes the only partition away.
+          let other = try await stand.startMessaging(id: "a\(round)")
+          try await stand.waitUntilOwner("a\(round)")
+          if round % 2 == 0 {
+            // And loses it without notice.
+            let lease = "\(stand.keys.lease(stand.keys.partitions.all[0]))"
+            try await stand.redis("SET", lease, "nobody:1", "PX", "50")
+          }
+          try await other.stop()
+        }
+      }
       let senders = 4
       let each = 500
       let bob = try await stand.online("bob")
@@ -169,6 +175,7 @@ struct FaultTests {
         }
         try await tasks.waitForAll()
       }
+      try await thief.value
       try await eventually("all is stored") {
         try await stand.messages().count >= senders * each
       }

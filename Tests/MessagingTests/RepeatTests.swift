@@ -32,7 +32,7 @@ struct RepeatTests {
       for number in 0..<200 {
         try await stand.publish("m\(number)")
         if number % 20 == 10 {
-          try await stand.redis("XGROUP", "DESTROY", "\(stand.incoming("bob"))", "messaging")
+          try await stand.destroyGroups()
         }
       }
       try await stand.waitUntilProcessed()
@@ -51,7 +51,7 @@ struct RepeatTests {
         try await alice.expectAccepted("m\(number)")
         #expect(try await bob.expectMessage().id == "m\(number)")
       }
-      try await stand.redis("XGROUP", "DESTROY", "\(stand.incoming("bob"))", "messaging")
+      try await stand.destroyGroups()
       alice.sendMessage("after", to: "bob")
       #expect(try await bob.expectMessage().id == "after")
       try await bob.expectOpen()

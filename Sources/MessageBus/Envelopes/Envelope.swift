@@ -110,6 +110,16 @@ public struct Envelope: Sendable {
     self.bytes.withUnsafeBytes { UserName(utf8: self.to(in: $0)) }
   }
 
+  /// The sender, or nil if the name is not one.
+  public var sender: UserName? {
+    self.bytes.withUnsafeBytes { UserName(utf8: self.from(in: $0)) }
+  }
+
+  /// The sender's id of the message, as text.
+  public var idText: String {
+    self.bytes.withUnsafeBytes { String(decoding: self.id(in: $0), as: UTF8.self) }
+  }
+
   /// The offset on the bus of an entry that stands in the mailbox at `offset`.
   public func origin(at offset: Offset) -> Offset {
     guard self.flags.contains(.relocated) else { return offset }

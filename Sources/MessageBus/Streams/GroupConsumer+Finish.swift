@@ -6,9 +6,6 @@ import Redis
 struct FinishedEntries {
   /// In the order in which they were finished.
   var offsets: [Offset] = []
-  /// The last offset that Redis knows as finished and that nobody has pending; it and all before it
-  /// can be removed.
-  var removable: Offset?
   var timer: Scheduled<Void>?
 }
 
@@ -18,8 +15,8 @@ extension GroupConsumer {
   /// Acknowledging each batch by itself would cost as much as storing it. What is not acknowledged
   /// when this process dies comes again, and is recognised.
   ///
-  /// - Parameter entries: in order.
-  public func finish(_ entries: [StreamEntry]) {
+  /// - Parameter entries: in order, and nothing before them is unfinished.
+  func finish(_ entries: [StreamEntry]) {
     self.finished.offsets += entries.lazy.map(\.offset)
     if self.finished.offsets.count >= BusLimits.acknowledgeEntries {
       self.client.eventLoop.assumeIsolated().execute { self.acknowledge { _ in } }
@@ -28,8 +25,7 @@ extension GroupConsumer {
     }
   }
 
-  /// The stream or its group is another one now: what is to be removed was said of the old one. If
-  /// the clock was set back meanwhile, it would remove entries that nobody has seen.
+  /// A new session begins: what was finished in the one before is of no group that there is.
   func forgetFinished() {
     self.finished.timer?.cancel()
     self.finished = FinishedEntries()
@@ -45,46 +41,69 @@ extension GroupConsumer {
   }
 
   /// Acknowledges what was finished, now.
-  public func acknowledgeFinished() async throws(RedisError) {
+  func acknowledgeFinished() async throws(RedisError) {
     let failure: RedisError? = await withCheckedContinuation { continuation in
       self.acknowledge { continuation.resume(returning: $0) }
     }
     if let failure { throw failure }
   }
 
-  /// Acknowledges, and removes from the stream what is certainly done with.
+  /// Acknowledges, and then removes from the stream what every group on it is done with.
   ///
-  /// That is what was acknowledged *before* and is no longer pending for anyone: Redis says so in
-  /// the same round trip. Entries that another instance has read, and may yet fail to process,
-  /// stay. So the newest entries are removed with the call after.
+  /// How far the groups are comes back with the acknowledgement. Nothing is removed unless our own
+  /// group is among them: without it the stream is another one, made anew after a loss, and if the
+  /// clock was set back meanwhile, nobody has seen what lies below.
   private func acknowledge(completion: @escaping (RedisError?) -> Void) {
     self.finished.timer?.cancel()
     self.finished.timer = nil
     let offsets = self.finished.offsets
-    let removable = self.finished.removable
-    guard !offsets.isEmpty || removable != nil else { return completion(nil) }
+    guard let last = offsets.last else { return completion(nil) }
     self.finished.offsets = []
-    self.finished.removable = nil
 
+    let session = self.group
     var batch = RedisBatch()
-    if !offsets.isEmpty { batch.acknowledge(offsets, of: self.stream, group: self.group) }
-    if let removable { batch.trim(self.stream, through: removable) }
-    batch.oldestPending(of: self.stream, group: self.group)
-    self.client.submit(batch) { [count = batch.count] replies in
+    batch.acknowledge(offsets, of: self.stream, group: session)
+    batch.groups(of: self.stream)
+    self.client.submit(batch) { replies in
       do throws(RedisError) {
-        try replies.check()
-        guard let last = offsets.last else { return completion(nil) }
-        var cursor = try replies.cursor(count - 1)
-        let pending = try Offset(oldestPendingFrom: &cursor)
-        // Pending entries begin at `pending`, so only what lies before it may go.
-        self.finished.removable = pending.map { min($0.predecessor, last) } ?? last
-        self.acknowledgeLater()
-        completion(nil)
+        let groups = try StreamGroup.list(replies, at: 1) ?? []
+        guard groups.contains(where: { $0.name == session }) else { return completion(nil) }
+        self.remove(through: last, others: groups.filter { $0.name != session }, completion)
       } catch {
-        // An acknowledgement does no harm twice. A group that is gone has nothing to acknowledge.
-        if !error.isMissingGroup { self.finished.offsets.insert(contentsOf: offsets, at: 0) }
+        // An acknowledgement does no harm twice.
+        if session == self.group { self.finished.offsets.insert(contentsOf: offsets, at: 0) }
         completion(error)
       }
     }
+  }
+
+  /// Removes as much as every other group is done with, too.
+  private func remove(
+    through last: Offset, others: [StreamGroup], _ completion: @escaping (RedisError?) -> Void
+  ) {
+    let limit = others.map(\.lastDelivered).min().map { min($0, last) } ?? last
+    let busy = others.filter { $0.pending > 0 }
+    guard !busy.isEmpty else { return self.trim(through: limit, completion) }
+    var batch = RedisBatch()
+    for group in busy { batch.oldestPending(of: self.stream, group: group.name) }
+    self.client.submit(batch) { replies in
+      var limit = limit
+      for index in busy.indices {
+        // Without an answer nothing is removed; the next call asks again.
+        guard var cursor = try? replies.cursor(index) else { return completion(nil) }
+        if let oldest = try? Offset(oldestPendingFrom: &cursor) {
+          limit = min(limit, oldest.predecessor)
+        }
+      }
+      self.trim(through: limit, completion)
+    }
+  }
+
+  /// What is not removed now, is with the next acknowledgement.
+  private func trim(through offset: Offset, _ completion: @escaping (RedisError?) -> Void) {
+    guard offset > .zero else { return completion(nil) }
+    var batch = RedisBatch()
+    batch.trim(self.stream, through: offset)
+    self.client.submit(batch) { _ in completion(nil) }
   }
 }

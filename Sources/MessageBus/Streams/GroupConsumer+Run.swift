@@ -3,90 +3,97 @@ import NIOCore
 import Redis
 
 extension GroupConsumer {
-  /// Consumes until the task is cancelled: first what is pending from before, in order, then what
-  /// comes. Whatever fails, it starts over from there, after a pause with jitter.
-  ///
-  /// To stop it, cancel its task, then close its reader. What is being handled is finished.
+  /// Why ``run(logger:started:handle:)`` has ended.
+  public enum End: Hashable, Sendable {
+    /// The task was cancelled, or ``stop()`` was called.
+    case stopped
+    /// The fence names somebody else, who reads on from where this one had got to.
+    case replaced
+  }
+
+  /// Consumes: what was not finished before, in order, then what comes. When reading fails, it begins
+  /// a new session, after a pause with jitter; when handling fails, the same entries are handled
+  /// again.
   ///
   /// - Parameters:
-  ///   - started: called when the stream and its group are known to exist, and whether they had to
-  ///     be made.
-  ///   - handle: handles entries in order. If it throws, the same entries come again; else they are
-  ///     finished.
+  ///   - started: called at the beginning of each session.
+  ///   - handle: handles entries in order. If it throws, it is given the same entries again; else
+  ///     they are finished.
+  @discardableResult
   public func run(
     logger: Logger,
-    started: (_ wasCreated: Bool) async throws(RedisError) -> Void = { _ in },
+    started: (_ session: GroupSession) async throws(RedisError) -> Void = { _ in },
     handle: ([StreamEntry]) async throws(RedisError) -> Void
-  ) async {
-    var backoff = Backoff(
-      baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
-      capMilliseconds: BusLimits.consumerBackoffCapMilliseconds)
-    while !Task.isCancelled {
+  ) async -> End {
+    var backoff = Self.backoff
+    while !self.isEnding {
       do throws(RedisError) {
-        let wasCreated = try await self.createGroup()
-        if wasCreated {
-          self.forgetFinished()
-        } else {
-          // What is only waiting to be acknowledged need not come again.
-          try await self.acknowledgeFinished()
+        // What is only waiting to be acknowledged need not come again.
+        try await self.acknowledgeFinished()
+        self.forgetFinished()
+        guard let session = try await self.begin() else { return .replaced }
+        try await started(session)
+        while !self.isEnding {
+          let entries = try await self.read()
+          backoff.reset()
+          guard !entries.isEmpty else { continue }
+          await self.handle(entries, logger: logger, handle)
         }
-        try await started(wasCreated)
-        try await self.handlePending(handle)
-        backoff.reset()
-        try await self.handleNew(handle)
       } catch {
-        if Task.isCancelled { break }
-        self.log(error, to: logger)
-        try? await Task.sleep(for: .milliseconds(backoff.next()))
+        if self.isEnding { break }
+        Self.log(error, "consumer.read_failed", to: logger)
+        await self.pause(backoff.next())
       }
     }
     // Best effort: whoever comes next recognises what it has to repeat.
     try? await self.acknowledgeFinished()
+    return .stopped
   }
 
-  /// Handles what comes, and looks from time to time for entries that went astray: a read that Redis
-  /// still serves to a connection of ours that is dead takes entries which nobody sees.
-  ///
-  /// Then what was just read is not handled by itself: it is pending, too, and comes in its order.
-  private func handleNew(
+  private func handle(
+    _ entries: [StreamEntry], logger: Logger,
     _ handle: ([StreamEntry]) async throws(RedisError) -> Void
-  ) async throws(RedisError) {
-    var nextClaim = NIODeadline.now() + .milliseconds(BusLimits.claimMilliseconds)
-    while !Task.isCancelled {
-      let entries = try await self.read()
-      if NIODeadline.now() >= nextClaim {
-        try await self.acknowledgeFinished()
-        try await self.handlePending(handle)
-        nextClaim = .now() + .milliseconds(BusLimits.claimMilliseconds)
-      } else if !entries.isEmpty {
+  ) async {
+    var backoff = Self.backoff
+    while true {
+      do throws(RedisError) {
         try await handle(entries)
         self.finish(entries)
+        if self.isCautious { try await self.acknowledgeFinished() }
+        return
+      } catch {
+        if self.isEnding { return }
+        Self.log(error, "consumer.handle_failed", to: logger)
+        await self.pause(backoff.next())
+        if self.isEnding { return }
       }
     }
   }
 
-  private func handlePending(
-    _ handle: ([StreamEntry]) async throws(RedisError) -> Void
-  ) async throws(RedisError) {
-    var next: String? = Self.claimStart
-    while let start = next, !Task.isCancelled {
-      let claimed = try await self.claim(from: start)
-      if !claimed.entries.isEmpty {
-        try await handle(claimed.entries)
-        self.finish(claimed.entries)
-      }
-      next = claimed.next
+  private var isEnding: Bool { self.isStopping || Task.isCancelled }
+
+  private static var backoff: Backoff {
+    Backoff(
+      baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
+      capMilliseconds: BusLimits.consumerBackoffCapMilliseconds)
+  }
+
+  /// In short steps, so that ``stop()`` is noticed.
+  private func pause(_ milliseconds: Int64) async {
+    let end = NIODeadline.now() + .milliseconds(milliseconds)
+    while !self.isEnding, NIODeadline.now() < end {
+      let left = (end - .now()).nanoseconds / 1_000_000
+      try? await Task.sleep(for: .milliseconds(min(max(1, left), 50)))
     }
   }
 
-  private func log(_ error: RedisError, to logger: Logger) {
+  private static func log(_ error: RedisError, _ message: Logger.Message, to logger: Logger) {
     switch error {
     // An outage is reported once for the process, by the client.
-    case .unavailable, .unanswered: logger.debug("consumer.retry", metadata: ["error": "\(error)"])
+    case .unavailable, .unanswered: logger.debug(message, metadata: ["error": "\(error)"])
     case .server where error.isMissingGroup:
-      logger.warning("consumer.stream_missing", metadata: ["error": "\(error)"])
-    case .server, .unexpectedReply:
-      logger.error("consumer.retry", metadata: ["error": "\(error)"])
+      logger.warning("consumer.group_missing", metadata: ["error": "\(error)"])
+    case .server, .unexpectedReply: logger.error(message, metadata: ["error": "\(error)"])
     }
   }
 }

@@ -2,71 +2,86 @@ import ConnectProtocol
 import NIOCore
 import Redis
 
-/// One consumer of one stream's group: reads in order, claims what others left, acknowledges.
+/// Reads one stream in order, through a consumer group of its own.
+///
+/// A group that two readers share splits the entries between them, and order is lost: a reader that
+/// was paused and wakes up, or a dead connection that Redis still serves, takes entries away from
+/// the one that goes on. So *the group is the fence*: whoever begins to read makes a group of its
+/// own, where its predecessors had got to, and destroys theirs, which ends their reads. Should two
+/// read at once all the same, each sees every entry in order; who stores them recognises what is
+/// there already.
 ///
 /// A stream or group that is missing is made again *from 0*: an entry too often is recognised
 /// further on, an entry skipped is lost.
 ///
 /// It has a client of its own for reading, because a blocking read holds a connection; all else goes
 /// through the shared one of its event loop.
-///
-/// A stream has one consumer at a time, so the place in the group has one name, whoever holds it:
-/// the next holder finds what the last left pending, and no names of dead instances pile up. They
-/// could not be removed without danger: that drops what they have pending.
 public final class GroupConsumer {
+  /// What reading is bound to: a key beside the stream that must hold this value.
+  public struct Fence {
+    let key: RedisKey
+    let value: String
+
+    /// - Parameter key: in the slot of the stream.
+    public init(key: RedisKey, value: String) {
+      self.key = key
+      self.value = value
+    }
+  }
+
   let stream: RedisKey
-  let group: String
+  let family: String
+  let instance: String
   let client: any RedisClient
-  private let name: String
-  private let reader: any RedisClient
-  private let timeToLiveSeconds: Int?
+  let reader: any RedisClient
+  let fence: Fence?
+  let timeToLiveSeconds: Int?
+  /// The group of the present session.
+  var group = ""
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
+  var isStopping = false
+  /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
+  /// changed between reads.
+  public var isCautious = false
 
   /// - Parameters:
-  ///   - reader: only this consumer's; closing it ends a read that waits.
+  ///   - family: what the names of all groups begin with that take turns at this stream; groups of
+  ///     other names are others' business, and only hold back trimming.
+  ///   - instance: who reads, for the names of the groups.
+  ///   - reader: only this consumer's, on the event loop of `client`.
   ///   - client: for everything that does not block.
+  ///   - fence: if given, a session begins only while it stands.
   ///   - timeToLiveSeconds: when the stream vanishes unless somebody extends it; nil for never.
   public init(
-    stream: RedisKey, group: String, name: String, reader: any RedisClient,
-    client: any RedisClient, timeToLiveSeconds: Int? = nil
+    stream: RedisKey, family: String, instance: InstanceID, reader: any RedisClient,
+    client: any RedisClient, fence: Fence? = nil, timeToLiveSeconds: Int? = nil
   ) {
     self.stream = stream
-    self.group = group
-    self.name = name
+    self.family = family
+    self.instance = instance.text
     self.reader = reader
     self.client = client
+    self.fence = fence
     self.timeToLiveSeconds = timeToLiveSeconds
   }
 
-  /// Creates the stream and the group if they are not there.
+  /// Ends ``run(logger:started:handle:)`` as soon as what is being handled is finished.
   ///
-  /// - Returns: whether they had to be created.
-  public func createGroup() async throws(RedisError) -> Bool {
-    var batch = RedisBatch()
-    batch.createGroup(self.group, on: self.stream)
-    if let seconds = self.timeToLiveSeconds {
-      // At once: should we die now, a stream that nobody reads must not stay.
-      batch.append(key: self.stream, "EXPIRE", "\(self.stream)", "\(seconds)")
-    }
-    let replies = await self.client.execute(batch)
-    do throws(RedisError) {
-      _ = try replies.cursor(0)
-      return true
-    } catch .server(let error) where error.code == "BUSYGROUP" || error.code == "OOM" {
-      // A Redis that is full refuses even to look whether the group is there. Reading will tell.
-      return false
-    }
+  /// On the event loop only.
+  public func stop() async {
+    self.isStopping = true
+    try? await self.reader.close().get()
   }
 
-  /// Entries that nobody had yet, in order. Empty when none came in time.
-  public func read(
-    maximum: Int = BusLimits.entriesPerRead,
+  /// Entries that this group had not yet, in order. Empty when none came in time.
+  func read(
     blockMilliseconds: Int64 = BusLimits.blockMilliseconds
   ) async throws(RedisError) -> [StreamEntry] {
     var batch = RedisBatch()
     batch.readGroup(
-      self.group, as: self.name, from: self.stream, maximum: maximum,
+      self.group, as: self.instance, from: self.stream,
+      maximum: self.isCautious ? 1 : BusLimits.entriesPerRead,
       blockMilliseconds: blockMilliseconds)
     let replies = await self.reader.execute(
       batch,
@@ -79,32 +94,10 @@ public final class GroupConsumer {
     cursor.skip()
     return try StreamEntry.list(from: &cursor)
   }
-
-  /// Where a walk through everything pending begins.
-  public static let claimStart = "0-0"
-
-  /// Takes over some of what is pending for any consumer of the group, in order.
-  ///
-  /// - Parameter start: ``claimStart``, then what the call before answered.
-  /// - Returns: the entries, and where to go on; nil when all has been seen.
-  public func claim(
-    from start: String, maximum: Int = BusLimits.entriesPerRead
-  ) async throws(RedisError) -> (entries: [StreamEntry], next: String?) {
-    var batch = RedisBatch()
-    batch.claim(
-      from: self.stream, group: self.group, as: self.name, start: start, maximum: maximum)
-    var cursor = try await self.client.execute(batch).cursor(0)
-    guard let parts = try cursor.array(), parts >= 2 else {
-      throw .unexpectedReply("XAUTOCLAIM answered no start and entries")
-    }
-    let next = try cursor.string() ?? Self.claimStart
-    let entries = try StreamEntry.list(from: &cursor)
-    return (entries, next == Self.claimStart ? nil : next)
-  }
 }
 
 extension RedisError {
-  /// Whether the stream or its group is missing, so that ``GroupConsumer/createGroup()`` helps.
+  /// Whether the stream or its group is missing, so that a new session helps.
   public var isMissingGroup: Bool {
     guard case .server(let error) = self else { return false }
     // UNBLOCKED: the stream went away under a read that waited.

@@ -6,6 +6,8 @@ import Redis
 /// Scripts serve only where a comparison must precede a write, and never on the way of a message.
 struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
+  static let renewLease = Script(PackageResources.renew_lease_lua)
+  static let releaseLease = Script(PackageResources.release_lease_lua)
 
   let source: String
   let sha1: String
@@ -20,6 +22,16 @@ struct Script: Sendable {
   /// Appends a call. It fails with NOSCRIPT where the script was not loaded since the server started.
   func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
     let words = ["EVALSHA", self.sha1, "1", "\(key)"] + arguments
+    batch.append(
+      arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
+    ) { writer in
+      for word in words { writer.bulk(word) }
+    }
+  }
+
+  /// Appends a call that brings the text along, for what is called seldom.
+  func appendWithSource(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
+    let words = ["EVAL", self.source, "1", "\(key)"] + arguments
     batch.append(
       arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
     ) { writer in

@@ -26,6 +26,11 @@ extension RedisBatch {
     }
   }
 
+  /// `XADD` of an envelope to a partition, under an id that Redis mints.
+  public mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) {
+    self.addEntry(to: incoming, count: draft.byteCount) { draft.write(to: $0) }
+  }
+
   /// `XRANGE` from above `start` to the end, at most `maximum` entries.
   mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
     self.append(
@@ -61,14 +66,35 @@ extension RedisBatch {
     }
   }
 
+  /// `XINFO GROUPS`.
+  mutating func groups(of stream: RedisKey) {
+    self.append(arguments: 3, key: stream, bytes: 11 + stream.byteCount) { writer in
+      writer.bulk("XINFO")
+      writer.bulk("GROUPS")
+      writer.bulk(stream)
+    }
+  }
+
   /// `XINFO STREAM`.
   mutating func information(of stream: RedisKey) {
     self.append(key: stream, "XINFO", "STREAM", "\(stream)")
   }
 
-  /// `XGROUP CREATE … 0 MKSTREAM`: from 0, never from `$`, so that no entry is ever skipped.
-  mutating func createGroup(_ group: String, on stream: RedisKey) {
-    self.append(key: stream, "XGROUP", "CREATE", "\(stream)", group, "0", "MKSTREAM")
+  /// `XGROUP CREATE … MKSTREAM`: never from `$`, so that no entry is ever skipped.
+  ///
+  /// - Parameters:
+  ///   - offset: the group reads what comes after it.
+  ///   - entriesRead: how many entries of the stream lie up to there, for the group's lag.
+  mutating func createGroup(
+    _ group: String, on stream: RedisKey, after offset: Offset, entriesRead: Int?
+  ) {
+    if let entriesRead {
+      self.append(
+        key: stream, "XGROUP", "CREATE", "\(stream)", group, "\(offset)", "MKSTREAM",
+        "ENTRIESREAD", "\(entriesRead)")
+    } else {
+      self.append(key: stream, "XGROUP", "CREATE", "\(stream)", group, "\(offset)", "MKSTREAM")
+    }
   }
 
   /// `XREADGROUP … >`: entries that no consumer of the group has had, waiting for the first.
@@ -79,14 +105,6 @@ extension RedisBatch {
     self.append(
       key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
       "\(blockMilliseconds)", "STREAMS", "\(stream)", ">")
-  }
-
-  /// `XAUTOCLAIM … 0`: takes over what is pending, from `start` on, in the order of ids.
-  mutating func claim(
-    from stream: RedisKey, group: String, as consumer: String, start: String, maximum: Int
-  ) {
-    self.append(
-      key: stream, "XAUTOCLAIM", "\(stream)", group, consumer, "0", start, "COUNT", "\(maximum)")
   }
 
   /// `XACK` of several entries.

@@ -8,37 +8,42 @@ import Testing
 
 @Suite("A group's consumer", .timeLimit(.minutes(5)))
 struct GroupConsumerTests {
-  private let group = "messaging"
-
   private func consumer(
-    _ bus: isolated Bus, of stream: RedisKey, name: String = "one"
+    _ bus: isolated Bus, _ name: String = "one", fence: GroupConsumer.Fence? = nil
   ) async throws -> GroupConsumer {
     GroupConsumer(
-      stream: stream, group: self.group, name: name, reader: try await bus.makeClient(),
-      client: bus.client)
+      stream: self.stream(bus), family: "messaging", instance: InstanceID(name)!,
+      reader: try await bus.makeClient(), client: bus.client, fence: fence)
   }
 
   private func stream(_ bus: isolated Bus) -> RedisKey {
     bus.keys.incoming(bus.keys.partitions.all[0])
   }
 
-  /// How many entries the group has pending.
-  private func pending(_ bus: isolated Bus, _ stream: RedisKey) async throws -> Int {
-    var cursor = try await bus.command("XPENDING", "\(stream)", self.group)
-    _ = try cursor.array()
-    return try cursor.integer()
+  private func groups(_ bus: isolated Bus) async throws -> [StreamGroup] {
+    var batch = RedisBatch()
+    batch.groups(of: self.stream(bus))
+    return try StreamGroup.list(await bus.client.execute(batch), at: 0) ?? []
   }
+
+  private func fill(_ bus: isolated Bus, _ numbers: Range<Int>) async throws {
+    for number in numbers { try await bus.add("\(number)", to: self.stream(bus)) }
+  }
+
+  private func texts(_ numbers: Range<Int>) -> [String] { numbers.map { "\($0)" } }
+
+  // MARK: Sessions
 
   @Test("reads what was there before its group, from the first entry on")
   func createdFromZero() async throws {
     try await Bus.run { bus in
-      let stream = self.stream(bus)
-      for number in 0..<5 { try await bus.add("\(number)", to: stream) }
-      let consumer = try await self.consumer(bus, of: stream)
-      #expect(try await consumer.createGroup())
-      #expect(try await !consumer.createGroup())
-      #expect(try await consumer.read(maximum: 3).map(\.text) == ["0", "1", "2"])
-      #expect(try await consumer.read(maximum: 3).map(\.text) == ["3", "4"])
+      let consumer = try await self.consumer(bus)
+      let first = try #require(try await consumer.begin())
+      #expect(first.wasCreated)
+      try await self.fill(bus, 0..<5)
+      let second = try #require(try await consumer.begin())
+      #expect(!second.wasCreated)
+      #expect(try await consumer.read().map(\.text) == self.texts(0..<5))
       #expect(try await consumer.read(blockMilliseconds: 1).isEmpty)
     }
   }
@@ -47,111 +52,99 @@ struct GroupConsumerTests {
   func blocks() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      let consumer = try await self.consumer(bus, of: stream)
-      _ = try await consumer.createGroup()
+      let consumer = try await self.consumer(bus)
+      _ = try await consumer.begin()
       let writer = Task { try await bus.add("late", to: stream) }
       #expect(try await consumer.read(blockMilliseconds: 20_000).map(\.text) == ["late"])
       _ = try await writer.value
     }
   }
 
-  @Test("says that the stream or its group is missing, whether it waits or not")
-  func missing() async throws {
+  @Test("goes on where its predecessor had finished, with all that this had only read")
+  func inherits() async throws {
     try await Bus.run { bus in
-      let stream = self.stream(bus)
-      let consumer = try await self.consumer(bus, of: stream)
-      for isWaiting in [false, true] {
-        if isWaiting { _ = try await consumer.createGroup() }
-        let remover = Task {
-          guard isWaiting else { return }
-          let isBlocked = try await eventually {
-            var cursor = try await bus.command("CLIENT", "LIST")
-            return try cursor.string()?.contains("cmd=xreadgroup") == true
-          }
-          #expect(isBlocked)
-          _ = try await bus.command("DEL", "\(stream)")
-        }
-        do throws(RedisError) {
-          _ = try await consumer.read(blockMilliseconds: 20_000)
-          Issue.record("nothing was missing")
-        } catch {
-          #expect(error.isMissingGroup, "\(error)")
-        }
-        try await remover.value
-      }
-    }
-  }
-
-  @Test("claims what another left pending, in order, through as many pages as it takes")
-  func claims() async throws {
-    try await Bus.run { bus in
-      let stream = self.stream(bus)
-      var written: [Offset] = []
-      for number in 0..<300 { written.append(try await bus.add("\(number)", to: stream)) }
-      let dead = try await self.consumer(bus, of: stream, name: "dead")
-      _ = try await dead.createGroup()
+      try await self.fill(bus, 0..<300)
+      let dead = try await self.consumer(bus, "dead")
+      _ = try await dead.begin()
+      let first = try await dead.read()
       while try await !dead.read(blockMilliseconds: 1).isEmpty {}
+      dead.finish(Array(first.prefix(100)))
+      try await dead.acknowledgeFinished()
 
-      let heir = try await self.consumer(bus, of: stream, name: "heir")
-      var claimed: [StreamEntry] = []
-      var pages = 0
-      var next: String? = GroupConsumer.claimStart
-      while let start = next {
-        let page = try await heir.claim(from: start, maximum: 40)
-        claimed += page.entries
-        next = page.next
-        pages += 1
+      let heir = try await self.consumer(bus, "heir")
+      let session = try #require(try await heir.begin())
+      #expect(session.unfinished?.lowerBound == first[100].offset)
+      var read: [String?] = []
+      while true {
+        let entries = try await heir.read(blockMilliseconds: 1)
+        if entries.isEmpty { break }
+        read += entries.map(\.text)
       }
-      #expect(claimed.map(\.offset) == written)
-      #expect(claimed.map(\.text) == (0..<300).map { "\($0)" })
-      #expect(pages >= 8)
-      #expect(try await self.pending(bus, stream) == 300)
+      #expect(read == self.texts(100..<300))
+      let groups = try await self.groups(bus)
+      #expect(groups.map(\.name) == [heir.group], "the predecessor's group is gone")
+      #expect(groups[0].lag == 0, "and Redis can tell how much is left")
     }
   }
 
-  @Test("passes over what was deleted while it was pending, to the end")
-  func claimsDeleted() async throws {
+  @Test("ends the read of a predecessor that still waits, so that it takes nothing away")
+  func fences() async throws {
     try await Bus.run { bus in
-      let stream = self.stream(bus)
-      var written: [Offset] = []
-      for number in 0..<30 { written.append(try await bus.add("\(number)", to: stream)) }
-      let dead = try await self.consumer(bus, of: stream, name: "dead")
-      _ = try await dead.createGroup()
-      _ = try await dead.read()
-      for index in 0..<25 { _ = try await bus.command("XDEL", "\(stream)", "\(written[index])") }
-
-      let heir = try await self.consumer(bus, of: stream, name: "heir")
-      var claimed: [StreamEntry] = []
-      var next: String? = GroupConsumer.claimStart
-      while let start = next {
-        let page = try await heir.claim(from: start, maximum: 3)
-        claimed += page.entries.filter { !$0.isDeleted }
-        next = page.next
+      let zombie = try await self.consumer(bus, "zombie")
+      _ = try await zombie.begin()
+      let waiting = Task {
+        do throws(RedisError) {
+          _ = try await bus.readOnce(zombie)
+          return false
+        } catch {
+          return error.isMissingGroup
+        }
       }
-      #expect(claimed.map(\.offset) == Array(written[25...]))
+      let isBlocked = try await eventually {
+        var cursor = try await bus.command("CLIENT", "LIST")
+        return try cursor.string()?.contains("cmd=xreadgroup") == true
+      }
+      #expect(isBlocked)
+      let heir = try await self.consumer(bus, "heir")
+      _ = try await heir.begin()
+      #expect(await waiting.value)
+      try await self.fill(bus, 0..<3)
+      #expect(try await heir.read().map(\.text) == self.texts(0..<3))
     }
   }
+
+  @Test("does not begin while its fence names somebody else, and not before it names anybody")
+  func honoursFence() async throws {
+    try await Bus.run { bus in
+      let lease = bus.keys.lease(bus.keys.partitions.all[0])
+      let owner = try await self.consumer(bus, "owner")
+      _ = try await owner.begin()
+      let other = try await self.consumer(bus, "other", fence: .init(key: lease, value: "me"))
+      await #expect(throws: RedisError.self) { try await other.begin() }
+      _ = try await bus.command("SET", "\(lease)", "owner")
+      #expect(try await other.begin() == nil)
+      #expect(try await self.groups(bus).map(\.name) == [owner.group])
+      _ = try await bus.command("SET", "\(lease)", "me")
+      #expect(try await other.begin() != nil)
+      #expect(try await self.groups(bus).map(\.name) == [other.group])
+    }
+  }
+
+  // MARK: Finishing
 
   @Test("acknowledges and removes what is finished, and nothing that is not")
   func finishes() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      for number in 0..<10 { try await bus.add("\(number)", to: stream) }
-      let consumer = try await self.consumer(bus, of: stream)
-      _ = try await consumer.createGroup()
-      let first = try await consumer.read(maximum: 6)
-      consumer.finish(Array(first.prefix(4)))
-      #expect(try await self.pending(bus, stream) == 6)
+      try await self.fill(bus, 0..<10)
+      let consumer = try await self.consumer(bus)
+      _ = try await consumer.begin()
+      let entries = try await consumer.read()
+      consumer.finish(Array(entries.prefix(4)))
+      #expect(try await self.groups(bus)[0].pending == 10)
       try await consumer.acknowledgeFinished()
-      #expect(try await self.pending(bus, stream) == 2)
-      // What it removes is what it knows to be acknowledged from the call before.
-      try await consumer.acknowledgeFinished()
-      #expect(try await bus.entries(stream).map(\.text) == (4..<10).map { "\($0)" })
-      consumer.finish(Array(first.dropFirst(4)))
-      try await consumer.acknowledgeFinished()
-      try await consumer.acknowledgeFinished()
-      #expect(try await bus.entries(stream).map(\.text) == (6..<10).map { "\($0)" })
-      #expect(try await consumer.read().map(\.text) == (6..<10).map { "\($0)" })
+      #expect(try await self.groups(bus)[0].pending == 6)
+      #expect(try await bus.entries(stream).map(\.text) == self.texts(4..<10))
     }
   }
 
@@ -159,67 +152,69 @@ struct GroupConsumerTests {
   func finishesLater() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      for number in 0..<3 { try await bus.add("\(number)", to: stream) }
-      let consumer = try await self.consumer(bus, of: stream)
-      _ = try await consumer.createGroup()
+      try await self.fill(bus, 0..<3)
+      let consumer = try await self.consumer(bus)
+      _ = try await consumer.begin()
       consumer.finish(try await consumer.read())
       #expect(try await eventually { try await bus.length(stream) == 0 })
-      #expect(try await self.pending(bus, stream) == 0)
+      #expect(try await self.groups(bus)[0].pending == 0)
     }
   }
 
-  @Test(
-    "removes nothing that another consumer has pending, and the heir of a dead one misses nothing")
-  func twoConsumers() async throws {
+  @Test("removes nothing that another group on the stream has not finished")
+  func respectsOthers() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      for number in 0..<12 { try await bus.add("\(number)", to: stream) }
-      let one = try await self.consumer(bus, of: stream, name: "one")
-      let two = try await self.consumer(bus, of: stream, name: "two")
-      _ = try await one.createGroup()
-      var seen: [String?] = []
-      let ones = try await one.read(maximum: 4)
-      let twos = try await two.read(maximum: 4)
+      try await self.fill(bus, 0..<10)
+      _ = try await bus.command("XGROUP", "CREATE", "\(stream)", "archive", "0")
+      let consumer = try await self.consumer(bus)
+      _ = try await consumer.begin()
+      consumer.finish(try await consumer.read())
+      try await consumer.acknowledgeFinished()
+      #expect(try await bus.length(stream) == 10, "the archive has read nothing")
 
-      two.finish(twos)
-      seen += twos.map(\.text)
-      for _ in 0..<3 { try await two.acknowledgeFinished() }
-      #expect(try await bus.length(stream) == 12)
-
-      one.finish(Array(ones.prefix(2)))
-      seen += ones.prefix(2).map(\.text)
-      for _ in 0..<3 { try await one.acknowledgeFinished() }
-      #expect(try await bus.length(stream) == 10)
-
-      // One dies here with two entries unfinished; two takes them over, then reads on.
-      let claimed = try await two.claim(from: GroupConsumer.claimStart)
-      #expect(claimed.entries.map(\.text) == ["2", "3"])
-      #expect(claimed.next == nil)
-      two.finish(claimed.entries)
-      seen += claimed.entries.map(\.text)
-      try await two.acknowledgeFinished()
-      let rest = try await two.read()
-      two.finish(rest)
-      seen += rest.map(\.text)
-      for _ in 0..<3 { try await two.acknowledgeFinished() }
-      #expect(Set(seen) == Set((0..<12).map { "\($0)" }))
-      #expect(seen.count == 12)
-      #expect(try await bus.length(stream) == 0)
-      #expect(try await self.pending(bus, stream) == 0)
+      // It reads six, and acknowledges the first two.
+      let reply = try await bus.command(
+        "XREADGROUP", "GROUP", "archive", "a", "COUNT", "6", "STREAMS", "\(stream)", ">")
+      _ = reply
+      let offsets = try await bus.entries(stream).map(\.offset)
+      _ = try await bus.command(
+        "XACK", "\(stream)", "archive", "\(offsets[0])", "\(offsets[1])")
+      try await self.fill(bus, 10..<11)
+      consumer.finish(try await consumer.read())
+      try await consumer.acknowledgeFinished()
+      #expect(try await bus.entries(stream).map(\.text) == self.texts(2..<11))
     }
   }
 
-  @Test("makes its group anew, from the first entry, when the stream was lost, and goes on")
+  @Test("that was replaced removes nothing that its heir has not finished")
+  func zombieRemovesNothing() async throws {
+    try await Bus.run { bus in
+      let stream = self.stream(bus)
+      try await self.fill(bus, 0..<10)
+      let zombie = try await self.consumer(bus, "zombie")
+      _ = try await zombie.begin()
+      let read = try await zombie.read()
+      let heir = try await self.consumer(bus, "heir")
+      _ = try await heir.begin()
+      let heirs = try await heir.read()
+      heir.finish(Array(heirs.prefix(3)))
+      try await heir.acknowledgeFinished()
+      zombie.finish(read)
+      try await zombie.acknowledgeFinished()
+      #expect(try await bus.entries(stream).map(\.text) == self.texts(3..<10))
+    }
+  }
+
+  // MARK: Running
+
+  @Test("begins anew, from the first entry, when the stream was lost, and goes on")
   func heals() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      let reader = try await bus.makeClient()
+      let consumer = try await self.consumer(bus)
       let seen = Seen()
-      let running = Task {
-        await bus.consume(
-          GroupConsumerParts(stream: stream, group: self.group, reader: reader), logger, seen)
-      }
+      let running = Task { await bus.consume(consumer, seen) }
       try await bus.add("before", to: stream)
       #expect(try await eventually { await seen.texts == ["before"] })
       for round in 0..<3 {
@@ -229,34 +224,71 @@ struct GroupConsumerTests {
         #expect(try await eventually { await seen.texts.last == "\(round)" })
       }
       #expect(await seen.texts == ["before", "0", "1", "2"])
-      #expect(await seen.created >= 4)
-      running.cancel()
-      try await reader.close().get()
-      await running.value
+      await bus.stop(consumer)
+      #expect(await running.value == .stopped)
     }
   }
 
-  @Test("brings the same entries again, in order, when handling them has failed")
+  @Test("begins anew when its group was destroyed, and misses nothing")
+  func healsGroup() async throws {
+    try await Bus.run { bus in
+      let stream = self.stream(bus)
+      let consumer = try await self.consumer(bus)
+      let seen = Seen()
+      let running = Task { await bus.consume(consumer, seen) }
+      for round in 0..<3 {
+        try await bus.add("\(round)", to: stream)
+        #expect(try await eventually { await seen.texts.last == "\(round)" })
+        for group in try await self.groups(bus) {
+          _ = try await bus.command("XGROUP", "DESTROY", "\(stream)", group.name)
+        }
+      }
+      try await bus.add("last", to: stream)
+      #expect(try await eventually { await seen.texts.last == "last" })
+      // From 0, because nothing tells any more how far it had got: what was not removed yet comes
+      // again, in order.
+      var distinct: [String] = []
+      for text in await seen.texts where !distinct.contains(text) { distinct.append(text) }
+      #expect(distinct == ["0", "1", "2", "last"])
+      await bus.stop(consumer)
+      _ = await running.value
+    }
+  }
+
+  @Test("handles the same entries again, in order, when handling them has failed")
   func handlesAgain() async throws {
     try await Bus.run { bus in
       let stream = self.stream(bus)
-      let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-      let reader = try await bus.makeClient()
+      let consumer = try await self.consumer(bus)
       let seen = Seen(failures: 3)
-      for number in 0..<5 { try await bus.add("\(number)", to: stream) }
-      let running = Task {
-        await bus.consume(
-          GroupConsumerParts(stream: stream, group: self.group, reader: reader), logger, seen)
-      }
+      try await self.fill(bus, 0..<5)
+      let running = Task { await bus.consume(consumer, seen) }
       #expect(try await eventually { await seen.texts.count == 20 })
       try await bus.add("5", to: stream)
       #expect(try await eventually { await seen.texts.count == 21 })
-      let five = (0..<5).map { "\($0)" }
+      let five = self.texts(0..<5)
       #expect(await seen.texts == five + five + five + five + ["5"])
-      running.cancel()
-      try await reader.close().get()
-      await running.value
-      #expect(try await self.pending(bus, stream) == 0)
+      await bus.stop(consumer)
+      _ = await running.value
+      #expect(try await self.groups(bus)[0].pending == 0)
+    }
+  }
+
+  @Test("ends when somebody else has what it works under")
+  func replaced() async throws {
+    try await Bus.run { bus in
+      let lease = bus.keys.lease(bus.keys.partitions.all[0])
+      _ = try await bus.command("SET", "\(lease)", "me")
+      let consumer = try await self.consumer(bus, fence: .init(key: lease, value: "me"))
+      let seen = Seen()
+      let running = Task { await bus.consume(consumer, seen) }
+      try await self.fill(bus, 0..<1)
+      #expect(try await eventually { await seen.texts == ["0"] })
+      _ = try await bus.command("SET", "\(lease)", "heir")
+      let heir = try await self.consumer(bus, "heir", fence: .init(key: lease, value: "heir"))
+      _ = try await heir.begin()
+      #expect(await running.value == .replaced)
+      #expect(try await self.groups(bus).map(\.name) == [heir.group])
     }
   }
 }
@@ -264,12 +296,9 @@ struct GroupConsumerTests {
 /// What a running consumer has handled.
 private actor Seen {
   private(set) var texts: [String] = []
-  private(set) var created = 0
   private var failures: Int
 
   init(failures: Int = 0) { self.failures = failures }
-
-  func started(_ wasCreated: Bool) { if wasCreated { self.created += 1 } }
 
   func handle(_ entries: [String]) throws(RedisError) {
     self.texts += entries
@@ -280,21 +309,17 @@ private actor Seen {
   }
 }
 
-private struct GroupConsumerParts: Sendable {
-  let stream: RedisKey
-  let group: String
-  let reader: any RedisClient
-}
-
 extension Bus {
-  /// Runs a consumer on the clients' event loop until the task is cancelled.
-  fileprivate func consume(_ parts: GroupConsumerParts, _ logger: Logger, _ seen: Seen) async {
-    let consumer = GroupConsumer(
-      stream: parts.stream, group: parts.group, name: "one", reader: parts.reader,
-      client: self.client)
-    await consumer.run(logger: logger) { wasCreated throws(RedisError) in
-      await seen.started(wasCreated)
-    } handle: { entries throws(RedisError) in
+  fileprivate func readOnce(_ consumer: GroupConsumer) async throws(RedisError) -> [StreamEntry] {
+    try await consumer.read(blockMilliseconds: 20_000)
+  }
+
+  fileprivate func stop(_ consumer: GroupConsumer) async { await consumer.stop() }
+
+  /// Runs a consumer on the clients' event loop until it ends.
+  fileprivate func consume(_ consumer: GroupConsumer, _ seen: Seen) async -> GroupConsumer.End {
+    await consumer.run(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+      entries throws(RedisError) in
       try await seen.handle(entries.map { $0.text ?? "nil" })
     }
   }

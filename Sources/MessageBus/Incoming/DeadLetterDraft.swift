@@ -1,0 +1,81 @@
+import ConnectProtocol
+import Redis
+
+/// A dead letter that is to be written: what could not be processed, and why. `DeadLetter` reads it.
+///
+/// Fields `reason`, `origin` (stream and offset), `attempts`, and the entry itself: an envelope in
+/// the field `m`, as on the bus; anything else field by field, each name after `field.`.
+public struct DeadLetterDraft: Sendable {
+  /// Why, for an operator to read.
+  public let reason: String
+  /// The stream and the offset that the entry had.
+  public let origin: String
+  /// How often it was tried.
+  public let attempts: Int
+
+  /// What is known of an entry that could not be processed.
+  public init(reason: String, origin: String, attempts: Int) {
+    self.reason = reason
+    self.origin = origin
+    self.attempts = attempts
+  }
+
+  static let fieldPrefix = "field."
+
+  /// Appends the entry with its one field.
+  public func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {
+    self.append(names: ["m"], values: [payload], keys, to: &batch)
+  }
+
+  /// Appends the entry with all its fields: names and values in turn.
+  public func append(fields: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch) {
+    let names = stride(from: 0, to: fields.count - 1, by: 2).map { index in
+      Self.fieldPrefix + fields[index].withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    }
+    let values = stride(from: 1, to: fields.count, by: 2).map { fields[$0] }
+    self.append(names: names, values: values, keys, to: &batch)
+  }
+
+  private func append(
+    names: [String], values: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch
+  ) {
+    let stream = keys.deadLetters
+    let words = [
+      "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.deadLettersKept)", "*", "reason",
+      self.reason, "origin", self.origin, "attempts", "\(self.attempts)",
+    ]
+    let bytes =
+      words.reduce(0) { $0 + $1.utf8.count } + names.reduce(0) { $0 + $1.utf8.count }
+      + values.reduce(0) { $0 + $1.count }
+    batch.append(arguments: words.count + 2 * names.count, key: stream, bytes: bytes) { writer in
+      for word in words { writer.bulk(word) }
+      for (name, value) in zip(names, values) {
+        writer.bulk(name)
+        writer.bulk(count: value.count) { raw in
+          value.withUnsafeBytes { raw.copyMemory(from: $0) }
+        }
+      }
+    }
+  }
+
+  /// Appends the question what an entry of the bus consists of.
+  public static func fields(
+    of offset: Offset, in stream: RedisKey, to batch: inout RedisBatch
+  ) {
+    batch.append(key: stream, "XRANGE", "\(stream)", "\(offset)", "\(offset)")
+  }
+
+  /// Reads the answer: names and values in turn; none if the entry is not there any more.
+  public static func fields(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> [ReplyBytes] {
+    var cursor = try replies.cursor(index)
+    guard let entries = try cursor.array(), entries > 0, try cursor.array() == 2 else { return [] }
+    cursor.skip()
+    var fields: [ReplyBytes] = []
+    for _ in 0..<(try cursor.array() ?? 0) {
+      if let field = try cursor.slice() { fields.append(field) }
+    }
+    return fields
+  }
+}

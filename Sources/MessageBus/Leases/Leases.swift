@@ -1,0 +1,73 @@
+import ConnectProtocol
+import Redis
+
+/// Says which instance owns a partition, and since which acquisition.
+public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
+  /// The owner.
+  public let instance: InstanceID
+  /// Tells acquisitions of one instance apart.
+  public let nonce: String
+
+  /// A token for a new acquisition.
+  public init(instance: InstanceID) {
+    self.instance = instance
+    self.nonce = String(UInt64.random(in: .min ... .max), radix: 36)
+  }
+
+  /// Reads a lease's value; nil if it is none.
+  public init?(_ text: String) {
+    let parts = text.split(separator: ":", maxSplits: 1)
+    guard parts.count == 2, let instance = InstanceID(String(parts[0])) else { return nil }
+    self.instance = instance
+    self.nonce = String(parts[1])
+  }
+
+  /// `<instance>:<nonce>`, as it stands in Redis.
+  public var description: String { "\(self.instance):\(self.nonce)" }
+}
+
+/// Who owns which partition: a string per partition that lapses unless its owner extends it.
+///
+/// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
+/// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
+public enum Leases {
+  /// Appends the question who owns `partition`.
+  public static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {
+    let key = keys.lease(partition)
+    batch.append(key: key, "GET", "\(key)")
+  }
+
+  /// Reads who owns a partition; nil if nobody does.
+  public static func holder(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> LeaseToken? {
+    var cursor = try replies.cursor(index)
+    return try cursor.string().flatMap { LeaseToken($0) }
+  }
+
+  /// Appends the taking of a lease that nobody holds. Answers nil if somebody does.
+  public static func acquire(
+    _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
+    to batch: inout RedisBatch
+  ) {
+    let key = keys.lease(partition)
+    batch.append(key: key, "SET", "\(key)", "\(token)", "NX", "PX", "\(milliseconds)")
+  }
+
+  /// Appends the extension of a lease; ``holder(_:at:)`` reads who holds it then.
+  public static func renew(
+    _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
+    to batch: inout RedisBatch
+  ) {
+    Script.renewLease.appendWithSource(
+      key: keys.lease(partition), arguments: ["\(token)", "\(milliseconds)"], to: &batch)
+  }
+
+  /// Appends the giving up of a lease.
+  public static func release(
+    _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
+  ) {
+    Script.releaseLease.appendWithSource(
+      key: keys.lease(partition), arguments: ["\(token)"], to: &batch)
+  }
+}

@@ -1,0 +1,69 @@
+import ConnectProtocol
+import Redis
+
+/// A consumer group of a stream, as XINFO GROUPS tells.
+public struct StreamGroup: Sendable {
+  /// The group's name.
+  public let name: String
+  /// Entries that were read and not acknowledged.
+  public let pending: Int
+  /// The last entry that was read.
+  public let lastDelivered: Offset
+  /// How many entries of the stream were read since its beginning, if Redis knows.
+  public let entriesRead: Int?
+  /// How many entries are still to be read, if Redis knows.
+  public let lag: Int?
+
+  /// Reads XINFO GROUPS' answer; nil if there is no such stream.
+  public static func list(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> [StreamGroup]? {
+    var cursor: ReplyCursor
+    do throws(RedisError) {
+      cursor = try replies.cursor(index)
+    } catch .server(let error) where error.message.hasPrefix("ERR no such key") {
+      return nil
+    }
+    var groups: [StreamGroup] = []
+    for _ in 0..<(try cursor.array() ?? 0) { groups.append(try StreamGroup(from: &cursor)) }
+    return groups
+  }
+
+  private init(from cursor: inout ReplyCursor) throws(RedisError) {
+    var name = ""
+    var pending = 0
+    var lastDelivered = Offset.zero
+    var entriesRead: Int?
+    var lag: Int?
+    for _ in 0..<(try cursor.array() ?? 0) / 2 {
+      switch try cursor.string() {
+      case "name": name = try cursor.string() ?? ""
+      case "pending": pending = try cursor.integer()
+      case "last-delivered-id": lastDelivered = try Offset(from: &cursor)
+      case "entries-read" where !cursor.isNil: entriesRead = try cursor.integer()
+      case "lag" where !cursor.isNil: lag = try cursor.integer()
+      default: cursor.skip()
+      }
+    }
+    self.name = name
+    self.pending = pending
+    self.lastDelivered = lastDelivered
+    self.entriesRead = entriesRead
+    self.lag = lag
+  }
+
+  /// Whether the group is one of those that take turns under `family`.
+  func belongs(to family: String) -> Bool {
+    self.name == family || self.name.hasPrefix("\(family):")
+  }
+
+  /// All up to here is finished with.
+  ///
+  /// - Parameter oldest: the oldest pending entry by group.
+  func position(_ oldest: [String: Offset]) -> Offset {
+    oldest[self.name]?.predecessor ?? self.lastDelivered
+  }
+
+  /// How many entries are finished with, if Redis knows. A group of ours finishes in order.
+  var entriesFinished: Int? { self.entriesRead.map { max(0, $0 - self.pending) } }
+}

@@ -1,0 +1,270 @@
+import Logging
+import MessageBus
+import NIOCore
+import Redis
+import Synchronization
+
+/// Keeps an instance's leases, and the workers of the partitions that they are for.
+///
+/// Its executor is the event loop of its connections to Redis.
+actor LeaseKeeper {
+  private let configuration: MessagingConfiguration
+  private let client: any RedisClient
+  private let reader: any RedisClient
+  private let makeWorker: @Sendable (Partition, LeaseToken) -> PartitionWorker
+  private let logger: Logger
+  private let events: LeaseEvents
+  private let started: [(String, String)]
+  private var machine: LeaseStateMachine
+  private var workers: [Partition: PartitionWorker] = [:]
+  private var known: [InstanceID] = []
+  private var isStopping = false
+  /// Whether Redis knows of this instance.
+  nonisolated let hasJoined = Atomic(false)
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    self.client.eventLoop.executor.asUnownedSerialExecutor()
+  }
+
+  /// - Parameters:
+  ///   - client: for everything that does not block.
+  ///   - reader: a client on the same loop, for this keeper alone.
+  ///   - fields: what operators see of this instance.
+  init(
+    configuration: MessagingConfiguration, client: any RedisClient, reader: any RedisClient,
+    fields: [(String, String)], logger: Logger,
+    makeWorker: @escaping @Sendable (Partition, LeaseToken) -> PartitionWorker
+  ) {
+    self.configuration = configuration
+    self.client = client
+    self.reader = reader
+    self.makeWorker = makeWorker
+    self.logger = logger
+    self.started = fields
+    self.events = LeaseEvents(keys: configuration.keys, reader: reader)
+    self.machine = LeaseStateMachine(
+      instance: configuration.id, partitions: configuration.keys.partitions.all)
+  }
+
+  private var keys: Keys { self.configuration.keys }
+
+  /// How long it waits between two looks when nothing wakes it.
+  private var signMilliseconds: Int64 {
+    max(100, self.configuration.leaseMilliseconds / BusLimits.signsPerLease)
+  }
+
+  /// Owns and works until ``stop()``.
+  func run() async {
+    await withDiscardingTaskGroup { tasks in
+      var backoff = Backoff(
+        baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
+        capMilliseconds: self.signMilliseconds)
+      while !self.isStopping {
+        do throws(RedisError) {
+          for (partition, token) in try await self.look() {
+            guard !self.isStopping else { break }
+            let worker = self.makeWorker(partition, token)
+            self.workers[partition] = worker
+            tasks.addTask { await self.work(worker, partition, token) }
+          }
+          backoff.reset()
+          if !self.machine.wasBeaten {
+            try await self.events.wait(milliseconds: self.signMilliseconds)
+          }
+        } catch {
+          if self.isStopping { break }
+          self.logger.debug("leases.look_failed", metadata: ["error": "\(error)"])
+          try? await Task.sleep(for: .milliseconds(backoff.next()))
+        }
+      }
+      await self.giveUpAll()
+    }
+  }
+
+  private func work(
+    _ worker: PartitionWorker, _ partition: Partition, _ token: LeaseToken
+  ) async {
+    let end = await worker.run()
+    guard end == .replaced else { return }
+    self.logger.notice(
+      "leases.lost", metadata: ["partition": "\(partition.number)"])
+    self.machine.lost(partition, token)
+    if self.workers[partition] === worker { self.workers[partition] = nil }
+  }
+
+  // MARK: One look
+
+  /// Says that we live, finds out who else does and who holds what, and acts on it.
+  ///
+  /// - Returns: what we own from now on.
+  private func look() async throws(RedisError) -> [(Partition, LeaseToken)] {
+    var batch = RedisBatch()
+    MessagingMembers.beat(
+      self.configuration.id, milliseconds: self.configuration.leaseMilliseconds, self.keys,
+      to: &batch)
+    MessagingMembers.all(self.keys, to: &batch)
+    let held = Dictionary(
+      uniqueKeysWithValues: self.machine.held.map { ($0.0, $0.1) })
+    for partition in self.keys.partitions.all {
+      if let token = held[partition] {
+        Leases.renew(
+          partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
+          to: &batch)
+      } else {
+        Leases.holder(of: partition, self.keys, to: &batch)
+      }
+    }
+    let replies = await self.client.execute(batch)
+    let isKnown = try MessagingMembers.wasAlive(replies, at: 0)
+    let all = try MessagingMembers.all(replies, at: 1)
+    var holders: [LeaseToken?] = []
+    for partition in self.keys.partitions.all {
+      holders.append(try Leases.holder(replies, at: 2 + partition.number))
+    }
+    if !isKnown || !self.hasJoined.load(ordering: .relaxed) || !all.contains(self.configuration.id)
+    {
+      try await self.join()
+    }
+    let alive = try await self.alive(among: all)
+    if alive != Set(self.known) { self.report(alive) }
+    return try await self.carryOut(self.machine.observed(members: alive, holders: holders))
+  }
+
+  private func join() async throws(RedisError) {
+    var batch = RedisBatch()
+    MessagingMembers.join(
+      self.configuration.id, fields: self.started,
+      milliseconds: self.configuration.leaseMilliseconds, self.keys, to: &batch)
+    LeaseEvents.tell("joined \(self.configuration.id)", self.keys, to: &batch)
+    let told = batch.count - 1
+    let replies = await self.client.execute(batch)
+    try replies.check()
+    self.events.passed(try LeaseEvents.offset(replies, at: told))
+    self.hasJoined.store(true, ordering: .relaxed)
+  }
+
+  /// Who of those that joined is alive. The dead are forgotten.
+  private func alive(among all: [InstanceID]) async throws(RedisError) -> Set<InstanceID> {
+    let others = all.filter { $0 != self.configuration.id }
+    var alive: Set<InstanceID> = [self.configuration.id]
+    guard !others.isEmpty else { return alive }
+    var batch = RedisBatch()
+    for other in others { MessagingMembers.isAlive(other, self.keys, to: &batch) }
+    let replies = await self.client.execute(batch)
+    var removal = RedisBatch()
+    for (index, other) in others.enumerated() {
+      if try MessagingMembers.isAlive(replies, at: index) {
+        alive.insert(other)
+      } else {
+        MessagingMembers.forget(other, self.keys, to: &removal)
+      }
+    }
+    // Best effort: who is only slow joins again.
+    if !removal.isEmpty { _ = await self.client.execute(removal) }
+    return alive
+  }
+
+  private func report(_ alive: Set<InstanceID>) {
+    self.known = alive.sorted { $0.text < $1.text }
+    self.logger.notice(
+      "leases.members", metadata: ["members": "\(self.known.map(\.text).joined(separator: ","))"])
+  }
+
+  // MARK: Carrying out
+
+  private func carryOut(
+    _ actions: [LeaseStateMachine.Action]
+  ) async throws(RedisError) -> [(Partition, LeaseToken)] {
+    var wanted: [(Partition, LeaseToken)] = []
+    var surplus: [(Partition, LeaseToken)] = []
+    for action in actions {
+      switch action {
+      case .acquire(let partition, let token): wanted.append((partition, token))
+      case .release(let partition, let token): surplus.append((partition, token))
+      case .stop(let partition):
+        self.logger.notice("leases.lost", metadata: ["partition": "\(partition.number)"])
+        await self.workers.removeValue(forKey: partition)?.stop()
+      }
+    }
+    await self.giveUp(surplus)
+    return try await self.acquire(wanted)
+  }
+
+  private func acquire(
+    _ wanted: [(Partition, LeaseToken)]
+  ) async throws(RedisError) -> [(Partition, LeaseToken)] {
+    guard !wanted.isEmpty else { return [] }
+    var batch = RedisBatch()
+    for (partition, token) in wanted {
+      Leases.acquire(
+        partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
+        to: &batch)
+    }
+    let replies = await self.client.execute(batch)
+    var taken: [(Partition, LeaseToken)] = []
+    var failure: RedisError?
+    for (index, (partition, _)) in wanted.enumerated() {
+      var isOurs = false
+      do throws(RedisError) {
+        isOurs = !(try replies.cursor(index).isNil)
+      } catch {
+        // It may be ours all the same; then it lapses, and is taken again.
+        failure = error
+      }
+      if let token = self.machine.answered(partition, isOurs: isOurs) {
+        taken.append((partition, token))
+      }
+    }
+    if taken.isEmpty, let failure { throw failure }
+    if !taken.isEmpty { self.log("leases.taken", taken) }
+    return taken
+  }
+
+  private func giveUp(_ leases: [(Partition, LeaseToken)]) async {
+    guard !leases.isEmpty else { return }
+    await withDiscardingTaskGroup { tasks in
+      for (partition, _) in leases {
+        guard let worker = self.workers.removeValue(forKey: partition) else { continue }
+        tasks.addTask { await worker.stop() }
+      }
+    }
+    var batch = RedisBatch()
+    for (partition, token) in leases { Leases.release(partition, as: token, self.keys, to: &batch) }
+    LeaseEvents.tell(
+      "released \(self.configuration.id) "
+        + leases.map { "p\($0.0.number)" }.joined(separator: ","), self.keys, to: &batch)
+    // Best effort: what is not given up lapses.
+    _ = await self.client.execute(batch)
+    for (partition, _) in leases { self.machine.released(partition) }
+    self.log("leases.given_up", leases)
+  }
+
+  private func log(_ message: Logger.Message, _ leases: [(Partition, LeaseToken)]) {
+    self.logger.notice(
+      message,
+      metadata: ["partitions": "\(leases.map { "\($0.0.number)" }.joined(separator: ","))"])
+  }
+
+  // MARK: Stopping
+
+  /// Finishes what is under way and hands everything over.
+  func stop() async {
+    self.isStopping = true
+    // Ends the wait for events.
+    try? await self.reader.close().get()
+  }
+
+  /// First it leaves, so that the others' shares grow; then it gives up what they wait for.
+  private func giveUpAll() async {
+    var batch = RedisBatch()
+    MessagingMembers.leave(self.configuration.id, self.keys, to: &batch)
+    _ = await self.client.execute(batch)
+    let leases = self.machine.releaseAll().compactMap { action in
+      if case .release(let partition, let token) = action { (partition, token) } else { nil }
+    }
+    await self.giveUp(leases)
+    for worker in self.workers.values { await worker.stop() }
+    self.workers = [:]
+    try? await self.reader.close().get()
+  }
+}

@@ -1,0 +1,165 @@
+import MessageBus
+
+/// Decides which partitions an instance takes, keeps and gives up.
+///
+/// Each member counts the members that are alive and knows its own place among them, so each comes
+/// to the same shares without talking: the partitions divided by the members, and the first ones in
+/// the order of their names take one of the rest each. Who has more than its share gives the surplus
+/// up, who has less takes what is free. The shares add up, so nothing stays free, and nothing moves
+/// while nobody comes or goes.
+///
+/// Pure: no clock and no Redis. The keeper carries out, and tells what came of it.
+struct LeaseStateMachine {
+  enum State: Hashable {
+    /// Somebody else has it, or nobody. May become `.acquiring`.
+    case notOurs
+    /// We ask for it. May become `.owned` or `.notOurs`.
+    case acquiring(LeaseToken)
+    /// It is ours. May become `.releasing` or `.notOurs`.
+    case owned(LeaseToken)
+    /// We finish what we have begun, and then give it up. May become `.notOurs`.
+    case releasing(LeaseToken)
+  }
+
+  enum Action: Hashable {
+    /// Ask for the lease, then call `answered`.
+    case acquire(Partition, LeaseToken)
+    /// Stop working, give the lease up, then call `released`.
+    case release(Partition, LeaseToken)
+    /// Stop working: somebody else has the lease.
+    case stop(Partition)
+  }
+
+  private let instance: InstanceID
+  private let partitions: [Partition]
+  private var states: [State]
+
+  init(instance: InstanceID, partitions: [Partition]) {
+    self.instance = instance
+    self.partitions = partitions
+    self.states = Array(repeating: .notOurs, count: partitions.count)
+  }
+
+  /// What is ours, and must be extended.
+  var held: [(Partition, LeaseToken)] {
+    self.partitions.compactMap { partition in
+      switch self.states[partition.number] {
+      case .owned(let token), .releasing(let token): (partition, token)
+      case .notOurs, .acquiring: nil
+      }
+    }
+  }
+
+  /// How many partitions are ours, or about to be.
+  private var count: Int {
+    self.states.count { state in
+      switch state {
+      case .acquiring, .owned: true
+      case .notOurs, .releasing: false
+      }
+    }
+  }
+
+  /// Our share among `members`; we are one of them, whether they know or not.
+  func share(of members: Set<InstanceID>) -> Int {
+    let all = members.union([self.instance])
+    let rank = all.count { $0.text < self.instance.text }
+    let rest = self.partitions.count % all.count
+    return self.partitions.count / all.count + (rank < rest ? 1 : 0)
+  }
+
+  /// Redis has told who is alive and who holds what.
+  ///
+  /// - Parameters:
+  ///   - members: who is alive.
+  ///   - holders: by partition; nil where nobody holds it.
+  mutating func observed(
+    members: Set<InstanceID>, holders: [LeaseToken?]
+  ) -> [Action] {
+    precondition(holders.count == self.partitions.count)
+    self.wasBeaten = false
+    var actions = self.stopWhatIsLost(holders)
+    let share = self.share(of: members)
+    if self.count > share {
+      actions += self.release(self.count - share)
+    } else {
+      actions += self.acquire(share - self.count, among: holders)
+    }
+    return actions
+  }
+
+  private mutating func stopWhatIsLost(_ holders: [LeaseToken?]) -> [Action] {
+    var actions: [Action] = []
+    for (partition, holder) in zip(self.partitions, holders) {
+      switch self.states[partition.number] {
+      case .owned(let token) where holder != nil && holder != token:
+        self.states[partition.number] = .notOurs
+        actions.append(.stop(partition))
+      case .notOurs, .acquiring, .owned, .releasing:
+        break
+      }
+    }
+    return actions
+  }
+
+  private mutating func release(_ surplus: Int) -> [Action] {
+    var actions: [Action] = []
+    for partition in self.partitions.reversed() where actions.count < surplus {
+      guard case .owned(let token) = self.states[partition.number] else { continue }
+      self.states[partition.number] = .releasing(token)
+      actions.append(.release(partition, token))
+    }
+    return actions
+  }
+
+  private mutating func acquire(_ missing: Int, among holders: [LeaseToken?]) -> [Action] {
+    var actions: [Action] = []
+    for (partition, holder) in zip(self.partitions, holders) where actions.count < missing {
+      guard holder == nil, case .notOurs = self.states[partition.number] else { continue }
+      let token = LeaseToken(instance: self.instance)
+      self.states[partition.number] = .acquiring(token)
+      actions.append(.acquire(partition, token))
+    }
+    return actions
+  }
+
+  /// Whether an `acquire` was answered with no: somebody else was quicker, and there may be another
+  /// that is free.
+  private(set) var wasBeaten = false
+
+  /// The answer to an `acquire`.
+  ///
+  /// - Returns: the lease, if it is ours.
+  mutating func answered(_ partition: Partition, isOurs: Bool) -> LeaseToken? {
+    guard case .acquiring(let token) = self.states[partition.number] else { return nil }
+    self.states[partition.number] = isOurs ? .owned(token) : .notOurs
+    if !isOurs { self.wasBeaten = true }
+    return isOurs ? token : nil
+  }
+
+  /// A `release` is carried out, as far as that was possible.
+  mutating func released(_ partition: Partition) {
+    guard case .releasing = self.states[partition.number] else { return }
+    self.states[partition.number] = .notOurs
+  }
+
+  /// Whoever works on it has found out by itself that somebody else has the lease.
+  mutating func lost(_ partition: Partition, _ token: LeaseToken) {
+    guard self.states[partition.number] == .owned(token) else { return }
+    self.states[partition.number] = .notOurs
+  }
+
+  /// The instance stops: everything is given up.
+  mutating func releaseAll() -> [Action] {
+    var actions: [Action] = []
+    for partition in self.partitions {
+      switch self.states[partition.number] {
+      case .owned(let token):
+        self.states[partition.number] = .releasing(token)
+        actions.append(.release(partition, token))
+      case .notOurs, .acquiring, .releasing: break
+      }
+    }
+    return actions
+  }
+}
