@@ -26,7 +26,7 @@ public enum GatewayLimits {
   /// … and at once, as a multiple of that.
   public static let sendBurstSeconds = 2
 
-  /// Frames without sense after which a connection is closed with 1008.
+  /// Frames without sense within one ping period after which a connection is closed with 1008.
   public static let badFrames = 10
 
   /// How often a client is pinged; below the 60 s after which an AWS load balancer, by default, cuts
@@ -49,6 +49,19 @@ public enum GatewayLimits {
 
   /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
   /// client asked for itself (answers to sends) is bounded by not reading from it meanwhile.
+  ///
+  /// So what one client can make a gateway keep is bounded, however it behaves. With the defaults:
+  ///
+  /// | what | at most |
+  /// | --- | --- |
+  /// | bytes that wait in the channel: the mark, what one turn adds to it, a frame beyond the mark | 64 + 64 + 66 KiB |
+  /// | answers to what one read of the socket brought, and to the sends under way | 64 + 64 KiB |
+  /// | an unfinished frame, in a buffer that doubles | 132 KiB |
+  /// | who wants receipts for what is unacked (``unackedMessages``, 0.4 KiB each) | 100 KiB |
+  /// | receipts that wait for Redis (``waitingReceipts``, 0.4 KiB each) | 100 KiB |
+  /// | all | 0.7 MiB |
+  ///
+  /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB.
   public static let writeBufferHighBytes = 64 * 1024
 
   /// A socket on which fewer bytes wait is written to again.
@@ -57,12 +70,34 @@ public enum GatewayLimits {
   /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
   public static let unansweredSends = 16_384
 
-  /// What an overloaded or unavailable gateway tells clients to wait, in milliseconds.
+  /// Rejected sends of one connection that what comes behind them waits for, so that order holds.
+  public static let heldSends = 256
+
+  /// How long it waits for them beyond what the client was told to wait, in milliseconds, counted
+  /// from the last that was tried.
+  public static let holdRejectedMilliseconds = 5_000
+
+  /// What an unavailable gateway tells clients to wait, in milliseconds. An overloaded one adds a
+  /// random time up to as much again, so that its clients do not come back in step.
   public static let retryAfterMilliseconds = 1_000
 
   /// Receipts of one connection that wait to be published again after a failure. Beyond them the
   /// oldest are given up: the sender then misses a tick, never a message.
-  public static let waitingReceipts = 1_024
+  public static let waitingReceipts = 256
+
+  /// Acks of one connection whose receipts are followed one by one until the bus has them. Beyond
+  /// them, the newest are followed as one.
+  public static let trackedAcks = 64
+
+  /// A device's cursor says when the device was last seen, as exactly as this, in seconds.
+  public static let seenSeconds: Double = 86_400
+
+  /// A send that is read from a socket while the loop's clock is later than this, in milliseconds,
+  /// is not published: the process was stopped meanwhile, and the client may have sent it elsewhere.
+  public static let pauseMilliseconds: Int64 = 5_000
+
+  /// For so long after a pause what is read may still be from before it, in milliseconds.
+  public static let afterPauseMilliseconds: Int64 = 1_000
 
   /// How long a connection may take from TCP's accept to a complete upgrade, in milliseconds.
   public static let handshakeMilliseconds: Int64 = 10_000
@@ -82,13 +117,28 @@ public enum GatewayLimits {
   /// Pending TCP connections in the listener's queue.
   public static let listenBacklog: Int32 = 1_024
 
+  /// How long a planned stop may take, in seconds: below the 110 s after which most orchestrators
+  /// that were given two minutes lose patience.
+  public static let drainSeconds = 100
+
+  /// Upon a planned stop, so many connections are told to go in a second, over all event loops;
+  /// more if the time would not suffice. Each comes back with a handshake and a read of its mailbox.
+  public static let drainPerSecond = 200
+
   /// Upon a planned stop, clients are told to reconnect after a random time up to this.
   public static let reconnectSpreadMilliseconds = 1_000
+
+  /// How long a connection that was told to go waits for the answers to its sends, in milliseconds.
+  public static let answerMilliseconds: Int64 = 2_000
 
   /// The receive buffer of a connection, in bytes: small while it is idle, since most are.
   static let receiveBufferMinimumBytes = 64
   static let receiveBufferInitialBytes = 512
   static let receiveBufferMaximumBytes = 16_384
+
+  /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
+  /// no client takes the turn of the others.
+  static let readsPerTurn: UInt = 1
 }
 
 /// What a gateway is told at its start.
@@ -116,6 +166,14 @@ public struct GatewayConfiguration: Sendable {
   public var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
   public var maximumConnections = GatewayLimits.connections
+  /// See ``GatewayLimits/drainSeconds``; 0 lets all connections go at once.
+  public var drainSeconds = GatewayLimits.drainSeconds
+  /// See ``GatewayLimits/drainPerSecond``.
+  public var drainPerSecond = GatewayLimits.drainPerSecond
+  /// See `BusLimits.backlogEntries`.
+  public var backlogEntries = BusLimits.backlogEntries
+  /// How many copies of a send must exist before it is accepted.
+  public var durability = Durability.accepted
 
   /// A configuration with the defaults.
   public init(

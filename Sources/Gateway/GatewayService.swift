@@ -20,6 +20,8 @@ public final class GatewayService: Service {
   private let group: any EventLoopGroup
   private let logger: Logger
   private let readiness = Readiness()
+  private let backlog: Backlog
+  private let startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
   private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
   /// - Parameters:
@@ -31,8 +33,10 @@ public final class GatewayService: Service {
   ) async throws {
     var logger = logger
     logger[metadataKey: "gateway"] = "\(configuration.id)"
+    let backlog = Backlog(keys: configuration.keys, limit: configuration.backlogEntries)
     self.configuration = configuration
     self.authenticator = authenticator
+    self.backlog = backlog
     self.group = group
     self.logger = logger
     var loops: [GatewayLoop] = []
@@ -41,7 +45,7 @@ public final class GatewayService: Service {
         try await eventLoop.submit { [directory, readiness, logger] in
           GatewayLoop(
             eventLoop: eventLoop, configuration: configuration, directory: directory,
-            readiness: readiness, clients: clients, logger: logger)
+            readiness: readiness, backlog: backlog, clients: clients, logger: logger)
         }.get())
     }
     self.loops = loops
@@ -50,11 +54,11 @@ public final class GatewayService: Service {
 
   /// Whether clients can be served: connected to the bus, and not stopping.
   public func isReady() async -> Bool {
-    guard self.readiness.isReady else { return false }
+    guard self.readiness.isReady, !self.readiness.isStopping else { return false }
     for loop in self.loops {
-      let isReady = try? await loop.eventLoop.submit { !loop.isDraining && loop.client.isReady }
-        .get()
-      guard isReady == true else { return false }
+      guard (try? await loop.eventLoop.submit { loop.isConnected }.get()) == true else {
+        return false
+      }
     }
     return true
   }
@@ -81,8 +85,11 @@ public final class GatewayService: Service {
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await consumer.run { self.readiness.streamExists() } }
       tasks.addTask { await self.heartbeat() }
+      tasks.addTask { await self.watchBacklog() }
       try? await gracefulShutdown()
-      self.logger.notice("gateway.stopping")
+      self.readiness.stop()
+      self.logger.notice(
+        "gateway.stopping", metadata: ["connections": "\(self.directory.count)"])
       try? await listener.close()
       await self.drain()
       tasks.cancelAll()
@@ -100,6 +107,7 @@ public final class GatewayService: Service {
       .serverChannelOption(.backlog, value: GatewayLimits.listenBacklog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
       .childChannelOption(
         .recvAllocator,
         value: AdaptiveRecvByteBufferAllocator(
@@ -150,54 +158,88 @@ public final class GatewayService: Service {
     try pipeline.addHandler(http)
   }
 
-  // MARK: The heartbeat
+  // MARK: The bus
 
-  /// Keeps the gateway's stream alive, which is what makes it alive for messaging.
-  ///
-  /// EXPIRE works even while Redis is out of memory; what the hash says may then be old.
+  private var registry: GatewayRegistry {
+    GatewayRegistry(
+      keys: self.configuration.keys, id: self.configuration.id, client: self.loops[0].client)
+  }
+
+  /// Keeps the gateway's stream alive, which is what makes it alive for messaging, and cleans up after
+  /// gateways that died.
   private func heartbeat() async {
-    let keys = self.configuration.keys
-    let id = self.configuration.id
-    let seconds = "\(BusLimits.gatewayTimeToLiveSeconds)"
+    let address =
+      self.address.flatMap { address in
+        address.port.map { "\(self.configuration.host):\($0)" }
+      } ?? "-"
     while !Task.isCancelled {
-      var batch = RedisBatch()
-      let stream = keys.outgoing(id)
-      let hash = keys.gateway(id)
-      batch.append(key: stream, "EXPIRE", "\(stream)", seconds)
-      batch.append(
-        key: hash, "HSET", "\(hash)", "address",
-        "\(self.configuration.host):\(self.configuration.port)", "connections",
-        "\(self.directory.count)")
-      batch.append(key: hash, "EXPIRE", "\(hash)", seconds)
-      _ = await self.loops[0].client.execute(batch)
-      try? await Task.sleep(for: .seconds(BusLimits.gatewayHeartbeatSeconds))
+      let isHeard = await self.registry.beat(
+        GatewayRegistry.Sign(
+          address: address, connections: self.directory.count,
+          startedMilliseconds: self.startedMilliseconds, version: ConnectVersion.text))
+      do throws(RedisError) {
+        try await self.registry.sweep()
+      } catch {
+        // An outage is reported by the client; the next sweep comes soon.
+        self.logger.debug("gateway.sweep_failed", metadata: ["error": "\(error)"])
+      }
+      // At the start the way to Redis is still being opened.
+      try? await Task.sleep(for: .seconds(isHeard ? BusLimits.gatewayHeartbeatSeconds : 1))
+    }
+  }
+
+  /// Keeps track of the partitions that are full.
+  private func watchBacklog() async {
+    var known = 0
+    while !Task.isCancelled {
+      if let full = try? await self.backlog.look(with: self.loops[0].client) {
+        if (full > 0) != (known > 0) {
+          self.logger.log(
+            level: full > 0 ? .warning : .notice,
+            full > 0 ? "gateway.backlog_full" : "gateway.backlog_over",
+            metadata: ["partitions": "\(full)", "limit": "\(self.configuration.backlogEntries)"])
+        }
+        known = full
+      }
+      try? await Task.sleep(for: .milliseconds(BusLimits.backlogMilliseconds))
     }
   }
 
   // MARK: Stopping
 
-  /// Tells clients to go, and waits until they have gone or the time for that is over.
+  /// Tells clients to go, and waits until they have gone or the time for that is over. When the task
+  /// is cancelled, they go at once.
   private func drain() async {
-    for loop in self.loops { loop.eventLoop.execute { loop.drain() } }
-    let deadline = NIODeadline.now() + .milliseconds(GatewayLimits.closeMilliseconds + 500)
+    let seconds = self.configuration.drainSeconds
+    let plan = DrainPlan(
+      seconds: seconds, perSecond: self.configuration.drainPerSecond, loops: self.loops.count)
+    for loop in self.loops { loop.eventLoop.execute { loop.drain(plan) } }
+    var deadline = NIODeadline.now() + .seconds(Int64(seconds)) + Self.slack
+    var isHurrying = false
     while NIODeadline.now() < deadline {
       var left = 0
       for loop in self.loops {
         left += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0
       }
       if left == 0 { return }
-      try? await Task.sleep(for: .milliseconds(10))
+      if Task.isCancelled, !isHurrying {
+        isHurrying = true
+        deadline = min(deadline, .now() + Self.slack)
+        for loop in self.loops { loop.eventLoop.execute { loop.hurry() } }
+      }
+      // Not the task's sleep, which a cancelled task skips.
+      try? await self.loops[0].eventLoop.scheduleTask(in: .milliseconds(10)) {}.futureResult.get()
+    }
+    for loop in self.loops {
+      try? await loop.eventLoop.submit { loop.abandonConnections() }.get()
     }
   }
 
+  /// What the closing itself may take when there is no time for it.
+  private static let slack = TimeAmount.milliseconds(500)
+
   private func leave() async {
-    var batch = RedisBatch()
-    let stream = self.configuration.keys.outgoing(self.configuration.id)
-    let hash = self.configuration.keys.gateway(self.configuration.id)
-    batch.append(key: stream, "DEL", "\(stream)")
-    batch.append(key: hash, "DEL", "\(hash)")
-    // Best effort: what stays expires by itself.
-    _ = await self.loops[0].client.execute(batch)
+    await self.registry.leave()
     for loop in self.loops {
       try? await loop.eventLoop.flatSubmit { loop.close() }.get()
     }

@@ -7,7 +7,7 @@ import Redis
 extension ConnectionHandler {
   /// A message for this user has come through the gateway's stream.
   func push(_ push: PushedMessage) {
-    guard self.session.isOpen else { return }
+    guard self.session.takesMessages else { return }
     switch self.delivery.push(
       previous: push.previous, offset: push.offset, canWrite: self.canWrite)
     {
@@ -23,7 +23,8 @@ extension ConnectionHandler {
 
   /// Reads the mailbox, if that is due and the socket takes more.
   func requestPage() {
-    guard self.session.isOpen, let maximum = self.delivery.nextPage(canWrite: self.canWrite) else {
+    guard self.session.takesMessages, let maximum = self.delivery.nextPage(canWrite: self.canWrite)
+    else {
       return
     }
     self.loop.pages.request(
@@ -33,7 +34,7 @@ extension ConnectionHandler {
   }
 
   func pageArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
-    guard self.session.isOpen else { return self.delivery.pageFailed() }
+    guard self.session.takesMessages else { return self.delivery.pageFailed() }
     guard case .success(let entries) = result else {
       self.delivery.pageFailed()
       return self.loop.retryLater(self)
@@ -62,14 +63,16 @@ extension ConnectionHandler {
 
   func ack(_ offset: Offset) {
     guard let receipts = self.delivery.ack(offset) else { return }
-    self.publish(receipts)
-    self.receipts.acked(self.delivery.acked)
+    let ticket = self.receipts.acked(self.delivery.acked, receipts: receipts.count)
+    self.publish(receipts, for: ticket)
     self.cursorMayHaveMoved()
     self.requestPage()
   }
 
   /// Tells senders that this device has their messages.
-  private func publish(_ receipts: [DeliveryStateMachine.Receipt]) {
+  private func publish(
+    _ receipts: [DeliveryStateMachine.Receipt], for ticket: ReceiptTracker.Ticket
+  ) {
     var bySender: [UserName: [DeliveryStateMachine.Receipt]] = [:]
     for receipt in receipts { bySender[receipt.to, default: []].append(receipt) }
     for (sender, receipts) in bySender {
@@ -79,18 +82,19 @@ extension ConnectionHandler {
         self.loop.producer.publish(
           .delivered(
             by: self.user, device: self.device, to: sender, idsJSON: UnsafeRawBufferPointer(utf8)),
-          token: .receipts(self, receipts))
+          // Were it sent again for want of replicas, its sender would see it again and again.
+          isDurable: false, token: .receipts(self, ticket, receipts))
       }
-      self.receipts.publishing()
     }
   }
 
   /// The bus has answered receipts.
   func receiptsPublished(
-    _ receipts: [DeliveryStateMachine.Receipt], _ result: Result<Offset, RedisError>
+    _ receipts: [DeliveryStateMachine.Receipt], for ticket: ReceiptTracker.Ticket,
+    _ result: Result<Offset, RedisError>
   ) {
     let isTaken = if case .success = result { true } else { false }
-    self.receipts.published(receipts, isTaken: isTaken)
+    self.receipts.published(receipts, for: ticket, isTaken: isTaken)
     if !isTaken, self.context != nil { self.loop.retryLater(self) }
     self.cursorMayHaveMoved()
   }
@@ -102,8 +106,9 @@ extension ConnectionHandler {
   /// Something failed a while ago.
   func retry() {
     if self.needsRegistration { self.registerAgain() }
-    let receipts = self.receipts.takeFailed()
-    if !receipts.isEmpty { self.publish(receipts) }
+    for (ticket, failed) in Dictionary(grouping: self.receipts.takeFailed(), by: \.ticket) {
+      self.publish(failed.map(\.receipt), for: ticket)
+    }
     self.requestPage()
   }
 }

@@ -57,49 +57,81 @@ extension ConnectionHandler {
   }
 
   private func publish(_ send: ClientFrame.Send, payload: ByteBuffer) {
-    if self.loop.isDraining {
+    guard self.session.takesMessages else {
       return self.reject(send.id, .draining, "this gateway is stopping; reconnect")
     }
-    if let wait = self.sendRate.take(now: NIODeadline.now().uptimeNanoseconds) {
-      return self.reject(
-        send.id, .rateLimited,
-        "more than \(self.loop.configuration.sendsPerSecond) sends per second",
-        retryAfter: wait)
+    let now = NIODeadline.now().uptimeNanoseconds
+    guard let place = self.sendOrder.place(for: send.id, to: send.to, now: now) else {
+      return self.reject(send.id, self.sendOrder.refusal)
     }
-    guard self.loop.producer.unanswered < GatewayLimits.unansweredSends else {
-      return self.reject(
-        send.id, .overloaded, "the bus does not keep up",
-        retryAfter: GatewayLimits.retryAfterMilliseconds)
+    if let refusal = self.refusal(of: send, now: now) {
+      self.sendOrder.rejected(send.id, to: send.to, at: place, for: refusal, now: now)
+      return self.reject(send.id, refusal)
     }
     var flags: Envelope.Flags = []
     if send.receipt { flags.insert(.receipt) }
     if send.copy { flags.insert(.copy) }
     if send.retry { flags.insert(.retry) }
+    self.session.sendPublished()
     payload.withUnsafeReadableBytes { raw in
       self.loop.producer.publish(
         .message(
           from: self.user, to: send.to, id: send.id, flags: flags,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),
-        token: .send(self, send.id))
+        token: .send(self, GatewayLoop.Send(id: send.id, to: send.to, place: place)))
     }
   }
 
+  /// Why a send cannot be taken now, if it cannot.
+  private func refusal(of send: ClientFrame.Send, now: UInt64) -> SendOrder.Refusal? {
+    let wait = GatewayLimits.retryAfterMilliseconds
+    if self.loop.pauseGuard.isLate(now) {
+      return SendOrder.Refusal(
+        code: .unavailable, message: "this gateway was paused; send it again",
+        retryAfterMilliseconds: wait)
+    }
+    if let wait = self.sendRate.take(now: now) {
+      let limit = self.loop.configuration.sendsPerSecond
+      return SendOrder.Refusal(
+        code: .rateLimited, message: "more than \(limit) sends per second",
+        retryAfterMilliseconds: wait)
+    }
+    guard self.loop.producer.unanswered < GatewayLimits.unansweredSends,
+      !self.loop.backlog.isFull(for: send.to)
+    else {
+      return SendOrder.Refusal(
+        code: .overloaded, message: "messages come faster than they can be processed",
+        retryAfterMilliseconds: wait + .random(in: 0...wait))
+    }
+    return nil
+  }
+
   /// The bus has answered a send.
-  func published(_ id: MessageID, _ result: Result<Offset, RedisError>) {
+  func published(_ send: GatewayLoop.Send, _ result: Result<Offset, RedisError>) {
     switch result {
     case .success(let offset):
       self.writeText { buffer in
-        var text = id.text
+        var text = send.id.text
         text.withUTF8 { _ = buffer.writeAccepted(id: UnsafeRawBufferPointer($0), offset: offset) }
       }
     case .failure(let error):
       // Whether Redis took it or not: the client sends it again with `retry`, and a message that
       // was taken is recognised by it.
       self.loop.noteRejection(error)
-      self.reject(
-        id, .unavailable, "the message could not be stored; send it again",
-        retryAfter: GatewayLimits.retryAfterMilliseconds)
+      let refusal = SendOrder.Refusal(
+        code: .unavailable, message: "the message could not be stored; send it again",
+        retryAfterMilliseconds: GatewayLimits.retryAfterMilliseconds)
+      self.sendOrder.rejected(
+        send.id, to: send.to, at: send.place, for: refusal,
+        now: NIODeadline.now().uptimeNanoseconds)
+      self.reject(send.id, refusal)
     }
+    if self.session.sendAnswered() { self.closeForRestart() }
+  }
+
+  private func reject(_ id: MessageID, _ refusal: SendOrder.Refusal) {
+    self.reject(
+      id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
   }
 
   private func reject(

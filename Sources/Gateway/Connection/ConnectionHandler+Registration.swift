@@ -15,6 +15,8 @@ extension ConnectionHandler {
   /// mailbox read, so that a message is pushed to us, or found there, or both.
   func register() {
     self.loop.add(self)
+    // Admitted just before the gateway began to stop.
+    if self.loop.isDraining { self.mustLeave = true }
     let keys = self.loop.configuration.keys
     var batch = RedisBatch()
     Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
@@ -40,6 +42,12 @@ extension ConnectionHandler {
     guard self.session.opened() else { return }
     let start = self.since ?? position.acked
     self.storedCursor = position.acked
+    self.storedSeen = Double(position.seenSeconds ?? 0)
+    // What holds back trimming for a device is that it is known; so that is stored, but later, since
+    // the client waits.
+    if SystemClock.secondsSince1970() - self.storedSeen > GatewayLimits.seenSeconds {
+      self.loop.storeCursorLater(self)
+    }
     self.delivery = DeliveryStateMachine(
       start: start, window: self.loop.configuration.unackedMessages, reported: position.acked)
     self.writeText { buffer in
@@ -54,7 +62,7 @@ extension ConnectionHandler {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
-    if self.loop.isDraining { return self.loop.sayGoodbye(to: self) }
+    if self.mustLeave { return self.leave() }
     self.requestPage()
     self.serveFrames()
   }

@@ -24,10 +24,18 @@ final class ConnectionHandler: ChannelInboundHandler {
   var delivery: DeliveryStateMachine
   var receipts = ReceiptTracker()
   var sendRate: TokenBucket
+  var sendOrder = SendOrder()
   /// The registry was lost, and could not be entered again yet.
   var needsRegistration = false
   /// The cursor as Redis has it.
   var storedCursor = Offset.zero
+  /// When Redis was told last that the device is there, in seconds since 1970.
+  var storedSeen: Double = 0
+  /// The device's cursor is to be stored, if only to say that the device was seen.
+  var awaitsCursorStore = false
+  var awaitsRetry = false
+  /// The gateway stops, and this connection's turn has come.
+  var mustLeave = false
 
   private var decoder: WebSocketDecoder
   /// What is written within one turn of the loop goes out as one buffer.
@@ -100,6 +108,9 @@ final class ConnectionHandler: ChannelInboundHandler {
       while self.context != nil, let event = try self.decoder.next() { self.handle(event) }
     } catch {
       self.close(CloseCode(rawValue: error.closeCode), error.message)
+      // Nothing it says can be read any more, not even its close. The end of what we say tells it to
+      // end too, and what it says until then is read and dropped: else its close frame could be lost.
+      self.context?.close(mode: .output, promise: nil)
     }
   }
 
@@ -113,7 +124,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Whether the socket takes more, so that a push may be written.
   var canWrite: Bool {
-    guard let context = self.context, self.session.isOpen else { return false }
+    guard let context = self.context, self.session.takesMessages else { return false }
     // Up to the mark and not only below it: NIO tells when the socket takes more again only if the
     // mark was passed.
     return context.channel.isWritable
@@ -153,10 +164,28 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.flush()
     self.setReading(true)
     let channel = context.channel
-    context.eventLoop.scheduleTask(in: .milliseconds(GatewayLimits.closeMilliseconds)) {
+    context.eventLoop.scheduleTask(in: .milliseconds(self.loop.drainPlan.closeMilliseconds)) {
       channel.close(promise: nil)
     }
   }
+
+  /// Says goodbye because the gateway stops, with the time after which to reconnect, and closes when
+  /// the answers to its sends are there. One that is still being registered does so when it is.
+  func leave() {
+    self.mustLeave = true
+    let action = self.session.leave()
+    guard action != .none else { return }
+    let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
+    self.writeText { _ = $0.writeGoodbye(code: .restart, reconnectAfterMilliseconds: wait) }
+    let patience = self.loop.drainPlan.answerMilliseconds
+    guard action == .goodbyeAndWait, patience > 0 else { return self.closeForRestart() }
+    self.loop.isolated.scheduleTask(in: .milliseconds(patience)) { self.closeForRestart() }
+  }
+
+  func closeForRestart() { self.close(.restart, "this gateway is stopping") }
+
+  /// Ends without further ado.
+  func abandon() { self.context?.close(promise: nil) }
 
   /// The client closes: answer, then end.
   func closeReceived(_ code: UInt16?) {
@@ -180,6 +209,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     case .ping:
       self.write { $0.writeWebSocketFrame(.ping) { _ in } }
       self.registerAgain()
+      if now - self.storedSeen > GatewayLimits.seenSeconds { self.loop.storeCursorLater(self) }
     case .close(let code):
       let reason = code == .tokenExpired ? "the token has expired" : "nothing came for two periods"
       self.close(code, reason)

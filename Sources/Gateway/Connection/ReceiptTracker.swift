@@ -1,45 +1,89 @@
 import ConnectProtocol
+import DequeModule
 
 /// Follows which acks may become the stored cursor.
 ///
 /// Receipts come first: once the cursor is stored, nothing would cause them again. So an ack counts
-/// as stored only when the receipts it caused are on the bus, and all before it.
+/// as stored only when the receipts it caused are on the bus, and all before it. Acks wait in a queue;
+/// those at its front whose receipts are all there may be stored.
 ///
 /// Pure.
 struct ReceiptTracker {
-  /// The cursor may be stored up to here.
-  private(set) var safe = Offset.zero
-  /// Receipts that could not be published, and wait to be tried again.
-  private(set) var failed: [DeliveryStateMachine.Receipt] = []
-  private var underWay = 0
-  private var acked = Offset.zero
+  /// Says which ack receipts belong to.
+  typealias Ticket = UInt64
 
-  /// The client has acked, and no receipt is due for it.
-  mutating func acked(_ offset: Offset) {
-    self.acked = max(self.acked, offset)
-    self.settle()
+  /// An ack that waits for receipts, its own or those of one before it.
+  private struct Ack {
+    var offset: Offset
+    /// Receipts that the bus does not have yet.
+    var missing: Int
   }
 
-  /// Receipts go to the bus.
-  mutating func publishing() { self.underWay += 1 }
+  /// A receipt that could not be published, and waits to be tried again.
+  struct Failed: Hashable {
+    let ticket: Ticket
+    let receipt: DeliveryStateMachine.Receipt
+  }
 
-  /// The bus has taken them, or not.
-  mutating func published(_ receipts: [DeliveryStateMachine.Receipt], isTaken: Bool) {
-    self.underWay -= 1
-    if !isTaken {
-      self.failed += receipts
-      self.failed.removeFirst(max(0, self.failed.count - GatewayLimits.waitingReceipts))
+  /// The cursor may be stored up to here.
+  private(set) var safe = Offset.zero
+  private(set) var failed: [Failed] = []
+  private var acks = Deque<Ack>()
+  /// The ticket of the first of `acks`.
+  private var first: Ticket = 0
+
+  /// The client has acked all up to `offset`.
+  ///
+  /// - Parameter receipts: how many are due for it.
+  /// - Returns: what to tell with their results.
+  mutating func acked(_ offset: Offset, receipts: Int) -> Ticket {
+    // One without receipts waits as long as the one before it, and so may share its place.
+    if let last = self.acks.indices.last,
+      receipts == 0 || self.acks.count >= GatewayLimits.trackedAcks
+    {
+      self.acks[last].offset = max(self.acks[last].offset, offset)
+      self.acks[last].missing += receipts
+    } else {
+      self.acks.append(Ack(offset: offset, missing: receipts))
+    }
+    let ticket = self.first + UInt64(self.acks.count) - 1
+    self.settle()
+    return ticket
+  }
+
+  /// The bus has taken receipts, or not.
+  mutating func published(
+    _ receipts: [DeliveryStateMachine.Receipt], for ticket: Ticket, isTaken: Bool
+  ) {
+    if isTaken {
+      self.done(receipts.count, for: ticket)
+    } else {
+      self.failed += receipts.map { Failed(ticket: ticket, receipt: $0) }
+      let excess = max(0, self.failed.count - GatewayLimits.waitingReceipts)
+      for given in self.failed.prefix(excess) { self.done(1, for: given.ticket) }
+      self.failed.removeFirst(excess)
     }
     self.settle()
   }
 
   /// Takes what is to be tried again.
-  mutating func takeFailed() -> [DeliveryStateMachine.Receipt] {
+  mutating func takeFailed() -> [Failed] {
     defer { self.failed = [] }
     return self.failed
   }
 
+  private mutating func done(_ receipts: Int, for ticket: Ticket) {
+    precondition(ticket >= self.first, "an ack was settled before its receipts")
+    self.acks[Int(ticket - self.first)].missing -= receipts
+  }
+
   private mutating func settle() {
-    if self.underWay == 0, self.failed.isEmpty { self.safe = self.acked }
+    while let ack = self.acks.first, ack.missing == 0 {
+      self.safe = max(self.safe, ack.offset)
+      self.acks.removeFirst()
+      self.first += 1
+    }
+    // An idle connection holds no memory for what once waited.
+    if self.acks.isEmpty { self.acks = Deque() }
   }
 }

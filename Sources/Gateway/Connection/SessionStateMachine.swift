@@ -7,8 +7,11 @@ struct SessionStateMachine {
   enum State: Hashable {
     /// The session is being registered; what the client says waits. May become any other.
     case opening
-    /// Frames are served. May become `.closing` or `.closed`.
+    /// Frames are served. May become `.leaving`, `.closing` or `.closed`.
     case open
+    /// We said goodbye. Frames but sends are served until the last answer to a send is there. May
+    /// become `.closing` or `.closed`.
+    case leaving
     /// We sent a close and wait for the client's. May become `.closed`.
     case closing
     /// Final.
@@ -18,6 +21,8 @@ struct SessionStateMachine {
   private(set) var state = State.opening
   private var badFrames = 0
   private var silentPeriods = 0
+  /// Sends that the bus has not answered yet.
+  private var unansweredSends = 0
 
   /// The session was registered.
   ///
@@ -29,7 +34,10 @@ struct SessionStateMachine {
   }
 
   /// Whether frames of the client are served.
-  var isOpen: Bool { self.state == .open }
+  var isOpen: Bool { self.state == .open || self.state == .leaving }
+
+  /// Whether sends are taken, and messages sent.
+  var takesMessages: Bool { self.state == .open }
 
   /// Something came from the client.
   mutating func heard() { self.silentPeriods = 0 }
@@ -48,6 +56,7 @@ struct SessionStateMachine {
     if tokenHasExpired { return .close(.tokenExpired) }
     if self.silentPeriods >= 2 { return .close(.noPong) }
     self.silentPeriods += 1
+    self.badFrames = 0
     return .ping
   }
 
@@ -59,12 +68,38 @@ struct SessionStateMachine {
     return self.badFrames > GatewayLimits.badFrames
   }
 
+  /// A send goes to the bus.
+  mutating func sendPublished() { self.unansweredSends += 1 }
+
+  /// The bus has answered a send, and the client was told.
+  ///
+  /// - Returns: whether this was the last answer that a leaving connection waited for.
+  mutating func sendAnswered() -> Bool {
+    self.unansweredSends -= 1
+    return self.state == .leaving && self.unansweredSends == 0
+  }
+
+  enum LeaveAction: Hashable {
+    /// Say goodbye, and close when the answers to sends are there.
+    case goodbyeAndWait
+    /// Say goodbye and close.
+    case goodbyeAndClose
+    case none
+  }
+
+  /// The gateway stops, and it is this connection's turn.
+  mutating func leave() -> LeaveAction {
+    guard case .open = self.state else { return .none }
+    self.state = .leaving
+    return self.unansweredSends > 0 ? .goodbyeAndWait : .goodbyeAndClose
+  }
+
   /// We want to close.
   ///
   /// - Returns: whether to send a close frame now.
   mutating func close() -> Bool {
     switch self.state {
-    case .opening, .open:
+    case .opening, .open, .leaving:
       self.state = .closing
       return true
     case .closing, .closed:
@@ -78,7 +113,7 @@ struct SessionStateMachine {
   mutating func closeReceived() -> Bool {
     defer { self.state = .closed }
     switch self.state {
-    case .opening, .open: return true
+    case .opening, .open, .leaving: return true
     case .closing, .closed: return false
     }
   }

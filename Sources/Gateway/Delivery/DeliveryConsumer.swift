@@ -15,6 +15,7 @@ actor DeliveryConsumer {
   private let consumer: GroupConsumer
   private let stream: RedisKey
   private let logger: Logger
+  private var underWay: [EventLoopFuture<Void>] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.loop.eventLoop.executor.asUnownedSerialExecutor()
@@ -30,8 +31,8 @@ actor DeliveryConsumer {
     self.directory = directory
     self.stream = loop.configuration.keys.outgoing(loop.configuration.id)
     self.consumer = GroupConsumer(
-      stream: self.stream, group: "gateway", name: "gateway", reader: reader, client: loop.client,
-      timeToLiveSeconds: BusLimits.gatewayTimeToLiveSeconds)
+      stream: self.stream, family: "gateway", instance: loop.configuration.id, reader: reader,
+      client: loop.client, timeToLiveSeconds: BusLimits.gatewayTimeToLiveSeconds)
     self.logger = logger
   }
 
@@ -39,11 +40,11 @@ actor DeliveryConsumer {
   ///
   /// - Parameter onReady: called each time the stream is known to exist.
   func run(onReady: @escaping @Sendable () -> Void) async {
-    await self.consumer.run(logger: self.logger) { wasCreated throws(RedisError) in
-      self.started(wasCreated: wasCreated)
+    await self.consumer.run(logger: self.logger) { session throws(RedisError) in
+      self.started(wasCreated: session.wasCreated)
       onReady()
     } handle: { entries throws(RedisError) in
-      self.deliver(entries)
+      await self.deliver(entries)
     }
   }
 
@@ -53,7 +54,7 @@ actor DeliveryConsumer {
     for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
   }
 
-  private func deliver(_ entries: [StreamEntry]) {
+  private func deliver(_ entries: [StreamEntry]) async {
     let deliveries = entries.flatMap { $0.payload.map(Delivery.list) ?? [] }
     var pushes: [PushedMessage] = []
     pushes.reserveCapacity(deliveries.count)
@@ -66,7 +67,15 @@ actor DeliveryConsumer {
         self.replace(user, connection)
       }
     }
+    await self.handed()
     self.hand(pushes)
+  }
+
+  /// Waits until the loops have taken the batch before: no more than two are in memory.
+  private func handed() async {
+    let underWay = self.underWay
+    self.underWay = []
+    for batch in underWay { try? await batch.get() }
   }
 
   private static func message(
@@ -90,9 +99,10 @@ actor DeliveryConsumer {
         }
       }
       guard !work.isEmpty else { continue }
-      loop.eventLoop.execute { [work] in
-        for (connection, push) in work { connection.value.push(push) }
-      }
+      self.underWay.append(
+        loop.eventLoop.submit { [work] in
+          for (connection, push) in work { connection.value.push(push) }
+        })
     }
   }
 

@@ -12,35 +12,50 @@ import Redis
 /// Unchecked: made on its loop and touched on that loop only: by the handlers of its channels, by
 /// replies of its client, and through `eventLoop.execute`.
 final class GatewayLoop: @unchecked Sendable {
+  /// A send that the bus has not answered yet.
+  struct Send {
+    let id: MessageID
+    let to: UserName
+    let place: SendOrder.Place
+  }
+
   /// Whose result it is.
   enum PublishToken {
-    case send(ConnectionHandler, MessageID)
-    case receipts(ConnectionHandler, [DeliveryStateMachine.Receipt])
+    case send(ConnectionHandler, Send)
+    case receipts(
+      ConnectionHandler, ReceiptTracker.Ticket, [DeliveryStateMachine.Receipt])
   }
 
   let eventLoop: any EventLoop
   let configuration: GatewayConfiguration
   let client: any RedisClient
   let pages: PageReader
+  let backlog: Backlog
+  let isolated: NIOIsolatedEventLoop
   private(set) var producer: IncomingProducer<PublishToken>
-  private(set) var isDraining = false
+  let pauseGuard: PauseGuard
+  /// How connections are closed; see ``drain(_:)``.
+  var drainPlan = DrainPlan.running
+  var isDraining: Bool { self.readiness.isStopping }
 
-  private let isolated: NIOIsolatedEventLoop
+  /// The producer's: the same client where it waits for no replicas.
+  let publisher: any RedisClient
   private let directory: ConnectionDirectory
   private let readiness: Readiness
   private let logger: Logger
-  private let clock: ConnectionClock
-  private var second: Scheduled<Void>?
+  let clock: ConnectionClock
+  private(set) var second: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
   private var cursors: [ConnectionHandler] = []
   private var isStoringSoon = false
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
+  var leavers: Leavers?
 
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
-    directory: ConnectionDirectory, readiness: Readiness, clients: any RedisClientFactory,
-    logger: Logger
+    directory: ConnectionDirectory, readiness: Readiness, backlog: Backlog,
+    clients: any RedisClientFactory, logger: Logger
   ) {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
@@ -48,19 +63,32 @@ final class GatewayLoop: @unchecked Sendable {
     self.directory = directory
     self.readiness = readiness
     self.logger = logger
+    self.backlog = backlog
     self.client = clients.makeClient(on: eventLoop)
+    self.publisher =
+      configuration.durability.replicas > 0 ? clients.makeClient(on: eventLoop) : self.client
     self.pages = PageReader(client: self.client)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
-    self.producer = IncomingProducer(keys: configuration.keys, client: self.client) {
-      token, result in
+    let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
+    self.pauseGuard = pauseGuard
+    self.producer = IncomingProducer(
+      keys: configuration.keys, client: self.publisher, durability: configuration.durability,
+      refusal: {
+        pauseGuard.isLate(NIODeadline.now().uptimeNanoseconds)
+          ? .unavailable("the gateway was paused, and its clients may have gone elsewhere") : nil
+      }
+    ) { token, result in
       switch token {
-      case .send(let connection, let id): connection.published(id, result)
-      case .receipts(let connection, let receipts):
-        connection.receiptsPublished(receipts, result)
+      case .send(let connection, let send): connection.published(send, result)
+      case .receipts(let connection, let ticket, let receipts):
+        connection.receiptsPublished(receipts, for: ticket, result)
       }
     }
     self.scheduleSecond()
   }
+
+  /// Whether Redis can be reached.
+  var isConnected: Bool { self.client.isReady && self.publisher.isReady }
 
   // MARK: Admission
 
@@ -69,7 +97,7 @@ final class GatewayLoop: @unchecked Sendable {
     if self.isDraining { throw Refusal(.draining, "this gateway is stopping; connect again") }
     // A session that is registered before the gateway's stream exists is taken for stale by the first
     // message that is pushed to it.
-    guard self.client.isReady, self.readiness.isReady else {
+    guard self.isConnected, self.readiness.isReady else {
       throw Refusal(.unavailable, "this gateway cannot reach its Redis; try again")
     }
     guard self.directory.count < self.configuration.maximumConnections else {
@@ -125,7 +153,8 @@ final class GatewayLoop: @unchecked Sendable {
 
   /// Stores the cursor within a second; that of a connection that is gone at the end of this turn.
   func storeCursorLater(_ connection: ConnectionHandler) {
-    self.cursors.append(connection)
+    if !connection.awaitsCursorStore { self.cursors.append(connection) }
+    connection.awaitsCursorStore = true
     guard connection.context == nil, !self.isStoringSoon else { return }
     self.isStoringSoon = true
     self.isolated.execute {
@@ -135,7 +164,10 @@ final class GatewayLoop: @unchecked Sendable {
   }
 
   /// Calls `retry` within a second.
-  func retryLater(_ connection: ConnectionHandler) { self.retries.append(connection) }
+  func retryLater(_ connection: ConnectionHandler) {
+    if !connection.awaitsRetry { self.retries.append(connection) }
+    connection.awaitsRetry = true
+  }
 
   private func scheduleSecond() {
     self.second = self.isolated.scheduleTask(in: .seconds(1)) {
@@ -145,31 +177,42 @@ final class GatewayLoop: @unchecked Sendable {
   }
 
   private func secondPassed() {
+    self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
     let retries = self.retries
     self.retries = []
-    for connection in retries where connection.context != nil { connection.retry() }
+    for connection in retries {
+      connection.awaitsRetry = false
+      if connection.context != nil { connection.retry() }
+    }
     self.storeCursors {}
     self.clock.tick()
   }
 
-  private func storeCursors(completion: @escaping () -> Void) {
+  func storeCursors(completion: @escaping () -> Void) {
     let connections = self.cursors
     self.cursors = []
+    let now = SystemClock.secondsSince1970()
     var batch = RedisBatch()
-    var stored: [(ConnectionHandler, Offset)] = []
-    for connection in connections where connection.receipts.safe > connection.storedCursor {
-      let offset = connection.receipts.safe
+    var stored: [(ConnectionHandler, before: Offset)] = []
+    for connection in connections {
+      connection.awaitsCursorStore = false
+      let before = connection.storedCursor
+      let offset = max(connection.receipts.safe, before)
+      guard offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds else {
+        continue
+      }
       Cursors.store(
-        offset, of: connection.device, in: self.configuration.keys.cursor(connection.user),
-        to: &batch)
-      stored.append((connection, offset))
-      // Taken as stored, so that a connection which stands in the list twice is stored once.
+        offset, of: connection.device, seenSeconds: UInt64(now),
+        in: self.configuration.keys.cursor(connection.user), to: &batch)
+      stored.append((connection, before))
       connection.storedCursor = offset
+      connection.storedSeen = now
     }
     self.client.submit(batch) { replies in
-      for (index, (connection, offset)) in stored.enumerated() {
-        if (try? replies.cursor(index)) == nil, connection.storedCursor == offset {
-          connection.storedCursor = .zero
+      for (index, (connection, before)) in stored.enumerated() {
+        if (try? replies.cursor(index)) == nil {
+          connection.storedCursor = min(connection.storedCursor, before)
+          connection.storedSeen = 0
           if connection.context != nil { self.storeCursorLater(connection) }
         }
       }
@@ -185,35 +228,5 @@ final class GatewayLoop: @unchecked Sendable {
     guard now - self.lastRejectionLogged >= .seconds(1) else { return }
     self.lastRejectionLogged = now
     self.logger.warning("gateway.unavailable", metadata: ["error": "\(error)"])
-  }
-
-  // MARK: Stopping
-
-  /// Takes no more sends or connections, and tells every client to reconnect.
-  func drain() {
-    self.isDraining = true
-    self.clock.forEach { self.sayGoodbye(to: $0) }
-  }
-
-  /// Closes a connection with the time after which to reconnect, spread over all of them. One that
-  /// is still being registered is told when it is.
-  func sayGoodbye(to connection: ConnectionHandler) {
-    guard connection.session.isOpen else { return }
-    let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
-    connection.writeText { _ = $0.writeGoodbye(code: .restart, reconnectAfterMilliseconds: wait) }
-    connection.close(.restart, "this gateway is stopping")
-  }
-
-  /// How many connections are left.
-  var connectionCount: Int { self.clock.count }
-
-  /// Stores what is not stored yet, then closes the way to Redis.
-  func close() -> EventLoopFuture<Void> {
-    self.second?.cancel()
-    let promise = self.eventLoop.makePromise(of: Void.self)
-    self.storeCursors {
-      self.client.close().cascade(to: promise)
-    }
-    return promise.futureResult
   }
 }

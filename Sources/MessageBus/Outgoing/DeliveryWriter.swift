@@ -73,13 +73,30 @@ public struct DeliveryWriter {
     for gateway in self.order {
       let stream = self.keys.outgoing(gateway)
       for entry in self.entries[gateway] ?? [] {
-        batch.addEntry(to: stream, createsStream: false, count: entry.bytes.readableBytes) { raw in
-          entry.bytes.withUnsafeReadableBytes { raw.copyMemory(from: $0) }
-        }
+        Self.add(entry.bytes, to: stream, &batch)
         targets.append(gateway)
       }
     }
     return targets
+  }
+
+  /// `XADD` to a stream that exists, which is kept from growing without end.
+  private static func add(_ bytes: ByteBuffer, to stream: RedisKey, _ batch: inout RedisBatch) {
+    batch.append(
+      arguments: 9, key: stream, bytes: 48 + stream.byteCount + bytes.readableBytes
+    ) { writer in
+      writer.bulk("XADD")
+      writer.bulk(stream)
+      writer.bulk("NOMKSTREAM")
+      writer.bulk("MAXLEN")
+      writer.bulk("~")
+      writer.bulk(BusLimits.outgoingEntries)
+      writer.bulk("*")
+      writer.bulk(StreamEntry.field)
+      writer.bulk(count: bytes.readableBytes) { raw in
+        bytes.withUnsafeReadableBytes { raw.copyMemory(from: $0) }
+      }
+    }
   }
 
   /// Reads which gateways are gone: their streams do not exist any more.

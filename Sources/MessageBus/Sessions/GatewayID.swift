@@ -26,3 +26,6 @@ public struct GatewayID: Sendable, Hashable, CustomStringConvertible {
   /// The id.
   public var description: String { self.text }
 }
+
+/// One running instance of either service.
+public typealias InstanceID = GatewayID

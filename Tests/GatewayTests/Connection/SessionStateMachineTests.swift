@@ -126,4 +126,52 @@ struct SessionStateMachineTests {
     let isTooMany = machine.badFrame()
     #expect(isTooMany)
   }
+
+  @Test("leaves when it is open, and closes when the last answer is there")
+  func leaving() {
+    var machine = Self.open()
+    machine.sendPublished()
+    machine.sendPublished()
+    let first = machine.sendAnswered()
+    #expect(!first, "it does not leave yet")
+    let action = machine.leave()
+    #expect(action == .goodbyeAndWait)
+    #expect(machine.isOpen, "what the client says is still served")
+    #expect(!machine.takesMessages)
+    let again = machine.leave()
+    #expect(again == .none)
+    let last = machine.sendAnswered()
+    #expect(last)
+    let sends = machine.close()
+    #expect(sends)
+    #expect(machine.state == .closing)
+  }
+
+  @Test("leaves at once when no answer is due, and not at all when it is not open")
+  func leavingAtOnce() {
+    var machine = Self.open()
+    let action = machine.leave()
+    #expect(action == .goodbyeAndClose)
+    for make in [Self.opening, Self.closing, Self.closed] {
+      var machine = make()
+      let before = machine.state
+      let action = machine.leave()
+      #expect(action == .none)
+      #expect(machine.state == before)
+    }
+  }
+
+  @Test("forgives frames without sense after a ping period")
+  func badFramesDecay() {
+    var machine = Self.open()
+    for _ in 0..<5 {
+      for _ in 0..<GatewayLimits.badFrames {
+        let isTooMany = machine.badFrame()
+        #expect(!isTooMany)
+      }
+      machine.heard()
+      let action = machine.periodPassed(tokenHasExpired: false)
+      #expect(action == .ping)
+    }
+  }
 }

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import ConnectTestStand
 import Testing
 
 @testable import Gateway

@@ -146,6 +146,66 @@ struct IncomingProducerTests {
       #expect(Set(users.map(bus.keys.partitions.partition)).count == 2)
     }
   }
+
+  @Test("asks the replicas only for what must be durable, and says how many are missing")
+  func replicas() async throws {
+    try await Bus.run { bus in
+      let client = CountingClient(bus.client)
+      let results = Results()
+      let producer = IncomingProducer<Int>(
+        keys: bus.keys, client: client, durability: .replicated(1)
+      ) {
+        results.list.append(($0, $1))
+      }
+      producer.publish(.message(id: "m0"), isDurable: false, token: 0)
+      #expect(try await eventually { results.list.count == 1 })
+      _ = try results.list[0].result.get()
+      #expect(client.batches == [1], "nothing is waited for")
+
+      producer.publish(.message(id: "m1"), token: 1)
+      #expect(try await eventually { client.batches.count == 2 })
+      // While Redis waits, nothing is sent behind; it all goes out as one afterwards.
+      producer.publish(.message(id: "m2"), token: 2)
+      producer.publish(.message(id: "m3"), isDurable: false, token: 3)
+      #expect(try await eventually { results.list.count == 4 })
+      #expect(client.batches == [1, 2, 3])
+      #expect(results.list.map(\.token) == [0, 1, 2, 3])
+      for index in 1...2 {
+        guard case .failure(let error) = results.list[index].result else {
+          Issue.record("accepted without a replica")
+          continue
+        }
+        #expect(error.mayHaveBeenExecuted)
+        #expect("\(error)".contains("--durability"))
+      }
+      _ = try results.list[3].result.get()
+      #expect(producer.unanswered == 0)
+    }
+  }
+
+  @Test("sends nothing when it is refused at the last moment, and answers why")
+  func refusal() async throws {
+    try await Bus.run { bus in
+      let client = CountingClient(bus.client)
+      let results = Results()
+      var reason: RedisError? = .unavailable("paused")
+      let producer = IncomingProducer<Int>(
+        keys: bus.keys, client: client, refusal: { reason }
+      ) {
+        results.list.append(($0, $1))
+      }
+      producer.publish(.message(id: "m0"), token: 0)
+      producer.publish(.message(id: "m1"), token: 1)
+      #expect(try await eventually { results.list.count == 2 })
+      #expect(client.batches == [])
+      #expect(producer.unanswered == 0)
+      for (_, result) in results.list { #expect(result == .failure(.unavailable("paused"))) }
+      reason = nil
+      producer.publish(.message(id: "m2"), token: 2)
+      #expect(try await eventually { results.list.count == 3 })
+      _ = try results.list[2].result.get()
+    }
+  }
 }
 
 @Suite("The partition guard", .timeLimit(.minutes(5)))

@@ -79,6 +79,27 @@ struct DeliveryWriterTests {
     }
   }
 
+  @Test("lets the oldest go from a stream that nobody reads")
+  func bounded() async throws {
+    try await Bus.run { bus in
+      try await self.open(self.one, bus)
+      let rounds = BusLimits.outgoingEntries / 100 + 20
+      for round in 0..<rounds {
+        var batch = RedisBatch()
+        for number in 0..<100 {
+          var writer = DeliveryWriter(keys: bus.keys)
+          writer.add(self.push(100 * round + number), for: self.one)
+          _ = writer.write(to: &batch)
+        }
+        try await bus.client.execute(batch).check()
+      }
+      let length = try await bus.length(bus.keys.outgoing(self.one))
+      #expect(length >= BusLimits.outgoingEntries)
+      // Whole nodes are cut off, of up to 100 entries.
+      #expect(length <= BusLimits.outgoingEntries + 100)
+    }
+  }
+
   @Test("begins a new entry at the limit of bytes, and carries what is larger alone")
   func splitsByBytes() async throws {
     try await Bus.run { bus in

@@ -1,0 +1,85 @@
+import ConnectProtocol
+
+/// Keeps the order of a client that sends on before it has read that something was rejected.
+///
+/// If a message is rejected for the moment and the one behind it is taken, the first can only come
+/// after it: order is lost. So what goes to the same recipient is rejected, too, until the client has
+/// sent the rejected ones again, each in its turn.
+///
+/// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock.
+struct SendOrder {
+  /// Where a message stands among those of its connection.
+  struct Place: Hashable, Comparable {
+    fileprivate let number: UInt64
+
+    static func < (left: Place, right: Place) -> Bool { left.number < right.number }
+  }
+
+  private struct Rejected {
+    let to: UserName
+    let id: MessageID
+    let place: Place
+  }
+
+  /// Why a message is not taken now, and when to come again.
+  struct Refusal: Hashable {
+    var code: RejectionCode
+    var message: String
+    var retryAfterMilliseconds: Int
+  }
+
+  private static let hold = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
+
+  /// Why the last one was rejected: what waits for it is rejected for the same reason.
+  private(set) var refusal = Refusal(code: .unavailable, message: "", retryAfterMilliseconds: 0)
+
+  /// In the order in which they were sent first.
+  private var rejected: [Rejected] = []
+  /// When they are given up, if the client sends none of them again.
+  private var until: UInt64 = 0
+  private var next: UInt64 = 0
+
+  /// Asks whether a message may be taken now.
+  ///
+  /// - Returns: its place, to be given to ``rejected(_:to:at:for:now:)`` should it be rejected after all;
+  ///   nil if others come first.
+  mutating func place(for id: MessageID, to: UserName, now: UInt64) -> Place? {
+    if self.rejected.isEmpty { return self.newPlace() }
+    if now >= self.until {
+      // The client does without them, or it would have sent them again.
+      self.rejected = []
+      return self.newPlace()
+    }
+    guard let first = self.rejected.firstIndex(where: { $0.to == to }) else {
+      return self.newPlace()
+    }
+    if self.rejected[first].id == id {
+      self.until = now + Self.hold
+      return self.rejected.remove(at: first).place
+    }
+    self.append(Rejected(to: to, id: id, place: self.newPlace()))
+    return nil
+  }
+
+  private mutating func newPlace() -> Place {
+    self.next += 1
+    return Place(number: self.next)
+  }
+
+  /// A message was rejected, and the client asked to send it again.
+  mutating func rejected(
+    _ id: MessageID, to: UserName, at place: Place, for refusal: Refusal, now: UInt64
+  ) {
+    self.until = now + Self.hold + UInt64(refusal.retryAfterMilliseconds) * 1_000_000
+    self.refusal = refusal
+    self.append(Rejected(to: to, id: id, place: place))
+  }
+
+  private mutating func append(_ message: Rejected) {
+    guard self.rejected.count < GatewayLimits.heldSends,
+      !self.rejected.contains(where: { $0.id == message.id && $0.to == message.to })
+    else { return }
+    let index = self.rejected.firstIndex { $0.place > message.place } ?? self.rejected.endIndex
+    self.rejected.insert(message, at: index)
+  }
+}

@@ -1,0 +1,39 @@
+/// When connections go while the gateway stops.
+///
+/// Not all at once: each comes back to another gateway, with a handshake, and reads its mailbox. They
+/// go at a steady pace, and faster only if the time would not suffice otherwise.
+///
+/// Pure.
+struct DrainPlan {
+  /// All go at once, and nothing is waited for.
+  static let atOnce = DrainPlan(seconds: 0)
+
+  /// While the gateway does not stop.
+  static let running = DrainPlan(seconds: GatewayLimits.drainSeconds)
+
+  /// How long the answers to a connection's sends are waited for, in milliseconds.
+  let answerMilliseconds: Int64
+  /// How long a client has to answer the close, in milliseconds.
+  let closeMilliseconds: Int64
+  private let spreadSeconds: Double
+  private let perSecond: Double
+
+  /// - Parameters:
+  ///   - seconds: in which all must be over.
+  ///   - perSecond: how many go in a second, over all event loops …
+  ///   - loops: … of which there are so many.
+  init(seconds: Int, perSecond: Int = GatewayLimits.drainPerSecond, loops: Int = 1) {
+    let tenth = Int64(seconds) * 100
+    self.spreadSeconds = Double(seconds) * 0.8
+    self.answerMilliseconds = min(tenth, GatewayLimits.answerMilliseconds)
+    self.closeMilliseconds = min(tenth, GatewayLimits.closeMilliseconds)
+    self.perSecond = Double(perSecond) / Double(loops)
+  }
+
+  /// How many of `total` connections of a loop have been told to go after `seconds`.
+  func due(of total: Int, after seconds: Double) -> Int {
+    guard seconds < self.spreadSeconds else { return total }
+    let perSecond = max(self.perSecond, Double(total) / self.spreadSeconds)
+    return min(total, 1 + Int(seconds * perSecond))
+  }
+}

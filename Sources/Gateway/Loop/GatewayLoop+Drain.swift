@@ -1,0 +1,58 @@
+import DequeModule
+import NIOCore
+import Redis
+
+/// How a loop's connections go when the gateway stops.
+extension GatewayLoop {
+  /// Connections that were there when the gateway began to stop, and have not been told yet.
+  struct Leavers {
+    var waiting: Deque<ConnectionHandler>
+    let total: Int
+    let began: NIODeadline
+  }
+
+  /// Tells all connections to go, each in its turn, until which it is served as ever.
+  func drain(_ plan: DrainPlan) {
+    self.drainPlan = plan
+    var waiting = Deque<ConnectionHandler>()
+    self.clock.forEach { waiting.append($0) }
+    self.leavers = Leavers(waiting: waiting, total: waiting.count, began: .now())
+    self.tellNext()
+  }
+
+  private func tellNext() {
+    guard let leavers = self.leavers, !leavers.waiting.isEmpty else { return }
+    let seconds = Double((NIODeadline.now() - leavers.began).nanoseconds) / 1e9
+    let due = self.drainPlan.due(of: leavers.total, after: seconds)
+    let told = leavers.total - leavers.waiting.count
+    for _ in 0..<max(0, due - told) { self.leavers?.waiting.popFirst()?.leave() }
+    self.isolated.scheduleTask(in: .milliseconds(Self.turnMilliseconds)) { self.tellNext() }
+  }
+
+  /// How often some connections are told.
+  private static let turnMilliseconds: Int64 = 5
+
+  /// There is no more time: all that are left go now.
+  func hurry() { self.drain(.atOnce) }
+
+  /// Ends what has not ended by itself.
+  func abandonConnections() { self.clock.forEach { $0.abandon() } }
+
+  /// How many connections are left.
+  var connectionCount: Int { self.clock.count }
+
+  /// Stores what is not stored yet, then closes the ways to Redis.
+  func close() -> EventLoopFuture<Void> {
+    self.second?.cancel()
+    let promise = self.eventLoop.makePromise(of: Void.self)
+    // Behind the receipts under way, whose answers may let cursors move.
+    var barrier = RedisBatch()
+    barrier.append("PING")
+    self.publisher.submit(barrier) { _ in
+      self.storeCursors {
+        self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
+      }
+    }
+    return promise.futureResult
+  }
+}

@@ -1,0 +1,37 @@
+/// Tells whether the process was stopped a while ago (SIGSTOP, a frozen machine) and reads now what
+/// clients sent before.
+///
+/// They may have given up on it and sent the same elsewhere, marked as a repeat. What is published
+/// late here is not marked, and would be stored again. The loop's clock shows a pause: it ticks every
+/// second, if anything runs at all.
+///
+/// A pause through which the machine's monotonic clock stands still cannot be seen.
+///
+/// On its loop only, and pure: times are nanoseconds of the caller's clock.
+final class PauseGuard {
+  private static let limit = UInt64(GatewayLimits.pauseMilliseconds) * 1_000_000
+  private static let after = UInt64(GatewayLimits.afterPauseMilliseconds) * 1_000_000
+
+  private var ticked: UInt64
+  private var resumed: UInt64?
+
+  init(now: UInt64) { self.ticked = now }
+
+  /// The clock has ticked.
+  func tick(now: UInt64) {
+    if self.isLate(now) {
+      // What has waited in the sockets is read only now, over some turns of the loop.
+      if now &- self.ticked > Self.limit { self.resumed = now }
+    } else {
+      self.resumed = nil
+    }
+    self.ticked = now
+  }
+
+  /// Whether what is read now may have been sent long ago.
+  func isLate(_ now: UInt64) -> Bool {
+    if now > self.ticked, now - self.ticked > Self.limit { return true }
+    guard let resumed = self.resumed else { return false }
+    return now < resumed + Self.after
+  }
+}

@@ -1,0 +1,50 @@
+import ConnectProtocol
+import Redis
+import Synchronization
+
+/// Which `incoming` partitions hold as much as messaging may be behind.
+///
+/// A gateway looks at their lengths twice a second, so what is known is that old: beyond the limit, a
+/// partition grows by what arrives meanwhile. Any thread may ask.
+public final class Backlog: Sendable {
+  private let keys: Keys
+  private let limit: Int
+  private let anyIsFull = Atomic(false)
+  private let full: Mutex<[Bool]>
+
+  /// - Parameter limit: entries in a partition.
+  public init(keys: Keys, limit: Int = BusLimits.backlogEntries) {
+    self.keys = keys
+    self.limit = limit
+    self.full = Mutex(Array(repeating: false, count: keys.partitions.all.count))
+  }
+
+  /// Whether what goes to `user` must wait.
+  public func isFull(for user: UserName) -> Bool {
+    guard self.anyIsFull.load(ordering: .relaxed) else { return false }
+    let partition = self.keys.partitions.partition(for: user)
+    return self.full.withLock { $0[partition.number] }
+  }
+
+  /// Looks at all partitions.
+  ///
+  /// - Throws: when Redis does not answer; what was known before then stays.
+  /// - Returns: how many partitions are full.
+  @discardableResult
+  public func look(with client: any RedisClient) async throws(RedisError) -> Int {
+    var batch = RedisBatch()
+    for partition in self.keys.partitions.all {
+      batch.length(of: self.keys.incoming(partition))
+    }
+    let replies = await client.execute(batch)
+    var full: [Bool] = []
+    for index in 0..<self.keys.partitions.all.count {
+      var cursor = try replies.cursor(index)
+      full.append(try cursor.integer() >= self.limit)
+    }
+    let count = full.count { $0 }
+    self.full.withLock { $0 = full }
+    self.anyIsFull.store(count > 0, ordering: .relaxed)
+    return count
+  }
+}

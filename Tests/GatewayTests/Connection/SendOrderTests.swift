@@ -1,0 +1,85 @@
+import ConnectProtocol
+import ConnectTestStand
+import Testing
+
+@testable import Gateway
+
+@Suite("Sends that were rejected")
+struct SendOrderTests {
+  private let bob = UserName("bob")!
+  private let carol = UserName("carol")!
+  private let later = SendOrder.Refusal(
+    code: .overloaded, message: "", retryAfterMilliseconds: 0)
+
+  private func id(_ number: Int) -> MessageID { MessageID("m\(number)")! }
+
+  @Test("hold back what comes behind them to the same user, and only that")
+  func holdsBack() {
+    var order = SendOrder()
+    let first = order.place(for: id(1), to: bob, now: 0)!
+    order.rejected(id(1), to: bob, at: first, for: later, now: 0)
+    #expect(order.place(for: id(2), to: bob, now: 1) == nil)
+    #expect(order.place(for: id(3), to: carol, now: 1) != nil)
+    #expect(order.place(for: id(2), to: bob, now: 2) == nil, "not before the first")
+    #expect(order.place(for: id(1), to: bob, now: 3) != nil)
+    #expect(order.place(for: id(4), to: bob, now: 4) == nil, "not before the second")
+    #expect(order.place(for: id(2), to: bob, now: 5) != nil)
+    #expect(order.place(for: id(4), to: bob, now: 6) != nil)
+    #expect(order.place(for: id(5), to: bob, now: 7) != nil)
+  }
+
+  @Test("keep their places when they are rejected again")
+  func keepPlaces() {
+    var order = SendOrder()
+    let places = (1...4).map { order.place(for: id($0), to: bob, now: 0)! }
+    for number in 1...4 {
+      order.rejected(id(number), to: bob, at: places[number - 1], for: later, now: 0)
+    }
+    let first = order.place(for: id(1), to: bob, now: 1)!
+    let second = order.place(for: id(2), to: bob, now: 1)!
+    order.rejected(id(1), to: bob, at: first, for: later, now: 2)
+    order.rejected(id(2), to: bob, at: second, for: later, now: 2)
+    #expect(order.place(for: id(3), to: bob, now: 3) == nil)
+    for number in 1...4 { #expect(order.place(for: id(number), to: bob, now: 3) != nil) }
+  }
+
+  @Test("are given up when the client sends none of them again for a while")
+  func givenUp() {
+    var order = SendOrder()
+    let first = order.place(for: id(1), to: bob, now: 0)!
+    order.rejected(id(1), to: bob, at: first, for: later, now: 0)
+    let hold = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
+    #expect(order.place(for: id(2), to: bob, now: hold - 1) == nil)
+    #expect(order.place(for: id(3), to: bob, now: hold) != nil, "however much it sent meanwhile")
+  }
+
+  @Test("never let a later message overtake, whatever is rejected and however often")
+  func model() {
+    for seed in 0..<200 {
+      var random = SplitMix64(seed: UInt64(seed))
+      var order = SendOrder()
+      var waiting = (0..<40).map { $0 }
+      var taken: [Int] = []
+      var now: UInt64 = 0
+      while !waiting.isEmpty {
+        // The client has some in flight at a time, and sends in order what is not taken.
+        var rejected: [Int] = []
+        for number in waiting.prefix(Int.random(in: 1...8, using: &random)) {
+          now += 1
+          guard let place = order.place(for: id(number), to: bob, now: now) else {
+            rejected.append(number)
+            continue
+          }
+          if Int.random(in: 0..<3, using: &random) == 0 {
+            order.rejected(id(number), to: bob, at: place, for: later, now: now)
+            rejected.append(number)
+          } else {
+            taken.append(number)
+          }
+        }
+        waiting.removeAll { taken.contains($0) }
+      }
+      #expect(taken == Array(0..<40))
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import ConnectProtocol
+import ConnectTestStand
+import LocalRedis
+import MessageBus
+import Testing
+
+@Suite("A gateway takes no more sends than can be kept")
+struct BoundsTests {
+  @Test("when a partition is full: they are overloaded, until messaging has caught up")
+  func backlog() async throws {
+    var options = TestStand.Options()
+    options.hasMessaging = false
+    options.partitions = 1
+    options.configure = { $0.backlogEntries = 20 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      var number = 0
+      var rejection: ServerFrame.Rejected?
+      try await eventually("a send is rejected") {
+        number += 1
+        alice.sendMessage("\(number)", to: "bob")
+        let frame = try await alice.expectFrame()
+        if case .rejected(let rejected) = frame.frame, rejected.code != "rate_limited" {
+          rejection = rejected
+        }
+        return rejection != nil
+      }
+      let rejected = try #require(rejection)
+      #expect(rejected.code == "overloaded")
+      #expect(rejected.retryable)
+      let wait = try #require(rejected.retryAfterMilliseconds)
+      #expect((1_000...2_000).contains(wait))
+      #expect(try await stand.redis.length(of: stand.incoming("bob")) >= 20)
+
+      try await stand.startMessaging()
+      try await eventually("sends are accepted again") {
+        alice.sendMessage("\(number)", to: "bob", also: #","retry":true"#)
+        return try await alice.expectFrame().type == "accepted"
+      }
+    }
+  }
+
+  @Test("when too few replicas have them: they are unavailable, until the replicas are back")
+  func durability() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.durability = .replicated(1) }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      alice.sendMessage("1", to: "bob")
+      #expect(try await alice.expectRejected("1").code == "unavailable")
+
+      var replicaOptions = LocalRedisServer.Options()
+      replicaOptions.extraArguments = [
+        "--replicaof", "127.0.0.1", "\(stand.server.port)", "--repl-diskless-sync-delay", "0",
+      ]
+      let replica = try await LocalRedisServer.start(replicaOptions)
+      try await self.expectAccepted("1", from: alice)
+      alice.sendMessage("2", to: "bob")
+      try await alice.expectAccepted("2")
+
+      replica.pause()
+      alice.sendMessage("3", to: "bob")
+      let rejected = try await alice.expectRejected("3")
+      #expect(rejected.code == "unavailable")
+      #expect(rejected.retryable)
+      replica.resume()
+      try await self.expectAccepted("3", from: alice)
+
+      // What was stored and rejected is stored once, and in order.
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      for id in ["1", "2", "3"] { #expect(try await bob.expectMessage().id == id) }
+      try await bob.expectLive()
+      await replica.stop()
+    }
+  }
+
+  private func expectAccepted(_ id: String, from alice: TestSocket) async throws {
+    try await eventually("\(id) is accepted") {
+      alice.sendMessage(id, to: "bob", also: #","retry":true"#)
+      return try await alice.expectFrame().type == "accepted"
+    }
+  }
+}
+
+@Suite("A gateway keeps the registry")
+struct RegistryTests {
+  @Test("by cleaning up after gateways that died, and sparing those that live")
+  func sweep() async throws {
+    try await TestStand.with(TestStand.Options()) { stand in
+      let gateways = "\(stand.keys.gateways)"
+      let gone = try #require(GatewayID("gone"))
+      let orphaned = try #require(GatewayID("orphaned"))
+      let dying = try #require(GatewayID("dying"))
+      let orphan = "\(stand.keys.outgoing(orphaned))"
+      try await stand.redis("SADD", gateways, gone.text, orphaned.text, dying.text, "no id!")
+      try await stand.redis("XGROUP", "CREATE", orphan, "gateway", "0", "MKSTREAM")
+      try await stand.redis("XADD", "\(stand.keys.outgoing(dying))", "*", "m", "x")
+      try await stand.redis("EXPIRE", "\(stand.keys.outgoing(dying))", "1000")
+      try await stand.startGateway()
+      try await eventually("the orphan has an end") {
+        try await stand.redis("TTL", orphan).integer ?? -1 > 0
+      }
+      try await eventually("the dead are forgotten, and nobody else") {
+        Set(try await stand.redis("SMEMBERS", gateways).array.compactMap(\.string))
+          == ["g1", "g2", orphaned.text, dying.text]
+      }
+      let left = try await stand.redis("TTL", "\(stand.keys.outgoing(dying))").integer ?? 0
+      #expect(left > 500, "what ends by itself is left alone")
+      for gateway in stand.gateways {
+        let hash = "\(stand.keys.gateway(gateway.id))"
+        let fields = try await stand.redis("HKEYS", hash).array.compactMap(\.string)
+        #expect(Set(fields) == ["address", "connections", "started", "version"])
+        #expect(
+          try await stand.redis("HGET", hash, "address") == .string("127.0.0.1:\(gateway.port)"))
+      }
+      try await stand.gateways[1].service.stop()
+      #expect(try await stand.redis("SISMEMBER", gateways, "g2") == .integer(0))
+    }
+  }
+
+  @Test("by making a device known when it connects, and saying when it was seen")
+  func seen() async throws {
+    try await TestStand.with(TestStand.Options()) { stand in
+      let name = try #require(UserName("bob"))
+      let key = "\(stand.keys.cursor(name))"
+      let now = Int(TestTokens.now)
+      try await stand.redis("HSET", key, "old", "5-0 1000", "recent", "6-0 \(now)", "plain", "7-0")
+      var sockets: [TestSocket] = []
+      for device in ["new", "old", "recent", "plain"] {
+        sockets.append(try await stand.online("bob", device: device))
+      }
+      for (device, offset) in [("new", "0-0"), ("old", "5-0"), ("plain", "7-0")] {
+        try await eventually("\(device) is known") {
+          let value = try await stand.redis("HGET", key, device).string ?? ""
+          let parts = value.split(separator: " ")
+          return parts.count == 2 && parts[0] == offset && Int(parts[1]) ?? 0 >= now
+        }
+      }
+      #expect(try await stand.redis("HGET", key, "recent") == .string("6-0 \(now)"))
+    }
+  }
+}

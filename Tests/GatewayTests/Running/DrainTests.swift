@@ -1,0 +1,144 @@
+import ConnectProtocol
+import ConnectTestStand
+import Testing
+
+@Suite("A gateway that stops")
+struct DrainTests {
+  /// What a client saw until its connection ended.
+  private struct Seen {
+    var accepted: Set<String> = []
+    var rejected: [String: String] = [:]
+    var saidGoodbye = false
+  }
+
+  private func readToEnd(_ socket: TestSocket) async throws -> Seen {
+    var seen = Seen()
+    while true {
+      switch try await socket.next() {
+      case .text(let text):
+        let frame = try Array(text.utf8).withUnsafeBytes { try ServerFrame.scan($0) }
+        switch frame {
+        case .accepted(let id, _): seen.accepted.insert(id.text)
+        case .rejected(let rejected): seen.rejected[rejected.id.text] = rejected.code
+        case .goodbye: seen.saidGoodbye = true
+        default: break
+        }
+      case .ended: return seen
+      default: break
+      }
+    }
+  }
+
+  @Test("lets its connections go one by one, and serves each until its turn; new ones are refused")
+  func spread() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.drainPerSecond = 1 }
+    try await TestStand.with(options) { stand in
+      var sockets: [TestSocket] = []
+      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+      await stand.gateways[0].service.beginStop()
+      // A send to each, again and again: it is accepted before the connection's turn.
+      var round = 0
+      var told = 0
+      var servedAfterTheFirst = 0
+      while told == 0 || servedAfterTheFirst == 0 {
+        round += 1
+        for socket in sockets {
+          socket.sendMessage("\(round)", to: "nobody.\(round % 3)")
+          let frame = try await socket.expectFrame()
+          if frame.type == "goodbye" {
+            told += 1
+            sockets.removeAll { $0 === socket }
+            socket.close()
+          } else {
+            #expect(frame.type == "accepted")
+            if told > 0 { servedAfterTheFirst += 1 }
+          }
+        }
+        try #require(!sockets.isEmpty, "they were told all at once")
+      }
+      #expect(await stand.gateways[0].isReady() == false)
+      await #expect(throws: (any Error).self) {
+        _ = try await TestSocket.open(port: stand.gateways[0].port)
+      }
+      // Those that are left go by themselves, and then nothing is waited for.
+      for socket in sockets { socket.close() }
+      try await stand.gateways[0].service.stop()
+    }
+  }
+
+  @Test("tells a sender of everything that it has taken")
+  func answers() async throws {
+    try await TestStand.with(TestStand.Options()) { stand in
+      var sockets: [TestSocket] = []
+      for number in 0..<6 { sockets.append(try await stand.online("sender\(number)")) }
+      for socket in sockets {
+        for number in 0..<60 { socket.sendMessage("\(number)", to: "bob") }
+      }
+      // Some are accepted, and the others are on their way.
+      try await sockets[0].expectAccepted("0")
+      await stand.gateways[0].service.beginStop()
+      var accepted: Set<String> = ["sender0/0"]
+      for (number, socket) in sockets.enumerated() {
+        for id in 60..<120 { socket.sendMessage("\(id)", to: "bob") }
+        let seen = try await self.readToEnd(socket)
+        #expect(seen.saidGoodbye)
+        #expect(Set(seen.rejected.values).isSubset(of: ["draining"]))
+        accepted.formUnion(seen.accepted.map { "sender\(number)/\($0)" })
+      }
+      try await stand.gateways[0].service.stop()
+      try await eventually("messaging has stored what was taken") {
+        try await stand.redis.length(of: stand.incoming("bob")) == 0
+      }
+      try await stand.startGateway()
+      let bob = try await stand.connect("bob", gateway: 1)
+      try await bob.expectWelcome()
+      var stored: Set<String> = []
+      while stored.count < accepted.count {
+        let message = try await bob.expectMessage()
+        stored.insert("\(message.from)/\(message.id)")
+        bob.ack(message.offset)
+      }
+      #expect(stored == accepted)
+      // Nothing more: nothing was taken without an answer.
+      try await bob.expectLive()
+    }
+  }
+
+  @Test("rejects sends after the goodbye, and waits for answers that are due")
+  func draining() async throws {
+    try await TestStand.with(TestStand.Options()) { stand in
+      let alice = try await stand.online("alice")
+      stand.server.pause()
+      alice.sendMessage("1", to: "bob")
+      // Behind the send: once it is answered, the send has gone to Redis.
+      try await alice.expectOpen()
+      await stand.gateways[0].service.beginStop()
+      _ = try await alice.expectFrame(type: "goodbye")
+      alice.sendMessage("2", to: "bob")
+      let rejected = try await alice.expectRejected("2")
+      #expect(rejected.code == "draining")
+      #expect(rejected.retryable)
+      stand.server.resume()
+      try await alice.expectAccepted("1")
+      try await alice.expectClose(1012)
+      try await stand.gateways[0].service.stop()
+    }
+  }
+
+  @Test("without time for it lets all go at once")
+  func atOnce() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.drainSeconds = 0 }
+    try await TestStand.with(options) { stand in
+      var sockets: [TestSocket] = []
+      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+      try await stand.gateways[0].service.stop()
+      for socket in sockets {
+        _ = try await socket.expectFrame(type: "goodbye")
+        try await socket.expectClose(1012)
+      }
+      #expect(try await stand.session("user0") == nil)
+    }
+  }
+}
