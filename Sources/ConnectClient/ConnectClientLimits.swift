@@ -52,6 +52,11 @@ public enum ConnectClientLimits {
   /// … unless one of so many parts of the server's window is waiting.
   public static let ackWindowParts = 4
 
+  /// Messages of which sender and id are remembered, to recognise one that comes under a second
+  /// offset; at least half as many, and 16 bytes each. It is as far back as a server looks for what was
+  /// sent again.
+  public static let rememberedMessages = 4_096
+
   /// Events that wait for a slow consumer before the socket is no longer read …
   public static let bufferedEventsHigh = 256
   /// … and those that are left, at most, when it is read again.

@@ -9,11 +9,19 @@ public enum ConnectEvent: Hashable, Sendable {
   case connected(ServerFrame.Welcome)
   /// All that the mailbox held has come.
   case live(Offset)
-  /// A message for this user, told once however often it comes.
+  /// A message for this user, told once however often it comes: in the life of a client, each offset
+  /// once, and each sender's id once among the last few thousand messages. A new client object knows
+  /// nothing of the one before: an app that stores what it shows compares the offset with the last
+  /// that it stored.
   case message(IncomingMessage)
   /// A device has acked messages that were sent with `receipt`.
   case delivered(ServerFrame.Delivered)
-  /// A message that the server had taken could not be stored after all.
+  /// A message that the server had taken could not be stored after all, so its recipient does not get
+  /// it: the last word on that message. The code is a `FailureCode`, or what a newer server says.
+  ///
+  /// It comes after `send` has returned, to whichever devices of the sender are or will be connected,
+  /// like any message; where the connection broke in between even before `accepted`, and then perhaps
+  /// twice. To try again is the app's decision, with a new id.
   case failed(ServerFrame.Failed)
   /// The server has taken a message.
   case accepted(id: MessageID, offset: Offset)

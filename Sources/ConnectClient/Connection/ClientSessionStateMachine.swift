@@ -48,7 +48,8 @@ struct ClientSessionStateMachine {
       return self.noted(frame) ? .ignore : .deliver
     case (.opening, _): return .fail("the first frame was not welcome")
     case (.open, .welcome): return .fail("a second welcome")
-    case (.open, .pong), (.open, .unknown): return .ignore
+    // With an offset it is an entry of the mailbox, and wants an ack.
+    case (.open, .pong), (.open, .unknown(_, offset: nil)): return .ignore
     case (.open, .goodbye):
       _ = self.noted(frame)
       return .deliver

@@ -203,7 +203,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     case .live(let offset):
       self.tell(.live(offset))
     case .message(let message):
-      guard self.inbox.receive(message.offset) else { return }
+      guard self.inbox.receive(message.offset, from: message.from, id: message.id) else { return }
       let at = payload.readerIndex + message.body.lowerBound
       guard let body = payload.getSlice(at: at, length: message.body.count) else {
         preconditionFailure("a frame's body lies within it")
@@ -230,7 +230,9 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
       self.queue.hold()
     case .error(let code, let message):
       self.tell(.error(code: code, message: message))
-    case .pong, .unknown:
+    case .unknown(_, let offset?):
+      self.inbox.skip(offset)
+    case .pong, .unknown(_, offset: nil):
       break
     }
   }
@@ -245,7 +247,8 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     }
     let wait = asked ?? self.rejections.next(using: &self.random)
     let until = Self.now + UInt64(wait) * 1_000_000
-    guard self.queue.rejected(rejected.id, until: until) else { return }
+    let mayBeTaken = RejectionCode(rawValue: rejected.code)?.mayBeTaken ?? true
+    guard self.queue.rejected(rejected.id, until: until, mayBeTaken: mayBeTaken) else { return }
     self.tell(.rejected(rejected, isFinal: false))
   }
 
@@ -308,5 +311,18 @@ extension ConnectClientCore: NIOScheduledCallbackHandler {
       return self.connect()
     }
     self.settle()
+  }
+}
+
+extension RejectionCode {
+  /// Whether the server may have taken the message nevertheless, so that sending it again is to be
+  /// marked: it looks through the recipient's mailbox then, which is dear after an outage.
+  fileprivate var mayBeTaken: Bool {
+    switch self {
+    // Said before anything was tried.
+    case .rateLimited, .overloaded, .draining: false
+    case .unavailable: true
+    case .malformed, .unknownType, .tooLarge, .invalidRecipient, .invalidID: false
+    }
   }
 }

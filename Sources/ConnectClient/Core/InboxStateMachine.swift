@@ -2,6 +2,9 @@ import ConnectProtocol
 
 /// What of the mailbox has come and what is handled: drops what came before, and says when to ack.
 ///
+/// Acks are cumulative, so what is not passed on is acked with what stands around it: at once if the
+/// app has handled all before, else when it has.
+///
 /// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's
 /// clock.
 struct InboxStateMachine {
@@ -9,6 +12,7 @@ struct InboxStateMachine {
   private(set) var passedOn: Offset?
   /// All up to here are handled by the app.
   private var handled = Offset.zero
+  private var recent = RecentMessages()
 
   // Of the present connection:
   private var received = Offset.zero
@@ -32,7 +36,7 @@ struct InboxStateMachine {
   /// The connection is gone.
   mutating func disconnected() { self.isConnected = false }
 
-  /// Something of the mailbox came.
+  /// Something of the mailbox came that is no message.
   ///
   /// - Returns: whether to pass it on: not if it was before.
   mutating func receive(_ offset: Offset) -> Bool {
@@ -43,6 +47,25 @@ struct InboxStateMachine {
     }
     self.passedOn = offset
     return true
+  }
+
+  /// A message came.
+  ///
+  /// - Returns: whether to pass it on: not if it was before, under this offset or another.
+  mutating func receive(_ offset: Offset, from: UserName, id: MessageID) -> Bool {
+    if let passedOn = self.passedOn, offset <= passedOn { return self.receive(offset) }
+    guard self.recent.insert(from: from, id: id) else {
+      self.skip(offset)
+      return false
+    }
+    return self.receive(offset)
+  }
+
+  /// Something of the mailbox came that nobody is told of. It is acked like all else: the server
+  /// keeps what is not acked, and sends only so much ahead of the acks.
+  mutating func skip(_ offset: Offset) {
+    self.received = max(self.received, offset)
+    self.unreported += 1
   }
 
   /// The app has handled all up to `offset`.
@@ -68,7 +91,8 @@ struct InboxStateMachine {
   mutating func nextAck(now: UInt64, isFinal: Bool = false) -> AckAction {
     // What this connection has not brought is not its to ack: the server would not know it. A
     // repeat of what an earlier one brought comes, is dropped, and is acked then.
-    let target = min(self.handled, self.received)
+    let hasAll = self.handled >= self.passedOn ?? .zero
+    let target = hasAll ? self.received : min(self.handled, self.received)
     guard self.isConnected, target > self.acked else { return .none }
     let windowPart = max(1, self.window / ConnectClientLimits.ackWindowParts)
     if !isFinal, let lastAck = self.lastAck, self.unreported < windowPart {

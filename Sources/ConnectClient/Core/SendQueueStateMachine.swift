@@ -36,13 +36,18 @@ public struct OutgoingMessage: Hashable, Sendable {
 /// and anything new only once these are answered. So the order of what is sent again holds as far as
 /// a client can see to it. (What the server took behind a message that it rejected is ahead of it.)
 ///
+/// What is sent again is marked as a repeat only if an earlier attempt may have been taken: its
+/// answer never came, or said that the server itself does not know. What was turned away unseen goes
+/// as if it were new.
+///
 /// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's
 /// clock.
 struct SendQueueStateMachine {
   private struct Entry {
     let message: OutgoingMessage
     var state = EntryState.due
-    var wasSent = false
+    /// An earlier attempt may have been taken.
+    var mayBeTaken = false
   }
 
   private enum EntryState: Hashable {
@@ -99,6 +104,7 @@ struct SendQueueStateMachine {
     self.flow = .offline
     for index in self.entries.indices where self.entries[index].state == .sent {
       self.entries[index].state = .due
+      self.entries[index].mayBeTaken = true
     }
     self.sentCount = 0
     self.firstUnsent = 0
@@ -140,13 +146,11 @@ struct SendQueueStateMachine {
     guard index < end else { return .none }
     if let until = self.pacer.take(now: now) { return .wait(until: until) }
 
-    let retry = self.entries[index].wasSent
     self.entries[index].state = .sent
-    self.entries[index].wasSent = true
     self.sentCount += 1
     self.firstDue = index + 1
     self.firstUnsent = max(self.firstUnsent, index + 1)
-    return .send(self.entries[index].message, retry: retry)
+    return .send(self.entries[index].message, retry: self.entries[index].mayBeTaken)
   }
 
   /// The server has taken a message, or refused it for good, or it cannot be sent at all.
@@ -163,11 +167,14 @@ struct SendQueueStateMachine {
 
   /// The server asks to send a message again later.
   ///
-  /// - Parameter until: when.
+  /// - Parameters:
+  ///   - until: when.
+  ///   - mayBeTaken: whether the server may have taken it nevertheless.
   /// - Returns: whether it had been waiting for an answer.
-  mutating func rejected(_ id: MessageID, until: UInt64) -> Bool {
+  mutating func rejected(_ id: MessageID, until: UInt64, mayBeTaken: Bool) -> Bool {
     guard let index = self.firstSent(id) else { return false }
     self.entries[index].state = .due
+    if mayBeTaken { self.entries[index].mayBeTaken = true }
     self.firstDue = min(self.firstDue, index)
     self.heldUntil = max(self.heldUntil, until)
     self.answered(isRejected: true)

@@ -49,6 +49,30 @@ enum ChatBody {
     return line
   }
 
+  /// A line that was typed, as it was meant: without what the keys for arrows and the like left in it,
+  /// and without other control characters but tabs.
+  static func typed(_ line: String) -> String {
+    var result = ""
+    var rest = line.unicodeScalars[...]
+    while let scalar = rest.popFirst() {
+      if scalar == "\u{1B}" {
+        Self.skipSequence(&rest)
+      } else if scalar == "\t" || scalar.properties.generalCategory != .control {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  /// Passes over what follows an escape: `[` or `O`, parameters, and the letter that ends it
+  /// (ECMA-48, section 5.4).
+  private static func skipSequence(_ rest: inout Substring.UnicodeScalarView) {
+    guard rest.first == "[" || rest.first == "O" else { return }
+    rest.removeFirst()
+    while let scalar = rest.first, ("\u{20}"..."\u{3F}").contains(scalar) { rest.removeFirst() }
+    if let scalar = rest.first, ("\u{40}"..."\u{7E}").contains(scalar) { rest.removeFirst() }
+  }
+
   /// A text as a terminal may show it: nothing in it can move the cursor or colour the screen.
   static func visible(_ text: String) -> String {
     var result = ""

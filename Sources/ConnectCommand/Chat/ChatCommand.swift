@@ -88,7 +88,15 @@ struct ChatCommand: AsyncParsableCommand {
   /// How to have a token for each connection.
   private func makeTokens() async throws(Failure) -> @Sendable () async throws -> String {
     let given = self.token ?? ProcessInfo.processInfo.environment["CONNECT_TOKEN"]
-    if let given, !given.isEmpty { return { given } }
+    if let given, !given.isEmpty {
+      // The server would take it, and one would chat under another name than the screen shows.
+      if let subject = TokenSubject.of(given), subject != self.user.text {
+        throw .usage(
+          "\(self.token == nil ? "CONNECT_TOKEN" : "--token"): it is a token of "
+            + "'\(ChatBody.visible(subject))', not of --as \(self.user)")
+      }
+      return { given }
+    }
     let authenticator = await Authenticator(
       secret: try SettingValues(flags: self.auth.flags).developmentSecret())
     return { [user] in try await authenticator.token(for: user, seconds: 3_600) }

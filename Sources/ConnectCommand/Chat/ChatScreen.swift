@@ -44,11 +44,13 @@ struct ChatScreen {
   }
 
   /// A line that was typed, in place of what the terminal echoed.
+  ///
+  /// - Parameter typed: the line as it was read, control characters and all.
   mutating func own(
     _ text: String, typed: String, id: String, columns: Int
   ) -> String {
     guard self.isTerminal else { return text + "\n" }
-    let echoed = Self.wrap(Self.prompt + typed, columns: columns).count
+    let echoed = Self.echoedRows(typed, columns: columns)
     let lines = Self.wrap(text, columns: columns)
     let oldest = self.rows - Self.rememberedRows
     if self.ownRows.count > Self.rememberedRows {
@@ -59,8 +61,11 @@ struct ChatScreen {
     return "\u{1B}[\(echoed)A\r\u{1B}[J" + lines.map { $0 + "\r\n" }.joined() + Self.prompt
   }
 
-  /// An empty line was typed.
-  func empty() -> String { self.isTerminal ? "\u{1B}[A\r\u{1B}[J" + Self.prompt : "" }
+  /// A line was typed that says nothing.
+  func empty(typed: String, columns: Int) -> String {
+    guard self.isTerminal else { return "" }
+    return "\u{1B}[\(Self.echoedRows(typed, columns: columns))A\r\u{1B}[J" + Self.prompt
+  }
 
   /// A tick changes.
   ///
@@ -81,6 +86,33 @@ struct ChatScreen {
 
   /// The end.
   func end() -> String { self.isTerminal ? "\r\u{1B}[K" : "" }
+
+  /// How many rows the prompt takes with what the terminal echoed behind it: a control character as
+  /// `^C`, a tab up to the next stop.
+  static func echoedRows(_ typed: String, columns: Int) -> Int {
+    let columns = max(columns, 4)
+    var rows = 1
+    var column = 0
+    func put(_ width: Int) {
+      if column + width > columns {
+        rows += 1
+        column = 0
+      }
+      column += width
+    }
+    for character in Self.prompt + typed {
+      guard let scalar = character.unicodeScalars.first else { continue }
+      switch scalar {
+      // A tab stops at the last column.
+      case "\t": column = min(column + 8 - column % 8, columns - 1)
+      case "\0"..."\u{1F}", "\u{7F}":
+        put(1)
+        put(1)
+      default: put(Self.isWide(scalar) ? 2 : 1)
+      }
+    }
+    return rows
+  }
 
   /// Cuts a text into rows, counting wide characters twice.
   static func wrap(_ text: String, columns: Int) -> [String] {

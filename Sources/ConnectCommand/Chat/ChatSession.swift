@@ -98,12 +98,13 @@ final class ChatSession: Sendable {
   }
 
   private func send(_ line: String) async throws {
-    if line.isEmpty, !self.options.isPipe { return self.view.typedNothing() }
+    let text = self.options.isPipe ? line : ChatBody.typed(line)
+    if text.isEmpty, !self.options.isPipe { return self.view.typedNothing(line) }
     let id = MessageID.unique()
     // Before it goes out, so that the answer finds it.
-    self.view.sending(line, id: id)
+    self.view.sending(text, typed: line, id: id)
     try await self.client.enqueue(
-      to: self.peer, id: id, body: ChatBody.encode(line), receipt: !self.options.isPipe)
+      to: self.peer, id: id, body: ChatBody.encode(text), receipt: !self.options.isPipe)
   }
 
   /// Ends when all is answered.
@@ -139,9 +140,10 @@ final class ChatSession: Sendable {
 /// How a chat looks.
 protocol ChatView: Sendable {
   func start()
-  /// A line was read, and is about to be sent.
-  func sending(_ text: String, id: MessageID)
-  func typedNothing()
+  /// `text` is about to be sent; `typed` is the line as it was read.
+  func sending(_ text: String, typed: String, id: MessageID)
+  /// A line was read that says nothing.
+  func typedNothing(_ typed: String)
   /// - Returns: false when nobody reads the output any more.
   func show(_ event: ConnectEvent) -> Bool
   func end()

@@ -37,14 +37,17 @@ final class PeopleView: ChatView {
 
   func start() { self.write { $0.screen.start() } }
   func end() { self.write { $0.screen.end() } }
-  func typedNothing() { self.write { $0.screen.empty() } }
 
-  func sending(_ text: String, id: MessageID) {
+  func typedNothing(_ typed: String) {
+    self.write { $0.screen.empty(typed: typed, columns: self.output.size.columns) }
+  }
+
+  func sending(_ text: String, typed: String, id: MessageID) {
     let shown = ChatBody.visible(text)
     let line = "\(Self.time()) \(ChatScreen.Tick.waiting.rawValue) \(self.user): \(shown)"
     self.write { state in
       state.texts[id] = shown
-      return state.screen.own(line, typed: shown, id: id.text, columns: self.output.size.columns)
+      return state.screen.own(line, typed: typed, id: id.text, columns: self.output.size.columns)
     }
   }
 
@@ -70,6 +73,13 @@ final class PeopleView: ChatView {
         let text = state.texts.removeValue(forKey: rejected.id) ?? ""
         return self.tick(.failed, rejected.id, nil, &state)
           + self.line("\(Self.time()) ✗  not sent: \"\(text)\": \(reason)", &state)
+      }
+    case .failed(let failed):
+      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
+      self.write { state in
+        state.texts[failed.id] = nil
+        return self.tick(.failed, failed.id, nil, &state)
+          + self.line("\(Self.time()) ✗  not delivered to \(failed.to): \(reason)", &state)
       }
     default:
       if let line = ConnectionLine.text(event, endpoint: self.endpoint) {

@@ -7,6 +7,7 @@ final class PipeView: ChatView {
   private struct State {
     var unanswered: Set<MessageID> = []
     var refused = 0
+    var failed = 0
     var isClosed = false
   }
 
@@ -21,9 +22,9 @@ final class PipeView: ChatView {
 
   func start() {}
   func end() {}
-  func typedNothing() {}
+  func typedNothing(_ typed: String) {}
 
-  func sending(_ text: String, id: MessageID) {
+  func sending(_ text: String, typed: String, id: MessageID) {
     self.state.withLockedValue { _ = $0.unanswered.insert(id) }
   }
 
@@ -33,6 +34,7 @@ final class PipeView: ChatView {
     self.state.withLockedValue { state in
       if state.isClosed { return nil }
       if state.refused > 0 { return "messages that were refused: \(state.refused)" }
+      if state.failed > 0 { return "messages that were not delivered: \(state.failed)" }
       let unanswered = state.unanswered.count
       return unanswered > 0 ? "messages without an answer, perhaps not sent: \(unanswered)" : nil
     }
@@ -59,6 +61,10 @@ final class PipeView: ChatView {
         state.refused += 1
       }
       self.note("not sent: \(rejected.message) (\(rejected.code))")
+    case .failed(let failed):
+      self.state.withLockedValue { $0.failed += 1 }
+      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
+      self.note("not delivered to \(failed.to): \(reason)")
     default:
       if let line = ConnectionLine.text(event, endpoint: self.endpoint) { self.note(line) }
     }
@@ -86,10 +92,7 @@ enum ConnectionLine {
       return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"
     case .error(let code, let message):
       return "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
-    case .failed(let failed):
-      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
-      return "not delivered to \(failed.to): \(reason)"
-    case .disconnected(_, nil), .live, .message, .delivered, .accepted, .rejected:
+    case .disconnected(_, nil), .live, .message, .delivered, .accepted, .rejected, .failed:
       return nil
     }
   }

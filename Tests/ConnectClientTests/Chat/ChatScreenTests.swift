@@ -42,6 +42,16 @@ import Testing
     #expect(screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
   }
 
+  @Test(arguments: [
+    ("", 1), ("12345678", 1), ("123456789", 2), ("\u{1B}[A\u{1B}[B", 1),
+    ("\u{1B}[A\u{1B}[B\u{1}", 2), ("\tx", 1), ("\t12", 1), ("\t123", 2), ("你好你好", 1), ("你好你好你", 2),
+  ])
+  func whatTheTerminalEchoedIsCountedAsItEchoesIt(typed: String, rows: Int) {
+    #expect(ChatScreen.echoedRows(typed, columns: 10) == rows)
+    let screen = ChatScreen(isTerminal: true)
+    #expect(screen.empty(typed: typed, columns: 10) == "\u{1B}[\(rows)A\r\u{1B}[J> ")
+  }
+
   @Test func rowsAreCutByWhatTheyShow() {
     #expect(ChatScreen.wrap("abcdef", columns: 5) == ["abcd", "ef"])
     #expect(ChatScreen.wrap("你好a", columns: 5) == ["你好", "a"])

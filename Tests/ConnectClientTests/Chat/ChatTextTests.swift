@@ -27,6 +27,23 @@ import Testing
     #expect(ChatBody.visible("two\nlines 你好") == "two⏎ lines 你好")
   }
 
+  @Test(arguments: [
+    ("hello", "hello"), ("a\u{1B}[Ab", "ab"), ("\u{1B}[1;5Cx\u{1B}OP", "x"), ("\u{1B}", ""),
+    ("\u{1B}[", ""), ("a\u{1}\u{7F}\u{9B}b", "ab"), ("a\tb", "a\tb"), ("ä 你好 👍🏽", "ä 你好 👍🏽"),
+  ])
+  func keysThatTypeNoTextSendNone(line: String, text: String) {
+    #expect(ChatBody.typed(line) == text)
+  }
+
+  @Test func theUserOfATokenIsRead() {
+    // {"sub":"alice","exp":1} without padding.
+    let payload = "eyJzdWIiOiJhbGljZSIsImV4cCI6MX0"
+    #expect(TokenSubject.of("eyJhbGciOiJIUzI1NiJ9.\(payload).c2ln") == "alice")
+    #expect(TokenSubject.of("\(payload)") == nil)
+    #expect(TokenSubject.of("a.b.c") == nil)
+    #expect(TokenSubject.of("") == nil)
+  }
+
   @Test func inputIsCutIntoLinesHoweverItComes() throws {
     let text = Array("one\n\ntwo\nä\nlast".utf8)
     for size in 1...text.count {

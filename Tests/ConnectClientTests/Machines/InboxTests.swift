@@ -107,6 +107,64 @@ import Testing
     }
   }
 
+  @Test func whatNobodyIsToldOfIsAckedOnceAllBeforeItIsHandled() {
+    var inbox = self.connected()
+    inbox.skip(offset(1))
+    #expect(inbox.nextAck(now: 0) == .write(offset(1)))
+    #expect(inbox.receive(offset(2)) == true)
+    inbox.skip(offset(3))
+    #expect(inbox.nextAck(now: 90 * millisecond) == .none)
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: 90 * millisecond) == .write(offset(3)))
+  }
+
+  @Test func whatNobodyIsToldOfFreesTheWindow() {
+    var inbox = self.connected(window: 4)
+    for number in 1...8 {
+      inbox.skip(offset(UInt64(number)))
+      #expect(inbox.nextAck(now: UInt64(number)) == .write(offset(UInt64(number))))
+    }
+  }
+
+  @Test func aMessageUnderASecondOffsetIsAckedAndNotPassedOn() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(1), from: bob, id: messageID(1)) == true)
+    #expect(inbox.receive(offset(2), from: bob, id: messageID(2)) == true)
+    // An original that was executed after its repeat.
+    #expect(inbox.receive(offset(3), from: bob, id: messageID(1)) == false)
+    #expect(inbox.receive(offset(4), from: alice, id: messageID(1)) == true)
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: 0) == .write(offset(2)))
+    inbox.handle(through: offset(4))
+    #expect(inbox.nextAck(now: 90 * millisecond) == .write(offset(4)))
+    #expect(inbox.receive(offset(5), from: bob, id: messageID(2)) == false)
+    #expect(inbox.nextAck(now: 190 * millisecond) == .write(offset(5)))
+  }
+
+  @Test func aReplayOfAMessageIsNotTakenForItsRepeat() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(1), from: bob, id: messageID(1)) == true)
+    inbox.disconnected()
+    inbox.connected(after: .zero, window: 256)
+    #expect(inbox.receive(offset(1), from: bob, id: messageID(1)) == false)
+    // Not handled yet, so not acked yet.
+    #expect(inbox.nextAck(now: 0) == .none)
+    inbox.handle(through: offset(1))
+    #expect(inbox.nextAck(now: 0) == .write(offset(1)))
+  }
+
+  @Test func theLastMessagesAreRememberedAndNoMore() {
+    var recent = RecentMessages(limit: 64)
+    for number in 0..<1_000 {
+      #expect(recent.insert(from: bob, id: messageID(number)) == true)
+      #expect(recent.count <= 64)
+      for known in max(0, number - 31)...number {
+        #expect(recent.insert(from: bob, id: messageID(known)) == false)
+      }
+    }
+    #expect(recent.insert(from: bob, id: messageID(0)) == true)
+  }
+
   @Test func withoutAConnectionNothingIsAcked() {
     var inbox = self.connected()
     _ = inbox.receive(offset(1))

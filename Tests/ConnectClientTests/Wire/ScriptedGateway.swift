@@ -129,10 +129,11 @@ final class ScriptedConnection: Sendable {
     self.send { _ = $0.writeLive(offset) }
   }
 
-  func message(_ number: UInt64, body: String = "1") {
+  func message(_ number: UInt64, id: String? = nil, body: String = "1") {
+    let id = id ?? "b\(number)"
     self.send(
       """
-      {"type":"message","offset":"\(number)-0","from":"bob","id":"b\(number)","at":1,"body":\(body)}
+      {"type":"message","offset":"\(number)-0","from":"bob","id":"\(id)","at":1,"body":\(body)}
       """)
   }
 
@@ -140,11 +141,13 @@ final class ScriptedConnection: Sendable {
     self.send("{\"type\":\"accepted\",\"id\":\"\(send.id)\",\"offset\":\"\(number)-0\"}")
   }
 
-  func reject(_ send: ClientFrame.Send, retryAfter: Int?) {
+  func reject(
+    _ send: ClientFrame.Send, _ code: RejectionCode = .unavailable, retryAfter: Int?
+  ) {
     let wait = retryAfter.map { ",\"retryAfterMs\":\($0)" } ?? ""
     self.send(
       """
-      {"type":"rejected","id":"\(send.id)","code":"unavailable","message":"x",\
+      {"type":"rejected","id":"\(send.id)","code":"\(code.rawValue)","message":"x",\
       "retryable":\(retryAfter != nil)\(wait)}
       """)
   }

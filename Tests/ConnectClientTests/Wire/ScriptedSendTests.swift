@@ -60,6 +60,83 @@ import Testing
     }
   }
 
+  @Test func whatADrainingServerTurnsAwayGoesToTheNextAsNewAndInOrder() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint) { client in
+        let first = try await gateway.welcome()
+        for number in 0..<4 { try await client.enqueue(number) }
+        var sends: [ClientFrame.Send] = []
+        for _ in 0..<4 { sends.append(try await first.nextSend()) }
+        first.accept(sends[0], 1)
+        first.reject(sends[1], .draining, retryAfter: 60_000)
+        first.reject(sends[2], .draining, retryAfter: 60_000)
+        first.send(#"{"type":"goodbye","code":1012,"reconnectAfterMs":1}"#)
+        first.close(.restart)
+        #expect(try await client.disconnected().retryIn == .milliseconds(1))
+        try await client.enqueue(4)
+        let second = try await gateway.welcome()
+        for (number, retry) in [(1, false), (2, false), (3, true), (4, false)] {
+          let send = try await second.nextSend()
+          #expect(send.id == messageID(number))
+          #expect(send.retry == retry)
+        }
+      }
+    }
+  }
+
+  @Test func aMessageThatFailsAfterItWasAcceptedIsToldAndAcked() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint) { client in
+        let connection = try await gateway.welcome()
+        async let sent = client.client.send(to: bob, id: messageID(1), body: "1".utf8)
+        connection.accept(try await connection.nextSend(), 7)
+        #expect(try await sent == offset(7))
+        connection.send(
+          """
+          {"type":"failed","offset":"9-0","to":"bob","id":"m1","code":"mailbox_full","message":"x"}
+          """)
+        let failed = try await client.next("failed") {
+          if case .failed(let failed) = $0 { failed } else { nil }
+        }
+        #expect(failed.id == messageID(1))
+        #expect(failed.to == bob)
+        #expect(failed.code == FailureCode.mailboxFull.rawValue)
+        #expect(try await connection.nextAck() == offset(9))
+      }
+    }
+  }
+
+  @Test func whatANewerServerSendsIsAckedAndNotTold() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint) { client in
+        let connection = try await gateway.welcome(unacked: 2)
+        for number in 1...6 {
+          connection.send(#"{"type":"sticker","offset":"\#(number)-0","from":"bob"}"#)
+          var acked = Offset.zero
+          while acked < offset(UInt64(number)) { acked = try await connection.nextAck() }
+        }
+        connection.message(7)
+        #expect(try await client.message().offset == offset(7))
+      }
+    }
+  }
+
+  @Test func aMessageUnderTwoOffsetsIsShownOnceAndAckedTwice() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint) { client in
+        let first = try await gateway.welcome()
+        first.message(1, id: "twice")
+        #expect(try await client.message().offset == offset(1))
+        first.drop()
+        let second = try await gateway.welcome(after: offset(1))
+        second.message(2, id: "twice")
+        #expect(try await second.nextAck() == offset(2))
+        second.message(3, id: "once")
+        #expect(try await client.message().offset == offset(3))
+      }
+    }
+  }
+
   @Test func whatTheServerWillNeverTakeIsTold() async throws {
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in

@@ -1,0 +1,17 @@
+import Foundation
+
+/// Whom a token is for.
+enum TokenSubject {
+  private struct Payload: Decodable { let sub: String }
+
+  /// The `sub` of a JWT, which is not verified: only the server can. Nil for what is no JWT.
+  static func of(_ token: String) -> String? {
+    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3 else { return nil }
+    var base64 = parts[1].replacingOccurrences(of: "-", with: "+")
+      .replacingOccurrences(of: "_", with: "/")
+    base64 += String(repeating: "=", count: (4 - base64.count % 4) % 4)
+    guard let data = Data(base64Encoded: base64) else { return nil }
+    return try? JSONDecoder().decode(Payload.self, from: data).sub
+  }
+}
