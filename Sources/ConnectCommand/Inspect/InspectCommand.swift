@@ -1,0 +1,131 @@
+import ArgumentParser
+import ConnectProtocol
+import Logging
+import MessageBus
+import NIOPosix
+import Redis
+
+/// What lies in Redis, for operators.
+struct InspectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Shows what lies in Redis: streams, partitions, gateways, users, dead letters.",
+    discussion: """
+      Without a subcommand, an overview. It asks Redis alone, no service, so it works when these do \
+      not; and it changes nothing, but for `deadletters requeue` and `deadletters drop`.
+
+          connect inspect user bob
+          connect inspect streams --json | jq '.incoming[] | select(.length > 1000)'
+      """,
+    subcommands: [
+      InspectOverviewCommand.self, InspectStreamsCommand.self, InspectPartitionsCommand.self,
+      InspectGatewaysCommand.self, InspectUserCommand.self, InspectDeadLettersCommand.self,
+    ],
+    defaultSubcommand: InspectOverviewCommand.self)
+}
+
+/// Options of everything that inspects.
+struct InspectOptions: ParsableArguments {
+  @OptionGroup var bus: BusOptions
+
+  @Flag(help: "Print JSON, for programs.")
+  var json = false
+
+  /// Reads a report and prints it.
+  ///
+  /// - Parameter text: the report for a person; the width that lines may have is given.
+  func show<Report: Encodable>(
+    _ read: (Inspector) async throws(RedisError) -> Report, text: (Report, Int?) -> String
+  ) async throws(Failure) {
+    try await self.inspect { (inspector) throws(RedisError) in
+      let report = try await read(inspector)
+      self.print(report, text: text)
+    }
+  }
+
+  /// Prints a report in the form that was asked for.
+  func print<Report: Encodable>(_ report: Report, text: (Report, Int?) -> String) {
+    let output = OutputStream.output
+    output.write(
+      self.json
+        ? JSONText.of(report) : text(report, output.isTerminal ? output.size.columns : nil))
+  }
+
+  /// Connects, and says in one line what is wrong if that or `body` fails.
+  func inspect(
+    _ body: (Inspector) async throws(RedisError) -> Void
+  ) async throws(Failure) {
+    let values = SettingValues(flags: self.bus.flags)
+    let url = try values.redisURL()
+    var keys = try values.keys()
+    // What is wrong is said once, and by us.
+    let logger = Logger(label: "connect.inspect") { _ in SwiftLogNoOpLogHandler() }
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let clients = SingleServerClientFactory(url: url, logger: logger)
+    try await RedisStartup.reach(url, clients: clients, on: eventLoop, waitSeconds: 0)
+    let client = clients.makeClient(on: eventLoop)
+    let result: Result<Void, Failure>
+    do throws(RedisError) {
+      try await client.ready()
+      keys = try await self.checked(keys, values, Inspector(keys: keys, client: client))
+      try await body(Inspector(keys: keys, client: client))
+      result = .success(())
+    } catch {
+      result = .failure(Failure(error, from: url))
+    }
+    try? await client.close().get()
+    try result.get()
+  }
+
+  /// The keys for as many partitions as the data has, whatever is configured: to look does no harm.
+  private func checked(
+    _ keys: Keys, _ values: SettingValues, _ inspector: Inspector
+  ) async throws(RedisError) -> Keys {
+    let configured = keys.partitions.all.count
+    guard let stored = try await inspector.storedPartitions() else {
+      OutputStream.error.write(
+        "connect: no service has started with this Redis and key prefix yet, or data was deleted\n")
+      return keys
+    }
+    guard stored != configured, (1...BusLimits.maximumPartitions).contains(stored) else {
+      return keys
+    }
+    if values.text(.partitions) != nil {
+      OutputStream.error.write(
+        "connect: the data has \(stored) partitions, not \(configured): shown are \(stored)\n")
+    }
+    return Keys(prefix: keys.prefix, partitions: PartitionMap(count: stored))
+  }
+}
+
+extension RedisClient {
+  /// Waits for the connection.
+  fileprivate func ready() async throws(RedisError) {
+    do {
+      try await self.whenReady().get()
+    } catch {
+      throw error as? RedisError ?? .unavailable("\(error)")
+    }
+  }
+}
+
+extension Failure {
+  /// What to say of a command that failed.
+  fileprivate init(_ error: RedisError, from url: RedisURL) {
+    switch error {
+    case .unavailable, .unanswered:
+      self.init(.unavailable, "\(url): \(error)")
+    case .server(let reply) where ["NOPERM", "NOAUTH", "WRONGPASS"].contains(reply.code):
+      self.init(
+        .refused,
+        "\(url): \(reply.message); `connect inspect` needs more commands than the services: see "
+          + "Operations.md")
+    case .server(let reply) where reply.code == "WRONGTYPE":
+      self.init(.running, "\(url): \(reply.message); is --key-prefix that of another program?")
+    case .server, .unexpectedReply:
+      self.init(.running, "\(url): \(error)")
+    }
+  }
+}
+
+extension Offset: ExpressibleByArgument {}

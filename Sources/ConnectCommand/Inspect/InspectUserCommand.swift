@@ -1,0 +1,79 @@
+import ArgumentParser
+import ConnectProtocol
+import MessageBus
+import Redis
+
+struct InspectUserCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "user",
+    abstract: "One user: sessions, how far each device has acked, and the mailbox.")
+
+  @Argument(help: "The user.")
+  var user: UserName
+
+  @OptionGroup var options: InspectOptions
+
+  func run() async throws {
+    try await self.exiting {
+      try await self.options.show { (inspector) throws(RedisError) in
+        try await inspector.user(self.user)
+      } text: {
+        $0.text(width: $1)
+      }
+    }
+  }
+}
+
+extension UserReport {
+  func text(width: Int?) -> String {
+    if self.isUnknown { return "nothing is known of \(self.user)\n" }
+    return self.sessionsText(width) + "\n" + self.cursorsText(width) + "\n" + self.mailboxText
+  }
+
+  private func sessionsText(_ width: Int?) -> String {
+    guard !self.sessions.isEmpty else { return "not connected\n" }
+    var table = TextTable([
+      ("CONNECTED", .left), ("GATEWAY", .left), ("ALIVE", .left), ("CONNECTION", .left),
+    ])
+    for session in self.sessions {
+      table.add(
+        session.device, session.gateway, session.isGatewayAlive ? "yes" : "no",
+        session.connection)
+    }
+    return table.text(width: width)
+  }
+
+  private func cursorsText(_ width: Int?) -> String {
+    guard !self.cursors.isEmpty else { return "no device is known\n" }
+    var table = TextTable([
+      ("DEVICE", .left), ("BEHIND", .right), ("SEEN", .right), ("ACKED", .left),
+    ])
+    for cursor in self.cursors {
+      let seen = cursor.lastSeenSeconds.map { UInt64(max($0, 0)) * 1_000 }
+      table.add(
+        cursor.device, (cursor.isBehindMore ? ">" : "") + "\(cursor.behind)",
+        Quantity.age(of: seen, at: self.atMilliseconds), "\(cursor.acked)")
+    }
+    return table.text(width: width)
+  }
+
+  private var mailboxText: String {
+    let length = self.mailbox.length
+    var lines = [
+      "mailbox     \(self.mailbox.stream), \(length) \(length == 1 ? "entry" : "entries")",
+      "partition   \(self.partition), \(self.incoming)",
+    ]
+    func add(_ name: String, _ offset: Offset?) {
+      guard let offset else { return }
+      let age = Quantity.age(of: offset.milliseconds, at: self.atMilliseconds)
+      lines.append("\(name)  \(offset), \(age) ago")
+    }
+    add("oldest    ", self.mailbox.oldest)
+    add("newest    ", self.mailbox.newest)
+    add("removed to", self.mailbox.removed)
+    if let milliseconds = self.mailbox.expiresMilliseconds {
+      lines.append("expires     in \(Quantity.span(milliseconds: milliseconds)) if nothing comes")
+    }
+    return lines.map { $0 + "\n" }.joined()
+  }
+}

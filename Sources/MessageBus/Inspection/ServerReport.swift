@@ -1,0 +1,73 @@
+import Redis
+
+/// What Redis says of itself, as far as an operator of Connect must know it. On a cluster, one node's.
+public struct ServerReport: Sendable, Encodable {
+  /// `redis` or `valkey`.
+  public let name: String
+  /// The version, such as `7.2.4`.
+  public let version: String
+  /// How long the server has been running.
+  public let uptimeSeconds: Int?
+  /// Memory in use.
+  public let usedBytes: Int?
+  /// The limit of memory; 0 for none.
+  public let maximumBytes: Int?
+  /// What happens at that limit: anything but `noeviction` loses mailboxes.
+  public let evictionPolicy: String?
+  /// Whether writes go to the append-only file, on which `accepted` relies; nil if it does not say.
+  public let hasAppendOnlyFile: Bool?
+  /// Connections, those of services among them.
+  public let clients: Int?
+
+  /// Reads INFO's lines of `name:value`.
+  init(_ fields: [Substring: Substring]) {
+    func text(_ name: Substring) -> String? { fields[name].map(String.init) }
+    func number(_ name: Substring) -> Int? { fields[name].flatMap { Int($0) } }
+    self.name = text("server_name") ?? (fields["valkey_version"] == nil ? "redis" : "valkey")
+    self.version = text("valkey_version") ?? text("redis_version") ?? "unknown"
+    self.uptimeSeconds = number("uptime_in_seconds")
+    self.usedBytes = number("used_memory")
+    self.maximumBytes = number("maxmemory")
+    self.evictionPolicy = text("maxmemory_policy")
+    self.hasAppendOnlyFile = number("aof_enabled").map { $0 == 1 }
+    self.clients = number("connected_clients")
+  }
+}
+
+/// Everything at a glance.
+public struct OverviewReport: Sendable, Encodable {
+  /// The Redis.
+  public let server: ServerReport
+  /// Partitions and messaging instances.
+  public let partitions: PartitionsReport
+  /// The gateways.
+  public let gateways: GatewaysReport
+  /// How many dead letters there are.
+  public let deadLetters: Int
+}
+
+extension Inspector {
+  /// What Redis says of itself.
+  public func server() async throws(RedisError) -> ServerReport {
+    var batch = RedisBatch()
+    let sections = ["server", "clients", "memory", "persistence"]
+    for section in sections { batch.append("INFO", section) }
+    let replies = await self.client.execute(batch)
+    var fields: [Substring: Substring] = [:]
+    for index in sections.indices {
+      var cursor = try replies.cursor(index)
+      for line in (try cursor.string() ?? "").split(whereSeparator: \.isNewline) {
+        guard let colon = line.firstIndex(of: ":") else { continue }
+        fields[line[..<colon]] = line[line.index(after: colon)...]
+      }
+    }
+    return ServerReport(fields)
+  }
+
+  /// Everything at a glance.
+  public func overview() async throws(RedisError) -> OverviewReport {
+    OverviewReport(
+      server: try await self.server(), partitions: try await self.partitions(),
+      gateways: try await self.gateways(), deadLetters: try await self.deadLetterCount())
+  }
+}

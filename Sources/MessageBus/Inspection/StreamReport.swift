@@ -1,0 +1,127 @@
+import ConnectProtocol
+import Redis
+
+/// A stream and the groups that read it.
+public struct StreamReport: Sendable, Encodable {
+  /// A consumer group.
+  public struct Group: Sendable, Encodable {
+    /// The group's name.
+    public let name: String
+    /// Whether it is somebody else's, who reads along; it too holds back trimming.
+    public let isForeign: Bool
+    /// Entries that were read and not acknowledged.
+    public let pending: Int
+    /// Entries still to be read; nil where Redis cannot tell.
+    public let lag: Int?
+    /// The last entry that was read.
+    public let lastDelivered: Offset
+    /// The oldest entry that is pending or still to be read.
+    public let oldestUnfinished: Offset?
+    /// How long ago that was written.
+    public let oldestUnfinishedAgeMilliseconds: Int?
+  }
+
+  /// The stream's key.
+  public let stream: String
+  /// Whether it is there.
+  public let exists: Bool
+  /// How many entries it holds, finished ones among them that nobody has trimmed yet.
+  public let length: Int
+  /// Who reads it.
+  public let groups: [Group]
+
+  /// The group of ours that has got farthest, which is the reading one wherever sessions overlap.
+  public var reader: Group? {
+    self.groups.filter { !$0.isForeign }.max { $0.lastDelivered < $1.lastDelivered }
+  }
+
+  /// Entries that Connect itself has still to finish.
+  public var backlog: Int {
+    guard let reader = self.reader, let lag = reader.lag else { return self.length }
+    return reader.pending + lag
+  }
+}
+
+/// Both kinds of streams, and the dead letters.
+public struct StreamsReport: Sendable, Encodable {
+  /// One for each partition, in order.
+  public let incoming: [StreamReport]
+  /// One for each gateway that is known.
+  public let outgoing: [StreamReport]
+  /// The stream of dead letters; its groups are foreign.
+  public let deadLetters: StreamReport
+}
+
+extension Inspector {
+  /// The names under which groups of ours take turns: on `incoming`, and on `outgoing`.
+  private static let families = (incoming: "messaging", outgoing: "gateway")
+
+  /// All streams but the mailboxes.
+  public func streams() async throws(RedisError) -> StreamsReport {
+    let now = try await self.now()
+    let gateways = try await self.instances(self.keys.gateways).ids
+    return StreamsReport(
+      incoming: try await self.incoming(now: now),
+      outgoing: try await self.streams(
+        gateways.map { self.keys.outgoing($0) }, family: Self.families.outgoing, now: now),
+      deadLetters: try await self.deadLetterStream(now: now))
+  }
+
+  func incoming(now: UInt64) async throws(RedisError) -> [StreamReport] {
+    try await self.streams(
+      self.keys.partitions.all.map { self.keys.incoming($0) }, family: Self.families.incoming,
+      now: now)
+  }
+
+  func deadLetterStream(now: UInt64) async throws(RedisError) -> StreamReport {
+    try await self.streams([self.keys.deadLetters], family: "", now: now)[0]
+  }
+
+  private func streams(
+    _ keys: [RedisKey], family: String, now: UInt64
+  ) async throws(RedisError) -> [StreamReport] {
+    let found = try await self.ask(about: keys, commands: 2) { key, batch in
+      batch.length(of: key)
+      batch.groups(of: key)
+    } _: { (_, replies, index) throws(RedisError) in
+      var cursor = try replies.cursor(index)
+      return (try cursor.integer(), try StreamGroup.list(replies, at: index + 1))
+    }
+    let places = zip(keys, found).flatMap { key, found in (found.1 ?? []).map { (key, $0) } }
+    let oldest = try await self.oldestUnfinished(places)
+
+    var rest = oldest[...]
+    return zip(keys, found).map { key, found in
+      let groups = (found.1 ?? []).map { group in
+        let offset = rest.removeFirst()
+        return StreamReport.Group(
+          name: group.name, isForeign: family.isEmpty || !group.belongs(to: family),
+          pending: group.pending, lag: group.lag, lastDelivered: group.lastDelivered,
+          oldestUnfinished: offset,
+          oldestUnfinishedAgeMilliseconds: offset.map { $0.age(at: now) })
+      }
+      return StreamReport(
+        stream: "\(key)", exists: found.1 != nil, length: found.0, groups: groups)
+    }
+  }
+
+  /// The first entry of each group that is pending or still to be read.
+  private func oldestUnfinished(
+    _ places: [(RedisKey, StreamGroup)]
+  ) async throws(RedisError) -> [Offset?] {
+    try await self.ask(about: places, commands: 2) { place, batch in
+      batch.oldestPending(of: place.0, group: place.1.name)
+      batch.entries(of: place.0, after: place.1.lastDelivered, maximum: 1)
+    } _: { (_, replies, index) throws(RedisError) in
+      do throws(RedisError) {
+        var cursor = try replies.cursor(index)
+        if let pending = try Offset(oldestPendingFrom: &cursor) { return pending }
+      } catch let error where error.isMissingGroup {
+        // Its session ended just now.
+        return nil
+      }
+      var cursor = try replies.cursor(index + 1)
+      return try StreamEntry.list(from: &cursor).first?.offset
+    }
+  }
+}
