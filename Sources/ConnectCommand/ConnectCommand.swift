@@ -1,4 +1,5 @@
 import ArgumentParser
+import MessageBus
 
 /// # ConnectCommand
 ///
@@ -7,6 +8,7 @@ import ArgumentParser
 /// - `Settings/` is what can be configured, as flag and as environment variable.
 /// - `Services/` runs the two services as processes of their own.
 /// - `Development/` is `connect dev`, all in one process, and development tokens.
+/// - `Inspect/` shows operators what lies in Redis.
 /// - `Chat/` is the terminal client, `Bench/` the load generator.
 @main
 struct ConnectCommand: AsyncParsableCommand {
@@ -24,8 +26,9 @@ struct ConnectCommand: AsyncParsableCommand {
       Exit codes: 0 done, 1 failed while running, 64 wrong usage or setting, 69 Redis cannot be
       reached at start, 77 Redis refuses the user or password.
       """,
+    version: ConnectVersion.text,
     subcommands: [
       DevCommand.self, GatewayCommand.self, MessagingCommand.self, TokenCommand.self,
-      ChatCommand.self, BenchCommand.self,
+      InspectCommand.self, ChatCommand.self, BenchCommand.self,
     ])
 }

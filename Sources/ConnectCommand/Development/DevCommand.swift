@@ -24,20 +24,24 @@ struct DevCommand: AsyncParsableCommand {
   @OptionGroup var bus: BusOptions
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
+  @OptionGroup var messaging: MessagingOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
     try await self.exiting {
       var flags = self.bus.flags
-      for more in [self.auth.flags, self.gateway.flags, self.process.flags] {
+      for more in [
+        self.auth.flags, self.gateway.flags, self.messaging.flags, self.process.flags,
+      ] {
         flags.merge(more) { _, new in new }
       }
       let values = SettingValues(flags: flags)
       guard (1...16).contains(self.gateways) else {
         throw Failure.usage("--gateways: must be 1 to 16")
       }
-      guard (1...65_535 - self.gateways).contains(self.port) else {
-        throw Failure.usage("--port: must be 1 to \(65_535 - self.gateways)")
+      let lastPort = 65_536 - self.gateways
+      guard (1...lastPort).contains(self.port) else {
+        throw Failure.usage("--port: must be 1 to \(lastPort), so that each gateway has one")
       }
       if self.data != nil, values.text(.redisURL) != nil {
         throw Failure.usage("--data is for the private Redis, and cannot go with --redis-url")

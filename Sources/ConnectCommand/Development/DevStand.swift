@@ -15,6 +15,7 @@ struct DevStand {
   /// What it is to run; made before anything starts, so that a bad setting is refused first.
   struct Plan {
     let gateways: [GatewayConfiguration]
+    let messaging: MessagingConfiguration
     let keys: Keys
     let redisURL: RedisURL?
     let dataDirectory: String?
@@ -34,15 +35,20 @@ struct DevStand {
         let listen = ListenAddress("127.0.0.1:\(firstPort + index)")!
         gateways.append(
           try values.gateway(
-            listen: listen, id: GatewayID("gateway-\(index + 1)")!, keys: keys, demo: true))
+            listen: listen, id: GatewayID("gateway-\(index + 1)")!, keys: keys, demo: true,
+            drainSeconds: DevStand.drainSeconds))
       }
       self.gateways = gateways
+      self.messaging = try values.messaging(
+        id: try values.instanceID(prefix: "messaging"), keys: keys)
       try values.bootstrapLogging(default: .warning)
     }
   }
 
   /// How long the tokens of the printed links are valid, in seconds.
   static let tokenSeconds: Double = 7 * 86_400
+  /// How long each gateway may take to let its connections go, in seconds.
+  static let drainSeconds = 2
   /// How long to wait at the start for a Redis that was given by URL, in seconds.
   static let redisWaitSeconds: Int64 = 3
   /// How long the gateways may take to be ready, in seconds.
@@ -83,7 +89,8 @@ struct DevStand {
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = SingleServerClientFactory(url: url, logger: logger)
     try await RedisStartup.check(
-      url, clients: clients, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds)
+      url, clients: clients, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds,
+      logger: logger)
 
     let authenticator = await Authenticator(secret: self.plan.secret)
     var gateways: [GatewayService] = []
@@ -98,10 +105,14 @@ struct DevStand {
       }
     }
     let messaging = MessagingService(
-      keys: self.plan.keys, clients: clients, group: group, logger: logger)
+      configuration: self.plan.messaging, clients: clients, group: group,
+      fields: InstanceDescription.fields, logger: logger)
     let greeting = Greeting(
       gateways: gateways, redis: redis, plan: self.plan, authenticator: authenticator)
-    try await ServiceRunner.run([messaging] + gateways + [greeting], logger: logger)
+    try await ServiceRunner.run(
+      [messaging] + gateways + [greeting],
+      // One after the other.
+      drainSeconds: self.plan.gateways.reduce(0) { $0 + $1.drainSeconds }, logger: logger)
   }
 }
 

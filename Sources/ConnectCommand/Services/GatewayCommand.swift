@@ -43,20 +43,22 @@ struct GatewayCommand: AsyncParsableCommand {
     let secret = try values.requiredSecret()
     try values.bootstrapLogging()
 
-    let logger = Logger(label: "connect.gateway")
+    var logger = Logger(label: "connect.gateway")
+    logger[metadataKey: "gateway"] = "\(configuration.id)"
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = SingleServerClientFactory(url: url, logger: logger)
-    try await RedisStartup.check(url, clients: clients, keys: keys, on: group)
-    let service: GatewayService
-    do {
-      service = try await GatewayService(
+    let gateway = AfterRedis { [logger] in
+      try await RedisStartup.check(url, clients: clients, keys: keys, on: group, logger: logger)
+    } make: { [logger] in
+      try await GatewayService(
         configuration: configuration, authenticator: Authenticator(secret: secret),
         clients: clients, group: group, logger: logger)
-    } catch {
-      throw Failure(.running, "\(error)")
     }
     let services =
-      ServiceRunner.management(management, group: group) { await service.isReady() } + [service]
-    try await ServiceRunner.run(services, logger: logger)
+      ServiceRunner.management(management, group: group) {
+        await gateway.service?.isReady() ?? false
+      } + [gateway]
+    try await ServiceRunner.run(
+      services, drainSeconds: configuration.drainSeconds, logger: logger)
   }
 }

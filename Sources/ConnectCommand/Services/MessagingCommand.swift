@@ -8,16 +8,21 @@ struct MessagingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "messaging",
     abstract: "Stores and routes messages: the messaging service.",
-    discussion: "In this release run exactly one instance: it owns all partitions.")
+    discussion: """
+      Run two or more: they share the partitions, and when one stops or dies the others take over.
+      """)
 
   @OptionGroup var bus: BusOptions
+  @OptionGroup var messaging: MessagingOptions
   @OptionGroup var instance: InstanceOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
     try await self.exiting {
       var flags = self.bus.flags
-      for more in [self.instance.flags, self.process.flags] { flags.merge(more) { _, new in new } }
+      for more in [self.messaging.flags, self.instance.flags, self.process.flags] {
+        flags.merge(more) { _, new in new }
+      }
       try await Self.serve(SettingValues(flags: flags))
     }
   }
@@ -26,6 +31,7 @@ struct MessagingCommand: AsyncParsableCommand {
     let url = try values.redisURL()
     let keys = try values.keys()
     let id = try values.instanceID(prefix: "messaging")
+    let configuration = try values.messaging(id: id, keys: keys)
     let management = try values.managementListen(default: "127.0.0.1:9091")
     try values.bootstrapLogging()
 
@@ -33,10 +39,17 @@ struct MessagingCommand: AsyncParsableCommand {
     logger[metadataKey: "messaging"] = "\(id)"
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = SingleServerClientFactory(url: url, logger: logger)
-    try await RedisStartup.check(url, clients: clients, keys: keys, on: group)
-    let service = MessagingService(keys: keys, clients: clients, group: group, logger: logger)
+    let messaging = AfterRedis { [logger] in
+      try await RedisStartup.check(url, clients: clients, keys: keys, on: group, logger: logger)
+    } make: { [logger] in
+      MessagingService(
+        configuration: configuration, clients: clients, group: group,
+        fields: InstanceDescription.fields, logger: logger)
+    }
     let services =
-      ServiceRunner.management(management, group: group) { await service.isReady() } + [service]
+      ServiceRunner.management(management, group: group) {
+        await messaging.service?.isReady() ?? false
+      } + [messaging]
     try await ServiceRunner.run(services, logger: logger)
   }
 }

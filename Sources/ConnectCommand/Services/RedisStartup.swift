@@ -13,10 +13,11 @@ enum RedisStartup {
   /// - Throws: a ``Failure`` that says what to do.
   static func check(
     _ url: RedisURL, clients: SingleServerClientFactory, keys: Keys, on group: any EventLoopGroup,
-    waitSeconds: Int64 = RedisStartup.waitSeconds
+    waitSeconds: Int64 = RedisStartup.waitSeconds, logger: Logger? = nil
   ) async throws(Failure) {
     let eventLoop = group.next()
-    try await self.reach(url, clients: clients, on: eventLoop, waitSeconds: waitSeconds)
+    try await self.reach(
+      url, clients: clients, on: eventLoop, waitSeconds: waitSeconds, logger: logger)
     let client = clients.makeClient(on: eventLoop)
     do {
       try await client.whenReady().get()
@@ -29,12 +30,16 @@ enum RedisStartup {
     }
   }
 
-  private static func reach(
+  /// Waits until Redis answers and takes our login.
+  ///
+  /// - Throws: a ``Failure`` that says what to do.
+  static func reach(
     _ url: RedisURL, clients: SingleServerClientFactory, on eventLoop: any EventLoop,
-    waitSeconds: Int64
+    waitSeconds: Int64, logger: Logger? = nil
   ) async throws(Failure) {
     let deadline = NIODeadline.now() + .seconds(waitSeconds)
     var backoff = Backoff(baseMilliseconds: 100, capMilliseconds: 2_000)
+    var hasSaidSo = false
     while true {
       do throws(RedisError) {
         return try await clients.check(on: eventLoop)
@@ -51,7 +56,13 @@ enum RedisStartup {
             throw Failure.usage("\(url): \(reply.message); check --redis-url")
           }
         }
-        guard NIODeadline.now() < deadline else {
+        if !hasSaidSo {
+          hasSaidSo = true
+          logger?.warning(
+            "redis.waiting",
+            metadata: ["redis": "\(url)", "error": "\(error)", "seconds": "\(waitSeconds)"])
+        }
+        guard NIODeadline.now() < deadline, !Task.isCancelled else {
           throw Failure(
             .unavailable,
             "\(url): \(error); start Redis there, or give its place with --redis-url")

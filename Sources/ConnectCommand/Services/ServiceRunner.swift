@@ -5,17 +5,26 @@ import ServiceLifecycle
 
 /// Runs services until SIGTERM or SIGINT, and turns what goes wrong into one line.
 enum ServiceRunner {
-  /// How long services may take to stop before they are cancelled, in seconds.
+  /// How long services may take to stop before they are cancelled, in seconds, beside the time in
+  /// which a gateway lets its connections go.
   static let stopSeconds: Int64 = 10
 
-  /// - Parameter services: stopped in the reverse order.
-  static func run(_ services: [any Service], logger: Logger) async throws(Failure) {
+  /// - Parameters:
+  ///   - services: stopped in the reverse order.
+  ///   - drainSeconds: the time in which gateways let their connections go.
+  static func run(
+    _ services: [any Service], drainSeconds: Int = 0, logger: Logger
+  ) async throws(Failure) {
     var configuration = ServiceGroupConfiguration(
-      services: services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) },
+      services: ([SecondSignal()] + services).map {
+        ServiceGroupConfiguration.ServiceConfiguration(service: $0)
+      },
       gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-    configuration.maximumGracefulShutdownDuration = .seconds(Self.stopSeconds)
+    configuration.maximumGracefulShutdownDuration = .seconds(Self.stopSeconds + Int64(drainSeconds))
     do {
       try await ServiceGroup(configuration: configuration).run()
+    } catch let failure as Failure {
+      throw failure
     } catch {
       throw Failure(.running, "\(error)")
     }

@@ -83,11 +83,76 @@ struct GatewayOptions: ParsableArguments {
   @Option(help: "Seconds between pings (default: \(GatewayLimits.pingSeconds)).")
   var pingSeconds: String?
 
+  @Option(
+    help: """
+      Seconds that a planned stop may take: connections are told to go, spread over them (default: \
+      \(GatewayLimits.drainSeconds); `connect dev`: \(DevStand.drainSeconds)).
+      """)
+  var drainSeconds: String?
+
+  @Option(
+    help: """
+      Entries in a partition above which sends to it are rejected as overloaded (default: \
+      \(BusLimits.backlogEntries)).
+      """)
+  var backlogLimit: String?
+
+  @Option(
+    help: """
+      accepted, or replicated:N: a send is only accepted when N replicas have it too (default: \
+      accepted).
+      """)
+  var durability: String?
+
   var flags: [Setting: String] {
     [
       .allowedOrigins: self.allowedOrigins, .maximumConnections: self.maxConnections,
       .sendsPerSecond: self.sendsPerSecond, .unacked: self.unacked, .frameBytes: self.frameBytes,
-      .pingSeconds: self.pingSeconds,
+      .pingSeconds: self.pingSeconds, .drainSeconds: self.drainSeconds,
+      .backlogLimit: self.backlogLimit, .durability: self.durability,
+    ].compactMapValues { $0 }
+  }
+}
+
+/// Options of messaging, in `connect dev` too.
+struct MessagingOptions: ParsableArguments {
+  @Option(
+    help: """
+      Seconds after which the partitions of an instance that died are taken over (default: \
+      \(BusLimits.leaseSeconds)). The same for every instance.
+      """)
+  var leaseSeconds: String?
+
+  @Option(
+    help: "How often an entry is tried before it is a dead letter (default: \(BusLimits.attempts))."
+  )
+  var attempts: String?
+
+  @Option(
+    help: """
+      Messages in a mailbox beyond which new ones fail with mailbox_full (default: \
+      \(BusLimits.mailboxEntries)).
+      """)
+  var mailboxLimit: String?
+
+  @Option(
+    help: """
+      Acked messages that a mailbox keeps (default: \(BusLimits.mailboxHistoryEntries)).
+      """)
+  var historyLimit: String?
+
+  @Option(
+    help: """
+      Days after which messages are removed, acked or not, and devices are forgotten that were not \
+      seen (default: \(BusLimits.mailboxRetentionSeconds / 86_400)).
+      """)
+  var retentionDays: String?
+
+  var flags: [Setting: String] {
+    [
+      .leaseSeconds: self.leaseSeconds, .attempts: self.attempts,
+      .mailboxLimit: self.mailboxLimit, .historyLimit: self.historyLimit,
+      .retentionDays: self.retentionDays,
     ].compactMapValues { $0 }
   }
 }

@@ -21,6 +21,14 @@ enum Setting: String, CaseIterable {
   case unacked = "unacked"
   case frameBytes = "frame-bytes"
   case pingSeconds = "ping-seconds"
+  case leaseSeconds = "lease-seconds"
+  case attempts = "attempts"
+  case mailboxLimit = "mailbox-limit"
+  case historyLimit = "history-limit"
+  case retentionDays = "retention-days"
+  case drainSeconds = "drain-seconds"
+  case backlogLimit = "backlog-limit"
+  case durability = "durability"
 
   var flag: String { "--\(self.rawValue)" }
 

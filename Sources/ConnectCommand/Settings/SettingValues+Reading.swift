@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import Logging
 import MessageBus
+import Messaging
 import Redis
 
 /// A `host:port` to listen on.
@@ -77,7 +78,8 @@ extension SettingValues {
   }
 
   func gateway(
-    listen: ListenAddress, id: GatewayID, keys: Keys, demo: Bool
+    listen: ListenAddress, id: GatewayID, keys: Keys, demo: Bool,
+    drainSeconds: Int = GatewayLimits.drainSeconds
   ) throws(Failure) -> GatewayConfiguration {
     let origins =
       try self.value(
@@ -100,6 +102,27 @@ extension SettingValues {
       .frameBytes, 1_024...16_777_216, default: GatewayLimits.frameBytes)
     configuration.pingSeconds = try self.number(
       .pingSeconds, 1...3_600, default: GatewayLimits.pingSeconds)
+    configuration.drainSeconds = try self.number(.drainSeconds, 0...3_600, default: drainSeconds)
+    configuration.backlogEntries = try self.number(
+      .backlogLimit, 1...1_000_000_000, default: BusLimits.backlogEntries)
+    configuration.durability =
+      try self.value(.durability, expected: Durability.form) { Durability($0) } ?? .accepted
+    return configuration
+  }
+
+  func messaging(id: InstanceID, keys: Keys) throws(Failure) -> MessagingConfiguration {
+    var configuration = MessagingConfiguration(id: id, keys: keys)
+    configuration.leaseSeconds = try self.number(
+      .leaseSeconds, 1...300, default: BusLimits.leaseSeconds)
+    configuration.attempts = try self.number(.attempts, 1...1_000, default: BusLimits.attempts)
+    configuration.mailboxes.entries = try self.number(
+      .mailboxLimit, 1...100_000_000, default: BusLimits.mailboxEntries)
+    configuration.mailboxes.historyEntries = try self.number(
+      .historyLimit, 0...100_000_000, default: BusLimits.mailboxHistoryEntries)
+    configuration.mailboxes.retentionSeconds =
+      86_400
+      * (try self.number(
+        .retentionDays, 1...36_500, default: BusLimits.mailboxRetentionSeconds / 86_400))
     return configuration
   }
 
