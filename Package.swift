@@ -21,6 +21,8 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let lifecycle = Target.Dependency.product(
   name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(
+  name: "UnixSignals", package: "swift-service-lifecycle")
 let configuration = Target.Dependency.product(
   name: "Configuration", package: "swift-configuration")
 let argumentParser = Target.Dependency.product(
@@ -91,12 +93,20 @@ let package = Package(
         "LocalRedis", "RedisFixture", nioCore, nioPosix, lifecycle, logging, deque, crypto,
       ],
       swiftSettings: settings),
+    .target(
+      name: "ConnectFaults",
+      dependencies: [
+        "LocalRedis", "ConnectClient", "ConnectProtocol", "Gateway", "MessageBus", "Redis",
+        nioCore, nioPosix, logging, deque,
+      ],
+      swiftSettings: settings),
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
-        "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle, logging,
-        histogram, nioCore, nioPosix,
+        "ConnectFaults", "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle,
+        unixSignals,
+        logging, histogram, nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -145,7 +155,16 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["ConnectCommand", "LocalRedis", "Redis", logging, nioCore, nioPosix],
+      dependencies: [
+        "ConnectCommand", "ConnectFaults", "LocalRedis", "Redis", logging, nioPosix,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "FaultTests",
+      dependencies: [
+        "ConnectCommand", "ConnectFaults", "ConnectClient", "ConnectProtocol", "Gateway",
+        "LocalRedis", nioCore, nioPosix,
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

@@ -37,7 +37,7 @@ public final class TestStand: Sendable {
   /// A gateway that runs, or ran.
   public struct RunningGateway: Sendable {
     /// Who it is on the bus.
-    public let id: GatewayID
+    public let id: InstanceID
     /// Where it listens.
     public let port: Int
     /// Stops it.
@@ -146,7 +146,7 @@ public final class TestStand: Sendable {
     id: String? = nil, _ configure: (inout GatewayConfiguration) -> Void = { _ in }
   ) async throws -> RunningGateway {
     let name = id ?? "g\(self.gateways.count + 1)"
-    guard let id = GatewayID(name) else { throw TestFailure("\(name) is no id of a gateway") }
+    guard let id = InstanceID(name) else { throw TestFailure("\(name) is no id of a gateway") }
     var configuration = GatewayConfiguration(host: "127.0.0.1", port: 0, id: id, keys: self.keys)
     self.options.configure(&configuration)
     configure(&configuration)

@@ -148,7 +148,7 @@ public struct GatewayConfiguration: Sendable {
   /// 0 takes a free port.
   public var port: Int
   /// Who it is on the bus.
-  public var id: GatewayID
+  public var id: InstanceID
   /// The keys it shares with messaging.
   public var keys: Keys
   /// Origins from which browsers may connect; empty allows all. A token is needed in any case, and
@@ -177,7 +177,7 @@ public struct GatewayConfiguration: Sendable {
 
   /// A configuration with the defaults.
   public init(
-    host: String, port: Int, id: GatewayID, keys: Keys, allowedOrigins: Set<String> = [],
+    host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: Set<String> = [],
     servesDemoPage: Bool = false
   ) {
     self.host = host

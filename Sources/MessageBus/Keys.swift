@@ -76,12 +76,12 @@ public struct Keys: Sendable {
   }
 
   /// The stream of deliveries for one gateway instance.
-  public func outgoing(_ gateway: GatewayID) -> RedisKey {
+  public func outgoing(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.outgoingPrefix, tag: gateway.text)
   }
 
   /// A gateway's heartbeat.
-  public func gateway(_ gateway: GatewayID) -> RedisKey {
+  public func gateway(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.gatewayPrefix, tag: gateway.text)
   }
 

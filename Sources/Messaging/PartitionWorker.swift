@@ -216,7 +216,7 @@ actor PartitionWorker {
   }
 
   /// Removes the sessions of gateways whose streams are gone.
-  private func forget(_ gateways: Set<GatewayID>, in stored: [MailboxWriter.Stored]) {
+  private func forget(_ gateways: Set<InstanceID>, in stored: [MailboxWriter.Stored]) {
     var stale: [(Session, of: RedisKey)] = []
     for outcome in stored {
       for session in outcome.sessions where gateways.contains(session.gateway) {

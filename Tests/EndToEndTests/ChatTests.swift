@@ -1,3 +1,4 @@
+import ConnectFaults
 import Foundation
 import LocalRedis
 import Testing

@@ -1,3 +1,4 @@
+import ConnectFaults
 import Foundation
 import LocalRedis
 import Testing
@@ -23,6 +24,9 @@ struct CommandTests {
       (["gateway", "--instance-id", "two words"], "--instance-id"),
       (["gateway", "--frame-bytes", "12"], "--frame-bytes"),
       (["gateway", "--ping-seconds", "soon"], "--ping-seconds"),
+      (["gateway", "--drain-seconds", "3601"], "--drain-seconds"),
+      (["gateway", "--backlog-limit", "0"], "--backlog-limit"),
+      (["gateway", "--durability", "replicated:6"], "--durability"),
       (["gateway", "--auth-secret-file", "/nonexistent"], "--auth-secret-file"),
       (["messaging", "--partitions", "0"], "--partitions"),
       (["messaging", "--key-prefix", "a{b}"], "--key-prefix"),
@@ -117,7 +121,7 @@ struct CommandTests {
   @Test("SIGTERM ends each service with 0, having said so")
   func stopsCleanly() async throws {
     try await Deployment.with(gateways: 1) { deployment in
-      for program in [deployment.gateways[0].program, deployment.messaging] {
+      for program in [deployment.gateways[0].program, deployment.messaging[0].program] {
         program.process.signal(SIGTERM)
         let code = try await program.exitCode()
         #expect(code == 0)

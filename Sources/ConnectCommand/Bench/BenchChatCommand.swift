@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectFaults
 import ConnectProtocol
 import Foundation
 import NIOCore
@@ -102,7 +103,7 @@ enum BenchUsers {
       let next = min(connections, opened + Self.atOnce)
       for number in stride(from: opened, to: next, by: 2) {
         let names = [UserName("\(prefix)\(number)")!, UserName("\(prefix)\(number + 1)")!]
-        let tokens = [try await stand.token(for: names[0]), try await stand.token(for: names[1])]
+        let tokens = [try await stand.token(names[0]), try await stand.token(names[1])]
         let endpoints = stand.endpoints
         run.eventLoop.execute { run.open(names: names, tokens: tokens, endpoints: endpoints) }
       }

@@ -9,7 +9,7 @@ struct BenchCommand: AsyncParsableCommand {
       --url says where gateways run. Times are those of this machine, which also makes the load: \
       compare runs of one machine, and trust ratios and CPU time more than latencies.
       """,
-    subcommands: [BenchChatCommand.self, BenchIdleCommand.self],
+    subcommands: [BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self],
     defaultSubcommand: BenchChatCommand.self)
 }
 

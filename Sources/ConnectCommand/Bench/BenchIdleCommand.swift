@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectFaults
 import ConnectProtocol
 import Foundation
 import NIOCore

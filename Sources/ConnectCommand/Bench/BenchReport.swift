@@ -1,3 +1,4 @@
+import ConnectFaults
 import Foundation
 
 /// What a run has shown.

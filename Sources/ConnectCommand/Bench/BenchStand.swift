@@ -1,46 +1,50 @@
 import ConnectClient
+import ConnectFaults
 import ConnectProtocol
 import Foundation
 import Gateway
 import LocalRedis
-import NIOConcurrencyHelpers
 
 /// What is measured: gateways that run already, or a deployment of child processes.
-final class BenchStand {
+struct BenchStand: Sendable {
   let endpoints: [ConnectEndpoint]
   let processes: [MeasuredProcess]
-  private let authenticator: Authenticator
-  private let redis: LocalRedisServer?
-  private let services: [ChildProcess]
-
-  private init(
-    endpoints: [ConnectEndpoint], processes: [MeasuredProcess], authenticator: Authenticator,
-    redis: LocalRedisServer? = nil, services: [ChildProcess] = []
-  ) {
-    self.endpoints = endpoints
-    self.processes = processes
-    self.authenticator = authenticator
-    self.redis = redis
-    self.services = services
-  }
+  let token: @Sendable (UserName) async throws -> String
 
   /// Starts what is needed, runs `body`, and ends what was started.
   static func with<Result>(
     _ options: BenchOptions, _ body: (BenchStand) async throws -> Result
   ) async throws -> Result {
-    let stand = try await options.url.isEmpty ? own(options) : running(options)
-    do {
-      let result = try await body(stand)
-      await stand.stop()
-      return result
-    } catch {
-      await stand.stop()
-      throw error
+    guard options.url.isEmpty else { return try await body(self.running(options)) }
+    return try await self.starting {
+      try await Deployment.with(self.deployment(gateways: options.gateways)) { deployment in
+        try await body(BenchStand(deployment))
+      }
     }
   }
 
-  func token(for user: UserName) async throws -> String {
-    try await self.authenticator.token(for: user, seconds: 86_400)
+  private init(
+    endpoints: [ConnectEndpoint], processes: [MeasuredProcess],
+    token: @escaping @Sendable (UserName) async throws -> String
+  ) {
+    self.endpoints = endpoints
+    self.processes = processes
+    self.token = token
+  }
+
+  private init(_ deployment: Deployment) {
+    var processes = [
+      MeasuredProcess(name: "redis", processIdentifier: deployment.redis.processIdentifier)
+    ]
+    for instance in deployment.messaging + deployment.gateways {
+      processes.append(
+        MeasuredProcess(
+          name: instance.id.replacingOccurrences(of: "-", with: " "),
+          processIdentifier: instance.program.process.processIdentifier))
+    }
+    self.init(
+      endpoints: deployment.gateways.map(\.endpoint), processes: processes,
+      token: { try await deployment.token(for: $0) })
   }
 
   private static func running(_ options: BenchOptions) async throws -> BenchStand {
@@ -57,96 +61,32 @@ final class BenchStand {
       return process
     }
     let secret = try SettingValues(flags: options.auth.flags).developmentSecret()
+    let authenticator = await Authenticator(secret: secret)
     return BenchStand(
       endpoints: endpoints, processes: processes,
-      authenticator: await Authenticator(secret: secret))
+      token: { try await authenticator.token(for: $0, seconds: 86_400) })
   }
 
-  private static func own(_ options: BenchOptions) async throws -> BenchStand {
-    guard (1...16).contains(options.gateways) else {
-      throw Failure.usage("--gateways: must be 1 to 16")
-    }
-    let redis: LocalRedisServer
-    do throws(LocalRedisError) {
-      redis = try await LocalRedisServer.start()
-    } catch {
-      throw Failure(.unavailable, error.description)
-    }
-    let secret = String(
-      decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
-    var processes = [
-      MeasuredProcess(name: "redis", processIdentifier: redis.processIdentifier)
-    ]
-    var services: [ChildProcess] = []
-    var endpoints: [ConnectEndpoint] = []
+  /// A deployment of this very executable.
+  static func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
+    guard (1...16).contains(gateways) else { throw Failure.usage("--gateways: must be 1 to 16") }
+    let own = "/proc/self/exe"
+    var options = Deployment.Options(
+      executable: FileManager.default.fileExists(atPath: own) ? own : CommandLine.arguments[0])
+    options.gateways = gateways
+    return options
+  }
+
+  /// Turns what can go wrong with a deployment into one line.
+  static func starting<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
-      let messaging = try await Self.start(
-        ["messaging", "--redis-url", redis.url], secret: secret, until: "messaging.started")
-      services.append(messaging.process)
-      processes.append(
-        MeasuredProcess(
-          name: "messaging", processIdentifier: messaging.process.processIdentifier))
-      for number in 1...options.gateways {
-        let gateway = try await Self.start(
-          [
-            "gateway", "--redis-url", redis.url, "--listen", "127.0.0.1:0", "--sends-per-second",
-            "0",
-          ], secret: secret, until: "gateway.listening")
-        services.append(gateway.process)
-        processes.append(
-          MeasuredProcess(
-            name: "gateway \(number)", processIdentifier: gateway.process.processIdentifier))
-        endpoints.append(ConnectEndpoint(host: "127.0.0.1", port: try Self.port(in: gateway.line)))
-      }
-    } catch {
-      for service in services { await service.terminate(grace: .seconds(2)) }
-      await redis.stop()
-      throw error
+      return try await body()
+    } catch let error as LocalRedisError {
+      throw Failure(.unavailable, error.description)
+    } catch let error as TimedOut {
+      throw Failure(.running, error.description)
+    } catch let error as ChildProcessError {
+      throw Failure(.running, error.description)
     }
-    return BenchStand(
-      endpoints: endpoints, processes: processes,
-      authenticator: await Authenticator(secret: Array(secret.utf8)), redis: redis,
-      services: services)
-  }
-
-  private static func start(
-    _ arguments: [String], secret: String, until event: String
-  ) async throws -> (process: ChildProcess, line: String) {
-    let found = NIOLockedValueBox<String?>(nil)
-    let last = NIOLockedValueBox("")
-    let process = try ChildProcess(
-      executable: Self.executable, arguments: arguments + ["--management-listen", "off"],
-      environment: ["CONNECT_AUTH_SECRET": secret], standardOutput: .discard,
-      standardError: .lines { line in
-        last.withLockedValue { $0 = line }
-        if line.contains(event) { found.withLockedValue { $0 = line } }
-      })
-    for _ in 0..<1_000 {
-      if let line = found.withLockedValue({ $0 }) { return (process, line) }
-      guard process.isRunning else { break }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    await process.terminate(grace: .seconds(1))
-    throw Failure(
-      .running, "connect \(arguments[0]) did not start: \(last.withLockedValue { $0 })")
-  }
-
-  private static var executable: String {
-    FileManager.default.fileExists(atPath: "/proc/self/exe")
-      ? "/proc/self/exe" : CommandLine.arguments[0]
-  }
-
-  /// The address is logged as `[IPv4]127.0.0.1/127.0.0.1:41237`.
-  private static func port(in line: String) throws(Failure) -> Int {
-    let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
-    guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
-      throw Failure(.running, "no port in: \(line)")
-    }
-    return port
-  }
-
-  private func stop() async {
-    for service in self.services.reversed() { await service.terminate(grace: .seconds(5)) }
-    await self.redis?.stop()
   }
 }

@@ -35,7 +35,7 @@ struct DevStand {
         let listen = ListenAddress("127.0.0.1:\(firstPort + index)")!
         gateways.append(
           try values.gateway(
-            listen: listen, id: GatewayID("gateway-\(index + 1)")!, keys: keys, demo: true,
+            listen: listen, id: InstanceID("gateway-\(index + 1)")!, keys: keys, demo: true,
             drainSeconds: DevStand.drainSeconds))
       }
       self.gateways = gateways

@@ -159,7 +159,7 @@ struct MessagingOptions: ParsableArguments {
 
 /// Options of a service that is a process of its own.
 struct InstanceOptions: ParsableArguments {
-  @Option(help: "Name of this instance: \(GatewayID.alphabet) (default: a new one each start).")
+  @Option(help: "Name of this instance: \(InstanceID.alphabet) (default: a new one each start).")
   var instanceID: String?
 
   @Option(help: "host:port for /healthz and /readyz; 'off' for none.")

@@ -67,10 +67,10 @@ extension SettingValues {
     return try self.listen(.managementListen, default: fallback)
   }
 
-  func instanceID(prefix: String) throws(Failure) -> GatewayID {
-    let given = try self.value(.instanceID, expected: GatewayID.alphabet) { GatewayID($0) }
+  func instanceID(prefix: String) throws(Failure) -> InstanceID {
+    let given = try self.value(.instanceID, expected: InstanceID.alphabet) { InstanceID($0) }
     let random = String(UInt32.random(in: .min ... .max), radix: 16)
-    return given ?? GatewayID("\(prefix)-\(random)")!
+    return given ?? InstanceID("\(prefix)-\(random)")!
   }
 
   func isDemo() throws(Failure) -> Bool {
@@ -78,7 +78,7 @@ extension SettingValues {
   }
 
   func gateway(
-    listen: ListenAddress, id: GatewayID, keys: Keys, demo: Bool,
+    listen: ListenAddress, id: InstanceID, keys: Keys, demo: Bool,
     drainSeconds: Int = GatewayLimits.drainSeconds
   ) throws(Failure) -> GatewayConfiguration {
     let origins =

@@ -10,8 +10,8 @@ public struct DeliveryWriter {
   }
 
   private let keys: Keys
-  private var order: [GatewayID] = []
-  private var entries: [GatewayID: [Entry]] = [:]
+  private var order: [InstanceID] = []
+  private var entries: [InstanceID: [Entry]] = [:]
 
   /// An empty collection.
   public init(keys: Keys) { self.keys = keys }
@@ -20,7 +20,7 @@ public struct DeliveryWriter {
   public var isEmpty: Bool { self.order.isEmpty }
 
   /// Adds a message. The caller's order is each gateway's order.
-  public mutating func add(_ push: MailboxWriter.Push, for gateway: GatewayID) {
+  public mutating func add(_ push: MailboxWriter.Push, for gateway: InstanceID) {
     let length = 2 * Offset.packedBytes + push.payload.count
     self.add(.push, length: length, for: gateway) { raw in
       push.previous.writeBigEndian(to: raw, at: 0)
@@ -41,7 +41,7 @@ public struct DeliveryWriter {
   }
 
   private mutating func add(
-    _ tag: Delivery.Tag, length: Int, for gateway: GatewayID,
+    _ tag: Delivery.Tag, length: Int, for gateway: InstanceID,
     _ write: (UnsafeMutableRawBufferPointer) -> Void
   ) {
     var list = self.entries.removeValue(forKey: gateway) ?? []
@@ -68,8 +68,8 @@ public struct DeliveryWriter {
   /// Appends the entries to the gateways' streams, where these still exist.
   ///
   /// - Returns: for each command the gateway whose stream it goes to.
-  public func write(to batch: inout RedisBatch) -> [GatewayID] {
-    var targets: [GatewayID] = []
+  public func write(to batch: inout RedisBatch) -> [InstanceID] {
+    var targets: [InstanceID] = []
     for gateway in self.order {
       let stream = self.keys.outgoing(gateway)
       for entry in self.entries[gateway] ?? [] {
@@ -101,9 +101,9 @@ public struct DeliveryWriter {
 
   /// Reads which gateways are gone: their streams do not exist any more.
   public static func missing(
-    among targets: [GatewayID], _ replies: RedisReplies, from index: Int
-  ) throws(RedisError) -> Set<GatewayID> {
-    var missing: Set<GatewayID> = []
+    among targets: [InstanceID], _ replies: RedisReplies, from index: Int
+  ) throws(RedisError) -> Set<InstanceID> {
+    var missing: Set<InstanceID> = []
     for (position, gateway) in targets.enumerated() {
       let cursor = try replies.cursor(index + position)
       if cursor.isNil { missing.insert(gateway) }

@@ -27,11 +27,11 @@ public struct GatewayRegistry: Sendable {
   }
 
   private let keys: Keys
-  private let id: GatewayID
+  private let id: InstanceID
   private let client: any RedisClient
 
   /// - Parameter id: of the gateway that speaks here.
-  public init(keys: Keys, id: GatewayID, client: any RedisClient) {
+  public init(keys: Keys, id: InstanceID, client: any RedisClient) {
     self.keys = keys
     self.id = id
     self.client = client
@@ -78,17 +78,17 @@ public struct GatewayRegistry: Sendable {
       key: self.keys.gateways, "SRANDMEMBER", "\(self.keys.gateways)",
       "\(BusLimits.gatewaysPerSweep)")
     var members = try await self.client.execute(batch).cursor(0)
-    var others: [GatewayID] = []
+    var others: [InstanceID] = []
     var strangers: [String] = []
     for _ in 0..<(try members.array() ?? 0) {
       guard let text = try members.string(), text != self.id.text else { continue }
-      if let id = GatewayID(text) { others.append(id) } else { strangers.append(text) }
+      if let id = InstanceID(text) { others.append(id) } else { strangers.append(text) }
     }
     try await self.forget(strangers + self.gone(of: others))
   }
 
   /// Which of `others` have neither stream nor hash.
-  private func gone(of others: [GatewayID]) async throws(RedisError) -> [String] {
+  private func gone(of others: [InstanceID]) async throws(RedisError) -> [String] {
     var batch = RedisBatch()
     for other in others {
       let (hash, stream) = (self.keys.gateway(other), self.keys.outgoing(other))

@@ -6,12 +6,12 @@ public struct Session: Sendable, Hashable {
   /// The hash's field: the device's name.
   public let device: String
   /// The instance that holds the socket.
-  public let gateway: GatewayID
+  public let gateway: InstanceID
   /// Which of the instance's connections it is.
   public let connection: String
 
   /// A device's place.
-  public init(device: String, gateway: GatewayID, connection: String) {
+  public init(device: String, gateway: InstanceID, connection: String) {
     self.device = device
     self.gateway = gateway
     self.connection = connection
@@ -20,7 +20,7 @@ public struct Session: Sendable, Hashable {
   /// Reads `gateway/connection`.
   init?(device: String, value: String) {
     let parts = value.split(separator: "/", maxSplits: 1)
-    guard parts.count == 2, let gateway = GatewayID(String(parts[0])) else { return nil }
+    guard parts.count == 2, let gateway = InstanceID(String(parts[0])) else { return nil }
     self.init(device: device, gateway: gateway, connection: String(parts[1]))
   }
 

@@ -89,9 +89,9 @@ struct RegistryTests {
   func sweep() async throws {
     try await TestStand.with(TestStand.Options()) { stand in
       let gateways = "\(stand.keys.gateways)"
-      let gone = try #require(GatewayID("gone"))
-      let orphaned = try #require(GatewayID("orphaned"))
-      let dying = try #require(GatewayID("dying"))
+      let gone = try #require(InstanceID("gone"))
+      let orphaned = try #require(InstanceID("orphaned"))
+      let dying = try #require(InstanceID("dying"))
       let orphan = "\(stand.keys.outgoing(orphaned))"
       try await stand.redis("SADD", gateways, gone.text, orphaned.text, dying.text, "no id!")
       try await stand.redis("XGROUP", "CREATE", orphan, "gateway", "0", "MKSTREAM")

@@ -71,7 +71,7 @@ struct KeysTests {
   func names() throws {
     let keys = Keys(partitions: PartitionMap(count: 1))
     let bob = try #require(UserName("bob"))
-    let gateway = try #require(GatewayID("g-1"))
+    let gateway = try #require(InstanceID("g-1"))
     #expect("\(keys.incoming(keys.partitions.all[0]))" == "connect:incoming:{p0}")
     #expect("\(keys.outgoing(gateway))" == "connect:outgoing:{g-1}")
     #expect("\(keys.gateway(gateway))" == "connect:gateway:{g-1}")
@@ -97,11 +97,11 @@ struct KeysTests {
 }
 
 @Suite("A gateway's id")
-struct GatewayIDTests {
+struct InstanceIDTests {
   @Test("is taken", arguments: ["a", "gateway-1", "A.b_C-9", String(repeating: "x", count: 64)])
   func taken(text: String) {
-    #expect(GatewayID(text)?.text == text)
-    #expect(GatewayID(text).map { "\($0)" } == text)
+    #expect(InstanceID(text)?.text == text)
+    #expect(InstanceID(text).map { "\($0)" } == text)
   }
 
   @Test(
@@ -110,6 +110,6 @@ struct GatewayIDTests {
       "", "a/b", "a b", "a:b", "a{b}", "é", "a\0", "a\n", String(repeating: "x", count: 65),
     ])
   func refused(text: String) {
-    #expect(GatewayID(text) == nil)
+    #expect(InstanceID(text) == nil)
   }
 }

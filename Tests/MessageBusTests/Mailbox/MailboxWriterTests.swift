@@ -269,7 +269,7 @@ struct MailboxWriterTests {
   func sessions() async throws {
     try await Bus.run { bus in
       let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
-      let session = Session(device: "phone", gateway: GatewayID("g1")!, connection: "c1")
+      let session = Session(device: "phone", gateway: InstanceID("g1")!, connection: "c1")
       var batch = RedisBatch()
       SessionRegistry.register(session, in: bus.keys.session(self.bob), to: &batch)
       try await bus.client.execute(batch).check()

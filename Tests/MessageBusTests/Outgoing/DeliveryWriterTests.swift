@@ -6,8 +6,8 @@ import Testing
 
 @Suite("The writer of deliveries", .timeLimit(.minutes(5)))
 struct DeliveryWriterTests {
-  private let one = GatewayID("g1")!
-  private let two = GatewayID("g2")!
+  private let one = InstanceID("g1")!
+  private let two = InstanceID("g2")!
 
   private func push(_ number: Int, bytes: Int = 0) -> MailboxWriter.Push {
     let envelope = Envelope.Draft.message(id: "m\(number)").array
@@ -17,7 +17,7 @@ struct DeliveryWriterTests {
   }
 
   /// The deliveries of a gateway's stream, entry by entry.
-  private func delivered(_ bus: isolated Bus, to gateway: GatewayID) async throws -> [[String]] {
+  private func delivered(_ bus: isolated Bus, to gateway: InstanceID) async throws -> [[String]] {
     try await bus.entries(bus.keys.outgoing(gateway)).map { entry in
       Delivery.list(try #require(entry.payload)).map { delivery in
         switch delivery {
@@ -29,7 +29,7 @@ struct DeliveryWriterTests {
     }
   }
 
-  private func open(_ gateway: GatewayID, _ bus: isolated Bus) async throws {
+  private func open(_ gateway: InstanceID, _ bus: isolated Bus) async throws {
     _ = try await bus.command(
       "XGROUP", "CREATE", "\(bus.keys.outgoing(gateway))", "gateway", "0", "MKSTREAM")
   }

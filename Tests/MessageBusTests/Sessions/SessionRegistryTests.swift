@@ -10,7 +10,7 @@ struct SessionRegistryTests {
   private func session(
     _ device: String = "phone", _ gateway: String = "g1", _ connection: String = "c1"
   ) -> Session {
-    Session(device: device, gateway: GatewayID(gateway)!, connection: connection)
+    Session(device: device, gateway: InstanceID(gateway)!, connection: connection)
   }
 
   private func register(_ session: Session, _ bus: isolated Bus, _ key: RedisKey) async throws

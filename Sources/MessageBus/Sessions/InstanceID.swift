@@ -1,5 +1,6 @@
-/// One running gateway instance. A new start is a new instance, unless the operator names it.
-public struct GatewayID: Sendable, Hashable, CustomStringConvertible {
+/// One running instance of either service. A new start is a new instance, unless the operator names
+/// it.
+public struct InstanceID: Sendable, Hashable, CustomStringConvertible {
   /// The longest id, in bytes.
   public static let maximumLength = 64
   /// What an id consists of, for error messages.
@@ -26,6 +27,3 @@ public struct GatewayID: Sendable, Hashable, CustomStringConvertible {
   /// The id.
   public var description: String { self.text }
 }
-
-/// One running instance of either service.
-public typealias InstanceID = GatewayID

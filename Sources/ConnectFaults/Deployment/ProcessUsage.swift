@@ -1,14 +1,14 @@
 import Foundation
 
 /// What a process has used so far, as the system accounts for it.
-struct ProcessUsage {
+public struct ProcessUsage: Sendable {
   /// CPU time in user and kernel mode, in microseconds; the system counts in hundredths of a second.
-  var cpuMicroseconds: Double
+  public var cpuMicroseconds: Double
   /// Resident memory in bytes.
-  var residentBytes: Int
+  public var residentBytes: Int
 
   /// Nil where the process is gone, or the system has no /proc.
-  init?(of process: pid_t) {
+  public init?(of process: pid_t) {
     guard
       let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
       // The name, in parentheses, may contain anything; the numbers follow it.
@@ -20,23 +20,5 @@ struct ProcessUsage {
     else { return nil }
     self.cpuMicroseconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK))) * 1e6
     self.residentBytes = pages * sysconf(Int32(_SC_PAGESIZE))
-  }
-}
-
-/// A process that takes part, and what it is called in the report.
-struct MeasuredProcess {
-  let name: String
-  let processIdentifier: pid_t
-
-  /// Reads `name=pid`.
-  init?(_ text: String) {
-    let parts = text.split(separator: "=")
-    guard parts.count == 2, let process = pid_t(parts[1]), process > 0 else { return nil }
-    self.init(name: String(parts[0]), processIdentifier: process)
-  }
-
-  init(name: String, processIdentifier: pid_t) {
-    self.name = name
-    self.processIdentifier = processIdentifier
   }
 }

@@ -1,0 +1,130 @@
+import ArgumentParser
+import ConnectFaults
+import Foundation
+import Synchronization
+
+struct BenchFaultsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "faults",
+    abstract: "Hurts a deployment while people chat, and counts what became of each message.",
+    discussion: """
+      Starts a Redis, messaging instances and gateways of its own as child processes, with a load
+      balancer before them. Users chat through it in pairs and across; some have a second device
+      that is late, or off now and then. Meanwhile one fault after the other is done to the
+      deployment, each kind once before any comes again, in an order that the seed decides.
+
+      Exits with 1 unless everything that was accepted was shown exactly once on each device, in
+      order, and everything worked again after each fault.
+      """)
+
+  @Option(help: "How long to go on, in minutes.")
+  var minutes = 30.0
+
+  @Option(help: "The seed of the plan: the same gives the same faults in the same order.")
+  var seed: UInt64 = 1
+
+  @Option(help: "Users; an even number.")
+  var users = 40
+
+  @Option(help: "Messages per second, of all users together.")
+  var rate = 400
+
+  @Option(help: "Gateways at a time.")
+  var gateways = 2
+
+  @Option(help: "Messaging instances at a time.")
+  var messaging = 2
+
+  @Option(
+    help: ArgumentHelp(
+      "Only these faults, separated by commas (default: all).",
+      discussion: FaultKind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+      valueName: "kinds"))
+  var faults = FaultKind.allCases.map(\.rawValue).joined(separator: ",")
+
+  @Option(help: "A directory for the logs of the services (default: none).")
+  var logs: String?
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  func run() async throws {
+    try await self.exiting {
+      var run = FaultRun(try self.deployment(), faults: try self.kinds())
+      run.chatters = Chatters.Options(users: self.users, rate: self.rate)
+      run.seed = self.seed
+      run.time = .seconds(self.minutes * 60)
+      // Twice as long as a lease lives by default.
+      run.pauseSeconds = 20
+      let screen = FaultScreen()
+      let report = try await BenchStand.starting { try await run.run { screen.show($0) } }
+      screen.end()
+      print(self.json ? try report.json() : report.table())
+      guard report.isSound else {
+        throw Failure(.running, "the deployment did not keep its promises: see above")
+      }
+    }
+  }
+
+  private func deployment() throws(Failure) -> Deployment.Options {
+    guard self.users >= 2, self.users % 2 == 0 else {
+      throw Failure.usage("--users: must be even, and at least 2")
+    }
+    guard self.rate > 0, self.minutes > 0 else {
+      throw Failure.usage("--rate and --minutes: must be above 0")
+    }
+    guard (1...16).contains(self.messaging) else {
+      throw Failure.usage("--messaging: must be 1 to 16")
+    }
+    var options = try BenchStand.deployment(gateways: self.gateways)
+    options.messaging = self.messaging
+    options.persistence = .appendOnly(fsync: .always)
+    options.gatewayArguments = ["--ping-seconds", "5", "--drain-seconds", "5"]
+    options.logDirectory = self.logs
+    if let logs = self.logs {
+      try? FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+    }
+    return options
+  }
+
+  private func kinds() throws(Failure) -> [FaultKind] {
+    var kinds: [FaultKind] = []
+    for name in self.faults.split(separator: ",").map(String.init) {
+      guard let kind = FaultKind(rawValue: name) else {
+        throw Failure.usage("--faults: there is no '\(name)'; see --help")
+      }
+      if !kinds.contains(kind) { kinds.append(kind) }
+    }
+    guard !kinds.isEmpty else { throw Failure.usage("--faults: name at least one") }
+    return kinds
+  }
+}
+
+/// What is shown while a run goes on, on standard error: the counts in one line that is written over
+/// where that is a terminal, and now and then where it is not.
+private final class FaultScreen: Sendable {
+  /// Every so many statuses, which come each second, one is shown where lines stay.
+  private static let shownEvery = 10
+
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let statuses = Mutex(0)
+
+  func show(_ progress: FaultRun.Progress) {
+    switch progress {
+    case .event(let text):
+      self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
+    case .status(let text):
+      if self.isTerminal { return self.write("\r\u{1B}[K\(text)") }
+      let count = self.statuses.withLock { count in
+        count += 1
+        return count
+      }
+      if count % Self.shownEvery == 0 { self.write("  \(text)\n") }
+    }
+  }
+
+  /// Leaves the line of the counts.
+  func end() { if self.isTerminal { self.write("\n") } }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

@@ -1,0 +1,172 @@
+import ConnectClient
+import ConnectProtocol
+import NIOCore
+import Synchronization
+
+/// One device of a user, with a client that stays connected; it tells the ledger what it is shown.
+final class ChatDevice: Sendable {
+  /// How a device takes what is shown to it.
+  enum Manner: Sendable {
+    /// At once.
+    case prompt
+    /// With a long pause every now and then: always late.
+    case late
+  }
+
+  private struct State {
+    var client: ConnectClient?
+    var isConnected = false
+    var isWanted = true
+    var isClosed = false
+    /// An app would keep it across its restarts.
+    var lastShown: Offset?
+  }
+
+  let user: Int
+  let number: Int
+  private let manner: Manner
+  private let endpoint: ConnectEndpoint
+  private let name: DeviceName
+  private let ledger: Ledger
+  private let token: @Sendable () async throws -> String
+  private let state = Mutex(State())
+
+  init(
+    user: Int, number: Int, manner: Manner, endpoint: ConnectEndpoint, ledger: Ledger,
+    token: @escaping @Sendable () async throws -> String
+  ) {
+    self.user = user
+    self.number = number
+    self.manner = manner
+    self.endpoint = endpoint
+    self.name = DeviceName("device-\(number)")!
+    self.ledger = ledger
+    self.token = token
+  }
+
+  /// Where sends go; nil while the device is off.
+  var client: ConnectClient? { self.state.withLock(\.client) }
+
+  /// Whether it is as it should be: connected, or off.
+  var isAsWanted: Bool { self.state.withLock { $0.isWanted ? $0.isConnected : $0.client == nil } }
+
+  /// Switches the device off, as an app that is put away, or on again.
+  func setWanted(_ isWanted: Bool) {
+    let client = self.state.withLock { state in
+      state.isWanted = isWanted
+      return isWanted ? nil : state.client
+    }
+    client?.close()
+  }
+
+  /// Ends ``run()``.
+  func close() {
+    let client = self.state.withLock { state in
+      state.isClosed = true
+      return state.client
+    }
+    client?.close()
+  }
+
+  /// Stays connected while it is wanted, until ``close()``.
+  func run() async {
+    while !self.state.withLock(\.isClosed), !Task.isCancelled {
+      if self.state.withLock(\.isWanted) {
+        await self.runClient()
+      } else {
+        try? await Task.sleep(for: FaultLimits.poll)
+      }
+    }
+  }
+
+  private func runClient() async {
+    let client = ConnectClient(
+      configuration: .init(
+        endpoint: self.endpoint, device: self.name, since: self.state.withLock(\.lastShown)),
+      token: self.token)
+    let goesOn = self.state.withLock { state in
+      guard state.isWanted, !state.isClosed else { return false }
+      state.client = client
+      return true
+    }
+    guard goesOn else { return }
+    async let ended: Void = self.keepConnected(client)
+    var isFirst = true
+    var count = 0
+    for await event in client.events {
+      if case .connected = event {
+        if !isFirst { self.ledger.reconnected() }
+        isFirst = false
+      }
+      self.handle(event)
+      guard self.manner == .late, event.offset != nil else { continue }
+      count += 1
+      if count % 32 == 0 { try? await Task.sleep(for: .milliseconds(1_500)) }
+    }
+    await ended
+    self.state.withLock { state in
+      state.client = nil
+      state.isConnected = false
+    }
+  }
+
+  private func keepConnected(_ client: ConnectClient) async {
+    do {
+      try await client.run()
+    } catch {
+      self.ledger.gaveUp(user: self.user, device: self.number, why: "\(error)")
+      // Whatever made it give up may last.
+      try? await Task.sleep(for: .seconds(1))
+    }
+  }
+
+  private func handle(_ event: ConnectEvent) {
+    switch event {
+    case .connected: self.state.withLock { $0.isConnected = true }
+    case .disconnected: self.state.withLock { $0.isConnected = false }
+    case .message(let message):
+      self.state.withLock { $0.lastShown = message.offset }
+      self.ledger.shown(
+        message.id, to: self.user, device: self.number, offset: message.offset,
+        isIntact: ChatBody.isIntact(message),
+        latency: self.number == 0 ? ChatBody.latency(message) : nil)
+    case .delivered(let delivered):
+      self.state.withLock { $0.lastShown = delivered.offset }
+      self.ledger.receipt()
+    case .failed(let failed):
+      self.state.withLock { $0.lastShown = failed.offset }
+      self.ledger.failed(failed.id, code: failed.code)
+    case .accepted(let id, let offset): self.ledger.accepted(id, offset: offset)
+    case .rejected(let rejected, let isFinal):
+      if isFinal {
+        self.ledger.refused(rejected.id, why: rejected.message)
+      } else {
+        self.ledger.postponed(rejected.id)
+      }
+    case .error(let code, let message):
+      self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
+    case .connecting, .live: break
+    }
+  }
+}
+
+/// What the chatters write: the message's id, when it was enqueued, and something to make it long.
+enum ChatBody {
+  static func text(_ id: MessageID, bytes: Int) -> String {
+    let text = "\(id.text) \(NIODeadline.now().uptimeNanoseconds) "
+    return "\"\(text)\(String(repeating: "x", count: max(1, bytes - text.utf8.count - 2)))\""
+  }
+
+  static func isIntact(_ message: IncomingMessage) -> Bool {
+    let view = message.body.readableBytesView
+    return view.first == UInt8(ascii: "\"") && view.last == UInt8(ascii: "\"")
+      && view.dropFirst().starts(with: "\(message.id.text) ".utf8)
+  }
+
+  static func latency(_ message: IncomingMessage) -> Duration? {
+    let words = String(buffer: message.body).split(separator: " ")
+    guard words.count == 3, let time = UInt64(words[1]) else { return nil }
+    let now = NIODeadline.now().uptimeNanoseconds
+    return now > time ? .nanoseconds(now - time) : .zero
+  }
+}

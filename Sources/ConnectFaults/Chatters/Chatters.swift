@@ -1,0 +1,196 @@
+import ConnectClient
+import ConnectProtocol
+import Synchronization
+
+/// Users who write to each other at a steady rate: each to a partner and to somebody else, so that
+/// everybody hears from two.
+///
+/// Every fourth user has a second device that is always late, and every fourth one that is switched
+/// off and on.
+public final class Chatters: Sendable {
+  /// How many they are and how much they write.
+  public struct Options: Sendable {
+    /// An even number, at least 2.
+    public var users = 20
+    /// Messages per second, of all users together.
+    public var rate = 200
+    /// The length of a body.
+    public var bodyBytes = 100
+
+    /// 20 users, 200 messages per second.
+    public init(users: Int = 20, rate: Int = 200, bodyBytes: Int = 100) {
+      self.users = users
+      self.rate = rate
+      self.bodyBytes = bodyBytes
+    }
+  }
+
+  private let options: Options
+  private let names: [UserName]
+  private let devices: [ChatDevice]
+  private let senders: [ChatDevice]
+  private let directions: [Ledger.Direction]
+  let ledger: Ledger
+  private let isSending = Mutex(false)
+
+  private init(
+    _ options: Options, endpoint: ConnectEndpoint,
+    token: @escaping @Sendable (UserName) async throws -> String
+  ) {
+    precondition(options.users >= 2 && options.users % 2 == 0 && options.rate > 0)
+    self.options = options
+    let names = (0..<options.users).map { UserName("chatter-\($0)")! }
+    self.names = names
+    var directions: [Ledger.Direction] = []
+    for user in 0..<options.users {
+      let partner = user ^ 1
+      let other = (user + 2) % options.users
+      directions.append(.init(from: user, to: partner))
+      if other != user, other != partner { directions.append(.init(from: user, to: other)) }
+    }
+    self.directions = directions
+    let counts = (0..<options.users).map { $0 % 4 < 2 ? 2 : 1 }
+    let ledger = Ledger(directions: directions, devices: counts)
+    self.ledger = ledger
+    self.devices = (0..<options.users).flatMap { user in
+      (0..<counts[user]).map { number in
+        ChatDevice(
+          user: user, number: number, manner: number == 1 && user % 4 == 0 ? .late : .prompt,
+          endpoint: endpoint, ledger: ledger, token: { try await token(names[user]) })
+      }
+    }
+    self.senders = self.devices.filter { $0.number == 0 }
+  }
+
+  /// Connects everybody, runs `body` while they write, and disconnects everybody.
+  ///
+  /// - Parameter endpoint: the load balancer's.
+  public static func with<Result: Sendable>(
+    _ options: Options, endpoint: ConnectEndpoint,
+    token: @escaping @Sendable (UserName) async throws -> String,
+    _ body: (Chatters) async throws -> Result
+  ) async throws -> Result {
+    let chatters = Chatters(options, endpoint: endpoint, token: token)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      for device in chatters.devices { group.addTask { await device.run() } }
+      group.addTask { await chatters.write() }
+      group.addTask { await chatters.switchDevices() }
+      do {
+        try await chatters.allConnected()
+        chatters.isSending.withLock { $0 = true }
+        let result = try await body(chatters)
+        chatters.close(&group)
+        try await group.waitForAll()
+        return result
+      } catch {
+        chatters.close(&group)
+        throw error
+      }
+    }
+  }
+
+  private func close(_ group: inout ThrowingTaskGroup<Void, any Error>) {
+    for device in self.devices { device.close() }
+    group.cancelAll()
+  }
+
+  // MARK: Writing
+
+  private func write() async {
+    var next = 0
+    var owed = 0.0
+    var last = ContinuousClock.now
+    while (try? await Task.sleep(for: FaultLimits.tick)) != nil {
+      let now = ContinuousClock.now
+      // What a stall of this process has missed is made up for within bounds.
+      owed = min(owed + Double(self.options.rate) * (last.duration(to: now) / .seconds(1)), 100)
+      last = now
+      guard self.isSending.withLock({ $0 }) else {
+        owed = 0
+        continue
+      }
+      while owed >= 1 {
+        owed -= 1
+        self.write(self.directions[next % self.directions.count], isMarked: next)
+        next += 1
+      }
+    }
+  }
+
+  private func write(_ direction: Ledger.Direction, isMarked count: Int) {
+    guard let client = self.senders[direction.from].client else { return }
+    let id = self.ledger.next(direction)
+    do {
+      try client.tryEnqueue(
+        to: self.names[direction.to], id: id,
+        body: ChatBody.text(id, bytes: self.options.bodyBytes).utf8,
+        receipt: count % FaultLimits.receiptEvery == 0)
+    } catch {
+      // Too many are unanswered, or the client is about to end: it was never on its way.
+      self.ledger.takeBack(direction)
+    }
+  }
+
+  /// Switches every other second device off and on, some seconds each.
+  private func switchDevices() async {
+    let switched = self.devices.filter { $0.number == 1 && $0.user % 4 == 1 }
+    var isWanted = true
+    while (try? await Task.sleep(for: .seconds(4))) != nil {
+      isWanted.toggle()
+      let on = isWanted || !self.isSending.withLock { $0 }
+      for device in switched { device.setWanted(on) }
+    }
+  }
+
+  // MARK: Waiting
+
+  /// Waits until every device is connected that should be.
+  public func allConnected() async throws {
+    _ = try await eventually(
+      "all devices to be connected: \(self.devices.count { !$0.isAsWanted }) are not",
+      limit: FaultLimits.recovery
+    ) { self.devices.allSatisfy(\.isAsWanted) ? true : nil }
+  }
+
+  /// Waits until something that was written after this call has been shown in every conversation.
+  public func recovered() async throws {
+    let ends = self.ledger.ends
+    _ = try await eventually(
+      "\(self.ledger.quiet(since: ends)) of \(ends.count) conversations to go on",
+      limit: FaultLimits.recovery
+    ) { self.ledger.quiet(since: ends) == 0 ? true : nil }
+  }
+
+  /// Waits until something was written and shown.
+  public func shown(_ count: Int) async throws {
+    let goal = self.ledger.totals.shown + count
+    _ = try await eventually(
+      "\(goal) messages to be shown; \(self.ledger.totals.shown) are", limit: FaultLimits.recovery
+    ) { self.ledger.totals.shown >= goal ? true : nil }
+  }
+
+  /// Latencies of messages since this was last asked for: their median, and the longest.
+  public func takeLatency() -> (median: Duration, longest: Duration)? {
+    let latencies = self.ledger.takeLatencies()
+    guard let longest = latencies.last else { return nil }
+    return (latencies[latencies.count / 2], longest)
+  }
+
+  /// What was counted so far.
+  public var counts: (accepted: Int, shown: Int, reconnects: Int) {
+    let totals = self.ledger.totals
+    return (totals.accepted, totals.shown, totals.reconnects)
+  }
+
+  /// Writes no more, and waits until everything is answered and everything accepted is shown on all
+  /// devices; or until waiting longer makes no sense.
+  func settle() async throws {
+    self.isSending.withLock { $0 = false }
+    for device in self.devices { device.setWanted(true) }
+    _ = try? await eventually("the last messages", limit: FaultLimits.settle) {
+      self.ledger.unanswered == 0 && self.ledger.lost == 0 ? true : nil
+    }
+    // Time for what should not come.
+    try await Task.sleep(for: .milliseconds(500))
+  }
+}

@@ -1,0 +1,87 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+extension Deployment {
+  /// The keys of everything in its Redis.
+  public static let keys = Keys(partitions: PartitionMap())
+
+  /// Sends one command to Redis, which must run.
+  ///
+  /// - Throws: Redis's own error reply, too.
+  @discardableResult
+  public func redis(_ words: String...) async throws -> ReplyCursor {
+    try await self.redis(words)
+  }
+
+  /// Sends one command to Redis, which must run.
+  @discardableResult
+  public func redis(_ words: [String]) async throws -> ReplyCursor {
+    try await self.client.whenReady().get()
+    var batch = RedisBatch()
+    batch.append(
+      arguments: words.count, key: nil, bytes: words.reduce(0) { $0 + $1.utf8.count }
+    ) { writer in
+      for word in words { writer.bulk(word) }
+    }
+    return try await self.client.execute(batch).cursor(0)
+  }
+
+  /// The reply to a command that answers a list of strings.
+  public func redisList(_ words: String...) async throws -> [String] {
+    var cursor = try await self.redis(words)
+    let count = try cursor.array() ?? 0
+    return try (0..<count).compactMap { _ in try cursor.string() }
+  }
+
+  /// How many entries a stream has.
+  public func length(of key: RedisKey) async throws -> Int {
+    var cursor = try await self.redis("XLEN", key.description)
+    return try cursor.integer()
+  }
+
+  /// How many entries a mailbox has.
+  public func mailboxLength(of user: String) async throws -> Int {
+    guard let user = UserName(user) else { return 0 }
+    return try await self.length(of: Self.keys.mailbox(user))
+  }
+
+  /// Every `incoming` stream's key.
+  public var incomingKeys: [String] {
+    Self.keys.partitions.all.map { Self.keys.incoming($0).description }
+  }
+}
+
+extension Deployment {
+  /// The names of a stream's consumer groups; none if there is no such stream.
+  func groups(of stream: String) async throws -> [String] {
+    guard var cursor = try? await self.redis("XINFO", "GROUPS", stream) else { return [] }
+    var names: [String] = []
+    for _ in 0..<(try cursor.array() ?? 0) {
+      // A flat list of names and values, of which the first is `name`.
+      let count = try cursor.array() ?? 0
+      guard count >= 2 else { continue }
+      cursor.skip()
+      names.append(try cursor.string() ?? "")
+      for _ in 2..<count { cursor.skip() }
+    }
+    return names
+  }
+}
+
+extension Deployment {
+  /// The fields of every dead letter, oldest first.
+  public func deadLetters() async throws -> [[String: String]] {
+    var cursor = try await self.redis("XRANGE", Self.keys.deadLetters.description, "-", "+")
+    return try (0..<(cursor.array() ?? 0)).map { _ in
+      _ = try cursor.array()
+      cursor.skip()
+      var fields: [String: String] = [:]
+      for _ in 0..<(try cursor.array() ?? 0) / 2 {
+        let name = try cursor.string() ?? ""
+        fields[name] = try cursor.string() ?? ""
+      }
+      return fields
+    }
+  }
+}

@@ -1,0 +1,243 @@
+import ConnectClient
+import ConnectProtocol
+import Foundation
+import Gateway
+import LocalRedis
+import Logging
+import NIOPosix
+import Redis
+import Synchronization
+
+/// A whole Connect of separate processes on this machine: a Redis, messaging instances and gateways.
+public final class Deployment: Sendable {
+  /// What is started, and how.
+  public struct Options: Sendable {
+    /// The path of the `connect` executable.
+    public var executable: String
+    /// Gateways at the start.
+    public var gateways = 2
+    /// Messaging instances at the start.
+    public var messaging = 1
+    /// What outlives the process of Redis.
+    public var persistence = LocalRedisServer.Persistence.none
+    /// Further arguments of each gateway.
+    public var gatewayArguments: [String] = []
+    /// Further arguments of each messaging instance.
+    public var messagingArguments: [String] = []
+    /// The secret of the tokens.
+    public var secret = String(
+      decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
+    /// A directory that gets a log of each service. Nil: none.
+    public var logDirectory: String?
+
+    /// Two gateways, one messaging instance, and a Redis that keeps nothing.
+    public init(executable: String) { self.executable = executable }
+  }
+
+  /// What a process is.
+  public enum Service: String, Sendable {
+    /// Keeps sockets.
+    case gateway
+    /// Stores and routes.
+    case messaging
+
+    fileprivate var started: String {
+      switch self {
+      case .gateway: "gateway.listening"
+      case .messaging: "messaging.started"
+      }
+    }
+  }
+
+  /// One process of a service.
+  public final class Instance: Sendable {
+    /// Which service it is of.
+    public let service: Service
+    /// Its `--instance-id`.
+    public let id: String
+    /// Its process.
+    public let program: Program
+    /// Where a gateway listens; 0 for messaging.
+    public let port: Int
+
+    fileprivate init(service: Service, id: String, program: Program, port: Int) {
+      self.service = service
+      self.id = id
+      self.program = program
+      self.port = port
+    }
+
+    /// Where clients of a gateway connect.
+    public var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
+    /// The same as text.
+    public var url: String { "ws://127.0.0.1:\(self.port)" }
+  }
+
+  private struct State {
+    var instances: [Instance] = []
+    var started = [Service: Int]()
+  }
+
+  /// Its Redis.
+  public let redis: LocalRedisServer
+  /// For commands to that Redis.
+  let client: any RedisClient
+  private let options: Options
+  private let authenticator: Authenticator
+  private let state = Mutex(State())
+
+  private init(_ options: Options, redis: LocalRedisServer) async {
+    self.options = options
+    self.redis = redis
+    self.authenticator = await Authenticator(secret: Array(options.secret.utf8))
+    var logger = Logger(label: "deployment")
+    // An unreachable Redis is what is wanted.
+    logger.logLevel = .critical
+    self.client = SingleServerClientFactory(
+      url: RedisURL(host: "127.0.0.1", port: redis.port), logger: logger
+    ).makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+  }
+
+  /// Starts everything, runs `body`, and ends everything, however `body` ends. Should this process
+  /// be killed, all of it ends too.
+  public static func with<Result>(
+    _ options: Options, _ body: (Deployment) async throws -> Result
+  ) async throws -> Result {
+    let redis = try await LocalRedisServer.start(.init(persistence: options.persistence))
+    let deployment = await Deployment(options, redis: redis)
+    do {
+      for _ in 0..<options.messaging { try await deployment.start(.messaging) }
+      for _ in 0..<options.gateways { try await deployment.start(.gateway) }
+      let result = try await body(deployment)
+      await deployment.end()
+      return result
+    } catch {
+      await deployment.end()
+      throw error
+    }
+  }
+
+  private func end() async {
+    let instances = self.state.withLock(\.instances)
+    await withTaskGroup { group in
+      for instance in instances {
+        group.addTask { _ = await instance.program.process.terminate(grace: .seconds(5)) }
+      }
+    }
+    try? await self.client.close().get()
+    // A stopped process would not end.
+    self.redis.resume()
+    await self.redis.stop()
+  }
+
+  // MARK: Instances
+
+  /// The instances of a service that were started and not ended.
+  public func instances(_ service: Service) -> [Instance] {
+    self.state.withLock { $0.instances.filter { $0.service == service } }
+  }
+
+  /// The gateways that were started and not ended.
+  public var gateways: [Instance] { self.instances(.gateway) }
+  /// The messaging instances that were started and not ended.
+  public var messaging: [Instance] { self.instances(.messaging) }
+
+  /// Starts one more instance, and returns once it serves.
+  @discardableResult
+  public func start(_ service: Service) async throws -> Instance {
+    let id = self.state.withLock { state in
+      state.started[service, default: 0] += 1
+      return "\(service.rawValue)-\(state.started[service, default: 0])"
+    }
+    let program = try self.program(
+      self.arguments(of: service, id: id),
+      log: self.options.logDirectory.map { "\($0)/\(id).log" })
+    do {
+      let line = try await program.errorLine { $0.contains(service.started) }
+      let instance = Instance(
+        service: service, id: id, program: program,
+        port: service == .gateway ? try Self.port(in: line) : 0)
+      self.state.withLock { $0.instances.append(instance) }
+      return instance
+    } catch {
+      await program.process.terminate(grace: .seconds(1))
+      throw error
+    }
+  }
+
+  /// The `connect` executable with any arguments, and the deployment's secret in its environment.
+  public func program(
+    _ arguments: [String], input: ChildProcess.Input = .null, log: String? = nil
+  ) throws(ChildProcessError) -> Program {
+    try Program(
+      executable: self.options.executable, arguments,
+      environment: ["CONNECT_AUTH_SECRET": self.options.secret], input: input, log: log)
+  }
+
+  private func arguments(of service: Service, id: String) -> [String] {
+    var arguments = [
+      service.rawValue, "--redis-url", self.redis.url, "--management-listen", "off",
+      "--instance-id", id,
+    ]
+    switch service {
+    case .gateway:
+      arguments += ["--listen", "127.0.0.1:0", "--sends-per-second", "0"]
+      arguments += self.options.gatewayArguments
+    case .messaging:
+      arguments += self.options.messagingArguments
+    }
+    return arguments
+  }
+
+  /// The address is logged as `[IPv4]127.0.0.1/127.0.0.1:41237`.
+  private static func port(in line: String) throws(TimedOut) -> Int {
+    let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
+    guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
+      throw TimedOut("no port in: \(line)")
+    }
+    return port
+  }
+
+  /// Ends an instance as a crash would, and waits until it has ended.
+  public func kill(_ instance: Instance) async {
+    self.forget(instance)
+    instance.program.process.signal(SIGKILL)
+    _ = await instance.program.process.waitForExit()
+  }
+
+  /// Asks an instance to end (SIGTERM), and waits until it has ended.
+  ///
+  /// - Returns: how; it is killed if it takes longer than ``FaultLimits/stopGrace``.
+  @discardableResult
+  public func stop(_ instance: Instance) async -> ExitStatus {
+    self.forget(instance)
+    return await instance.program.process.terminate(grace: FaultLimits.stopGrace)
+  }
+
+  private func forget(_ instance: Instance) {
+    self.state.withLock { state in state.instances.removeAll { $0 === instance } }
+  }
+
+  /// Forgets the instances that have ended of themselves, and says which these are.
+  func takeCrashed() -> [Instance] {
+    self.state.withLock { state in
+      let crashed = state.instances.filter { !$0.program.process.isRunning }
+      state.instances.removeAll { !$0.program.process.isRunning }
+      return crashed
+    }
+  }
+
+  // MARK: Clients
+
+  /// A token with which `user` connects to the gateways.
+  public func token(for user: UserName) async throws -> String {
+    try await self.authenticator.token(for: user, seconds: 86_400)
+  }
+}
+
+extension Deployment.Instance {
+  /// Stops the process where it is (SIGSTOP): its sockets stay, and nothing answers.
+  public func pause() { self.program.process.signal(SIGSTOP) }
+  /// Ends a ``pause()``.
+  public func resume() { self.program.process.signal(SIGCONT) }
+}

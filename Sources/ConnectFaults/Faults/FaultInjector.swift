@@ -1,0 +1,137 @@
+import ConnectProtocol
+import LocalRedis
+import MessageBus
+
+/// Does to a deployment what a fault is, and undoes it. What died of it is started again.
+struct FaultInjector {
+  let deployment: Deployment
+  let balancer: LoadBalancer
+  let ledger: Ledger
+  let pauseSeconds: Int
+  var random: SplitMix64
+  /// Instances that were asked to end and did not exit with 0.
+  var uncleanStops = 0
+
+  /// Returns when nothing is done to the deployment any more; it may still have to recover.
+  mutating func inject(_ kind: FaultKind) async throws {
+    switch kind {
+    case .killMessaging: try await self.kill([.messaging])
+    case .killGateway: try await self.kill([.gateway])
+    case .killBoth: try await self.kill([.messaging, .gateway])
+    case .pauseMessaging: try await self.pause(.messaging)
+    case .pauseGateway: try await self.pause(.gateway)
+    case .roll: try await self.roll()
+    case .messagingAway: try await self.sendMessagingAway()
+    case .restartRedis: try await self.deployment.redis.restart()
+    case .killRedis:
+      await self.deployment.redis.kill()
+      try await self.wait(milliseconds: 1_000)
+      try await self.deployment.redis.restart()
+    case .pauseRedis:
+      self.deployment.redis.pause()
+      defer { self.deployment.redis.resume() }
+      try await self.wait(milliseconds: 7_000)
+    case .fillRedis: try await self.fillRedis()
+    case .vanish: try await self.vanish()
+    case .poison: try await self.poison()
+    case .deleteOutgoing: try await self.delete("connect:outgoing:*")
+    case .destroyGroups: try await self.destroyGroups()
+    case .deleteIncoming:
+      try await self.losing { try await self.delete("connect:incoming:*") }
+    case .flush:
+      try await self.losing { _ = try await self.deployment.redis("FLUSHALL") }
+    }
+  }
+
+  private func wait(milliseconds: Int) async throws {
+    try await Task.sleep(for: .milliseconds(milliseconds))
+  }
+
+  private mutating func pick(_ service: Deployment.Service) -> Deployment.Instance? {
+    self.deployment.instances(service).randomElement(using: &self.random)
+  }
+
+  private mutating func kill(_ services: [Deployment.Service]) async throws {
+    for service in services {
+      if let instance = self.pick(service) { await self.deployment.kill(instance) }
+    }
+    try await self.wait(milliseconds: .random(in: 0...2_000, using: &self.random))
+    for service in services { try await self.deployment.start(service) }
+  }
+
+  private mutating func pause(_ service: Deployment.Service) async throws {
+    guard let instance = self.pick(service) else { return }
+    instance.pause()
+    defer { instance.resume() }
+    try await self.wait(milliseconds: self.pauseSeconds * 1_000)
+  }
+
+  private mutating func roll() async throws {
+    for service in [Deployment.Service.messaging, .gateway] {
+      for instance in self.deployment.instances(service) {
+        try await self.deployment.start(service)
+        let status = await self.deployment.stop(instance)
+        guard status != .exited(0) else { continue }
+        self.uncleanStops += 1
+        self.ledger.note("\(instance.id) was asked to end and \(status)")
+      }
+    }
+  }
+
+  private func sendMessagingAway() async throws {
+    let instances = self.deployment.messaging
+    for instance in instances { await self.deployment.kill(instance) }
+    try await self.wait(milliseconds: 4_000)
+    for _ in instances { try await self.deployment.start(.messaging) }
+  }
+
+  private func fillRedis() async throws {
+    try await self.deployment.redis("CONFIG", "SET", "maxmemory", "1mb")
+    try await self.wait(milliseconds: 3_000)
+    try await self.deployment.redis("CONFIG", "SET", "maxmemory", "0")
+  }
+
+  private mutating func vanish() async throws {
+    for mishap in LoadBalancer.Mishap.allCases {
+      let count = self.balancer.connections / 8 + 1
+      self.balancer.strike(mishap, count: count, using: &self.random)
+      try await self.wait(milliseconds: 500)
+    }
+  }
+
+  private mutating func poison() async throws {
+    for key in self.deployment.incomingKeys.shuffled(using: &self.random).prefix(4) {
+      for fields in Self.poisons { try await self.deployment.redis(["XADD", key, "*"] + fields) }
+    }
+  }
+
+  /// Entries that no service can make sense of: no envelope, an entry of another form, and an
+  /// envelope to a name that is none.
+  static let poisons = [
+    ["m", "no envelope"], ["some", "other", "entry", "altogether"],
+    ["m", "\u{1}\u{1}\u{0}\u{1}\u{1}\u{1}a 1\"x\""],
+  ]
+
+  private func delete(_ pattern: String) async throws {
+    for key in try await self.deployment.redisList("KEYS", pattern) {
+      try await self.deployment.redis("DEL", key)
+    }
+  }
+
+  private func destroyGroups() async throws {
+    for pattern in ["connect:incoming:*", "connect:outgoing:*"] {
+      for key in try await self.deployment.redisList("KEYS", pattern) {
+        for group in try await self.deployment.groups(of: key) {
+          try await self.deployment.redis("XGROUP", "DESTROY", key, group)
+        }
+      }
+    }
+  }
+
+  /// What was enqueued until `body` returns may be lost.
+  private func losing(_ body: () async throws -> Void) async throws {
+    self.ledger.excuseLosses()
+    try await body()
+    self.ledger.excuseLosses()
+  }
+}

@@ -1,0 +1,40 @@
+/// What can be done to a deployment while people chat.
+public enum FaultKind: String, CaseIterable, Sendable {
+  /// SIGKILL of a messaging instance; another starts within two seconds.
+  case killMessaging = "kill-messaging"
+  /// SIGKILL of a gateway; another starts within two seconds.
+  case killGateway = "kill-gateway"
+  /// SIGKILL of both at once.
+  case killBoth = "kill-both"
+  /// SIGSTOP of a messaging instance for longer than its leases live, then SIGCONT.
+  case pauseMessaging = "pause-messaging"
+  /// SIGSTOP of a gateway for longer than its clients wait for a sign of life, then SIGCONT.
+  case pauseGateway = "pause-gateway"
+  /// SIGTERM of every instance in turn, each after its successor has started.
+  case roll
+  /// Every messaging instance away for some seconds.
+  case messagingAway = "messaging-away"
+  /// Redis stopped as by an operator, and started again.
+  case restartRedis = "restart-redis"
+  /// SIGKILL of Redis; started again after a second.
+  case killRedis = "kill-redis"
+  /// SIGSTOP of Redis for seven seconds, longer than a command may take.
+  case pauseRedis = "pause-redis"
+  /// Redis has no memory left for some seconds.
+  case fillRedis = "fill-redis"
+  /// A third of the connections ends, goes silent, or ends for the client alone.
+  case vanish
+  /// Entries without sense on `incoming` streams.
+  case poison
+  /// All `outgoing` streams deleted.
+  case deleteOutgoing = "delete-outgoing"
+  /// All consumer groups of all streams destroyed.
+  case destroyGroups = "destroy-groups"
+  /// All `incoming` streams deleted, with what was under way in them.
+  case deleteIncoming = "delete-incoming"
+  /// FLUSHALL.
+  case flush
+
+  /// Whether it throws away what was accepted: then only what is accepted after it must arrive.
+  var excusesLosses: Bool { self == .deleteIncoming || self == .flush }
+}

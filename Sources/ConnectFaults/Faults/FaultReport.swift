@@ -1,0 +1,128 @@
+import Foundation
+
+/// What became of everything that was sent while a deployment was hurt.
+public struct FaultReport: Encodable, Sendable {
+  /// What one kind of fault did.
+  public struct Fault: Encodable, Sendable {
+    /// Which it was.
+    public let kind: String
+    /// How often.
+    public var count = 0
+    /// How often the deployment did not work again in time.
+    public var stuck = 0
+    /// The longest time without anything shown to anybody, from the fault to the next.
+    public var longestSilenceSeconds = 0.0
+    /// The longest time from the end of the fault until all conversations went on.
+    public var longestRecoverySeconds = 0.0
+  }
+
+  /// The seed of the plan.
+  public let seed: UInt64
+  /// How long messages were sent.
+  public let seconds: Double
+  /// Users, and devices of them all.
+  public let users: Int
+  /// Messages that the clients took.
+  public let sent: Int
+  /// Of these, the server's.
+  public let accepted: Int
+  /// Neither accepted nor rejected at the end.
+  public let unanswered: Int
+  /// Rejected for good.
+  public let rejected: Int
+  /// Times that a message was rejected for the moment.
+  public let postponed: Int
+  /// Accepted, and came back to the sender as not storable.
+  public let failed: Int
+  /// To a device, for the first time.
+  public let shown: Int
+  /// Accepted, and missing on a device of the recipient.
+  public let lost: Int
+  /// To a device that had them.
+  public let repeated: Int
+  /// Behind a message that was enqueued after them.
+  public let reordered: Int
+  /// The same, of messages that the server had rejected for the moment and taken later.
+  public let overtaken: Int
+  /// Shown in another order than on another device of the user.
+  public let disagreed: Int
+  /// With another body, sender or recipient than they were sent with.
+  public let garbled: Int
+  /// Receipts that came.
+  public let receipts: Int
+  /// Connections opened after a device's first.
+  public let reconnects: Int
+  /// Clients that gave up.
+  public let gaveUp: Int
+  /// Processes that ended of themselves.
+  public let crashed: Int
+  /// Processes that were asked to end and did not exit with 0.
+  public let uncleanStops: Int
+  /// Each kind of fault.
+  public let faults: [Fault]
+  /// What went wrong, the first times.
+  public let incidents: [String]
+
+  /// Whether everything that was accepted was shown once, in order, on all devices, and everything
+  /// worked again after each fault.
+  public var isSound: Bool {
+    self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
+      && self.garbled == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
+      && self.rejected == 0 && self.faults.allSatisfy { $0.stuck == 0 }
+  }
+
+  /// One JSON object.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+
+  /// For people.
+  public func table() -> String {
+    let rows: [(String, String)] = [
+      ("seed", "\(self.seed)"),
+      ("users", "\(self.users)"),
+      ("sent", "\(self.sent) in \(Self.decimal(self.seconds)) s"),
+      ("accepted", "\(self.accepted)"),
+      ("rejected", "\(self.rejected), and \(self.postponed) times for the moment"),
+      ("unanswered", "\(self.unanswered)"),
+      ("failed", "\(self.failed)"),
+      ("shown", "\(self.shown)"),
+      ("lost", "\(self.lost)"),
+      ("repeated", "\(self.repeated)"),
+      ("reordered", "\(self.reordered), and \(self.overtaken) after a rejection"),
+      ("devices disagreed", "\(self.disagreed)"),
+      ("garbled", "\(self.garbled)"),
+      ("receipts", "\(self.receipts)"),
+      ("reconnects", "\(self.reconnects)"),
+      ("clients gave up", "\(self.gaveUp)"),
+      ("processes crashed", "\(self.crashed), and \(self.uncleanStops) ended uncleanly"),
+    ]
+    var lines = Self.columns(rows.map { [$0.0, $0.1] })
+    lines += [""]
+    lines += Self.columns(
+      [["fault", "times", "longest silence", "longest recovery", "stuck"]]
+        + self.faults.map { fault in
+          [
+            fault.kind, "\(fault.count)", "\(Self.decimal(fault.longestSilenceSeconds)) s",
+            "\(Self.decimal(fault.longestRecoverySeconds)) s", "\(fault.stuck)",
+          ]
+        })
+    if !self.incidents.isEmpty { lines += ["", "incidents"] + self.incidents.map { "  \($0)" } }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func columns(_ rows: [[String]]) -> [String] {
+    let count = rows.map(\.count).max() ?? 0
+    let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = zip(row, widths).map { cell, width in
+        cell.padding(toLength: width, withPad: " ", startingAt: 0)
+      }
+      return cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces)
+    }
+  }
+
+  private static func decimal(_ number: Double) -> String { String(format: "%.1f", number) }
+}

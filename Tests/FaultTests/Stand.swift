@@ -1,0 +1,42 @@
+import ConnectFaults
+import Testing
+
+/// What all fault tests have in common: a small deployment, and few people who write little, so that
+/// a busy machine can carry it in a debug build.
+enum Stand {
+  /// Leases that end, and silences that are noticed, within a test's time.
+  static let gatewayArguments = ["--ping-seconds", "2", "--drain-seconds", "2"]
+  static let messagingArguments = ["--lease-seconds", "2"]
+
+  static var options: Deployment.Options {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.messaging = 2
+    options.persistence = .appendOnly(fsync: .always)
+    options.gatewayArguments = self.gatewayArguments
+    options.messagingArguments = self.messagingArguments
+    return options
+  }
+
+  static func run(_ faults: [FaultKind], rounds: Int = 1) -> FaultRun {
+    var run = FaultRun(self.options, faults: faults)
+    run.chatters = Chatters.Options(users: 20, rate: 200)
+    run.rounds = rounds
+    return run
+  }
+
+  /// Runs it, prints what was counted, and expects that it is sound.
+  @discardableResult
+  static func expectSound(
+    _ run: FaultRun, look: (Deployment) async throws -> Void = { _ in }
+  ) async throws -> FaultReport {
+    let report = try await run.run(
+      progress: { progress in
+        if case .event(let text) = progress { print(text) }
+      }, look: look)
+    print(report.table())
+    #expect(report.isSound, "\(report.table())")
+    #expect(report.accepted > 0)
+    #expect(report.shown > report.accepted, "some users have two devices")
+    return report
+  }
+}
