@@ -33,10 +33,14 @@ final class CrashCounter {
 
   /// A reading session has begun.
   func began(_ session: GroupSession) async throws(RedisError) {
-    guard let unfinished = session.unfinished else { return }
-    self.suspects = unfinished
+    if let unfinished = session.unfinished {
+      self.suspects = unfinished
+      self.counted = nil
+    }
+    // Also if counting failed when the session before began: nobody else knows of it any more.
+    guard let suspects = self.suspects, self.counted == nil else { return }
     defer { self.isSuspicious = self.begun > 1 }
-    try await self.count(unfinished.lowerBound)
+    try await self.count(suspects.lowerBound)
   }
 
   /// Whether the first of these entries was begun too often and never finished.

@@ -22,10 +22,6 @@ struct DeadLetters {
 
   /// An entry of the bus, as it is.
   func add(_ entry: StreamEntry, reason: String, attempts: Int) async throws(RedisError) {
-    guard !entry.isDeleted else {
-      // Someone deleted it by hand: nothing is left to keep.
-      return self.logger.error("messaging.entry_deleted", metadata: ["offset": "\(entry.offset)"])
-    }
     let letter = DeadLetterDraft(
       reason: reason, origin: "\(self.keys.incoming(self.partition)) \(entry.offset)",
       attempts: attempts)

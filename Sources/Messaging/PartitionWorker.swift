@@ -25,6 +25,8 @@ actor PartitionWorker {
   private var attempts: [Offset: Int] = [:]
   /// What of the present batch is in the dead letters, or reported to its sender.
   private var settled: Set<Offset> = []
+  /// Everything up to here may have been handled before.
+  private var seenBefore = Offset.zero
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.client.eventLoop.executor.asUnownedSerialExecutor()
@@ -46,13 +48,13 @@ actor PartitionWorker {
     self.logger = logger
     self.attemptsLimit = configuration.attempts
     self.ended = client.eventLoop.makePromise()
+    let fence = GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)")
     self.consumer = GroupConsumer(
       stream: keys.incoming(partition), family: "messaging", instance: token.instance,
-      reader: reader, client: client,
-      fence: GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)"))
+      reader: reader, client: client, fence: fence)
     self.mailboxes = MailboxWriter(
       keys: keys, client: client, limits: configuration.mailboxes,
-      remembering: BusLimits.rememberedMailboxes / keys.partitions.all.count)
+      remembering: BusLimits.rememberedMailboxes / keys.partitions.all.count, fence: fence)
     self.deadLetters = DeadLetters(partition: partition, keys: keys, client: client, logger: logger)
     self.crashes = CrashCounter(
       partition: partition, keys: keys, client: client, attempts: configuration.attempts)
@@ -78,6 +80,7 @@ actor PartitionWorker {
   }
 
   private func began(_ session: GroupSession) async throws(RedisError) {
+    self.seenBefore = max(self.seenBefore, session.seenBefore)
     try await self.crashes.began(session)
     self.consumer.isCautious = self.crashes.isSuspicious
     if session.wasCreated {
@@ -89,19 +92,34 @@ actor PartitionWorker {
   }
 
   private func handle(_ entries: [StreamEntry]) async throws(RedisError) {
-    if try await self.crashes.isGuilty(entries) {
-      for entry in entries {
-        try await self.deadLetters.add(
-          entry, reason: "messaging has ended each time while it processed this entry",
-          attempts: self.attemptsLimit)
+    do throws(RedisError) {
+      if try await self.crashes.isGuilty(entries) {
+        for entry in entries { try await self.condemn(entry) }
+      } else {
+        try await self.process(entries)
       }
-    } else {
-      try await self.process(entries)
+    } catch {
+      // It comes again, and some of it may be stored by now.
+      if let last = entries.last { self.seenBefore = max(self.seenBefore, last.offset) }
+      throw error
     }
+    self.consumer.acknowledgesAtOnce = !self.settled.isEmpty
     self.attempts = [:]
     self.settled = []
     await self.crashes.finished(entries)
     self.consumer.isCautious = self.crashes.isSuspicious
+  }
+
+  /// Sets an entry aside that has ended every process which handled it.
+  private func condemn(_ entry: StreamEntry) async throws(RedisError) {
+    try await self.deadLetters.add(
+      entry, reason: "messaging has ended each time while it processed this entry",
+      attempts: self.attemptsLimit)
+    if let envelope = entry.payload.flatMap(Envelope.init),
+      let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
+    {
+      try await self.fail(item, .unprocessable)
+    }
   }
 
   private func process(_ entries: [StreamEntry]) async throws(RedisError) {
@@ -117,7 +135,8 @@ actor PartitionWorker {
         unreadable.append(entry)
       }
     }
-    let stored = items.isEmpty ? [] : try await self.mailboxes.store(items)
+    let stored =
+      items.isEmpty ? [] : try await self.mailboxes.store(items, seenBefore: self.seenBefore)
     try await self.push(stored)
     for entry in unreadable {
       try await self.deadLetters.add(
@@ -125,7 +144,7 @@ actor PartitionWorker {
       self.settled.insert(entry.offset)
     }
     for outcome in stored {
-      for item in outcome.overflowed { try await self.fail(item, .mailboxFull) }
+      for item in outcome.overflowed { try await self.overflow(item) }
     }
     try await self.settleRefused(stored.flatMap(\.refused))
   }
@@ -150,10 +169,17 @@ actor PartitionWorker {
 
   // MARK: Telling senders
 
+  /// A `failed` that its recipient's mailbox has no room for is kept: there is nobody to tell of it.
+  private func overflow(_ item: MailboxWriter.Item) async throws(RedisError) {
+    if item.envelope.kind == .failed {
+      try await self.deadLetters.add(item, reason: "the mailbox is full", attempts: 1)
+    }
+    try await self.fail(item, .mailboxFull)
+  }
+
   /// Tells the sender of a message that it could not be stored, if the sender exists.
   ///
-  /// Only of messages: a receipt that finds no place costs a tick, and of a `failed` there is nobody
-  /// to tell.
+  /// Only of messages: a receipt that finds no place costs a tick.
   private func fail(
     _ item: MailboxWriter.Item, _ code: FailureCode
   ) async throws(RedisError) {
@@ -167,13 +193,13 @@ actor PartitionWorker {
     self.settled.insert(item.offset)
   }
 
-  /// Every device that ever connected has a cursor.
+  /// Who is connected has a session, and who ever was has a cursor.
   private func exists(_ user: UserName) async throws(RedisError) -> Bool {
     var batch = RedisBatch()
-    let key = self.keys.cursor(user)
-    batch.append(key: key, "EXISTS", "\(key)")
+    let session = self.keys.session(user)
+    batch.append(key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))")
     var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.integer() == 1
+    return try cursor.integer() > 0
   }
 
   private func publishFailed(

@@ -122,7 +122,7 @@ extension SettingValues {
     configuration.mailboxes.retentionSeconds =
       86_400
       * (try self.number(
-        .retentionDays, 1...36_500, default: BusLimits.mailboxRetentionSeconds / 86_400))
+        .retentionDays, 2...36_500, default: BusLimits.mailboxRetentionSeconds / 86_400))
     return configuration
   }
 

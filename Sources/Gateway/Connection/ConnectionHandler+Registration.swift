@@ -21,6 +21,7 @@ extension ConnectionHandler {
     var batch = RedisBatch()
     Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
     SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
+    self.makeKnown(in: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.context != nil else {
         // It has ended meanwhile, perhaps before the registration was sent.
@@ -76,6 +77,7 @@ extension ConnectionHandler {
     guard self.session.isOpen else { return }
     var batch = RedisBatch()
     SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
+    self.makeKnown(in: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.session.isOpen else { return }
       let holder = try? SessionRegistry.holder(of: self.ownSession, replies, at: 1)
@@ -89,6 +91,13 @@ extension ConnectionHandler {
       self.delivery.checkPosition()
       self.requestPage()
     }
+  }
+
+  /// What a device has not acked stays in the mailbox only if the device is known there.
+  private func makeKnown(in batch: inout RedisBatch) {
+    Cursors.introduce(
+      self.device, seenSeconds: UInt64(SystemClock.secondsSince1970()),
+      in: self.loop.configuration.keys.cursor(self.user), to: &batch)
   }
 
   /// A newer connection of this device is here or elsewhere.

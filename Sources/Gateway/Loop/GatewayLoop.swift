@@ -95,6 +95,11 @@ final class GatewayLoop: @unchecked Sendable {
   /// Whether one more connection may be opened now.
   func admit() throws(Refusal) {
     if self.isDraining { throw Refusal(.draining, "this gateway is stopping; connect again") }
+    // A client whose request has waited through a pause may be connected elsewhere by now, and would
+    // lose that connection to this one.
+    if self.pauseGuard.isLate(NIODeadline.now().uptimeNanoseconds) {
+      throw Refusal(.unavailable, "this gateway was paused; try again")
+    }
     // A session that is registered before the gateway's stream exists is taken for stale by the first
     // message that is pushed to it.
     guard self.isConnected, self.readiness.isReady else {
@@ -198,9 +203,11 @@ final class GatewayLoop: @unchecked Sendable {
       connection.awaitsCursorStore = false
       let before = connection.storedCursor
       let offset = max(connection.receipts.safe, before)
-      guard offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds else {
-        continue
-      }
+      // At the end it is stored anyway: from then on the device counts as not seen.
+      guard
+        offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds
+          || connection.context == nil
+      else { continue }
       Cursors.store(
         offset, of: connection.device, seenSeconds: UInt64(now),
         in: self.configuration.keys.cursor(connection.user), to: &batch)

@@ -22,6 +22,9 @@ public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
     self.nonce = String(parts[1])
   }
 
+  /// Whoever wrote something else.
+  static let stranger = LeaseToken("-:-")!
+
   /// `<instance>:<nonce>`, as it stands in Redis.
   public var description: String { "\(self.instance):\(self.nonce)" }
 }
@@ -37,30 +40,22 @@ public enum Leases {
     batch.append(key: key, "GET", "\(key)")
   }
 
-  /// Reads who owns a partition; nil if nobody does.
+  /// Reads who owns a partition; nil if nobody does. A value that is no token counts as a stranger's.
   public static func holder(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> LeaseToken? {
     var cursor = try replies.cursor(index)
-    return try cursor.string().flatMap { LeaseToken($0) }
+    return try cursor.string().map { LeaseToken($0) ?? .stranger }
   }
 
-  /// Appends the taking of a lease that nobody holds. Answers nil if somebody does.
-  public static func acquire(
+  /// Appends the extension of a lease, or the taking of one that nobody holds; ``holder(_:at:)`` reads
+  /// who holds it then.
+  public static func hold(
     _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
     to batch: inout RedisBatch
   ) {
-    let key = keys.lease(partition)
-    batch.append(key: key, "SET", "\(key)", "\(token)", "NX", "PX", "\(milliseconds)")
-  }
-
-  /// Appends the extension of a lease; ``holder(_:at:)`` reads who holds it then.
-  public static func renew(
-    _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
-    to batch: inout RedisBatch
-  ) {
-    Script.renewLease.appendWithSource(
-      key: keys.lease(partition), arguments: ["\(token)", "\(milliseconds)"], to: &batch)
+    Script.holdLease.appendWithSource(
+      keys: [keys.lease(partition)], arguments: ["\(token)", "\(milliseconds)"], to: &batch)
   }
 
   /// Appends the giving up of a lease.
@@ -68,6 +63,6 @@ public enum Leases {
     _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
   ) {
     Script.releaseLease.appendWithSource(
-      key: keys.lease(partition), arguments: ["\(token)"], to: &batch)
+      keys: [keys.lease(partition)], arguments: ["\(token)"], to: &batch)
   }
 }

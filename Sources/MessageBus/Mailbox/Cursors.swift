@@ -46,6 +46,13 @@ public enum Cursors {
       seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 })
   }
 
+  /// Appends one command: that there is such a device, unless it is known; it has acked nothing.
+  public static func introduce(
+    _ device: DeviceName, seenSeconds: UInt64, in key: RedisKey, to batch: inout RedisBatch
+  ) {
+    batch.append(key: key, "HSETNX", "\(key)", device.text, "\(Offset.zero) \(seenSeconds)")
+  }
+
   /// Appends one command: that `device` has acked all up to `offset`, and was seen at `seenSeconds`.
   public static func store(
     _ offset: Offset, of device: DeviceName, seenSeconds: UInt64, in key: RedisKey,

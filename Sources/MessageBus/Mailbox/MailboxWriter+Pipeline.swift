@@ -9,6 +9,9 @@ extension MailboxWriter {
     var items: [Item]
     /// Whether nothing is remembered of the mailbox, so that its length before must be asked for.
     var isNew = false
+    /// Whether it is long enough since the mailbox was looked after, so that its expiry must be put
+    /// off now: the look itself comes later, and not at all if this owner stops before.
+    var isDue = false
     /// What the mailbox has no room for.
     var overflowed: [Item] = []
     /// How many further entries it has room for.
@@ -70,6 +73,11 @@ extension MailboxWriter {
       if group.isTransaction { batch.word("EXEC", on: mailbox) }
       batch.length(of: mailbox)
       SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch)
+      if group.isDue {
+        let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
+        batch.expire(mailbox, seconds: seconds)
+        batch.expire(self.keys.cursor(group.recipient), seconds: seconds)
+      }
     }
     return batch
   }
@@ -105,6 +113,14 @@ extension MailboxWriter {
         try SessionRegistry.sessions(replies, at: index + 1)
       } ?? []
     index += 2
+    if group.isDue {
+      for _ in 0..<2 {
+        if let error = try Self.refusal(replies, at: index), error.isTransient {
+          throw .server(error)
+        }
+        index += 1
+      }
+    }
     return answers
   }
 
@@ -165,6 +181,15 @@ extension MailboxWriter {
 }
 
 extension RedisBatch {
+  /// `EXPIRE`.
+  fileprivate mutating func expire(_ key: RedisKey, seconds: Int) {
+    self.append(arguments: 3, key: key, bytes: 6 + key.byteCount + 20) { writer in
+      writer.bulk("EXPIRE")
+      writer.bulk(key)
+      writer.bulk(seconds)
+    }
+  }
+
   /// A command of one word, for the node that has `key`.
   fileprivate mutating func word(_ word: StaticString, on key: RedisKey) {
     self.append(arguments: 1, key: key, bytes: word.utf8CodeUnitCount) { $0.bulk(word) }

@@ -48,11 +48,19 @@ extension MailboxWriter {
     for (index, item) in items.enumerated() {
       if let push = Self.push(of: item, among: try Mailbox.entries(replies, at: index)) {
         resolution.pushes.append(push)
-      } else if item.offset > removed {
+      } else if !self.wasRemoved(item, through: removed) {
         absent.append(item)
       }
     }
     return absent
+  }
+
+  /// Whether an item that is nowhere was stored once, and removed since.
+  ///
+  /// Only one that may have been given before can have been. Another one that is not above what was
+  /// removed comes from a bus whose ids went back: it was lost, or a clock was set.
+  private func wasRemoved(_ item: Item, through removed: Offset) -> Bool {
+    item.offset <= removed && item.offset <= self.seenBefore
   }
 
   private static func push(of item: Item, among entries: [Mailbox.Entry]) -> Push? {
@@ -72,6 +80,8 @@ extension MailboxWriter {
   private func relocate(
     _ items: [Item], for recipient: UserName, room: Int, into resolution: inout Resolution
   ) async throws(RedisError) {
+    guard !items.isEmpty else { return }
+    try await self.checkFence()
     var view: View?
     var attempts = 0
     var index = 0
@@ -90,7 +100,7 @@ extension MailboxWriter {
       view = current
       if let push = Self.push(of: item, among: current.newest) {
         resolution.pushes.append(push)
-      } else if item.offset <= current.removed {
+      } else if self.wasRemoved(item, through: current.removed) {
         // It was stored, and removed since: nobody is to see it any more.
       } else if resolution.added >= room {
         resolution.overflowed.append(item)
@@ -105,6 +115,16 @@ extension MailboxWriter {
       }
       attempts = 0
       index += 1
+    }
+  }
+
+  private func checkFence() async throws(RedisError) {
+    guard let fence = self.fence else { return }
+    var look = RedisBatch()
+    look.append(key: fence.key, "GET", "\(fence.key)")
+    var cursor = try await self.client.execute(look).cursor(0)
+    guard try cursor.string() == fence.value else {
+      throw .unavailable("another instance owns the partition by now")
     }
   }
 

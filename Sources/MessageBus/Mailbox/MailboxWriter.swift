@@ -84,6 +84,7 @@ public final class MailboxWriter {
   let keys: Keys
   let client: any RedisClient
   let limits: MailboxLimits
+  let fence: GroupConsumer.Fence?
   var lastWrites: LastWrites
   var storedRetries = StoredRetries(capacity: BusLimits.rememberedRetries)
   var trimQueue = TrimQueue(capacity: BusLimits.mailboxesToTrim)
@@ -92,37 +93,52 @@ public final class MailboxWriter {
   var isTrimDue = false
   var isStoring = false
   var isStopped = false
+  /// Everything up to here may have been given before.
+  var seenBefore = Offset.zero
 
   /// A writer that remembers the mailboxes it wrote last. On the client's event loop only.
+  ///
+  /// - Parameter fence: what must stand where it is not certain that an entry is new: an owner that
+  ///   was paused for long may have entries at hand that others have stored and that are trimmed by
+  ///   now.
   public init(
     keys: Keys, client: any RedisClient, limits: MailboxLimits = MailboxLimits(),
-    remembering mailboxes: Int = BusLimits.rememberedMailboxes
+    remembering mailboxes: Int = BusLimits.rememberedMailboxes,
+    fence: GroupConsumer.Fence? = nil
   ) {
     self.keys = keys
     self.client = client
     self.limits = limits
+    self.fence = fence
     self.lastWrites = LastWrites(capacity: max(2, mailboxes))
   }
 
   /// Stores items in the order of the bus.
   ///
+  /// - Parameter seenBefore: everything up to here may have been given before, to this writer or
+  ///   another.
   /// - Returns: per recipient, in the order in which recipients first occur.
   /// - Throws: when something was not answered, or was refused for a reason that passes
   ///   (``RedisServerError/isTransient``). Then nothing is certain, and the whole batch is to be given
   ///   again, before any other: what was stored is recognised.
-  public func store(_ items: [Item]) async throws(RedisError) -> [Stored] {
+  public func store(
+    _ items: [Item], seenBefore: Offset = .zero
+  ) async throws(RedisError) -> [Stored] {
     self.isStoring = true
+    self.seenBefore = seenBefore
     defer {
       self.isStoring = false
       self.trimIfDue()
     }
+    let nowSeconds = Self.nowSeconds()
     var groups = try await self.withoutRepeats(Self.grouped(items))
     try await self.makeRoom(in: &groups)
     for index in groups.indices {
-      groups[index].isNew = self.lastWrites[groups[index].recipient] == nil
+      let remembered = self.lastWrites[groups[index].recipient]
+      groups[index].isNew = remembered == nil
+      groups[index].isDue = nowSeconds >= remembered?.nextLookSeconds ?? 0
     }
     let replies = await self.client.execute(self.pipeline(for: groups))
-    let nowSeconds = Self.nowSeconds()
     var index = 0
     var result: [Stored] = []
     result.reserveCapacity(groups.count)
@@ -149,7 +165,13 @@ public final class MailboxWriter {
     stored.overflowed = group.overflowed
     stored.sessions = answers.sessions
     stored.refused = answers.refused
-    guard let lengthAfter = answers.lengthAfter else { return stored }
+    guard let lengthAfter = answers.lengthAfter else {
+      // Not to be told apart from what was not stored: to be given again.
+      stored.refused += answers.collided.map {
+        ($0, RedisServerError("ERR the mailbox has no length"))
+      }
+      return stored
+    }
 
     guard answers.collided.isEmpty else {
       let resolution = try await self.resolve(

@@ -59,7 +59,11 @@ extension GroupConsumer {
       do throws(RedisError) {
         try await handle(entries)
         self.finish(entries)
-        if self.isCautious { try await self.acknowledgeFinished() }
+        if self.isCautious || self.acknowledgesAtOnce {
+          self.acknowledgesAtOnce = false
+          // If it fails it is tried again with the others.
+          try? await self.acknowledgeFinished()
+        }
         return
       } catch {
         if self.isEnding { return }

@@ -44,6 +44,9 @@ public final class GroupConsumer {
   /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
   /// changed between reads.
   public var isCautious = false
+  /// Whether the entries that are being handled are to be acknowledged as soon as they are finished,
+  /// because a repeat would be seen.
+  public var acknowledgesAtOnce = false
 
   /// - Parameters:
   ///   - family: what the names of all groups begin with that take turns at this stream; groups of

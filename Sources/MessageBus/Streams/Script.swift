@@ -6,7 +6,8 @@ import Redis
 /// Scripts serve only where a comparison must precede a write, and never on the way of a message.
 struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
-  static let renewLease = Script(PackageResources.renew_lease_lua)
+  static let beginSession = Script(PackageResources.begin_session_lua)
+  static let holdLease = Script(PackageResources.hold_lease_lua)
   static let releaseLease = Script(PackageResources.release_lease_lua)
 
   let source: String
@@ -30,10 +31,12 @@ struct Script: Sendable {
   }
 
   /// Appends a call that brings the text along, for what is called seldom.
-  func appendWithSource(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
-    let words = ["EVAL", self.source, "1", "\(key)"] + arguments
+  ///
+  /// - Parameter keys: all of one slot.
+  func appendWithSource(keys: [RedisKey], arguments: [String], to batch: inout RedisBatch) {
+    let words = ["EVAL", self.source, "\(keys.count)"] + keys.map { "\($0)" } + arguments
     batch.append(
-      arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
+      arguments: words.count, key: keys.first, bytes: words.reduce(0) { $0 + $1.utf8.count }
     ) { writer in
       for word in words { writer.bulk(word) }
     }

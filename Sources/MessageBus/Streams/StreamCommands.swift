@@ -80,23 +80,6 @@ extension RedisBatch {
     self.append(key: stream, "XINFO", "STREAM", "\(stream)")
   }
 
-  /// `XGROUP CREATE … MKSTREAM`: never from `$`, so that no entry is ever skipped.
-  ///
-  /// - Parameters:
-  ///   - offset: the group reads what comes after it.
-  ///   - entriesRead: how many entries of the stream lie up to there, for the group's lag.
-  mutating func createGroup(
-    _ group: String, on stream: RedisKey, after offset: Offset, entriesRead: Int?
-  ) {
-    if let entriesRead {
-      self.append(
-        key: stream, "XGROUP", "CREATE", "\(stream)", group, "\(offset)", "MKSTREAM",
-        "ENTRIESREAD", "\(entriesRead)")
-    } else {
-      self.append(key: stream, "XGROUP", "CREATE", "\(stream)", group, "\(offset)", "MKSTREAM")
-    }
-  }
-
   /// `XREADGROUP … >`: entries that no consumer of the group has had, waiting for the first.
   mutating func readGroup(
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,

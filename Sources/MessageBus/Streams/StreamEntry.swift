@@ -8,22 +8,16 @@ public struct StreamEntry: Sendable {
 
   /// The entry's id.
   public let offset: Offset
-  /// The field's value. Nil if the entry was deleted while it was pending, or has another form.
+  /// The field's value. Nil if the entry has another form.
   public let payload: ReplyBytes?
-  /// Whether the entry was deleted while it was pending: then only its id is left.
-  public let isDeleted: Bool
 
-  /// Reads `[id, [name, value, …]]`, or `[id, nil]` for a deleted entry.
+  /// Reads `[id, [name, value, …]]`.
   init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("a stream entry is not a pair")
     }
     self.offset = try Offset(from: &cursor)
-    guard let count = try cursor.array() else {
-      self.payload = nil
-      self.isDeleted = true
-      return
-    }
+    let count = try cursor.array() ?? 0
     var payload: ReplyBytes?
     for index in 0..<count {
       if index == 1, count == 2 {
@@ -33,22 +27,14 @@ public struct StreamEntry: Sendable {
       }
     }
     self.payload = payload
-    self.isDeleted = false
   }
 
-  /// Reads an array of entries; nil counts as none. XAUTOCLAIM of Redis 6.2 also answers nil for a
-  /// deleted entry, whose id is then unknown.
+  /// Reads an array of entries; nil counts as none.
   static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamEntry] {
     guard let count = try cursor.array() else { return [] }
     var entries: [StreamEntry] = []
     entries.reserveCapacity(count)
-    for _ in 0..<count {
-      if cursor.isNil {
-        cursor.skip()
-      } else {
-        entries.append(try StreamEntry(from: &cursor))
-      }
-    }
+    for _ in 0..<count { entries.append(try StreamEntry(from: &cursor)) }
     return entries
   }
 }

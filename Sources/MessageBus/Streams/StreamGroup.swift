@@ -9,8 +9,6 @@ public struct StreamGroup: Sendable {
   public let pending: Int
   /// The last entry that was read.
   public let lastDelivered: Offset
-  /// How many entries of the stream were read since its beginning, if Redis knows.
-  public let entriesRead: Int?
   /// How many entries are still to be read, if Redis knows.
   public let lag: Int?
 
@@ -33,14 +31,12 @@ public struct StreamGroup: Sendable {
     var name = ""
     var pending = 0
     var lastDelivered = Offset.zero
-    var entriesRead: Int?
     var lag: Int?
     for _ in 0..<(try cursor.array() ?? 0) / 2 {
       switch try cursor.string() {
       case "name": name = try cursor.string() ?? ""
       case "pending": pending = try cursor.integer()
       case "last-delivered-id": lastDelivered = try Offset(from: &cursor)
-      case "entries-read" where !cursor.isNil: entriesRead = try cursor.integer()
       case "lag" where !cursor.isNil: lag = try cursor.integer()
       default: cursor.skip()
       }
@@ -48,7 +44,6 @@ public struct StreamGroup: Sendable {
     self.name = name
     self.pending = pending
     self.lastDelivered = lastDelivered
-    self.entriesRead = entriesRead
     self.lag = lag
   }
 
@@ -56,14 +51,4 @@ public struct StreamGroup: Sendable {
   func belongs(to family: String) -> Bool {
     self.name == family || self.name.hasPrefix("\(family):")
   }
-
-  /// All up to here is finished with.
-  ///
-  /// - Parameter oldest: the oldest pending entry by group.
-  func position(_ oldest: [String: Offset]) -> Offset {
-    oldest[self.name]?.predecessor ?? self.lastDelivered
-  }
-
-  /// How many entries are finished with, if Redis knows. A group of ours finishes in order.
-  var entriesFinished: Int? { self.entriesRead.map { max(0, $0 - self.pending) } }
 }

@@ -14,7 +14,7 @@ actor LeaseKeeper {
   private let makeWorker: @Sendable (Partition, LeaseToken) -> PartitionWorker
   private let logger: Logger
   private let events: LeaseEvents
-  private let started: [(String, String)]
+  private let fields: [(String, String)]
   private var machine: LeaseStateMachine
   private var workers: [Partition: PartitionWorker] = [:]
   private var known: [InstanceID] = []
@@ -40,7 +40,7 @@ actor LeaseKeeper {
     self.reader = reader
     self.makeWorker = makeWorker
     self.logger = logger
-    self.started = fields
+    self.fields = fields
     self.events = LeaseEvents(keys: configuration.keys, reader: reader)
     self.machine = LeaseStateMachine(
       instance: configuration.id, partitions: configuration.keys.partitions.all)
@@ -59,16 +59,24 @@ actor LeaseKeeper {
       var backoff = Backoff(
         baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
         capMilliseconds: self.signMilliseconds)
+      var looksInARow = 0
       while !self.isStopping {
         do throws(RedisError) {
-          for (partition, token) in try await self.look() {
+          let changes = try await self.look()
+          for (partition, token) in changes.taken {
             guard !self.isStopping else { break }
             let worker = self.makeWorker(partition, token)
             self.workers[partition] = worker
             tasks.addTask { await self.work(worker, partition, token) }
           }
+          // Beside the loop: a batch under way may take long, and the other leases must be extended.
+          for worker in changes.lost { tasks.addTask { await worker.stop() } }
+          if !changes.surplus.isEmpty { tasks.addTask { await self.giveUp(changes.surplus) } }
+          if let failure = changes.failure { throw failure }
           backoff.reset()
-          if !self.machine.wasBeaten {
+          // Who was beaten to a lease looks at once for another, but not for ever.
+          looksInARow = self.machine.wasBeaten ? looksInARow + 1 : 0
+          if looksInARow % 4 == 0 {
             try await self.events.wait(milliseconds: self.signMilliseconds)
           }
         } catch {
@@ -94,10 +102,20 @@ actor LeaseKeeper {
 
   // MARK: One look
 
-  /// Says that we live, finds out who else does and who holds what, and acts on it.
-  ///
-  /// - Returns: what we own from now on.
-  private func look() async throws(RedisError) -> [(Partition, LeaseToken)] {
+  /// What a look has changed.
+  private struct Changes {
+    /// Leases that are ours from now on.
+    var taken: [(Partition, LeaseToken)] = []
+    /// Leases of ours that others are to have.
+    var surplus: [(Partition, LeaseToken)] = []
+    /// Workers of leases that others have.
+    var lost: [PartitionWorker] = []
+    /// Why nothing could be taken.
+    var failure: RedisError?
+  }
+
+  /// Says that we live, finds out who else does and who holds what, and takes what is due to us.
+  private func look() async throws(RedisError) -> Changes {
     var batch = RedisBatch()
     MessagingMembers.beat(
       self.configuration.id, milliseconds: self.configuration.leaseMilliseconds, self.keys,
@@ -107,7 +125,7 @@ actor LeaseKeeper {
       uniqueKeysWithValues: self.machine.held.map { ($0.0, $0.1) })
     for partition in self.keys.partitions.all {
       if let token = held[partition] {
-        Leases.renew(
+        Leases.hold(
           partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
           to: &batch)
       } else {
@@ -127,13 +145,13 @@ actor LeaseKeeper {
     }
     let alive = try await self.alive(among: all)
     if alive != Set(self.known) { self.report(alive) }
-    return try await self.carryOut(self.machine.observed(members: alive, holders: holders))
+    return await self.carryOut(self.machine.observed(members: alive, holders: holders))
   }
 
   private func join() async throws(RedisError) {
     var batch = RedisBatch()
     MessagingMembers.join(
-      self.configuration.id, fields: self.started,
+      self.configuration.id, fields: self.fields,
       milliseconds: self.configuration.leaseMilliseconds, self.keys, to: &batch)
     LeaseEvents.tell("joined \(self.configuration.id)", self.keys, to: &batch)
     let told = batch.count - 1
@@ -174,50 +192,44 @@ actor LeaseKeeper {
 
   private func carryOut(
     _ actions: [LeaseStateMachine.Action]
-  ) async throws(RedisError) -> [(Partition, LeaseToken)] {
+  ) async -> Changes {
+    var changes = Changes()
     var wanted: [(Partition, LeaseToken)] = []
-    var surplus: [(Partition, LeaseToken)] = []
     for action in actions {
       switch action {
       case .acquire(let partition, let token): wanted.append((partition, token))
-      case .release(let partition, let token): surplus.append((partition, token))
+      case .release(let partition, let token): changes.surplus.append((partition, token))
       case .stop(let partition):
         self.logger.notice("leases.lost", metadata: ["partition": "\(partition.number)"])
-        await self.workers.removeValue(forKey: partition)?.stop()
+        if let worker = self.workers.removeValue(forKey: partition) { changes.lost.append(worker) }
       }
     }
-    await self.giveUp(surplus)
-    return try await self.acquire(wanted)
+    await self.acquire(wanted, &changes)
+    return changes
   }
 
-  private func acquire(
-    _ wanted: [(Partition, LeaseToken)]
-  ) async throws(RedisError) -> [(Partition, LeaseToken)] {
-    guard !wanted.isEmpty else { return [] }
+  private func acquire(_ wanted: [(Partition, LeaseToken)], _ changes: inout Changes) async {
+    guard !wanted.isEmpty else { return }
     var batch = RedisBatch()
     for (partition, token) in wanted {
-      Leases.acquire(
+      Leases.hold(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)
     }
     let replies = await self.client.execute(batch)
-    var taken: [(Partition, LeaseToken)] = []
-    var failure: RedisError?
-    for (index, (partition, _)) in wanted.enumerated() {
+    for (index, (partition, token)) in wanted.enumerated() {
       var isOurs = false
       do throws(RedisError) {
-        isOurs = !(try replies.cursor(index).isNil)
+        isOurs = try Leases.holder(replies, at: index) == token
       } catch {
         // It may be ours all the same; then it lapses, and is taken again.
-        failure = error
+        changes.failure = error
       }
       if let token = self.machine.answered(partition, isOurs: isOurs) {
-        taken.append((partition, token))
+        changes.taken.append((partition, token))
       }
     }
-    if taken.isEmpty, let failure { throw failure }
-    if !taken.isEmpty { self.log("leases.taken", taken) }
-    return taken
+    if !changes.taken.isEmpty { self.log("leases.taken", changes.taken) }
   }
 
   private func giveUp(_ leases: [(Partition, LeaseToken)]) async {

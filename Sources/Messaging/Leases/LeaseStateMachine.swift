@@ -40,13 +40,10 @@ struct LeaseStateMachine {
     self.states = Array(repeating: .notOurs, count: partitions.count)
   }
 
-  /// What is ours, and must be extended.
+  /// What is ours, and must be extended. Not what we are giving up: extending that might take it back.
   var held: [(Partition, LeaseToken)] {
     self.partitions.compactMap { partition in
-      switch self.states[partition.number] {
-      case .owned(let token), .releasing(let token): (partition, token)
-      case .notOurs, .acquiring: nil
-      }
+      if case .owned(let token) = self.states[partition.number] { (partition, token) } else { nil }
     }
   }
 

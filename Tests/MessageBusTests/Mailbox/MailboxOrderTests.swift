@@ -136,11 +136,46 @@ struct MailboxOrderTests {
       #expect(try await bus.trim(self.bob, .ageless(history: 1)).removed == 3)
       for _ in 0..<2 {
         let paused = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
-        let stored = try await paused.store(MailboxWriter.Item.messages(1...6))
+        let stored = try await paused.store(
+          MailboxWriter.Item.messages(1...6), seenBefore: offset(5))
         #expect(stored[0].pushes.map(\.offset) == (4...6).map { offset($0) })
         #expect(stored[0].refused.isEmpty)
         #expect(try await self.origins(bus) == (4...6).map { offset($0) })
       }
+    }
+  }
+
+  @Test("gets what is below the cut but new, when ids went back: that was never removed")
+  func idsWentBack() async throws {
+    try await Bus.run { bus in
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+      _ = try await writer.store(MailboxWriter.Item.messages(1_001...1_005))
+      try await bus.setCursor(offset(1_005), of: self.bob)
+      #expect(try await bus.trim(self.bob, .ageless(history: 0)).removed == 5)
+      let stored = try await writer.store(MailboxWriter.Item.messages(1...3))
+      #expect(stored[0].pushes.count == 3)
+      #expect(try await self.origins(bus) == (1...3).map { offset($0) })
+    }
+  }
+
+  @Test("is not touched where it would have to be guessed, by an owner that is none any more")
+  func fenced() async throws {
+    try await Bus.run { bus in
+      let lease = bus.keys.lease(bus.keys.partitions.all[0])
+      let writer = MailboxWriter(
+        keys: bus.keys, client: bus.client, limits: .ageless,
+        fence: GroupConsumer.Fence(key: lease, value: "me"))
+      _ = try await bus.command("SET", "\(lease)", "me")
+      _ = try await writer.store(MailboxWriter.Item.messages(1_001...1_001))
+      _ = try await writer.store(MailboxWriter.Item.messages(1...1))
+      _ = try await bus.command("SET", "\(lease)", "heir")
+      do throws(RedisError) {
+        _ = try await writer.store(MailboxWriter.Item.messages(2...2))
+        Issue.record("it was stored")
+      } catch {
+        #expect(!error.mayHaveBeenExecuted)
+      }
+      #expect(try await self.origins(bus) == [offset(1_001), offset(1)])
     }
   }
 

@@ -47,7 +47,8 @@ struct MailboxRoomTests {
       #expect(stored[0].overflowed.map(\.offset) == [offset(14), offset(15)])
       #expect(try await bus.mailbox(self.bob).map(\.offset) == (4...13).map { offset($0) })
       // What was acked and removed is a repeat, too, and takes no room.
-      let repeated = try await writer.store(MailboxWriter.Item.messages(1...13))
+      let repeated = try await writer.store(
+        MailboxWriter.Item.messages(1...13), seenBefore: offset(13))
       #expect(repeated[0].pushes.map(\.offset) == (4...13).map { offset($0) })
       #expect(repeated[0].overflowed.isEmpty)
       // The chain of previous offsets goes on from what was stored last.

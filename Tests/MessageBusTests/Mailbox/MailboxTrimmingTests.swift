@@ -69,7 +69,27 @@ struct MailboxTrimmingTests {
       _ = try await writer.store(MailboxWriter.Item.messages(6...9))
       #expect(writer.trimTimer == nil)
       #expect(writer.trimQueue.isEmpty)
-      #expect(try await bus.timeToLive(bus.keys.mailbox(self.bob)) == -1)
+    }
+  }
+
+  @Test(
+    "puts off a mailbox's expiry with the first write, not only with the look that may never come")
+  func expiry() async throws {
+    try await Bus.run { bus in
+      let limits = MailboxLimits(retentionSeconds: 1_000)
+      let seconds = 1_000 + BusLimits.mailboxExpirySlackSeconds
+      for number in 1...2 {
+        // Another owner each time, which stops before it looks after anything.
+        let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: limits)
+        try await bus.setCursor(.zero, of: self.bob)
+        _ = try await writer.store(MailboxWriter.Item.messages(number...number))
+        writer.stop()
+        for key in [bus.keys.mailbox(self.bob), bus.keys.cursor(self.bob)] {
+          let left = try await bus.timeToLive(key)
+          #expect((seconds - 60...seconds).contains(left))
+          _ = try await bus.command("EXPIRE", "\(key)", "5000")
+        }
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import LocalRedis
 import Logging
 import NIOCore
 import Redis
@@ -128,6 +129,74 @@ struct GroupConsumerTests {
       #expect(try await other.begin() != nil)
       #expect(try await self.groups(bus).map(\.name) == [other.group])
     }
+  }
+
+  @Test("begins one after the other, however many begin at once, and one group stays")
+  func beginAtOnce() async throws {
+    try await Bus.run { bus in
+      try await self.fill(bus, 0..<10)
+      let first = try await self.consumer(bus, "first")
+      _ = try await first.begin()
+      let read = try await first.read()
+      first.finish(Array(read.prefix(4)))
+      try await first.acknowledgeFinished()
+      var heirs: [GroupConsumer] = []
+      for number in 0..<5 { heirs.append(try await self.consumer(bus, "heir\(number)")) }
+      let beginning = heirs.map { heir in
+        Task {
+          _ = bus
+          _ = try? await heir.begin()
+        }
+      }
+      for task in beginning { await task.value }
+      let groups = try await self.groups(bus).map(\.name)
+      #expect(groups.count == 1)
+      let last = try #require(heirs.first { groups.contains($0.group) })
+      #expect(try await last.read().map(\.text) == self.texts(4..<10))
+    }
+  }
+
+  @Test("tells what another reader left unfinished, under whatever name, and not its own")
+  func unfinished() async throws {
+    try await Bus.run { bus in
+      try await self.fill(bus, 0..<10)
+      let before = try await self.consumer(bus, "same")
+      #expect(try await before.begin()?.seenBefore == .zero)
+      let read = try await before.read()
+      let own = try await before.begin()
+      #expect(own?.unfinished == nil)
+      #expect(own?.seenBefore == read.last?.offset)
+      _ = try await before.read()
+      // Started again under the same name.
+      let after = try await self.consumer(bus, "same")
+      let session = try await after.begin()
+      #expect(session?.unfinished == read[0].offset...read[9].offset)
+      #expect(session?.seenBefore == read[9].offset)
+    }
+  }
+
+  @Test("begins, reads and acknowledges while memory is full")
+  func outOfMemory() async throws {
+    let server = try await LocalRedisServer.start()
+    try await Bus.run(url: server.url) { bus in
+      try await self.fill(bus, 0..<5)
+      let dead = try await self.consumer(bus, "dead")
+      _ = try await dead.begin()
+      _ = try await dead.read()
+      _ = try await bus.command("CONFIG", "SET", "maxmemory", "1")
+      let heir = try await self.consumer(bus, "heir")
+      #expect(try await heir.begin() != nil)
+      heir.finish(try await heir.read())
+      try await heir.acknowledgeFinished()
+      #expect(try await bus.length(self.stream(bus)) == 0)
+      // A lease, too, can be taken.
+      let partition = bus.keys.partitions.all[0]
+      let token = LeaseToken(instance: InstanceID("heir")!)
+      var batch = RedisBatch()
+      Leases.hold(partition, as: token, milliseconds: 60_000, bus.keys, to: &batch)
+      #expect(try Leases.holder(await bus.client.execute(batch), at: 0) == token)
+    }
+    await server.stop()
   }
 
   // MARK: Finishing

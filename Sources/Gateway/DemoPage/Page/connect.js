@@ -10,6 +10,7 @@
  *       on: {
  *         message: ({ from, body }) => show(from, body),
  *         accepted: ({ id }) => tick(id),
+ *         failed: ({ id, message }) => mark(id, message),
  *         state: (state) => console.log(state.phase),
  *       },
  *     });
@@ -18,7 +19,9 @@
  *
  * - Sending: a message is sent, always under one id, until the server has answered for it; across
  *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
- *   because the page may have been reloaded in between.
+ *   because the page may have been reloaded in between. What the server puts off (`rejected` with
+ *   `retryable`) goes again in its old order, before anything newer. What it took and could not
+ *   store comes back as `failed`: then it is for the user to say `sendAgain`.
  * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
  *   acknowledged when the handler has returned (a promise is not waited for). A handler that
  *   throws makes the client reconnect, so that the server replays what was not handled.
@@ -33,12 +36,14 @@ const LIMITS = Object.freeze({
   stableMs: 10_000, // A connection that lived this long ends a series of failures.
   welcomeMs: 10_000, // From the opening of the socket to its `welcome`.
   pongMs: 10_000,
-  pauseMs: 30_000, // After close code 1008.
+  pauseMs: 30_000, // After close code 1008, and the back-off on top.
+  askedMs: 600_000, // The longest wait that a server can ask for.
   paceMs: 1_100, // For `sendsPerSecond` messages; the network may bunch up what we send evenly.
   ackEveryMs: 200,
   ackEveryFrames: 32,
-  outboxMessages: 500,
+  outboxMessages: 256, // As many as a server keeps in order when it puts them off.
   outboxBytes: 1_000_000,
+  rememberedMessages: 4_096,
 });
 
 /** The close codes after which the client does not reconnect by itself, and why. */
@@ -48,6 +53,8 @@ const STOPS = new Map([
 ]);
 /** What a browser reports for a connection that ended without a close frame. */
 const LOST = 1006;
+/** The codes of `rejected` that say that nothing was tried. Any other may leave it open. */
+const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
 
 /**
  * @typedef {{ user: string, device: string, connection: string, gateway: string, offset: string,
@@ -63,6 +70,7 @@ const LOST = 1006;
  *   | { phase: 'stopped', reason: string, code: number, message: string }} State
  *
  * `rejected` with `retryable` is only news: the client keeps the message and sends it again.
+ * `failed` is about a message that was `accepted`, and can come more than once for one message.
  * @typedef {{
  *   state?: (state: State) => void,
  *   message?: (frame: { from: string, id: string, at: number, body: any }) => void,
@@ -79,7 +87,10 @@ const LOST = 1006;
  *   storage?: Pick<Storage, 'getItem' | 'setItem'>, storageKey?: string }} Options
  *
  * @typedef {{ id: string, to: string, body: any, receipt: boolean }} Send
- * @typedef {{ send: Send, bytes: number, sent: boolean, tried: boolean, rejections: number }} Entry
+ * `sent` and `rejected` are about the present connection: the answer is awaited, or was “later”.
+ * `mayBeTaken`: an earlier attempt may have been taken, so the next one must say `retry`.
+ * @typedef {{ send: Send, bytes: number, sent: boolean, rejected: boolean,
+ *   mayBeTaken: boolean }} Entry
  */
 
 /** Negative, zero or positive, as offset `a` is before, at or after `b` ("9-10" is after "9-9").
@@ -97,16 +108,38 @@ function backoffMs(failures) {
   return Math.random() * Math.min(LIMITS.backoffCapMs, LIMITS.backoffBaseMs * 2 ** failures);
 }
 
+/** A wait that the server asked for, within reason; absent if it asked for none.
+ * @param {number | null | undefined} ms */
+const asked = (ms) => (ms == null ? undefined : Math.min(Math.max(ms, 0), LIMITS.askedMs));
+
 /** `crypto.randomUUID` would do, but is missing from pages that are served without TLS. */
 function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** @param {Send} send @param {boolean} retry whether the id may have been sent before */
+/** @param {Send} send @param {boolean} retry whether the id may have been taken before */
 const encode = (send, retry) => JSON.stringify({ type: 'send', ...send, ...(retry && { retry }) });
 /** @param {Send} send */
 const bytesOf = (send) => new TextEncoder().encode(encode(send, true)).length;
+
+/** The latest messages by sender and id: rarely, one that was sent again stands in the mailbox
+ * under two offsets. Two generations; the older is forgotten when the younger is full. */
+class RecentMessages {
+  /** @type {Set<string>} */ #young = new Set();
+  /** @type {Set<string>} */ #old = new Set();
+
+  /** @param {string} key */
+  has(key) { return this.#young.has(key) || this.#old.has(key); }
+
+  /** @param {string} key */
+  add(key) {
+    this.#young.add(key);
+    if (this.#young.size < LIMITS.rememberedMessages / 2) return;
+    this.#old = this.#young;
+    this.#young = new Set();
+  }
+}
 
 export class ConnectClient {
   /** @type {Options} */ #options;
@@ -121,9 +154,15 @@ export class ConnectClient {
   #probing = false;
   /** @type {AbortController | null} */ #pageEvents = null;
   /** @type {Entry[]} what the server has not answered for, oldest first */ #outbox;
+  /** What goes after a `rejected` that says “later”: nothing until all on the way is answered; then
+   * the first of the rejected alone, to see whether it is taken now; then the others; and what is
+   * newer only once these are answered.
+   * @type {'free' | 'draining' | 'probing' | 'resending'} */ #flow = 'free';
+  #rejections = 0; // In a row.
   #holdUntil = 0; // No send before this time: the server asked for patience.
   /** @type {number[]} the times of the latest sends, at most `sendsPerSecond` */ #sentAt = [];
   /** @type {string | null} the last offset whose handler has returned */ #handled;
+  #recent = new RecentMessages();
   /** @type {string | null} the last offset that came on this connection */ #received = null;
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
   #unacked = 0;
@@ -134,9 +173,9 @@ export class ConnectClient {
   constructor(options) {
     this.#options = options;
     this.#handled = this.#load('handled');
-    // Whether these got out before the reload is unknown, so each counts as tried.
+    // Whether the server took these before the reload is unknown.
     this.#outbox = (this.#load('outbox') ?? []).map((/** @type {Send} */ send) => (
-      { send, bytes: bytesOf(send), sent: false, tried: true, rejections: 0 }));
+      { send, bytes: bytesOf(send), sent: false, rejected: false, mayBeTaken: true }));
   }
 
   get state() { return this.#state; }
@@ -167,17 +206,32 @@ export class ConnectClient {
    * @throws {RangeError} when too much is unanswered already
    */
   send(to, body, receipt = false) {
-    const send = { id: newId(), to, body, receipt };
+    const id = newId();
+    this.#enqueue({ id, to, body, receipt }, false);
+    return id;
+  }
+
+  /**
+   * Sends once more, as the newest, what `failed` or was rejected for good. It keeps its id, so
+   * that it is stored once even if the server's operator delivers the first one after all.
+   * @param {string} id @param {string} to @param {any} body @param {boolean} receipt
+   * @throws {RangeError} when too much is unanswered already
+   */
+  sendAgain(id, to, body, receipt = false) {
+    if (!this.unanswered.includes(id)) this.#enqueue({ id, to, body, receipt }, true);
+  }
+
+  /** @param {Send} send @param {boolean} mayBeTaken */
+  #enqueue(send, mayBeTaken) {
     const bytes = bytesOf(send);
     const total = this.#outbox.reduce((sum, entry) => sum + entry.bytes, bytes);
     if (this.#outbox.length >= LIMITS.outboxMessages || total > LIMITS.outboxBytes) {
       throw new RangeError('Too many messages are waiting to be sent.');
     }
-    this.#outbox.push({ send, bytes, sent: false, tried: false, rejections: 0 });
+    this.#outbox.push({ send, bytes, sent: false, rejected: false, mayBeTaken });
     this.#saveOutbox();
     // Not before the caller has the id, or a handler could hear of one that it doesn't know yet.
     queueMicrotask(() => this.#pump());
-    return send.id;
   }
 
   /** What a message would take of `limits.frameBytes`.
@@ -221,23 +275,30 @@ export class ConnectClient {
     this.#welcome = null;
     this.#goodbye = null;
     this.#probing = false;
+    this.#flow = 'free';
+    this.#rejections = 0;
     this.#holdUntil = 0;
-    for (const entry of this.#outbox) entry.sent = false;
+    for (const entry of this.#outbox) {
+      entry.mayBeTaken ||= entry.sent;
+      entry.sent = entry.rejected = false;
+    }
     return ++this.#epoch;
   }
 
   /** @param {number} code @param {string} message @param {boolean} opened */
   #lost(code, message, opened = true) {
-    const askedMs = this.#goodbye?.reconnectAfterMs ?? (code === 1008 ? LIMITS.pauseMs : undefined);
+    const goodbye = this.#goodbye;
     const stable = this.#welcome && performance.now() - this.#welcomedAt >= LIMITS.stableMs;
     const failures = this.#failures = stable ? 0 : this.#failures + 1;
     this.#reset();
     const reason = STOPS.get(code);
     if (reason) return this.#enter({ phase: 'stopped', reason, code, message });
+    const pauseMs = code === 1008 ? LIMITS.pauseMs + backoffMs(failures) : undefined;
+    const askedMs = asked(goodbye?.reconnectAfterMs) ?? pauseMs;
     const delayMs = askedMs ?? backoffMs(failures);
     this.#timers.reconnect = setTimeout(() => this.#open(), delayMs);
-    const [until, asked] = [performance.now() + delayMs, askedMs !== undefined];
-    this.#enter({ phase: 'waiting', until, asked, failures, opened, code });
+    const until = performance.now() + delayMs;
+    this.#enter({ phase: 'waiting', until, asked: askedMs !== undefined, failures, opened, code });
   }
 
   /** @param {State} state */
@@ -292,6 +353,7 @@ export class ConnectClient {
         if (this.#welcome) this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
         return;
       case 'accepted':
+        this.#rejections = 0;
         this.#settle(frame.id);
         return this.#tell('accepted', frame);
       case 'rejected': return this.#rejected(frame);
@@ -316,17 +378,22 @@ export class ConnectClient {
     this.#pump();
   }
 
-  /** @param {{ type: string, offset: string, ids?: string[] }} frame one of the mailbox */
+  /** @param {{ type: string, offset: string, from?: string, id?: string, ids?: string[] }} frame
+   *    one of the mailbox */
   #handle(frame) {
     if (!this.#handled || compareOffsets(frame.offset, this.#handled) > 0) {
       // A receipt can overtake the answer to a message that was sent again. It is an answer too.
       if (frame.type === 'delivered') frame.ids?.forEach((id) => this.#settle(id));
+      const key = frame.type === 'message' ? `${frame.from} ${frame.id}` : '';
       try {
-        this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
+        if (!this.#recent.has(key)) {
+          this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
+        }
       } catch (error) {
         reportError(error);
         return this.#lost(LOST, 'a handler failed');
       }
+      if (key) this.#recent.add(key);
       this.#handled = frame.offset;
       this.#save('handled', frame.offset);
     }
@@ -368,7 +435,7 @@ export class ConnectClient {
     clearTimeout(this.#timers.send);
     if (!this.#welcome || this.#goodbye) return;
     const { frameBytes, sendsPerSecond } = this.#welcome.limits;
-    for (const entry of this.#outbox.filter(({ sent }) => !sent)) {
+    for (let entry = this.#next(); entry; entry = this.#next()) {
       const now = performance.now();
       // 0 means no limit.
       const earlier = sendsPerSecond > 0 ? this.#sentAt.at(-sendsPerSecond) : undefined;
@@ -381,13 +448,24 @@ export class ConnectClient {
       if (entry.bytes > frameBytes) {
         // Sending it would cost the connection (1009), and again after each reconnect.
         const message = `it takes ${entry.bytes} bytes of at most ${frameBytes}`;
-        this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
-        continue;
+        return this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
       }
-      this.#socket?.send(encode(entry.send, entry.tried));
-      entry.sent = entry.tried = true;
+      this.#socket?.send(encode(entry.send, entry.mayBeTaken));
+      entry.sent = true;
       this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
     }
+  }
+
+  /** @returns {Entry | undefined} the message whose turn it is; see `#flow` */
+  #next() {
+    const rejected = this.#outbox.filter((entry) => entry.rejected);
+    const isAnswered = !this.#outbox.some(({ sent }) => sent);
+    if (!rejected.length) this.#flow = 'free';
+    else if (this.#flow === 'draining' && isAnswered) this.#flow = 'probing';
+    const inTurn = {
+      free: this.#outbox, draining: [], probing: rejected.slice(0, 1), resending: rejected,
+    };
+    return inTurn[this.#flow].find(({ sent }) => !sent);
   }
 
   /** @param {Rejected} frame */
@@ -395,9 +473,10 @@ export class ConnectClient {
     const entry = this.#outbox.find(({ send }) => send.id === frame.id);
     if (entry && frame.retryable) {
       entry.sent = false;
-      entry.rejections += 1;
-      // All sends wait with it, or what has not been sent yet would overtake it.
-      const delayMs = frame.retryAfterMs ?? backoffMs(entry.rejections);
+      entry.rejected = true;
+      entry.mayBeTaken ||= !UNTRIED.has(frame.code);
+      this.#flow = 'draining';
+      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
       this.#holdUntil = Math.max(this.#holdUntil, performance.now() + delayMs);
       this.#pump();
     } else {
@@ -410,8 +489,10 @@ export class ConnectClient {
   #settle(id) {
     const index = this.#outbox.findIndex(({ send }) => send.id === id);
     if (index < 0) return;
-    this.#outbox.splice(index, 1);
+    const [{ sent }] = this.#outbox.splice(index, 1);
     this.#saveOutbox();
+    if (sent && this.#flow === 'probing') this.#flow = 'resending';
+    this.#pump();
   }
 
   /** @param {object} frame */

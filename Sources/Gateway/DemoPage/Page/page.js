@@ -163,12 +163,13 @@ function start(session) {
         add(conversation, { id, mine: false, at, body, status: 'received' });
       },
       accepted({ id, offset }) {
-        change(id, { status: 'accepted', note: '', at: Number(offset.split('-')[0]) });
+        // Only what still waits: `delivered` and `failed` can come first, and say more.
+        change(id, { status: 'accepted', note: '', at: Number(offset.split('-')[0]) }, 'waiting');
       },
       delivered: ({ ids }) => ids.forEach((id) => change(id, { status: 'delivered', note: '' })),
       rejected({ id, code, message, retryable }) {
-        change(id, retryable ? { note: 'The server is busy. Trying again…' }
-          : { status: 'failed', note: `Not sent: ${message || code}` });
+        if (retryable) change(id, { note: 'The server is busy. Trying again…' }, 'waiting');
+        else change(id, { status: 'failed', note: `Not sent: ${message || code}` }, 'waiting');
       },
       failed({ id, code, message }) {
         change(id, { status: 'failed', note: `Not delivered: ${message || code}` });
@@ -198,12 +199,13 @@ function start(session) {
     drawSoon();
   }
 
-  /** @param {string} id of one's own message @param {Partial<Item>} news */
-  function change(id, news) {
+  /** @param {string} id of one's own message @param {Partial<Item>} news
+   * @param {Item['status']} [from] the only status that it changes */
+  function change(id, news, from) {
     for (const conversation of conversations.all) {
       const item = conversation.items.findLast((item) => item.mine && item.id === id);
-      // A receipt can overtake the answer to a message that was sent again.
-      if (!item || item.status === 'delivered') continue;
+      // What one device of theirs has stays delivered, whatever becomes of a second try.
+      if (!item || item.status === 'delivered' || (from && item.status !== from)) continue;
       Object.assign(item, news);
       drawItem(item);
       conversations.save(conversation);
@@ -211,11 +213,12 @@ function start(session) {
     }
   }
 
-  /** @param {any} body @returns {boolean} */
-  function send(body) {
+  /** @param {any} body @param {string} [again] the id of one that failed @returns {boolean} */
+  function send(body, again) {
     if (!current) return false;
     try {
-      const id = client.send(current.peer, body, true);
+      if (again) client.sendAgain(again, current.peer, body, true);
+      const id = again ?? client.send(current.peer, body, true);
       add(current, { id, mine: true, at: Date.now(), body, status: 'waiting' });
       return true;
     } catch (error) {
@@ -224,9 +227,9 @@ function start(session) {
     }
   }
 
-  /** @param {Item} item a failed one; it goes out under a new id, because its own is used up */
+  /** @param {Item} item one that failed; it moves to the end, where its recipient will see it */
   function sendAgain(item) {
-    if (!current || !send(item.body)) return;
+    if (!current || !send(item.body, item.id)) return;
     current.items.splice(current.items.indexOf(item), 1);
     elements.get(item).remove();
     conversations.save(current);
@@ -422,6 +425,8 @@ function start(session) {
     }
     if (client.state.phase === 'online' || client.state.phase === 'stopped') return;
     const [line, button] = $('banner').children;
+    // A gateway that restarts spreads the return of its clients, so this one comes when told.
+    button.hidden = state.asked;
     text += ' What you write is kept and sent later.';
     // Unchanged it is left alone, or a screen reader would read it out at each attempt.
     if (line.textContent !== text) line.textContent = text;

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Extends a partition's lease, or takes it back if it has lapsed and nobody took it.
+-- Extends a partition's lease, or takes it if nobody holds it.
 --
--- Runs when memory is full, too: whoever owns a partition then must not lose it.
+-- Runs when memory is full, too: who owns a partition then must not lose it, and where an owner dies
+-- another must be able to take over.
 --
 -- KEYS[1]  lease:{pN}
--- ARGV[1]  the holder's token
+-- ARGV[1]  the token of whoever wants it
 -- ARGV[2]  milliseconds until the lease lapses
 --
 -- Answers the token of whoever holds the lease now.
