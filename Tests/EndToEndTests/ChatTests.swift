@@ -108,4 +108,25 @@ struct ChatTests {
       }
     }
   }
+
+  @Test("--count takes so many messages, and leaves the rest for another time")
+  func count() async throws {
+    try await Deployment.with(gateways: 1) { deployment in
+      let alice = try sender(deployment)
+      let lines = Array(Self.lines.prefix(100))
+      await write(lines, to: alice)
+      #expect(try await alice.exitCode() == 0, "\(alice.errors)")
+      var seen: [String] = []
+      for count in [30, 70] {
+        let bob = try Program([
+          "chat", "--as", "bob", "--to", "alice", "--url", deployment.gateways[0].url, "--lines",
+          "--listen", "--count", "\(count)",
+        ])
+        #expect(try await bob.exitCode() == 0, "\(bob.errors)")
+        #expect(bob.output.count == count)
+        seen += bob.output
+      }
+      #expect(seen == lines)
+    }
+  }
 }

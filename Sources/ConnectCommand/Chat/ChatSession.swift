@@ -129,6 +129,11 @@ final class ChatSession: Sendable {
         received += 1
         if received == self.options.count {
           self.client.acknowledge(message.offset)
+          if !self.options.readsInput {
+            // What came with it is neither shown nor acked, and comes again another time.
+            self.client.close()
+            return received
+          }
           group.addTask { await self.finish() }
         }
       }

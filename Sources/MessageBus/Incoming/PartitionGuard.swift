@@ -21,6 +21,12 @@ public enum PartitionGuard {
     }
   }
 
+  /// Appends the number, if there is none: for who is running when the keyspace is lost.
+  public static func restore(_ keys: Keys, to batch: inout RedisBatch) {
+    let key = keys.partitionCount
+    batch.append(key: key, "SET", "\(key)", "\(keys.partitions.all.count)", "NX")
+  }
+
   /// Writes the number if there is none.
   ///
   /// - Throws: ``Mismatch``, or a `RedisError`.
@@ -28,7 +34,7 @@ public enum PartitionGuard {
     let count = keys.partitions.all.count
     let key = keys.partitionCount
     var batch = RedisBatch()
-    batch.append(key: key, "SET", "\(key)", "\(count)", "NX")
+    Self.restore(keys, to: &batch)
     batch.append(key: key, "GET", "\(key)")
     let replies = await client.execute(batch)
     var cursor = try replies.cursor(1)

@@ -153,6 +153,7 @@ actor LeaseKeeper {
     MessagingMembers.join(
       self.configuration.id, fields: self.fields,
       milliseconds: self.configuration.leaseMilliseconds, self.keys, to: &batch)
+    PartitionGuard.restore(self.keys, to: &batch)
     LeaseEvents.tell("joined \(self.configuration.id)", self.keys, to: &batch)
     let told = batch.count - 1
     let replies = await self.client.execute(batch)

@@ -80,6 +80,7 @@ struct SharingTests {
       for number in 0..<20 { try await stand.publish("m\(number)") }
       try await eventually("all is stored") { try await stand.messages().count == 20 }
       #expect(try await stand.messages().map(\.id) == (0..<20).map { "m\($0)" })
+      #expect(try await stand.redis("GET", "connect:partitions") == .string("4"))
       try await stand.messaging[1].stop()
     }
   }
