@@ -85,6 +85,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
+    .target(name: "SeededRandom", swiftSettings: settings),
     .target(name: "RedisFixture", dependencies: ["LocalRedis"], swiftSettings: settings),
     .target(
       name: "ConnectTestStand",
@@ -97,7 +98,7 @@ let package = Package(
       name: "ConnectFaults",
       dependencies: [
         "LocalRedis", "ConnectClient", "ConnectProtocol", "Gateway", "MessageBus", "Redis",
-        nioCore, nioPosix, logging, deque,
+        "SeededRandom", nioCore, nioPosix, logging, deque,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -105,26 +106,27 @@ let package = Package(
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
         "ConnectFaults", "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle,
-        unixSignals,
-        logging, histogram, nioCore, nioPosix,
+        unixSignals, logging, histogram, nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", nioCore],
+      name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", "SeededRandom", nioCore],
       swiftSettings: settings),
     .testTarget(
-      name: "WebSocketTests", dependencies: ["WebSocket", nioCore], swiftSettings: settings),
+      name: "WebSocketTests", dependencies: ["WebSocket", "SeededRandom", nioCore],
+      swiftSettings: settings),
     .testTarget(
       name: "RedisTests",
       dependencies: [
-        "Redis", "RedisFixture", "LocalRedis", nioCore, nioPosix, nioEmbedded, logging,
+        "Redis", "RedisFixture", "LocalRedis", "SeededRandom", nioCore, nioPosix, nioEmbedded,
+        logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "MessageBusTests",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "RedisFixture", "LocalRedis", nioCore, nioPosix,
-        logging,
+        "MessageBus", "Redis", "ConnectProtocol", "RedisFixture", "LocalRedis", "SeededRandom",
+        nioCore, nioPosix, logging,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -136,21 +138,22 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP", nioCore,
-        nioHTTP1,
+        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP",
+        "SeededRandom", nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "MessagingTests",
       dependencies: [
-        "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis", nioCore,
+        "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis",
+        "SeededRandom", nioCore,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectClientTests",
       dependencies: [
         "ConnectClient", "ConnectCommand", "ConnectTestStand", "ConnectProtocol", "WebSocket",
-        nioCore, nioPosix, nioHTTP1, deque,
+        "SeededRandom", nioCore, nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -53,8 +53,8 @@ public enum ConnectClientLimits {
   public static let ackWindowParts = 4
 
   /// Messages of which sender and id are remembered, to recognise one that comes under a second
-  /// offset; at least half as many, and 16 bytes each. It is as far back as a server looks for what was
-  /// sent again.
+  /// offset; 16 bytes each. At least half as many are, which is as far back as a server looks for what
+  /// was sent again.
   public static let rememberedMessages = 4_096
 
   /// Events that wait for a slow consumer before the socket is no longer read …

@@ -92,8 +92,9 @@ public enum GatewayLimits {
   /// A device's cursor says when the device was last seen, as exactly as this, in seconds.
   public static let seenSeconds: Double = 86_400
 
-  /// A send that is read from a socket while the loop's clock is later than this, in milliseconds,
-  /// is not published: the process was stopped meanwhile, and the client may have sent it elsewhere.
+  /// A send that is read from a socket while the loop's last tick is longer ago than this, in
+  /// milliseconds, is not published: the process was stopped meanwhile, and the client may have sent
+  /// it elsewhere.
   public static let pauseMilliseconds: Int64 = 5_000
 
   /// For so long after a pause what is read may still be from before it, in milliseconds.
@@ -117,8 +118,8 @@ public enum GatewayLimits {
   /// Pending TCP connections in the listener's queue.
   public static let listenBacklog: Int32 = 1_024
 
-  /// How long a planned stop may take, in seconds: below the 110 s after which most orchestrators
-  /// that were given two minutes lose patience.
+  /// How long a planned stop may take, in seconds. With the 10 s that stopping itself may take, it is
+  /// within the two minutes that load balancers and orchestrators commonly allow.
   public static let drainSeconds = 100
 
   /// Upon a planned stop, so many connections are told to go in a second, over all event loops;

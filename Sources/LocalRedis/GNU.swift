@@ -22,10 +22,6 @@
         UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32
       ) -> Int32).self)
 
-    /// Since glibc 2.36: a descriptor that becomes readable when the process ends.
-    static let openProcess = find(
-      "pidfd_open", as: (@convention(c) (pid_t, UInt32) -> Int32).self)
-
     private static func find<Function>(_ name: String, as type: Function.Type) -> Function? {
       dlsym(nil, name).map { unsafeBitCast($0, to: type) }
     }

@@ -12,7 +12,9 @@ final class LineReader: Sendable {
     /// Nil at the end of the file.
     var descriptor: FileDescriptor?
     var lines = LineAssembler()
-    var source: (any DispatchSourceRead)?
+    /// The end was read. The thread that waits closes the descriptor then, and nobody else: its number
+    /// may be used for something else afterwards.
+    var isEnded = false
   }
 
   init(
@@ -27,14 +29,14 @@ final class LineReader: Sendable {
 
   /// Reads from now on, and keeps this object until the end of the file.
   func resume() {
-    state.withLock { state in
-      guard let descriptor = state.descriptor?.rawValue else { return }
-      let source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: queue)
-      source.setEventHandler { self.drain() }
-      // Only now may the descriptor's number be used for something else.
-      source.setCancelHandler { self.state.withLock { $0.descriptor = nil } }
-      source.resume()
-      state.source = source
+    guard let descriptor = state.withLock({ $0.descriptor?.rawValue }) else { return }
+    Thread.detachNewThread {
+      while !self.state.withLock({ $0.isEnded }) {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        _ = poll(&waiting, 1, -1)
+        self.queue.sync { self.drain() }
+      }
+      self.state.withLock { $0.descriptor = nil }
     }
   }
 
@@ -42,15 +44,12 @@ final class LineReader: Sendable {
   func drain() {
     while true {
       let lines: [String]? = state.withLock { state in
-        guard let descriptor = state.descriptor?.rawValue, let source = state.source else {
-          return nil
-        }
+        guard let descriptor = state.descriptor?.rawValue, !state.isEnded else { return nil }
         switch read(from: descriptor, into: &state.lines) {
         case .read(let lines): return lines
         case .wouldBlock: return nil
         case .ended:
-          source.cancel()
-          state.source = nil
+          state.isEnded = true
           return state.lines.finish()
         }
       }

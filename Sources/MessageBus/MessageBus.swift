@@ -7,7 +7,9 @@
 /// - `Incoming/` is the way from a gateway to messaging, `Outgoing/` the way back.
 /// - `Mailbox/` is what a user must see, and how far each device has got.
 /// - `Sessions/` is which gateway holds which device.
-/// - `Streams/` is Redis Streams as values.
+/// - `Leases/` is which messaging instance owns which partition.
+/// - `Streams/` is Redis Streams as values, and the consumer that reads them.
+/// - `Scripts/` is Lua, where a comparison must precede a write.
 /// - `Inspection/` is what of all that an operator looks at, and dead letters sent once more.
 
 /// Every limit and default of the bus, each with its unit.
@@ -89,8 +91,8 @@ public enum BusLimits {
   public static let rememberedMailboxes = 100_000
 
   /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
-  /// comes late is recognised; about 20 bytes each. More than all clients of one gateway leave
-  /// unanswered at a time.
+  /// comes late is recognised; about 20 bytes each. As many as one event loop of a gateway has
+  /// unanswered.
   public static let rememberedRetries = 16_384
 
   /// Looks for a place above a mailbox's top before the batch is given back: another owner of the

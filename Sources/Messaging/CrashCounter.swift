@@ -15,10 +15,9 @@ final class CrashCounter {
   private let key: RedisKey
   private let client: any RedisClient
   private let attempts: Int
-  private let timeToLiveSeconds = BusLimits.crashCountSeconds
   /// What another owner had begun, as far as it is not finished yet.
   private var suspects: ClosedRange<Offset>?
-  /// How often handling began with `counted`.
+  /// How many owners have ended with `counted` unfinished: each is counted by the next.
   private var begun = 0
   private var counted: Offset?
 
@@ -47,7 +46,7 @@ final class CrashCounter {
   func isGuilty(_ entries: [StreamEntry]) async throws(RedisError) -> Bool {
     guard self.isSuspicious, let first = entries.first else { return false }
     if first.offset != self.counted { try await self.count(first.offset) }
-    return self.begun > self.attempts
+    return self.begun >= self.attempts
   }
 
   /// Entries are finished.
@@ -73,7 +72,7 @@ final class CrashCounter {
     var write = RedisBatch()
     if !isSame { write.append(key: self.key, "DEL", "\(self.key)") }
     write.append(key: self.key, "HINCRBY", "\(self.key)", "\(offset)", "1")
-    write.append(key: self.key, "EXPIRE", "\(self.key)", "\(self.timeToLiveSeconds)")
+    write.append(key: self.key, "EXPIRE", "\(self.key)", "\(BusLimits.crashCountSeconds)")
     let replies = await self.client.execute(write)
     try replies.check()
     var count = try replies.cursor(isSame ? 0 : 1)

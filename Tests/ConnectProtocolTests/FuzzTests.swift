@@ -1,5 +1,6 @@
 import ConnectProtocol
 import Foundation
+import SeededRandom
 import Testing
 
 /// Mutated frames, read by the scanner and by Foundation's `JSONSerialization`.
@@ -31,7 +32,7 @@ struct FuzzTests {
     ].map { Array($0.utf8) } + [[0x80], [0xC3], [0xE2, 0x82], [0xED, 0xA0, 0x80], [0xFF]]
 
   static func mutant(
-    of seeds: [[UInt8]] = seeds, using generator: inout SeededGenerator
+    of seeds: [[UInt8]] = seeds, using generator: inout SplitMix64
   ) -> [UInt8] {
     var bytes = seeds.randomElement(using: &generator)!
     for _ in 0..<[1, 1, 1, 2, 3].randomElement(using: &generator)! {
@@ -66,7 +67,7 @@ struct FuzzTests {
 
   @Test("are JSON to the scanner exactly when they are to Foundation")
   func agreementOnJSON() {
-    var generator = SeededGenerator(state: 2026)
+    var generator = SplitMix64(seed: 2026)
     var accepted = 0
     for _ in 0..<Self.mutants {
       let bytes = Self.mutant(using: &generator)
@@ -81,7 +82,7 @@ struct FuzzTests {
 
   @Test("are the frame or the error that a plain reading of Foundation's values makes them")
   func agreementOnFrames() {
-    var generator = SeededGenerator(state: 4711)
+    var generator = SplitMix64(seed: 4711)
     var frames = 0
     for _ in 0..<Self.mutants {
       let bytes = Self.mutant(using: &generator)
@@ -104,7 +105,7 @@ struct FuzzTests {
       #"{"type":"welcome","user":"u","device":"d","connection":"c","gateway":"g","offset":"1-2","#
         + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3},"pingSeconds":4}"#,
     ].map { Array($0.utf8) }
-    var generator = SeededGenerator(state: 99)
+    var generator = SplitMix64(seed: 99)
     var frames = 0
     for _ in 0..<Self.mutants {
       let bytes = Self.mutant(of: seeds, using: &generator)

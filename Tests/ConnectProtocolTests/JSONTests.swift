@@ -1,4 +1,5 @@
 import ConnectProtocol
+import SeededRandom
 import Testing
 
 @Suite("JSON text")
@@ -92,7 +93,7 @@ struct JSONTests {
 
   @Test("closes every container with its own bracket, however deep")
   func brackets() {
-    var generator = SeededGenerator(state: 7)
+    var generator = SplitMix64(seed: 7)
     for _ in 0..<200 {
       let open = (0..<Int.random(in: 1...511, using: &generator)).map { _ in
         Bool.random(using: &generator)

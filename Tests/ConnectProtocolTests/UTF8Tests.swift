@@ -1,4 +1,5 @@
 import ConnectProtocol
+import SeededRandom
 import Testing
 
 @Suite("UTF-8")
@@ -60,7 +61,7 @@ struct UTF8Tests {
     for first in UInt8(0x80)...0xFF {
       for second in stride(from: UInt8.min, through: 0xFF, by: 1) { check([first, second]) }
     }
-    var generator = SeededGenerator(state: 11)
+    var generator = SplitMix64(seed: 11)
     for _ in 0..<20_000 {
       check([
         UInt8.random(in: 0xC0...0xFF, using: &generator),

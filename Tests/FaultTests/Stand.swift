@@ -21,6 +21,7 @@ enum Stand {
     var run = FaultRun(self.options, faults: faults)
     run.chatters = Chatters.Options(users: 20, rate: 200)
     run.rounds = rounds
+    run.pauseSeconds = 6
     return run
   }
 

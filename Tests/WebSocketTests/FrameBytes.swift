@@ -87,16 +87,3 @@ func decode(
   var decoder = WebSocketDecoder(role: role, maximumMessageBytes: maximumMessageBytes)
   return decoder.decode([bytes])
 }
-
-/// SplitMix64 (Steele, Lea, Flood 2014): every run of a test draws the same numbers.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}

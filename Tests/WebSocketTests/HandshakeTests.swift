@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import WebSocket
@@ -13,8 +14,8 @@ struct HandshakeTests {
 
   @Test("makes keys of 16 bytes from the given randomness, and a new one each time")
   func keys() {
-    var generator = SeededGenerator(state: 1)
-    var same = SeededGenerator(state: 1)
+    var generator = SplitMix64(seed: 1)
+    var same = SplitMix64(seed: 1)
     let key = WebSocketHandshake.makeKey(using: &generator)
     #expect(key.utf8.count == 24 && key.hasSuffix("=="))
     #expect(key == WebSocketHandshake.makeKey(using: &same))

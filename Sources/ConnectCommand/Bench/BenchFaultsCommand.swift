@@ -55,7 +55,6 @@ struct BenchFaultsCommand: AsyncParsableCommand {
       run.seed = self.seed
       run.time = .seconds(self.minutes * 60)
       // Twice as long as a lease lives by default.
-      run.pauseSeconds = 20
       let screen = FaultScreen()
       let report = try await BenchStand.starting { try await run.run { screen.show($0) } }
       screen.end()

@@ -113,7 +113,7 @@ extension Failure {
   /// What to say of a command that failed.
   fileprivate init(_ error: RedisError, from url: RedisURL) {
     switch error {
-    case .unavailable, .unanswered:
+    case .unavailable, .withheld, .unanswered:
       self.init(.unavailable, "\(url): \(error)")
     case .server(let reply) where ["NOPERM", "NOAUTH", "WRONGPASS"].contains(reply.code):
       self.init(

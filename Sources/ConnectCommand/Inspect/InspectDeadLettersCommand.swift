@@ -119,6 +119,7 @@ struct RequeueDeadLettersCommand: AsyncParsableCommand {
         throw Failure(
           .running, isThere ? "it was not requeued" : "there is no dead letter \(offset)")
       }
+      if !report.kept.isEmpty { throw Failure(.running, "not all were requeued: see above") }
     }
   }
 

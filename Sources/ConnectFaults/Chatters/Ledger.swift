@@ -162,6 +162,7 @@ final class Ledger: Sendable {
       guard message.marks.insert(.failed).inserted else { return }
       state.totals.failed += 1
       state.underWay[key] = nil
+      self.note(&state, "failed with \(code): \(self.name(key, state))")
     }
   }
 

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import LocalRedis
 import MessageBus
+import SeededRandom
 
 /// Does to a deployment what a fault is, and undoes it. What died of it is started again.
 struct FaultInjector {

@@ -34,7 +34,4 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case deleteIncoming = "delete-incoming"
   /// FLUSHALL.
   case flush
-
-  /// Whether it throws away what was accepted: then only what is accepted after it must arrive.
-  var excusesLosses: Bool { self == .deleteIncoming || self == .flush }
 }

@@ -68,7 +68,7 @@ public struct FaultReport: Encodable, Sendable {
   public var isSound: Bool {
     self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
       && self.garbled == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
-      && self.rejected == 0 && self.faults.allSatisfy { $0.stuck == 0 }
+      && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
 
   /// One JSON object.

@@ -1,4 +1,6 @@
 import Foundation
+import MessageBus
+import SeededRandom
 
 /// People chat through a whole deployment while one fault after the other is done to it.
 public struct FaultRun: Sendable {
@@ -14,9 +16,9 @@ public struct FaultRun: Sendable {
   public var time: Duration?
   /// The seed of everything that is drawn by lot.
   public var seed: UInt64 = 1
-  /// How long a service is paused, in seconds: longer than leases live, and than clients wait for a
-  /// sign of life.
-  public var pauseSeconds = 6
+  /// How long a service is paused, in seconds: longer than leases live and than clients wait for a
+  /// sign of life, as both are configured.
+  public var pauseSeconds = 2 * BusLimits.leaseSeconds
 
   /// A round of some faults.
   public init(_ deployment: Deployment.Options, faults: [FaultKind]) {

@@ -5,7 +5,8 @@ import ConnectProtocol
 /// Pure: it holds no socket and no clock. What the client is sent is ``DeliveryStateMachine``'s.
 struct SessionStateMachine {
   enum State: Hashable {
-    /// The session is being registered; what the client says waits. May become any other.
+    /// The session is being registered; what the client says waits. May become `.open`,
+    /// `.closing` or `.closed`.
     case opening
     /// Frames are served. May become `.leaving`, `.closing` or `.closed`.
     case open

@@ -75,7 +75,7 @@ final class GatewayLoop: @unchecked Sendable {
       keys: configuration.keys, client: self.publisher, durability: configuration.durability,
       refusal: {
         pauseGuard.isLate(NIODeadline.now().uptimeNanoseconds)
-          ? .unavailable("the gateway was paused, and its clients may have gone elsewhere") : nil
+          ? .withheld("the gateway was paused, and its clients may have gone elsewhere") : nil
       }
     ) { token, result in
       switch token {

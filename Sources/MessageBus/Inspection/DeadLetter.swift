@@ -19,8 +19,6 @@ public struct DeadLetter: Sendable {
   /// The message, if this release can read it: only then it can be requeued.
   public var envelope: Envelope? { self.payload.flatMap(Envelope.init) }
 
-  private static let ownFieldPrefix = "field."
-
   /// Reads `[id, [name, value, …]]`.
   init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 2 else {
@@ -35,8 +33,8 @@ public struct DeadLetter: Sendable {
       guard let value = try cursor.slice() else { continue }
       if name == "\(StreamEntry.field)" {
         payload = value
-      } else if name.hasPrefix(Self.ownFieldPrefix) {
-        fields.append((String(name.dropFirst(Self.ownFieldPrefix.count)), value))
+      } else if name.hasPrefix(DeadLetterDraft.fieldPrefix) {
+        fields.append((String(name.dropFirst(DeadLetterDraft.fieldPrefix.count)), value))
       } else {
         texts[name] = value.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
       }

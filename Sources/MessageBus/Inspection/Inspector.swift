@@ -5,9 +5,9 @@ import Redis
 /// Reads what lies in Redis, for operators, while the services run.
 ///
 /// Everything is bounded and goes out in portions, so that looking costs the services little; only
-/// ``deadLetters(limit:)`` and its neighbours write. It uses commands that every Redis 7.0, Valkey 7.2
-/// and ElastiCache has, and needs, beyond what the services call, `INFO`, `TIME`, `XINFO`, `PTTL`,
-/// `EXISTS`, `SCARD`, `SRANDMEMBER` and `XDEL`.
+/// ``requeue(_:)``, ``drop(_:)`` and ``dropAll(through:)`` write. It uses commands that every Redis
+/// 7.0, Valkey 7.2 and ElastiCache has, and needs, beyond what the services call, `INFO`, `PTTL`,
+/// `SCARD` and `XDEL`.
 public struct Inspector: Sendable {
   /// The names of all keys.
   public let keys: Keys

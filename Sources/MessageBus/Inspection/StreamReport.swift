@@ -96,7 +96,10 @@ extension Inspector {
         let offset = rest.removeFirst()
         return StreamReport.Group(
           name: group.name, isForeign: family.isEmpty || !group.belongs(to: family),
-          pending: group.pending, lag: group.lag, lastDelivered: group.lastDelivered,
+          // After a restart Redis may not know how many entries a group had read; what lies there
+          // cannot be fewer than what it is behind.
+          pending: group.pending, lag: offset == nil ? 0 : group.lag.map { min($0, found.0) },
+          lastDelivered: group.lastDelivered,
           oldestUnfinished: offset,
           oldestUnfinishedAgeMilliseconds: offset.map { $0.age(at: now) })
       }

@@ -1,4 +1,3 @@
-import ConnectProtocol
 import Redis
 
 /// Says which instance owns a partition, and since which acquisition.
@@ -33,6 +32,7 @@ public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
 ///
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
 /// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
+/// It is asked for where a session begins and where something is stored that may have been removed.
 public enum Leases {
   /// Appends the question who owns `partition`.
   public static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {

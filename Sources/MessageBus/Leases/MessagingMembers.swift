@@ -1,4 +1,3 @@
-import ConnectProtocol
 import Redis
 
 /// Which messaging instances there are: a set of all that joined, and a key of each that is alive.

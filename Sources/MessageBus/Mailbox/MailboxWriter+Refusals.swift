@@ -92,7 +92,7 @@ extension MailboxWriter {
         current = view
       } else {
         guard attempts < BusLimits.relocationAttempts else {
-          throw .unavailable("another writer took the place above a mailbox's top each time")
+          throw .withheld("another writer took the place above a mailbox's top each time")
         }
         attempts += 1
         current = try await self.view(of: recipient)
@@ -124,7 +124,7 @@ extension MailboxWriter {
     look.append(key: fence.key, "GET", "\(fence.key)")
     var cursor = try await self.client.execute(look).cursor(0)
     guard try cursor.string() == fence.value else {
-      throw .unavailable("another instance owns the partition by now")
+      throw .withheld("another instance owns the partition by now")
     }
   }
 
@@ -139,7 +139,9 @@ extension MailboxWriter {
       isRelocated
       ? .made(item.envelope.relocated(from: item.offset)) : .read(item.envelope.bytes)
     guard offset > top else {
-      throw .server(RedisServerError("ERR the mailbox's top is the largest offset there is"))
+      throw .server(
+        RedisServerError(
+          "the mailbox's top is the largest offset there is: its last entry was written by hand"))
     }
     var write = RedisBatch()
     payload.withUnsafeBytes { bytes in

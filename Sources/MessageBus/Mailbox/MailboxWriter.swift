@@ -168,7 +168,7 @@ public final class MailboxWriter {
     guard let lengthAfter = answers.lengthAfter else {
       // Not to be told apart from what was not stored: to be given again.
       stored.refused += answers.collided.map {
-        ($0, RedisServerError("ERR the mailbox has no length"))
+        ($0, RedisServerError("the key of this mailbox is no stream: rename or delete it"))
       }
       return stored
     }

@@ -1,5 +1,3 @@
-import ConnectProtocol
-
 /// The messages that were stored lately and that their senders had marked as repeats, bounded.
 ///
 /// The original of such a message may come after it: a gateway was paused, or Redis executed late

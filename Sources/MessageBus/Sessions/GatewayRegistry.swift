@@ -1,4 +1,3 @@
-import ConnectProtocol
 import Redis
 
 /// Which gateways there are: a set of ids, and for each a hash and a stream that vanish when nobody

@@ -1,4 +1,3 @@
-import ConnectProtocol
 import Redis
 
 /// A device of a user that is, or was, connected to a gateway.

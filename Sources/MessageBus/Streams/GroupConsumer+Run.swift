@@ -95,6 +95,7 @@ extension GroupConsumer {
     switch error {
     // An outage is reported once for the process, by the client.
     case .unavailable, .unanswered: logger.debug(message, metadata: ["error": "\(error)"])
+    case .withheld: logger.notice(message, metadata: ["error": "\(error)"])
     case .server where error.isMissingGroup:
       logger.warning("consumer.group_missing", metadata: ["error": "\(error)"])
     case .server, .unexpectedReply: logger.error(message, metadata: ["error": "\(error)"])

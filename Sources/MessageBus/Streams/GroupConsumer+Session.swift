@@ -33,7 +33,7 @@ extension GroupConsumer {
     case "replaced": return nil
     default:
       // It lapsed, as while Redis was away. Who holds it renews it, or somebody else takes it.
-      throw .unavailable("\(self.fence.map { "\($0.key)" } ?? "the fence") has lapsed")
+      throw .withheld("\(self.fence.map { "\($0.key)" } ?? "the fence") has lapsed")
     }
     self.group = group
     let wasCreated = try cursor.integer() == 1

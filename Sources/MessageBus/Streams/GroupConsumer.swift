@@ -1,4 +1,3 @@
-import ConnectProtocol
 import NIOCore
 import Redis
 

@@ -121,8 +121,7 @@ actor LeaseKeeper {
       self.configuration.id, milliseconds: self.configuration.leaseMilliseconds, self.keys,
       to: &batch)
     MessagingMembers.all(self.keys, to: &batch)
-    let held = Dictionary(
-      uniqueKeysWithValues: self.machine.held.map { ($0.0, $0.1) })
+    let held = Dictionary(uniqueKeysWithValues: self.machine.held)
     for partition in self.keys.partitions.all {
       if let token = held[partition] {
         Leases.hold(

@@ -120,8 +120,8 @@ struct LeaseStateMachine {
     return actions
   }
 
-  /// Whether an `acquire` was answered with no: somebody else was quicker, and there may be another
-  /// that is free.
+  /// Whether an `acquire` was not answered with yes: somebody else was quicker, most likely, and there
+  /// may be another that is free.
   private(set) var wasBeaten = false
 
   /// The answer to an `acquire`.

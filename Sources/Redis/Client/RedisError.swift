@@ -2,6 +2,8 @@
 public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The command was never sent. It can be sent again without harm.
   case unavailable(String)
+  /// We decided not to send the command; nothing is wrong with Redis.
+  case withheld(String)
   /// The command was sent, and its reply did not come: Redis may or may not have executed it.
   case unanswered(String)
   /// Redis answered with an error, and executed nothing.
@@ -12,7 +14,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   /// Whether Redis may have executed the command.
   public var mayHaveBeenExecuted: Bool {
     switch self {
-    case .unavailable, .server: false
+    case .unavailable, .withheld, .server: false
     case .unanswered, .unexpectedReply: true
     }
   }
@@ -21,6 +23,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unavailable(let reason): "Redis is unavailable: \(reason)"
+    case .withheld(let reason): reason
     case .unanswered(let reason): "Redis did not answer: \(reason)"
     case .server(let error): "Redis refused: \(error.message)"
     case .unexpectedReply(let reason): "Redis answered in an unknown form: \(reason)"

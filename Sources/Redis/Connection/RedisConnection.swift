@@ -1,6 +1,14 @@
 import NIOCore
 import NIOPosix
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// Opens connections: TCP, then AUTH and SELECT as the URL says, then PING.
 enum RedisConnection {
   /// Opens one connection, ready for batches.
@@ -63,8 +71,17 @@ enum RedisConnection {
   }
 
   private static func reason(of error: any Error) -> String {
-    guard let error = error as? NIOConnectionError else { return "\(error)" }
-    if let failure = error.connectionErrors.first { return "\(failure.error)" }
-    return "the name \(error.host) does not resolve"
+    switch error {
+    case let error as NIOConnectionError:
+      // Without an attempt to connect, it was the name.
+      error.connectionErrors.first.map { Self.reason(of: $0.error) }
+        ?? "the name \(error.host) does not resolve"
+    case let error as IOError:
+      strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
+    case ChannelError.connectTimeout:
+      "no answer"
+    default:
+      "\(error)"
+    }
   }
 }

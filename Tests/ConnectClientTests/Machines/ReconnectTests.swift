@@ -1,4 +1,5 @@
 import ConnectProtocol
+import SeededRandom
 import Testing
 
 @testable import ConnectClient
@@ -120,7 +121,7 @@ import Testing
   }
 
   @Test func theJitterIsFull() {
-    var random = Seeded(state: 1)
+    var random = SplitMix64(seed: 1)
     var waits: Set<Int64> = []
     for _ in 0..<200 {
       var backoff = Backoff()

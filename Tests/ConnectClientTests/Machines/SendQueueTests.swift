@@ -1,4 +1,5 @@
 import ConnectProtocol
+import SeededRandom
 import Testing
 
 @testable import ConnectClient
@@ -176,7 +177,7 @@ import Testing
   /// in the end, repeats are marked, and nothing new overtakes what waits to be sent again.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func whateverTheServerDoesAllIsTaken(seed: UInt64) {
-    var random = Seeded(state: seed)
+    var random = SplitMix64(seed: seed)
     var queue = SendQueueStateMachine()
     var appended = 0
     var onTheWay: [Int] = []

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import ConnectTestStand
+import SeededRandom
 import Testing
 
 @testable import Gateway

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import Redis
+import SeededRandom
 import Testing
 
 @testable import MessageBus
@@ -159,7 +160,7 @@ struct EnvelopeTests {
 
   @Test("is read from any bytes without harm")
   func fuzz() {
-    var generator = SeededGenerator(state: 3)
+    var generator = SplitMix64(seed: 3)
     for _ in 0..<20_000 {
       var bytes = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
         UInt8.random(in: 0...20, using: &generator)

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import SeededRandom
 import Testing
 
 @testable import MessageBus
@@ -27,7 +28,7 @@ struct LastWritesTests {
   @Test("is always the last that was written, never an older one")
   func newest() {
     var writes = LastWrites(capacity: 6)
-    var generator = SeededGenerator(state: 9)
+    var generator = SplitMix64(seed: 9)
     var model: [Int: Int] = [:]
     for number in 0..<5_000 {
       let user = Int.random(in: 0..<12, using: &generator)

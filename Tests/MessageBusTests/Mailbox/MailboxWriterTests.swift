@@ -1,5 +1,6 @@
 import ConnectProtocol
 import Redis
+import SeededRandom
 import Testing
 
 @testable import MessageBus
@@ -84,7 +85,7 @@ struct MailboxWriterTests {
   @Test("never names a wrong offset, however writers take turns")
   func chainProperty() async throws {
     try await Bus.run { bus in
-      var generator = SeededGenerator(state: 21)
+      var generator = SplitMix64(seed: 21)
       let writers = [
         MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless),
         MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless, remembering: 2),

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import Redis
 import RedisFixture
+import SeededRandom
 import Testing
 
 @testable import MessageBus
@@ -24,7 +25,7 @@ struct TrimScriptTests {
   @Test("keeps the unacked and as many acked entries as the history has, exactly")
   func model() async throws {
     try await Bus.run { bus in
-      var generator = SeededGenerator(state: 5)
+      var generator = SplitMix64(seed: 5)
       for round in 0..<150 {
         _ = try await bus.command(
           "DEL", "\(bus.keys.mailbox(self.bob))", "\(bus.keys.cursor(self.bob))")

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import Redis
+import SeededRandom
 import Testing
 
 @testable import MessageBus
@@ -97,7 +98,7 @@ struct DeliveryTests {
 
   @Test("is read from any bytes without harm")
   func fuzz() {
-    var generator = SeededGenerator(state: 4)
+    var generator = SplitMix64(seed: 4)
     let whole: [UInt8] = [1] + self.three.joined()
     for _ in 0..<20_000 {
       var bytes = whole

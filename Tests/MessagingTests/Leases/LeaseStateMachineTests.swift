@@ -1,5 +1,6 @@
 import ConnectTestStand
 import MessageBus
+import SeededRandom
 import Testing
 
 @testable import Messaging

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import Redis
@@ -32,7 +33,7 @@ struct BackoffTests {
 
   @Test("draws evenly from the whole range: full jitter")
   func jitter() {
-    var generator = SeededGenerator(state: 1)
+    var generator = SplitMix64(seed: 1)
     var backoff = Backoff(baseMilliseconds: 1_000, capMilliseconds: 1_000)
     var counts = [Int](repeating: 0, count: 10)
     for _ in 0..<100_100 {

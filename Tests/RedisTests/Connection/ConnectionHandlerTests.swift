@@ -33,7 +33,7 @@ struct ConnectionHandlerTests {
           case nil:
             var cursor = try! replies.cursor(index)
             return (try? cursor.string()) ?? "array"
-          case .unavailable: return "unavailable"
+          case .unavailable, .withheld: return "unavailable"
           case .unanswered: return "unanswered"
           case .server(let error): return error.message
           case .unexpectedReply: return "unexpected"

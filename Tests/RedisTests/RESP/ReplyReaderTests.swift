@@ -1,4 +1,5 @@
 import NIOCore
+import SeededRandom
 import Testing
 
 @testable import Redis
@@ -203,7 +204,7 @@ struct ReplyReaderTests {
 
   @Test("survives any bytes, in any pieces")
   func fuzz() {
-    var generator = SeededGenerator(state: 7)
+    var generator = SplitMix64(seed: 7)
     let alphabet = Array("*$+-:019\r\n\r\n\r\nax".utf8)
     for _ in 0..<20_000 {
       let reader = Reader()
