@@ -81,7 +81,7 @@ actor LeaseKeeper {
           }
         } catch {
           if self.isStopping { break }
-          self.logger.debug("leases.look_failed", metadata: ["error": "\(error)"])
+          self.log(error)
           try? await Task.sleep(for: .milliseconds(backoff.next()))
         }
       }
@@ -180,6 +180,16 @@ actor LeaseKeeper {
     // Best effort: who is only slow joins again.
     if !removal.isEmpty { _ = await self.client.execute(removal) }
     return alive
+  }
+
+  private func log(_ error: RedisError) {
+    let metadata: Logger.Metadata = ["error": "\(error)"]
+    switch error {
+    // An outage is reported once for the process, by the client.
+    case .unavailable, .unanswered: self.logger.debug("leases.look_failed", metadata: metadata)
+    case .withheld, .server, .unexpectedReply:
+      self.logger.error("leases.look_failed", metadata: metadata)
+    }
   }
 
   private func report(_ alive: Set<InstanceID>) {
