@@ -74,10 +74,7 @@ public struct StandRedis: Sendable {
   @discardableResult
   public func execute(_ words: [String]) async throws -> RedisValue {
     var batch = RedisBatch()
-    let bytes = words.reduce(0) { $0 + $1.utf8.count }
-    batch.append(arguments: words.count, key: nil, bytes: bytes) { writer in
-      for word in words { writer.bulk(word) }
-    }
+    batch.append(words: words)
     var cursor = try await self.client.execute(batch).cursor(0)
     return try RedisValue(from: &cursor)
   }

@@ -19,11 +19,7 @@ extension Deployment {
   public func redis(_ words: [String]) async throws -> ReplyCursor {
     try await self.client.whenReady().get()
     var batch = RedisBatch()
-    batch.append(
-      arguments: words.count, key: nil, bytes: words.reduce(0) { $0 + $1.utf8.count }
-    ) { writer in
-      for word in words { writer.bulk(word) }
-    }
+    batch.append(words: words)
     return try await self.client.execute(batch).cursor(0)
   }
 

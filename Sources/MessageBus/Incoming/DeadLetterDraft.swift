@@ -24,7 +24,7 @@ public struct DeadLetterDraft: Sendable {
 
   /// Appends the entry with its one field.
   public func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {
-    self.append(names: ["m"], values: [payload], keys, to: &batch)
+    self.append(names: ["\(StreamEntry.field)"], values: [payload], keys, to: &batch)
   }
 
   /// Appends the entry with all its fields: names and values in turn.

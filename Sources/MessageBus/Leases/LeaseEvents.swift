@@ -29,8 +29,8 @@ public final class LeaseEvents {
   public static func tell(_ text: String, _ keys: Keys, to batch: inout RedisBatch) {
     let stream = keys.leaseEvents
     batch.append(
-      key: stream, "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.leaseEventsKept)", "*", "m",
-      text)
+      key: stream, "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.leaseEventsKept)", "*",
+      "\(StreamEntry.field)", text)
   }
 
   /// Waits for an event, or until the time is over.

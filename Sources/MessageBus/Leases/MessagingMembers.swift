@@ -12,12 +12,7 @@ public enum MessagingMembers {
     to batch: inout RedisBatch
   ) {
     let key = keys.messaging(instance)
-    let words = ["HSET", "\(key)"] + fields.flatMap { [$0.0, $0.1] }
-    batch.append(
-      arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
-    ) { writer in
-      for word in words { writer.bulk(word) }
-    }
+    batch.append(key: key, words: ["HSET", "\(key)"] + fields.flatMap { [$0.0, $0.1] })
     batch.append(key: key, "PEXPIRE", "\(key)", "\(milliseconds)")
     let members = keys.messagingMembers
     batch.append(key: members, "SADD", "\(members)", instance.text)

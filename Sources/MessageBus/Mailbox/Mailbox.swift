@@ -49,7 +49,7 @@ extension Mailbox {
   static func top(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     do throws(RedisError) {
       return try Offset(lastGeneratedFrom: replies.cursor(index))
-    } catch .server(let error) where error.message.hasPrefix("ERR no such key") {
+    } catch .server(let error) where error.isMissingKey {
       return .zero
     }
   }

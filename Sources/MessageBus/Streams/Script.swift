@@ -22,12 +22,7 @@ struct Script: Sendable {
 
   /// Appends a call. It fails with NOSCRIPT where the script was not loaded since the server started.
   func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
-    let words = ["EVALSHA", self.sha1, "1", "\(key)"] + arguments
-    batch.append(
-      arguments: words.count, key: key, bytes: words.reduce(0) { $0 + $1.utf8.count }
-    ) { writer in
-      for word in words { writer.bulk(word) }
-    }
+    batch.append(key: key, words: ["EVALSHA", self.sha1, "1", "\(key)"] + arguments)
   }
 
   /// Appends a call that brings the text along, for what is called seldom.
@@ -35,11 +30,7 @@ struct Script: Sendable {
   /// - Parameter keys: all of one slot.
   func appendWithSource(keys: [RedisKey], arguments: [String], to batch: inout RedisBatch) {
     let words = ["EVAL", self.source, "\(keys.count)"] + keys.map { "\($0)" } + arguments
-    batch.append(
-      arguments: words.count, key: keys.first, bytes: words.reduce(0) { $0 + $1.utf8.count }
-    ) { writer in
-      for word in words { writer.bulk(word) }
-    }
+    batch.append(key: keys.first, words: words)
   }
 
   /// Appends the loading of the script on the node of `key`.

@@ -3,23 +3,21 @@ import Redis
 
 /// Redis Streams, as far as Connect uses them.
 extension RedisBatch {
-  /// `XADD`: appends an entry of one field. Answers its id, or nil if `createsStream` is false and
-  /// there is no such stream.
+  /// `XADD`: appends an entry of one field, and makes the stream if there is none. Answers its id.
   ///
   /// - Parameters:
   ///   - offset: the entry's id, which must be above the stream's top; nil lets Redis mint it.
   ///   - count: the value's length in bytes; `write` fills it.
   mutating func addEntry(
-    to stream: RedisKey, at offset: Offset? = nil, createsStream: Bool = true, count: Int,
+    to stream: RedisKey, at offset: Offset? = nil, count: Int,
     _ write: (UnsafeMutableRawBufferPointer) -> Void
   ) {
     self.append(
-      arguments: createsStream ? 5 : 6, key: stream,
-      bytes: 4 + stream.byteCount + 10 + Offset.maximumTextLength + 1 + count
+      arguments: 5, key: stream,
+      bytes: 4 + stream.byteCount + Offset.maximumTextLength + 1 + count
     ) { writer in
       writer.bulk("XADD")
       writer.bulk(stream)
-      if !createsStream { writer.bulk("NOMKSTREAM") }
       if let offset { writer.bulk(offset) } else { writer.bulk("*") }
       writer.bulk(StreamEntry.field)
       writer.bulk(count: count, write)

@@ -19,7 +19,7 @@ public struct StreamGroup: Sendable {
     var cursor: ReplyCursor
     do throws(RedisError) {
       cursor = try replies.cursor(index)
-    } catch .server(let error) where error.message.hasPrefix("ERR no such key") {
+    } catch .server(let error) where error.isMissingKey {
       return nil
     }
     var groups: [StreamGroup] = []
@@ -51,4 +51,9 @@ public struct StreamGroup: Sendable {
   func belongs(to family: String) -> Bool {
     self.name == family || self.name.hasPrefix("\(family):")
   }
+}
+
+extension RedisServerError {
+  /// XINFO's answer for a key that does not exist.
+  var isMissingKey: Bool { self.message.hasPrefix("ERR no such key") }
 }

@@ -50,6 +50,11 @@ public struct RedisBatch: Sendable {
 
   /// Appends a command of few short words, where convenience matters more than speed.
   public mutating func append(key: RedisKey? = nil, _ words: String...) {
+    self.append(key: key, words: words)
+  }
+
+  /// Appends a command of so many words as there are, where convenience matters more than speed.
+  public mutating func append(key: RedisKey? = nil, words: [String]) {
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
     self.append(arguments: words.count, key: key, bytes: bytes) { writer in
       for word in words { writer.bulk(word) }
