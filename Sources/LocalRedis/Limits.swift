@@ -19,6 +19,9 @@ enum Limits {
   static let serverGrace = Duration.seconds(10)
   /// How many free ports are tried, as another process may take one first.
   static let portAttempts = 10
-  /// A cluster's bus is at the port plus 10,000.
-  static let highestPort = 55_535
+  /// The ports that servers are given. They and the ports of their buses are below those that the
+  /// system gives to connections (from 32,768 on Linux, from 49,152 on macOS).
+  static let ports = 10_000...22_000
+  /// A cluster's bus is at the port plus this.
+  static let busOffset = 10_000
 }

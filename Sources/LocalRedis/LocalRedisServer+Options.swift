@@ -5,6 +5,12 @@ extension LocalRedisServer {
     public var persistence: Persistence = .none
     /// The port to listen on. Nil: a free one.
     public var port: Int?
+    /// What the server needs to speak TLS, which it then does on a free port beside the plain one.
+    /// Nil: it speaks plain only.
+    public var tls: TLSFiles?
+    /// Users beside the default one, which the fixture itself needs: each as its name and its rules,
+    /// as in `reader on >secret ~* &* +@read`.
+    public var users: [String] = []
     /// Further arguments for redis-server, after ours: they win.
     public var extraArguments: [String] = []
     /// The path of redis-server. Nil: the one in `PATH`.
@@ -12,11 +18,13 @@ extension LocalRedisServer {
 
     /// A server without persistence on a free port, unless arguments say otherwise.
     public init(
-      persistence: Persistence = .none, port: Int? = nil, extraArguments: [String] = [],
-      executable: String? = nil
+      persistence: Persistence = .none, port: Int? = nil, tls: TLSFiles? = nil,
+      users: [String] = [], extraArguments: [String] = [], executable: String? = nil
     ) {
       self.persistence = persistence
       self.port = port
+      self.tls = tls
+      self.users = users
       self.extraArguments = extraArguments
       self.executable = executable
     }
@@ -47,9 +55,9 @@ extension LocalRedisServer.Options {
     return directory
   }
 
-  func arguments(port: Int, directory: String) -> [String] {
+  func arguments(ports: ServerPorts, directory: String) -> [String] {
     var arguments = [
-      "--port", "\(port)",
+      "--port", "\(ports.plain)",
       "--bind", "127.0.0.1",
       "--protected-mode", "yes",
       "--dir", directory,
@@ -62,6 +70,8 @@ extension LocalRedisServer.Options {
     if case .appendOnly(_, let fsync) = persistence {
       arguments += ["--appendonly", "yes", "--appendfsync", fsync.rawValue]
     }
+    if let tls, let port = ports.tls { arguments += tls.arguments(port: port) }
+    for user in users { arguments += ["--user"] + user.split(separator: " ").map(String.init) }
     return arguments + extraArguments
   }
 }

@@ -7,9 +7,7 @@ import Synchronization
 /// when the last reference to this object is dropped. ``stop()``, ``kill()`` and ``restart()`` are to
 /// be called one after the other, not at once.
 public final class LocalRedisServer: Sendable {
-  /// The port on 127.0.0.1.
-  public let port: Int
-
+  let ports: ServerPorts
   private let options: Options
   private let executable: String
   private let state: Mutex<State>
@@ -17,17 +15,32 @@ public final class LocalRedisServer: Sendable {
   private struct State {
     var process: ChildProcess
     var directory: DataDirectory
+    var isPaused = false
   }
 
-  private init(options: Options, executable: String, port: Int, state: State) {
+  private init(options: Options, executable: String, ports: ServerPorts, state: State) {
     self.options = options
     self.executable = executable
-    self.port = port
+    self.ports = ports
     self.state = Mutex(state)
   }
 
-  /// The server's address: `redis://127.0.0.1:PORT`.
+  /// The plain port on 127.0.0.1.
+  public var port: Int { ports.plain }
+
+  /// The port on 127.0.0.1 that speaks TLS, if one does.
+  public var tlsPort: Int? { ports.tls }
+
+  /// The server's plain address: `redis://127.0.0.1:PORT`.
   public var url: String { "redis://127.0.0.1:\(port)" }
+
+  /// The address of its port that speaks TLS, if one does: `rediss://localhost:PORT`.
+  public var tlsURL: String? { tlsPort.map { "rediss://localhost:\($0)" } }
+
+  /// Whether the server runs, neither ended nor paused by ``pause()``.
+  public var isRunning: Bool {
+    state.withLock { $0.process.isRunning && !$0.isPaused }
+  }
 
   /// That of the server's process: the latest one.
   public var processIdentifier: pid_t { process.processIdentifier }
@@ -52,13 +65,13 @@ extension LocalRedisServer {
     do throws(LocalRedisError) {
       var attempts = 1
       while true {
-        let port = if let port = options.port { port } else { try RedisProbe.freePort() }
+        let ports = try ServerPorts(plain: options.port, isTLS: options.tls != nil)
         do throws(LocalRedisError) {
-          let process = try await launch(options, executable, port: port, directory: directory)
+          let process = try await launch(options, executable, ports: ports, directory: directory)
           return LocalRedisServer(
-            options: options, executable: executable, port: port,
+            options: options, executable: executable, ports: ports,
             state: State(process: process, directory: directory))
-        } catch .portInUse where options.port == nil && attempts < Limits.portAttempts {
+        } catch .portInUse(let port) where port != options.port && attempts < Limits.portAttempts {
           attempts += 1
         }
       }
@@ -70,8 +83,13 @@ extension LocalRedisServer {
 
   /// Asks the server to end, waits until it has, and removes its temporary directory.
   public func stop() async {
-    await process.terminate(grace: Limits.serverGrace)
+    await end()
     directory.removeIfTemporary()
+  }
+
+  /// Asks the server to end, and waits until it has. Its files stay.
+  func end() async {
+    await process.terminate(grace: Limits.serverGrace)
   }
 
   /// Kills the server as a crash would, and waits until it has ended. Its files stay.
@@ -85,21 +103,27 @@ extension LocalRedisServer {
   /// A running server is asked to end first. After ``stop()``, which removes the temporary directory,
   /// the server starts empty unless its directory is the caller's.
   public func restart() async throws(LocalRedisError) {
-    await process.terminate(grace: Limits.serverGrace)
+    await end()
     var directory = directory
     if !directory.exists { directory = try DataDirectory(options.givenDirectory) }
-    let process = try await Self.launch(options, executable, port: port, directory: directory)
+    let process = try await Self.launch(options, executable, ports: ports, directory: directory)
     state.withLock { $0 = State(process: process, directory: directory) }
   }
 
   /// Stops the server's process where it is (SIGSTOP): connections stay, and nothing answers.
   public func pause() {
-    process.signal(SIGSTOP)
+    state.withLock { state in
+      state.process.signal(SIGSTOP)
+      state.isPaused = true
+    }
   }
 
   /// Ends a ``pause()``.
   public func resume() {
-    process.signal(SIGCONT)
+    state.withLock { state in
+      state.process.signal(SIGCONT)
+      state.isPaused = false
+    }
   }
 
   private static func locate(_ executable: String?) throws(LocalRedisError) -> String {
@@ -109,14 +133,14 @@ extension LocalRedisServer {
 
   /// Starts the process and waits until that very process answers on the port.
   private static func launch(
-    _ options: Options, _ executable: String, port: Int, directory: DataDirectory
+    _ options: Options, _ executable: String, ports: ServerPorts, directory: DataDirectory
   ) async throws(LocalRedisError) -> ChildProcess {
     let output = LastLines()
     let process: ChildProcess
     do throws(ChildProcessError) {
       process = try ChildProcess(
         executable: executable,
-        arguments: options.arguments(port: port, directory: directory.path),
+        arguments: options.arguments(ports: ports, directory: directory.path),
         workingDirectory: directory.path,
         standardOutput: .lines(output.append),
         standardError: .lines(output.append))
@@ -126,7 +150,7 @@ extension LocalRedisServer {
       throw .refused(error)
     }
     do throws(LocalRedisError) {
-      try await waitUntilReady(process, executable, port: port, output: output)
+      try await waitUntilReady(process, executable, port: ports.plain, output: output)
     } catch {
       process.signal(SIGKILL)
       _ = await process.waitForExit()
@@ -142,7 +166,7 @@ extension LocalRedisServer {
     while !RedisProbe.isReady(port: port, processIdentifier: process.processIdentifier) {
       if !process.isRunning {
         let status = await process.waitForExit()
-        if output.sayThatPortIsInUse { throw .portInUse(port) }
+        if let port = output.portInUse { throw .portInUse(port) }
         throw .ended(executable: executable, status, output: output.lines)
       }
       if ContinuousClock.now > deadline {
@@ -200,8 +224,12 @@ private final class LastLines: Sendable {
 
   var lines: [String] { kept.withLock(\.self) }
 
-  var sayThatPortIsInUse: Bool {
-    lines.contains { $0.contains("Address already in use") }
+  /// The port that was taken: `… listening socket 127.0.0.1:6379: bind: Address already in use`.
+  var portInUse: Int? {
+    lines.lazy.compactMap { line in
+      guard let end = line.range(of: ": bind: Address already in use") else { return nil }
+      return line[..<end.lowerBound].split(separator: ":").last.flatMap { Int($0) }
+    }.first
   }
 
   @Sendable func append(_ line: String) {

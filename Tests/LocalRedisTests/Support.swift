@@ -50,6 +50,42 @@ func shell(
   return (await child.waitForExit(), lines.all)
 }
 
+/// A certificate for localhost and the authority that it comes from, made anew in a directory.
+func makeTLSFiles(in directory: String, clients: TLSFiles.Clients = .none) async throws -> TLSFiles
+{
+  let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+  let script = """
+    set -e
+    openssl req -x509 \(key) -keyout ca.key -out ca.crt -days 2 -subj /CN=authority
+    openssl req \(key) -keyout server.key -out server.csr -subj /CN=localhost
+    echo subjectAltName=DNS:localhost,IP:127.0.0.1 > extensions
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \\
+      -extfile extensions -out server.crt
+    """
+  let status = try await shell("(\(script)) 2>&1", workingDirectory: directory).status
+  guard status == .exited(0) else {
+    throw ChildProcessError.refused(operation: "making certificates", code: EINVAL)
+  }
+  return TLSFiles(
+    certificateFile: directory + "/server.crt", keyFile: directory + "/server.key",
+    caFile: directory + "/ca.crt", clients: clients)
+}
+
+/// Sends one command to a redis-server over TLS and returns the lines of its reply.
+func redisOverTLS(
+  _ command: String, port: Int, files: TLSFiles, presentsCertificate: Bool = false
+) async throws -> [String] {
+  var arguments = ["--tls", "--cacert", files.caFile, "-h", "localhost", "-p", "\(port)"]
+  if presentsCertificate { arguments += ["--cert", files.certificateFile, "--key", files.keyFile] }
+  let lines = Lines()
+  let client = try ChildProcess(
+    executable: "redis-cli",
+    arguments: arguments + command.split(separator: " ").map(String.init),
+    standardOutput: .lines(lines.append), standardError: .lines(lines.append))
+  _ = await client.waitForExit()
+  return lines.all
+}
+
 /// Sends one inline command to a redis-server and returns the first line of its reply.
 func redis(_ command: String, port: Int) async throws -> String {
   let lines = Lines()

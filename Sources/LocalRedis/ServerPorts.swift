@@ -1,0 +1,32 @@
+import Foundation
+
+/// Where one server listens.
+struct ServerPorts: Sendable, Hashable {
+  var plain: Int
+  /// Nil: it does not speak TLS.
+  var tls: Int?
+
+  /// Ports on which nobody listens at the moment, unless one is given.
+  init(plain: Int?, isTLS: Bool) throws(LocalRedisError) {
+    self.plain = if let plain { plain } else { try Self.free() }
+    guard isTLS else { return }
+    repeat { tls = try Self.free() } while tls == self.plain
+  }
+
+  /// A port that is free, with that of a cluster's bus beside it.
+  ///
+  /// It is one of those that the system does not give to connections: while a server is down,
+  /// between a crash and its restart, its port stays free.
+  private static func free() throws(LocalRedisError) -> Int {
+    for _ in 0..<1_000 {
+      let port = Int.random(in: Limits.ports)
+      do throws(ChildProcessError) {
+        guard try LoopbackSocket.isFree(port) else { continue }
+        if try LoopbackSocket.isFree(port + Limits.busOffset) { return port }
+      } catch {
+        throw .refused(error)
+      }
+    }
+    throw .refused(.refused(operation: "finding a free port", code: EADDRNOTAVAIL))
+  }
+}

@@ -1,0 +1,44 @@
+/// What a private server needs to speak TLS: its certificate, and the authority that it trusts.
+///
+/// In a cluster the nodes are also each other's clients, with the same certificate: if that states
+/// an extended key usage, it must include both `serverAuth` and `clientAuth`.
+public struct TLSFiles: Sendable, Hashable {
+  /// The path of the server's certificate, PEM.
+  public var certificateFile: String
+  /// The path of its private key, PEM.
+  public var keyFile: String
+  /// The path of the certificates of the authorities that clients' certificates come from, PEM.
+  public var caFile: String
+  /// Whether clients have certificates of their own.
+  public var clients: Clients
+
+  /// Whether clients have certificates of their own.
+  public enum Clients: String, Sendable, Hashable {
+    /// The server asks for none.
+    case none = "no"
+    /// The server asks, and accepts clients that have none.
+    case optional
+    /// Whoever has none is sent away.
+    case required = "yes"
+  }
+
+  /// Paths of files that exist before the server starts.
+  public init(
+    certificateFile: String, keyFile: String, caFile: String, clients: Clients = .none
+  ) {
+    self.certificateFile = certificateFile
+    self.keyFile = keyFile
+    self.caFile = caFile
+    self.clients = clients
+  }
+
+  func arguments(port: Int) -> [String] {
+    [
+      "--tls-port", "\(port)",
+      "--tls-cert-file", certificateFile,
+      "--tls-key-file", keyFile,
+      "--tls-ca-cert-file", caFile,
+      "--tls-auth-clients", clients.rawValue,
+    ]
+  }
+}
