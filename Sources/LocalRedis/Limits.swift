@@ -24,4 +24,9 @@ enum Limits {
   static let ports = 10_000...22_000
   /// A cluster's bus is at the port plus this.
   static let busOffset = 10_000
+
+  /// The longest reply to a command by hand, and its longest array.
+  static let replyBytes = 64 * 1024 * 1024
+  /// How deep its arrays may nest.
+  static let replyDepth = 16
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Why a private redis-server could not be started.
+/// Why a private redis-server did not do what it was to do.
 public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
   /// There is no redis-server in `PATH`, or none at the path that was given.
   case notInstalled(path: String?)
@@ -14,6 +14,10 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
   case silent(executable: String, after: Duration, output: [String])
   /// The task was cancelled before the server answered, and the server was killed.
   case cancelled
+  /// A command by hand was not answered: not in time, not at all, or not in RESP2.
+  case unanswered(command: String, port: Int, cause: String)
+  /// A command by hand was answered with an error.
+  case errorReply(command: String, port: Int, reply: String)
 
   /// What happened, and what to do.
   public var description: String {
@@ -33,6 +37,10 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
       "\(executable) did not answer within \(duration)\(Self.quote(output))"
     case .cancelled:
       "starting redis-server was cancelled"
+    case .unanswered(let command, let port, let cause):
+      "redis-server on port \(port) did not answer \(command): \(cause)"
+    case .errorReply(let command, let port, let reply):
+      "redis-server on port \(port) answered \(command) with: \(reply)"
     }
   }
 
