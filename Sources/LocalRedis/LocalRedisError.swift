@@ -1,6 +1,6 @@
 import Foundation
 
-/// Why a private redis-server did not do what it was to do.
+/// Why a private redis-server, or a cluster of them, did not do what it was to do.
 public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
   /// There is no redis-server in `PATH`, or none at the path that was given.
   case notInstalled(path: String?)
@@ -12,12 +12,17 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
   case ended(executable: String, ExitStatus, output: [String])
   /// The server did not answer in time, and was killed.
   case silent(executable: String, after: Duration, output: [String])
-  /// The task was cancelled before the server answered, and the server was killed.
+  /// The task was cancelled before the server answered, and the server was killed; or while a cluster
+  /// was waited for.
   case cancelled
   /// A command by hand was not answered: not in time, not at all, or not in RESP2.
   case unanswered(command: String, port: Int, cause: String)
   /// A command by hand was answered with an error.
   case errorReply(command: String, port: Int, reply: String)
+  /// A cluster did not become what was waited for. What was missing at the end says why.
+  case unsettled(goal: String, after: Duration, missing: String)
+  /// A cluster cannot do what it was asked to, as it is now.
+  case impossible(reason: String)
 
   /// What happened, and what to do.
   public var description: String {
@@ -36,11 +41,15 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
     case .silent(let executable, let duration, let output):
       "\(executable) did not answer within \(duration)\(Self.quote(output))"
     case .cancelled:
-      "starting redis-server was cancelled"
+      "starting redis-server was cancelled, or waiting for it"
     case .unanswered(let command, let port, let cause):
       "redis-server on port \(port) did not answer \(command): \(cause)"
     case .errorReply(let command, let port, let reply):
       "redis-server on port \(port) answered \(command) with: \(reply)"
+    case .unsettled(let goal, let duration, let missing):
+      "within \(duration) it did not come to this: \(goal); at last, \(missing)"
+    case .impossible(let reason):
+      reason
     }
   }
 

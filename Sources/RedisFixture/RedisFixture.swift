@@ -3,7 +3,7 @@
 
 import LocalRedis
 
-/// A redis-server for one test.
+/// A redis-server, or a cluster of them, for one test.
 public enum RedisFixture {
   /// Runs a test with a server of its own, and stops the server.
   ///
@@ -25,16 +25,41 @@ public enum RedisFixture {
       throw error
     }
   }
+
+  /// Runs a test with a cluster of its own, and stops the cluster.
+  ///
+  /// It takes more than two seconds to start: where a test does not break it or need it to be special,
+  /// it should share ``SharedRedis/cluster()``.
+  public static func withCluster<Result>(
+    _ options: LocalRedisCluster.Options = LocalRedisCluster.Options(),
+    _ body: (LocalRedisCluster) async throws -> Result
+  ) async throws -> Result {
+    let cluster = try await LocalRedisCluster.start(options)
+    do {
+      let result = try await body(cluster)
+      await cluster.stop()
+      return result
+    } catch {
+      await cluster.stop()
+      throw error
+    }
+  }
 }
 
-/// One redis-server for all tests of a process that can share it: those that use keys of their own.
+/// One redis-server, and one cluster, for all tests of a process that can share it: those that use keys of their own.
 public enum SharedRedis {
   /// Started by whoever asks first; a failure is everyone's. Not part of any test's task, since it
   /// outlives them all.
   private static let start = Task.detached { try await LocalRedisServer.start() }
+  private static let startCluster = Task.detached { try await LocalRedisCluster.start() }
 
   /// The server. It ends with the test process.
   public static func server() async throws -> LocalRedisServer {
     try await start.value
+  }
+
+  /// A cluster of three primaries without replicas. It ends with the test process.
+  public static func cluster() async throws -> LocalRedisCluster {
+    try await startCluster.value
   }
 }

@@ -1,5 +1,5 @@
-// LocalRedisParent: a process of the tests' own. It starts a redis-server and does nothing more, to be
-// killed; or, with --leftovers, runs children and prints how many descriptors it had before and after.
+// LocalRedisParent: a process of the tests' own. It starts a redis-server, or with --cluster a cluster,
+// and does nothing more, to be killed; or, with --leftovers, runs children and prints how many descriptors it had before and after.
 
 import Foundation
 import LocalRedis
@@ -8,9 +8,13 @@ import LocalRedis
 struct LocalRedisParent {
   static func main() async throws {
     if CommandLine.arguments.contains("--leftovers") { return try await Self.leftovers() }
-    let server = try await LocalRedisServer.start()
-    if CommandLine.arguments.contains("--paused") { server.pause() }
-    print(server.processIdentifier, server.dataDirectory)
+    let servers =
+      CommandLine.arguments.contains("--cluster")
+      ? try await LocalRedisCluster.start().nodes : [try await LocalRedisServer.start()]
+    for server in servers {
+      if CommandLine.arguments.contains("--paused") { server.pause() }
+      print(server.processIdentifier, server.dataDirectory)
+    }
     fflush(nil)
     try await Task.sleep(for: .seconds(60))
   }

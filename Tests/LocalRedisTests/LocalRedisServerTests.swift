@@ -17,22 +17,31 @@ struct LocalRedisServerTests {
     #expect(!FileManager.default.fileExists(atPath: server.dataDirectory))
   }
 
-  @Test("ends with its parent, and its directory with it", arguments: [[], ["--paused"]])
-  func endsWithParent(arguments: [String]) async throws {
+  @Test(
+    "ends with its parent, and its directory with it; so do all nodes of a cluster",
+    arguments: [([], 1), (["--paused"], 1), (["--cluster"], 3)])
+  func endsWithParent(arguments: [String], count: Int) async throws {
     let lines = Lines()
     let parent = try ChildProcess(
       executable: productsDirectory.appendingPathComponent("LocalRedisParent").path,
       arguments: arguments, standardOutput: .lines(lines.append), standardError: .inherit)
-    #expect(try await eventually { !lines.all.isEmpty })
-    let words = try #require(lines.all.first).split(separator: " ", maxSplits: 1).map(String.init)
-    let process = try #require(pid_t(words[0]))
-    #expect(isRunning(process))
-    #expect(FileManager.default.fileExists(atPath: words[1]))
+    #expect(try await eventually { lines.all.count == count })
+    let servers = try lines.all.map { line in
+      let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+      return (process: try #require(pid_t(words[0])), directory: words[1])
+    }
+    for server in servers {
+      #expect(isRunning(server.process))
+      #expect(FileManager.default.fileExists(atPath: server.directory))
+    }
 
     parent.signal(SIGKILL)
     #expect(await parent.waitForExit() == .signalled(SIGKILL))
-    #expect(try await eventually { !isRunning(process) })
-    #expect(try await eventually { !FileManager.default.fileExists(atPath: words[1]) })
+    for server in servers {
+      #expect(try await eventually { !isRunning(server.process) })
+      #expect(
+        try await eventually { !FileManager.default.fileExists(atPath: server.directory) })
+    }
   }
 
   @Test(
