@@ -1,0 +1,138 @@
+/// How far a connection is, and what follows from what happens to it.
+///
+/// Pure: it holds no OpenSSL, no channel and no clock.
+struct TLSClientStateMachine: ~Copyable {
+  enum State {
+    /// The channel is not active yet. May become `.handshaking` or `.closed`.
+    case waiting
+    /// Writes are held back. May become `.open` or `.closed`.
+    case handshaking
+    /// Plaintext passes both ways. May become `.closed`.
+    case open
+    /// Nothing passes any more. Final.
+    case closed
+  }
+
+  private(set) var state = State.waiting
+  /// Something came from the server.
+  private var hasAnswer = false
+  /// Plaintext came from the server.
+  private var hasPlaintext = false
+  /// Whoever reads has asked for data and was not given any yet.
+  private var owesRead = false
+
+  // MARK: Coming and going
+
+  /// The channel is active. Whether the handshake is to begin.
+  mutating func activate() -> Bool {
+    guard case .waiting = self.state else { return false }
+    self.state = .handshaking
+    return true
+  }
+
+  mutating func handshakeDone() {
+    guard case .handshaking = self.state else { preconditionFailure("no handshake to be done") }
+    self.state = .open
+  }
+
+  enum CloseAction {
+    /// Say farewell, then close.
+    case shutDown
+    /// Give up the handshake for this reason, then close.
+    case abandon(TLSFailure)
+    /// Close: there is nothing left to say.
+    case close
+  }
+
+  /// Our side wants to close.
+  mutating func close() -> CloseAction {
+    defer { self.state = .closed }
+    switch self.state {
+    case .waiting, .handshaking:
+      return .abandon(.closedDuringHandshake(answered: self.hasAnswer, cause: nil))
+    case .open: return .shutDown
+    case .closed: return .close
+    }
+  }
+
+  /// Something is wrong. Whether that is news.
+  mutating func fail() -> Bool {
+    if case .closed = self.state { return false }
+    self.state = .closed
+    return true
+  }
+
+  /// The server said farewell. Whether to say it too, and close.
+  mutating func peerClosed() -> Bool {
+    guard case .open = self.state else { return false }
+    self.state = .closed
+    return true
+  }
+
+  /// The stream ended, and the server had not said farewell. What to report, if that is news.
+  ///
+  /// - Parameters:
+  ///   - cause: Why it ended, if the system says.
+  ///   - wasAskedInVain: The server has asked for a client certificate, and there was none. In TLS
+  ///     1.3 it refuses only after our handshake is done, by an alert that is lost when our first
+  ///     bytes meet a closed socket. A server that takes clients without a certificate, too, would
+  ///     have answered them.
+  mutating func streamEnded(cause: String?, wasAskedInVain: Bool) -> TLSFailure? {
+    defer { self.state = .closed }
+    switch self.state {
+    case .waiting, .handshaking:
+      return .closedDuringHandshake(answered: self.hasAnswer, cause: cause)
+    case .open:
+      if wasAskedInVain, !self.hasPlaintext { return .clientCertificateMissing }
+      return .truncated(anythingReceived: self.hasPlaintext, cause: cause)
+    case .closed: return nil
+    }
+  }
+
+  // MARK: Writing
+
+  enum WriteAction {
+    /// Keep it for the next flush.
+    case keep
+    /// Too much would wait for the handshake.
+    case overflow
+    /// It cannot be sent any more.
+    case refuse
+  }
+
+  /// - Parameter pendingBytes: What waits already.
+  func write(bytes: Int, pendingBytes: Int) -> WriteAction {
+    switch self.state {
+    case .waiting, .handshaking:
+      bytes <= TLSLimits.maximumHeldBackBytes - pendingBytes ? .keep : .overflow
+    case .open: .keep
+    case .closed: .refuse
+    }
+  }
+
+  var isOpen: Bool { if case .open = self.state { true } else { false } }
+
+  // MARK: Reading
+
+  /// Ciphertext came.
+  mutating func received() { self.hasAnswer = true }
+
+  /// Plaintext is about to be handed on.
+  mutating func delivered() {
+    self.hasPlaintext = true
+    self.owesRead = false
+  }
+
+  /// Whoever reads wants data.
+  mutating func readRequested() { self.owesRead = true }
+
+  /// What came at once is decrypted. Whether the channel is to read more: for the handshake, which
+  /// nobody else asks for, or since all that came was half a record or for TLS itself.
+  func readsAgain() -> Bool {
+    switch self.state {
+    case .handshaking: true
+    case .open: self.owesRead
+    case .waiting, .closed: false
+    }
+  }
+}
