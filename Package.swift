@@ -53,8 +53,11 @@ let package = Package(
     .systemLibrary(
       name: "CHiredis",
       providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
+    .systemLibrary(
+      name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .target(name: "TLS", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
     .target(
-      name: "Redis", dependencies: ["CHiredis", nioCore, nioPosix, logging, deque],
+      name: "Redis", dependencies: ["CHiredis", "TLS", nioCore, nioPosix, logging, deque],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
     .target(name: "WebSocket", dependencies: [nioCore, crypto], swiftSettings: settings),
@@ -86,7 +89,9 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
     .target(name: "SeededRandom", swiftSettings: settings),
-    .target(name: "RedisFixture", dependencies: ["LocalRedis"], swiftSettings: settings),
+    .target(
+      name: "RedisFixture", dependencies: ["LocalRedis", "Redis", "TLS", nioCore, logging],
+      swiftSettings: settings),
     .target(
       name: "ConnectTestStand",
       dependencies: [
@@ -105,7 +110,8 @@ let package = Package(
       name: "ConnectCommand",
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
-        "ConnectFaults", "ConnectProtocol", "LocalRedis", argumentParser, configuration, lifecycle,
+        "ConnectFaults", "ConnectProtocol", "LocalRedis", "TLS", argumentParser, configuration,
+        lifecycle,
         unixSignals, logging, histogram, nioCore, nioPosix,
       ],
       swiftSettings: settings),
@@ -114,6 +120,12 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "WebSocketTests", dependencies: ["WebSocket", "SeededRandom", nioCore],
+      swiftSettings: settings),
+    .testTarget(
+      name: "TLSTests",
+      dependencies: [
+        "TLS", "LocalRedis", "SeededRandom", nioCore, nioPosix, nioEmbedded,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "RedisTests",
@@ -159,14 +171,14 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "ConnectCommand", "ConnectFaults", "LocalRedis", "Redis", logging, nioPosix,
+        "ConnectCommand", "ConnectFaults", "LocalRedis", "RedisFixture", "Redis", logging, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "FaultTests",
       dependencies: [
         "ConnectCommand", "ConnectFaults", "ConnectClient", "ConnectProtocol", "Gateway",
-        "LocalRedis", nioCore, nioPosix,
+        "LocalRedis", "RedisFixture", nioCore, nioPosix,
       ],
       swiftSettings: settings),
   ],

@@ -18,6 +18,9 @@ public enum FaultLimits {
   public static let recovery = Duration.seconds(90)
   /// How long the last messages may take to arrive once nothing is sent any more.
   public static let settle = Duration.seconds(90)
+  /// What is missing by then and has not become less for so long counts as lost. Longer than a
+  /// gateway takes to look whether a device has everything.
+  public static let standstill = Duration.seconds(60)
   /// How often a condition is looked at that is waited for.
   public static let poll = Duration.milliseconds(20)
 

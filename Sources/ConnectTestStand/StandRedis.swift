@@ -74,7 +74,7 @@ public struct StandRedis: Sendable {
   @discardableResult
   public func execute(_ words: [String]) async throws -> RedisValue {
     var batch = RedisBatch()
-    batch.append(words: words)
+    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
     var cursor = try await self.client.execute(batch).cursor(0)
     return try RedisValue(from: &cursor)
   }

@@ -20,6 +20,8 @@ public final class TestStand: Sendable {
     public var partitions = 2
     /// Whether messaging runs at first.
     public var hasMessaging = true
+    /// What its Redis is; by default what the tests are to run against.
+    public var redis = LocalRedisInstallation.Kind.tested
     /// What outlives a restart of Redis.
     public var persistence = LocalRedisServer.Persistence.none
     /// Further arguments for redis-server.
@@ -53,8 +55,8 @@ public final class TestStand: Sendable {
     var messaging: [RunningService] = []
   }
 
-  /// The server, to be stopped and started.
-  public let server: LocalRedisServer
+  /// Its Redis, to be stopped and started.
+  public let server: LocalRedisInstallation
   /// Commands by hand.
   public let redis: StandRedis
   /// The names of all keys.
@@ -63,11 +65,11 @@ public final class TestStand: Sendable {
   public let authenticator: Authenticator
   private let options: Options
   private let group: MultiThreadedEventLoopGroup
-  private let clients: SingleServerClientFactory
+  private let clients: any RedisClientFactory
   private let logger: Logger
   private let state = NIOLockedValueBox(State())
 
-  private init(_ options: Options, server: LocalRedisServer) async throws {
+  private init(_ options: Options, server: LocalRedisInstallation) async throws {
     let logger = Logger(label: "connect.test") { _ in SwiftLogNoOpLogHandler() }
     self.options = options
     self.server = server
@@ -76,9 +78,9 @@ public final class TestStand: Sendable {
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     self.keys = Keys(partitions: PartitionMap(count: options.partitions))
     self.authenticator = await Authenticator(secret: TestTokens.secret)
-    self.clients = SingleServerClientFactory(
-      url: try RedisURL(parsing: server.url), logger: logger)
-    self.redis = StandRedis(client: self.clients.makeClient(on: self.group.next()))
+    self.clients = try await server.clients(on: self.group.next(), logger: logger)
+    let administration = try await server.administration(on: self.group.next(), logger: logger)
+    self.redis = StandRedis(client: administration.makeClient(on: self.group.next()))
   }
 
   /// Runs a test with a stand of its own, and shuts everything down in order.
@@ -86,9 +88,7 @@ public final class TestStand: Sendable {
     _ options: Options = Options(), _ body: (TestStand) async throws -> Result
   ) async throws -> Result {
     try await StandPlaces.shared.withPlace {
-      try await RedisFixture.withServer(
-        persistence: options.persistence, extraArguments: options.redisArguments
-      ) { server in
+      try await Self.withServer(options) { server in
         let stand = try await TestStand(options, server: server)
         do {
           try await stand.start()
@@ -103,6 +103,24 @@ public final class TestStand: Sendable {
     }
   }
 
+  private static func withServer<Result>(
+    _ options: Options, _ body: (LocalRedisInstallation) async throws -> Result
+  ) async throws -> Result {
+    var redis = LocalRedisInstallation.Options(kind: options.redis)
+    redis.persistence = options.persistence
+    redis.extraArguments = options.redisArguments
+    redis.rights = AccessRights.services()
+    let server = try await LocalRedisInstallation.start(redis)
+    do {
+      let result = try await body(server)
+      await server.stop()
+      return result
+    } catch {
+      await server.stop()
+      throw error
+    }
+  }
+
   /// One stand of two gateways for all tests of a process that can share it: those that break nothing
   /// and use names of their own. It ends with the process.
   public static func shared() async throws -> TestStand { try await self.sharedStart.value }
@@ -110,7 +128,9 @@ public final class TestStand: Sendable {
   private static let sharedStart = Task.detached {
     var options = Options(gateways: 2)
     options.configure = { $0.servesDemoPage = $0.id.text == "g1" }
-    let stand = try await TestStand(options, server: try await LocalRedisServer.start())
+    var redis = LocalRedisInstallation.Options(kind: options.redis)
+    redis.rights = AccessRights.services()
+    let stand = try await TestStand(options, server: try await LocalRedisInstallation.start(redis))
     try await stand.start()
     return stand
   }

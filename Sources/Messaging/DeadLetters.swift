@@ -11,12 +11,17 @@ struct DeadLetters {
   private let partition: Partition
   private let keys: Keys
   private let client: any RedisClient
+  private let durability: Durability
   private let logger: Logger
 
-  init(partition: Partition, keys: Keys, client: any RedisClient, logger: Logger) {
+  init(
+    partition: Partition, keys: Keys, client: any RedisClient, durability: Durability,
+    logger: Logger
+  ) {
     self.partition = partition
     self.keys = keys
     self.client = client
+    self.durability = durability
     self.logger = logger
   }
 
@@ -54,9 +59,9 @@ struct DeadLetters {
   ) async throws(RedisError) {
     self.logger.error(
       "messaging.dead_letter", metadata: ["offset": "\(offset)", "reason": "\(letter.reason)"])
-    var batch = RedisBatch()
+    var batch = self.durability.batch()
     append(&batch)
-    try await self.client.execute(batch).check()
+    try await self.client.execute(batch).checkConfirmed(0)
   }
 
   /// What an entry of another form consists of.

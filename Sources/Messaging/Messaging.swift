@@ -17,12 +17,14 @@ import Synchronization
 public final class MessagingService: Service {
   private let keeper: LeaseKeeper
   private let shared: [any RedisClient]
+  /// For what replicas must confirm, since Redis answers nothing behind that question meanwhile.
+  private let writers: [any RedisClient]
   private let logger: Logger
   private let isStopping = Atomic(false)
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, one per partition that is owned, and
-  ///     one that waits for changes of leases.
+  ///   - clients: makes the ways to Redis: one per event loop, two where replicas must confirm; one
+  ///     per partition that is owned; and one that waits for changes of leases.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - fields: names and values that operators see of this instance.
   public init(
@@ -30,17 +32,22 @@ public final class MessagingService: Service {
     group: any EventLoopGroup, fields: [(String, String)] = [], logger: Logger
   ) {
     let shared = group.makeIterator().map { clients.makeClient(on: $0) }
+    let writers =
+      configuration.durability.replicas > 0
+      ? shared.map { clients.makeClient(on: $0.eventLoop) } : shared
     self.shared = shared
+    self.writers = writers
     self.logger = logger
     self.keeper = LeaseKeeper(
       configuration: configuration, client: shared[0],
       reader: clients.makeClient(on: shared[0].eventLoop),
       fields: fields.isEmpty ? [("id", configuration.id.text)] : fields, logger: logger
     ) { partition, token in
-      let client = shared[partition.number % shared.count]
+      let loop = partition.number % shared.count
       return PartitionWorker(
         partition: partition, token: token, configuration: configuration,
-        reader: clients.makeClient(on: client.eventLoop), client: client, logger: logger)
+        reader: clients.makeClient(on: shared[loop].eventLoop), client: shared[loop],
+        writer: writers[loop], logger: logger)
     }
   }
 
@@ -49,7 +56,7 @@ public final class MessagingService: Service {
     guard !self.isStopping.load(ordering: .relaxed),
       self.keeper.hasJoined.load(ordering: .relaxed)
     else { return false }
-    for client in self.shared {
+    for client in self.shared + self.writers {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
         return false
       }
@@ -69,7 +76,7 @@ public final class MessagingService: Service {
       await self.keeper.stop()
       await tasks.waitForAll()
     }
-    for client in self.shared { try? await client.close().get() }
+    for client in self.shared + self.writers { try? await client.close().get() }
     self.logger.notice("messaging.stopped")
   }
 }

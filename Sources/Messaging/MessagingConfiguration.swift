@@ -10,6 +10,9 @@ public struct MessagingConfiguration: Sendable {
   public var leaseSeconds = BusLimits.leaseSeconds
   /// See ``MessageBus/BusLimits/attempts``.
   public var attempts = BusLimits.attempts
+  /// What it takes for a message to be safe in its mailbox. The same as that of the gateways: what
+  /// they have accepted must not be lost here.
+  public var durability = Durability.accepted
   /// What each mailbox keeps.
   public var mailboxes = MailboxLimits()
 

@@ -14,6 +14,8 @@ import Redis
 actor PartitionWorker {
   private let keys: Keys
   private let client: any RedisClient
+  private let writer: any RedisClient
+  private let durability: Durability
   private let consumer: GroupConsumer
   private let mailboxes: MailboxWriter
   private let deadLetters: DeadLetters
@@ -36,15 +38,18 @@ actor PartitionWorker {
   ///   - token: the lease under which it works.
   ///   - reader: a client for this worker alone; it is closed at the end.
   ///   - client: a client on the same event loop, for everything that does not block.
+  ///   - writer: another one, for what replicas must confirm; the same where they need not.
   init(
     partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
-    reader: any RedisClient, client: any RedisClient, logger: Logger
+    reader: any RedisClient, client: any RedisClient, writer: any RedisClient, logger: Logger
   ) {
     var logger = logger
     logger[metadataKey: "partition"] = "\(partition.number)"
     let keys = configuration.keys
     self.keys = keys
     self.client = client
+    self.writer = writer
+    self.durability = configuration.durability
     self.logger = logger
     self.attemptsLimit = configuration.attempts
     self.ended = client.eventLoop.makePromise()
@@ -53,9 +58,12 @@ actor PartitionWorker {
       stream: keys.incoming(partition), family: "messaging", instance: token.instance,
       reader: reader, client: client, fence: fence)
     self.mailboxes = MailboxWriter(
-      keys: keys, client: client, limits: configuration.mailboxes,
+      keys: keys, client: writer, limits: configuration.mailboxes,
+      durability: configuration.durability,
       remembering: BusLimits.rememberedMailboxes / keys.partitions.all.count, fence: fence)
-    self.deadLetters = DeadLetters(partition: partition, keys: keys, client: client, logger: logger)
+    self.deadLetters = DeadLetters(
+      partition: partition, keys: keys, client: writer, durability: configuration.durability,
+      logger: logger)
     self.crashes = CrashCounter(
       partition: partition, keys: keys, client: client, attempts: configuration.attempts)
   }
@@ -205,7 +213,7 @@ actor PartitionWorker {
   private func publishFailed(
     _ item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
   ) async throws(RedisError) {
-    var batch = RedisBatch()
+    var batch = self.durability.batch()
     var text = code.rawValue
     text.withUTF8 { code in
       let draft = Envelope.Draft.failed(
@@ -214,7 +222,7 @@ actor PartitionWorker {
       let partition = self.keys.partitions.partition(for: sender)
       batch.add(draft, to: self.keys.incoming(partition))
     }
-    try await self.client.execute(batch).check()
+    try await self.writer.execute(batch).checkConfirmed(0)
   }
 
   // MARK: Pushing

@@ -4,13 +4,16 @@
 /// order, every call bound to one event loop. It knows nothing of chat; streams and hashes as
 /// Connect uses them are `MessageBus`'s.
 ///
-/// - `Client/` is the interface: ``RedisClient`` takes a ``RedisBatch`` and answers ``RedisReplies``.
+/// - `Client/` is the interface: ``RedisClient`` takes a ``RedisBatch`` and answers ``RedisReplies``;
+///   ``RedisClients`` finds out what stands behind a URL and makes the clients for it.
+/// - `Cluster/` is the client for a cluster: which node has what, and what to do while that changes.
 /// - `Connection/` is one connection to one server.
 /// - `RESP/` is the encoding of commands and the decoding of replies.
 
 /// Every limit and default of the client, each with its unit.
 public enum RedisLimits {
-  /// How long the TCP connection and the handshake (AUTH, SELECT, PING) may take together.
+  /// How long the TCP connection, the TLS handshake and the login (AUTH, SELECT, PING) may take
+  /// together.
   public static let connectTimeoutMilliseconds: Int64 = 5_000
 
   /// How long a batch may wait for its last reply. Then the connection is closed: replies come in
@@ -29,6 +32,30 @@ public enum RedisLimits {
   /// Bytes of commands that one connection may have written and not yet seen answered. A batch that
   /// finds more is refused as unavailable: Redis is slower than what is asked of it.
   public static let maximumUnansweredBytes = 64 * 1024 * 1024
+
+  /// A password in a file may have so many bytes.
+  public static let maximumPasswordBytes = 4_096
+
+  /// How often a command is sent at most while a cluster answers that another node has it, or that
+  /// nobody can at the moment. Then the caller gets the last answer.
+  public static let maximumRedirects = 16
+
+  /// Before such a command is sent again it waits, if it must, for a random time up to this, doubling
+  /// …
+  public static let redirectBaseMilliseconds: Int64 = 5
+
+  /// … up to this. So a command is tried for about two seconds.
+  public static let redirectCapMilliseconds: Int64 = 250
+
+  /// How often a process asks the cluster which node has what, when nothing makes it ask before.
+  public static let topologyRefreshSeconds: Int64 = 60
+
+  /// Two such questions lie so far apart at least. An answer takes as long to be right as the cluster
+  /// takes for a failover: seconds.
+  public static let topologyRefreshMilliseconds: Int64 = 250
+
+  /// Nodes that one such question is put to at most, until one answers.
+  public static let nodesPerRefresh = 8
 
   /// The default port of Redis.
   public static let defaultPort = 6379

@@ -1,6 +1,7 @@
 // RedisFixture: the real redis-server that tests run against.
 // There is no mock of Redis; where redis-server is missing, tests fail with what to install.
 
+import Foundation
 import LocalRedis
 
 /// A redis-server, or a cluster of them, for one test.
@@ -46,7 +47,22 @@ public enum RedisFixture {
   }
 }
 
-/// One redis-server, and one cluster, for all tests of a process that can share it: those that use keys of their own.
+extension LocalRedisInstallation.Kind {
+  /// The variable that says what tests run against which serve for every kind; `plain` without it.
+  public static let variable = "CONNECT_TEST_REDIS"
+
+  /// What tests run against which serve for every kind.
+  public static let tested: LocalRedisInstallation.Kind = {
+    guard let name = ProcessInfo.processInfo.environment[variable] else { return .plain }
+    guard let kind = LocalRedisInstallation.Kind(rawValue: name) else {
+      let kinds = LocalRedisInstallation.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+      fatalError("\(variable)=\(name): must be one of \(kinds)")
+    }
+    return kind
+  }()
+}
+
+/// Redis for all tests of a process that can share it: those that use keys of their own.
 public enum SharedRedis {
   /// Started by whoever asks first; a failure is everyone's. Not part of any test's task, since it
   /// outlives them all.

@@ -19,7 +19,18 @@ struct CommandTests {
     arguments: [
       (["gateway", "--redis-url", "http://x"], "--redis-url"),
       (["gateway", "--redis-url", "redis://x:99999"], "--redis-url"),
-      (["gateway", "--redis-url", "rediss://x"], "--redis-url"),
+      (["gateway", "--redis-url", "rediss://x:y:z"], "--redis-url"),
+      (["gateway", "--redis-url", "redis://x,y/1"], "--redis-url"),
+      (["gateway", "--redis-ca-file", "ca.pem"], "--redis-ca-file"),
+      (
+        ["gateway", "--redis-url", "rediss://x", "--redis-ca-file", "/missing.pem"], "/missing.pem"
+      ),
+      (["messaging", "--redis-mode", "sentinel"], "--redis-mode"),
+      (["messaging", "--redis-url", "redis://x,y", "--redis-mode", "single"], "--redis-url"),
+      (
+        ["messaging", "--redis-url", "rediss://x", "--redis-cert-file", "c.pem"], "--redis-key-file"
+      ),
+      (["messaging", "--durability", "replicated"], "--durability"),
       (["gateway", "--listen", "8080"], "--listen"),
       (["gateway", "--instance-id", "two words"], "--instance-id"),
       (["gateway", "--frame-bytes", "12"], "--frame-bytes"),

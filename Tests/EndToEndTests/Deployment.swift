@@ -1,5 +1,6 @@
 import ConnectFaults
 import LocalRedis
+import RedisFixture
 
 extension Deployment {
   static let secret = "a secret for the tests of whole deployments"
@@ -11,6 +12,7 @@ extension Deployment {
   ) async throws {
     var options = Options(executable: Program.connectBesideTests)
     options.gateways = gateways
+    options.redis = .tested
     options.persistence = persistence
     options.secret = self.secret
     // Nothing that was acked is trimmed, since mailboxes are counted; and the dead have heirs soon.

@@ -40,7 +40,7 @@ struct InspectTests {
   ) async throws {
     let server = try await LocalRedisServer.start()
     do {
-      let redis = try await RedisByHand(server)
+      let redis = try await RedisByHand(server.url)
       try await redis("SET", "connect:partitions", "\(Self.partitions)")
       try await body(server, redis)
       try await redis.close()
@@ -342,14 +342,14 @@ struct InspectTests {
   @Test("a requeued dead letter is delivered, and stored once even where it was stored before")
   func requeue() async throws {
     try await Deployment.with(gateways: 1) { deployment in
-      let redis = try await RedisByHand(deployment.redis)
+      let redis = try await RedisByHand(deployment.redis.adminURL)
       for id in ["m1", "m2", "m1"] {
         try await redis(
           "XADD", "connect:deadletter", "*", "reason", "test", "origin", "x 1-0", "attempts", "5",
           "m", Self.envelope(id: id, body: #"{"text":"\#(id)"}"#))
       }
       let requeued = try await self.inspect(
-        "deadletters", "requeue", "--all", redis: deployment.redis.url)
+        "deadletters", "requeue", "--all", redis: deployment.redis.adminURL)
       #expect(requeued.code == 0)
       #expect(requeued.lines.last == "requeued 3, kept 0")
       let left = try await redis.integer("XLEN", "connect:deadletter")
@@ -369,13 +369,13 @@ struct InspectTests {
       #expect(stored == 2)
 
       // What running services wrote of themselves.
-      let report = try await self.inspect("gateways", "--json", redis: deployment.redis.url)
+      let report = try await self.inspect("gateways", "--json", redis: deployment.redis.adminURL)
         .json(Gateways.self)
       #expect(report.gateways.map(\.isAlive) == [true])
       #expect(report.gateways.first?.fields["address"] != nil)
       // A cursor is stored a little after the ack.
       _ = try await eventually("bob's cursor is stored") { () -> Bool? in
-        let user = try await self.inspect("user", "bob", "--json", redis: deployment.redis.url)
+        let user = try await self.inspect("user", "bob", "--json", redis: deployment.redis.adminURL)
           .json(User.self)
         return user.cursors.map(\.behind) == [0] && user.mailbox.length == 2 ? true : nil
       }
@@ -425,7 +425,7 @@ struct InspectTests {
 extension Deployment {
   /// Whether no partition holds anything that is to be processed.
   fileprivate func isIdle(_ redis: RedisByHand) async throws -> Bool {
-    let program = try Program(["inspect", "--json", "--redis-url", self.redis.url])
+    let program = try Program(["inspect", "--json", "--redis-url", self.redis.adminURL])
     _ = try await program.exitCode()
     struct Overview: Decodable {
       struct Partitions: Decodable {
@@ -444,17 +444,20 @@ extension Deployment {
 private final class RedisByHand: Sendable {
   private let client: any RedisClient
 
-  init(_ server: LocalRedisServer) async throws {
-    let clients = SingleServerClientFactory(
-      url: RedisURL(host: "127.0.0.1", port: server.port), logger: Logger(label: "test"))
-    self.client = clients.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+  init(_ url: String) async throws {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    self.client = try await RedisClients.connect(
+      RedisConfiguration(url: RedisURL(parsing: url)), on: eventLoop,
+      logger: Logger(label: "test")
+    ).makeClient(on: eventLoop)
     try await self.client.whenReady().get()
   }
 
   private func execute(_ words: [String]) async throws -> ReplyCursor {
     var batch = RedisBatch()
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
-    batch.append(arguments: words.count, key: nil, bytes: bytes) { writer in
+    let key = words.count > 1 ? RedisKey(words[1]) : nil
+    batch.append(arguments: words.count, key: key, bytes: bytes) { writer in
       for word in words { writer.bulk(word) }
     }
     return try await self.client.execute(batch).cursor(0)

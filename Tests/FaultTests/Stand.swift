@@ -1,4 +1,5 @@
 import ConnectFaults
+import RedisFixture
 import Testing
 
 /// What all fault tests have in common: a small deployment, and few people who write little, so that
@@ -11,9 +12,12 @@ enum Stand {
   static var options: Deployment.Options {
     var options = Deployment.Options(executable: Program.connectBesideTests)
     options.messaging = 2
+    options.redis = .tested
     options.persistence = .appendOnly(fsync: .always)
     options.gatewayArguments = self.gatewayArguments
     options.messagingArguments = self.messagingArguments
+    // Where nodes are lost for good, only what a replica has is safe.
+    if options.redis.replicas > 0 { options.durability = .replicated(1) }
     return options
   }
 

@@ -12,29 +12,60 @@ import RedisFixture
 /// Keys of one's own on a real Redis, and clients on one event loop, on which the test runs as well.
 actor Bus {
   let keys: Keys
+  /// Logged in as services are.
   let client: any RedisClient
-  private let factory: SingleServerClientFactory
+  /// Allowed to do everything.
+  private let administrator: any RedisClient
+  private let factory: any RedisClientFactory
+  private let nodes: [LocalRedisServer]
   private var others: [any RedisClient] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.client.eventLoop.executor.asUnownedSerialExecutor()
   }
 
-  private init(url: String, partitions: Int) throws {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    self.keys = Keys(prefix: "\(UUID()):", partitions: PartitionMap(count: partitions))
-    self.factory = SingleServerClientFactory(url: try RedisURL(parsing: url), logger: logger)
-    self.client = self.factory.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+  private static let shared = Task.detached {
+    var options = LocalRedisInstallation.Options(kind: .tested)
+    options.rights = AccessRights.services()
+    return try await LocalRedisInstallation.start(options)
   }
 
-  /// Runs a test, by default on the server that tests share.
+  private init(
+    clients: any RedisClientFactory, administration: any RedisClientFactory,
+    on eventLoop: any EventLoop, partitions: Int, nodes: [LocalRedisServer] = []
+  ) {
+    self.nodes = nodes
+    // Within the rights of services.
+    self.keys = Keys(prefix: "connect:\(UUID()):", partitions: PartitionMap(count: partitions))
+    self.factory = clients
+    self.client = clients.makeClient(on: eventLoop)
+    self.administrator = administration.makeClient(on: eventLoop)
+  }
+
+  private static func make(url: String?, partitions: Int) async throws -> Bus {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    if let url {
+      let clients = try await RedisClients.connect(
+        RedisConfiguration(url: RedisURL(parsing: url)), on: eventLoop, logger: logger)
+      return Bus(
+        clients: clients, administration: clients, on: eventLoop, partitions: partitions)
+    }
+    let redis = try await self.shared.value
+    return Bus(
+      clients: try await redis.clients(on: eventLoop, logger: logger),
+      administration: try await redis.administration(on: eventLoop, logger: logger),
+      on: eventLoop, partitions: partitions, nodes: redis.nodes)
+  }
+
+  /// Runs a test, by default on the Redis that tests share.
   static func run<Result: Sendable>(
     url: String? = nil, partitions: Int = 4,
     _ body: @Sendable (isolated Bus) async throws -> Result
   ) async throws -> Result {
-    let shared = try await SharedRedis.server().url
-    let bus = try Bus(url: url ?? shared, partitions: partitions)
+    let bus = try await self.make(url: url, partitions: partitions)
     try await bus.client.waitUntilReady()
+    try await bus.administrator.waitUntilReady()
     do {
       let result = try await body(bus)
       try await bus.close()
@@ -43,6 +74,13 @@ actor Bus {
       try await bus.close()
       throw error
     }
+  }
+
+  /// What CLIENT LIST says, on all nodes of the Redis that tests share.
+  func connections() async throws -> String {
+    var text = ""
+    for node in self.nodes { text += try await node.command("CLIENT", "LIST").string ?? "" }
+    return text
   }
 
   /// One more client on the same loop, connected.
@@ -54,7 +92,7 @@ actor Bus {
   }
 
   private func close() async throws {
-    for client in self.others + [self.client] { try await client.close().get() }
+    for client in self.others + [self.client, self.administrator] { try await client.close().get() }
   }
 }
 
@@ -62,10 +100,8 @@ extension Bus {
   /// A cursor on the reply to one command.
   func command(_ words: String...) async throws -> ReplyCursor {
     var batch = RedisBatch()
-    batch.append(arguments: words.count, key: nil, bytes: words.reduce(0) { $0 + $1.utf8.count }) {
-      for word in words { $0.bulk(word) }
-    }
-    return try await self.client.execute(batch).cursor(0)
+    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
+    return try await self.administrator.execute(batch).cursor(0)
   }
 
   func length(_ stream: RedisKey) async throws -> Int {

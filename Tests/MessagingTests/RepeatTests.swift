@@ -18,8 +18,9 @@ struct RepeatTests {
       #expect(before.map(\.id) == (0..<300).map { "m\($0)" })
 
       for _ in 0..<3 {
-        try await stand.redis("COPY", "kept:\(stand.incoming("bob"))", "again")
-        try await stand.redis("RENAME", "again", "\(stand.incoming("bob"))")
+        let incoming = "\(try stand.incoming("bob"))"
+        try await stand.redis("COPY", "kept:\(incoming)", "again:\(incoming)")
+        try await stand.redis("RENAME", "again:\(incoming)", incoming)
         try await stand.waitUntilProcessed()
         #expect(try await stand.messages() == before)
       }

@@ -58,7 +58,7 @@ final class TLSRedis: Sendable {
     extra: [String] = [], port: Int? = nil
   ) async throws -> TLSRedis {
     let certificates = try await LocalCertificates.shared
-    let chosen = if let port { port } else { try RedisProbe.freePort() }
+    let chosen = try ServerPorts(plain: port, isTLS: false).plain
     let arguments =
       [
         "--port", "0", "--tls-port", "\(chosen)", "--bind", "127.0.0.1", "--save", "",

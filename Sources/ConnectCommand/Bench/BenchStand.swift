@@ -33,9 +33,12 @@ struct BenchStand: Sendable {
   }
 
   private init(_ deployment: Deployment) {
-    var processes = [
-      MeasuredProcess(name: "redis", processIdentifier: deployment.redis.processIdentifier)
-    ]
+    let nodes = deployment.redis.nodes
+    var processes = nodes.enumerated().map { index, node in
+      MeasuredProcess(
+        name: nodes.count == 1 ? "redis" : "redis \(index + 1)",
+        processIdentifier: node.processIdentifier)
+    }
     for instance in deployment.messaging + deployment.gateways {
       processes.append(
         MeasuredProcess(

@@ -25,13 +25,15 @@ struct DevCommand: AsyncParsableCommand {
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var messaging: MessagingOptions
+  @OptionGroup var durability: DurabilityOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
     try await self.exiting {
       var flags = self.bus.flags
       for more in [
-        self.auth.flags, self.gateway.flags, self.messaging.flags, self.process.flags,
+        self.auth.flags, self.gateway.flags, self.messaging.flags, self.durability.flags,
+        self.process.flags,
       ] {
         flags.merge(more) { _, new in new }
       }

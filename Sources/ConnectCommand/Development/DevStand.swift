@@ -17,7 +17,7 @@ struct DevStand {
     let gateways: [GatewayConfiguration]
     let messaging: MessagingConfiguration
     let keys: Keys
-    let redisURL: RedisURL?
+    let redis: RedisConfiguration?
     let dataDirectory: String?
     let secret: [UInt8]
     let secretLocation: String
@@ -27,7 +27,7 @@ struct DevStand {
     ) throws(Failure) {
       let keys = try values.keys()
       self.keys = keys
-      self.redisURL = values.text(.redisURL) == nil ? nil : try values.redisURL()
+      self.redis = try values.givenRedis()
       self.dataDirectory = dataDirectory
       (self.secret, self.secretLocation) = try values.secretMakingOne()
       var gateways: [GatewayConfiguration] = []
@@ -60,7 +60,9 @@ struct DevStand {
 
   /// Runs until SIGINT or SIGTERM.
   func run() async throws(Failure) {
-    if let url = self.plan.redisURL { return try await self.serve(url, redis: "\(url)") }
+    if let redis = self.plan.redis {
+      return try await self.serve(redis, name: "\(redis.url)")
+    }
     var options = LocalRedisServer.Options()
     let lock = try self.plan.dataDirectory.map { directory throws(Failure) in
       try DirectoryLock(directory)
@@ -78,19 +80,18 @@ struct DevStand {
     let kept = self.plan.dataDirectory.map { "data kept in \($0)" } ?? "in memory"
     let outcome = await Result { () async throws(Failure) in
       try await self.serve(
-        RedisURL(host: "127.0.0.1", port: server.port), redis: "\(server.url) (private, \(kept))")
+        RedisConfiguration(host: "127.0.0.1", port: server.port),
+        name: "\(server.url) (private, \(kept))")
     }
     await server.stop()
     try outcome.get()
   }
 
-  private func serve(_ url: RedisURL, redis: String) async throws(Failure) {
+  private func serve(_ redis: RedisConfiguration, name: String) async throws(Failure) {
     let logger = Logger(label: "connect.dev")
     let group = MultiThreadedEventLoopGroup.singleton
-    let clients = SingleServerClientFactory(url: url, logger: logger)
-    try await RedisStartup.check(
-      url, clients: clients, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds,
-      logger: logger)
+    let clients = try await RedisStartup.connect(
+      redis, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds, logger: logger)
 
     let authenticator = await Authenticator(secret: self.plan.secret)
     var gateways: [GatewayService] = []
@@ -108,7 +109,7 @@ struct DevStand {
       configuration: self.plan.messaging, clients: clients, group: group,
       fields: InstanceDescription.fields, logger: logger)
     let greeting = Greeting(
-      gateways: gateways, redis: redis, plan: self.plan, authenticator: authenticator)
+      gateways: gateways, redis: name, plan: self.plan, authenticator: authenticator)
     try await ServiceRunner.run(
       [messaging] + gateways + [greeting],
       // One after the other.

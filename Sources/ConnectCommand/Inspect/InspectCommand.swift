@@ -56,13 +56,13 @@ struct InspectOptions: ParsableArguments {
     _ body: (Inspector) async throws(RedisError) -> Void
   ) async throws(Failure) {
     let values = SettingValues(flags: self.bus.flags)
-    let url = try values.redisURL()
+    let redis = try values.redis()
     var keys = try values.keys()
     // What is wrong is said once, and by us.
     let logger = Logger(label: "connect.inspect") { _ in SwiftLogNoOpLogHandler() }
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    let clients = SingleServerClientFactory(url: url, logger: logger)
-    try await RedisStartup.reach(url, clients: clients, on: eventLoop, waitSeconds: 0)
+    let clients = try await RedisStartup.reach(
+      redis, on: eventLoop, waitSeconds: 0, logger: logger)
     let client = clients.makeClient(on: eventLoop)
     let result: Result<Void, Failure>
     do throws(RedisError) {
@@ -71,7 +71,7 @@ struct InspectOptions: ParsableArguments {
       try await body(Inspector(keys: keys, client: client))
       result = .success(())
     } catch {
-      result = .failure(Failure(error, from: url))
+      result = .failure(Failure(error, from: redis.url))
     }
     try? await client.close().get()
     try result.get()

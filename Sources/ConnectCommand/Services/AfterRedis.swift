@@ -1,22 +1,23 @@
 import NIOConcurrencyHelpers
+import Redis
 import ServiceLifecycle
 
 /// A service that can start only when Redis is there and is the right one.
 ///
 /// The wait is part of its run, so that the management port answers meanwhile: alive, not ready.
 final class AfterRedis<Inner: Service>: Service {
-  private let check: @Sendable () async throws -> Void
-  private let make: @Sendable () async throws -> Inner
+  private let connect: @Sendable () async throws -> any RedisClientFactory
+  private let make: @Sendable (any RedisClientFactory) async throws -> Inner
   private let inner = NIOLockedValueBox<Inner?>(nil)
 
   /// - Parameters:
-  ///   - check: waits for Redis; throws when that is over.
+  ///   - connect: waits for Redis; throws when that is over.
   ///   - make: makes the service then.
   init(
-    check: @escaping @Sendable () async throws -> Void,
-    make: @escaping @Sendable () async throws -> Inner
+    connect: @escaping @Sendable () async throws -> any RedisClientFactory,
+    make: @escaping @Sendable (any RedisClientFactory) async throws -> Inner
   ) {
-    self.check = check
+    self.connect = connect
     self.make = make
   }
 
@@ -24,16 +25,17 @@ final class AfterRedis<Inner: Service>: Service {
   var service: Inner? { self.inner.withLockedValue { $0 } }
 
   func run() async throws {
-    let check = self.check
+    let connect = self.connect
+    let clients: any RedisClientFactory
     do {
-      try await cancelWhenGracefulShutdown { try await check() }
+      clients = try await cancelWhenGracefulShutdown { try await connect() }
     } catch {
       // Stopped while it waited: that is no failure.
       if Task.isShuttingDownGracefully || Task.isCancelled { return }
       throw error
     }
     if Task.isShuttingDownGracefully { return }
-    let inner = try await self.make()
+    let inner = try await self.make(clients)
     self.inner.withLockedValue { $0 = inner }
     try await inner.run()
   }

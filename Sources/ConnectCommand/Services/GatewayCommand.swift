@@ -2,7 +2,6 @@ import ArgumentParser
 import Gateway
 import Logging
 import NIOPosix
-import Redis
 
 struct GatewayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,13 +17,17 @@ struct GatewayCommand: AsyncParsableCommand {
   @OptionGroup var bus: BusOptions
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
+  @OptionGroup var durability: DurabilityOptions
   @OptionGroup var instance: InstanceOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
     try await self.exiting {
       var flags = self.bus.flags
-      for more in [self.auth.flags, self.gateway.flags, self.instance.flags, self.process.flags] {
+      for more in [
+        self.auth.flags, self.gateway.flags, self.durability.flags, self.instance.flags,
+        self.process.flags,
+      ] {
         flags.merge(more) { _, new in new }
       }
       if let listen = self.listen { flags[.listen] = listen }
@@ -34,7 +37,7 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    let url = try values.redisURL()
+    let redis = try values.redis()
     let keys = try values.keys()
     let configuration = try values.gateway(
       listen: try values.listen(.listen, default: "127.0.0.1:8080"),
@@ -46,10 +49,9 @@ struct GatewayCommand: AsyncParsableCommand {
     var logger = Logger(label: "connect.gateway")
     logger[metadataKey: "gateway"] = "\(configuration.id)"
     let group = MultiThreadedEventLoopGroup.singleton
-    let clients = SingleServerClientFactory(url: url, logger: logger)
     let gateway = AfterRedis { [logger] in
-      try await RedisStartup.check(url, clients: clients, keys: keys, on: group, logger: logger)
-    } make: { [logger] in
+      try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
+    } make: { [logger] clients in
       try await GatewayService(
         configuration: configuration, authenticator: Authenticator(secret: secret),
         clients: clients, group: group, logger: logger)

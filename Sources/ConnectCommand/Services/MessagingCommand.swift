@@ -2,7 +2,6 @@ import ArgumentParser
 import Logging
 import Messaging
 import NIOPosix
-import Redis
 
 struct MessagingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,13 +13,16 @@ struct MessagingCommand: AsyncParsableCommand {
 
   @OptionGroup var bus: BusOptions
   @OptionGroup var messaging: MessagingOptions
+  @OptionGroup var durability: DurabilityOptions
   @OptionGroup var instance: InstanceOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
     try await self.exiting {
       var flags = self.bus.flags
-      for more in [self.messaging.flags, self.instance.flags, self.process.flags] {
+      for more in [
+        self.messaging.flags, self.durability.flags, self.instance.flags, self.process.flags,
+      ] {
         flags.merge(more) { _, new in new }
       }
       try await Self.serve(SettingValues(flags: flags))
@@ -28,7 +30,7 @@ struct MessagingCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    let url = try values.redisURL()
+    let redis = try values.redis()
     let keys = try values.keys()
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
@@ -38,10 +40,9 @@ struct MessagingCommand: AsyncParsableCommand {
     var logger = Logger(label: "connect.messaging")
     logger[metadataKey: "messaging"] = "\(id)"
     let group = MultiThreadedEventLoopGroup.singleton
-    let clients = SingleServerClientFactory(url: url, logger: logger)
     let messaging = AfterRedis { [logger] in
-      try await RedisStartup.check(url, clients: clients, keys: keys, on: group, logger: logger)
-    } make: { [logger] in
+      try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
+    } make: { [logger] clients in
       MessagingService(
         configuration: configuration, clients: clients, group: group,
         fields: InstanceDescription.fields, logger: logger)

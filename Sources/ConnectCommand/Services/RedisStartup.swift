@@ -8,16 +8,23 @@ enum RedisStartup {
   /// How long a service waits at its start for a Redis that is not there yet, in seconds.
   static let waitSeconds: Int64 = 30
 
-  /// Connects once, waiting for a Redis that is only starting, and checks the data's partitions.
+  /// Connects, waiting for a Redis that is only starting, and checks the data's partitions.
   ///
   /// - Throws: a ``Failure`` that says what to do.
-  static func check(
-    _ url: RedisURL, clients: SingleServerClientFactory, keys: Keys, on group: any EventLoopGroup,
-    waitSeconds: Int64 = RedisStartup.waitSeconds, logger: Logger? = nil
-  ) async throws(Failure) {
+  static func connect(
+    _ redis: RedisConfiguration, keys: Keys, on group: any EventLoopGroup,
+    waitSeconds: Int64 = RedisStartup.waitSeconds, logger: Logger
+  ) async throws(Failure) -> any RedisClientFactory {
     let eventLoop = group.next()
-    try await self.reach(
-      url, clients: clients, on: eventLoop, waitSeconds: waitSeconds, logger: logger)
+    if redis.trustsAnybody {
+      logger.warning(
+        "redis.tls_insecure",
+        metadata: [
+          "redis": "\(redis.url)", "advice": "any certificate is trusted: development only",
+        ])
+    }
+    let clients = try await self.reach(
+      redis, on: eventLoop, waitSeconds: waitSeconds, logger: logger)
     let client = clients.makeClient(on: eventLoop)
     do {
       try await client.whenReady().get()
@@ -26,49 +33,77 @@ enum RedisStartup {
     } catch let mismatch as PartitionGuard.Mismatch {
       throw .usage(mismatch.description)
     } catch {
-      throw Failure(.unavailable, "\(url): \(error)")
+      try? await client.close().get()
+      throw Self.failure(error as? RedisError ?? .unavailable("\(error)"), at: redis.url)
     }
+    return clients
   }
 
   /// Waits until Redis answers and takes our login.
   ///
   /// - Throws: a ``Failure`` that says what to do.
   static func reach(
-    _ url: RedisURL, clients: SingleServerClientFactory, on eventLoop: any EventLoop,
-    waitSeconds: Int64, logger: Logger? = nil
-  ) async throws(Failure) {
+    _ redis: RedisConfiguration, on eventLoop: any EventLoop, waitSeconds: Int64, logger: Logger
+  ) async throws(Failure) -> any RedisClientFactory {
     let deadline = NIODeadline.now() + .seconds(waitSeconds)
     var backoff = Backoff(baseMilliseconds: 100, capMilliseconds: 2_000)
     var hasSaidSo = false
     while true {
       do throws(RedisError) {
-        return try await clients.check(on: eventLoop)
+        return try await RedisClients.connect(redis, on: eventLoop, logger: logger)
       } catch {
-        if case .server(let reply) = error {
-          switch reply.code {
-          case "WRONGPASS", "NOAUTH", "NOPERM":
-            throw Failure(
-              .refused, "\(url): \(reply.message); check the user and password of --redis-url")
-          case "LOADING", "MASTERDOWN":
-            break
-          default:
-            // A database that does not exist, say: no waiting mends it.
-            throw Failure.usage("\(url): \(reply.message); check --redis-url")
-          }
-        }
+        let isPassing =
+          if case .server(let reply) = error { reply.isStarting } else { true }
+        guard isPassing else { throw Self.failure(error, at: redis.url) }
         if !hasSaidSo {
           hasSaidSo = true
-          logger?.warning(
+          logger.warning(
             "redis.waiting",
-            metadata: ["redis": "\(url)", "error": "\(error)", "seconds": "\(waitSeconds)"])
+            metadata: [
+              "redis": "\(redis.url)", "error": "\(error)", "seconds": "\(waitSeconds)",
+            ])
         }
         guard NIODeadline.now() < deadline, !Task.isCancelled else {
-          throw Failure(
-            .unavailable,
-            "\(url): \(error); start Redis there, or give its place with --redis-url")
+          throw Self.failure(error, at: redis.url)
         }
       }
       try? await Task.sleep(for: .milliseconds(backoff.next()))
     }
+  }
+
+  private static func failure(_ error: RedisError, at url: RedisURL) -> Failure {
+    guard case .server(let reply) = error else {
+      return Failure(
+        .unavailable, "\(url): \(error); start Redis there, or give its place with --redis-url")
+    }
+    switch reply.code {
+    case "WRONGPASS", "NOAUTH":
+      return Failure(
+        .refused,
+        "\(url): \(reply.message); check the user and password: --redis-user, "
+          + "--redis-password-file, CONNECT_REDIS_PASSWORD, or those of --redis-url")
+    case "NOPERM":
+      return Failure(
+        .refused,
+        "\(url): \(reply.message); the rights that Connect needs are in Operations.md, as a "
+          + "ready ACL line")
+    default:
+      if reply.saysNoCluster {
+        return .usage(
+          "\(url): is one server and no cluster; name one host, and no --redis-mode cluster")
+      }
+      if reply.isStarting {
+        return Failure(.unavailable, "\(url): \(error); see why Redis does not get ready")
+      }
+      // A database that does not exist, say: no waiting mends it.
+      return .usage("\(url): \(reply.message); check --redis-url")
+    }
+  }
+}
+
+extension RedisServerError {
+  /// Whether Redis is on its way to serve.
+  fileprivate var isStarting: Bool {
+    ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(String(self.code))
   }
 }

@@ -2,19 +2,51 @@ import ArgumentParser
 import Foundation
 import Gateway
 import MessageBus
+import Redis
 
-/// Options of both services: where Redis is, and what lies in it.
+/// Options of whoever reaches Redis: where it is, as whom, and what lies in it.
 struct BusOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where Redis is: redis://[user[:password]@]host[:port][/database].",
+      "Where Redis is: \(RedisURL.form).",
       discussion:
         """
-        Default: redis://127.0.0.1:6379; `connect dev` starts one of its own. A password is better \
-        given as CONNECT_REDIS_URL.
+        rediss:// is TLS; several hosts are nodes of one cluster. Default: redis://127.0.0.1:6379; \
+        `connect dev` starts one of its own. A password is better given as CONNECT_REDIS_PASSWORD \
+        or as a file.
         """,
       valueName: "url"))
   var redisURL: String?
+
+  @Option(help: "auto, single or cluster (default: auto, which asks the server).")
+  var redisMode: String?
+
+  @Option(help: "ACL user (default: the URL's, or the default user).")
+  var redisUser: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "File with the password, read anew at each connect (or CONNECT_REDIS_PASSWORD).",
+      valueName: "path"))
+  var redisPasswordFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the CAs to trust with rediss:// (default: those of the system).",
+      valueName: "path"))
+  var redisCAFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the client certificate, if Redis wants one.", valueName: "path"))
+  var redisCertFile: String?
+
+  @Option(help: ArgumentHelp("PEM file of that certificate's key.", valueName: "path"))
+  var redisKeyFile: String?
+
+  @Flag(
+    help: "For development only: trust any certificate (CONNECT_REDIS_TLS_INSECURE=true).")
+  var redisTLSInsecure = false
 
   @Option(help: "Prefix of all keys (default: \(Keys.defaultPrefix)).")
   var keyPrefix: String?
@@ -27,8 +59,13 @@ struct BusOptions: ParsableArguments {
   var partitions: String?
 
   var flags: [Setting: String] {
-    [.redisURL: self.redisURL, .keyPrefix: self.keyPrefix, .partitions: self.partitions]
-      .compactMapValues { $0 }
+    [
+      .redisURL: self.redisURL, .redisMode: self.redisMode, .redisUser: self.redisUser,
+      .redisPasswordFile: self.redisPasswordFile, .redisCAFile: self.redisCAFile,
+      .redisCertificateFile: self.redisCertFile, .redisKeyFile: self.redisKeyFile,
+      .redisTLSInsecure: self.redisTLSInsecure ? "true" : nil, .keyPrefix: self.keyPrefix,
+      .partitions: self.partitions,
+    ].compactMapValues { $0 }
   }
 }
 
@@ -97,21 +134,26 @@ struct GatewayOptions: ParsableArguments {
       """)
   var backlogLimit: String?
 
-  @Option(
-    help: """
-      accepted, or replicated:N: a send is only accepted when N replicas have it too (default: \
-      accepted).
-      """)
-  var durability: String?
-
   var flags: [Setting: String] {
     [
       .allowedOrigins: self.allowedOrigins, .maximumConnections: self.maxConnections,
       .sendsPerSecond: self.sendsPerSecond, .unacked: self.unacked, .frameBytes: self.frameBytes,
       .pingSeconds: self.pingSeconds, .drainSeconds: self.drainSeconds,
-      .backlogLimit: self.backlogLimit, .durability: self.durability,
+      .backlogLimit: self.backlogLimit,
     ].compactMapValues { $0 }
   }
+}
+
+/// What it takes for a message to be safe: of both services, which are to be told the same.
+struct DurabilityOptions: ParsableArguments {
+  @Option(
+    help: """
+      accepted, or replicated:N: a send is only accepted, and a message only delivered, when N \
+      replicas have it too (default: accepted). The same for both services.
+      """)
+  var durability: String?
+
+  var flags: [Setting: String] { [.durability: self.durability].compactMapValues { $0 } }
 }
 
 /// Options of messaging, in `connect dev` too.

@@ -4,6 +4,15 @@ import Foundation
 /// The name of something that can be configured, by `--redis-url` or by `CONNECT_REDIS_URL`.
 enum Setting: String, CaseIterable {
   case redisURL = "redis-url"
+  case redisMode = "redis-mode"
+  case redisUser = "redis-user"
+  /// Only as a variable: a flag would show the password to everybody on the machine.
+  case redisPassword = "redis-password"
+  case redisPasswordFile = "redis-password-file"
+  case redisCAFile = "redis-ca-file"
+  case redisCertificateFile = "redis-cert-file"
+  case redisKeyFile = "redis-key-file"
+  case redisTLSInsecure = "redis-tls-insecure"
   case listen = "listen"
   case managementListen = "management-listen"
   case authSecretFile = "auth-secret-file"
@@ -36,6 +45,8 @@ enum Setting: String, CaseIterable {
     "CONNECT_" + self.rawValue.uppercased().replacingOccurrences(of: "-", with: "_")
   }
 
+  fileprivate var isSecret: Bool { self == .authSecret || self == .redisPassword }
+
   fileprivate var key: ConfigKey {
     ConfigKey(["connect"] + self.rawValue.split(separator: "-").map(String.init))
   }
@@ -65,7 +76,7 @@ struct SettingValues {
 
   /// The value that was given, if one was. An empty variable counts as not given.
   func text(_ setting: Setting) -> String? {
-    self.reader.string(forKey: setting.key, isSecret: setting == .authSecret)
+    self.reader.string(forKey: setting.key, isSecret: setting.isSecret)
       .flatMap { $0.isEmpty && !self.flags.contains(setting) ? nil : $0 }
   }
 

@@ -33,15 +33,6 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// What each setting means. The defaults are the modules' own, and listed in Operations.md.
 extension SettingValues {
-  func redisURL() throws(Failure) -> RedisURL {
-    guard let text = self.text(.redisURL) else { return RedisURL(host: "127.0.0.1") }
-    do throws(RedisURL.Malformed) {
-      return try RedisURL(parsing: text)
-    } catch {
-      throw self.failure(.redisURL, error.description)
-    }
-  }
-
   func keys() throws(Failure) -> Keys {
     let count = try self.number(
       .partitions, 1...BusLimits.maximumPartitions, default: BusLimits.defaultPartitions)
@@ -105,9 +96,12 @@ extension SettingValues {
     configuration.drainSeconds = try self.number(.drainSeconds, 0...3_600, default: drainSeconds)
     configuration.backlogEntries = try self.number(
       .backlogLimit, 1...1_000_000_000, default: BusLimits.backlogEntries)
-    configuration.durability =
-      try self.value(.durability, expected: Durability.form) { Durability($0) } ?? .accepted
+    configuration.durability = try self.durability()
     return configuration
+  }
+
+  private func durability() throws(Failure) -> Durability {
+    try self.value(.durability, expected: Durability.form) { Durability($0) } ?? .accepted
   }
 
   func messaging(id: InstanceID, keys: Keys) throws(Failure) -> MessagingConfiguration {
@@ -115,6 +109,7 @@ extension SettingValues {
     configuration.leaseSeconds = try self.number(
       .leaseSeconds, 1...300, default: BusLimits.leaseSeconds)
     configuration.attempts = try self.number(.attempts, 1...1_000, default: BusLimits.attempts)
+    configuration.durability = try self.durability()
     configuration.mailboxes.entries = try self.number(
       .mailboxLimit, 1...100_000_000, default: BusLimits.mailboxEntries)
     configuration.mailboxes.historyEntries = try self.number(

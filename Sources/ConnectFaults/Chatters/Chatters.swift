@@ -39,7 +39,7 @@ public final class Chatters: Sendable {
   ) {
     precondition(options.users >= 2 && options.users % 2 == 0 && options.rate > 0)
     self.options = options
-    let names = (0..<options.users).map { UserName("chatter-\($0)")! }
+    let names = (0..<options.users).map(Self.name)
     self.names = names
     var directions: [Ledger.Direction] = []
     for user in 0..<options.users {
@@ -61,6 +61,9 @@ public final class Chatters: Sendable {
     }
     self.senders = self.devices.filter { $0.number == 0 }
   }
+
+  /// A user by number.
+  static func name(_ user: Int) -> UserName { UserName("chatter-\(user)")! }
 
   /// Connects everybody, runs `body` while they write, and disconnects everybody.
   ///
@@ -187,8 +190,11 @@ public final class Chatters: Sendable {
   func settle() async throws {
     self.isSending.withLock { $0 = false }
     for device in self.devices { device.setWanted(true) }
+    var last = (missing: -1, since: ContinuousClock.now)
     _ = try? await eventually("the last messages", limit: FaultLimits.settle) {
-      self.ledger.unanswered == 0 && self.ledger.lost == 0 ? true : nil
+      let missing = self.ledger.unanswered + self.ledger.lost
+      if missing != last.missing { last = (missing, .now) }
+      return missing == 0 || last.since.duration(to: .now) > FaultLimits.standstill ? true : nil
     }
     // Time for what should not come.
     try await Task.sleep(for: .milliseconds(500))

@@ -331,6 +331,20 @@ final class Ledger: Sendable {
   /// The number that the next message of each direction will have.
   var ends: [Int] { self.state.withLock { $0.conversations.map(\.messages.count) } }
 
+  /// The recipient of each conversation.
+  var recipients: [Int] { self.state.withLock { $0.conversations.map(\.direction.to) } }
+
+  /// Whether a message of some conversations that was enqueued after `ends` is accepted.
+  func hasAccepted(of conversations: [Int], since ends: [Int]) -> Bool {
+    self.state.withLock { state in
+      conversations.contains { index in
+        state.conversations[index].messages.dropFirst(ends[index]).contains {
+          $0.marks.contains(.accepted)
+        }
+      }
+    }
+  }
+
   /// How many directions have shown nothing from `ends` on to the recipient's first device.
   func quiet(since ends: [Int]) -> Int {
     self.state.withLock { state in

@@ -19,15 +19,23 @@ extension Deployment {
   public func redis(_ words: [String]) async throws -> ReplyCursor {
     try await self.client.whenReady().get()
     var batch = RedisBatch()
-    batch.append(words: words)
+    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
     return try await self.client.execute(batch).cursor(0)
   }
 
-  /// The reply to a command that answers a list of strings.
-  public func redisList(_ words: String...) async throws -> [String] {
-    var cursor = try await self.redis(words)
-    let count = try cursor.array() ?? 0
-    return try (0..<count).compactMap { _ in try cursor.string() }
+  /// Sends one command to each server that has data.
+  public func onEachPrimary(_ words: String...) async throws {
+    for primary in try await self.redis.primaries() { try await primary.command(words) }
+  }
+
+  /// The names of all keys that fit a pattern.
+  public func keys(matching pattern: String) async throws -> [String] {
+    var keys: [String] = []
+    for primary in try await self.redis.primaries() {
+      let reply = try await primary.command("KEYS", pattern)
+      keys += reply.array?.compactMap(\.string) ?? []
+    }
+    return keys
   }
 
   /// How many entries a stream has.

@@ -4,6 +4,7 @@ import Foundation
 import Gateway
 import LocalRedis
 import Logging
+import MessageBus
 import NIOPosix
 import Redis
 import Synchronization
@@ -18,8 +19,12 @@ public final class Deployment: Sendable {
     public var gateways = 2
     /// Messaging instances at the start.
     public var messaging = 1
+    /// What its Redis is.
+    public var redis = LocalRedisInstallation.Kind.plain
     /// What outlives the process of Redis.
     public var persistence = LocalRedisServer.Persistence.none
+    /// What it takes for a message to be safe.
+    public var durability = Durability.accepted
     /// Further arguments of each gateway.
     public var gatewayArguments: [String] = []
     /// Further arguments of each messaging instance.
@@ -79,23 +84,25 @@ public final class Deployment: Sendable {
   }
 
   /// Its Redis.
-  public let redis: LocalRedisServer
+  public let redis: LocalRedisInstallation
   /// For commands to that Redis.
   let client: any RedisClient
   private let options: Options
   private let authenticator: Authenticator
   private let state = Mutex(State())
 
-  private init(_ options: Options, redis: LocalRedisServer) async {
+  private init(_ options: Options, redis: LocalRedisInstallation) async throws {
     self.options = options
     self.redis = redis
     self.authenticator = await Authenticator(secret: Array(options.secret.utf8))
     var logger = Logger(label: "deployment")
     // An unreachable Redis is what is wanted.
     logger.logLevel = .critical
-    self.client = SingleServerClientFactory(
-      url: RedisURL(host: "127.0.0.1", port: redis.port), logger: logger
-    ).makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let url = try RedisURL(parsing: redis.adminURL)
+    self.client = try await RedisClients.connect(
+      RedisConfiguration(url: url), on: eventLoop, logger: logger
+    ).makeClient(on: eventLoop)
   }
 
   /// Starts everything, runs `body`, and ends everything, however `body` ends. Should this process
@@ -103,8 +110,11 @@ public final class Deployment: Sendable {
   public static func with<Result>(
     _ options: Options, _ body: (Deployment) async throws -> Result
   ) async throws -> Result {
-    let redis = try await LocalRedisServer.start(.init(persistence: options.persistence))
-    let deployment = await Deployment(options, redis: redis)
+    var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
+    redisOptions.persistence = options.persistence
+    redisOptions.rights = AccessRights.services()
+    let redis = try await LocalRedisInstallation.start(redisOptions)
+    let deployment = try await Deployment(options, redis: redis)
     do {
       for _ in 0..<options.messaging { try await deployment.start(.messaging) }
       for _ in 0..<options.gateways { try await deployment.start(.gateway) }
@@ -171,13 +181,15 @@ public final class Deployment: Sendable {
   ) throws(ChildProcessError) -> Program {
     try Program(
       executable: self.options.executable, arguments,
-      environment: ["CONNECT_AUTH_SECRET": self.options.secret], input: input, log: log)
+      environment: self.redis.environment.merging(
+        ["CONNECT_AUTH_SECRET": self.options.secret]
+      ) { $1 }, input: input, log: log)
   }
 
   private func arguments(of service: Service, id: String) -> [String] {
     var arguments = [
       service.rawValue, "--redis-url", self.redis.url, "--management-listen", "off",
-      "--instance-id", id,
+      "--instance-id", id, "--durability", "\(self.options.durability)",
     ]
     switch service {
     case .gateway:

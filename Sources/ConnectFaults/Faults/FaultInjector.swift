@@ -12,9 +12,12 @@ struct FaultInjector {
   var random: SplitMix64
   /// Instances that were asked to end and did not exit with 0.
   var uncleanStops = 0
+  /// From the end of a node to the first message accepted afterwards for what it had, the last time.
+  var outage: Duration?
 
   /// Returns when nothing is done to the deployment any more; it may still have to recover.
   mutating func inject(_ kind: FaultKind) async throws {
+    self.outage = nil
     switch kind {
     case .killMessaging: try await self.kill([.messaging])
     case .killGateway: try await self.kill([.gateway])
@@ -35,16 +38,17 @@ struct FaultInjector {
     case .fillRedis: try await self.fillRedis()
     case .vanish: try await self.vanish()
     case .poison: try await self.poison()
+    case .failOver, .killNode, .hangNode, .moveSlots, .resize: try await self.hurtCluster(kind)
     case .deleteOutgoing: try await self.delete("connect:outgoing:*")
     case .destroyGroups: try await self.destroyGroups()
     case .deleteIncoming:
       try await self.losing { try await self.delete("connect:incoming:*") }
     case .flush:
-      try await self.losing { _ = try await self.deployment.redis("FLUSHALL") }
+      try await self.losing { try await self.deployment.onEachPrimary("FLUSHALL") }
     }
   }
 
-  private func wait(milliseconds: Int) async throws {
+  func wait(milliseconds: Int) async throws {
     try await Task.sleep(for: .milliseconds(milliseconds))
   }
 
@@ -87,9 +91,9 @@ struct FaultInjector {
   }
 
   private func fillRedis() async throws {
-    try await self.deployment.redis("CONFIG", "SET", "maxmemory", "1mb")
+    try await self.deployment.onEachPrimary("CONFIG", "SET", "maxmemory", "1mb")
     try await self.wait(milliseconds: 3_000)
-    try await self.deployment.redis("CONFIG", "SET", "maxmemory", "0")
+    try await self.deployment.onEachPrimary("CONFIG", "SET", "maxmemory", "0")
   }
 
   private mutating func vanish() async throws {
@@ -114,14 +118,14 @@ struct FaultInjector {
   ]
 
   private func delete(_ pattern: String) async throws {
-    for key in try await self.deployment.redisList("KEYS", pattern) {
+    for key in try await self.deployment.keys(matching: pattern) {
       try await self.deployment.redis("DEL", key)
     }
   }
 
   private func destroyGroups() async throws {
     for pattern in ["connect:incoming:*", "connect:outgoing:*"] {
-      for key in try await self.deployment.redisList("KEYS", pattern) {
+      for key in try await self.deployment.keys(matching: pattern) {
         for group in try await self.deployment.groups(of: key) {
           try await self.deployment.redis("XGROUP", "DESTROY", key, group)
         }

@@ -1,3 +1,5 @@
+import LocalRedis
+
 /// What can be done to a deployment while people chat.
 public enum FaultKind: String, CaseIterable, Sendable {
   /// SIGKILL of a messaging instance; another starts within two seconds.
@@ -14,9 +16,9 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case roll
   /// Every messaging instance away for some seconds.
   case messagingAway = "messaging-away"
-  /// Redis stopped as by an operator, and started again.
+  /// Redis stopped as by an operator, and started again: all nodes of a cluster.
   case restartRedis = "restart-redis"
-  /// SIGKILL of Redis; started again after a second.
+  /// SIGKILL of Redis, of all nodes at once; started again after a second.
   case killRedis = "kill-redis"
   /// SIGSTOP of Redis for seven seconds, longer than a command may take.
   case pauseRedis = "pause-redis"
@@ -34,4 +36,28 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case deleteIncoming = "delete-incoming"
   /// FLUSHALL.
   case flush
+  /// A primary and its replica change roles, as an operator orders it.
+  case failOver = "fail-over"
+  /// SIGKILL of a primary. Started again once a replica has taken over; after a second if it has none.
+  case killNode = "kill-node"
+  /// SIGSTOP of a primary for seven seconds, and until a replica has taken over; then SIGCONT.
+  case hangNode = "hang-node"
+  /// The slots of a partition and of some mailboxes move to another primary, key by key.
+  case moveSlots = "move-slots"
+  /// A primary is added, gets slots in use, gives them back, and is removed.
+  case resize
+
+  /// Whether it can be done to a Redis of a kind.
+  public func applies(to kind: LocalRedisInstallation.Kind) -> Bool {
+    switch self {
+    case .failOver: kind.replicas > 0
+    case .killNode, .hangNode, .moveSlots, .resize: kind.isCluster
+    default: true
+    }
+  }
+
+  /// Those that can be done to a Redis of a kind.
+  public static func all(for kind: LocalRedisInstallation.Kind) -> [FaultKind] {
+    self.allCases.filter { $0.applies(to: kind) }
+  }
 }

@@ -12,6 +12,9 @@ public struct FaultReport: Encodable, Sendable {
     public var stuck = 0
     /// The longest time without anything shown to anybody, from the fault to the next.
     public var longestSilenceSeconds = 0.0
+    /// The longest time from the end of a Redis node until a message was accepted again for what it
+    /// had; nil if no node has ended.
+    public var longestOutageSeconds: Double?
     /// The longest time from the end of the fault until all conversations went on.
     public var longestRecoverySeconds = 0.0
   }
@@ -65,8 +68,11 @@ public struct FaultReport: Encodable, Sendable {
 
   /// Whether everything that was accepted was shown once, in order, on all devices, and everything
   /// worked again after each fault.
-  public var isSound: Bool {
-    self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
+  public var isSound: Bool { self.lost == 0 && self.isSoundButForLosses }
+
+  /// The same of what was not lost.
+  public var isSoundButForLosses: Bool {
+    self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
       && self.garbled == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
@@ -102,10 +108,11 @@ public struct FaultReport: Encodable, Sendable {
     var lines = Self.columns(rows.map { [$0.0, $0.1] })
     lines += [""]
     lines += Self.columns(
-      [["fault", "times", "longest silence", "longest recovery", "stuck"]]
+      [["fault", "times", "longest silence", "longest outage", "longest recovery", "stuck"]]
         + self.faults.map { fault in
           [
             fault.kind, "\(fault.count)", "\(Self.decimal(fault.longestSilenceSeconds)) s",
+            fault.longestOutageSeconds.map { "\(Self.decimal($0)) s" } ?? "-",
             "\(Self.decimal(fault.longestRecoverySeconds)) s", "\(fault.stuck)",
           ]
         })

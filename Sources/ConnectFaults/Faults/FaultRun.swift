@@ -94,8 +94,8 @@ public struct FaultRun: Sendable {
           ledger.note("after \(kind.rawValue): \(timedOut)")
         }
         faults[kind]?.note(
-          silence: ledger.takeLongestSilence(), recovery: ended.duration(to: .now),
-          isStuck: isStuck)
+          silence: ledger.takeLongestSilence(), outage: injector.outage,
+          recovery: ended.duration(to: .now), isStuck: isStuck)
         try await Task.sleep(for: .milliseconds(.random(in: 200...1_500, using: &random)))
       }
     }
@@ -134,10 +134,15 @@ public struct FaultRun: Sendable {
 }
 
 extension FaultReport.Fault {
-  fileprivate mutating func note(silence: Duration, recovery: Duration, isStuck: Bool) {
+  fileprivate mutating func note(
+    silence: Duration, outage: Duration?, recovery: Duration, isStuck: Bool
+  ) {
     self.count += 1
     self.stuck += isStuck ? 1 : 0
     self.longestSilenceSeconds = max(self.longestSilenceSeconds, silence / .seconds(1))
+    if let outage {
+      self.longestOutageSeconds = max(self.longestOutageSeconds ?? 0, outage / .seconds(1))
+    }
     self.longestRecoverySeconds = max(self.longestRecoverySeconds, recovery / .seconds(1))
   }
 }

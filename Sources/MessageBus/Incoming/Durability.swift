@@ -1,4 +1,7 @@
-/// How many copies of a message must exist before its sender is told that it is accepted.
+import Redis
+
+/// How many copies of a message must exist before its sender is told that it is accepted, and before
+/// messaging is done with it.
 public enum Durability: Sendable, Hashable, CustomStringConvertible {
   /// As many as Redis itself makes before it answers: what its append-only file says.
   case accepted
@@ -40,5 +43,21 @@ public enum Durability: Sendable, Hashable, CustomStringConvertible {
     case .accepted: 0
     case .replicated(let replicas): replicas
     }
+  }
+}
+
+extension Durability {
+  /// What is asked of the replicas with each batch that writes messages; nil if nothing is.
+  var confirmation: RedisBatch.Confirmation? {
+    guard self.replicas > 0 else { return nil }
+    return RedisBatch.Confirmation(
+      replicas: self.replicas, milliseconds: BusLimits.replicationMilliseconds)
+  }
+
+  /// A batch whose writes the replicas must have, too.
+  public func batch() -> RedisBatch {
+    var batch = RedisBatch()
+    batch.confirmation = self.confirmation
+    return batch
   }
 }

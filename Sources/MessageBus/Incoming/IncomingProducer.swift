@@ -13,14 +13,13 @@ import Redis
 public final class IncomingProducer<Token> {
   private struct Pending {
     let token: Token
-    /// Whose replicas must confirm; nil if none must.
-    let partition: Partition?
+    let isDurable: Bool
   }
 
   private let keys: Keys
   private let client: any RedisClient
   private let eventLoop: NIOIsolatedEventLoop
-  private let replicas: Int
+  private let durability: Durability
   private let refusal: () -> RedisError?
   private let onResult: (Token, Result<Offset, RedisError>) -> Void
   private var batch = RedisBatch()
@@ -41,7 +40,7 @@ public final class IncomingProducer<Token> {
     self.keys = keys
     self.client = client
     self.eventLoop = client.eventLoop.assumeIsolated()
-    self.replicas = durability.replicas
+    self.durability = durability
     self.refusal = refusal
     self.onResult = onResult
   }
@@ -55,8 +54,7 @@ public final class IncomingProducer<Token> {
     self.batch.addEntry(to: self.keys.incoming(partition), count: draft.byteCount) {
       draft.write(to: $0)
     }
-    self.pending.append(
-      Pending(token: token, partition: isDurable && self.replicas > 0 ? partition : nil))
+    self.pending.append(Pending(token: token, isDurable: isDurable))
     self.unanswered += 1
   }
 
@@ -72,16 +70,12 @@ public final class IncomingProducer<Token> {
       for one in pending { self.onResult(one.token, .failure(error)) }
       return
     }
-    let waits = self.replicas > 0 ? self.addWaits(for: pending, to: &batch) : [:]
-    self.isWaiting = self.replicas > 0
-    let timeout =
-      RedisLimits.commandTimeoutMilliseconds
-      + (waits.isEmpty ? 0 : BusLimits.replicationMilliseconds)
-    self.client.submit(batch, timeout: .milliseconds(timeout)) { replies in
+    self.isWaiting = self.durability.replicas > 0
+    if pending.contains(where: \.isDurable) { batch.confirmation = self.durability.confirmation }
+    self.client.submit(batch) { replies in
       self.unanswered -= pending.count
       for (index, one) in pending.enumerated() {
-        let wait = one.partition.flatMap { waits[$0] }
-        self.onResult(one.token, self.offset(replies, at: index, confirmedAt: wait))
+        self.onResult(one.token, Self.offset(replies, at: index, isDurable: one.isDurable))
       }
       guard self.isWaiting else { return }
       self.isWaiting = false
@@ -89,39 +83,13 @@ public final class IncomingProducer<Token> {
     }
   }
 
-  /// Appends a `WAIT` for each partition, since each may be on another node.
-  ///
-  /// On one node they wait one after the other, so they share the time: as they all wait for the same
-  /// writes there, the last answers for all.
-  ///
-  /// - Returns: the index of each partition's reply.
-  private func addWaits(for pending: [Pending], to batch: inout RedisBatch) -> [Partition: Int] {
-    var waits: [Partition: Int] = [:]
-    let partitions = Set(pending.compactMap(\.partition))
-    let milliseconds =
-      max(1, BusLimits.replicationMilliseconds / Int64(max(1, partitions.count)))
-    for partition in partitions {
-      waits[partition] = batch.count
-      batch.append(
-        key: self.keys.incoming(partition), "WAIT", "\(self.replicas)", "\(milliseconds)")
-    }
-    return waits
-  }
-
-  private func offset(
-    _ replies: RedisReplies, at index: Int, confirmedAt wait: Int?
+  private static func offset(
+    _ replies: RedisReplies, at index: Int, isDurable: Bool
   ) -> Result<Offset, RedisError> {
     do throws(RedisError) {
       var cursor = try replies.cursor(index)
       let offset = try Offset(from: &cursor)
-      guard let wait else { return .success(offset) }
-      var confirmed = try replies.cursor(wait)
-      let replicas = try confirmed.integer()
-      guard replicas >= self.replicas else {
-        throw .unanswered(
-          "\(replicas) of the \(self.replicas) replicas asked for have confirmed a message within "
-            + "\(BusLimits.replicationMilliseconds) ms; see to the replicas, or lower --durability")
-      }
+      if isDurable { try replies.checkConfirmed(index) }
       return .success(offset)
     } catch {
       return .failure(error)

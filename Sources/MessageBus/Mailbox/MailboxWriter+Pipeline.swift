@@ -58,19 +58,15 @@ extension MailboxWriter {
   }
 
   func pipeline(for groups: [Group]) -> RedisBatch {
-    var batch = RedisBatch()
+    var batch = self.durability.batch()
     for group in groups {
       let mailbox = self.keys.mailbox(group.recipient)
       if group.isNew { batch.length(of: mailbox) }
-      if group.isTransaction { batch.word("MULTI", on: mailbox) }
-      for item in group.items {
-        item.envelope.bytes.withUnsafeBytes { bytes in
-          batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
-            $0.copyMemory(from: bytes)
-          }
-        }
+      if group.isTransaction {
+        batch.transaction(on: mailbox) { Self.add(group.items, to: mailbox, &$0) }
+      } else {
+        Self.add(group.items, to: mailbox, &batch)
       }
-      if group.isTransaction { batch.word("EXEC", on: mailbox) }
       batch.length(of: mailbox)
       SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch)
       if group.isDue {
@@ -82,9 +78,19 @@ extension MailboxWriter {
     return batch
   }
 
+  private static func add(_ items: [Item], to mailbox: RedisKey, _ batch: inout RedisBatch) {
+    for item in items {
+      item.envelope.bytes.withUnsafeBytes { bytes in
+        batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
+          $0.copyMemory(from: bytes)
+        }
+      }
+    }
+  }
+
   /// Reads what was answered to one group, from `index` on.
   ///
-  /// - Throws: when something was not answered, or refused for a reason that passes.
+  /// - Throws: when something was not answered, not confirmed, or refused for a reason that passes.
   func answers(
     to group: Group, _ replies: RedisReplies, from index: inout Int
   ) throws(RedisError) -> Answers {
@@ -100,7 +106,9 @@ extension MailboxWriter {
       index += group.items.count + 2
     } else {
       for item in group.items {
-        try answers.sort(item, try Self.refusal(replies, at: index))
+        let refusal = try Self.refusal(replies, at: index)
+        if refusal == nil { try replies.checkConfirmed(index) }
+        try answers.sort(item, refusal)
         index += 1
       }
     }
@@ -149,6 +157,7 @@ extension MailboxWriter {
       try answers.sort(item, cursor.error)
       cursor.skip()
     }
+    try replies.checkConfirmed(end)
   }
 
   /// The error that Redis answered, if it is one. Throws when nothing was answered.
@@ -182,17 +191,12 @@ extension MailboxWriter {
 
 extension RedisBatch {
   /// `EXPIRE`.
-  fileprivate mutating func expire(_ key: RedisKey, seconds: Int) {
+  mutating func expire(_ key: RedisKey, seconds: Int) {
     self.append(arguments: 3, key: key, bytes: 6 + key.byteCount + 20) { writer in
       writer.bulk("EXPIRE")
       writer.bulk(key)
       writer.bulk(seconds)
     }
-  }
-
-  /// A command of one word, for the node that has `key`.
-  fileprivate mutating func word(_ word: StaticString, on key: RedisKey) {
-    self.append(arguments: 1, key: key, bytes: word.utf8CodeUnitCount) { $0.bulk(word) }
   }
 }
 

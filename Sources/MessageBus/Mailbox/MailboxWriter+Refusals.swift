@@ -24,6 +24,7 @@ extension MailboxWriter {
     var resolution = Resolution()
     do throws(RedisError) {
       let absent = try await self.absent(items, for: recipient, into: &resolution)
+      if !resolution.pushes.isEmpty { try await self.confirm(recipient) }
       try await self.relocate(absent, for: recipient, room: room, into: &resolution)
     } catch .server(let error) where !error.isTransient {
       resolution.refused += items.map { ($0, error) }
@@ -53,6 +54,18 @@ extension MailboxWriter {
       }
     }
     return absent
+  }
+
+  /// Makes sure that the replicas have all of a mailbox.
+  ///
+  /// They are asked about what *this* connection wrote last, and what was stored may have been
+  /// written over another one: so it writes something, after which they must have everything before.
+  private func confirm(_ recipient: UserName) async throws(RedisError) {
+    guard self.durability.replicas > 0 else { return }
+    var batch = self.durability.batch()
+    let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
+    batch.expire(self.keys.mailbox(recipient), seconds: seconds)
+    try await self.client.execute(batch).checkConfirmed(0)
   }
 
   /// Whether an item that is nowhere was stored once, and removed since.
@@ -143,14 +156,14 @@ extension MailboxWriter {
         RedisServerError(
           "the mailbox's top is the largest offset there is: its last entry was written by hand"))
     }
-    var write = RedisBatch()
+    var write = self.durability.batch()
     payload.withUnsafeBytes { bytes in
       write.addEntry(to: self.keys.mailbox(recipient), at: offset, count: bytes.count) {
         $0.copyMemory(from: bytes)
       }
     }
     do throws(RedisError) {
-      try await self.client.execute(write).check()
+      try await self.client.execute(write).checkConfirmed(0)
       return Push(previous: .zero, offset: offset, payload: payload)
     } catch .server(let error) where error.isAtOrBelowTop {
       return nil

@@ -84,6 +84,7 @@ public final class MailboxWriter {
   let keys: Keys
   let client: any RedisClient
   let limits: MailboxLimits
+  let durability: Durability
   let fence: GroupConsumer.Fence?
   var lastWrites: LastWrites
   var storedRetries = StoredRetries(capacity: BusLimits.rememberedRetries)
@@ -98,17 +99,20 @@ public final class MailboxWriter {
 
   /// A writer that remembers the mailboxes it wrote last. On the client's event loop only.
   ///
+  /// - Parameter durability: which replicas must have what is stored before it counts as stored.
   /// - Parameter fence: what must stand where it is not certain that an entry is new: an owner that
   ///   was paused for long may have entries at hand that others have stored and that are trimmed by
   ///   now.
   public init(
     keys: Keys, client: any RedisClient, limits: MailboxLimits = MailboxLimits(),
+    durability: Durability = .accepted,
     remembering mailboxes: Int = BusLimits.rememberedMailboxes,
     fence: GroupConsumer.Fence? = nil
   ) {
     self.keys = keys
     self.client = client
     self.limits = limits
+    self.durability = durability
     self.fence = fence
     self.lastWrites = LastWrites(capacity: max(2, mailboxes))
   }
@@ -118,8 +122,8 @@ public final class MailboxWriter {
   /// - Parameter seenBefore: everything up to here may have been given before, to this writer or
   ///   another.
   /// - Returns: per recipient, in the order in which recipients first occur.
-  /// - Throws: when something was not answered, or was refused for a reason that passes
-  ///   (``RedisServerError/isTransient``). Then nothing is certain, and the whole batch is to be given
+  /// - Throws: when something was not answered, not confirmed by as many replicas as must have it, or
+  ///   refused for a reason that passes (``RedisServerError/isTransient``). Then nothing is certain, and the whole batch is to be given
   ///   again, before any other: what was stored is recognised.
   public func store(
     _ items: [Item], seenBefore: Offset = .zero

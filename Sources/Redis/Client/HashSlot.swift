@@ -18,6 +18,25 @@ public struct HashSlot: Sendable, Hashable, Comparable {
     self.number = Int(crc) % Self.count
   }
 
+  /// The slot of a key by its whole name: that of what stands in its first pair of braces, if there
+  /// is anything, as the cluster specification says.
+  public init(ofKey name: String) {
+    let utf8 = name.utf8
+    guard let open = utf8.firstIndex(of: UInt8(ascii: "{")),
+      let close = utf8[open...].firstIndex(of: UInt8(ascii: "}")), utf8.index(after: open) < close
+    else {
+      self.init(hashing: name)
+      return
+    }
+    self.init(hashing: String(name[utf8.index(after: open)..<close]))
+  }
+
+  /// - Parameter number: 0 to 16,383.
+  init(number: Int) {
+    precondition((0..<Self.count).contains(number))
+    self.number = number
+  }
+
   /// Orders by number.
   public static func < (a: HashSlot, b: HashSlot) -> Bool { a.number < b.number }
 

@@ -2,7 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Says in the log that Redis went away and came back, once for all clients of a process.
+/// Says in the log that a server went away and came back, once for all clients of a process.
 ///
 /// A service has a client per event loop and per partition; each would otherwise report the same
 /// outage, and again at each attempt.
@@ -10,36 +10,34 @@ final class ReachabilityReport: Sendable {
   /// An outage that lasts is reported again this often.
   static let repeatMilliseconds: Int64 = 10_000
 
-  private struct State {
-    var isDown = false
-    var reported = NIODeadline.uptimeNanoseconds(0)
-  }
-
-  private let state = NIOLockedValueBox(State())
+  /// The servers that are away, and when that was reported last.
+  private let away = NIOLockedValueBox<[RedisAddress: NIODeadline]>([:])
   private let logger: Logger
 
-  init(url: RedisURL, logger: Logger) {
-    var logger = logger
-    logger[metadataKey: "redis"] = "\(url)"
-    self.logger = logger
-  }
+  init(logger: Logger) { self.logger = logger }
 
-  func failed(_ error: RedisError) {
-    let isDue = self.state.withLockedValue { state in
+  func failed(_ error: RedisError, at address: RedisAddress) {
+    let isDue = self.away.withLockedValue { away in
       let now = NIODeadline.now()
-      let due = !state.isDown || now - state.reported >= .milliseconds(Self.repeatMilliseconds)
-      state.isDown = true
-      if due { state.reported = now }
-      return due
+      if let reported = away[address], now - reported < .milliseconds(Self.repeatMilliseconds) {
+        return false
+      }
+      away[address] = now
+      return true
     }
-    if isDue { self.logger.warning("redis.unreachable", metadata: ["error": "\(error)"]) }
+    guard isDue else { return }
+    self.logger.warning(
+      "redis.unreachable", metadata: ["redis": "\(address)", "error": "\(error)"])
   }
 
-  func connected() {
-    let wasDown = self.state.withLockedValue { state in
-      defer { state.isDown = false }
-      return state.isDown
+  func connected(_ address: RedisAddress) {
+    if self.away.withLockedValue({ $0.removeValue(forKey: address) }) != nil {
+      self.logger.notice("redis.connected", metadata: ["redis": "\(address)"])
     }
-    if wasDown { self.logger.notice("redis.connected") }
+  }
+
+  /// The server is none of ours any more.
+  func forget(_ address: RedisAddress) {
+    _ = self.away.withLockedValue { $0.removeValue(forKey: address) }
   }
 }

@@ -9,11 +9,35 @@ public struct RedisBatch: Sendable {
   struct Command: Sendable {
     /// Where the command's bytes end in ``bytes``.
     let end: Int
+    /// Nil for a command that any node may have.
     let slot: HashSlot?
+    /// Whether it makes sense only behind the command before it: it belongs to the same transaction.
+    var belongsToPrevious = false
+  }
+
+  /// What is asked beyond execution: that replicas have the writes, too.
+  public struct Confirmation: Sendable, Hashable {
+    /// How many replicas of each node that is written.
+    public let replicas: Int
+    /// How long they may take, in milliseconds. Redis answers nothing else on that connection
+    /// meanwhile.
+    public let milliseconds: Int64
+
+    /// At least one replica, for at least a millisecond.
+    public init(replicas: Int, milliseconds: Int64) {
+      precondition(replicas > 0 && milliseconds > 0)
+      self.replicas = replicas
+      self.milliseconds = milliseconds
+    }
   }
 
   private(set) var bytes = ByteBuffer()
   private(set) var commands: [Command] = []
+  private var isInTransaction = false
+
+  /// If set, each node that gets commands of this batch is asked behind them, with `WAIT`, how many
+  /// replicas have what this connection wrote; ``RedisReplies/checkConfirmed(_:)`` tells.
+  public var confirmation: Confirmation?
 
   /// An empty batch.
   public init() {}
@@ -45,7 +69,22 @@ public struct RedisBatch: Sendable {
       precondition(writer.argumentsLeft == 0, "fewer arguments than the command announced")
       return writer.count
     }
-    self.commands.append(Command(end: self.bytes.writerIndex, slot: key?.slot))
+    self.commands.append(
+      Command(
+        end: self.bytes.writerIndex, slot: key?.slot, belongsToPrevious: self.isInTransaction))
+  }
+
+  /// Appends MULTI, what `body` appends, and EXEC: all of it is executed, or nothing. Two commands
+  /// more than those of `body`.
+  ///
+  /// - Parameter key: one in the slot of all keys that `body` names.
+  public mutating func transaction(on key: RedisKey, _ body: (inout RedisBatch) -> Void) {
+    precondition(!self.isInTransaction, "Redis has no transactions in transactions")
+    self.append(arguments: 1, key: key, bytes: 5) { $0.bulk("MULTI") }
+    self.isInTransaction = true
+    body(&self)
+    self.append(arguments: 1, key: key, bytes: 4) { $0.bulk("EXEC") }
+    self.isInTransaction = false
   }
 
   /// Appends a command of few short words, where convenience matters more than speed.
@@ -59,5 +98,51 @@ public struct RedisBatch: Sendable {
     self.append(arguments: words.count, key: key, bytes: bytes) { writer in
       for word in words { writer.bulk(word) }
     }
+  }
+}
+
+/// Taking batches apart, for clients.
+extension RedisBatch {
+  /// Where a command's bytes lie in ``bytes``.
+  private func range(of index: Int) -> Range<Int> {
+    (index == 0 ? 0 : self.commands[index - 1].end)..<self.commands[index].end
+  }
+
+  /// A command as it goes to Redis.
+  func encoded(_ index: Int) -> ByteBufferView {
+    self.bytes.viewBytes(at: self.range(of: index).lowerBound, length: self.range(of: index).count)!
+  }
+
+  /// The command at `index` with all others of its transaction.
+  func unit(at index: Int) -> Range<Int> {
+    var start = index
+    while self.commands[start].belongsToPrevious { start -= 1 }
+    var end = index + 1
+    while end < self.count, self.commands[end].belongsToPrevious { end += 1 }
+    return start..<end
+  }
+
+  /// Appends commands of another batch, as they are.
+  mutating func append(_ range: Range<Int>, of other: RedisBatch) {
+    guard let last = range.last else { return }
+    let start = other.range(of: range.lowerBound).lowerBound
+    let shift = self.bytes.writerIndex - start
+    self.bytes.writeImmutableBuffer(
+      other.bytes.getSlice(at: start, length: other.commands[last].end - start)!)
+    for command in other.commands[range] {
+      self.commands.append(
+        Command(
+          end: command.end + shift, slot: command.slot,
+          belongsToPrevious: command.belongsToPrevious))
+    }
+  }
+
+  /// Appends the question that ``confirmation`` asks, if it does.
+  ///
+  /// - Returns: the index of its reply.
+  mutating func appendConfirmation() -> Int? {
+    guard let confirmation = self.confirmation else { return nil }
+    self.append("WAIT", "\(confirmation.replicas)", "\(confirmation.milliseconds)")
+    return self.count - 1
   }
 }

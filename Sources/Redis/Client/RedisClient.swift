@@ -3,8 +3,8 @@ import NIOCore
 /// A way to Redis that belongs to one event loop: a batch of commands in, their replies out.
 ///
 /// Batches of one client are executed in the order in which they were submitted, key by key. A client
-/// never sends a command twice: what was not answered fails, and its error says whether Redis may
-/// have executed it. Only the caller knows whether a repeat does harm.
+/// never sends a command again that Redis may have executed: what was not answered fails, and its
+/// error says so. Only the caller knows whether a repeat does harm.
 ///
 /// A blocking read takes a client of its own, since nothing behind it would be answered.
 ///
@@ -20,7 +20,7 @@ public protocol RedisClient: AnyObject, Sendable {
 
   /// Sends a batch and answers on the event loop, exactly once, in bounded time.
   ///
-  /// On the event loop only. When there is no connection, it fails at once.
+  /// On the event loop only. When a connection was lost, it fails at once.
   ///
   /// - Parameters:
   ///   - timeout: how long the last reply may take.
@@ -32,7 +32,7 @@ public protocol RedisClient: AnyObject, Sendable {
   /// From any thread.
   func whenReady() -> EventLoopFuture<Void>
 
-  /// Closes the connection for good. What is unanswered fails.
+  /// Closes all connections for good. What is unanswered fails.
   ///
   /// From any thread.
   func close() -> EventLoopFuture<Void>
@@ -66,6 +66,6 @@ extension RedisClient {
 
 /// Makes clients of one kind, one per event loop and purpose.
 public protocol RedisClientFactory: Sendable {
-  /// A new client with a connection of its own, which it begins to open.
+  /// A new client with connections of its own, from any thread.
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient
 }

@@ -12,7 +12,7 @@ public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
     self.tag = tag
   }
 
-  /// A key without a tag: the slot is the whole name's.
+  /// A key by its whole name. Braces in it mark a tag, as Redis reads them.
   public init(_ name: String) {
     self.prefix = name
     self.tag = nil
@@ -27,7 +27,9 @@ public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The cluster slot that holds the key.
-  public var slot: HashSlot { HashSlot(hashing: self.tag ?? self.prefix) }
+  public var slot: HashSlot {
+    self.tag.map { HashSlot(hashing: $0) } ?? HashSlot(ofKey: self.prefix)
+  }
 
   func write(to raw: UnsafeMutableRawBufferPointer) {
     var position = 0

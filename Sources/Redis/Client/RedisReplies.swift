@@ -2,32 +2,120 @@
 ///
 /// When the connection was lost in between, the first ones are there and the rest have failed.
 public struct RedisReplies: Sendable {
-  private let arena: ReplyArena?
-  private let failure: RedisError?
+  /// What became of one command, where a batch was spread over several nodes or in part repeated.
+  enum Answer: Sendable {
+    case reply(ReplyArena, root: Int, confirmed: Confirmed?)
+    case failure(RedisError)
+  }
+
+  /// How many replicas have what was written, of those that were asked for.
+  struct Confirmed: Sendable {
+    let replicas: Int
+    let wanted: RedisBatch.Confirmation
+  }
+
+  private enum Storage {
+    /// All replies came one after the other. Behind them, nothing came for the reason given.
+    case inOrder(ReplyArena?, failure: RedisError?, confirmed: Confirmed?)
+    case spread([Answer])
+  }
+
+  private let storage: Storage
   /// The number of commands in the batch.
   public let count: Int
 
   init(arena: ReplyArena?, count: Int, failure: RedisError?) {
-    self.arena = arena
+    self.storage = .inOrder(arena, failure: failure, confirmed: nil)
     self.count = count
-    self.failure = failure
+  }
+
+  init(_ answers: [Answer]) {
+    self.storage = .spread(answers)
+    self.count = answers.count
+  }
+
+  private init(_ storage: Storage, count: Int) {
+    self.storage = storage
+    self.count = count
+  }
+
+  static func failed(_ count: Int, _ error: RedisError) -> RedisReplies {
+    RedisReplies(arena: nil, count: count, failure: error)
+  }
+
+  /// What became of command `index`.
+  func answer(_ index: Int) -> Answer {
+    precondition(index < self.count, "the batch had fewer commands")
+    switch self.storage {
+    case .spread(let answers):
+      return answers[index]
+    case .inOrder(let arena, let failure, let confirmed):
+      guard let arena, index < arena.roots.count else {
+        return .failure(failure ?? .unanswered("the connection was closed"))
+      }
+      return .reply(arena, root: arena.roots[index], confirmed: confirmed)
+    }
+  }
+
+  /// The first error reply that fits. Costs little where there is none, which is nearly always.
+  func error(where fits: (RedisServerError) -> Bool) -> RedisServerError? {
+    for index in 0..<self.count {
+      if let error = self.serverError(index), fits(error) { return error }
+    }
+    return nil
+  }
+
+  /// The error reply to command `index`, if it is one.
+  func serverError(_ index: Int) -> RedisServerError? {
+    guard case .reply(let arena, let root, _) = self.answer(index), arena.isError(root) else {
+      return nil
+    }
+    return ReplyCursor(arena: arena, index: root).error
   }
 
   /// A cursor on reply `index`.
   ///
   /// - Throws: what went wrong with that command: Redis's own error reply, or that none came.
   public func cursor(_ index: Int) throws(RedisError) -> ReplyCursor {
-    precondition(index < self.count, "the batch had fewer commands")
-    guard let arena = self.arena, index < arena.roots.count else {
-      throw self.failure ?? .unanswered("the connection was closed")
+    switch self.answer(index) {
+    case .failure(let error):
+      throw error
+    case .reply(let arena, let root, _):
+      let cursor = ReplyCursor(arena: arena, index: root)
+      if let error = cursor.error { throw .server(error) }
+      return cursor
     }
-    let cursor = ReplyCursor(arena: arena, index: arena.roots[index])
-    if let error = cursor.error { throw .server(error) }
-    return cursor
   }
 
   /// Checks that no command has failed, for batches whose values do not matter.
   public func check() throws(RedisError) {
     for index in 0..<self.count { _ = try self.cursor(index) }
+  }
+
+  /// Checks that as many replicas have what command `index` wrote as the batch's
+  /// ``RedisBatch/confirmation`` asks for. Nothing to check without one.
+  ///
+  /// - Throws: what went wrong with the command, or that too few have it: it is executed, and a
+  ///   failover may lose it.
+  public func checkConfirmed(_ index: Int) throws(RedisError) {
+    _ = try self.cursor(index)
+    guard case .reply(_, _, let confirmed?) = self.answer(index),
+      confirmed.replicas < confirmed.wanted.replicas
+    else { return }
+    throw .unanswered(
+      "\(confirmed.replicas) of the \(confirmed.wanted.replicas) replicas asked for have confirmed "
+        + "a write within \(confirmed.wanted.milliseconds) ms; see to the replicas, or lower "
+        + "--durability")
+  }
+
+  /// Takes the reply to WAIT, which stands behind all others, for what it says of them.
+  func takingConfirmation(_ wanted: RedisBatch.Confirmation) -> RedisReplies {
+    guard case .inOrder(let arena, let failure, _) = self.storage else { return self }
+    var replicas = 0
+    if var cursor = try? self.cursor(self.count - 1) { replicas = (try? cursor.integer()) ?? 0 }
+    return RedisReplies(
+      .inOrder(
+        arena, failure: failure, confirmed: Confirmed(replicas: replicas, wanted: wanted)),
+      count: self.count - 1)
   }
 }

@@ -1,44 +1,58 @@
-/// Where a Redis is and who we are to it: `redis://[user[:password]@]host[:port][/database]`.
+/// Where a Redis is and who we are to it:
+/// `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`.
 public struct RedisURL: Sendable, Hashable {
-  /// Host name or address, without the brackets of an IPv6 address.
-  public let host: String
-  /// TCP port.
-  public let port: Int
+  /// What a URL looks like, for error messages.
+  public static let form =
+    "redis[s]://[user[:password]@]host[:port][,host[:port]...][/database]"
+
+  /// At least one. Several are nodes of one cluster, any of which tells of the others.
+  public let addresses: [RedisAddress]
+  /// Whether connections are encrypted: `rediss://`.
+  public let isTLS: Bool
   /// ACL user; nil for the default user.
-  public let user: String?
+  public var user: String?
   /// Never logged: ``description`` leaves it out.
-  public let password: String?
+  public var password: String?
   /// The database to SELECT; 0 needs none, and is the only one that a cluster has.
   public let database: Int
 
   /// Takes the parts as they are.
   public init(
-    host: String, port: Int = RedisLimits.defaultPort, user: String? = nil,
-    password: String? = nil, database: Int = 0
+    addresses: [RedisAddress], isTLS: Bool = false, user: String? = nil, password: String? = nil,
+    database: Int = 0
   ) {
-    self.host = host
-    self.port = port
+    precondition(!addresses.isEmpty, "a URL names at least one server")
+    self.addresses = addresses
+    self.isTLS = isTLS
     self.user = user
     self.password = password
     self.database = database
+  }
+
+  /// A URL of one server.
+  public init(
+    host: String, port: Int = RedisLimits.defaultPort, user: String? = nil,
+    password: String? = nil, database: Int = 0
+  ) {
+    self.init(
+      addresses: [RedisAddress(host: host, port: port)], user: user, password: password,
+      database: database)
   }
 
   /// Why a URL was refused, and what it should look like.
   public struct Malformed: Error, CustomStringConvertible {
     /// A sentence for the operator. It never contains the password.
     public let description: String
-    init(_ reason: String) {
-      self.description = "\(reason); expected redis://[user[:password]@]host[:port][/database]"
-    }
+    init(_ reason: String) { self.description = "\(reason); expected \(RedisURL.form)" }
   }
 
   /// Parses a URL. User and password may be percent-encoded.
   public init(parsing text: String) throws(Malformed) {
-    if text.hasPrefix("rediss://") {
-      throw Malformed("rediss:// (TLS) is reserved and not served by this release")
+    let isTLS = text.hasPrefix("rediss://")
+    guard isTLS || text.hasPrefix("redis://") else {
+      throw Malformed("the URL must begin with redis:// or rediss://")
     }
-    guard text.hasPrefix("redis://") else { throw Malformed("the URL must begin with redis://") }
-    var rest = text.dropFirst("redis://".count)
+    var rest = text.dropFirst(isTLS ? "rediss://".count : "redis://".count)
 
     var user: String?
     var password: String?
@@ -65,13 +79,17 @@ public struct RedisURL: Sendable, Hashable {
       rest = rest[..<slash]
     }
 
-    let (host, port) = try Self.hostAndPort(rest)
-    self.init(host: host, port: port, user: user, password: password, database: database)
+    var addresses: [RedisAddress] = []
+    for part in rest.split(separator: ",", omittingEmptySubsequences: false) {
+      addresses.append(try Self.address(part))
+    }
+    self.init(
+      addresses: addresses, isTLS: isTLS, user: user, password: password, database: database)
   }
 
   /// Refusals quote nothing: where parts are missing, what stands in the port's place can be the
   /// password.
-  private static func hostAndPort(_ text: Substring) throws(Malformed) -> (String, Int) {
+  private static func address(_ text: Substring) throws(Malformed) -> RedisAddress {
     var host = text
     var digits: Substring?
     if text.hasPrefix("[") {
@@ -92,11 +110,11 @@ public struct RedisURL: Sendable, Hashable {
     guard text.hasPrefix("[") || !host.contains(":") else {
       throw Malformed("an IPv6 address needs brackets")
     }
-    guard let digits else { return (String(host), RedisLimits.defaultPort) }
+    guard let digits else { return RedisAddress(host: String(host)) }
     guard let port = Self.number(digits), (1...65_535).contains(port) else {
       throw Malformed("the port must be a number from 1 to 65535")
     }
-    return (String(host), port)
+    return RedisAddress(host: String(host), port: port)
   }
 
   /// A number of digits only: `Int` would also take a sign.
@@ -130,8 +148,8 @@ extension RedisURL: CustomStringConvertible {
   /// The URL without the password, for logs.
   public var description: String {
     let login = self.user.map { "\($0)@" } ?? ""
-    let address = self.host.contains(":") ? "[\(self.host)]" : self.host
-    return "redis://\(login)\(address):\(self.port)/\(self.database)"
+    let addresses = self.addresses.map { "\($0)" }.joined(separator: ",")
+    return "redis\(self.isTLS ? "s" : "")://\(login)\(addresses)/\(self.database)"
   }
 }
 
@@ -141,7 +159,8 @@ extension RedisURL: CustomReflectable {
     Mirror(
       self,
       children: [
-        "host": self.host, "port": self.port, "user": self.user as Any, "database": self.database,
+        "addresses": self.addresses, "isTLS": self.isTLS, "user": self.user as Any,
+        "database": self.database,
       ])
   }
 }

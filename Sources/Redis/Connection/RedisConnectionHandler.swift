@@ -158,9 +158,3 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     self.deadlineTimer = (deadline, scheduled)
   }
 }
-
-extension RedisReplies {
-  static func failed(_ count: Int, _ error: RedisError) -> RedisReplies {
-    RedisReplies(arena: nil, count: count, failure: error)
-  }
-}

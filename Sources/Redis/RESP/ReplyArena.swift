@@ -31,6 +31,8 @@ final class ReplyArena: @unchecked Sendable {
     return self.storage.pointee.nodes[index]
   }
 
+  func isError(_ index: Int) -> Bool { self.node(index).type == REDIS_REPLY_ERROR }
+
   /// A string node's bytes. They live as long as the arena.
   func bytes(of node: connect_node) -> UnsafeRawBufferPointer {
     self.bytes(in: Int(node.value)..<Int(node.value) + Int(node.count))

@@ -43,6 +43,8 @@ struct BoundsTests {
   @Test("when too few replicas have them: they are unavailable, until the replicas are back")
   func durability() async throws {
     var options = TestStand.Options()
+    // Whose replica is started and paused here.
+    options.redis = .plain
     options.configure = { $0.durability = .replicated(1) }
     try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
@@ -51,7 +53,8 @@ struct BoundsTests {
 
       var replicaOptions = LocalRedisServer.Options()
       replicaOptions.extraArguments = [
-        "--replicaof", "127.0.0.1", "\(stand.server.port)", "--repl-diskless-sync-delay", "0",
+        "--replicaof", "127.0.0.1", "\(stand.server.nodes[0].port)", "--repl-diskless-sync-delay",
+        "0",
       ]
       let replica = try await LocalRedisServer.start(replicaOptions)
       try await self.expectAccepted("1", from: alice)

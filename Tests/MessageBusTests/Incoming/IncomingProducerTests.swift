@@ -168,7 +168,7 @@ struct IncomingProducerTests {
       producer.publish(.message(id: "m2"), token: 2)
       producer.publish(.message(id: "m3"), isDurable: false, token: 3)
       #expect(try await eventually { results.list.count == 4 })
-      #expect(client.batches == [1, 2, 3])
+      #expect(client.batches == [1, 1, 2])
       #expect(results.list.map(\.token) == [0, 1, 2, 3])
       for index in 1...2 {
         guard case .failure(let error) = results.list[index].result else {

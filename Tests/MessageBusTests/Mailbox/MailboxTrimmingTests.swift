@@ -29,6 +29,7 @@ struct MailboxTrimmingTests {
       let mailbox = bus.keys.mailbox(self.bob)
       _ = try await writer.store(MailboxWriter.Item.messages(1...1))
       #expect(try await eventually { try await bus.timeToLive(mailbox) > 0 })
+      #expect(try await eventually { writer.trimQueue.isEmpty })
       try await bus.setCursor(offset(.max), of: self.bob)
       let step = BusLimits.mailboxLookEntries
       _ = try await writer.store(MailboxWriter.Item.messages(2...step))

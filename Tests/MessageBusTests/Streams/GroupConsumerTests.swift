@@ -102,8 +102,7 @@ struct GroupConsumerTests {
         }
       }
       let isBlocked = try await eventually {
-        var cursor = try await bus.command("CLIENT", "LIST")
-        return try cursor.string()?.contains("cmd=xreadgroup") == true
+        try await bus.connections().contains("cmd=xreadgroup")
       }
       #expect(isBlocked)
       let heir = try await self.consumer(bus, "heir")

@@ -76,7 +76,7 @@ struct SharingTests {
     try await TestStand.with(self.options(partitions: 4)) { stand in
       try await stand.startMessaging { $0.leaseSeconds = 1 }
       try await eventually("two share") { try await self.counts(stand) == ["m1": 2, "m2": 2] }
-      try await stand.redis("FLUSHALL")
+      for primary in try await stand.server.primaries() { try await primary.command("FLUSHALL") }
       for number in 0..<20 { try await stand.publish("m\(number)") }
       try await eventually("all is stored") { try await stand.messages().count == 20 }
       #expect(try await stand.messages().map(\.id) == (0..<20).map { "m\($0)" })

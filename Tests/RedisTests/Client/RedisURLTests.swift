@@ -34,10 +34,12 @@ struct RedisURLTests {
   }
 
   static let refused: [(String, String)] = [
-    ("", "the URL must begin with redis://"),
-    ("localhost:6379", "the URL must begin with redis://"),
-    ("http://h", "the URL must begin with redis://"),
-    ("rediss://h", "rediss:// (TLS) is reserved and not served by this release"),
+    ("", "the URL must begin with redis:// or rediss://"),
+    ("localhost:6379", "the URL must begin with redis:// or rediss://"),
+    ("http://h", "the URL must begin with redis:// or rediss://"),
+    ("rediss://", "the host is missing"),
+    ("redis://h1:1,", "the host is missing"),
+    ("redis://h1:1,h2:hunter2", "the port must be a number from 1 to 65535"),
     ("redis://", "the host is missing"),
     ("redis://:6379", "the host is missing"),
     ("redis:///1", "the host is missing"),
@@ -79,7 +81,7 @@ struct RedisURLTests {
     } catch {
       #expect(
         error.description
-          == "\(reason); expected redis://[user[:password]@]host[:port][/database]")
+          == "\(reason); expected \(RedisURL.form)")
       #expect(!"\(error) \(String(reflecting: error))".contains("hunter2"))
     }
   }

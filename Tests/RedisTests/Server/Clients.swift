@@ -5,14 +5,35 @@ import NIOPosix
 
 @testable import Redis
 
-/// Runs a test with a client, and closes it.
+/// A log for nobody.
+let silentLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// Connects once to one server, and says why it did not work.
+func failure(of url: String) async throws -> RedisError? {
+  let configuration = try RedisConfiguration(url: RedisURL(parsing: url), mode: .single)
+  do throws(RedisError) {
+    _ = try await RedisClients.connect(
+      configuration, on: MultiThreadedEventLoopGroup.singleton.next(), logger: silentLogger)
+    return nil
+  } catch {
+    return error
+  }
+}
+
+/// Runs a test with a client for one server, and closes it.
 func withClient<Result>(
   _ url: String, _ body: (any RedisClient) async throws -> Result
 ) async throws -> Result {
-  let factory = SingleServerClientFactory(
-    url: try RedisURL(parsing: url), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-  )
-  let client = factory.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+  try await withClient(RedisConfiguration(url: RedisURL(parsing: url)), body)
+}
+
+/// Runs a test with a client for one server, and closes it.
+func withClient<Result>(
+  _ configuration: RedisConfiguration, _ body: (any RedisClient) async throws -> Result
+) async throws -> Result {
+  let client = SingleServerClient(
+    configuration, on: MultiThreadedEventLoopGroup.singleton.next(),
+    reachability: ReachabilityReport(logger: silentLogger))
   do {
     let result = try await body(client)
     try await client.close().get()
@@ -93,7 +114,8 @@ final class FakeServer: Sendable {
 
   private let channel: any Channel
 
-  var url: String { "redis://127.0.0.1:\(self.channel.localAddress!.port!)" }
+  var address: String { "127.0.0.1:\(self.channel.localAddress!.port!)" }
+  var url: String { "redis://\(self.address)" }
 
   private init(_ channel: any Channel) { self.channel = channel }
 

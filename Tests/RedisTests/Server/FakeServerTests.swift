@@ -1,6 +1,4 @@
-import Logging
 import NIOCore
-import NIOPosix
 import Testing
 
 @testable import Redis
@@ -9,17 +7,6 @@ import Testing
 struct FakeServerTests {
   private static let pong = "+PONG\r\n"
 
-  private func check(_ url: String) async throws -> RedisError? {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    do {
-      try await SingleServerClientFactory(url: try RedisURL(parsing: url), logger: logger)
-        .check(on: MultiThreadedEventLoopGroup.singleton.next())
-      return nil
-    } catch let error as RedisError {
-      return error
-    }
-  }
-
   @Test(
     "says what is wrong with it",
     arguments: [
@@ -27,7 +14,7 @@ struct FakeServerTests {
     ])
   func wrongProtocol(answer: String) async throws {
     try await FakeServer.run(answer: { _ in .text(answer) }) { server in
-      guard case .unanswered(let reason) = try await check(server.url) else {
+      guard case .unanswered(let reason) = try await RedisTests.failure(of: server.url) else {
         Issue.record("was taken for a Redis")
         return
       }
@@ -40,7 +27,7 @@ struct FakeServerTests {
     arguments: ["+PONG\r\n+more\r\n", "+PONG\r\n+mo"])
   func surplusInHandshake(answer: String) async throws {
     try await FakeServer.run(answer: { _ in .text(answer) }) { server in
-      let failure = try await check(server.url)
+      let failure = try await RedisTests.failure(of: server.url)
       #expect(failure == .unanswered("Redis sent a reply that nothing had asked for"))
       try await withClient(server.url) { client in
         // It says so to whoever submits, and goes on trying.
@@ -59,7 +46,7 @@ struct FakeServerTests {
   @Test("gives up when it closes the connection at once")
   func closesAtOnce() async throws {
     try await FakeServer.run(answer: { _ in .last("") }) { server in
-      let failure = try await check(server.url)
+      let failure = try await RedisTests.failure(of: server.url)
       #expect(failure == .unanswered("Redis closed the connection"))
     }
   }
@@ -68,8 +55,12 @@ struct FakeServerTests {
   @Test("gives up when it says nothing")
   func silent() async throws {
     try await FakeServer.run(answer: { _ in .text("") }) { server in
-      let failure = try await check(server.url)
-      #expect(failure == .unanswered("no reply within the deadline"))
+      let failure = try await RedisTests.failure(of: server.url)
+      #expect(
+        failure
+          == .unavailable(
+            "cannot connect to \(server.address): no answer to the login; if the port serves TLS, the "
+              + "URL must begin with rediss://"))
     }
   }
 

@@ -1,7 +1,4 @@
 import LocalRedis
-import Logging
-import NIOCore
-import NIOPosix
 import RedisFixture
 import Testing
 
@@ -9,19 +6,9 @@ import Testing
 
 @Suite("At login, Redis", .timeLimit(.minutes(5)))
 struct LoginTests {
-  private func check(_ url: String) async throws {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    try await SingleServerClientFactory(url: try RedisURL(parsing: url), logger: logger)
-      .check(on: MultiThreadedEventLoopGroup.singleton.next())
-  }
-
   private func words(_ url: String) async throws -> String? {
-    do {
-      try await self.check(url)
-      return nil
-    } catch RedisError.server(let error) {
-      return error.message
-    }
+    guard case .server(let error)? = try await failure(of: url) else { return nil }
+    return error.message
   }
 
   @Test("takes an ACL user with the right password, and says why it refuses any other")

@@ -1,0 +1,24 @@
+/// What Connect needs to be allowed to do in Redis, as rules of an ACL user. Each is tested: with all
+/// of them everything works.
+public enum AccessRights {
+  /// The rights of the services.
+  ///
+  /// - Parameter prefix: that of all keys.
+  public static func services(prefix: String = Keys.defaultPrefix) -> [String] {
+    ["resetkeys", "~\(prefix)*", "resetchannels", "-@all"] + Self.commands.map { "+\($0)" }
+  }
+
+  private static let commands = [
+    // Connections, and what a cluster is.
+    "auth", "select", "ping", "cluster|slots", "asking",
+    // Streams.
+    "xadd", "xrange", "xrevrange", "xlen", "xgroup|create", "xgroup|destroy", "xread",
+    "xreadgroup", "xack", "xpending", "xtrim", "xinfo|stream", "xinfo|groups", "multi", "exec",
+    "time",
+    // Hashes, strings and sets.
+    "hget", "hset", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hsetnx", "expire", "pexpire",
+    "del", "set", "get", "sadd", "srem", "smembers", "srandmember", "exists", "ttl",
+    // Replicas and scripts.
+    "wait", "eval", "evalsha", "script|load",
+  ]
+}

@@ -1,0 +1,85 @@
+import Logging
+import NIOCore
+
+/// Finds out what stands behind a URL, and makes clients for it.
+public enum RedisClients {
+  /// Connects once, to tell an operator at start what is wrong, and to find out whether it is a
+  /// cluster.
+  ///
+  /// - Parameter eventLoop: where a cluster is asked, from time to time, which node has what.
+  /// - Throws: ``RedisError/server(_:)`` when Redis refuses us, which no retry mends, and
+  ///   ``RedisError/unavailable(_:)`` when it cannot be reached.
+  public static func connect(
+    _ configuration: RedisConfiguration, on eventLoop: any EventLoop, logger: Logger
+  ) async throws(RedisError) -> any RedisClientFactory {
+    let reachability = ReachabilityReport(logger: logger)
+    let single = SingleServerClientFactory(
+      configuration: configuration, reachability: reachability)
+    if configuration.mode == .single {
+      try await self.value {
+        try await eventLoop.flatSubmit {
+          RedisConnection.open(
+            to: configuration.url.addresses[0], as: configuration, on: eventLoop
+          ) { _ in }.map { $0.value.close(.unavailable("only a check")) }
+        }.get()
+      }
+      return single
+    }
+    do throws(RedisError) {
+      let topology = try await self.value {
+        try await ClusterQuestion.ask(
+          configuration.url.addresses, as: configuration, on: eventLoop
+        ).get()
+      }
+      guard topology.isComplete else {
+        throw .unavailable(
+          "the cluster is not complete: there are slots that no node has (CLUSTER SLOTS tells)")
+      }
+      let topologies = TopologyKeeper(
+        configuration, topology: topology, on: eventLoop, logger: logger)
+      return ClusterClientFactory(
+        configuration: configuration, topologies: topologies, reachability: reachability)
+    } catch .server(let error) where configuration.mode == .auto && error.saysNoCluster {
+      guard configuration.url.addresses.count == 1 else { throw .server(error) }
+      return single
+    }
+  }
+
+  private static func value<Value: Sendable>(
+    _ body: () async throws -> Value
+  ) async throws(RedisError) -> Value {
+    do {
+      return try await body()
+    } catch {
+      throw error as? RedisError ?? .unavailable("\(error)")
+    }
+  }
+}
+
+extension RedisServerError {
+  /// CLUSTER's answer where there is none.
+  public var saysNoCluster: Bool {
+    self.message == "ERR This instance has cluster support disabled"
+  }
+}
+
+struct SingleServerClientFactory: RedisClientFactory {
+  let configuration: RedisConfiguration
+  let reachability: ReachabilityReport
+
+  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
+    SingleServerClient(self.configuration, on: eventLoop, reachability: self.reachability)
+  }
+}
+
+struct ClusterClientFactory: RedisClientFactory {
+  let configuration: RedisConfiguration
+  let topologies: TopologyKeeper
+  let reachability: ReachabilityReport
+
+  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
+    ClusterClient(
+      self.configuration, topologies: self.topologies, on: eventLoop,
+      reachability: self.reachability)
+  }
+}

@@ -1,0 +1,100 @@
+import NIOCore
+
+/// One node of a cluster as one client sees it: a connection that is opened when it is needed first.
+///
+/// On its client's event loop only.
+final class ClusterNode {
+  private struct Waiting {
+    let batch: RedisBatch
+    let timeout: TimeAmount
+    let completion: (RedisReplies) -> Void
+  }
+
+  let address: RedisAddress
+  let link: ServerLink
+  /// Batches that were submitted, and how many of them, always the first, are answered.
+  private(set) var sent: UInt64 = 0
+  private(set) var answered: UInt64 = 0
+  /// Slots that are held until `answered` has reached so much.
+  private(set) var barriers: [(slot: HashSlot, until: UInt64)] = []
+  /// Whether the cluster has it no more; it is closed as soon as everything is answered.
+  var isRetired = false
+  /// What came before the first attempt to connect had an outcome.
+  private var waiting: [Waiting] = []
+  private var waitingBytes = 0
+  private var isTried = false
+
+  /// - Parameters:
+  ///   - onReady: called when there is a connection.
+  ///   - onFailure: called when a connection was lost, or an attempt to open one has failed.
+  init(_ link: ServerLink, onReady: @escaping () -> Void, onFailure: @escaping () -> Void) {
+    self.address = link.address
+    self.link = link
+    link.onReady = { [unowned self] in
+      self.tried()
+      onReady()
+    }
+    link.onFailure = { [unowned self] in
+      self.tried()
+      onFailure()
+    }
+    link.open()
+  }
+
+  var isBusy: Bool { self.sent > self.answered }
+
+  /// Whether it had its chance to connect and is not connected.
+  var isAway: Bool { self.isTried && !self.link.isReady }
+
+  /// Sends a batch, once there is a connection if there was none yet; fails at once if a connection
+  /// was lost or could not be opened.
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    self.sent += 1
+    let completion: (RedisReplies) -> Void = { replies in
+      self.answered += 1
+      completion(replies)
+    }
+    guard !self.isTried else {
+      return self.link.submit(batch, timeout: timeout, completion: completion)
+    }
+    guard self.waitingBytes + batch.byteCount <= RedisLimits.maximumUnansweredBytes else {
+      return completion(
+        .failed(
+          batch.count,
+          .unavailable("\(self.waitingBytes) bytes of commands wait for \(self.address)")))
+    }
+    self.waitingBytes += batch.byteCount
+    self.waiting.append(Waiting(batch: batch, timeout: timeout, completion: completion))
+  }
+
+  /// Notes that a slot is held until everything is answered that was sent so far.
+  func addBarrier(for slot: HashSlot, until: UInt64) {
+    self.barriers.append((slot, until))
+  }
+
+  /// The slots that need wait no longer.
+  func takePassedBarriers() -> [HashSlot] {
+    guard !self.barriers.isEmpty else { return [] }
+    let passed = self.barriers.filter { $0.until <= self.answered }.map(\.slot)
+    self.barriers.removeAll { $0.until <= self.answered }
+    return passed
+  }
+
+  /// Fails what is unanswered, and closes the connection for good.
+  func close(_ reason: RedisError) {
+    self.link.close(reason)
+    self.tried()
+  }
+
+  private func tried() {
+    guard !self.isTried else { return }
+    self.isTried = true
+    let waiting = self.waiting
+    self.waiting = []
+    for one in waiting {
+      self.link.submit(one.batch, timeout: one.timeout, completion: one.completion)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import NIOCore
+
+/// A batch under way in a cluster.
+///
+/// On its client's event loop only.
+final class ClusterRequest {
+  let batch: RedisBatch
+  let timeout: TimeAmount
+  /// No attempt begins after it.
+  let deadline: NIODeadline
+  /// Its place in the order of submission.
+  let order: UInt64
+  private let completion: (RedisReplies) -> Void
+  private var answers: [RedisReplies.Answer?] = []
+  private var unsettled: Int
+
+  init(
+    _ batch: RedisBatch, timeout: TimeAmount, order: UInt64,
+    completion: @escaping (RedisReplies) -> Void
+  ) {
+    self.batch = batch
+    self.timeout = timeout
+    self.deadline = .now() + timeout
+    self.order = order
+    self.completion = completion
+    self.unsettled = batch.count
+  }
+
+  /// All replies are there, in order.
+  func complete(_ replies: RedisReplies) { self.completion(replies) }
+
+  /// What became of some commands is certain. Completes with the last.
+  func settle(_ commands: Range<Int>, _ answers: [RedisReplies.Answer]) {
+    if self.answers.isEmpty { self.answers = Array(repeating: nil, count: self.batch.count) }
+    for (command, answer) in zip(commands, answers) {
+      assert(self.answers[command] == nil, "a command has two answers")
+      self.answers[command] = answer
+    }
+    self.unsettled -= commands.count
+    if self.unsettled == 0 { self.completion(RedisReplies(self.answers.map { $0! })) }
+  }
+
+  /// They have failed.
+  func settle(_ commands: Range<Int>, failed error: RedisError) {
+    self.settle(commands, commands.map { _ in .failure(error) })
+  }
+}

@@ -1,0 +1,201 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// What a process knows of a cluster, for all its clients: asked anew when a client was redirected,
+/// when a connection was lost, and from time to time.
+///
+/// Each question goes over a connection of its own, which is what makes a configuration endpoint
+/// answer with the present state.
+final class TopologyKeeper: Sendable {
+  private struct Subscriber {
+    weak var client: ClusterClient?
+  }
+
+  private struct State {
+    var topology: ClusterTopology
+    var subscribers: [ObjectIdentifier: Subscriber] = [:]
+    var isAsking = false
+    /// Whether somebody wants to know more since the question was put.
+    var isWanted = false
+    var asked = NIODeadline.now()
+    /// Who was away when asked last comes last.
+    var timer: Scheduled<Void>?
+  }
+
+  private let configuration: RedisConfiguration
+  private let eventLoop: any EventLoop
+  private let logger: Logger
+  private let state: NIOLockedValueBox<State>
+
+  init(
+    _ configuration: RedisConfiguration, topology: ClusterTopology, on eventLoop: any EventLoop,
+    logger: Logger
+  ) {
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.logger = logger
+    self.state = NIOLockedValueBox(State(topology: topology))
+    self.askLater(.seconds(RedisLimits.topologyRefreshSeconds))
+  }
+
+  deinit { self.state.withLockedValue { $0.timer?.cancel() } }
+
+  /// What is known now.
+  var topology: ClusterTopology { self.state.withLockedValue { $0.topology } }
+
+  /// From now on the client is told of changes, on its event loop.
+  func subscribe(_ client: ClusterClient) {
+    let topology = self.state.withLockedValue { state in
+      state.subscribers[ObjectIdentifier(client)] = Subscriber(client: client)
+      return state.topology
+    }
+    client.eventLoop.execute { client.apply(topology) }
+  }
+
+  func unsubscribe(_ client: ClusterClient) {
+    self.state.withLockedValue { $0.subscribers[ObjectIdentifier(client)] = nil }
+  }
+
+  /// A node says that another one has a slot.
+  ///
+  /// - Returns: what is known now.
+  func moved(_ slot: HashSlot, to address: RedisAddress) -> ClusterTopology {
+    let (topology, isNew) = self.state.withLockedValue { state in
+      let isNew = state.topology.move(slot, to: address)
+      return (state.topology, isNew)
+    }
+    if isNew {
+      self.publish(topology)
+      self.refresh()
+    }
+    return topology
+  }
+
+  /// What is known seems wrong: asks soon.
+  func refresh() {
+    let wait: TimeAmount? = self.state.withLockedValue { state in
+      if state.isWanted { return nil }
+      state.isWanted = true
+      if state.isAsking { return nil }
+      let next = state.asked + .milliseconds(RedisLimits.topologyRefreshMilliseconds)
+      return max(next - .now(), .zero)
+    }
+    // With jitter, since all processes learn of a failover at once.
+    if let wait {
+      let jitter = Int64.random(in: 0...RedisLimits.topologyRefreshMilliseconds)
+      self.askLater(wait + .milliseconds(jitter / 4))
+    }
+  }
+
+  // MARK: Private
+
+  private func publish(_ topology: ClusterTopology) {
+    let clients = self.state.withLockedValue { state in
+      state.subscribers = state.subscribers.filter { $0.value.client != nil }
+      return state.subscribers.values.compactMap(\.client)
+    }
+    for client in clients { client.eventLoop.execute { client.apply(topology) } }
+  }
+
+  private func askLater(_ wait: TimeAmount) {
+    let timer = self.eventLoop.scheduleTask(in: wait) { [weak self] () -> Void in self?.ask() }
+    let before = self.state.withLockedValue { state in
+      defer { state.timer = timer }
+      return state.timer
+    }
+    before?.cancel()
+  }
+
+  private func ask() {
+    let known: [RedisAddress]? = self.state.withLockedValue { state in
+      if state.isAsking { return nil }
+      state.isAsking = true
+      state.isWanted = false
+      state.asked = .now()
+      return state.topology.primaries
+    }
+    guard let known else { return }
+    let seeds = self.configuration.url.addresses.filter { !known.contains($0) }
+    let nodes = (known.shuffled() + seeds.shuffled()).prefix(RedisLimits.nodesPerRefresh)
+    ClusterQuestion.ask(Array(nodes), as: self.configuration, on: self.eventLoop)
+      .whenComplete { result in self.answered(result) }
+  }
+
+  private func answered(_ result: Result<ClusterTopology, any Error>) {
+    let (isNew, isWanted) = self.state.withLockedValue { state in
+      state.isAsking = false
+      guard case .success(let topology) = result else {
+        // Whoever wants to know asks again: its connections keep failing.
+        state.isWanted = false
+        return (false, false)
+      }
+      defer { state.topology = topology }
+      return (state.topology != topology, state.isWanted)
+    }
+    switch result {
+    case .failure(let error):
+      self.logger.debug("redis.cluster_unknown", metadata: ["error": "\(error)"])
+    case .success(let topology) where isNew:
+      self.logger.notice(
+        "redis.cluster_changed",
+        metadata: ["primaries": "\(topology.primaries.map(\.description).joined(separator: ","))"])
+      self.publish(topology)
+    case .success:
+      break
+    }
+    if isWanted {
+      self.askLater(.milliseconds(RedisLimits.topologyRefreshMilliseconds))
+    } else {
+      let seconds = RedisLimits.topologyRefreshSeconds
+      self.askLater(.seconds(seconds) + .milliseconds(.random(in: 0...seconds * 250)))
+    }
+  }
+}
+
+/// Asks nodes which node has what, one after the other, until one answers.
+enum ClusterQuestion {
+  static func ask(
+    _ nodes: [RedisAddress], as configuration: RedisConfiguration, on eventLoop: any EventLoop
+  ) -> EventLoopFuture<ClusterTopology> {
+    let promise = eventLoop.makePromise(of: ClusterTopology.self)
+    eventLoop.execute {
+      Self.ask(
+        nodes[...], as: configuration, on: eventLoop,
+        failure: .unavailable("the cluster has no nodes"), promise)
+    }
+    return promise.futureResult
+  }
+
+  private static func ask(
+    _ nodes: ArraySlice<RedisAddress>, as configuration: RedisConfiguration,
+    on eventLoop: any EventLoop, failure: RedisError, _ promise: EventLoopPromise<ClusterTopology>
+  ) {
+    guard let node = nodes.first else { return promise.fail(failure) }
+    func next(_ error: any Error) {
+      let error = error as? RedisError ?? .unavailable("\(error)")
+      Self.ask(
+        nodes.dropFirst(), as: configuration, on: eventLoop, failure: error, promise)
+    }
+    RedisConnection.open(to: node, as: configuration, on: eventLoop) { _ in }
+      .assumeIsolated().whenComplete { result in
+        switch result {
+        case .failure(let error):
+          next(error)
+        case .success(let connection):
+          var batch = RedisBatch()
+          batch.append("CLUSTER", "SLOTS")
+          let timeout = TimeAmount.milliseconds(RedisLimits.commandTimeoutMilliseconds)
+          connection.value.submit(batch, timeout: timeout) { replies in
+            connection.value.close(.unavailable("only a question"))
+            do throws(RedisError) {
+              var cursor = try replies.cursor(0)
+              promise.succeed(try ClusterTopology(from: &cursor, asked: node))
+            } catch {
+              next(error)
+            }
+          }
+        }
+      }
+  }
+}

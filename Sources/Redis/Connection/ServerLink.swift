@@ -1,0 +1,118 @@
+import NIOCore
+
+/// A connection to one server that is opened again whenever it is lost.
+///
+/// On its event loop only.
+final class ServerLink {
+  enum State {
+    /// A connection is being opened. May become `.ready`, `.waiting` or `.closed`.
+    case connecting
+    /// Batches are sent. May become `.waiting` or `.closed`.
+    case ready(RedisConnectionHandler)
+    /// The next attempt is timed. May become `.connecting` or `.closed`.
+    case waiting(Scheduled<Void>)
+    /// Final.
+    case closed
+  }
+
+  let address: RedisAddress
+  private let configuration: RedisConfiguration
+  private let eventLoop: any EventLoop
+  private let reachability: ReachabilityReport
+  private(set) var state = State.connecting
+  private var backoff = Backoff(
+    baseMilliseconds: RedisLimits.reconnectBaseMilliseconds,
+    capMilliseconds: RedisLimits.reconnectCapMilliseconds)
+  private var lastFailure = RedisError.unavailable("the connection is being opened")
+  /// Called when there is a connection.
+  var onReady: () -> Void = {}
+  /// Called when a connection was lost, or an attempt to open one has failed.
+  var onFailure: () -> Void = {}
+
+  /// Begins to connect with ``open()``.
+  init(
+    to address: RedisAddress, as configuration: RedisConfiguration, on eventLoop: any EventLoop,
+    reachability: ReachabilityReport
+  ) {
+    self.address = address
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.reachability = reachability
+  }
+
+  /// Whether there is a connection.
+  var isReady: Bool { if case .ready = self.state { true } else { false } }
+
+  var isClosed: Bool { if case .closed = self.state { true } else { false } }
+
+  /// Sends a batch, or fails at once where there is no connection.
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    guard case .ready(let connection) = self.state else {
+      return completion(.failed(batch.count, .unavailable(self.whyNot)))
+    }
+    guard let confirmation = batch.confirmation else {
+      return connection.submit(batch, timeout: timeout, completion: completion)
+    }
+    var batch = batch
+    _ = batch.appendConfirmation()
+    connection.submit(batch, timeout: timeout + .milliseconds(confirmation.milliseconds)) {
+      completion($0.takingConfirmation(confirmation))
+    }
+  }
+
+  /// Gives up a connection over which the server answers as it should not. Another one is opened.
+  func giveUp(_ reason: RedisError) {
+    if case .ready(let connection) = self.state { connection.close(reason) }
+  }
+
+  /// Closes the connection for good. What is unanswered fails.
+  func close(_ reason: RedisError) {
+    let state = self.state
+    self.state = .closed
+    self.lastFailure = reason
+    switch state {
+    case .ready(let connection): connection.close(reason)
+    case .waiting(let timer): timer.cancel()
+    case .connecting, .closed: break
+    }
+  }
+
+  /// Why there is no connection.
+  var whyNot: String {
+    if case .unavailable(let reason) = self.lastFailure { return reason }
+    return "\(self.lastFailure)"
+  }
+
+  func open() {
+    if self.isClosed { return }
+    self.state = .connecting
+    RedisConnection.open(to: self.address, as: self.configuration, on: self.eventLoop) { reason in
+      self.lost(reason)
+    }
+    .assumeIsolated().whenComplete { result in
+      switch (result, self.state) {
+      case (.success(let connection), .closed):
+        connection.value.close(self.lastFailure)
+      case (.success(let connection), _):
+        self.state = .ready(connection.value)
+        self.backoff.reset()
+        self.reachability.connected(self.address)
+        self.onReady()
+      case (.failure(let error), _):
+        self.lost(error as? RedisError ?? .unavailable("\(error)"))
+      }
+    }
+  }
+
+  private func lost(_ reason: RedisError) {
+    if self.isClosed { return }
+    self.lastFailure = reason
+    self.reachability.failed(reason, at: self.address)
+    let wait = TimeAmount.milliseconds(self.backoff.next())
+    self.state = .waiting(
+      self.eventLoop.assumeIsolated().scheduleTask(in: wait) { self.open() })
+    self.onFailure()
+  }
+}
