@@ -129,13 +129,13 @@ private struct Workshop {
     keyUsage = critical, keyCertSign, cRLSign
     subjectKeyIdentifier = hash
     [server]
-    extendedKeyUsage = serverAuth
+    extendedKeyUsage = serverAuth, clientAuth
     subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
     [wrong_host]
-    extendedKeyUsage = serverAuth
+    extendedKeyUsage = serverAuth, clientAuth
     subjectAltName = DNS:redis.example, IP:192.0.2.1
     [nameless]
-    extendedKeyUsage = serverAuth
+    extendedKeyUsage = serverAuth, clientAuth
     [client]
     extendedKeyUsage = clientAuth
 

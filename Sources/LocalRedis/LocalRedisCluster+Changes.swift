@@ -47,7 +47,7 @@ extension LocalRedisCluster {
     }
   }
 
-  /// Starts an empty primary, and returns it once all nodes that run know it.
+  /// Starts an empty primary, and returns it once all nodes that run know it, and it takes commands.
   ///
   /// It owns no slot until some are given to it; see ``migrate(slot:to:keysPerStep:betweenSteps:)``.
   public func addPrimary() async throws(LocalRedisError) -> LocalRedisServer {
@@ -63,6 +63,7 @@ extension LocalRedisCluster {
     try await wait(for: "all know the new node") { () throws(LocalRedisError) in
       missing(in: try await reports())
     }
+    try await waitUntilOK()
     return server
   }
 

@@ -1,4 +1,6 @@
 import ConnectFaults
+import LocalRedis
+import RedisFixture
 import Testing
 
 /// Real processes, a real Redis, people who chat meanwhile, and a count of every message.
@@ -81,7 +83,7 @@ struct FaultTests {
 
   @Test("when all of it happens, in an order drawn by lot")
   func everything() async throws {
-    var run = Stand.run(FaultKind.allCases)
+    var run = Stand.run(FaultKind.all(for: .tested))
     run.seed = 20_261_122
     run.chatters = Chatters.Options(users: 12, rate: 120)
     try await Stand.expectSound(run)

@@ -1,0 +1,43 @@
+import ConnectFaults
+import LocalRedis
+import Testing
+
+extension FaultTests {
+  /// A deployment on a cluster, whatever the other tests run against.
+  private static func run(
+    _ faults: [FaultKind], on kind: LocalRedisInstallation.Kind, rounds: Int = 1
+  ) -> FaultRun {
+    var run = Stand.run(faults, rounds: rounds)
+    run.deployment.redis = kind
+    return run
+  }
+
+  @Test(
+    "when nodes of a cluster without replicas die or hang, and slots in use move between nodes",
+    arguments: [(FaultKind.moveSlots, 2), (.resize, 1), (.killNode, 1), (.hangNode, 1)])
+  func nodes(fault: FaultKind, rounds: Int) async throws {
+    try await Stand.expectSound(Self.run([fault], on: .cluster, rounds: rounds))
+  }
+
+  @Test(
+    "when replicas take over, if each message waits for a replica",
+    arguments: [(FaultKind.failOver, 3), (.killNode, 2), (.hangNode, 1), (.moveSlots, 1)])
+  func replicas(fault: FaultKind, rounds: Int) async throws {
+    var run = Self.run([fault], on: .clusterTLS, rounds: rounds)
+    run.deployment.durability = .replicated(1)
+    let report = try await Stand.expectSound(run)
+    if fault == .killNode { #expect(report.faults[0].longestOutageSeconds != nil) }
+  }
+
+  /// What the dead node had not told its replica is gone, accepted or not: counted, and nothing worse.
+  @Test("but for what a dead primary had not told its replica, if no message waits for one")
+  func losses() async throws {
+    let run = Self.run([.killNode], on: .clusterTLS, rounds: 3)
+    let report = try await run.run()
+    print(report.table())
+    print("lost with a primary: \(report.lost) of \(report.accepted) accepted messages")
+    #expect(report.isSoundButForLosses, "\(report.table())")
+    #expect(report.accepted > 0)
+    #expect(report.lost * 20 < report.accepted, "a fraction of a second's messages at most")
+  }
+}
