@@ -110,7 +110,7 @@ struct CommandTests {
   func otherPartitions() async throws {
     try await Deployment.with(gateways: 0) { deployment in
       let (code, _, errors) = try await run([
-        "messaging", "--redis-url", deployment.redis.url, "--partitions", "8",
+        "messaging", "--redis-url", deployment.redis.adminURL, "--partitions", "8",
       ])
       #expect(code == 64)
       #expect(errors.last?.contains("--partitions 16") == true, "\(errors)")
@@ -121,7 +121,7 @@ struct CommandTests {
   func portInUse() async throws {
     try await Deployment.with(gateways: 1) { deployment in
       let (code, _, errors) = try await run([
-        "gateway", "--redis-url", deployment.redis.url, "--management-listen", "off", "--listen",
+        "gateway", "--redis-url", deployment.redis.adminURL, "--management-listen", "off", "--listen",
         "127.0.0.1:\(deployment.gateways[0].port)",
       ])
       #expect(code == 1)

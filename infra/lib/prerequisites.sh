@@ -6,7 +6,7 @@
 readonly swift_needed_major=6 swift_needed_minor=2
 
 # What is needed of the system, by the names of Debian and Ubuntu, and of Homebrew.
-readonly debian_packages=(libhiredis-dev libssl-dev redis-server)
+readonly debian_packages=(libhiredis-dev libssl-dev openssl redis-server)
 readonly brew_packages=(hiredis openssl@3 redis)
 
 # Messages go to standard error: standard output is that of what is run.
@@ -138,11 +138,13 @@ require_by_hand() {
 }
 
 # Fills `build_flags` with what `swift build` and `swift test` need here: Homebrew's libraries are
-# outside the compiler's paths on Apple silicon.
+# outside the compiler's paths on Apple silicon, and its OpenSSL is everywhere.
 build_flags=()
 find_build_flags() {
   local prefix
   [ "$(uname -s)" = Darwin ] || return 0
-  prefix=$(brew --prefix)
-  build_flags=(-Xcc "-I$prefix/include" -Xlinker "-L$prefix/lib")
+  build_flags=()
+  for prefix in "$(brew --prefix)" "$(brew --prefix openssl@3)"; do
+    build_flags+=(-Xcc "-I$prefix/include" -Xlinker "-L$prefix/lib")
+  done
 }

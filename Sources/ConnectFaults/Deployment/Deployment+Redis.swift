@@ -17,10 +17,16 @@ extension Deployment {
   /// Sends one command to Redis, which must run.
   @discardableResult
   public func redis(_ words: [String]) async throws -> ReplyCursor {
-    try await self.client.whenReady().get()
     var batch = RedisBatch()
     batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
-    return try await self.client.execute(batch).cursor(0)
+    // A node that has come back is reached again within seconds.
+    return try await eventually("Redis to take \(words[0])", limit: FaultLimits.recovery) {
+      do {
+        return try await self.client.execute(batch).cursor(0)
+      } catch RedisError.unavailable {
+        return nil
+      }
+    }
   }
 
   /// Sends one command to each server that has data.
