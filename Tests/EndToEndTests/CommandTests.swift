@@ -121,7 +121,8 @@ struct CommandTests {
   func portInUse() async throws {
     try await Deployment.with(gateways: 1) { deployment in
       let (code, _, errors) = try await run([
-        "gateway", "--redis-url", deployment.redis.adminURL, "--management-listen", "off", "--listen",
+        "gateway", "--redis-url", deployment.redis.adminURL, "--management-listen", "off",
+        "--listen",
         "127.0.0.1:\(deployment.gateways[0].port)",
       ])
       #expect(code == 1)

@@ -57,6 +57,7 @@ struct BenchChatCommand: AsyncParsableCommand {
         MeasuredProcess(
           name: "load generator", processIdentifier: ProcessInfo.processInfo.processIdentifier)
       ]
+    let commandsBefore = try await stand.commandCounts()
     let before = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let start = ContinuousClock.now
     // Ends with this scope.
@@ -67,6 +68,7 @@ struct BenchChatCommand: AsyncParsableCommand {
     try await self.settle(run)
     let elapsed = ContinuousClock.now - start
     let after = processes.map { ProcessUsage(of: $0.processIdentifier) }
+    let commands = zip(try await stand.commandCounts(), commandsBefore).map { $0 - $1 }
 
     let (counts, lost) = try await run.eventLoop.submit { (run.counts, run.lost) }.get()
     try await run.eventLoop.submit { run.close() }.get()
@@ -75,7 +77,7 @@ struct BenchChatCommand: AsyncParsableCommand {
       elapsed: elapsed, counts: counts, lost: lost,
       processes: zip(processes, zip(before, after)).map { process, usage in
         BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
-      })
+      }, commands: commands)
   }
 
   /// Waits until everything that was sent is answered and everything accepted has arrived.
@@ -104,7 +106,9 @@ enum BenchUsers {
       for number in stride(from: opened, to: next, by: 2) {
         let names = [UserName("\(prefix)\(number)")!, UserName("\(prefix)\(number + 1)")!]
         let tokens = [try await stand.token(names[0]), try await stand.token(names[1])]
-        let endpoints = stand.endpoints
+        // Each pair on two gateways, another two for the next.
+        let shift = number / 2 % stand.endpoints.count
+        let endpoints = Array(stand.endpoints[shift...] + stand.endpoints[..<shift])
         run.eventLoop.execute { run.open(names: names, tokens: tokens, endpoints: endpoints) }
       }
       opened = next

@@ -1,4 +1,6 @@
 import ArgumentParser
+import ConnectFaults
+import LocalRedis
 
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,6 +14,28 @@ struct BenchCommand: AsyncParsableCommand {
     subcommands: [BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self],
     defaultSubcommand: BenchChatCommand.self)
 }
+
+/// Which Redis a benchmark starts.
+struct BenchRedisOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The Redis to start: \(LocalRedisInstallation.Kind.allCases.map(\.rawValue).joined(separator: ", ")).",
+      discussion: """
+        tls logs in as a user with few rights; cluster has three primaries; cluster-tls a replica of \
+        each, too, and then messages wait for one (--durability replicated:1).
+        """))
+  var redis = LocalRedisInstallation.Kind.plain
+
+  /// A deployment of this very executable.
+  func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
+    var options = try BenchStand.deployment(gateways: gateways)
+    options.redis = self.redis
+    options.durability = self.redis.replicas > 0 ? .replicated(1) : .accepted
+    return options
+  }
+}
+
+extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 
 /// What all benchmarks can be told.
 struct BenchOptions: ParsableArguments {
@@ -28,6 +52,8 @@ struct BenchOptions: ParsableArguments {
 
   @Option(help: "Gateways to start, without --url.")
   var gateways = 2
+
+  @OptionGroup var redis: BenchRedisOptions
 
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false

@@ -35,12 +35,14 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   @Option(help: "Messaging instances at a time.")
   var messaging = 2
 
+  @OptionGroup var redis: BenchRedisOptions
+
   @Option(
     help: ArgumentHelp(
-      "Only these faults, separated by commas (default: all).",
+      "Only these faults, separated by commas (default: all that the Redis can have).",
       discussion: FaultKind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
       valueName: "kinds"))
-  var faults = FaultKind.allCases.map(\.rawValue).joined(separator: ",")
+  var faults: String?
 
   @Option(help: "A directory for the logs of the services (default: none).")
   var logs: String?
@@ -75,7 +77,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     guard (1...16).contains(self.messaging) else {
       throw Failure.usage("--messaging: must be 1 to 16")
     }
-    var options = try BenchStand.deployment(gateways: self.gateways)
+    var options = try self.redis.deployment(gateways: self.gateways)
     options.messaging = self.messaging
     options.persistence = .appendOnly(fsync: .always)
     options.gatewayArguments = ["--ping-seconds", "5", "--drain-seconds", "5"]
@@ -87,10 +89,15 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   }
 
   private func kinds() throws(Failure) -> [FaultKind] {
+    guard let faults = self.faults else { return FaultKind.all(for: self.redis.redis) }
     var kinds: [FaultKind] = []
-    for name in self.faults.split(separator: ",").map(String.init) {
+    for name in faults.split(separator: ",").map(String.init) {
       guard let kind = FaultKind(rawValue: name) else {
         throw Failure.usage("--faults: there is no '\(name)'; see --help")
+      }
+      guard kind.applies(to: self.redis.redis) else {
+        throw Failure.usage(
+          "--faults: \(name) cannot be done to --redis \(self.redis.redis.rawValue)")
       }
       if !kinds.contains(kind) { kinds.append(kind) }
     }

@@ -37,10 +37,12 @@ struct BenchReport: Encodable {
   let latencyP99Milliseconds: Double
   let latencyMaxMilliseconds: Double
   let processes: [Process]
+  /// What each primary of a Redis that was started has executed.
+  let commands: [Int]
 
   init(
     connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration, counts: BenchCounts,
-    lost: Int, processes: [Process]
+    lost: Int, processes: [Process], commands: [Int]
   ) {
     self.connections = connections
     self.rate = rate
@@ -58,6 +60,7 @@ struct BenchReport: Encodable {
     self.latencyP99Milliseconds = Double(counts.latency.valueAtPercentile(99)) / 1_000
     self.latencyMaxMilliseconds = Double(counts.latency.max) / 1_000
     self.processes = processes
+    self.commands = commands
   }
 
   /// Whether everything that was accepted arrived once and in order.
@@ -94,6 +97,14 @@ struct BenchReport: Encodable {
       rows.append(("  \(process.name)", self.perMessage(process.cpuMicroseconds)))
     }
     rows.append(("  all but the load generator", self.perMessage(sum)))
+    if !self.commands.isEmpty {
+      let mean = Double(self.commands.reduce(0, +)) / Double(self.commands.count)
+      rows.append(("commands per message", "(and of the mean of all primaries)"))
+      for (index, count) in self.commands.enumerated() {
+        let share = Self.decimal(100 * Double(count) / max(mean, 1))
+        rows.append(("  primary \(index + 1)", "\(self.perMessage(Double(count))), \(share) %"))
+      }
+    }
     let width = rows.map(\.0.count).max() ?? 0
     return rows.map { name, value in
       name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + value

@@ -9,7 +9,22 @@ import LocalRedis
 struct BenchStand: Sendable {
   let endpoints: [ConnectEndpoint]
   let processes: [MeasuredProcess]
+  /// The nodes of a Redis that was started, as far as they have data.
+  let primaries: [LocalRedisServer]
   let token: @Sendable (UserName) async throws -> String
+
+  /// How many commands each of ``primaries`` has executed since it started.
+  func commandCounts() async throws -> [Int] {
+    var counts: [Int] = []
+    for primary in self.primaries {
+      let text = try await primary.command("INFO", "stats").string ?? ""
+      let line = text.split(whereSeparator: \.isNewline).first {
+        $0.hasPrefix("total_commands_processed:")
+      }
+      counts.append(line.flatMap { $0.split(separator: ":").last }.flatMap { Int($0) } ?? 0)
+    }
+    return counts
+  }
 
   /// Starts what is needed, runs `body`, and ends what was started.
   static func with<Result>(
@@ -17,22 +32,25 @@ struct BenchStand: Sendable {
   ) async throws -> Result {
     guard options.url.isEmpty else { return try await body(self.running(options)) }
     return try await self.starting {
-      try await Deployment.with(self.deployment(gateways: options.gateways)) { deployment in
-        try await body(BenchStand(deployment))
+      let deployment = try options.redis.deployment(gateways: options.gateways)
+      return try await Deployment.with(deployment) { deployment in
+        try await body(BenchStand(deployment, primaries: deployment.redis.primaries()))
       }
     }
   }
 
   private init(
     endpoints: [ConnectEndpoint], processes: [MeasuredProcess],
+    primaries: [LocalRedisServer] = [],
     token: @escaping @Sendable (UserName) async throws -> String
   ) {
     self.endpoints = endpoints
     self.processes = processes
+    self.primaries = primaries
     self.token = token
   }
 
-  private init(_ deployment: Deployment) {
+  private init(_ deployment: Deployment, primaries: [LocalRedisServer]) {
     let nodes = deployment.redis.nodes
     var processes = nodes.enumerated().map { index, node in
       MeasuredProcess(
@@ -47,6 +65,7 @@ struct BenchStand: Sendable {
     }
     self.init(
       endpoints: deployment.gateways.map(\.endpoint), processes: processes,
+      primaries: primaries,
       token: { try await deployment.token(for: $0) })
   }
 

@@ -155,10 +155,11 @@ public final class Deployment: Sendable {
   /// Starts one more instance, and returns once it serves.
   @discardableResult
   public func start(_ service: Service) async throws -> Instance {
-    let id = self.state.withLock { state in
+    let number = self.state.withLock { state in
       state.started[service, default: 0] += 1
-      return "\(service.rawValue)-\(state.started[service, default: 0])"
+      return state.started[service, default: 0]
     }
+    let id = self.name(of: service, number)
     let program = try self.program(
       self.arguments(of: service, id: id),
       log: self.options.logDirectory.map { "\($0)/\(id).log" })
@@ -173,6 +174,19 @@ public final class Deployment: Sendable {
       await program.process.terminate(grace: .seconds(1))
       throw error
     }
+  }
+
+  /// On a cluster, each gateway of a set has a name whose slot is in a range of its own, so that the
+  /// shards share the load of their streams. Names drawn by lot share it only if they are many.
+  private func name(of service: Service, _ number: Int) -> String {
+    let name = "\(service.rawValue)-\(number)"
+    guard service == .gateway, self.options.redis.isCluster, self.options.gateways > 0 else {
+      return name
+    }
+    let width = HashSlot.count / self.options.gateways
+    let range = (number - 1) % self.options.gateways
+    let candidates = [name] + (1...1_000).lazy.map { "\(name)-\($0)" }
+    return candidates.first { HashSlot(hashing: $0).number / width == range } ?? name
   }
 
   /// The `connect` executable with any arguments, and the deployment's secret in its environment.
