@@ -40,6 +40,8 @@ typedef struct connect_arena {
 typedef struct connect_reader {
   redisReader *hiredis;
   connect_arena *arena;
+  /// Why an object function refused a value, if one did: hiredis itself can only say that memory was short.
+  const char *refusal;
 } connect_reader;
 
 static inline connect_arena *connect_arena_create(void) {
@@ -74,6 +76,16 @@ static inline connect_node *connect_arena_append(connect_arena *arena) {
 // What the object functions return stands for the value in hiredis's bookkeeping, which only asks whether
 // it is NULL (out of memory). The arena itself serves.
 
+#if HIREDIS_MAJOR >= 1
+static inline void *connect_refuse(const redisReadTask *task, const char *why) {
+  ((connect_reader *)task->privdata)->refusal = why;
+  return NULL;
+}
+static inline void *connect_refuse_type(const redisReadTask *task) {
+  return connect_refuse(task, "Protocol error, got a type of RESP3");
+}
+#endif
+
 static inline void *connect_on_string(const redisReadTask *task, char *bytes, size_t length) {
   connect_arena *arena = ((connect_reader *)task->privdata)->arena;
   size_t needed = arena->byte_count + length;
@@ -81,7 +93,7 @@ static inline void *connect_on_string(const redisReadTask *task, char *bytes, si
 #if HIREDIS_MAJOR >= 1
   // A verbatim string or a big number.
   if (task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_STATUS && task->type != REDIS_REPLY_ERROR)
-    return NULL;
+    return connect_refuse_type(task);
 #endif
   if (needed > arena->byte_capacity) {
     void *moved = connect_arena_grow(arena->bytes, &arena->byte_capacity, needed, 1);
@@ -111,16 +123,20 @@ static inline void *connect_append_plain(
 
 #if HIREDIS_MAJOR >= 1
 static inline void *connect_on_array(const redisReadTask *task, size_t count) {
-  if (task->type != REDIS_REPLY_ARRAY || count > UINT32_MAX) return NULL;
+  if (task->type != REDIS_REPLY_ARRAY) return connect_refuse_type(task);
+  // As deep as 0.14 goes: 1.x alone would nest without end, or 1,024 deep.
+  if (((connect_reader *)task->privdata)->hiredis->ridx >= 8)
+    return connect_refuse(task, "Protocol error, arrays are nested too deep");
+  if (count > UINT32_MAX) return NULL;
   return connect_append_plain(task, REDIS_REPLY_ARRAY, (uint32_t)count, 0);
 }
 static inline void *connect_on_double(const redisReadTask *task, double value, char *text, size_t length) {
-  (void)task, (void)value, (void)text, (void)length;
-  return NULL;
+  (void)value, (void)text, (void)length;
+  return connect_refuse_type(task);
 }
 static inline void *connect_on_bool(const redisReadTask *task, int value) {
-  (void)task, (void)value;
-  return NULL;
+  (void)value;
+  return connect_refuse_type(task);
 }
 #else
 static inline void *connect_on_array(const redisReadTask *task, int count) {
@@ -134,8 +150,9 @@ static inline void *connect_on_integer(const redisReadTask *task, long long valu
 
 static inline void *connect_on_nil(const redisReadTask *task) {
 #if HIREDIS_MAJOR >= 1
-  // RESP2's nils are strings and arrays of length -1; this is RESP3's own.
-  if (task->type == REDIS_REPLY_NIL) return NULL;
+  // RESP2's nils are strings and arrays of length -1; others are RESP3's own, or its other types' of length -1.
+  if (task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_ARRAY)
+    return connect_refuse_type(task);
 #endif
   return connect_append_plain(task, REDIS_REPLY_NIL, 0, 0);
 }
@@ -195,7 +212,7 @@ static inline size_t connect_reader_unread(const connect_reader *reader) {
 }
 
 static inline const char *connect_reader_error(const connect_reader *reader) {
-  return reader->hiredis->errstr;
+  return reader->refusal != NULL ? reader->refusal : reader->hiredis->errstr;
 }
 
 #endif

@@ -70,7 +70,7 @@ struct ConfigurationTests {
     }
   }
 
-  @Test("does not ask for the password of a key", .timeLimit(.minutes(1)))
+  @Test("does not ask for the password of a key", .timeLimit(.minutes(5)))
   func encryptedKey() async throws {
     let certificates = try await LocalCertificates.shared
     let path = certificates.path + "/encrypted.key"

@@ -48,7 +48,7 @@ struct SessionCacheTests {
 }
 
 /// Against a real redis-server.
-@Suite("A reconnect", .timeLimit(.minutes(1)))
+@Suite("A reconnect", .timeLimit(.minutes(5)))
 struct SessionTests {
   private func visit(_ server: TLSRedis, _ context: TLSContext) async throws -> Bool {
     let client = try await Client.open(to: server.port, context)

@@ -27,6 +27,18 @@ public enum PartitionGuard {
     batch.append(key: key, "SET", "\(key)", "\(keys.partitions.all.count)", "NX")
   }
 
+  /// Redis does not say which key it refuses.
+  private static func answer(
+    _ replies: RedisReplies, about key: RedisKey
+  ) throws(RedisError) -> ReplyCursor {
+    do {
+      return try replies.cursor(1)
+    } catch {
+      guard case .server(let refusal) = error, refusal.code == "NOPERM" else { throw error }
+      throw .server(RedisServerError("\(refusal.message) (the key was \(key))"))
+    }
+  }
+
   /// Writes the number if there is none.
   ///
   /// - Throws: ``Mismatch``, or a `RedisError`.
@@ -37,7 +49,7 @@ public enum PartitionGuard {
     Self.restore(keys, to: &batch)
     batch.append(key: key, "GET", "\(key)")
     let replies = await client.execute(batch)
-    var cursor = try replies.cursor(1)
+    var cursor = try Self.answer(replies, about: key)
     guard let stored = try cursor.string() else {
       // Only SET's own error says why there is still no number.
       _ = try replies.cursor(0)

@@ -153,7 +153,8 @@ private final class Opening {
 
   private func logIn(over handler: RedisConnectionHandler, password: String?) {
     guard !self.isDone else { return }
-    self.step = "no answer to the login; if the port serves TLS, the URL must begin with rediss://"
+    self.step = "no answer to the login"
+    if self.configuration.tls == nil { self.step += "; \(Self.tlsAdvice)" }
     let batch = self.handshake(password: password)
     // A reply may be late: it is this attempt's deadline that ends the wait.
     let timeout = TimeAmount.milliseconds(2 * RedisLimits.connectTimeoutMilliseconds)
@@ -168,10 +169,20 @@ private final class Opening {
         self.opened.succeed(NIOLoopBound(handler, eventLoop: self.eventLoop))
       } catch {
         handler.close(error)
-        self.fail(error)
+        self.fail(self.explained(error, isFirst: (try? replies.cursor(0)) == nil))
       }
     }
   }
+
+  /// What a plain client meets at a port with TLS: the connection ends, or what comes is no RESP.
+  private func explained(_ error: RedisError, isFirst: Bool) -> RedisError {
+    guard isFirst, self.configuration.tls == nil, case .unanswered(let reason) = error else {
+      return error
+    }
+    return .unanswered("\(reason); \(Self.tlsAdvice)")
+  }
+
+  private static let tlsAdvice = "if the port serves TLS, the URL must begin with rediss://"
 
   /// PING last: it shows what AUTH was not asked for (NOAUTH) and that the data set is loaded (LOADING).
   private func handshake(password: String?) -> RedisBatch {

@@ -47,7 +47,11 @@ struct FakeServerTests {
   func closesAtOnce() async throws {
     try await FakeServer.run(answer: { _ in .last("") }) { server in
       let failure = try await RedisTests.failure(of: server.url)
-      #expect(failure == .unanswered("Redis closed the connection"))
+      #expect(
+        failure
+          == .unanswered(
+            "Redis closed the connection; if the port serves TLS, the URL must begin with rediss://"
+          ))
     }
   }
 

@@ -1,0 +1,150 @@
+import ConnectFaults
+import Foundation
+import LocalRedis
+import MessageBus
+import Testing
+
+/// What an operator reads when TLS or rights are wrong: one line that says what to mend.
+@Suite("A Redis that cannot be reached as it is meant")
+struct SecureRedisTests {
+  private static let certificates = Task.detached { try await LocalCertificates.make() }
+
+  private struct Outcome {
+    let code: Int32
+    let error: String
+    let seconds: Double
+  }
+
+  /// Asks Redis once, as `connect inspect` does.
+  private func inspect(
+    _ url: String, _ environment: [String: String] = [:]
+  ) async throws -> Outcome {
+    let start = ContinuousClock.now
+    let program = try Program(["inspect", "--redis-url", url], environment: environment)
+    let code = try await program.exitCode()
+    #expect(program.errors.count == 1, "one line: \(program.errors)")
+    return Outcome(
+      code: code, error: program.errors.last ?? "",
+      seconds: start.duration(to: .now) / .seconds(1))
+  }
+
+  private func withServer(
+    certificate: String, key: String, clients: TLSFiles.Clients = .none, users: [String] = [],
+    _ body: (LocalRedisServer, LocalCertificates) async throws -> Void
+  ) async throws {
+    let certificates = try await Self.certificates.value
+    let tls = TLSFiles(
+      certificateFile: certificate, keyFile: key, caFile: certificates.caFile, clients: clients)
+    let server = try await LocalRedisServer.start(.init(tls: tls, users: users))
+    do {
+      try await body(server, certificates)
+      await server.stop()
+    } catch {
+      await server.stop()
+      throw error
+    }
+  }
+
+  enum Fault: String, CaseIterable {
+    case unknownAuthority, expired, notYetValid, wrongHost, missingClientCertificate
+  }
+
+  @Test("because of certificates: each fault is named, with what to do", arguments: Fault.allCases)
+  func certificates(fault: Fault) async throws {
+    let files = try await Self.certificates.value
+    let (certificate, key) =
+      switch fault {
+      case .expired: (files.expiredCertificateFile, files.expiredKeyFile)
+      case .notYetValid: (files.notYetValidCertificateFile, files.notYetValidKeyFile)
+      case .wrongHost: (files.wrongHostCertificateFile, files.wrongHostKeyFile)
+      default: (files.serverCertificateFile, files.serverKeyFile)
+      }
+    let clients: TLSFiles.Clients = fault == .missingClientCertificate ? .required : .none
+    try await self.withServer(certificate: certificate, key: key, clients: clients) {
+      server, files in
+      let url = try #require(server.tlsURL)
+      let authority = fault == .unknownAuthority ? files.otherCAFile : files.caFile
+      let outcome = try await self.inspect(url, ["CONNECT_REDIS_CA_FILE": authority])
+      let words =
+        switch fault {
+        case .unknownAuthority: "not among the authorities"
+        case .expired: "expired on"
+        case .notYetValid: "not valid before"
+        case .wrongHost: "redis.example"
+        case .missingClientCertificate: "client certificate"
+        }
+      #expect(outcome.error.contains(words), "\(outcome.error)")
+      #expect(outcome.error.contains("localhost:\(server.tlsPort ?? 0)"), "\(outcome.error)")
+      #expect(outcome.code == 69)
+      guard fault == .missingClientCertificate else { return }
+      let mended = try await Program(
+        ["inspect", "--redis-url", url],
+        environment: [
+          "CONNECT_REDIS_CA_FILE": files.caFile,
+          "CONNECT_REDIS_CERT_FILE": files.clientCertificateFile,
+          "CONNECT_REDIS_KEY_FILE": files.clientKeyFile,
+        ]
+      ).exitCode()
+      #expect(mended == 0)
+    }
+  }
+
+  @Test("because one side speaks TLS and the other does not: within the deadline")
+  func plainAndTLS() async throws {
+    let files = try await Self.certificates.value
+    try await self.withServer(certificate: files.serverCertificateFile, key: files.serverKeyFile) {
+      server, files in
+      let ca = ["CONNECT_REDIS_CA_FILE": files.caFile]
+      let toPlain = try await self.inspect("rediss://localhost:\(server.port)", ca)
+      #expect(toPlain.error.contains("redis://"), "\(toPlain.error)")
+      #expect(toPlain.code == 69)
+      let toTLS = try await self.inspect("redis://localhost:\(server.tlsPort ?? 0)")
+      #expect(toTLS.error.contains("rediss://"), "\(toTLS.error)")
+      #expect(toTLS.code == 69)
+      // The deadline is 5 s; the rest is for a busy machine.
+      #expect(max(toPlain.seconds, toTLS.seconds) < 15)
+    }
+  }
+
+  @Test("not so with any certificate, where that was asked for; a service warns")
+  func insecure() async throws {
+    let files = try await Self.certificates.value
+    try await self.withServer(
+      certificate: files.wrongHostCertificateFile, key: files.wrongHostKeyFile
+    ) {
+      server, _ in
+      let program = try Program([
+        "messaging", "--redis-url", server.tlsURL ?? "", "--redis-tls-insecure",
+        "--management-listen", "off",
+      ])
+      _ = try await program.errorLine { $0.contains("messaging.started") }
+      #expect(program.errors.contains { $0.contains("redis.tls_insecure") })
+      await program.process.terminate(grace: .seconds(10))
+    }
+  }
+
+  @Test("because the user lacks rights: exit code 77, and which")
+  func rights() async throws {
+    let files = try await Self.certificates.value
+    let rights = AccessRights.services()
+    let users = [
+      "keys on >secret " + AccessRights.services(prefix: "other:").joined(separator: " "),
+      "cluster on >secret " + rights.filter { $0 != "+cluster|slots" }.joined(separator: " "),
+    ]
+    try await self.withServer(
+      certificate: files.serverCertificateFile, key: files.serverKeyFile, users: users
+    ) { server, files in
+      for (user, words) in [("keys", "connect:partitions"), ("cluster", "cluster|slots")] {
+        let program = try Program(
+          ["messaging", "--redis-url", server.tlsURL ?? "", "--management-listen", "off"],
+          environment: [
+            "CONNECT_REDIS_CA_FILE": files.caFile, "CONNECT_REDIS_USER": user,
+            "CONNECT_REDIS_PASSWORD": "secret",
+          ])
+        #expect(try await program.exitCode() == 77, "\(program.errors)")
+        #expect(program.errors.last?.contains(words) == true, "\(program.errors)")
+        #expect(program.errors.last?.contains("Operations.md") == true)
+      }
+    }
+  }
+}
