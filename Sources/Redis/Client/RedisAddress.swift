@@ -1,5 +1,8 @@
 /// Where one server listens.
 public struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
+  /// Those that a server can have.
+  static let ports = 1...65_535
+
   /// Host name or address, without the brackets of an IPv6 address.
   public let host: String
   /// TCP port.

@@ -111,7 +111,7 @@ public struct RedisURL: Sendable, Hashable {
       throw Malformed("an IPv6 address needs brackets")
     }
     guard let digits else { return RedisAddress(host: String(host)) }
-    guard let port = Self.number(digits), (1...65_535).contains(port) else {
+    guard let port = Self.number(digits), RedisAddress.ports.contains(port) else {
       throw Malformed("the port must be a number from 1 to 65535")
     }
     return RedisAddress(host: String(host), port: port)

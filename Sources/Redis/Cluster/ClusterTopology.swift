@@ -81,6 +81,9 @@ extension ClusterTopology {
     guard count >= 2 else { throw .unexpectedReply("CLUSTER SLOTS answered a node without a port") }
     var host = try cursor.string() ?? ""
     let port = try cursor.integer()
+    guard RedisAddress.ports.contains(port) else {
+      throw .unexpectedReply("CLUSTER SLOTS answered port \(port)")
+    }
     if count > 2 { cursor.skip() }
     if count > 3 {
       for _ in 0..<(try cursor.array() ?? 0) / 2 {

@@ -16,7 +16,7 @@ enum Redirect: Equatable {
       let words = error.message.split(separator: " ")
       guard words.count >= 3, let number = Int(words[1]),
         (0..<HashSlot.count).contains(number), let colon = words[2].lastIndex(of: ":"),
-        let port = Int(words[2][words[2].index(after: colon)...])
+        let port = Int(words[2][words[2].index(after: colon)...]), RedisAddress.ports.contains(port)
       else { return nil }
       let host = words[2][..<colon]
       let address: RedisAddress? =
