@@ -22,6 +22,19 @@ struct HashSlotTests {
     #expect(RedisKey("foobar").slot == HashSlot(hashing: "foobar"))
   }
 
+  @Test(
+    "is told by what stands in the first braces of its name, if anything does",
+    arguments: [
+      ("{user1000}.following", "user1000"), ("{user1000}.followers", "user1000"),
+      ("foo{}{bar}", "foo{}{bar}"), ("foo{{bar}}zap", "{bar"), ("foo{bar}{zap}", "bar"),
+      ("foo}{bar}", "bar"), ("foo}bar{", "foo}bar{"), ("foo{bar", "foo{bar"), ("{}", "{}"),
+      ("{a}", "a"), ("{é}x", "é"), ("", ""),
+    ])
+  func names(name: String, hashed: String) {
+    #expect(HashSlot(ofKey: name) == HashSlot(hashing: hashed))
+    #expect(RedisKey(name).slot == HashSlot(hashing: hashed))
+  }
+
   @Test("agrees with a bit by bit CRC16 for bytes of every value")
   func againstBitwise() {
     func crc(_ text: String) -> Int {

@@ -26,6 +26,21 @@ struct RedisURLTests {
     ("redis://:%C3%A9é@h", RedisURL(host: "h", password: "éé")),
     ("redis://:s@[fe80::1]:1", RedisURL(host: "fe80::1", port: 1, password: "s")),
     ("redis://@h", RedisURL(host: "h")),
+    ("rediss://h", RedisURL(addresses: [RedisAddress(host: "h")], isTLS: true)),
+    (
+      "rediss://u:s@a:1,b,[::1]:3,[::2]/0",
+      RedisURL(
+        addresses: [
+          RedisAddress(host: "a", port: 1), RedisAddress(host: "b"),
+          RedisAddress(host: "::1", port: 3), RedisAddress(host: "::2"),
+        ], isTLS: true, user: "u", password: "s")
+    ),
+    (
+      "redis://:a,b@h1:1,h2:2",
+      RedisURL(
+        addresses: [RedisAddress(host: "h1", port: 1), RedisAddress(host: "h2", port: 2)],
+        password: "a,b")
+    ),
   ]
 
   @Test("is read in every form", arguments: accepted)
@@ -39,6 +54,11 @@ struct RedisURLTests {
     ("http://h", "the URL must begin with redis:// or rediss://"),
     ("rediss://", "the host is missing"),
     ("redis://h1:1,", "the host is missing"),
+    ("redis://,h2", "the host is missing"),
+    ("redis://h1,,h2", "the host is missing"),
+    ("redis://h1/0,h2", "the database must be a number"),
+    ("REDISS://h", "the URL must begin with redis:// or rediss://"),
+    ("redis://[::1],::2", "an IPv6 address needs brackets"),
     ("redis://h1:1,h2:hunter2", "the port must be a number from 1 to 65535"),
     ("redis://", "the host is missing"),
     ("redis://:6379", "the host is missing"),
@@ -91,6 +111,8 @@ struct RedisURLTests {
     #expect(try RedisURL(parsing: "redis://u:hunter2@h:1/2").description == "redis://u@h:1/2")
     #expect(try RedisURL(parsing: "redis://:hunter2@[::1]").description == "redis://[::1]:6379/0")
     #expect(try RedisURL(parsing: "redis://h").description == "redis://h:6379/0")
+    let several = try RedisURL(parsing: "rediss://:hunter2@a,[::1]:2,c:3").description
+    #expect(several == "rediss://a:6379,[::1]:2,c:3/0")
   }
 
   @Test("never shows the password, in whatever way it is printed")
