@@ -86,6 +86,9 @@ final class ClusterNode {
   func close(_ reason: RedisError) {
     self.link.close(reason)
     self.tried()
+    // They hold the client, which holds this.
+    self.link.onReady = {}
+    self.link.onFailure = {}
   }
 
   private func tried() {
