@@ -27,7 +27,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   private(set) var nodes: [RedisAddress: ClusterNode] = [:]
   /// Those of ``topology``, by its indices, as far as they are needed.
   private var primaries: [ClusterNode?]
-  private var transitions: [Transition] = []
+  private(set) var transitions: [Transition] = []
   /// Slots of which something must be sent again.
   var holds: [HashSlot: Hold] = [:]
   private var order: UInt64 = 0
