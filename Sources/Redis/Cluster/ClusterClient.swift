@@ -136,14 +136,18 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     let link = ServerLink(
       to: address, as: self.configuration, on: self.eventLoop, reachability: self.reachability)
     let node = ClusterNode(link) {
-      let waiters = self.waiters
-      self.waiters = []
-      waiters.forEach { $0.succeed() }
+      self.wakeWaiters()
     } onFailure: {
       self.topologies.refresh()
     }
     self.nodes[address] = node
     return node
+  }
+
+  private func wakeWaiters() {
+    let waiters = self.waiters
+    self.waiters = []
+    waiters.forEach { $0.succeed() }
   }
 
   /// The node that has all slots of a batch; nil if they are of several, or of none.
@@ -175,6 +179,8 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
       node.isRetired = !addresses.contains(node.address)
       self.closeIfRetired(node)
     }
+    // Those that were away may be needed no more.
+    if self.isReady { self.wakeWaiters() }
   }
 
   private func closeIfRetired(_ node: ClusterNode) {
