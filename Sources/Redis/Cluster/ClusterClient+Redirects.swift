@@ -137,6 +137,11 @@ extension ClusterClient {
   /// Sends the next of what is held of a slot.
   func sendRound(of slot: HashSlot) {
     guard var hold = self.holds[slot], hold.phase == .ready else { return }
+    guard !self.isClosed else {
+      self.holds[slot] = nil
+      for unit in hold.takeAll() { self.giveUp(unit, Self.closed) }
+      return
+    }
     let units = hold.takeRound { $0.request.batch.confirmation == $1.request.batch.confirmation }
     guard let first = units.first else {
       self.holds[slot] = nil
