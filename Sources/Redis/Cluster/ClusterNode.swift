@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 
 /// One node of a cluster as one client sees it: a connection that is opened when it is needed first.
@@ -12,9 +13,13 @@ final class ClusterNode {
 
   let address: RedisAddress
   let link: ServerLink
-  /// Batches that were submitted, and how many of them, always the first, are answered.
+  /// How many batches were submitted.
   private(set) var sent: UInt64 = 0
-  private(set) var answered: UInt64 = 0
+  /// The numbers of those that are not answered, in order. Nearly always the first one is answered
+  /// first, but a batch may be refused while others are under way.
+  private var underWay = Deque<UInt64>()
+  /// So many batches, the first ones, are answered.
+  var answered: UInt64 { (self.underWay.first ?? self.sent + 1) - 1 }
   /// Slots that are held until `answered` has reached so much.
   private(set) var barriers: [(slot: HashSlot, until: UInt64)] = []
   /// Whether the cluster has it no more; it is closed as soon as everything is answered.
@@ -41,7 +46,7 @@ final class ClusterNode {
     link.open()
   }
 
-  var isBusy: Bool { self.sent > self.answered }
+  var isBusy: Bool { !self.underWay.isEmpty }
 
   /// Whether it had its chance to connect and is not connected.
   var isAway: Bool { self.isTried && !self.link.isReady }
@@ -52,8 +57,10 @@ final class ClusterNode {
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
     self.sent += 1
+    let number = self.sent
+    self.underWay.append(number)
     let completion: (RedisReplies) -> Void = { replies in
-      self.answered += 1
+      self.finished(number)
       completion(replies)
     }
     guard !self.isTried else {
@@ -67,6 +74,14 @@ final class ClusterNode {
     }
     self.waitingBytes += batch.byteCount
     self.waiting.append(Waiting(batch: batch, timeout: timeout, completion: completion))
+  }
+
+  private func finished(_ number: UInt64) {
+    if self.underWay.first == number {
+      self.underWay.removeFirst()
+    } else if let place = self.underWay.lastIndex(of: number) {
+      self.underWay.remove(at: place)
+    }
   }
 
   /// Notes that a slot is held until everything is answered that was sent so far.
