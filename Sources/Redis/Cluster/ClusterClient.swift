@@ -15,7 +15,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   struct Transition {
     let topology: ClusterTopology
     /// What must be answered until nothing is under way by that view any more.
-    let barriers: [RedisAddress: UInt64]
+    var barriers: [RedisAddress: UInt64]
   }
 
   let eventLoop: any EventLoop
@@ -184,7 +184,9 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   }
 
   private func closeIfRetired(_ node: ClusterNode) {
-    guard node.isRetired, !node.isBusy, !self.isClosed else { return }
+    // Another one may have its address by now.
+    guard node.isRetired, !node.isBusy, !self.isClosed, self.nodes[node.address] === node
+    else { return }
     self.nodes[node.address] = nil
     node.close(.unavailable("\(node.address) has no slots any more"))
     self.reachability.forget(node.address)
@@ -196,12 +198,19 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
       self.holds[slot]?.phase = .ready
       self.sendRound(of: slot)
     }
-    if !self.transitions.isEmpty {
-      self.transitions.removeAll { transition in
-        transition.barriers.allSatisfy { self.isPassed($0.value, at: $0.key) }
-      }
-    }
+    if !self.transitions.isEmpty { self.dropPassedBarriers(of: node) }
     self.closeIfRetired(node)
+  }
+
+  /// At once, not when all of a transition are passed: a node that is closed and comes back counts
+  /// anew.
+  private func dropPassedBarriers(of node: ClusterNode) {
+    for index in self.transitions.indices {
+      guard let barrier = self.transitions[index].barriers[node.address], node.answered >= barrier
+      else { continue }
+      self.transitions[index].barriers[node.address] = nil
+    }
+    self.transitions.removeAll(where: \.barriers.isEmpty)
   }
 
   private func isPassed(_ barrier: UInt64, at address: RedisAddress) -> Bool {
