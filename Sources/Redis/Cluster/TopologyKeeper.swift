@@ -46,11 +46,10 @@ final class TopologyKeeper: Sendable {
 
   /// From now on the client is told of changes, on its event loop.
   func subscribe(_ client: ClusterClient) {
-    let topology = self.state.withLockedValue { state in
+    self.state.withLockedValue { state in
       state.subscribers[ObjectIdentifier(client)] = Subscriber(client: client)
-      return state.topology
     }
-    client.eventLoop.execute { client.apply(topology) }
+    client.eventLoop.execute { client.apply(self.topology) }
   }
 
   func unsubscribe(_ client: ClusterClient) {
@@ -66,7 +65,7 @@ final class TopologyKeeper: Sendable {
       return (state.topology, isNew)
     }
     if isNew {
-      self.publish(topology)
+      self.publish()
       self.refresh()
     }
     return topology
@@ -90,12 +89,13 @@ final class TopologyKeeper: Sendable {
 
   // MARK: Private
 
-  private func publish(_ topology: ClusterTopology) {
+  /// Tells clients what is known when they hear of it: of two changes at once, the later one.
+  private func publish() {
     let clients = self.state.withLockedValue { state in
       state.subscribers = state.subscribers.filter { $0.value.client != nil }
       return state.subscribers.values.compactMap(\.client)
     }
-    for client in clients { client.eventLoop.execute { client.apply(topology) } }
+    for client in clients { client.eventLoop.execute { client.apply(self.topology) } }
   }
 
   private func askLater(_ wait: TimeAmount) {
@@ -140,7 +140,7 @@ final class TopologyKeeper: Sendable {
       self.logger.notice(
         "redis.cluster_changed",
         metadata: ["primaries": "\(topology.primaries.map(\.description).joined(separator: ","))"])
-      self.publish(topology)
+      self.publish()
     case .success:
       break
     }
