@@ -38,7 +38,9 @@ struct RedisBatchTests {
     let units = (0..<7).map { batch.unit(at: $0) }
     #expect(units == [0..<1, 1..<2, 2..<6, 2..<6, 2..<6, 2..<6, 6..<7])
     var two = RedisBatch()
-    for _ in 0..<2 { two.transaction(on: RedisKey("b")) { $0.append(key: RedisKey("b"), "INCR", "b") } }
+    for _ in 0..<2 {
+      two.transaction(on: RedisKey("b")) { $0.append(key: RedisKey("b"), "INCR", "b") }
+    }
     #expect((0..<6).map { two.unit(at: $0) } == [0..<3, 0..<3, 0..<3, 3..<6, 3..<6, 3..<6])
     var empty = RedisBatch()
     empty.transaction(on: RedisKey("b")) { _ in }

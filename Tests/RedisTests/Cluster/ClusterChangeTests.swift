@@ -145,7 +145,8 @@ struct ClusterChangeTests {
     }
   }
 
-  @Test("says that it is ready again once a replica has taken over from the only node that it needs")
+  @Test(
+    "says that it is ready again once a replica has taken over from the only node that it needs")
   func readyAfterPromotion() async throws {
     try await RedisFixture.withCluster(replicated()) { cluster in
       let primary = try await cluster.primaries()[2]

@@ -96,7 +96,9 @@ struct ClusterClientTests {
       try await withClusterClient(cluster) { client in
         #expect(try await client.isReadyNow())
         #expect(try await eventually { try await counts() == [0, 0, 0] })
-        for (place, expected) in [(1, [0, 1, 0]), (1, [0, 1, 0]), (2, [0, 1, 1]), (0, [1, 1, 1])] {
+        for (place, expected) in [
+          (1, [0, 1, 0]), (1, [0, 1, 0]), (2, [0, 1, 1]), (0, [1, 1, 1]),
+        ] {
           let key = key(in: try await cluster.slot(of: nodes[place]), "lazy")
           try await client.execute(key: key, "SET", "\(key)", "x").check()
           #expect(try await counts() == expected)
@@ -282,7 +284,8 @@ struct ClusterClientTests {
       for round in 0..<30 {
         let counts = try await withClusterClient(cluster) { client in
           try await client.eventLoop.flatSubmit {
-            let counts = NIOLoopBoundBox([Int](repeating: 0, count: 60), eventLoop: client.eventLoop)
+            let counts = NIOLoopBoundBox(
+              [Int](repeating: 0, count: 60), eventLoop: client.eventLoop)
             let promise = client.eventLoop.makePromise(of: [Int].self)
             for number in 0..<60 {
               var batch = RedisBatch()

@@ -48,7 +48,8 @@ struct ClusterTopologyTests {
     let topology = try topology(
       array(range(0, 0, a), range(1, 1, b), range(2, 100, a), range(101, 16_383, b)))
     #expect(topology.primaries.map(\.host) == ["a", "b"])
-    #expect([0, 1, 2, 100, 101].map { owner($0, topology) } == ["a:1", "b:2", "a:1", "a:1", "b:2"])
+    #expect(
+      [0, 1, 2, 100, 101].map { owner($0, topology) } == ["a:1", "b:2", "a:1", "a:1", "b:2"])
   }
 
   @Test("knows a node by the host name that it announces, rather than by its address")
