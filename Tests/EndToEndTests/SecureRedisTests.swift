@@ -2,6 +2,7 @@ import ConnectFaults
 import Foundation
 import LocalRedis
 import MessageBus
+import RedisFixture
 import Testing
 
 /// What an operator reads when TLS or rights are wrong: one line that says what to mend.
@@ -121,6 +122,19 @@ struct SecureRedisTests {
       #expect(program.errors.contains { $0.contains("redis.tls_insecure") })
       await program.process.terminate(grace: .seconds(10))
     }
+  }
+
+  @Test("because it is a cluster and taken for one server, or the reverse: exit code 64")
+  func otherMode() async throws {
+    // Not the one that has the first key that is asked for.
+    let node = try await SharedRedis.cluster().nodes[1]
+    let single = try await self.inspect(node.url, ["CONNECT_REDIS_MODE": "single"])
+    #expect(single.code == 64)
+    #expect(single.error.contains("leave --redis-mode at auto"), "\(single.error)")
+    let server = try await SharedRedis.server()
+    let cluster = try await self.inspect(server.url, ["CONNECT_REDIS_MODE": "cluster"])
+    #expect(cluster.code == 64)
+    #expect(cluster.error.contains("no cluster"), "\(cluster.error)")
   }
 
   @Test("because the user lacks rights: exit code 77, and which")

@@ -122,6 +122,8 @@ extension Failure {
           + "Operations.md")
     case .server(let reply) where reply.code == "WRONGTYPE":
       self.init(.running, "\(url): \(reply.message); is --key-prefix that of another program?")
+    case .server(let reply) where reply.code == "MOVED":
+      self.init(.usage, "\(url): \(RedisServerError.clusterAdvice)")
     case .server, .unexpectedReply:
       self.init(.running, "\(url): \(error)")
     }

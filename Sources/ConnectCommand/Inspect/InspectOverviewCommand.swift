@@ -58,6 +58,7 @@ extension ServerReport {
   var text: String {
     let name = self.name == "valkey" ? "Valkey" : "Redis"
     var text = "\(name)".padding(to: 14) + self.version
+    if self.isClusterNode { text += ", one node of a cluster" }
     if let seconds = self.uptimeSeconds {
       text += ", up \(Quantity.span(milliseconds: seconds * 1_000))"
     }

@@ -87,6 +87,8 @@ enum RedisStartup {
         .refused,
         "\(url): \(reply.message); the rights that Connect needs are in Operations.md, as a "
           + "ready ACL line")
+    case "MOVED":
+      return .usage("\(url): \(RedisServerError.clusterAdvice)")
     default:
       if reply.saysNoCluster {
         return .usage(
@@ -102,6 +104,9 @@ enum RedisStartup {
 }
 
 extension RedisServerError {
+  /// What to do where a node of a cluster was taken for a single server.
+  static let clusterAdvice = "is a node of a cluster; leave --redis-mode at auto, or say cluster"
+
   /// Whether Redis is on its way to serve.
   fileprivate var isStarting: Bool {
     ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(String(self.code))

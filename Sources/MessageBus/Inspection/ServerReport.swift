@@ -6,6 +6,8 @@ public struct ServerReport: Sendable, Encodable {
   public let name: String
   /// The version, such as `7.2.4`.
   public let version: String
+  /// Whether it is a node of a cluster: all else here is about that node alone.
+  public let isClusterNode: Bool
   /// How long the server has been running.
   public let uptimeSeconds: Int?
   /// Memory in use.
@@ -25,6 +27,7 @@ public struct ServerReport: Sendable, Encodable {
     func number(_ name: Substring) -> Int? { fields[name].flatMap { Int($0) } }
     self.name = text("server_name") ?? (fields["valkey_version"] == nil ? "redis" : "valkey")
     self.version = text("valkey_version") ?? text("redis_version") ?? "unknown"
+    self.isClusterNode = (text("server_mode") ?? text("redis_mode")) == "cluster"
     self.uptimeSeconds = number("uptime_in_seconds")
     self.usedBytes = number("used_memory")
     self.maximumBytes = number("maxmemory")
