@@ -70,12 +70,12 @@ extension ClusterClient {
 }
 
 extension LocalRedisServer {
-  /// How many connections clients have to it, without the one that asks and its replicas' ones.
+  /// How many connections clients have to it: without the one that asks, and those of other nodes.
   func clientCount() async throws -> Int {
     let list = try await self.command("CLIENT", "LIST").string ?? ""
     return list.split(separator: "\n").count { line in
       !line.contains(" cmd=client|list ") && !line.contains(" flags=S ")
-        && !line.contains(" flags=M ")
+        && !line.contains(" flags=M ") && !line.contains(" cmd=restore-asking ")
     }
   }
 }
