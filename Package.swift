@@ -130,8 +130,8 @@ let package = Package(
     .testTarget(
       name: "RedisTests",
       dependencies: [
-        "Redis", "RedisFixture", "LocalRedis", "SeededRandom", nioCore, nioPosix, nioEmbedded,
-        logging,
+        "Redis", "TLS", "RedisFixture", "LocalRedis", "SeededRandom", nioCore, nioPosix,
+        nioEmbedded, logging,
       ],
       swiftSettings: settings),
     .testTarget(

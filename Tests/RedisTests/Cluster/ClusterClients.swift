@@ -55,10 +55,13 @@ extension RedisClient {
 }
 
 extension ClusterClient {
-  /// The addresses of the nodes to which it has connections, or wants them.
-  func ports() async throws -> Set<Int> {
-    try await self.eventLoop.submit { Set(self.nodes.keys.map(\.port)) }.get()
+  /// The nodes to which it has connections, or wants them.
+  func addresses() async throws -> Set<RedisAddress> {
+    try await self.eventLoop.submit { Set(self.nodes.keys) }.get()
   }
+
+  /// The ports of these.
+  func ports() async throws -> Set<Int> { Set(try await self.addresses().map(\.port)) }
 
   /// Whether it has forgotten all that it kept of changes of the cluster.
   func isSettled() async throws -> Bool {
