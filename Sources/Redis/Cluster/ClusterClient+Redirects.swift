@@ -142,13 +142,18 @@ extension ClusterClient {
       for unit in hold.takeAll() { self.giveUp(unit, Self.closed) }
       return
     }
-    let units = hold.takeRound { $0.request.batch.confirmation == $1.request.batch.confirmation }
-    guard let first = units.first else {
+    let round = hold.takeRound { $0.request.batch.confirmation == $1.request.batch.confirmation }
+    guard !round.isEmpty else {
       self.holds[slot] = nil
       return
     }
     hold.phase = .underWay
     self.holds[slot] = hold
+    // What was answered late, or held behind that, may be overdue.
+    let now = NIODeadline.now()
+    let units = round.filter { $0.request.deadline > now }
+    defer { for unit in round where unit.request.deadline <= now { self.giveUp(unit) } }
+    guard let first = units.first else { return self.continue(slot, afterPause: false) }
     let address: RedisAddress? =
       switch first.target {
       case .owner: self.topology.owner(of: slot)
