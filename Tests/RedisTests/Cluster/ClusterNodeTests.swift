@@ -31,7 +31,9 @@ struct ClusterNodeTests {
           for _ in 0..<3 {
             client.submit(batch) { if $0.failure(0)?.isUnavailable == true { refused += 1 } }
           }
-          return (promise.futureResult, [refused, Int(node.answered - before), node.isBusy ? 1 : 0])
+          return (
+            promise.futureResult, [refused, Int(node.answered - before), node.isBusy ? 1 : 0]
+          )
         }.get()
         #expect(counts == [3, 0, 1])
         server.resume()
@@ -40,6 +42,53 @@ struct ClusterNodeTests {
           cluster.nodes.values.allSatisfy { !$0.isBusy }
         }.get()
         #expect(isIdle)
+      }
+    }
+  }
+
+  @Test("sends nothing again once the time of its batch is over")
+  func overdueInHold() async throws {
+    try await RedisFixture.withCluster { cluster in
+      let (source, target) = (cluster.nodes[0], cluster.nodes[2])
+      let slot = try await cluster.slot(of: source)
+      let other = try await cluster.slot(of: source, except: [slot.number])
+      let (counter, none) = (key(in: slot, "counter"), key(in: other, "none"))
+      try await withClusterClient(cluster) { client in
+        try await client.execute(key: counter, "SET", "\(counter)", "0").check()
+        // The client does not know, and learns it while another answer of that node is long due.
+        try await cluster.migrate(slot: slot.number, to: target)
+        func send(
+          _ key: RedisKey, _ milliseconds: Int64, _ words: String...
+        ) -> EventLoopFuture<RedisReplies> {
+          let promise = client.eventLoop.makePromise(of: RedisReplies.self)
+          var batch = RedisBatch()
+          batch.append(key: key, words: words)
+          client.submit(batch, timeout: .milliseconds(milliseconds)) { promise.succeed($0) }
+          return promise.futureResult
+        }
+        let redirected = try await client.eventLoop.submit {
+          [
+            send(counter, 20_000, "INCRBY", "\(counter)", "1"),
+            send(none, 20_000, "BLPOP", "\(none)", "1"),
+          ]
+        }.get()
+        let itself = try #require(client as? ClusterClient)
+        let isHeld = try await eventually {
+          try await client.eventLoop.submit { !itself.holds.isEmpty }.get()
+        }
+        #expect(isHeld)
+        let held = try await client.eventLoop.submit {
+          [
+            send(counter, 300, "INCRBY", "\(counter)", "10"),
+            send(counter, 20_000, "INCRBY", "\(counter)", "100"),
+          ]
+        }.get()
+        var replies: [RedisReplies] = []
+        for future in redirected + held { replies.append(try await future.get()) }
+        #expect(try replies[0].values == [.integer(1)])
+        #expect(try replies[1].values == [.null])
+        #expect(replies[2].failure(0)?.mayHaveBeenExecuted == false)
+        #expect(try replies[3].values == [.integer(101)])
       }
     }
   }
@@ -68,7 +117,8 @@ struct ClusterNodeTests {
           let first = keys[round % 40]
           try await client.execute(key: first, "INCR", "\(first)").check()
           return try await client.eventLoop.flatSubmit {
-            let counts = NIOLoopBoundBox([Int](repeating: 0, count: 40), eventLoop: client.eventLoop)
+            let counts = NIOLoopBoundBox(
+              [Int](repeating: 0, count: 40), eventLoop: client.eventLoop)
             let promise = client.eventLoop.makePromise(of: [Int].self)
             for number in 0..<40 {
               var batch = RedisBatch()
