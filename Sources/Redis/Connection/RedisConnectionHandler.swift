@@ -107,7 +107,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    self.close(.unanswered("\(error)"))
+    self.close(.unanswered(RedisConnection.reason(of: error)))
   }
 
   // MARK: Private

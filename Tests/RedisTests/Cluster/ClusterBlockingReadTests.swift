@@ -41,7 +41,8 @@ struct ClusterBlockingReadTests {
       return promise.futureResult
     }.get()
     let isBlocked = try await eventually {
-      try await node.command("INFO", "clients").string?.contains("\r\nblocked_clients:1\r\n") == true
+      try await node.command("INFO", "clients").string?.contains("\r\nblocked_clients:1\r\n")
+        == true
     }
     #expect(isBlocked)
     try await change()

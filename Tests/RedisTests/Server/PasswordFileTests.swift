@@ -45,7 +45,9 @@ struct PasswordFileTests {
     #expect(try await reason(Data("\r\n\n".utf8)) == "it is empty")
     #expect(try await reason(Data([0xff, 0xfe])) == "it is not UTF-8")
     #expect(try await reason(Data(repeating: 65, count: 4_097)) == "it has more than 4096 bytes")
-    for (path, expected) in [("/nowhere/password", "No such file or directory"), ("/", "directory")] {
+    for (path, expected) in [
+      ("/nowhere/password", "No such file or directory"), ("/", "directory"),
+    ] {
       guard case .failure(.unavailable(let reason)) = PasswordFile.read(path) else {
         Issue.record("\(path) was read")
         continue
