@@ -57,7 +57,7 @@ struct ClusterNodeTests {
         try await client.execute(key: counter, "SET", "\(counter)", "0").check()
         // The client does not know, and learns it while another answer of that node is long due.
         try await cluster.migrate(slot: slot.number, to: target)
-        func send(
+        @Sendable func send(
           _ key: RedisKey, _ milliseconds: Int64, _ words: String...
         ) -> EventLoopFuture<RedisReplies> {
           let promise = client.eventLoop.makePromise(of: RedisReplies.self)
