@@ -8,7 +8,7 @@
 /// - ``TLSClientHandler`` is one connection's TLS. What it decides is ``TLSClientStateMachine``'s,
 ///   what waits to be encrypted is in ``PendingWrites``, and `TLSClientHandler+Outbound.swift` is
 ///   the way out.
-/// - ``TLSConnection`` owns one connection's `SSL` with its memory BIOs; `TLSConnection+Peer.swift`
+/// - ``TLSConnection`` owns one connection's `SSL` with its memory BIOs; `TLSFailure+Verification.swift`
 ///   is what is asked of its certificate.
 /// - ``SessionCache`` keeps what makes the next handshake with a server short.
 /// - ``TLSError`` says what failed, to whom, and what to do; ``OpenSSLErrors`` makes it of OpenSSL's

@@ -24,8 +24,9 @@ extension MailboxWriter {
     var resolution = Resolution()
     do throws(RedisError) {
       let absent = try await self.absent(items, for: recipient, into: &resolution)
-      if !resolution.pushes.isEmpty { try await self.confirm(recipient) }
       try await self.relocate(absent, for: recipient, room: room, into: &resolution)
+      // Found, not written now: whoever wrote it may not have waited for the replicas.
+      if resolution.pushes.count > resolution.added { try await self.confirm(recipient) }
     } catch .server(let error) where !error.isTransient {
       resolution.refused += items.map { ($0, error) }
       resolution.pushes = []

@@ -35,11 +35,11 @@ final class SingleServerClient: RedisClient, @unchecked Sendable {
       return completion(RedisReplies(arena: nil, count: 0, failure: nil))
     }
     self.link.submit(batch, timeout: timeout) { replies in
+      completion(replies)
       // It was demoted: its name may stand for another server by now.
       if let error = replies.error(where: { $0.code == "READONLY" }) {
         self.link.giveUp(.server(error))
       }
-      completion(replies)
     }
   }
 

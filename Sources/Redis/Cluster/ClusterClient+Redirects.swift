@@ -202,6 +202,8 @@ extension ClusterClient {
     for (request, commands, answers) in settled { request.settle(commands, answers) }
     // A second redirect in a row: who sends it does not know of the change yet.
     self.continue(slot, afterPause: mustWait || attempts > 1, attempts: attempts)
+    // A redirect may have named another slot than the command's key.
+    self.sendReadyRounds()
   }
 
   private func `continue`(_ slot: HashSlot, afterPause: Bool, attempts: Int = 0) {
@@ -212,7 +214,8 @@ extension ClusterClient {
     }
     self.holds[slot]?.phase = .pausing
     let cap = RedisLimits.redirectCapMilliseconds
-    let bound = min(RedisLimits.redirectBaseMilliseconds << min(Int64(attempts), 10), cap)
+    let bound = min(
+      RedisLimits.redirectBaseMilliseconds << min(Int64(max(attempts - 1, 0)), 10), cap)
     var backoff = Backoff(baseMilliseconds: bound, capMilliseconds: cap)
     self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(backoff.next())) {
       guard self.holds[slot]?.phase == .pausing else { return }

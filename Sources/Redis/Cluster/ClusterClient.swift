@@ -169,7 +169,8 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   func apply(_ topology: ClusterTopology) {
     guard !self.isClosed, topology != self.topology else { return }
     let busy = self.nodes.filter { $0.value.isBusy }.mapValues(\.sent)
-    if !busy.isEmpty {
+    // By a view that nothing was sent by, nothing is under way.
+    if !busy.isEmpty, self.transitions.last?.barriers != busy {
       self.transitions.append(Transition(topology: self.topology, barriers: busy))
     }
     self.topology = topology

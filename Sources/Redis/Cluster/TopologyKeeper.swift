@@ -19,7 +19,6 @@ final class TopologyKeeper: Sendable {
     /// Whether somebody wants to know more since the question was put.
     var isWanted = false
     var asked = NIODeadline.now()
-    /// Who was away when asked last comes last.
     var timer: Scheduled<Void>?
   }
 
@@ -36,7 +35,7 @@ final class TopologyKeeper: Sendable {
     self.eventLoop = eventLoop
     self.logger = logger
     self.state = NIOLockedValueBox(State(topology: topology))
-    self.askLater(.seconds(RedisLimits.topologyRefreshSeconds))
+    self.state.withLockedValue { self.askLater(.seconds(RedisLimits.topologyRefreshSeconds), &$0) }
   }
 
   deinit { self.state.withLockedValue { $0.timer?.cancel() } }
@@ -73,17 +72,14 @@ final class TopologyKeeper: Sendable {
 
   /// What is known seems wrong: asks soon.
   func refresh() {
-    let wait: TimeAmount? = self.state.withLockedValue { state in
-      if state.isWanted { return nil }
+    self.state.withLockedValue { state in
+      if state.isWanted { return }
       state.isWanted = true
-      if state.isAsking { return nil }
+      if state.isAsking { return }
       let next = state.asked + .milliseconds(RedisLimits.topologyRefreshMilliseconds)
-      return max(next - .now(), .zero)
-    }
-    // With jitter, since all processes learn of a failover at once.
-    if let wait {
+      // With jitter, since all processes learn of a failover at once.
       let jitter = Int64.random(in: 0...RedisLimits.topologyRefreshMilliseconds)
-      self.askLater(wait + .milliseconds(jitter / 4))
+      self.askLater(max(next - .now(), .zero) + .milliseconds(jitter / 4), &state)
     }
   }
 
@@ -98,13 +94,10 @@ final class TopologyKeeper: Sendable {
     for client in clients { client.eventLoop.execute { client.apply(self.topology) } }
   }
 
-  private func askLater(_ wait: TimeAmount) {
-    let timer = self.eventLoop.scheduleTask(in: wait) { [weak self] () -> Void in self?.ask() }
-    let before = self.state.withLockedValue { state in
-      defer { state.timer = timer }
-      return state.timer
-    }
-    before?.cancel()
+  /// Under the lock, with the change that is its reason: of two who set the timer the later one wins.
+  private func askLater(_ wait: TimeAmount, _ state: inout State) {
+    state.timer?.cancel()
+    state.timer = self.eventLoop.scheduleTask(in: wait) { [weak self] () -> Void in self?.ask() }
   }
 
   private func ask() {
@@ -117,21 +110,26 @@ final class TopologyKeeper: Sendable {
     }
     guard let known else { return }
     let seeds = self.configuration.url.addresses.filter { !known.contains($0) }
-    let nodes = (known.shuffled() + seeds.shuffled()).prefix(RedisLimits.nodesPerRefresh)
+    // A seed at last: of a cluster that was replaced as a whole, nobody else knows.
+    let nodes =
+      known.shuffled().prefix(RedisLimits.nodesPerRefresh - 1) + seeds.shuffled().prefix(1)
     ClusterQuestion.ask(Array(nodes), as: self.configuration, on: self.eventLoop)
       .whenComplete { result in self.answered(result) }
   }
 
   private func answered(_ result: Result<ClusterTopology, any Error>) {
-    let (isNew, isWanted) = self.state.withLockedValue { state in
+    let isNew = self.state.withLockedValue { state in
       state.isAsking = false
-      guard case .success(let topology) = result else {
-        // Whoever wants to know asks again: its connections keep failing.
-        state.isWanted = false
-        return (false, false)
-      }
+      // After a failure, whoever wants to know asks again: its connections keep failing.
+      if case .failure = result { state.isWanted = false }
+      let seconds = RedisLimits.topologyRefreshSeconds
+      self.askLater(
+        state.isWanted
+          ? .milliseconds(RedisLimits.topologyRefreshMilliseconds)
+          : .seconds(seconds) + .milliseconds(.random(in: 0...seconds * 250)), &state)
+      guard case .success(let topology) = result else { return false }
       defer { state.topology = topology }
-      return (state.topology != topology, state.isWanted)
+      return state.topology != topology
     }
     switch result {
     case .failure(let error):
@@ -143,12 +141,6 @@ final class TopologyKeeper: Sendable {
       self.publish()
     case .success:
       break
-    }
-    if isWanted {
-      self.askLater(.milliseconds(RedisLimits.topologyRefreshMilliseconds))
-    } else {
-      let seconds = RedisLimits.topologyRefreshSeconds
-      self.askLater(.seconds(seconds) + .milliseconds(.random(in: 0...seconds * 250)))
     }
   }
 }
@@ -190,7 +182,12 @@ enum ClusterQuestion {
             connection.value.close(.unavailable("only a question"))
             do throws(RedisError) {
               var cursor = try replies.cursor(0)
-              promise.succeed(try ClusterTopology(from: &cursor, asked: node))
+              let topology = try ClusterTopology(from: &cursor, asked: node)
+              // It was reset, or never was part of one: others know more.
+              guard !topology.primaries.isEmpty else {
+                throw .unavailable("\(node) knows of no node that has slots")
+              }
+              promise.succeed(topology)
             } catch {
               next(error)
             }

@@ -23,6 +23,7 @@ final class ServerLink {
   private var backoff = Backoff(
     baseMilliseconds: RedisLimits.reconnectBaseMilliseconds,
     capMilliseconds: RedisLimits.reconnectCapMilliseconds)
+  private var readySince: NIODeadline?
   private var lastFailure = RedisError.unavailable("the connection is being opened")
   /// Called when there is a connection.
   var onReady: () -> Void = {}
@@ -97,7 +98,7 @@ final class ServerLink {
         connection.value.close(self.lastFailure)
       case (.success(let connection), _):
         self.state = .ready(connection.value)
-        self.backoff.reset()
+        self.readySince = .now()
         self.reachability.connected(self.address)
         self.onReady()
       case (.failure(let error), _):
@@ -110,6 +111,10 @@ final class ServerLink {
     if self.isClosed { return }
     self.lastFailure = reason
     self.reachability.failed(reason, at: self.address)
+    // A server that takes connections and is of no use is not asked more often than one that is away.
+    let useful = TimeAmount.milliseconds(RedisLimits.reconnectCapMilliseconds)
+    if let since = self.readySince, NIODeadline.now() - since > useful { self.backoff.reset() }
+    self.readySince = nil
     let wait = TimeAmount.milliseconds(self.backoff.next())
     self.state = .waiting(
       self.eventLoop.assumeIsolated().scheduleTask(in: wait) { self.open() })
