@@ -21,6 +21,27 @@ struct MailboxDurabilityTests {
     }
   }
 
+  @Test("counts nothing as stored that was put above the top and has no replica, nor at the repeat")
+  func relocated() async throws {
+    try await RedisFixture.withServer { server in
+      try await Bus.run(url: server.url) { bus in
+        let plain = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+        _ = try await plain.store(MailboxWriter.Item.messages(5...5))
+        let writer = MailboxWriter(
+          keys: bus.keys, client: bus.client, limits: .ageless, durability: .replicated(1))
+        for _ in 0..<3 {
+          do throws(RedisError) {
+            _ = try await writer.store(MailboxWriter.Item.messages(3...3))
+            Issue.record("it counted as stored")
+          } catch {
+            #expect("\(error)".contains("replicas asked for"), "\(error)")
+          }
+        }
+        #expect(try await bus.mailbox(UserName("bob")!).count == 2)
+      }
+    }
+  }
+
   /// The second time nothing is written, and WAIT alone would be content with that.
   @Test("counts nothing as stored that no replica has, at the first attempt and at each repeat")
   func repeats() async throws {
