@@ -8,7 +8,8 @@ import Testing
 
 @Suite("A blocking read in a cluster", .serialized, .timeLimit(.minutes(5)))
 struct ClusterBlockingReadTests {
-  private static let block: TimeAmount = .seconds(6)
+  /// Long, so that a read that ends was not merely over.
+  private static let block: TimeAmount = .seconds(20)
 
   private func group(on key: RedisKey) -> RedisBatch {
     var batch = RedisBatch()
@@ -79,7 +80,7 @@ struct ClusterBlockingReadTests {
             let batch = read(key, isGroup: false)
             let (replies, milliseconds) = try await outcome(reader, batch, at: source) {
               try await cluster.migrate(slot: slot.number, to: target)
-              let isThere = try await eventually(within: .seconds(4)) {
+              let isThere = try await eventually(within: .seconds(15)) {
                 let info = try await target.command("INFO", "clients").string
                 return info?.contains("\r\nblocked_clients:1\r\n") == true
               }
@@ -87,7 +88,7 @@ struct ClusterBlockingReadTests {
               try await writer.execute(key: key, "XADD", "\(key)", "*", "m", "1").check()
             }
             #expect(replies.failure(0) == nil)
-            #expect(milliseconds < 6_000)
+            #expect(milliseconds < 20_000)
             try await expectWorks(reader, writer, key, isGroup: false)
           }
         }
@@ -109,7 +110,7 @@ struct ClusterBlockingReadTests {
             let (replies, milliseconds) = try await outcome(reader, batch, at: source) {
               try await cluster.migrate(slot: slot.number, to: target)
             }
-            #expect(milliseconds < 6_000)
+            #expect(milliseconds < 20_000)
             let error = try #require(replies.serverError(0))
             #expect(error.isTransient, "\(error.message)")
             try await expectWorks(reader, writer, key, isGroup: true)
@@ -149,7 +150,7 @@ struct ClusterBlockingReadTests {
                 _ = try await cluster.waitForPromotion(of: primary)
               }
             }
-            #expect(milliseconds < 10_000)
+            #expect(milliseconds < 20_000)
             switch loss {
             case .failOver: #expect(replies.serverError(0)?.code == "UNBLOCKED")
             case .death: #expect(replies.failure(0)?.mayHaveBeenExecuted == true)

@@ -69,7 +69,7 @@ struct ClusterNodeTests {
         let redirected = try await client.eventLoop.submit {
           [
             send(counter, 20_000, "INCRBY", "\(counter)", "1"),
-            send(none, 20_000, "BLPOP", "\(none)", "1"),
+            send(none, 20_000, "BLPOP", "\(none)", "3"),
           ]
         }.get()
         let itself = try #require(client as? ClusterClient)
@@ -79,7 +79,7 @@ struct ClusterNodeTests {
         #expect(isHeld)
         let held = try await client.eventLoop.submit {
           [
-            send(counter, 300, "INCRBY", "\(counter)", "10"),
+            send(counter, 1_000, "INCRBY", "\(counter)", "10"),
             send(counter, 20_000, "INCRBY", "\(counter)", "100"),
           ]
         }.get()
