@@ -110,15 +110,7 @@ public final class TestStand: Sendable {
     redis.persistence = options.persistence
     redis.extraArguments = options.redisArguments
     redis.rights = AccessRights.services()
-    let server = try await LocalRedisInstallation.start(redis)
-    do {
-      let result = try await body(server)
-      await server.stop()
-      return result
-    } catch {
-      await server.stop()
-      throw error
-    }
+    return try await RedisFixture.withInstallation(redis, body)
   }
 
   /// One stand of two gateways for all tests of a process that can share it: those that break nothing

@@ -16,9 +16,7 @@ import Synchronization
 /// One messaging instance, as a service. Instances share the partitions among themselves.
 public final class MessagingService: Service {
   private let keeper: LeaseKeeper
-  private let shared: [any RedisClient]
-  /// For what replicas must confirm, since Redis answers nothing behind that question meanwhile.
-  private let writers: [any RedisClient]
+  private let clients: [any RedisClient]
   private let logger: Logger
   private let isStopping = Atomic(false)
 
@@ -32,11 +30,11 @@ public final class MessagingService: Service {
     group: any EventLoopGroup, fields: [(String, String)] = [], logger: Logger
   ) {
     let shared = group.makeIterator().map { clients.makeClient(on: $0) }
+    // For what replicas must confirm, since Redis answers nothing behind that question meanwhile.
     let writers =
       configuration.durability.replicas > 0
       ? shared.map { clients.makeClient(on: $0.eventLoop) } : shared
-    self.shared = shared
-    self.writers = writers
+    self.clients = configuration.durability.replicas > 0 ? shared + writers : shared
     self.logger = logger
     self.keeper = LeaseKeeper(
       configuration: configuration, client: shared[0],
@@ -56,7 +54,7 @@ public final class MessagingService: Service {
     guard !self.isStopping.load(ordering: .relaxed),
       self.keeper.hasJoined.load(ordering: .relaxed)
     else { return false }
-    for client in self.shared + self.writers {
+    for client in self.clients {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
         return false
       }
@@ -76,7 +74,7 @@ public final class MessagingService: Service {
       await self.keeper.stop()
       await tasks.waitForAll()
     }
-    for client in self.shared + self.writers { try? await client.close().get() }
+    for client in self.clients { try? await client.close().get() }
     self.logger.notice("messaging.stopped")
   }
 }

@@ -17,12 +17,27 @@ public enum RedisFixture {
   ) async throws -> Result {
     let server = try await LocalRedisServer.start(
       LocalRedisServer.Options(persistence: persistence, extraArguments: extraArguments))
+    return try await self.with(server, stop: { await $0.stop() }, body)
+  }
+
+  /// Runs a test with an installation of its own, and stops its servers.
+  public static func withInstallation<Result>(
+    _ options: LocalRedisInstallation.Options,
+    _ body: (LocalRedisInstallation) async throws -> Result
+  ) async throws -> Result {
+    let installation = try await LocalRedisInstallation.start(options)
+    return try await self.with(installation, stop: { await $0.stop() }, body)
+  }
+
+  private static func with<Redis: Sendable, Result>(
+    _ redis: Redis, stop: (Redis) async -> Void, _ body: (Redis) async throws -> Result
+  ) async throws -> Result {
     do {
-      let result = try await body(server)
-      await server.stop()
+      let result = try await body(redis)
+      await stop(redis)
       return result
     } catch {
-      await server.stop()
+      await stop(redis)
       throw error
     }
   }
@@ -36,14 +51,7 @@ public enum RedisFixture {
     _ body: (LocalRedisCluster) async throws -> Result
   ) async throws -> Result {
     let cluster = try await LocalRedisCluster.start(options)
-    do {
-      let result = try await body(cluster)
-      await cluster.stop()
-      return result
-    } catch {
-      await cluster.stop()
-      throw error
-    }
+    return try await self.with(cluster, stop: { await $0.stop() }, body)
   }
 }
 

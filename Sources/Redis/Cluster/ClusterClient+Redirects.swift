@@ -65,7 +65,7 @@ extension ClusterClient {
   ) -> Bool {
     var unit = unit
     let answers = range.map { replies.answer($0) }
-    guard let redirect = Redirect.of(range, replies, asked: node.address)?.redirect else {
+    guard let redirect = Redirect.of(range, replies, asked: node.address) else {
       if let slot, self.holds[slot] != nil, Self.mayBeExecuted(answers) {
         unit.answers = answers
         switch self.holds[slot]!.executed(unit) {

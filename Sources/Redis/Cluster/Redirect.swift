@@ -31,18 +31,18 @@ enum Redirect: Equatable {
     }
   }
 
-  /// What became of a command, or of a transaction as a whole: a redirect with the error that was
-  /// one, or nil if it was executed, refused for good, or never answered.
+  /// What became of a command, or of a transaction as a whole: a redirect, or nil if it was
+  /// executed, refused for good, or never answered.
   static func of(
     _ unit: Range<Int>, _ replies: RedisReplies, asked: RedisAddress
-  ) -> (redirect: Redirect, error: RedisServerError)? {
+  ) -> Redirect? {
     guard let last = unit.last, let error = replies.serverError(last) else { return nil }
-    if let redirect = Redirect(error, asked: asked) { return (redirect, error) }
+    if let redirect = Redirect(error, asked: asked) { return redirect }
     // A command that was redirected while it was queued has aborted all of them.
     guard error.code == "EXECABORT" else { return nil }
     for index in unit.dropLast() {
       if let error = replies.serverError(index), let redirect = Redirect(error, asked: asked) {
-        return (redirect, error)
+        return redirect
       }
     }
     return nil

@@ -53,7 +53,7 @@ struct RedirectTests {
   }
 
   private func redirect(_ unit: Range<Int>, _ text: String) throws -> Redirect? {
-    Redirect.of(unit, try parsed(text), asked: Self.asked)?.redirect
+    Redirect.of(unit, try parsed(text), asked: Self.asked)
   }
 
   @Test("concerns one command by its own answer only")
