@@ -16,6 +16,10 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let concurrencyHelpers = Target.Dependency.product(
+  name: "NIOConcurrencyHelpers", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -40,6 +44,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.6.3"),
+    .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
@@ -57,7 +62,8 @@ let package = Package(
       name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
     .target(name: "TLS", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
     .target(
-      name: "Redis", dependencies: ["CHiredis", "TLS", nioCore, nioPosix, logging, deque],
+      name: "Redis",
+      dependencies: ["CHiredis", "TLS", nioCore, nioPosix, logging, metrics, deque],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
     .target(name: "WebSocket", dependencies: [nioCore, crypto], swiftSettings: settings),
@@ -65,19 +71,25 @@ let package = Package(
       name: "MessageBus", dependencies: ["Redis", "ConnectProtocol", nioCore, crypto, logging],
       resources: [.embedInCode("Scripts")],
       swiftSettings: settings),
+    .target(
+      name: "ServiceMetrics", dependencies: [coreMetrics, concurrencyHelpers, lifecycle],
+      swiftSettings: settings),
     .target(name: "PlainHTTP", dependencies: [nioCore, nioHTTP1], swiftSettings: settings),
     .target(
-      name: "Management", dependencies: ["PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle],
+      name: "Management",
+      dependencies: ["PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
       swiftSettings: settings),
     .target(
       name: "Messaging",
-      dependencies: ["MessageBus", "Redis", "ConnectProtocol", nioCore, lifecycle, logging],
+      dependencies: [
+        "MessageBus", "Redis", "ConnectProtocol", nioCore, lifecycle, logging, metrics,
+      ],
       swiftSettings: settings),
     .target(
       name: "Gateway",
       dependencies: [
         "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "PlainHTTP", nioCore, nioPosix,
-        nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, deque,
+        nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, metrics, deque,
       ],
       resources: [.embedInCode("DemoPage/Page")],
       swiftSettings: settings),
@@ -110,13 +122,16 @@ let package = Package(
       name: "ConnectCommand",
       dependencies: [
         "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
-        "ConnectFaults", "ConnectProtocol", "LocalRedis", "TLS", argumentParser, configuration,
-        lifecycle,
-        unixSignals, logging, histogram, nioCore, nioPosix,
+        "ConnectFaults", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS", "PlainHTTP",
+        argumentParser, configuration, lifecycle, unixSignals, logging, metrics, histogram,
+        nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", "SeededRandom", nioCore],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ServiceMetricsTests", dependencies: ["ServiceMetrics", metrics],
       swiftSettings: settings),
     .testTarget(
       name: "WebSocketTests", dependencies: ["WebSocket", "SeededRandom", nioCore],
@@ -171,7 +186,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "ConnectCommand", "ConnectFaults", "LocalRedis", "RedisFixture", "Redis", logging, nioPosix,
+        "ConnectCommand", "ConnectFaults", "ConnectTestStand", "LocalRedis", "RedisFixture",
+        "Redis", logging, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

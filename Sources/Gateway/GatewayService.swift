@@ -1,6 +1,7 @@
 import ConnectProtocol
 import Logging
 import MessageBus
+import Metrics
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -21,22 +22,27 @@ public final class GatewayService: Service {
   private let logger: Logger
   private let readiness = Readiness()
   private let backlog: Backlog
+  private let metrics: GatewayMetrics
   private let startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
   private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
   /// - Parameters:
   ///   - clients: makes the ways to Redis: one per event loop, and one that waits for deliveries.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
+  ///   - metrics: makes what it counts in.
   public init(
     configuration: GatewayConfiguration, authenticator: Authenticator,
-    clients: any RedisClientFactory, group: any EventLoopGroup, logger: Logger
+    clients: any RedisClientFactory, group: any EventLoopGroup,
+    metrics factory: any MetricsFactory = MetricsSystem.factory, logger: Logger
   ) async throws {
     var logger = logger
     logger[metadataKey: "gateway"] = "\(configuration.id)"
     let backlog = Backlog(keys: configuration.keys, limit: configuration.backlogEntries)
     self.configuration = configuration
     self.authenticator = authenticator
+    let metrics = GatewayMetrics(factory: factory)
     self.backlog = backlog
+    self.metrics = metrics
     self.group = group
     self.logger = logger
     var loops: [GatewayLoop] = []
@@ -45,7 +51,8 @@ public final class GatewayService: Service {
         try await eventLoop.submit { [directory, readiness, logger] in
           GatewayLoop(
             eventLoop: eventLoop, configuration: configuration, directory: directory,
-            readiness: readiness, backlog: backlog, clients: clients, logger: logger)
+            readiness: readiness, backlog: backlog, clients: clients, metrics: metrics,
+            logger: logger)
         }.get())
     }
     self.loops = loops
@@ -142,7 +149,12 @@ public final class GatewayService: Service {
     limits.requestMilliseconds = GatewayLimits.handshakeMilliseconds
     let servesDemoPage = loop.configuration.servesDemoPage
     let http = PlainHTTPHandler(
-      limits: limits, answerToError: { ($0 as? Refusal)?.response }
+      limits: limits,
+      answerToError: { error in
+        guard let refusal = error as? Refusal else { return nil }
+        loop.metrics.refused(refusal.code)
+        return refusal.response
+      }
     ) { head, eventLoop in
       eventLoop.makeSucceededFuture(
         PublicRoutes.response(to: head, servesDemoPage: servesDemoPage))
@@ -192,7 +204,9 @@ public final class GatewayService: Service {
   private func watchBacklog() async {
     var known = 0
     while !Task.isCancelled {
-      if let full = try? await self.backlog.look(with: self.loops[0].client) {
+      if let found = try? await self.backlog.look(with: self.loops[0].client) {
+        let full = found.full
+        self.metrics.backlog.set(found.longest)
         if (full > 0) != (known > 0) {
           self.logger.log(
             level: full > 0 ? .warning : .notice,

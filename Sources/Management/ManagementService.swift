@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -8,22 +9,29 @@ import ServiceLifecycle
 ///
 /// What operators and orchestrators ask a service, on a port of its own that is not for the public.
 
-/// Answers `/healthz` (the process is alive) and `/readyz` (it can serve).
+/// Answers `/healthz` (the process is alive), `/readyz` (it can serve) and `/metrics`.
 public final class ManagementService: Service {
   private let host: String
   private let port: Int
   private let group: any EventLoopGroup
+  private let metrics: @Sendable () -> PlainHTTPResponse
   private let isReady: @Sendable () async -> Bool
+  private let logger: Logger
 
-  /// - Parameter isReady: asked anew for each `/readyz`.
-  public init(
+  /// - Parameters:
+  ///   - metrics: the answer to `/metrics`, made anew for each.
+  ///   - isReady: asked anew for each `/readyz`.
+  package init(
     host: String, port: Int, group: any EventLoopGroup,
-    isReady: @escaping @Sendable () async -> Bool
+    metrics: @escaping @Sendable () -> PlainHTTPResponse,
+    isReady: @escaping @Sendable () async -> Bool, logger: Logger
   ) {
     self.host = host
     self.port = port
     self.group = group
+    self.metrics = metrics
     self.isReady = isReady
+    self.logger = logger
   }
 
   /// Serves until the service group shuts down.
@@ -36,12 +44,15 @@ public final class ManagementService: Service {
     } catch {
       throw CannotListen(host: self.host, port: self.port, error)
     }
+    self.logger.notice(
+      "management.listening",
+      metadata: ["address": "\(listener.localAddress.map { "\($0)" } ?? "-")"])
     try? await gracefulShutdown()
     try? await listener.close()
   }
 
   private func listen() async throws -> any Channel {
-    let isReady = self.isReady
+    let (metrics, isReady) = (self.metrics, self.isReady)
     return try await ServerBootstrap(group: self.group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
@@ -54,7 +65,7 @@ public final class ManagementService: Service {
           try pipeline.addHandler(
             PlainHTTPHandler(limits: limits) { head, eventLoop in
               eventLoop.makeFutureWithTask {
-                await Self.response(to: head, isReady: isReady)
+                await Self.response(to: head, metrics: metrics, isReady: isReady)
               }
             })
         }
@@ -64,12 +75,14 @@ public final class ManagementService: Service {
   }
 
   private static func response(
-    to head: HTTPRequestHead, isReady: @Sendable () async -> Bool
+    to head: HTTPRequestHead, metrics: @Sendable () -> PlainHTTPResponse,
+    isReady: @Sendable () async -> Bool
   ) async -> PlainHTTPResponse {
     switch head.uri.prefix(while: { $0 != "?" }) {
     case "/healthz": .text(.ok, "alive")
     case "/readyz": await isReady() ? .text(.ok, "ready") : .text(.serviceUnavailable, "not ready")
-    default: .text(.notFound, "no such path; there are /healthz and /readyz")
+    case "/metrics": metrics()
+    default: .text(.notFound, "no such path; there are /healthz, /readyz and /metrics")
     }
   }
 }

@@ -73,6 +73,10 @@ public enum BusLimits {
   /// grow beyond its limit by what arrives in this time.
   public static let backlogMilliseconds: Int64 = 500
 
+  /// How often a messaging instance looks how far its partitions are behind, in seconds. Four commands
+  /// per partition.
+  public static let lagSeconds = 10
+
   /// How long a producer waits for replicas, in milliseconds; see ``Durability``.
   public static let replicationMilliseconds: Int64 = 1_000
 

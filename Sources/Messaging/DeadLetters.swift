@@ -12,16 +12,18 @@ struct DeadLetters {
   private let keys: Keys
   private let client: any RedisClient
   private let durability: Durability
+  private let metrics: MessagingMetrics
   private let logger: Logger
 
   init(
     partition: Partition, keys: Keys, client: any RedisClient, durability: Durability,
-    logger: Logger
+    metrics: MessagingMetrics, logger: Logger
   ) {
     self.partition = partition
     self.keys = keys
     self.client = client
     self.durability = durability
+    self.metrics = metrics
     self.logger = logger
   }
 
@@ -62,6 +64,7 @@ struct DeadLetters {
     var batch = self.durability.batch()
     append(&batch)
     try await self.client.execute(batch).checkConfirmed(0)
+    self.metrics.deadLetters.increment()
   }
 
   /// What an entry of another form consists of.

@@ -1,5 +1,6 @@
 import Logging
 import MessageBus
+import Metrics
 import NIOCore
 import Redis
 import ServiceLifecycle
@@ -17,6 +18,8 @@ import Synchronization
 public final class MessagingService: Service {
   private let keeper: LeaseKeeper
   private let clients: [any RedisClient]
+  private let keys: Keys
+  private let metrics: MessagingMetrics
   private let logger: Logger
   private let isStopping = Atomic(false)
 
@@ -25,10 +28,15 @@ public final class MessagingService: Service {
   ///     per partition that is owned; and one that waits for changes of leases.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - fields: names and values that operators see of this instance.
+  ///   - metrics: makes what it counts in.
   public init(
     configuration: MessagingConfiguration, clients: any RedisClientFactory,
-    group: any EventLoopGroup, fields: [(String, String)] = [], logger: Logger
+    group: any EventLoopGroup, fields: [(String, String)] = [],
+    metrics factory: any MetricsFactory = MetricsSystem.factory, logger: Logger
   ) {
+    let metrics = MessagingMetrics(factory: factory)
+    self.metrics = metrics
+    self.keys = configuration.keys
     let shared = group.makeIterator().map { clients.makeClient(on: $0) }
     // For what replicas must confirm, since Redis answers nothing behind that question meanwhile.
     let writers =
@@ -39,13 +47,14 @@ public final class MessagingService: Service {
     self.keeper = LeaseKeeper(
       configuration: configuration, client: shared[0],
       reader: clients.makeClient(on: shared[0].eventLoop),
-      fields: fields.isEmpty ? [("id", configuration.id.text)] : fields, logger: logger
+      fields: fields.isEmpty ? [("id", configuration.id.text)] : fields, metrics: metrics,
+      logger: logger
     ) { partition, token in
       let loop = partition.number % shared.count
       return PartitionWorker(
         partition: partition, token: token, configuration: configuration,
         reader: clients.makeClient(on: shared[loop].eventLoop), client: shared[loop],
-        writer: writers[loop], logger: logger)
+        writer: writers[loop], metrics: metrics, logger: logger)
     }
   }
 
@@ -68,10 +77,15 @@ public final class MessagingService: Service {
     self.logger.notice("messaging.started")
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.keeper.run() }
+      tasks.addTask {
+        var watch = LagWatch(keys: self.keys, client: self.clients[0], metrics: self.metrics)
+        await watch.run { await self.keeper.owned }
+      }
       try? await gracefulShutdown()
       self.isStopping.store(true, ordering: .relaxed)
       self.logger.notice("messaging.stopping")
       await self.keeper.stop()
+      tasks.cancelAll()
       await tasks.waitForAll()
     }
     for client in self.clients { try? await client.close().get() }

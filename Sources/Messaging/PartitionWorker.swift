@@ -22,6 +22,7 @@ actor PartitionWorker {
   private let crashes: CrashCounter
   private let attemptsLimit: Int
   private let ended: EventLoopPromise<Void>
+  private let metrics: MessagingMetrics
   private let logger: Logger
   /// How often entries of the present batch were tried that their mailboxes did not take.
   private var attempts: [Offset: Int] = [:]
@@ -41,7 +42,8 @@ actor PartitionWorker {
   ///   - writer: another one, for what replicas must confirm; the same where they need not.
   init(
     partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
-    reader: any RedisClient, client: any RedisClient, writer: any RedisClient, logger: Logger
+    reader: any RedisClient, client: any RedisClient, writer: any RedisClient,
+    metrics: MessagingMetrics, logger: Logger
   ) {
     var logger = logger
     logger[metadataKey: "partition"] = "\(partition.number)"
@@ -49,6 +51,7 @@ actor PartitionWorker {
     self.keys = keys
     self.client = client
     self.writer = writer
+    self.metrics = metrics
     self.durability = configuration.durability
     self.logger = logger
     self.attemptsLimit = configuration.attempts
@@ -63,7 +66,7 @@ actor PartitionWorker {
       remembering: BusLimits.rememberedMailboxes / keys.partitions.all.count, fence: fence)
     self.deadLetters = DeadLetters(
       partition: partition, keys: keys, client: writer, durability: configuration.durability,
-      logger: logger)
+      metrics: metrics, logger: logger)
     self.crashes = CrashCounter(
       partition: partition, keys: keys, client: client, attempts: configuration.attempts)
   }
@@ -143,8 +146,7 @@ actor PartitionWorker {
         unreadable.append(entry)
       }
     }
-    let stored =
-      items.isEmpty ? [] : try await self.mailboxes.store(items, seenBefore: self.seenBefore)
+    let stored = items.isEmpty ? [] : try await self.store(items)
     try await self.push(stored)
     for entry in unreadable {
       try await self.deadLetters.add(
@@ -155,6 +157,13 @@ actor PartitionWorker {
       for item in outcome.overflowed { try await self.overflow(item) }
     }
     try await self.settleRefused(stored.flatMap(\.refused))
+  }
+
+  private func store(
+    _ items: [MailboxWriter.Item]
+  ) async throws(RedisError) -> [MailboxWriter.Stored] {
+    defer { self.metrics.add(self.mailboxes.takeTally()) }
+    return try await self.mailboxes.store(items, seenBefore: self.seenBefore)
   }
 
   /// Tries again what a mailbox did not take; after some attempts it goes to the dead letters.
@@ -191,6 +200,7 @@ actor PartitionWorker {
   private func fail(
     _ item: MailboxWriter.Item, _ code: FailureCode
   ) async throws(RedisError) {
+    self.metrics.failed(code)
     self.logger.warning(
       "messaging.failed", metadata: ["offset": "\(item.offset)", "code": "\(code.rawValue)"])
     if item.envelope.kind == .message, let sender = item.envelope.sender,

@@ -2,6 +2,8 @@ import ArgumentParser
 import Gateway
 import Logging
 import NIOPosix
+import Redis
+import ServiceMetrics
 
 struct GatewayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,19 +39,21 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    let redis = try values.redis()
+    var redis = try values.redis()
     let keys = try values.keys()
     let configuration = try values.gateway(
       listen: try values.listen(.listen, default: "127.0.0.1:8080"),
       id: try values.instanceID(prefix: "gateway"), keys: keys, demo: try values.isDemo())
     let management = try values.managementListen(default: "127.0.0.1:9090")
     let secret = try values.requiredSecret()
+    let metrics = try values.bootstrapMetrics()
+    redis.metrics = RedisMetrics()
     try values.bootstrapLogging()
 
     var logger = Logger(label: "connect.gateway")
     logger[metadataKey: "gateway"] = "\(configuration.id)"
     let group = MultiThreadedEventLoopGroup.singleton
-    let gateway = AfterRedis { [logger] in
+    let gateway = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in
       try await GatewayService(
@@ -57,9 +61,11 @@ struct GatewayCommand: AsyncParsableCommand {
         clients: clients, group: group, logger: logger)
     }
     let services =
-      ServiceRunner.management(management, group: group) {
+      ServiceRunner.management(
+        management, metrics: metrics.store, group: group, logger: logger
+      ) {
         await gateway.service?.isReady() ?? false
-      } + [gateway]
+      } + metrics.services("gateway", EmbeddedMetric.gateway) + [gateway]
     try await ServiceRunner.run(
       services, drainSeconds: configuration.drainSeconds, logger: logger)
   }

@@ -2,6 +2,8 @@ import ArgumentParser
 import Logging
 import Messaging
 import NIOPosix
+import Redis
+import ServiceMetrics
 
 struct MessagingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -30,17 +32,19 @@ struct MessagingCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    let redis = try values.redis()
+    var redis = try values.redis()
     let keys = try values.keys()
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
     let management = try values.managementListen(default: "127.0.0.1:9091")
+    let metrics = try values.bootstrapMetrics()
+    redis.metrics = RedisMetrics()
     try values.bootstrapLogging()
 
     var logger = Logger(label: "connect.messaging")
     logger[metadataKey: "messaging"] = "\(id)"
     let group = MultiThreadedEventLoopGroup.singleton
-    let messaging = AfterRedis { [logger] in
+    let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in
       MessagingService(
@@ -48,9 +52,11 @@ struct MessagingCommand: AsyncParsableCommand {
         fields: InstanceDescription.fields, logger: logger)
     }
     let services =
-      ServiceRunner.management(management, group: group) {
+      ServiceRunner.management(
+        management, metrics: metrics.store, group: group, logger: logger
+      ) {
         await messaging.service?.isReady() ?? false
-      } + [messaging]
+      } + metrics.services("messaging", EmbeddedMetric.messaging) + [messaging]
     try await ServiceRunner.run(services, logger: logger)
   }
 }

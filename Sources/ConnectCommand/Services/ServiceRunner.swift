@@ -1,7 +1,9 @@
 import Logging
 import Management
 import NIOCore
+import PlainHTTP
 import ServiceLifecycle
+import ServiceMetrics
 
 /// Runs services until SIGTERM or SIGINT, and turns what goes wrong into one line.
 enum ServiceRunner {
@@ -32,13 +34,18 @@ enum ServiceRunner {
 
   /// The management port, if it is not switched off.
   static func management(
-    _ address: ListenAddress?, group: any EventLoopGroup,
-    isReady: @escaping @Sendable () async -> Bool
+    _ address: ListenAddress?, metrics: MetricsStore, group: any EventLoopGroup,
+    logger: Logger, isReady: @escaping @Sendable () async -> Bool
   ) -> [any Service] {
     guard let address else { return [] }
     return [
       ManagementService(
-        host: address.host, port: address.port, group: group, isReady: isReady)
+        host: address.host, port: address.port, group: group,
+        metrics: {
+          PlainHTTPResponse(
+            status: .ok, contentType: PrometheusText.contentType,
+            body: ByteBuffer(string: PrometheusText.page(of: metrics)))
+        }, isReady: isReady, logger: logger)
     ]
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import MessageBus
 import Redis
+import ServiceMetrics
 
 /// Options of whoever reaches Redis: where it is, as whom, and what lies in it.
 struct BusOptions: ParsableArguments {
@@ -204,11 +205,28 @@ struct InstanceOptions: ParsableArguments {
   @Option(help: "Name of this instance: \(InstanceID.alphabet) (default: a new one each start).")
   var instanceID: String?
 
-  @Option(help: "host:port for /healthz and /readyz; 'off' for none.")
+  @Option(help: "host:port for /healthz, /readyz and /metrics; 'off' for none.")
   var managementListen: String?
 
+  @Option(
+    help: """
+      emf: write what CloudWatch makes metrics of to standard output, a line each interval; off \
+      (default: off).
+      """)
+  var metricsLog: String?
+
+  @Option(
+    help: "CloudWatch's namespace of these (default: \(MetricsLimits.logNamespace)).")
+  var metricsNamespace: String?
+
+  @Option(help: "The interval in seconds (default: \(MetricsLimits.logSeconds)).")
+  var metricsLogSeconds: String?
+
   var flags: [Setting: String] {
-    [.instanceID: self.instanceID, .managementListen: self.managementListen]
-      .compactMapValues { $0 }
+    [
+      .instanceID: self.instanceID, .managementListen: self.managementListen,
+      .metricsLog: self.metricsLog, .metricsNamespace: self.metricsNamespace,
+      .metricsLogSeconds: self.metricsLogSeconds,
+    ].compactMapValues { $0 }
   }
 }

@@ -38,6 +38,9 @@ enum Setting: String, CaseIterable {
   case drainSeconds = "drain-seconds"
   case backlogLimit = "backlog-limit"
   case durability = "durability"
+  case metricsLog = "metrics-log"
+  case metricsNamespace = "metrics-namespace"
+  case metricsLogSeconds = "metrics-log-seconds"
 
   var flag: String { "--\(self.rawValue)" }
 

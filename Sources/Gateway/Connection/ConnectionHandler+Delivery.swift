@@ -14,9 +14,12 @@ extension ConnectionHandler {
     case .send:
       self.write { $0.writeImmutableBuffer(push.frame) }
       self.delivery.sent(push.offset, receipt: push.receipt)
+      self.loop.metrics.delivered.increment()
+      self.loop.metrics.deliverTime.recordNanoseconds(push.age())
     case .skip:
       break
     case .fallBehind:
+      self.loop.metrics.fallenBehind.increment()
       self.requestPage()
     }
   }
@@ -48,6 +51,7 @@ extension ConnectionHandler {
       if let envelope = entry.envelope {
         self.write { $0.writeMailboxEntry(entry, envelope) }
         self.delivery.sent(entry.offset, receipt: .init(envelope))
+        self.loop.metrics.delivered.increment()
       } else {
         self.delivery.skipped(entry.offset)
       }

@@ -50,6 +50,7 @@ extension ConnectionHandler {
     }
     // A send that names nobody is a person's slip of the pen, not a client that makes no sense.
     if let id = error.messageID { return self.reject(id, code, error.message) }
+    self.loop.metrics.rejected(code)
     self.writeText { _ = $0.writeError(code: code, message: error.message) }
     if self.session.badFrame() {
       self.close(.policyViolation, "too many frames made no sense")
@@ -60,7 +61,8 @@ extension ConnectionHandler {
     guard self.session.takesMessages else {
       return self.reject(send.id, .draining, "this gateway is stopping; reconnect")
     }
-    let now = NIODeadline.now().uptimeNanoseconds
+    let readAt = NIODeadline.now()
+    let now = readAt.uptimeNanoseconds
     guard let place = self.sendOrder.place(for: send.id, to: send.to, now: now) else {
       return self.reject(send.id, self.sendOrder.refusal)
     }
@@ -78,7 +80,8 @@ extension ConnectionHandler {
         .message(
           from: self.user, to: send.to, id: send.id, flags: flags,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),
-        token: .send(self, GatewayLoop.Send(id: send.id, to: send.to, place: place)))
+        token: .send(self, GatewayLoop.Send(id: send.id, to: send.to, place: place, readAt: readAt))
+      )
     }
   }
 
@@ -110,6 +113,8 @@ extension ConnectionHandler {
   func published(_ send: GatewayLoop.Send, _ result: Result<Offset, RedisError>) {
     switch result {
     case .success(let offset):
+      self.loop.metrics.accepted.increment()
+      self.loop.metrics.acceptTime.recordNanoseconds((NIODeadline.now() - send.readAt).nanoseconds)
       self.writeText { buffer in
         var text = send.id.text
         text.withUTF8 { _ = buffer.writeAccepted(id: UnsafeRawBufferPointer($0), offset: offset) }
@@ -137,6 +142,7 @@ extension ConnectionHandler {
   private func reject(
     _ id: MessageID, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
   ) {
+    self.loop.metrics.rejected(code)
     self.writeText { buffer in
       _ = buffer.writeRejected(
         id: id, code: code, message: message, retryAfterMilliseconds: retryAfter)

@@ -12,6 +12,12 @@ struct PushedMessage: Sendable {
   let offset: Offset
   let frame: ByteBuffer
   let receipt: DeliveryStateMachine.Receipt?
+
+  /// How long it has been on the bus, in nanoseconds: by our clock, from Redis's.
+  func age() -> Int64 {
+    let seconds = SystemClock.secondsSince1970() - Double(self.offset.milliseconds) / 1_000
+    return Int64(max(0, seconds) * 1e9)
+  }
 }
 
 extension ByteBuffer {

@@ -17,6 +17,8 @@ final class GatewayLoop: @unchecked Sendable {
     let id: MessageID
     let to: UserName
     let place: SendOrder.Place
+    /// When it was read from the socket.
+    let readAt: NIODeadline
   }
 
   /// Whose result it is.
@@ -31,6 +33,7 @@ final class GatewayLoop: @unchecked Sendable {
   let client: any RedisClient
   let pages: PageReader
   let backlog: Backlog
+  let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
   private(set) var producer: IncomingProducer<PublishToken>
   let pauseGuard: PauseGuard
@@ -55,7 +58,7 @@ final class GatewayLoop: @unchecked Sendable {
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
     directory: ConnectionDirectory, readiness: Readiness, backlog: Backlog,
-    clients: any RedisClientFactory, logger: Logger
+    clients: any RedisClientFactory, metrics: GatewayMetrics, logger: Logger
   ) {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
@@ -64,6 +67,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.readiness = readiness
     self.logger = logger
     self.backlog = backlog
+    self.metrics = metrics
     self.client = clients.makeClient(on: eventLoop)
     self.publisher =
       configuration.durability.replicas > 0 ? clients.makeClient(on: eventLoop) : self.client
@@ -116,12 +120,14 @@ final class GatewayLoop: @unchecked Sendable {
 
   func add(_ connection: ConnectionHandler) {
     self.clock.add(connection)
+    self.metrics.connections.increment()
     let older = self.directory.add(connection)
     older?.eventLoop.execute { older?.value.replaced() }
   }
 
   func remove(_ connection: ConnectionHandler) {
     self.clock.remove(connection)
+    self.metrics.connections.decrement()
     self.directory.remove(connection)
   }
 

@@ -12,6 +12,14 @@ public final class Backlog: Sendable {
   private let anyIsFull = Atomic(false)
   private let full: Mutex<[Bool]>
 
+  /// What a look has found.
+  public struct Finding: Sendable, Hashable {
+    /// How many partitions are full.
+    public let full: Int
+    /// Entries in the longest one.
+    public let longest: Int
+  }
+
   /// - Parameter limit: entries in a partition.
   public init(keys: Keys, limit: Int = BusLimits.backlogEntries) {
     self.keys = keys
@@ -29,22 +37,22 @@ public final class Backlog: Sendable {
   /// Looks at all partitions.
   ///
   /// - Throws: when Redis does not answer; what was known before then stays.
-  /// - Returns: how many partitions are full.
   @discardableResult
-  public func look(with client: any RedisClient) async throws(RedisError) -> Int {
+  public func look(with client: any RedisClient) async throws(RedisError) -> Finding {
     var batch = RedisBatch()
     for partition in self.keys.partitions.all {
       batch.length(of: self.keys.incoming(partition))
     }
     let replies = await client.execute(batch)
-    var full: [Bool] = []
+    var lengths: [Int] = []
     for index in 0..<self.keys.partitions.all.count {
       var cursor = try replies.cursor(index)
-      full.append(try cursor.integer() >= self.limit)
+      lengths.append(try cursor.integer())
     }
+    let full = lengths.map { $0 >= self.limit }
     let count = full.count { $0 }
     self.full.withLock { $0 = full }
     self.anyIsFull.store(count > 0, ordering: .relaxed)
-    return count
+    return Finding(full: count, longest: lengths.max() ?? 0)
   }
 }

@@ -68,9 +68,14 @@ extension Inspector {
   }
 
   func incoming(now: UInt64) async throws(RedisError) -> [StreamReport] {
+    try await self.incoming(self.keys.partitions.all, now: now)
+  }
+
+  func incoming(
+    _ partitions: [Partition], now: UInt64
+  ) async throws(RedisError) -> [StreamReport] {
     try await self.streams(
-      self.keys.partitions.all.map { self.keys.incoming($0) }, family: Self.families.incoming,
-      now: now)
+      partitions.map { self.keys.incoming($0) }, family: Self.families.incoming, now: now)
   }
 
   func deadLetterStream(now: UInt64) async throws(RedisError) -> StreamReport {

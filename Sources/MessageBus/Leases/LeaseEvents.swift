@@ -36,6 +36,7 @@ public final class LeaseEvents {
   /// Waits for an event, or until the time is over.
   public func wait(milliseconds: Int64) async throws(RedisError) {
     var batch = RedisBatch()
+    batch.isBlocking = true
     batch.append(
       key: self.stream, "XREAD", "COUNT", "\(BusLimits.leaseEventsKept)", "BLOCK",
       "\(milliseconds)", "STREAMS", "\(self.stream)",

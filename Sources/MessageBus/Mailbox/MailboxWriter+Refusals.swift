@@ -25,6 +25,8 @@ extension MailboxWriter {
     do throws(RedisError) {
       let absent = try await self.absent(items, for: recipient, into: &resolution)
       try await self.relocate(absent, for: recipient, room: room, into: &resolution)
+      self.tally.stored += resolution.added
+      self.tally.busRepeats += resolution.pushes.count - resolution.added
       // Found, not written now: whoever wrote it may not have waited for the replicas.
       if resolution.pushes.count > resolution.added { try await self.confirm(recipient) }
     } catch .server(let error) where !error.isTransient {
@@ -165,6 +167,7 @@ extension MailboxWriter {
     }
     do throws(RedisError) {
       try await self.client.execute(write).checkConfirmed(0)
+      if isRelocated { self.tally.relocated += 1 }
       return Push(previous: .zero, offset: offset, payload: payload)
     } catch .server(let error) where error.isAtOrBelowTop {
       return nil

@@ -43,7 +43,10 @@ extension MailboxWriter {
   private func removeRepeats(from group: inout Group, known: [Mailbox.Entry]) {
     var kept: [Item] = []
     for item in group.items {
-      if self.mayBeRepeat(item), Self.isKnown(item, in: known, or: kept) { continue }
+      if self.mayBeRepeat(item), Self.isKnown(item, in: known, or: kept) {
+        self.tally.clientRepeats += 1
+        continue
+      }
       kept.append(item)
       if item.envelope.flags.contains(.retry) { self.storedRetries.insert(item) }
     }

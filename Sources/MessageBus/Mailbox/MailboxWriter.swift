@@ -81,6 +81,18 @@ public final class MailboxWriter {
     }
   }
 
+  /// What it has done, for metrics.
+  public struct Tally: Sendable, Hashable {
+    /// Entries that were stored.
+    public var stored = 0
+    /// Entries of the bus that were in their mailboxes already.
+    public var busRepeats = 0
+    /// Messages that a client had sent before.
+    public var clientRepeats = 0
+    /// Entries that were stored under another offset than the bus's; they count as stored, too.
+    public var relocated = 0
+  }
+
   let keys: Keys
   let client: any RedisClient
   let limits: MailboxLimits
@@ -96,6 +108,7 @@ public final class MailboxWriter {
   var isStopped = false
   /// Everything up to here may have been given before.
   var seenBefore = Offset.zero
+  var tally = Tally()
 
   /// A writer that remembers the mailboxes it wrote last. On the client's event loop only.
   ///
@@ -153,6 +166,12 @@ public final class MailboxWriter {
     return result
   }
 
+  /// What was done since this was asked last.
+  public func takeTally() -> Tally {
+    defer { self.tally = Tally() }
+    return self.tally
+  }
+
   /// Looks after no mailbox any more. On the client's event loop only.
   public func stop() {
     self.isStopped = true
@@ -169,6 +188,7 @@ public final class MailboxWriter {
     stored.overflowed = group.overflowed
     stored.sessions = answers.sessions
     stored.refused = answers.refused
+    self.tally.stored += answers.written.count
     guard let lengthAfter = answers.lengthAfter else {
       // Not to be told apart from what was not stored: to be given again.
       stored.refused += answers.collided.map {

@@ -83,6 +83,7 @@ extension RedisBatch {
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
     blockMilliseconds: Int64
   ) {
+    self.isBlocking = true
     self.append(
       key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
       "\(blockMilliseconds)", "STREAMS", "\(stream)", ">")

@@ -15,6 +15,7 @@ actor LeaseKeeper {
   private let logger: Logger
   private let events: LeaseEvents
   private let fields: [(String, String)]
+  private let metrics: MessagingMetrics
   private var machine: LeaseStateMachine
   private var workers: [Partition: PartitionWorker] = [:]
   private var known: [InstanceID] = []
@@ -32,7 +33,7 @@ actor LeaseKeeper {
   ///   - fields: what operators see of this instance.
   init(
     configuration: MessagingConfiguration, client: any RedisClient, reader: any RedisClient,
-    fields: [(String, String)], logger: Logger,
+    fields: [(String, String)], metrics: MessagingMetrics, logger: Logger,
     makeWorker: @escaping @Sendable (Partition, LeaseToken) -> PartitionWorker
   ) {
     self.configuration = configuration
@@ -41,12 +42,16 @@ actor LeaseKeeper {
     self.makeWorker = makeWorker
     self.logger = logger
     self.fields = fields
+    self.metrics = metrics
     self.events = LeaseEvents(keys: configuration.keys, reader: reader)
     self.machine = LeaseStateMachine(
       instance: configuration.id, partitions: configuration.keys.partitions.all)
   }
 
   private var keys: Keys { self.configuration.keys }
+
+  /// The partitions that are ours.
+  var owned: [Partition] { self.machine.held.map(\.0) }
 
   /// How long it waits between two looks when nothing wakes it.
   private var signMilliseconds: Int64 {
@@ -144,6 +149,8 @@ actor LeaseKeeper {
     }
     let alive = try await self.alive(among: all)
     if alive != Set(self.known) { self.report(alive) }
+    self.metrics.leases.set(holders.count { $0?.instance == self.configuration.id })
+    self.metrics.unowned.set(holders.count { $0 == nil })
     return await self.carryOut(self.machine.observed(members: alive, holders: holders))
   }
 

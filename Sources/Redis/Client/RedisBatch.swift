@@ -39,6 +39,9 @@ public struct RedisBatch: Sendable {
   /// replicas have what this connection wrote; ``RedisReplies/checkConfirmed(_:)`` tells.
   public var confirmation: Confirmation?
 
+  /// Whether it waits in Redis for something to come: then how long it takes says nothing of Redis.
+  public var isBlocking = false
+
   /// An empty batch.
   public init() {}
 

@@ -19,6 +19,8 @@ public struct RedisConfiguration: Sendable {
   /// A file with the password, read anew at each connect, so that a rotated one is used from then
   /// on. It goes before the URL's password.
   public var passwordFile: String?
+  /// Where its connections count; nil counts nothing.
+  public var metrics: RedisMetrics?
   /// Whether any certificate is taken for Redis's: for development only.
   public let trustsAnybody: Bool
   /// Shared by all connections; nil for a URL without TLS.

@@ -59,15 +59,16 @@ public struct RedisServerError: Error, Sendable, Hashable {
   /// | `NOAUTH`, `WRONGPASS`, `NOPERM` | the user or its rights are being changed, or wrong |
   /// | `EXECABORT` | for what it names as the cause; if it names none, that of a queued command |
   public var isTransient: Bool {
-    switch self.code {
-    case "OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN",
-      "TRYAGAIN", "MOVED", "ASK", "BUSY", "UNKILLABLE", "UNBLOCKED", "INPROG", "NOAUTH",
-      "WRONGPASS", "NOPERM":
-      true
-    case "EXECABORT": self.abortCause?.isTransient ?? true
-    default: false
-    }
+    let code = self.code
+    if code == "EXECABORT" { return self.abortCause?.isTransient ?? true }
+    return Self.transientCodes.contains(code)
   }
+
+  static let transientCodes: Set<Substring> = [
+    "OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN",
+    "MOVED", "ASK", "BUSY", "UNKILLABLE", "UNBLOCKED", "INPROG", "NOAUTH", "WRONGPASS", "NOPERM",
+    "EXECABORT",
+  ]
 
   /// What Redis says why it discarded a transaction, if it does.
   private var abortCause: RedisServerError? {

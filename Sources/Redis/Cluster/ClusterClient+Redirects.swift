@@ -165,6 +165,7 @@ extension ClusterClient {
     let node = self.node(at: address)
     var batch = RedisBatch()
     batch.confirmation = first.request.batch.confirmation
+    batch.isBlocking = first.request.batch.isBlocking
     for unit in units {
       if first.target != .owner { batch.append("ASKING") }
       batch.append(unit.commands, of: unit.request.batch)

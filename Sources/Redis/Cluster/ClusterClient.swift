@@ -252,6 +252,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
         ?? {
           shares.append(Share(node: node))
           shares[shares.count - 1].batch.confirmation = batch.confirmation
+          shares[shares.count - 1].batch.isBlocking = batch.isBlocking
           return shares.count - 1
         }()
       shares[place].batch.append(unit, of: batch)

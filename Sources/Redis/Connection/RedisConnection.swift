@@ -92,6 +92,7 @@ private final class Opening {
   private func connect(password: String?) {
     guard !self.isDone else { return }
     let (address, tls) = (self.address, self.configuration.tls)
+    let metrics = self.configuration.metrics
     let ready = self.eventLoop.makePromise(of: Void.self)
     ClientBootstrap(group: self.eventLoop)
       .connectTimeout(max(self.deadline - .now(), .milliseconds(1)))
@@ -100,7 +101,7 @@ private final class Opening {
       .channelInitializer { channel in
         // For each address of the host's name that is tried, so each has handlers of its own.
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(RedisConnectionHandler())
+          try channel.pipeline.syncOperations.addHandler(RedisConnectionHandler(metrics: metrics))
         }
       }
       .connect(host: address.host, port: address.port)

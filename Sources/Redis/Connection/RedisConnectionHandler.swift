@@ -11,13 +11,17 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private final class Request {
     let arena: ReplyArena
     let completion: (RedisReplies) -> Void
+    /// When it was submitted; nil for what is not timed.
+    let since: NIODeadline?
 
-    init(commands: Int, completion: @escaping (RedisReplies) -> Void) {
+    init(commands: Int, since: NIODeadline?, completion: @escaping (RedisReplies) -> Void) {
       self.arena = ReplyArena(expecting: commands)
+      self.since = since
       self.completion = completion
     }
   }
 
+  private let metrics: RedisMetrics?
   private var context: ChannelHandlerContext?
   private var state = RedisConnectionStateMachine<Request>(
     maximumUnansweredBytes: RedisLimits.maximumUnansweredBytes)
@@ -29,19 +33,24 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   /// Called once, when the connection is gone.
   var onClose: ((RedisError) -> Void)?
 
+  init(metrics: RedisMetrics? = nil) { self.metrics = metrics }
+
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
     guard let context = self.context else {
       return completion(.failed(batch.count, .unavailable("the connection is closed")))
     }
-    let request = Request(commands: batch.count, completion: completion)
-    let deadline = NIODeadline.now() + timeout
+    let now = NIODeadline.now()
+    let request = Request(
+      commands: batch.count, since: batch.isBlocking ? nil : now, completion: completion)
+    let deadline = now + timeout
     switch self.state.submit(
       request, commands: batch.count, bytes: batch.byteCount,
       deadline: deadline.uptimeNanoseconds)
     {
     case .refuse(let error):
+      self.metrics?.failed(error)
       completion(.failed(batch.count, error))
     case .write(let isFirst):
       if isFirst { self.reader.use(request.arena) }
@@ -91,7 +100,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
             // Before the completion, which may submit: what is left must not answer that.
             self.close(Self.unexpectedBytes)
           }
-          request.completion(RedisReplies(arena: request.arena, count: commands, failure: nil))
+          self.complete(request, commands: commands)
         case .unexpected:
           return self.close(Self.unexpectedBytes)
         }
@@ -115,12 +124,21 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private static let unexpectedBytes = RedisError.unanswered(
     "Redis sent a reply that nothing had asked for")
 
+  private func complete(_ request: Request, commands: Int) {
+    let replies = RedisReplies(arena: request.arena, count: commands, failure: nil)
+    if let metrics = self.metrics, let since = request.since {
+      metrics.answered(replies, nanoseconds: (NIODeadline.now() - since).nanoseconds)
+    }
+    request.completion(replies)
+  }
+
   private func fail(_ reason: RedisError) {
     let unanswered = self.state.close(reason)
     let failure = reason.mayHaveBeenExecuted ? reason : .unanswered("\(reason)")
     self.deadlineTimer?.scheduled.cancel()
     self.deadlineTimer = nil
     for (request, commands) in unanswered {
+      if request.since != nil { self.metrics?.failed(failure) }
       request.completion(RedisReplies(arena: request.arena, count: commands, failure: failure))
     }
     let onClose = self.onClose

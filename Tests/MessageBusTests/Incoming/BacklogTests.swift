@@ -17,14 +17,14 @@ struct BacklogTests {
       try #require(!inside.isEmpty && !outside.isEmpty)
 
       for _ in 0..<2 { try await bus.add("x", to: stream) }
-      #expect(try await backlog.look(with: bus.client) == 0)
+      #expect(try await backlog.look(with: bus.client).full == 0)
       #expect(users.allSatisfy { !backlog.isFull(for: $0) })
       try await bus.add("x", to: stream)
-      #expect(try await backlog.look(with: bus.client) == 1)
+      #expect(try await backlog.look(with: bus.client).full == 1)
       #expect(inside.allSatisfy { backlog.isFull(for: $0) })
       #expect(outside.allSatisfy { !backlog.isFull(for: $0) })
       _ = try await bus.command("DEL", "\(stream)")
-      #expect(try await backlog.look(with: bus.client) == 0)
+      #expect(try await backlog.look(with: bus.client).full == 0)
       #expect(users.allSatisfy { !backlog.isFull(for: $0) })
     }
   }

@@ -134,6 +134,8 @@ struct MailboxWriterTests {
       #expect(stored[0].pushes.map(\.offset) == (4...8).map { offset($0) })
       #expect(stored[0].pushes.allSatisfy { $0.previous == .zero })
       #expect(try await bus.mailbox(self.bob).map(\.offset) == (1...8).map { offset($0) })
+      #expect(writer.takeTally() == MailboxWriter.Tally(stored: 3, busRepeats: 2))
+      #expect(writer.takeTally() == MailboxWriter.Tally())
     }
   }
 
@@ -157,6 +159,8 @@ struct MailboxWriterTests {
         mailbox.map { $0.envelope?.origin(at: $0.offset) } == [offset(10, 5), offset(3), offset(4)])
       #expect(mailbox.map(\.sentAtMilliseconds) == [10, 3, 4])
       #expect(mailbox[1].envelope?.flags == [.receipt, .relocated])
+      #expect(
+        writer.takeTally() == MailboxWriter.Tally(stored: 3, busRepeats: 4, relocated: 2))
     }
   }
 
@@ -209,6 +213,7 @@ struct MailboxWriterTests {
         ])
       #expect(stored[0].pushes.map(\.offset) == [5, 7, 8].map { offset($0) })
       #expect(try await writer.store([self.item(offset(9), id: "m1", flags: .retry)]).isEmpty)
+      #expect(writer.takeTally() == MailboxWriter.Tally(stored: 6, clientRepeats: 3))
     }
   }
 

@@ -1,0 +1,56 @@
+import ConnectProtocol
+import Metrics
+
+/// What a gateway counts. Made once, shared by its loops; each count is an atomic addition.
+struct GatewayMetrics: Sendable {
+  let connections: Meter
+  let accepted: Counter
+  let delivered: Counter
+  let fallenBehind: Counter
+  let acceptTime: Timer
+  let deliverTime: Timer
+  let backlog: Meter
+  private let rejected: [RejectionCode: Counter]
+  private let refused: [RefusalCode: Counter]
+  private let closed: [CloseCode: Counter]
+
+  init(factory: any MetricsFactory) {
+    func counter(_ label: String, _ dimensions: [(String, String)] = []) -> Counter {
+      Counter(label: label, dimensions: dimensions, factory: factory)
+    }
+    self.connections = Meter(label: "connect_connections", dimensions: [], factory: factory)
+    self.accepted = counter("connect_accepted_total")
+    self.delivered = counter("connect_delivered_total")
+    self.fallenBehind = counter("connect_fallen_behind_total")
+    self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
+    self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
+    self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)
+    self.rejected = Self.byCode(RejectionCode.allCases) { code in
+      counter("connect_rejected_total", [("code", code.rawValue)])
+    }
+    self.refused = Self.byCode(RefusalCode.allCases) { code in
+      counter("connect_refused_total", [("code", code.rawValue)])
+    }
+    self.closed = Self.byCode(Self.closeCodes) { code in
+      counter("connect_closed_total", [("code", "\(code.rawValue)")])
+    }
+  }
+
+  func rejected(_ code: RejectionCode) { self.rejected[code]?.increment() }
+
+  func refused(_ code: RefusalCode) { self.refused[code]?.increment() }
+
+  func closed(_ code: CloseCode) { self.closed[code]?.increment() }
+
+  private static func byCode<Code: Hashable>(
+    _ codes: [Code], _ make: (Code) -> Counter
+  ) -> [Code: Counter] {
+    Dictionary(uniqueKeysWithValues: codes.map { ($0, make($0)) })
+  }
+
+  /// All with which a gateway closes.
+  private static let closeCodes: [CloseCode] = [
+    .protocolError, .unsupportedData, .invalidPayload, .policyViolation, .messageTooBig,
+    .tryAgainLater, .restart, .tokenExpired, .replaced, .noPong,
+  ]
+}

@@ -1,0 +1,73 @@
+import ConnectProtocol
+import MessageBus
+import Metrics
+
+/// What a messaging instance counts. Made once, shared by its workers.
+struct MessagingMetrics: Sendable {
+  private let factory: any MetricsFactory
+  let deadLetters: Counter
+  let leases: Meter
+  let unowned: Meter
+  private let stored: Counter
+  private let busRepeats: Counter
+  private let clientRepeats: Counter
+  private let relocated: Counter
+  private let failed: [FailureCode: Counter]
+
+  init(factory: any MetricsFactory) {
+    func counter(_ label: String, _ dimensions: [(String, String)] = []) -> Counter {
+      Counter(label: label, dimensions: dimensions, factory: factory)
+    }
+    self.factory = factory
+    self.deadLetters = counter("connect_dead_letters_total")
+    self.leases = Meter(label: "connect_leases", dimensions: [], factory: factory)
+    self.unowned = Meter(label: "connect_partitions_unowned", dimensions: [], factory: factory)
+    self.stored = counter("connect_stored_total")
+    self.busRepeats = counter("connect_repeats_total", [("kind", "bus")])
+    self.clientRepeats = counter("connect_repeats_total", [("kind", "client")])
+    self.relocated = counter("connect_relocated_total")
+    self.failed = Dictionary(
+      uniqueKeysWithValues: FailureCode.allCases.map { code in
+        (code, counter("connect_failed_total", [("code", code.rawValue)]))
+      })
+  }
+
+  func failed(_ code: FailureCode) { self.failed[code]?.increment() }
+
+  func add(_ tally: MailboxWriter.Tally) {
+    self.stored.increment(by: tally.stored)
+    self.busRepeats.increment(by: tally.busRepeats)
+    self.clientRepeats.increment(by: tally.clientRepeats)
+    self.relocated.increment(by: tally.relocated)
+  }
+
+  /// How far a partition is behind.
+  struct Lag: Sendable {
+    let entries: Meter
+    let pending: Meter
+    let oldestAge: Meter
+
+    func set(_ lag: PartitionLag) {
+      self.entries.set(lag.unread)
+      self.pending.set(lag.pending)
+      self.oldestAge.set(Double(lag.oldestAgeMilliseconds) / 1_000)
+    }
+
+    /// The partition is another instance's from now on, who tells of it.
+    func destroy() {
+      self.entries.destroy()
+      self.pending.destroy()
+      self.oldestAge.destroy()
+    }
+  }
+
+  func lag(of partition: Partition) -> Lag {
+    func meter(_ label: String) -> Meter {
+      Meter(
+        label: label, dimensions: [("partition", "\(partition.number)")], factory: self.factory)
+    }
+    return Lag(
+      entries: meter("connect_lag_entries"), pending: meter("connect_pending_entries"),
+      oldestAge: meter("connect_oldest_age_seconds"))
+  }
+}

@@ -1,0 +1,43 @@
+import Metrics
+
+/// What a process counts of its ways to Redis. Made once, shared by all connections.
+public struct RedisMetrics: Sendable {
+  /// From writing a batch to its last reply. Not of blocking reads, which wait on purpose.
+  private let time: Timer
+  private let unavailable: Counter
+  private let unanswered: Counter
+  private let refused: [Substring: Counter]
+
+  /// - Parameter factory: swift-metrics's, or one of a test's own.
+  public init(factory: any MetricsFactory = MetricsSystem.factory) {
+    func errors(_ kind: String) -> Counter {
+      Counter(label: "connect_redis_errors_total", dimensions: [("kind", kind)], factory: factory)
+    }
+    self.time = Timer(label: "connect_redis_seconds", dimensions: [], factory: factory)
+    self.unavailable = errors("unavailable")
+    self.unanswered = errors("unanswered")
+    // A closed set: what Redis says is not ours, and each kind costs whoever keeps the numbers.
+    self.refused = Dictionary(
+      uniqueKeysWithValues: RedisServerError.transientCodes.map { ($0, errors(String($0))) })
+  }
+
+  /// A batch was answered in full.
+  ///
+  /// Refusals that say something about the command and nothing about Redis's state are no errors:
+  /// "equal or smaller", for one, is how a mailbox knows a repeat.
+  func answered(_ replies: RedisReplies, nanoseconds: Int64) {
+    self.time.recordNanoseconds(nanoseconds)
+    if let error = replies.error(where: \.isTransient) {
+      self.refused[error.code]?.increment()
+    }
+  }
+
+  /// A batch has failed.
+  func failed(_ error: RedisError) {
+    switch error {
+    case .unavailable: self.unavailable.increment()
+    case .unanswered, .unexpectedReply: self.unanswered.increment()
+    case .server, .withheld: break
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/// A metric as CloudWatch is to know it, and which of ours it is made of.
+public struct EmbeddedMetric: Sendable {
+  /// How a number comes about.
+  enum Source {
+    /// The sum of what all counters of that label have counted in the interval.
+    case counted(String)
+    /// The sum of all gauges of that label.
+    case sum(String)
+    /// The largest gauge of that label.
+    case largest(String)
+    /// The times of the interval.
+    case times(String)
+  }
+
+  /// Under which CloudWatch lists it.
+  public let name: String
+  /// CloudWatch's name of the unit.
+  public let unit: String
+  let source: Source
+
+  /// What scaling, alarms and the dashboard need of a gateway.
+  public static let gateway: [EmbeddedMetric] =
+    [
+      EmbeddedMetric(name: "Connections", unit: "Count", source: .sum("connect_connections")),
+      EmbeddedMetric(name: "Accepted", unit: "Count", source: .counted("connect_accepted_total")),
+      EmbeddedMetric(name: "Rejected", unit: "Count", source: .counted("connect_rejected_total")),
+      EmbeddedMetric(name: "Delivered", unit: "Count", source: .counted("connect_delivered_total")),
+      EmbeddedMetric(
+        name: "AcceptMilliseconds", unit: "Milliseconds", source: .times("connect_accept_seconds")),
+      EmbeddedMetric(
+        name: "DeliverMilliseconds", unit: "Milliseconds", source: .times("connect_deliver_seconds")
+      ),
+      EmbeddedMetric(
+        name: "BacklogEntries", unit: "Count", source: .largest("connect_backlog_entries")),
+    ] + Self.redis
+
+  /// What scaling, alarms and the dashboard need of messaging.
+  public static let messaging: [EmbeddedMetric] =
+    [
+      EmbeddedMetric(name: "Stored", unit: "Count", source: .counted("connect_stored_total")),
+      EmbeddedMetric(name: "Failed", unit: "Count", source: .counted("connect_failed_total")),
+      EmbeddedMetric(
+        name: "DeadLetters", unit: "Count", source: .counted("connect_dead_letters_total")),
+      EmbeddedMetric(name: "Repeats", unit: "Count", source: .counted("connect_repeats_total")),
+      EmbeddedMetric(name: "Leases", unit: "Count", source: .sum("connect_leases")),
+      EmbeddedMetric(
+        name: "PartitionsUnowned", unit: "Count", source: .largest("connect_partitions_unowned")),
+      EmbeddedMetric(name: "LagEntries", unit: "Count", source: .largest("connect_lag_entries")),
+      EmbeddedMetric(
+        name: "PendingEntries", unit: "Count", source: .largest("connect_pending_entries")),
+      EmbeddedMetric(
+        name: "OldestAgeSeconds", unit: "Seconds", source: .largest("connect_oldest_age_seconds")),
+    ] + Self.redis
+
+  private static let redis: [EmbeddedMetric] = [
+    EmbeddedMetric(
+      name: "RedisMilliseconds", unit: "Milliseconds", source: .times("connect_redis_seconds")),
+    EmbeddedMetric(
+      name: "RedisErrors", unit: "Count", source: .counted("connect_redis_errors_total")),
+  ]
+}

@@ -1,0 +1,35 @@
+/// What each metric of Connect tells, in one place: for Prometheus's `# HELP`, and for whoever reads
+/// this. Names end in their units.
+public enum MetricHelp {
+  /// By the metric's name.
+  public static let texts: [String: String] = [
+    "connect_connections": "WebSockets that are open on this gateway.",
+    "connect_accepted_total": "Sends that are durable on the bus, and were answered so.",
+    "connect_rejected_total": "Sends and other frames that were not taken, by code.",
+    "connect_delivered_total": "Mailbox entries that were written to sockets.",
+    "connect_accept_seconds": "From reading a send to its accepted.",
+    "connect_deliver_seconds":
+      "From the bus to the socket, for what was pushed; by the clocks of Redis and this machine.",
+    "connect_backlog_entries": "Entries in the fullest partition of incoming.",
+    "connect_refused_total": "HTTP requests to connect that were not upgraded, by code.",
+    "connect_closed_total": "WebSockets that this gateway closed, by close code.",
+    "connect_fallen_behind_total":
+      "Pushes that a connection could not take, so that it reads its mailbox instead.",
+    "connect_stored_total": "Entries that were stored in mailboxes.",
+    "connect_failed_total": "Accepted messages that could not be stored, by code.",
+    "connect_dead_letters_total": "Entries that were set aside as dead letters.",
+    "connect_repeats_total":
+      "Repeats that were recognised and not stored again: of the bus, or of a client.",
+    "connect_relocated_total":
+      "Entries that came after a later one, and were stored under a new offset.",
+    "connect_leases": "Partitions that this instance owns.",
+    "connect_partitions_unowned": "Partitions that nobody owns, as this instance sees it.",
+    "connect_lag_entries": "Entries of a partition that its owner has not read yet.",
+    "connect_pending_entries": "Entries of a partition that its owner has read and not finished.",
+    "connect_oldest_age_seconds": "Age of the oldest unfinished entry of a partition.",
+    "connect_api_requests_total": "Requests to the HTTP API, by route and status.",
+    "connect_redis_seconds": "From sending a batch of commands to its last reply.",
+    "connect_redis_errors_total":
+      "Batches that failed, and commands that Redis refused, by kind.",
+  ]
+}

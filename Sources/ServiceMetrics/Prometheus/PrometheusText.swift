@@ -1,0 +1,78 @@
+/// What a scraper reads: Prometheus's text format, version 0.0.4
+/// (https://prometheus.io/docs/instrumenting/exposition_formats/).
+public enum PrometheusText {
+  /// The media type of the text.
+  public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+  /// All metrics of a store, then those of the process.
+  public static func page(of store: MetricsStore) -> String {
+    var text = ""
+    var described: String?
+    for (name, cell) in store.all() {
+      if name.label != described {
+        described = name.label
+        if let help = MetricHelp.texts[name.label] {
+          text += "# HELP \(name.label) \(help)\n"
+        }
+        text += "# TYPE \(name.label) \(Self.type(of: cell))\n"
+      }
+      Self.write(name, cell, to: &text)
+    }
+    ProcessMetrics.write(to: &text)
+    return text
+  }
+
+  private static func type(of cell: MetricsStore.Cell) -> String {
+    switch cell {
+    case .counter: "counter"
+    case .meter: "gauge"
+    case .histogram: "histogram"
+    }
+  }
+
+  private static func write(
+    _ name: MetricsStore.Name, _ cell: MetricsStore.Cell, to text: inout String
+  ) {
+    let labels = name.dimensions.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }
+    switch cell {
+    case .counter(let cell):
+      text += "\(name.label)\(Self.braces(labels)) \(cell.value)\n"
+    case .meter(let cell):
+      text += "\(name.label)\(Self.braces(labels)) \(Self.number(cell.value))\n"
+    case .histogram(let cell):
+      let reading = cell.read()
+      var cumulated: Int64 = 0
+      for (index, count) in reading.counts.enumerated() {
+        cumulated += count
+        let bound =
+          index < MetricsLimits.timeBuckets.count
+          ? Self.number(MetricsLimits.timeBuckets[index]) : "+Inf"
+        text += "\(name.label)_bucket\(Self.braces(labels + ["le=\"\(bound)\""])) \(cumulated)\n"
+      }
+      text += "\(name.label)_sum\(Self.braces(labels)) \(Self.number(reading.seconds))\n"
+      text += "\(name.label)_count\(Self.braces(labels)) \(cumulated)\n"
+    }
+  }
+
+  private static func braces(_ labels: [String]) -> String {
+    labels.isEmpty ? "" : "{" + labels.joined(separator: ",") + "}"
+  }
+
+  /// Whole numbers without a fraction, as a person would write them.
+  static func number(_ value: Double) -> String {
+    Int64(exactly: value).map { "\($0)" } ?? "\(value)"
+  }
+
+  private static func escaped(_ value: String) -> String {
+    var text = ""
+    for character in value {
+      switch character {
+      case "\\": text += #"\\"#
+      case "\"": text += #"\""#
+      case "\n": text += #"\n"#
+      default: text.append(character)
+      }
+    }
+    return text
+  }
+}

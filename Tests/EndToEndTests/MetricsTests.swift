@@ -1,0 +1,133 @@
+import ConnectFaults
+import ConnectTestStand
+import Foundation
+import LocalRedis
+import RedisFixture
+import Testing
+
+/// What monitoring reads of the running services, against what was really sent.
+@Suite("Metrics of the services")
+struct MetricsTests {
+  private struct Bench: Decodable {
+    let accepted: Int
+    let delivered: Int
+  }
+
+  private func port(of program: Program) async throws -> Int {
+    let line = try await program.errorLine { $0.contains("management.listening") }
+    let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
+    return try #require(address.split(separator: ":").last.flatMap { Int($0) }, "\(line)")
+  }
+
+  /// The numbers of `/metrics`, by name with labels.
+  private func page(_ port: Int) async throws -> [String: Double] {
+    let socket = try await TestSocket.open(port: port)
+    socket.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    let head = try await socket.readHead()
+    #expect(head.status == 200)
+    #expect(head["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+    let lines = try await socket.readToEnd().split(separator: "\n").filter { !$0.hasPrefix("#") }
+    return try Dictionary(
+      uniqueKeysWithValues: lines.map { line in
+        let end = try #require(line.lastIndex(of: " "))
+        return (String(line[..<end]), try #require(Double(line[line.index(after: end)...])))
+      })
+  }
+
+  /// The sums of what a service has told CloudWatch.
+  private func sums(_ program: Program) throws -> [String: Int] {
+    var sums: [String: Int] = [:]
+    for line in program.output {
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)")
+      for (name, value) in object {
+        if let value = value as? Int { sums[name, default: 0] += value }
+      }
+    }
+    return sums
+  }
+
+  @Test("Both services count what was sent, and tell Prometheus and CloudWatch the same")
+  func counts() async throws {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.gateways = 1
+    options.messaging = 1
+    options.redis = .tested
+    options.secret = Deployment.secret
+    options.gatewayArguments = [
+      "--management-listen", "127.0.0.1:0", "--metrics-log", "emf", "--metrics-log-seconds", "1",
+    ]
+    options.messagingArguments = options.gatewayArguments
+    try await Deployment.with(options) { deployment in
+      let gateway = deployment.gateways[0]
+      let messaging = deployment.messaging[0]
+      let ports = try await (self.port(of: gateway.program), self.port(of: messaging.program))
+
+      let bench = try Program([
+        "bench", "chat", "--url", "ws://127.0.0.1:\(gateway.port)", "--connections", "4", "--rate",
+        "50", "--seconds", "1", "--json",
+      ])
+      #expect(try await bench.exitCode() == 0, "\(bench.errors)")
+      let sent = try JSONDecoder().decode(
+        Bench.self, from: Data(bench.output.joined(separator: "\n").utf8))
+      try #require(sent.accepted > 0)
+
+      let seen = try await self.page(ports.0)
+      #expect(seen["connect_accepted_total"] == Double(sent.accepted))
+      #expect(seen["connect_accept_seconds_count"] == Double(sent.accepted))
+      #expect(seen["connect_delivered_total"] == Double(sent.delivered))
+      // A clock that is ahead of Redis's makes no time negative.
+      #expect(seen["connect_deliver_seconds_count"]! <= Double(sent.delivered))
+      #expect(seen["connect_redis_seconds_count"]! > 0)
+      #expect(seen["connect_rejected_total{code=\"unavailable\"}"] == 0)
+      _ = try await eventually("the end of the connections", limit: .seconds(20)) {
+        try await self.page(ports.0)["connect_connections"] == 0 ? true : nil
+      }
+
+      let stored = try await eventually("a look at the lag", limit: .seconds(30)) {
+        let page = try await self.page(ports.1)
+        return page["connect_lag_entries{partition=\"15\"}"] != nil ? page : nil
+      }
+      #expect(stored["connect_stored_total"] == Double(sent.accepted))
+      #expect(stored["connect_leases"] == 16)
+      #expect(stored["connect_partitions_unowned"] == 0)
+      #expect(stored["connect_lag_entries{partition=\"0\"}"] == 0)
+      #expect(stored["connect_pending_entries{partition=\"0\"}"] == 0)
+      #expect(stored["connect_repeats_total{kind=\"bus\"}"] == 0)
+
+      for instance in [gateway, messaging] {
+        instance.program.process.signal(SIGTERM)
+        #expect(try await instance.program.exitCode() == 0)
+      }
+      #expect(try self.sums(gateway.program)["Accepted"] == sent.accepted)
+      #expect(try self.sums(gateway.program)["Delivered"] == sent.delivered)
+      #expect(try self.sums(messaging.program)["Stored"] == sent.accepted)
+    }
+  }
+
+  @Test("connect health says with its exit code whether a service is well")
+  func health() async throws {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.gateways = 0
+    options.messaging = 1
+    options.redis = .tested
+    options.secret = Deployment.secret
+    options.messagingArguments = ["--management-listen", "127.0.0.1:0"]
+    try await Deployment.with(options) { deployment in
+      let port = try await self.port(of: deployment.messaging[0].program)
+      _ = try await eventually("readiness", limit: .seconds(30)) {
+        try await Program(["health", "http://127.0.0.1:\(port)/readyz"]).exitCode() == 0
+          ? true : nil
+      }
+      let wrong = try Program(["health", "http://127.0.0.1:\(port)/nothing"])
+      #expect(try await wrong.exitCode() == 1)
+      #expect(wrong.errors.last?.contains("404") == true)
+      await deployment.kill(deployment.messaging[0])
+      let gone = try Program(["health", "http://127.0.0.1:\(port)/healthz"])
+      #expect(try await gone.exitCode() == 1)
+      #expect(gone.errors.count == 1)
+      let usage = try Program(["health", "127.0.0.1"])
+      #expect(try await usage.exitCode() == 64)
+    }
+  }
+}
