@@ -8,6 +8,7 @@ import MessageBus
 /// - `Settings/` is what can be configured, as flag and as environment variable.
 /// - `Services/` runs the two services as processes of their own.
 /// - `Development/` is `connect dev`, all in one process, and development tokens.
+/// - `Health/` asks a service whether it is well.
 /// - `Inspect/` shows operators what lies in Redis.
 /// - `Chat/` is the terminal client, `Bench/` the load generator.
 @main
@@ -29,6 +30,6 @@ struct ConnectCommand: AsyncParsableCommand {
     version: ConnectVersion.text,
     subcommands: [
       DevCommand.self, GatewayCommand.self, MessagingCommand.self, TokenCommand.self,
-      InspectCommand.self, ChatCommand.self, BenchCommand.self,
+      InspectCommand.self, HealthCommand.self, ChatCommand.self, BenchCommand.self,
     ])
 }

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// For orchestrators that check health by running a program: an image needs no curl for it.
+struct HealthCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "health",
+    abstract: "Asks a service whether it is healthy: exit code 0 if it says so, 1 if not.")
+
+  @Argument(help: "What to ask: the management port's /healthz or /readyz.")
+  var url = "http://127.0.0.1:9090/healthz"
+
+  @Option(help: "How long the answer may take, in seconds.")
+  var timeout = 2
+
+  func run() async throws {
+    try await self.exiting {
+      guard (1...60).contains(self.timeout) else {
+        throw Failure.usage("--timeout: must be 1 to 60 seconds")
+      }
+      guard let question = HealthQuestion(self.url) else {
+        throw Failure.usage("'\(self.url)' is not http://host[:port]/path")
+      }
+      do {
+        let status = try await question.ask(timeout: .seconds(Int64(self.timeout)))
+        guard status == 200 else { throw Failure(.running, "\(self.url) answers \(status)") }
+      } catch let failure as Failure {
+        throw failure
+      } catch {
+        throw Failure(.running, "\(self.url) does not answer: \(error)")
+      }
+    }
+  }
+}
+
+/// One GET of which only the status matters.
+struct HealthQuestion {
+  private let host: String
+  private let port: Int
+  private let path: String
+
+  /// Nil unless it is `http://host[:port]/path`.
+  init?(_ url: String) {
+    guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host,
+      !host.isEmpty
+    else { return nil }
+    self.host = host.trimmingCharacters(in: ["[", "]"])
+    self.port = parts.port ?? 80
+    self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
+  }
+
+  func ask(timeout: TimeAmount) async throws -> Int {
+    let group = MultiThreadedEventLoopGroup.singleton
+    let status = group.next().makePromise(of: Int.self)
+    let timer = status.futureResult.eventLoop.scheduleTask(in: timeout) {
+      status.fail(ChannelError.connectTimeout(timeout))
+    }
+    status.futureResult.whenComplete { _ in timer.cancel() }
+    let channel: any Channel
+    do {
+      channel = try await ClientBootstrap(group: status.futureResult.eventLoop)
+        .connectTimeout(timeout)
+        .channelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(StatusHandler(status))
+          }
+        }
+        .connect(host: self.host, port: self.port).get()
+    } catch {
+      status.fail(error)
+      return try await status.futureResult.get()
+    }
+    let head = HTTPRequestHead(
+      version: .http1_1, method: .GET, uri: self.path,
+      headers: ["host": self.host, "connection": "close"])
+    channel.write(HTTPClientRequestPart.head(head), promise: nil)
+    channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
+    let result = await Result { () async throws -> Int in try await status.futureResult.get() }
+    channel.close(promise: nil)
+    return try result.get()
+  }
+}
+
+extension Result where Failure == any Error {
+  fileprivate init(_ body: () async throws -> Success) async {
+    do { self = .success(try await body()) } catch { self = .failure(error) }
+  }
+}
+
+private final class StatusHandler: ChannelInboundHandler, Sendable {
+  typealias InboundIn = HTTPClientResponsePart
+
+  private let status: EventLoopPromise<Int>
+
+  init(_ status: EventLoopPromise<Int>) { self.status = status }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .head(let head) = self.unwrapInboundIn(data) {
+      self.status.succeed(Int(head.status.code))
+    }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) { self.status.fail(ChannelError.eof) }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { self.status.fail(error) }
+}
