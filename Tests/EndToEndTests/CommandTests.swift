@@ -39,6 +39,7 @@ struct CommandTests {
       (["gateway", "--backlog-limit", "0"], "--backlog-limit"),
       (["gateway", "--durability", "replicated:6"], "--durability"),
       (["gateway", "--auth-secret-file", "/nonexistent"], "--auth-secret-file"),
+      (["gateway", "--auth-previous-secret-file", "/none"], "--auth-previous-secret-file"),
       (["messaging", "--partitions", "0"], "--partitions"),
       (["messaging", "--key-prefix", "a{b}"], "--key-prefix"),
       (["messaging", "--log-level", "loud"], "--log-level"),

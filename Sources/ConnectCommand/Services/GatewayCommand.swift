@@ -13,6 +13,12 @@ struct GatewayCommand: AsyncParsableCommand {
   @Option(help: "host:port for apps (default: 127.0.0.1:8080).")
   var listen: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "File with the secret before the present one: its tokens are taken, too.",
+      discussion: "Or the secret itself in CONNECT_AUTH_PREVIOUS_SECRET.", valueName: "path"))
+  var authPreviousSecretFile: String?
+
   @Flag(help: "Serve the demo page at / (CONNECT_DEMO=true).")
   var demo = false
 
@@ -33,6 +39,7 @@ struct GatewayCommand: AsyncParsableCommand {
         flags.merge(more) { _, new in new }
       }
       if let listen = self.listen { flags[.listen] = listen }
+      if let path = self.authPreviousSecretFile { flags[.authPreviousSecretFile] = path }
       if self.demo { flags[.demo] = "true" }
       try await Self.serve(SettingValues(flags: flags))
     }
@@ -46,6 +53,7 @@ struct GatewayCommand: AsyncParsableCommand {
       id: try values.instanceID(prefix: "gateway"), keys: keys, demo: try values.isDemo())
     let management = try values.managementListen(default: "127.0.0.1:9090")
     let secret = try values.requiredSecret()
+    let previous = try values.previousSecret()
     let metrics = try values.bootstrapMetrics()
     redis.metrics = RedisMetrics()
     try values.bootstrapLogging()
@@ -57,7 +65,8 @@ struct GatewayCommand: AsyncParsableCommand {
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in
       try await GatewayService(
-        configuration: configuration, authenticator: Authenticator(secret: secret),
+        configuration: configuration,
+        authenticator: Authenticator(secret: secret, previous: previous),
         clients: clients, group: group, logger: logger)
     }
     let services =

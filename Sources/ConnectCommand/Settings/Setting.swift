@@ -18,6 +18,9 @@ enum Setting: String, CaseIterable {
   case authSecretFile = "auth-secret-file"
   /// Only as a variable: a flag would show the secret to everybody on the machine.
   case authSecret = "auth-secret"
+  case authPreviousSecretFile = "auth-previous-secret-file"
+  /// Only as a variable.
+  case authPreviousSecret = "auth-previous-secret"
   case instanceID = "instance-id"
   case keyPrefix = "key-prefix"
   case partitions = "partitions"
@@ -48,7 +51,9 @@ enum Setting: String, CaseIterable {
     "CONNECT_" + self.rawValue.uppercased().replacingOccurrences(of: "-", with: "_")
   }
 
-  fileprivate var isSecret: Bool { self == .authSecret || self == .redisPassword }
+  fileprivate var isSecret: Bool {
+    [.authSecret, .authPreviousSecret, .redisPassword].contains(self)
+  }
 
   fileprivate var key: ConfigKey {
     ConfigKey(["connect"] + self.rawValue.split(separator: "-").map(String.init))

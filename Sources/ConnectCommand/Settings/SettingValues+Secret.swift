@@ -22,6 +22,16 @@ extension SettingValues {
     return try self.checked(try self.contents(of: path, .authSecretFile), .authSecretFile)
   }
 
+  /// The secret before it, while tokens that it has signed are still about.
+  func previousSecret() throws(Failure) -> [UInt8]? {
+    if let text = self.text(.authPreviousSecret) {
+      return try self.checked(Array(text.utf8), .authPreviousSecret)
+    }
+    guard let path = self.text(.authPreviousSecretFile) else { return nil }
+    let setting = Setting.authPreviousSecretFile
+    return try self.checked(try self.contents(of: path, setting), setting)
+  }
+
   /// The secret of a service, which must be configured.
   func requiredSecret() throws(Failure) -> [UInt8] {
     guard let secret = try self.secret() else {

@@ -4,7 +4,7 @@ import JWTKit
 
 /// Checks tokens, and makes them for development.
 ///
-/// Only HS256 with the configured secret is taken: the collection holds no other key, so that no
+/// Only HS256 with a configured secret is taken: a collection holds one key and no other, so that no
 /// token can choose its algorithm.
 public struct Authenticator: Sendable {
   /// The shortest secret, in bytes: RFC 7518, section 3.2, wants a key as long as the hash.
@@ -20,20 +20,29 @@ public struct Authenticator: Sendable {
   }
 
   private let keys: JWTKeyCollection
+  private let previousKeys: JWTKeyCollection?
 
-  /// - Parameter secret: at least ``minimumSecretBytes`` bytes.
-  public init(secret: [UInt8]) async {
+  /// - Parameters:
+  ///   - secret: at least ``minimumSecretBytes`` bytes.
+  ///   - previous: the secret before it, as long: tokens that it has signed are taken until they
+  ///     expire.
+  public init(secret: [UInt8], previous: [UInt8]? = nil) async {
+    self.keys = await Self.collection(secret)
+    self.previousKeys = if let previous { await Self.collection(previous) } else { nil }
+  }
+
+  private static func collection(_ secret: [UInt8]) async -> JWTKeyCollection {
     precondition(secret.count >= Self.minimumSecretBytes)
-    self.keys = JWTKeyCollection()
-    await self.keys.add(
-      hmac: HMACKey(from: Data(secret)), digestAlgorithm: .sha256)
+    let keys = JWTKeyCollection()
+    await keys.add(hmac: HMACKey(from: Data(secret)), digestAlgorithm: .sha256)
+    return keys
   }
 
   func identity(of token: String) async throws(Refusal) -> Identity {
     let payload: AccessToken
     let header: JWTHeader
     do {
-      payload = try await self.keys.verify(token, as: AccessToken.self)
+      payload = try await self.payload(of: token)
       header = try DefaultJWTParser().parse(Array(token.utf8), as: AccessToken.self).header
     } catch let error as JWTError where error.errorType == .claimVerificationFailure {
       throw Refusal(.unauthorized, "the token has expired or is not yet valid")
@@ -48,6 +57,15 @@ public struct Authenticator: Sendable {
       throw Refusal(.unauthorized, "the token's sub must be \(UserName.alphabet)")
     }
     return Identity(user: user, expires: payload.exp.value.timeIntervalSince1970)
+  }
+
+  private func payload(of token: String) async throws -> AccessToken {
+    do {
+      return try await self.keys.verify(token, as: AccessToken.self)
+    } catch let error as JWTError where error.errorType == .signatureVerificationFailed {
+      guard let previous = self.previousKeys else { throw error }
+      return try await previous.verify(token, as: AccessToken.self)
+    }
   }
 
   /// A token for development.
