@@ -220,17 +220,9 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
 
   // MARK: Spreading a batch
 
-  /// A node's share of a batch.
-  private struct Share {
-    let node: ClusterNode
-    var batch = RedisBatch()
-    /// Where its commands stand in the whole batch.
-    var places: [Range<Int>] = []
-  }
-
   private func spread(_ request: ClusterRequest) {
     let batch = request.batch
-    var shares: [Share] = []
+    var shares: [(node: ClusterNode, part: BatchShare)] = []
     var unserved: [(Range<Int>, RedisError)] = []
     var start = 0
     while start < batch.count {
@@ -250,21 +242,14 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
       let place =
         shares.firstIndex { $0.node === node }
         ?? {
-          shares.append(Share(node: node))
-          shares[shares.count - 1].batch.confirmation = batch.confirmation
-          shares[shares.count - 1].batch.isBlocking = batch.isBlocking
+          shares.append((node, BatchShare(of: batch)))
           return shares.count - 1
         }()
-      shares[place].batch.append(unit, of: batch)
-      if let last = shares[place].places.last, last.upperBound == unit.lowerBound {
-        shares[place].places[shares[place].places.count - 1] = last.lowerBound..<unit.upperBound
-      } else {
-        shares[place].places.append(unit)
-      }
+      shares[place].part.add(unit, of: batch)
     }
-    for share in shares {
-      share.node.submit(share.batch, timeout: request.timeout) { replies in
-        self.answered(request, at: share.places, replies, by: share.node)
+    for (node, part) in shares {
+      node.submit(part.batch, timeout: request.timeout) { replies in
+        self.answered(request, at: part.places, replies, by: node)
       }
     }
     for (unit, error) in unserved { request.settle(unit, failed: error) }

@@ -11,8 +11,7 @@ final class ClusterRequest {
   /// Its place in the order of submission.
   let order: UInt64
   private let completion: (RedisReplies) -> Void
-  private var answers: [RedisReplies.Answer?] = []
-  private var unsettled: Int
+  private var answers: BatchAnswers
 
   init(
     _ batch: RedisBatch, timeout: TimeAmount, order: UInt64,
@@ -23,7 +22,7 @@ final class ClusterRequest {
     self.deadline = .now() + timeout
     self.order = order
     self.completion = completion
-    self.unsettled = batch.count
+    self.answers = BatchAnswers(count: batch.count)
   }
 
   /// All replies are there, in order.
@@ -31,13 +30,7 @@ final class ClusterRequest {
 
   /// What became of some commands is certain. Completes with the last.
   func settle(_ commands: Range<Int>, _ answers: [RedisReplies.Answer]) {
-    if self.answers.isEmpty { self.answers = Array(repeating: nil, count: self.batch.count) }
-    for (command, answer) in zip(commands, answers) {
-      assert(self.answers[command] == nil, "a command has two answers")
-      self.answers[command] = answer
-    }
-    self.unsettled -= commands.count
-    if self.unsettled == 0 { self.completion(RedisReplies(self.answers.map { $0! })) }
+    if let replies = self.answers.settle(commands, answers) { self.completion(replies) }
   }
 
   /// They have failed.
