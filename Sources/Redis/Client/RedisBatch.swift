@@ -11,6 +11,8 @@ public struct RedisBatch: Sendable {
     let end: Int
     /// Nil for a command that any node may have.
     let slot: HashSlot?
+    /// Nil for a command that either of two Redis may have.
+    let home: RedisKey.Home?
     /// Whether it makes sense only behind the command before it: it belongs to the same transaction.
     var belongsToPrevious = false
   }
@@ -34,6 +36,10 @@ public struct RedisBatch: Sendable {
   private(set) var bytes = ByteBuffer()
   private(set) var commands: [Command] = []
   private var isInTransaction = false
+  /// Where the key of the first command that has one lives; nil if none has one.
+  private(set) var home: RedisKey.Home?
+  /// Whether there are keys that live elsewhere.
+  private(set) var isOfTwoHomes = false
 
   /// If set, each node that gets commands of this batch is asked behind them, with `WAIT`, how many
   /// replicas have what this connection wrote; ``RedisReplies/checkConfirmed(_:)`` tells.
@@ -72,9 +78,17 @@ public struct RedisBatch: Sendable {
       precondition(writer.argumentsLeft == 0, "fewer arguments than the command announced")
       return writer.count
     }
-    self.commands.append(
+    self.append(
       Command(
-        end: self.bytes.writerIndex, slot: key?.slot, belongsToPrevious: self.isInTransaction))
+        end: self.bytes.writerIndex, slot: key?.slot, home: key?.home,
+        belongsToPrevious: self.isInTransaction))
+  }
+
+  private mutating func append(_ command: Command) {
+    self.commands.append(command)
+    guard let home = command.home, home != self.home else { return }
+    self.isOfTwoHomes = self.home != nil
+    self.home = self.home ?? home
   }
 
   /// Appends MULTI, what `body` appends, and EXEC: all of it is executed, or nothing. Two commands
@@ -133,9 +147,9 @@ extension RedisBatch {
     self.bytes.writeImmutableBuffer(
       other.bytes.getSlice(at: start, length: other.commands[last].end - start)!)
     for command in other.commands[range] {
-      self.commands.append(
+      self.append(
         Command(
-          end: command.end + shift, slot: command.slot,
+          end: command.end + shift, slot: command.slot, home: command.home,
           belongsToPrevious: command.belongsToPrevious))
     }
   }

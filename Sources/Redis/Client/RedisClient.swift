@@ -69,4 +69,16 @@ extension RedisClient {
 public protocol RedisClientFactory: Sendable {
   /// A new client with connections of its own, from any thread.
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient
+
+  /// The same for keys of one home only: it has no connection to the other one.
+  func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient
+}
+
+extension RedisClientFactory {
+  /// All keys are in one Redis.
+  public func makeClient(
+    on eventLoop: any EventLoop, only home: RedisKey.Home
+  ) -> any RedisClient {
+    self.makeClient(on: eventLoop)
+  }
 }

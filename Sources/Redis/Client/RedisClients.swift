@@ -45,6 +45,14 @@ public enum RedisClients {
     }
   }
 
+  /// Makes clients for keys that are divided between two Redis, by ``RedisKey/home``. Each of the two
+  /// may be a server or a cluster.
+  public static func split(
+    _ first: any RedisClientFactory, _ second: any RedisClientFactory
+  ) -> any RedisClientFactory {
+    SplitClientFactory(first: first, second: second)
+  }
+
   private static func value<Value: Sendable>(
     _ body: () async throws -> Value
   ) async throws(RedisError) -> Value {
@@ -81,5 +89,22 @@ struct ClusterClientFactory: RedisClientFactory {
     ClusterClient(
       self.configuration, topologies: self.topologies, on: eventLoop,
       reachability: self.reachability)
+  }
+}
+
+struct SplitClientFactory: RedisClientFactory {
+  let first: any RedisClientFactory
+  let second: any RedisClientFactory
+
+  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
+    SplitClient(
+      first: self.first.makeClient(on: eventLoop), second: self.second.makeClient(on: eventLoop))
+  }
+
+  func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient {
+    switch home {
+    case .first: self.first.makeClient(on: eventLoop)
+    case .second: self.second.makeClient(on: eventLoop)
+    }
   }
 }

@@ -3,19 +3,30 @@
 /// In two parts, so that the same prefix serves for every user and no key is put together as a
 /// String on the way of a message.
 public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
+  /// Which of two Redis has a key, where keys are divided between two; see
+  /// ``RedisClients/split(_:_:)``. Of no consequence where there is one.
+  public enum Home: Sendable, Hashable {
+    case first
+    case second
+  }
+
   private let prefix: String
   private let tag: String?
+  /// Where the key lives.
+  public let home: Home
 
   /// `prefix{tag}`. The tag must not be empty or contain `}`.
-  public init(prefix: String, tag: String) {
+  public init(prefix: String, tag: String, home: Home = .first) {
     self.prefix = prefix
     self.tag = tag
+    self.home = home
   }
 
   /// A key by its whole name. Braces in it mark a tag, as Redis reads them.
-  public init(_ name: String) {
+  public init(_ name: String, home: Home = .first) {
     self.prefix = name
     self.tag = nil
+    self.home = home
   }
 
   /// The key as Redis sees it.

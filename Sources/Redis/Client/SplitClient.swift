@@ -1,0 +1,85 @@
+import NIOCore
+
+/// A client for keys that are divided between two Redis.
+///
+/// A batch whose keys have one home goes there as it is, which is nearly every batch: who divides keys
+/// puts together what is used together. Another one is taken apart, and its replies come once both have
+/// answered. Commands without a key go along with the others; alone, or with both, they go to the
+/// first.
+///
+/// Each of the two keeps the order of its keys, and one that is away fails only what is its own. Between
+/// the two there is no order but the one that a caller makes by waiting for replies.
+///
+/// Unchecked: it has no state of its own that changes.
+final class SplitClient: RedisClient, @unchecked Sendable {
+  let eventLoop: any EventLoop
+  private let first: any RedisClient
+  private let second: any RedisClient
+
+  /// Both on the same event loop, and nobody else's.
+  init(first: any RedisClient, second: any RedisClient) {
+    precondition(first.eventLoop === second.eventLoop, "a client belongs to one event loop")
+    self.eventLoop = first.eventLoop
+    self.first = first
+    self.second = second
+  }
+
+  /// Whether both are: who needs only one of them asks for a client of that one.
+  var isReady: Bool { self.first.isReady && self.second.isReady }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    guard batch.isOfTwoHomes else {
+      let client = batch.home == .second ? self.second : self.first
+      return client.submit(batch, timeout: timeout, completion: completion)
+    }
+    self.eventLoop.preconditionInEventLoop()
+    var first = BatchShare(of: batch)
+    var second = BatchShare(of: batch)
+    var start = 0
+    while start < batch.count {
+      let unit = batch.unit(at: start)
+      start = unit.upperBound
+      let home = batch.commands[unit.lowerBound].home ?? .first
+      assert(
+        batch.commands[unit].allSatisfy { $0.home ?? home == home },
+        "a transaction has keys of two homes")
+      switch home {
+      case .first: first.add(unit, of: batch)
+      case .second: second.add(unit, of: batch)
+      }
+    }
+    let merge = Merge(count: batch.count, completion: completion)
+    self.first.submit(first.batch, timeout: timeout) { merge.settle(first.places, $0) }
+    self.second.submit(second.batch, timeout: timeout) { merge.settle(second.places, $0) }
+  }
+
+  func whenReady() -> EventLoopFuture<Void> {
+    self.first.whenReady().and(self.second.whenReady()).map { _ in }
+  }
+
+  func close() -> EventLoopFuture<Void> {
+    self.first.close().and(self.second.close()).map { _ in }
+  }
+}
+
+/// Waits for both halves of a batch. On its client's event loop only.
+private final class Merge {
+  private var answers: BatchAnswers
+  private let completion: (RedisReplies) -> Void
+
+  init(count: Int, completion: @escaping (RedisReplies) -> Void) {
+    self.answers = BatchAnswers(count: count)
+    self.completion = completion
+  }
+
+  func settle(_ places: [Range<Int>], _ replies: RedisReplies) {
+    var start = 0
+    for place in places {
+      let answers = (start..<start + place.count).map { replies.answer($0) }
+      start += place.count
+      if let all = self.answers.settle(place, answers) { self.completion(all) }
+    }
+  }
+}
