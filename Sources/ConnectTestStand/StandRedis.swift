@@ -61,6 +61,8 @@ public struct RedisStreamEntry: Sendable, Hashable {
 
 /// Redis by hand, for what tests look at and break.
 public struct StandRedis: Sendable {
+  /// They tell which Redis has a key.
+  let keys: Keys
   /// For what has typed commands.
   public let client: any RedisClient
 
@@ -74,7 +76,7 @@ public struct StandRedis: Sendable {
   @discardableResult
   public func execute(_ words: [String]) async throws -> RedisValue {
     var batch = RedisBatch()
-    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
+    batch.append(key: words.count > 1 ? self.keys.key(named: words[1]) : nil, words: words)
     var cursor = try await self.client.execute(batch).cursor(0)
     return try RedisValue(from: &cursor)
   }

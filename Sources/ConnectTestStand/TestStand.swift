@@ -22,6 +22,8 @@ public final class TestStand: Sendable {
     public var hasMessaging = true
     /// What its Redis is; by default what the tests are to run against.
     public var redis = LocalRedisInstallation.Kind.tested
+    /// What the Redis is that has the users' keys, if they are to have one of their own.
+    public var registry: LocalRedisInstallation.Kind?
     /// What outlives a restart of Redis.
     public var persistence = LocalRedisServer.Persistence.none
     /// Further arguments for redis-server.
@@ -57,6 +59,8 @@ public final class TestStand: Sendable {
 
   /// Its Redis, to be stopped and started.
   public let server: LocalRedisInstallation
+  /// The Redis of the users' keys, if they have one of their own.
+  public let registry: LocalRedisInstallation?
   /// Commands by hand.
   public let redis: StandRedis
   /// The names of all keys.
@@ -69,18 +73,30 @@ public final class TestStand: Sendable {
   private let logger: Logger
   private let state = NIOLockedValueBox(State())
 
-  private init(_ options: Options, server: LocalRedisInstallation) async throws {
+  private init(
+    _ options: Options, server: LocalRedisInstallation, registry: LocalRedisInstallation? = nil
+  ) async throws {
     let logger = Logger(label: "connect.test") { _ in SwiftLogNoOpLogHandler() }
     self.options = options
     self.server = server
+    self.registry = registry
     self.logger = logger
     // Two loops, so that every hand-over between loops takes place.
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-    self.keys = Keys(partitions: PartitionMap(count: options.partitions))
+    self.keys = Keys(
+      partitions: PartitionMap(count: options.partitions), hasRegistryRedis: registry != nil)
     self.authenticator = await Authenticator(secret: TestTokens.secret)
-    self.clients = try await server.clients(on: self.group.next(), logger: logger)
-    let administration = try await server.administration(on: self.group.next(), logger: logger)
-    self.redis = StandRedis(client: administration.makeClient(on: self.group.next()))
+    var clients = try await server.clients(on: self.group.next(), logger: logger)
+    var administration = try await server.administration(on: self.group.next(), logger: logger)
+    if let registry {
+      clients = RedisClients.split(
+        clients, try await registry.clients(on: self.group.next(), logger: logger))
+      administration = RedisClients.split(
+        administration, try await registry.administration(on: self.group.next(), logger: logger))
+    }
+    self.clients = clients
+    self.redis = StandRedis(
+      keys: self.keys, client: administration.makeClient(on: self.group.next()))
   }
 
   /// Runs a test with a stand of its own, and shuts everything down in order.
@@ -88,8 +104,8 @@ public final class TestStand: Sendable {
     _ options: Options = Options(), _ body: (TestStand) async throws -> Result
   ) async throws -> Result {
     try await StandPlaces.shared.withPlace {
-      try await Self.withServer(options) { server in
-        let stand = try await TestStand(options, server: server)
+      try await Self.withServers(options) { server, registry in
+        let stand = try await TestStand(options, server: server, registry: registry)
         do {
           try await stand.start()
           let result = try await body(stand)
@@ -103,14 +119,20 @@ public final class TestStand: Sendable {
     }
   }
 
-  private static func withServer<Result>(
-    _ options: Options, _ body: (LocalRedisInstallation) async throws -> Result
+  private static func withServers<Result>(
+    _ options: Options,
+    _ body: (LocalRedisInstallation, LocalRedisInstallation?) async throws -> Result
   ) async throws -> Result {
     var redis = LocalRedisInstallation.Options(kind: options.redis)
     redis.persistence = options.persistence
     redis.extraArguments = options.redisArguments
     redis.rights = AccessRights.services()
-    return try await RedisFixture.withInstallation(redis, body)
+    return try await RedisFixture.withInstallation(redis) { [redis] server in
+      guard let kind = options.registry else { return try await body(server, nil) }
+      var registry = redis
+      registry.kind = kind
+      return try await RedisFixture.withInstallation(registry) { try await body(server, $0) }
+    }
   }
 
   /// One stand of two gateways for all tests of a process that can share it: those that break nothing

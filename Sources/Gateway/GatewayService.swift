@@ -56,7 +56,7 @@ public final class GatewayService: Service {
         }.get())
     }
     self.loops = loops
-    self.reader = clients.makeClient(on: loops[0].eventLoop)
+    self.reader = clients.makeBusClient(on: loops[0].eventLoop)
   }
 
   /// Whether clients can be served: connected to the bus, and not stopping.

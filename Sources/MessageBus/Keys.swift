@@ -1,9 +1,13 @@
 import ConnectProtocol
+import NIOCore
 import Redis
 
 /// The names of all keys, under one prefix, so that several Connects can share a Redis.
 ///
-/// All keys of one user have the same tag, and so live on the same node.
+/// All keys of one user have the same tag, and so live on the same node. They may live in a Redis of
+/// their own, all users' together; everything else is the bus. Between the two there is no order, and
+/// none is needed: what relies on the order of commands is either about one user or about one stream of
+/// the bus.
 public struct Keys: Sendable {
   /// The prefix that is used when none is configured.
   public static let defaultPrefix = "connect:"
@@ -12,10 +16,12 @@ public struct Keys: Sendable {
   public let prefix: String
   /// How `incoming` is divided.
   public let partitions: PartitionMap
+  /// Whether the keys of users live in a second Redis.
+  public let hasRegistryRedis: Bool
 
   /// Where messages go that could not be processed.
   public let deadLetters: RedisKey
-  /// Guards the number of partitions; see ``PartitionGuard``.
+  /// Says how the data is laid out; see ``PartitionGuard``.
   let partitionCount: RedisKey
 
   /// The ids of the messaging instances that have joined; ``messaging(_:)`` tells which are alive.
@@ -24,10 +30,14 @@ public struct Keys: Sendable {
   public let leaseEvents: RedisKey
   /// The ids of the gateways that have started; ``gateway(_:)`` tells which are alive.
   public let gateways: RedisKey
+  /// For commands that have no key and are meant for the Redis of the users' keys. Nothing is stored
+  /// under it.
+  public let registry: RedisKey
 
   private let incomingKeys: [RedisKey]
   private let leaseKeys: [RedisKey]
   private let attemptKeys: [RedisKey]
+  private let usersHome: RedisKey.Home
   private let messagingPrefix: String
   private let outgoingPrefix: String
   private let gatewayPrefix: String
@@ -36,9 +46,13 @@ public struct Keys: Sendable {
   private let cursorPrefix: String
 
   /// The keys under `prefix`.
-  public init(prefix: String = Keys.defaultPrefix, partitions: PartitionMap) {
+  public init(
+    prefix: String = Keys.defaultPrefix, partitions: PartitionMap, hasRegistryRedis: Bool = false
+  ) {
     self.prefix = prefix
     self.partitions = partitions
+    self.hasRegistryRedis = hasRegistryRedis
+    self.usersHome = hasRegistryRedis ? .second : .first
     self.deadLetters = RedisKey("\(prefix)deadletter")
     self.partitionCount = RedisKey("\(prefix)partitions")
     self.incomingKeys = partitions.all.map { partition in
@@ -53,6 +67,7 @@ public struct Keys: Sendable {
     self.messagingMembers = RedisKey("\(prefix)messaging")
     self.leaseEvents = RedisKey("\(prefix)leases")
     self.gateways = RedisKey("\(prefix)gateways")
+    self.registry = RedisKey("\(prefix)registry", home: self.usersHome)
     self.messagingPrefix = "\(prefix)messaging:"
     self.outgoingPrefix = "\(prefix)outgoing:"
     self.gatewayPrefix = "\(prefix)gateway:"
@@ -87,16 +102,32 @@ public struct Keys: Sendable {
 
   /// Where a user's devices are connected.
   public func session(_ user: UserName) -> RedisKey {
-    RedisKey(prefix: self.sessionPrefix, tag: user.text)
+    RedisKey(prefix: self.sessionPrefix, tag: user.text, home: self.usersHome)
   }
 
   /// What a user must see, in order.
   public func mailbox(_ user: UserName) -> RedisKey {
-    RedisKey(prefix: self.mailboxPrefix, tag: user.text)
+    RedisKey(prefix: self.mailboxPrefix, tag: user.text, home: self.usersHome)
   }
 
   /// How far each device of a user has got.
   public func cursor(_ user: UserName) -> RedisKey {
-    RedisKey(prefix: self.cursorPrefix, tag: user.text)
+    RedisKey(prefix: self.cursorPrefix, tag: user.text, home: self.usersHome)
+  }
+
+  /// A key by its whole name, as a person writes it.
+  public func key(named name: String) -> RedisKey {
+    let isOfUser = [self.sessionPrefix, self.mailboxPrefix, self.cursorPrefix].contains {
+      name.hasPrefix($0)
+    }
+    return RedisKey(name, home: isOfUser ? self.usersHome : .first)
+  }
+}
+
+extension RedisClientFactory {
+  /// A client for the bus alone, without a connection to a second Redis: for who waits for entries of
+  /// its streams, or for replicas to have what was published.
+  public func makeBusClient(on eventLoop: any EventLoop) -> any RedisClient {
+    self.makeClient(on: eventLoop, only: .first)
   }
 }

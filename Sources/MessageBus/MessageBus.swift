@@ -14,7 +14,7 @@
 
 /// Every limit and default of the bus, each with its unit.
 public enum BusLimits {
-  /// The number of `incoming` partitions. It is part of the data: see ``PartitionGuard``.
+  /// The number of `incoming` partitions. It is part of the data: see ``DataLayout``.
   public static let defaultPartitions = 16
 
   /// More partitions would cost a blocking connection each and gain nothing.

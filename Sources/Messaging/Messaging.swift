@@ -46,14 +46,14 @@ public final class MessagingService: Service {
     self.logger = logger
     self.keeper = LeaseKeeper(
       configuration: configuration, client: shared[0],
-      reader: clients.makeClient(on: shared[0].eventLoop),
+      reader: clients.makeBusClient(on: shared[0].eventLoop),
       fields: fields.isEmpty ? [("id", configuration.id.text)] : fields, metrics: metrics,
       logger: logger
     ) { partition, token in
       let loop = partition.number % shared.count
       return PartitionWorker(
         partition: partition, token: token, configuration: configuration,
-        reader: clients.makeClient(on: shared[loop].eventLoop), client: shared[loop],
+        reader: clients.makeBusClient(on: shared[loop].eventLoop), client: shared[loop],
         writer: writers[loop], metrics: metrics, logger: logger)
     }
   }

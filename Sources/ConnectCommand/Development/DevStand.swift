@@ -91,7 +91,8 @@ struct DevStand {
     let logger = Logger(label: "connect.dev")
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = try await RedisStartup.connect(
-      redis, keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds, logger: logger)
+      RedisPlaces(bus: redis), keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds,
+      logger: logger)
 
     let authenticator = await Authenticator(secret: self.plan.secret)
     var gateways: [GatewayService] = []

@@ -27,6 +27,7 @@ struct InspectCommand: AsyncParsableCommand {
 /// Options of everything that inspects.
 struct InspectOptions: ParsableArguments {
   @OptionGroup var bus: BusOptions
+  @OptionGroup var registry: RegistryOptions
 
   @Flag(help: "Print JSON, for programs.")
   var json = false
@@ -55,34 +56,36 @@ struct InspectOptions: ParsableArguments {
   func inspect(
     _ body: (Inspector) async throws(RedisError) -> Void
   ) async throws(Failure) {
-    let values = SettingValues(flags: self.bus.flags)
-    let redis = try values.redis()
-    var keys = try values.keys()
+    let values = SettingValues(flags: self.bus.flags.merging(self.registry.flags) { $1 })
+    let redis = try values.redisPlaces()
+    var keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     // What is wrong is said once, and by us.
     let logger = Logger(label: "connect.inspect") { _ in SwiftLogNoOpLogHandler() }
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     let clients = try await RedisStartup.reach(
       redis, on: eventLoop, waitSeconds: 0, logger: logger)
     let client = clients.makeClient(on: eventLoop)
-    let result: Result<Void, Failure>
+    var result: Result<Void, Failure> = .success(())
     do throws(RedisError) {
       try await client.ready()
-      keys = try await self.checked(keys, values, Inspector(keys: keys, client: client))
-      try await body(Inspector(keys: keys, client: client))
-      result = .success(())
+      let layout = try await Inspector(keys: keys, client: client).storedLayout()
+      if let mismatch = PartitionGuard.mismatch(of: layout, whereUsersAre: keys) {
+        result = .failure(.usage(mismatch.description))
+      } else {
+        keys = self.keys(keys, values, for: layout)
+        try await body(Inspector(keys: keys, client: client))
+      }
     } catch {
-      result = .failure(Failure(error, from: redis.url))
+      result = .failure(Failure(error, from: redis))
     }
     try? await client.close().get()
     try result.get()
   }
 
   /// The keys for as many partitions as the data has, whatever is configured: to look does no harm.
-  private func checked(
-    _ keys: Keys, _ values: SettingValues, _ inspector: Inspector
-  ) async throws(RedisError) -> Keys {
+  private func keys(_ keys: Keys, _ values: SettingValues, for layout: DataLayout?) -> Keys {
     let configured = keys.partitions.all.count
-    guard let stored = try await inspector.storedPartitions() else {
+    guard let stored = layout?.partitions else {
       OutputStream.error.write(
         "connect: no service has started with this Redis and key prefix yet, or data was deleted\n")
       return keys
@@ -94,7 +97,9 @@ struct InspectOptions: ParsableArguments {
       OutputStream.error.write(
         "connect: the data has \(stored) partitions, not \(configured): shown are \(stored)\n")
     }
-    return Keys(prefix: keys.prefix, partitions: PartitionMap(count: stored))
+    return Keys(
+      prefix: keys.prefix, partitions: PartitionMap(count: stored),
+      hasRegistryRedis: keys.hasRegistryRedis)
   }
 }
 
@@ -111,7 +116,8 @@ extension RedisClient {
 
 extension Failure {
   /// What to say of a command that failed.
-  fileprivate init(_ error: RedisError, from url: RedisURL) {
+  fileprivate init(_ error: RedisError, from redis: RedisPlaces) {
+    let url = "\(redis)"
     switch error {
     case .unavailable, .withheld, .unanswered:
       self.init(.unavailable, "\(url): \(error)")

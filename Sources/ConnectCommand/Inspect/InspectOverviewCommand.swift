@@ -30,7 +30,8 @@ extension OverviewReport {
     let messaging = self.partitions.messaging
     let gateways = self.gateways.gateways
     let connections = gateways.filter(\.isAlive).reduce(0) { $0 + ($1.connections ?? 0) }
-    var text = self.server.text
+    var text = self.server.text()
+    if let registry = self.registry { text += registry.text(of: "Registry") }
     text += "Messaging     \(Self.alive(messaging.map(\.isAlive)))\n"
     text += "Gateways      \(Self.alive(gateways.map(\.isAlive)))"
     text += ", \(Quantity.count(connections, "connection"))\n"
@@ -55,9 +56,12 @@ extension OverviewReport {
 
 extension ServerReport {
   /// Lines about the server; those with `!` ask for something to be done.
-  var text: String {
+  ///
+  /// - Parameter part: what it has, where there are two.
+  func text(of part: String? = nil) -> String {
     let name = self.name == "valkey" ? "Valkey" : "Redis"
-    var text = "\(name)".padding(to: 14) + self.version
+    var text = part.map { $0.padding(to: 14) + "\(name) " } ?? name.padding(to: 14)
+    text += self.version
     if self.isClusterNode { text += ", one node of a cluster" }
     if let seconds = self.uptimeSeconds {
       text += ", up \(Quantity.span(milliseconds: seconds * 1_000))"

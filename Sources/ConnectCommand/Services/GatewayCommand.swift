@@ -23,6 +23,7 @@ struct GatewayCommand: AsyncParsableCommand {
   var demo = false
 
   @OptionGroup var bus: BusOptions
+  @OptionGroup var registry: RegistryOptions
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var durability: DurabilityOptions
@@ -33,7 +34,8 @@ struct GatewayCommand: AsyncParsableCommand {
     try await self.exiting {
       var flags = self.bus.flags
       for more in [
-        self.auth.flags, self.gateway.flags, self.durability.flags, self.instance.flags,
+        self.registry.flags, self.auth.flags, self.gateway.flags, self.durability.flags,
+        self.instance.flags,
         self.process.flags,
       ] {
         flags.merge(more) { _, new in new }
@@ -46,8 +48,8 @@ struct GatewayCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    var redis = try values.redis()
-    let keys = try values.keys()
+    var redis = try values.redisPlaces()
+    let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     let configuration = try values.gateway(
       listen: try values.listen(.listen, default: "127.0.0.1:8080"),
       id: try values.instanceID(prefix: "gateway"), keys: keys, demo: try values.isDemo())
@@ -55,7 +57,7 @@ struct GatewayCommand: AsyncParsableCommand {
     let secret = try values.requiredSecret()
     let previous = try values.previousSecret()
     let metrics = try values.bootstrapMetrics()
-    redis.metrics = RedisMetrics()
+    redis.count(in: RedisMetrics())
     try values.bootstrapLogging()
 
     var logger = Logger(label: "connect.gateway")

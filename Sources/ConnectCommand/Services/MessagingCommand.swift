@@ -14,6 +14,7 @@ struct MessagingCommand: AsyncParsableCommand {
       """)
 
   @OptionGroup var bus: BusOptions
+  @OptionGroup var registry: RegistryOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
   @OptionGroup var instance: InstanceOptions
@@ -23,7 +24,8 @@ struct MessagingCommand: AsyncParsableCommand {
     try await self.exiting {
       var flags = self.bus.flags
       for more in [
-        self.messaging.flags, self.durability.flags, self.instance.flags, self.process.flags,
+        self.registry.flags, self.messaging.flags, self.durability.flags, self.instance.flags,
+        self.process.flags,
       ] {
         flags.merge(more) { _, new in new }
       }
@@ -32,13 +34,13 @@ struct MessagingCommand: AsyncParsableCommand {
   }
 
   private static func serve(_ values: SettingValues) async throws(Failure) {
-    var redis = try values.redis()
-    let keys = try values.keys()
+    var redis = try values.redisPlaces()
+    let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
     let management = try values.managementListen(default: "127.0.0.1:9091")
     let metrics = try values.bootstrapMetrics()
-    redis.metrics = RedisMetrics()
+    redis.count(in: RedisMetrics())
     try values.bootstrapLogging()
 
     var logger = Logger(label: "connect.messaging")

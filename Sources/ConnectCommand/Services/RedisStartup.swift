@@ -8,15 +8,15 @@ enum RedisStartup {
   /// How long a service waits at its start for a Redis that is not there yet, in seconds.
   static let waitSeconds: Int64 = 30
 
-  /// Connects, waiting for a Redis that is only starting, and checks the data's partitions.
+  /// Connects, waiting for a Redis that is only starting, and checks the data's layout.
   ///
   /// - Throws: a ``Failure`` that says what to do.
   static func connect(
-    _ redis: RedisConfiguration, keys: Keys, on group: any EventLoopGroup,
+    _ redis: RedisPlaces, keys: Keys, on group: any EventLoopGroup,
     waitSeconds: Int64 = RedisStartup.waitSeconds, logger: Logger
   ) async throws(Failure) -> any RedisClientFactory {
     let eventLoop = group.next()
-    if redis.trustsAnybody {
+    for redis in [redis.bus] + [redis.registry].compactMap({ $0 }) where redis.trustsAnybody {
       logger.warning(
         "redis.tls_insecure",
         metadata: [
@@ -29,23 +29,48 @@ enum RedisStartup {
     do {
       try await client.whenReady().get()
       try await PartitionGuard.check(keys, with: client)
-      try await client.close().get()
     } catch let mismatch as PartitionGuard.Mismatch {
+      try? await client.close().get()
       throw .usage(mismatch.description)
     } catch {
       try? await client.close().get()
-      throw Self.failure(error as? RedisError ?? .unavailable("\(error)"), at: redis.url)
+      throw Self.failure(
+        error as? RedisError ?? .unavailable("\(error)"), at: redis.bus.url, .redisURL)
     }
+    if let registry = redis.registry {
+      do throws(RedisError) {
+        try await PartitionGuard.checkRegistry(keys, with: client)
+      } catch {
+        try? await client.close().get()
+        throw Self.failure(error, at: registry.url, .registryRedisURL)
+      }
+    }
+    try? await client.close().get()
     return clients
   }
 
-  /// Waits until Redis answers and takes our login.
+  /// Waits until Redis answers and takes our login: both, if there are two.
   ///
   /// - Throws: a ``Failure`` that says what to do.
   static func reach(
-    _ redis: RedisConfiguration, on eventLoop: any EventLoop, waitSeconds: Int64, logger: Logger
+    _ redis: RedisPlaces, on eventLoop: any EventLoop, waitSeconds: Int64, logger: Logger
   ) async throws(Failure) -> any RedisClientFactory {
     let deadline = NIODeadline.now() + .seconds(waitSeconds)
+    let bus = try await self.reach(
+      redis.bus, .redisURL, on: eventLoop, until: deadline, waitSeconds: waitSeconds,
+      logger: logger)
+    guard let registry = redis.registry else { return bus }
+    return RedisClients.split(
+      bus,
+      try await self.reach(
+        registry, .registryRedisURL, on: eventLoop, until: deadline, waitSeconds: waitSeconds,
+        logger: logger))
+  }
+
+  private static func reach(
+    _ redis: RedisConfiguration, _ setting: Setting, on eventLoop: any EventLoop,
+    until deadline: NIODeadline, waitSeconds: Int64, logger: Logger
+  ) async throws(Failure) -> any RedisClientFactory {
     var backoff = Backoff(baseMilliseconds: 100, capMilliseconds: 2_000)
     var hasSaidSo = false
     while true {
@@ -54,7 +79,7 @@ enum RedisStartup {
       } catch {
         let isPassing =
           if case .server(let reply) = error { reply.isStarting } else { true }
-        guard isPassing else { throw Self.failure(error, at: redis.url) }
+        guard isPassing else { throw Self.failure(error, at: redis.url, setting) }
         if !hasSaidSo {
           hasSaidSo = true
           logger.warning(
@@ -64,24 +89,26 @@ enum RedisStartup {
             ])
         }
         guard NIODeadline.now() < deadline, !Task.isCancelled else {
-          throw Self.failure(error, at: redis.url)
+          throw Self.failure(error, at: redis.url, setting)
         }
       }
       try? await Task.sleep(for: .milliseconds(backoff.next()))
     }
   }
 
-  private static func failure(_ error: RedisError, at url: RedisURL) -> Failure {
+  private static func failure(
+    _ error: RedisError, at url: RedisURL, _ setting: Setting
+  ) -> Failure {
     guard case .server(let reply) = error else {
       return Failure(
-        .unavailable, "\(url): \(error); start Redis there, or give its place with --redis-url")
+        .unavailable, "\(url): \(error); start Redis there, or give its place with \(setting.flag)")
     }
     switch reply.code {
     case "WRONGPASS", "NOAUTH":
       return Failure(
         .refused,
         "\(url): \(reply.message); check the user and password: --redis-user, "
-          + "--redis-password-file, CONNECT_REDIS_PASSWORD, or those of --redis-url")
+          + "--redis-password-file, CONNECT_REDIS_PASSWORD, or those of \(setting.flag)")
     case "NOPERM":
       return Failure(
         .refused,
@@ -98,7 +125,7 @@ enum RedisStartup {
         return Failure(.unavailable, "\(url): \(error); see why Redis does not get ready")
       }
       // A database that does not exist, say: no waiting mends it.
-      return .usage("\(url): \(reply.message); check --redis-url")
+      return .usage("\(url): \(reply.message); check \(setting.flag)")
     }
   }
 }

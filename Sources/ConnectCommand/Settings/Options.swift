@@ -70,6 +70,25 @@ struct BusOptions: ParsableArguments {
   }
 }
 
+/// Where a second Redis is, for whoever can do with two.
+struct RegistryOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A second Redis, for all that belongs to a user: sessions, mailboxes, cursors.",
+      discussion: """
+        Default: none, all is in one. The bus stays at --redis-url. Part of the data: the same for \
+        every service, and not to be changed later. User, password and certificates are those of \
+        --redis-user and so on; a user or password in this URL goes before them. What it is, a \
+        server or a cluster, it is asked.
+        """,
+      valueName: "url"))
+  var registryRedisURL: String?
+
+  var flags: [Setting: String] {
+    [.registryRedisURL: self.registryRedisURL].compactMapValues { $0 }
+  }
+}
+
 /// Options of every process that runs for long.
 struct ProcessOptions: ParsableArguments {
   @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")

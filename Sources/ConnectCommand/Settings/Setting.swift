@@ -4,6 +4,7 @@ import Foundation
 /// The name of something that can be configured, by `--redis-url` or by `CONNECT_REDIS_URL`.
 enum Setting: String, CaseIterable {
   case redisURL = "redis-url"
+  case registryRedisURL = "registry-redis-url"
   case redisMode = "redis-mode"
   case redisUser = "redis-user"
   /// Only as a variable: a flag would show the password to everybody on the machine.

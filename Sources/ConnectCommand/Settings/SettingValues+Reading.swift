@@ -33,7 +33,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// What each setting means. The defaults are the modules' own, and listed in Operations.md.
 extension SettingValues {
-  func keys() throws(Failure) -> Keys {
+  func keys(hasRegistryRedis: Bool = false) throws(Failure) -> Keys {
     let count = try self.number(
       .partitions, 1...BusLimits.maximumPartitions, default: BusLimits.defaultPartitions)
     let prefix = try self.value(
@@ -42,7 +42,9 @@ extension SettingValues {
       let isValid = text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x7b && $0 != 0x7d }
       return isValid && (1...64).contains(text.utf8.count) ? text : nil
     }
-    return Keys(prefix: prefix ?? Keys.defaultPrefix, partitions: PartitionMap(count: count))
+    return Keys(
+      prefix: prefix ?? Keys.defaultPrefix, partitions: PartitionMap(count: count),
+      hasRegistryRedis: hasRegistryRedis)
   }
 
   func listen(_ setting: Setting, default fallback: String) throws(Failure) -> ListenAddress {

@@ -3,13 +3,35 @@ import TLS
 
 /// Where Redis is, as whom to log in, and whom to trust.
 extension SettingValues {
+  /// One Redis or two.
+  func redisPlaces() throws(Failure) -> RedisPlaces {
+    guard var url = try self.url(.registryRedisURL) else {
+      return RedisPlaces(bus: try self.redis())
+    }
+    let bus = try self.redis(besides: url)
+    if url.addresses.count > 1, url.database != 0 {
+      throw self.failure(.registryRedisURL, "a cluster has only database 0, not \(url.database)")
+    }
+    // What the two share must not take away what is said of this one alone.
+    let passwordFile = url.password == nil ? self.text(.redisPasswordFile) : nil
+    url.user = url.user ?? self.text(.redisUser)
+    url.password = url.password ?? self.text(.redisPassword)
+    // Whether certificates are for any of the two was asked for the bus.
+    return RedisPlaces(
+      bus: bus,
+      registry: try self.configuration(url, mode: .auto, passwordFile: passwordFile, isTLS: true))
+  }
+
   /// Nil when nothing says where Redis is.
   func givenRedis() throws(Failure) -> RedisConfiguration? {
     self.text(.redisURL) == nil ? nil : try self.redis()
   }
 
-  func redis() throws(Failure) -> RedisConfiguration {
-    let url = try self.redisURL()
+  /// - Parameter other: another Redis, which may be the one that certificates are for.
+  func redis(besides other: RedisURL? = nil) throws(Failure) -> RedisConfiguration {
+    var url = try self.url(.redisURL) ?? RedisURL(host: "127.0.0.1")
+    url.user = self.text(.redisUser) ?? url.user
+    url.password = self.text(.redisPassword) ?? url.password
     let expected = RedisMode.allCases.map(\.rawValue).joined(separator: ", ")
     let mode = try self.value(.redisMode, expected: "one of \(expected)") {
       RedisMode(rawValue: $0)
@@ -20,36 +42,39 @@ extension SettingValues {
     if mode == .single, url.addresses.count > 1 {
       throw self.failure(.redisURL, "several hosts are a cluster, and the mode is single")
     }
-    let tls = try self.redisTLS(for: url)
+    return try self.configuration(
+      url, mode: mode ?? .auto, passwordFile: self.text(.redisPasswordFile),
+      isTLS: url.isTLS || other?.isTLS == true)
+  }
+
+  private func url(_ setting: Setting) throws(Failure) -> RedisURL? {
+    guard let text = self.text(setting) else { return nil }
+    do throws(RedisURL.Malformed) {
+      return try RedisURL(parsing: text)
+    } catch {
+      throw self.failure(setting, error.description)
+    }
+  }
+
+  /// - Parameter isTLS: whether any connection uses TLS, this or another Redis's.
+  private func configuration(
+    _ url: RedisURL, mode: RedisMode, passwordFile: String?, isTLS: Bool
+  ) throws(Failure) -> RedisConfiguration {
+    let tls = try self.redisTLS(isUsed: isTLS)
     do throws(TLSError) {
-      return try RedisConfiguration(
-        url: url, mode: mode ?? .auto, passwordFile: self.text(.redisPasswordFile), tls: tls)
+      return try RedisConfiguration(url: url, mode: mode, passwordFile: passwordFile, tls: tls)
     } catch {
       throw .usage("TLS to Redis: \(error)")
     }
   }
 
-  private func redisURL() throws(Failure) -> RedisURL {
-    var url = RedisURL(host: "127.0.0.1")
-    if let text = self.text(.redisURL) {
-      do throws(RedisURL.Malformed) {
-        url = try RedisURL(parsing: text)
-      } catch {
-        throw self.failure(.redisURL, error.description)
-      }
-    }
-    url.user = self.text(.redisUser) ?? url.user
-    url.password = self.text(.redisPassword) ?? url.password
-    return url
-  }
-
-  private func redisTLS(for url: RedisURL) throws(Failure) -> TLSConfiguration {
+  private func redisTLS(isUsed: Bool) throws(Failure) -> TLSConfiguration {
     let isInsecure =
       try self.value(.redisTLSInsecure, expected: "true or false") { Bool($0) } ?? false
     let caFile = self.text(.redisCAFile)
     let certificate = self.text(.redisCertificateFile)
     let key = self.text(.redisKeyFile)
-    if !url.isTLS {
+    if !isUsed {
       // A certificate that protects nothing would be believed to.
       for setting in [Setting.redisCAFile, .redisCertificateFile, .redisKeyFile]
       where self.text(setting) != nil {

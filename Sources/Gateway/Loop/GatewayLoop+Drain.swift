@@ -50,9 +50,20 @@ extension GatewayLoop {
     barrier.append("PING")
     self.publisher.submit(barrier) { _ in
       self.storeCursors {
-        self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
+        self.passRegistry {
+          self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
+        }
       }
     }
     return promise.futureResult
+  }
+
+  /// Waits for the removals of sessions under way, where these are not in the Redis of the bus.
+  private func passRegistry(completion: @escaping () -> Void) {
+    let keys = self.configuration.keys
+    guard keys.hasRegistryRedis else { return completion() }
+    var barrier = RedisBatch()
+    barrier.append(key: keys.registry, "PING")
+    self.client.submit(barrier) { _ in completion() }
   }
 }

@@ -70,7 +70,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.metrics = metrics
     self.client = clients.makeClient(on: eventLoop)
     self.publisher =
-      configuration.durability.replicas > 0 ? clients.makeClient(on: eventLoop) : self.client
+      configuration.durability.replicas > 0 ? clients.makeBusClient(on: eventLoop) : self.client
     self.pages = PageReader(client: self.client)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)

@@ -1,62 +1,96 @@
 import Redis
 
-/// Keeps services with different numbers of partitions apart.
+/// Keeps services apart that would lay out the same data differently.
 ///
-/// A user's messages must all come through one partition: that is what orders them. So the number is
-/// part of the data, written by the first service that ever starts, and a service that was told
-/// another one must not run.
+/// A user's messages must all come through one partition: that is what orders them. And they must all
+/// be in one mailbox, in the Redis where all look for it. So the number of partitions, and whether there
+/// is a second Redis, are part of the data, written by the first service that ever starts, and a service
+/// that was told something else must not run.
 public enum PartitionGuard {
-  /// This service was told another number than the data has.
+  /// This service was told otherwise than the data is.
   public struct Mismatch: Error, CustomStringConvertible {
-    let configured: Int
+    let configured: DataLayout
     let stored: String
     let key: String
 
     /// What to do about it.
     public var description: String {
-      """
-      this Redis holds data for \(self.stored) partitions (key \(self.key)), but \
-      \(self.configured) are configured; set --partitions \(self.stored), or another --key-prefix
-      """
+      let layout = DataLayout(self.stored)
+      let partitions = layout.map { "\($0.partitions)" } ?? self.stored
+      let otherPrefix = "or another --key-prefix"
+      if let layout, layout.hasRegistryRedis != self.configured.hasRegistryRedis {
+        return layout.hasRegistryRedis
+          ? """
+          this Redis holds the bus of data whose users are in a second Redis (key \(self.key)); name \
+          that with --registry-redis-url, \(otherPrefix)
+          """
+          : """
+          this Redis holds data with its users (key \(self.key)), but a second Redis is configured \
+          for these; leave --registry-redis-url out, \(otherPrefix), or move the users first: see \
+          Operations.md
+          """
+      }
+      return """
+        this Redis holds data for \(partitions) partitions (key \(self.key)), but \
+        \(self.configured.partitions) are configured; set --partitions \(partitions), \(otherPrefix)
+        """
     }
   }
 
-  /// Appends the number, if there is none: for who is running when the keyspace is lost.
+  /// What is wrong for who only looks, and so need not be told the number of partitions: that users are
+  /// elsewhere than in these keys' Redis. Nil if nothing is, or if there is no layout.
+  public static func mismatch(of layout: DataLayout?, whereUsersAre keys: Keys) -> Mismatch? {
+    guard let layout, layout.hasRegistryRedis != keys.hasRegistryRedis else { return nil }
+    return Mismatch(
+      configured: DataLayout(of: keys), stored: "\(layout)", key: "\(keys.partitionCount)")
+  }
+
+  /// Appends the layout, if there is none: for who is running when the keyspace is lost.
   public static func restore(_ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.partitionCount
-    batch.append(key: key, "SET", "\(key)", "\(keys.partitions.all.count)", "NX")
+    batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
   }
 
   /// Redis does not say which key it refuses.
   private static func answer(
-    _ replies: RedisReplies, about key: RedisKey
+    _ replies: RedisReplies, at index: Int, about key: RedisKey
   ) throws(RedisError) -> ReplyCursor {
     do {
-      return try replies.cursor(1)
+      return try replies.cursor(index)
     } catch {
       guard case .server(let refusal) = error, refusal.code == "NOPERM" else { throw error }
       throw .server(RedisServerError("\(refusal.message) (the key was \(key))"))
     }
   }
 
-  /// Writes the number if there is none.
+  /// Writes the layout if there is none.
   ///
   /// - Throws: ``Mismatch``, or a `RedisError`.
   public static func check(_ keys: Keys, with client: any RedisClient) async throws {
-    let count = keys.partitions.all.count
+    let layout = DataLayout(of: keys)
     let key = keys.partitionCount
     var batch = RedisBatch()
     Self.restore(keys, to: &batch)
     batch.append(key: key, "GET", "\(key)")
     let replies = await client.execute(batch)
-    var cursor = try Self.answer(replies, about: key)
+    var cursor = try Self.answer(replies, at: 1, about: key)
     guard let stored = try cursor.string() else {
-      // Only SET's own error says why there is still no number.
+      // Only SET's own error says why there is still no layout.
       _ = try replies.cursor(0)
       throw RedisError.unexpectedReply("SET NX and then GET of \(key) found nothing")
     }
-    guard stored == "\(count)" else {
-      throw Mismatch(configured: count, stored: stored, key: "\(key)")
+    guard stored == "\(layout)" else {
+      throw Mismatch(configured: layout, stored: stored, key: "\(key)")
     }
+  }
+
+  /// Looks whether the Redis of the users' keys serves us. Writes nothing there: what must be known of
+  /// the data is in the bus's.
+  public static func checkRegistry(
+    _ keys: Keys, with client: any RedisClient
+  ) async throws(RedisError) {
+    var batch = RedisBatch()
+    batch.append(key: keys.registry, "EXISTS", "\(keys.registry)")
+    _ = try Self.answer(await client.execute(batch), at: 0, about: keys.registry)
   }
 }

@@ -19,13 +19,13 @@ public struct Inspector: Sendable {
     self.client = client
   }
 
-  /// The number of partitions that the data has; nil where no service has ever started.
-  public func storedPartitions() async throws(RedisError) -> Int? {
+  /// How the data is laid out; nil where no service has ever started.
+  public func storedLayout() async throws(RedisError) -> DataLayout? {
     let key = self.keys.partitionCount
     var batch = RedisBatch()
     batch.append(key: key, "GET", "\(key)")
     var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.string().flatMap { Int($0) }
+    return try cursor.string().flatMap { DataLayout($0) }
   }
 
   // MARK: Asking in portions
@@ -55,7 +55,8 @@ public struct Inspector: Sendable {
     return answers
   }
 
-  /// The time by Redis's clock, which is that of offsets, in milliseconds since 1970.
+  /// The time by Redis's clock, which is that of offsets, in milliseconds since 1970. Of two Redis, it
+  /// is the bus's that gives offsets.
   func now() async throws(RedisError) -> UInt64 {
     var batch = RedisBatch()
     batch.append("TIME")

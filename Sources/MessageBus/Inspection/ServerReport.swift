@@ -39,8 +39,10 @@ public struct ServerReport: Sendable, Encodable {
 
 /// Everything at a glance.
 public struct OverviewReport: Sendable, Encodable {
-  /// The Redis.
+  /// The Redis, or that of the bus.
   public let server: ServerReport
+  /// The Redis of the users' keys, if they have one of their own.
+  public let registry: ServerReport?
   /// Partitions and messaging instances.
   public let partitions: PartitionsReport
   /// The gateways.
@@ -51,10 +53,12 @@ public struct OverviewReport: Sendable, Encodable {
 
 extension Inspector {
   /// What Redis says of itself.
-  public func server() async throws(RedisError) -> ServerReport {
+  ///
+  /// - Parameter key: one of that Redis, if there are two; nil for that of the bus.
+  public func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {
     var batch = RedisBatch()
     let sections = ["server", "clients", "memory", "persistence"]
-    for section in sections { batch.append("INFO", section) }
+    for section in sections { batch.append(key: key, "INFO", section) }
     let replies = await self.client.execute(batch)
     var fields: [Substring: Substring] = [:]
     for index in sections.indices {
@@ -70,7 +74,10 @@ extension Inspector {
   /// Everything at a glance.
   public func overview() async throws(RedisError) -> OverviewReport {
     OverviewReport(
-      server: try await self.server(), partitions: try await self.partitions(),
+      server: try await self.server(),
+      registry: self.keys.hasRegistryRedis
+        ? try await self.server(of: self.keys.registry) : nil,
+      partitions: try await self.partitions(),
       gateways: try await self.gateways(), deadLetters: try await self.deadLetterCount())
   }
 }

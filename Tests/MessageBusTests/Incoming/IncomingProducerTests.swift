@@ -233,6 +233,78 @@ struct PartitionGuardTests {
     }
   }
 
+  /// The same keys, for services that were told otherwise.
+  private func keys(_ keys: Keys, partitions: Int = 4, hasRegistryRedis: Bool) -> Keys {
+    Keys(
+      prefix: keys.prefix, partitions: PartitionMap(count: partitions),
+      hasRegistryRedis: hasRegistryRedis)
+  }
+
+  @Test(
+    "lets nobody in who looks for the users in another Redis than the first did",
+    arguments: [true, false])
+  func registry(isFirstWithTwo: Bool) async throws {
+    try await Bus.run(partitions: 4) { bus in
+      let first = self.keys(bus.keys, hasRegistryRedis: isFirstWithTwo)
+      let others = self.keys(bus.keys, hasRegistryRedis: !isFirstWithTwo)
+      try await PartitionGuard.check(first, with: bus.client)
+      try await PartitionGuard.check(first, with: bus.client)
+      let error = try await #require(throws: PartitionGuard.Mismatch.self) {
+        try await PartitionGuard.check(others, with: bus.client)
+      }
+      #expect("\(error)".contains("--registry-redis-url"))
+      #expect("\(error)".contains("\(bus.keys.partitionCount)"))
+      #expect("\(error)".split(whereSeparator: \.isNewline).count == 1)
+      let layout = try await Inspector(keys: bus.keys, client: bus.client).storedLayout()
+      #expect(layout == DataLayout(of: first))
+      #expect(PartitionGuard.mismatch(of: layout, whereUsersAre: first) == nil)
+      #expect(PartitionGuard.mismatch(of: layout, whereUsersAre: others) != nil)
+      #expect(PartitionGuard.mismatch(of: nil, whereUsersAre: others) == nil)
+    }
+  }
+
+  @Test("takes data of a release that knew of one Redis for what it is")
+  func olderData() async throws {
+    try await Bus.run(partitions: 4) { bus in
+      _ = try await bus.command("SET", "\(bus.keys.partitionCount)", "4")
+      try await PartitionGuard.check(bus.keys, with: bus.client)
+      await #expect(throws: PartitionGuard.Mismatch.self) {
+        try await PartitionGuard.check(
+          self.keys(bus.keys, hasRegistryRedis: true), with: bus.client)
+      }
+    }
+  }
+
+  @Test("says how many partitions there are where both are wrong or the value is somebody else's")
+  func otherPartitions() async throws {
+    try await Bus.run(partitions: 4) { bus in
+      let two = self.keys(bus.keys, partitions: 8, hasRegistryRedis: true)
+      try await PartitionGuard.check(two, with: bus.client)
+      let error = try await #require(throws: PartitionGuard.Mismatch.self) {
+        try await PartitionGuard.check(
+          self.keys(bus.keys, partitions: 4, hasRegistryRedis: true), with: bus.client)
+      }
+      #expect("\(error)".contains("set --partitions 8,"), "\(error)")
+      _ = try await bus.command("SET", "\(bus.keys.partitionCount)", "many")
+      let strange = try await #require(throws: PartitionGuard.Mismatch.self) {
+        try await PartitionGuard.check(two, with: bus.client)
+      }
+      #expect("\(strange)".contains("for many partitions"), "\(strange)")
+    }
+  }
+
+  @Test("reads a layout as it wrote it, and nothing else")
+  func layouts() {
+    for text in ["1", "16", "1024", "16 registry"] {
+      #expect(DataLayout(text).map { "\($0)" } == text)
+    }
+    #expect(DataLayout("16")?.hasRegistryRedis == false)
+    #expect(DataLayout("16 registry")?.hasRegistryRedis == true)
+    for text in ["", "x", "16 ", "16 x", " 16", "16 registry x", "registry 16"] {
+      #expect(DataLayout(text) == nil, "\(text)")
+    }
+  }
+
   @Test("says what Redis says when it cannot look")
   func failure() async throws {
     try await Bus.run { bus in

@@ -96,6 +96,43 @@ struct KeysTests {
   }
 }
 
+@Suite("The keys, where there are two Redis,")
+struct KeyHomeTests {
+  private let users = [UserName("bob")!, UserName("a@b:c+d")!]
+
+  private func keysOfUsers(_ keys: Keys) -> [RedisKey] {
+    self.users.flatMap { [keys.session($0), keys.mailbox($0), keys.cursor($0)] }
+  }
+
+  private func keysOfTheBus(_ keys: Keys) throws -> [RedisKey] {
+    let instance = try #require(InstanceID("i-1"))
+    return keys.partitions.all.flatMap {
+      [keys.incoming($0), keys.lease($0), keys.attempts($0)]
+    } + [
+      keys.outgoing(instance), keys.gateway(instance), keys.messaging(instance),
+      keys.deadLetters, keys.partitionCount, keys.messagingMembers, keys.leaseEvents, keys.gateways,
+    ]
+  }
+
+  @Test("live in the second if they belong to a user, and else in the first")
+  func homes() throws {
+    let keys = Keys(partitions: PartitionMap(count: 3), hasRegistryRedis: true)
+    #expect(self.keysOfUsers(keys).allSatisfy { $0.home == .second })
+    #expect(try self.keysOfTheBus(keys).allSatisfy { $0.home == .first })
+    #expect(keys.registry.home == .second)
+    for key in try self.keysOfUsers(keys) + self.keysOfTheBus(keys) {
+      #expect(keys.key(named: "\(key)").home == key.home, "\(key)")
+    }
+  }
+
+  @Test("are all in the one that there is")
+  func oneRedis() throws {
+    let keys = Keys(partitions: PartitionMap(count: 3))
+    let all = try self.keysOfUsers(keys) + self.keysOfTheBus(keys) + [keys.registry]
+    #expect(all.allSatisfy { $0.home == .first && keys.key(named: "\($0)").home == .first })
+  }
+}
+
 @Suite("A gateway's id")
 struct InstanceIDTests {
   @Test("is taken", arguments: ["a", "gateway-1", "A.b_C-9", String(repeating: "x", count: 64)])
