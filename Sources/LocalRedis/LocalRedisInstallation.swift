@@ -32,6 +32,8 @@ public final class LocalRedisInstallation: Sendable {
     public var rights: [String] = ["~*", "&*", "+@all"]
     /// Further arguments for each redis-server.
     public var extraArguments: [String] = []
+    /// An installation whose CA this one's certificates are of, too, if both have some.
+    public var relative: LocalRedisInstallation?
 
     /// One server without persistence, unless properties say otherwise.
     public init(kind: Kind = .plain) { self.kind = kind }
@@ -60,7 +62,14 @@ public final class LocalRedisInstallation: Sendable {
 
   /// Starts it, and returns once it serves.
   public static func start(_ options: Options = Options()) async throws -> LocalRedisInstallation {
-    let certificates = options.kind.isSecure ? try await LocalCertificates.make() : nil
+    let certificates =
+      if !options.kind.isSecure {
+        LocalCertificates?.none
+      } else if let shared = options.relative?.certificates {
+        shared
+      } else {
+        try await LocalCertificates.make()
+      }
     let tls = certificates.map {
       TLSFiles(
         certificateFile: $0.serverCertificateFile, keyFile: $0.serverKeyFile, caFile: $0.caFile)

@@ -26,11 +26,19 @@ struct BenchRedisOptions: ParsableArguments {
         """))
   var redis = LocalRedisInstallation.Kind.plain
 
+  @Option(
+    help: ArgumentHelp(
+      "A second Redis to start, of these kinds, too, for all that belongs to a user (default: none).",
+      valueName: "redis"))
+  var registry: LocalRedisInstallation.Kind?
+
   /// A deployment of this very executable.
   func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
     var options = try BenchStand.deployment(gateways: gateways)
     options.redis = self.redis
-    options.durability = self.redis.replicas > 0 ? .replicated(1) : .accepted
+    options.registry = self.registry
+    let replicas = min(self.redis.replicas, self.registry?.replicas ?? .max)
+    options.durability = replicas > 0 ? .replicated(1) : .accepted
     return options
   }
 }

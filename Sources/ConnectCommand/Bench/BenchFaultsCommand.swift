@@ -89,15 +89,18 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   }
 
   private func kinds() throws(Failure) -> [FaultKind] {
-    guard let faults = self.faults else { return FaultKind.all(for: self.redis.redis) }
+    guard let faults = self.faults else {
+      return FaultKind.all(for: self.redis.redis, registry: self.redis.registry)
+    }
     var kinds: [FaultKind] = []
     for name in faults.split(separator: ",").map(String.init) {
       guard let kind = FaultKind(rawValue: name) else {
         throw Failure.usage("--faults: there is no '\(name)'; see --help")
       }
-      guard kind.applies(to: self.redis.redis) else {
+      guard kind.applies(to: self.redis.redis, registry: self.redis.registry) else {
         throw Failure.usage(
-          "--faults: \(name) cannot be done to --redis \(self.redis.redis.rawValue)")
+          "--faults: \(name) cannot be done to --redis \(self.redis.redis.rawValue)"
+            + (self.redis.registry.map { " --registry \($0.rawValue)" } ?? " without --registry"))
       }
       if !kinds.contains(kind) { kinds.append(kind) }
     }

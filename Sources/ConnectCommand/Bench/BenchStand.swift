@@ -34,7 +34,9 @@ struct BenchStand: Sendable {
     return try await self.starting {
       let deployment = try options.redis.deployment(gateways: options.gateways)
       return try await Deployment.with(deployment) { deployment in
-        try await body(BenchStand(deployment, primaries: deployment.redis.primaries()))
+        let registry = try await deployment.registry?.primaries() ?? []
+        return try await body(
+          BenchStand(deployment, primaries: deployment.redis.primaries() + registry))
       }
     }
   }
@@ -56,6 +58,11 @@ struct BenchStand: Sendable {
       MeasuredProcess(
         name: nodes.count == 1 ? "redis" : "redis \(index + 1)",
         processIdentifier: node.processIdentifier)
+    }
+    for (index, node) in (deployment.registry?.nodes ?? []).enumerated() {
+      processes.append(
+        MeasuredProcess(
+          name: "registry \(index + 1)", processIdentifier: node.processIdentifier))
     }
     for instance in deployment.messaging + deployment.gateways {
       processes.append(

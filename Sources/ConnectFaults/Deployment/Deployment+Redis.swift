@@ -1,10 +1,11 @@
 import ConnectProtocol
+import LocalRedis
 import MessageBus
 import Redis
 
 extension Deployment {
-  /// The keys of everything in its Redis.
-  public static let keys = Keys(partitions: PartitionMap())
+  /// The keys of everything in its Redis; those of users are in the second one, if there are two.
+  public static let keys = Keys(partitions: PartitionMap(), hasRegistryRedis: true)
 
   /// Sends one command to Redis, which must run.
   ///
@@ -18,7 +19,7 @@ extension Deployment {
   @discardableResult
   public func redis(_ words: [String]) async throws -> ReplyCursor {
     var batch = RedisBatch()
-    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
+    batch.append(key: words.count > 1 ? Self.keys.key(named: words[1]) : nil, words: words)
     // A node that has come back is reached again within seconds.
     return try await eventually("Redis to take \(words[0])", limit: FaultLimits.recovery) {
       do {
@@ -29,15 +30,19 @@ extension Deployment {
     }
   }
 
-  /// Sends one command to each server that has data.
-  public func onEachPrimary(_ words: String...) async throws {
-    for primary in try await self.redis.primaries() { try await primary.command(words) }
+  /// Sends one command to each server of a Redis that has data.
+  public func onEachPrimary(
+    of redis: LocalRedisInstallation, _ words: String...
+  ) async throws {
+    for primary in try await redis.primaries() { try await primary.command(words) }
   }
 
-  /// The names of all keys that fit a pattern.
-  public func keys(matching pattern: String) async throws -> [String] {
+  /// The names of all keys that fit a pattern, in the Redis of the bus or another one.
+  public func keys(
+    matching pattern: String, in redis: LocalRedisInstallation? = nil
+  ) async throws -> [String] {
     var keys: [String] = []
-    for primary in try await self.redis.primaries() {
+    for primary in try await (redis ?? self.redis).primaries() {
       let reply = try await primary.command("KEYS", pattern)
       keys += reply.array?.compactMap(\.string) ?? []
     }

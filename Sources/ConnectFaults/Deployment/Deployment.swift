@@ -21,6 +21,8 @@ public final class Deployment: Sendable {
     public var messaging = 1
     /// What its Redis is.
     public var redis = LocalRedisInstallation.Kind.plain
+    /// What the Redis is that has the users' keys, if they have one of their own.
+    public var registry: LocalRedisInstallation.Kind?
     /// What outlives the process of Redis.
     public var persistence = LocalRedisServer.Persistence.none
     /// What it takes for a message to be safe.
@@ -85,24 +87,32 @@ public final class Deployment: Sendable {
 
   /// Its Redis.
   public let redis: LocalRedisInstallation
-  /// For commands to that Redis.
+  /// The Redis of the users' keys, if they have one of their own.
+  public let registry: LocalRedisInstallation?
+  /// For commands to both.
   let client: any RedisClient
   private let options: Options
   private let authenticator: Authenticator
   private let state = Mutex(State())
 
-  private init(_ options: Options, redis: LocalRedisInstallation) async throws {
+  private init(
+    _ options: Options, redis: LocalRedisInstallation, registry: LocalRedisInstallation?
+  ) async throws {
     self.options = options
     self.redis = redis
+    self.registry = registry
     self.authenticator = await Authenticator(secret: Array(options.secret.utf8))
     var logger = Logger(label: "deployment")
     // An unreachable Redis is what is wanted.
     logger.logLevel = .critical
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    let url = try RedisURL(parsing: redis.adminURL)
-    self.client = try await RedisClients.connect(
-      RedisConfiguration(url: url), on: eventLoop, logger: logger
-    ).makeClient(on: eventLoop)
+    func clients(_ redis: LocalRedisInstallation) async throws -> any RedisClientFactory {
+      try await RedisClients.connect(
+        RedisConfiguration(url: RedisURL(parsing: redis.adminURL)), on: eventLoop, logger: logger)
+    }
+    var factory = try await clients(redis)
+    if let registry { factory = RedisClients.split(factory, try await clients(registry)) }
+    self.client = factory.makeClient(on: eventLoop)
   }
 
   /// Starts everything, runs `body`, and ends everything, however `body` ends. Should this process
@@ -114,7 +124,13 @@ public final class Deployment: Sendable {
     redisOptions.persistence = options.persistence
     redisOptions.rights = AccessRights.services()
     let redis = try await LocalRedisInstallation.start(redisOptions)
-    let deployment = try await Deployment(options, redis: redis)
+    var registry: LocalRedisInstallation?
+    if let kind = options.registry {
+      redisOptions.kind = kind
+      redisOptions.relative = redis
+      registry = try await LocalRedisInstallation.start(redisOptions)
+    }
+    let deployment = try await Deployment(options, redis: redis, registry: registry)
     do {
       for _ in 0..<options.messaging { try await deployment.start(.messaging) }
       for _ in 0..<options.gateways { try await deployment.start(.gateway) }
@@ -136,8 +152,10 @@ public final class Deployment: Sendable {
     }
     try? await self.client.close().get()
     // A stopped process would not end.
-    self.redis.resume()
-    await self.redis.stop()
+    for redis in [self.redis, self.registry].compactMap({ $0 }) {
+      redis.resume()
+      await redis.stop()
+    }
   }
 
   // MARK: Instances
@@ -195,15 +213,34 @@ public final class Deployment: Sendable {
   ) throws(ChildProcessError) -> Program {
     try Program(
       executable: self.options.executable, arguments,
-      environment: self.redis.environment.merging(
-        ["CONNECT_AUTH_SECRET": self.options.secret]
-      ) { $1 }, input: input, log: log)
+      environment: self.environment, input: input, log: log)
+  }
+
+  private var redisArguments: [String] {
+    var arguments = ["--redis-url", self.redis.url]
+    if let registry = self.registry {
+      // A login of its own, since that of the other one need not be known to it.
+      let login =
+        registry.kind.isSecure
+        ? "\(LocalRedisInstallation.user):\(LocalRedisInstallation.password)" : "default:none"
+      let url = registry.url.replacing("://", with: "://\(login)@", maxReplacements: 1)
+      arguments += ["--registry-redis-url", url]
+    }
+    return arguments
+  }
+
+  private var environment: [String: String] {
+    var environment = self.redis.environment
+    environment["CONNECT_REDIS_CA_FILE"] = self.redis.caFile ?? self.registry?.caFile
+    environment["CONNECT_AUTH_SECRET"] = self.options.secret
+    return environment
   }
 
   private func arguments(of service: Service, id: String) -> [String] {
-    var arguments = [
-      service.rawValue, "--redis-url", self.redis.url, "--management-listen", "off",
-      "--instance-id", id, "--durability", "\(self.options.durability)",
+    var arguments = [service.rawValue] + self.redisArguments
+    arguments += [
+      "--management-listen", "off", "--instance-id", id, "--durability",
+      "\(self.options.durability)",
     ]
     switch service {
     case .gateway:

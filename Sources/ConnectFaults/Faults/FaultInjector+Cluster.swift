@@ -29,7 +29,7 @@ extension FaultInjector {
   }
 
   /// Ends a node and starts it again, and measures how long nothing is accepted for what it had.
-  private mutating func loseNode(
+  mutating func loseNode(
     _ cluster: LocalRedisCluster, end: (LocalRedisServer) async -> Void
   ) async throws {
     guard let primary = try await self.pickPrimary(cluster) else { return }

@@ -27,15 +27,9 @@ struct FaultInjector {
     case .roll: try await self.roll()
     case .messagingAway: try await self.sendMessagingAway()
     case .restartRedis: try await self.deployment.redis.restart()
-    case .killRedis:
-      await self.deployment.redis.kill()
-      try await self.wait(milliseconds: 1_000)
-      try await self.deployment.redis.restart()
-    case .pauseRedis:
-      self.deployment.redis.pause()
-      defer { self.deployment.redis.resume() }
-      try await self.wait(milliseconds: 7_000)
-    case .fillRedis: try await self.fillRedis()
+    case .killRedis: try await self.kill(self.deployment.redis)
+    case .pauseRedis: try await self.pause(self.deployment.redis)
+    case .fillRedis: try await self.fill(self.deployment.redis)
     case .vanish: try await self.vanish()
     case .poison: try await self.poison()
     case .failOver, .killNode, .hangNode, .moveSlots, .resize: try await self.hurtCluster(kind)
@@ -43,8 +37,17 @@ struct FaultInjector {
     case .destroyGroups: try await self.destroyGroups()
     case .deleteIncoming:
       try await self.losing { try await self.delete("connect:incoming:*") }
-    case .flush:
-      try await self.losing { try await self.deployment.onEachPrimary("FLUSHALL") }
+    case .flush: try await self.flush(self.deployment.redis)
+    case .killRegistry, .pauseRegistry, .fillRegistry, .flushRegistry, .killRegistryNode:
+      guard let registry = self.deployment.registry else { return }
+      switch kind {
+      case .killRegistry: try await self.kill(registry)
+      case .pauseRegistry: try await self.pause(registry)
+      case .fillRegistry: try await self.fill(registry)
+      case .flushRegistry: try await self.flush(registry)
+      default:
+        if let cluster = registry.cluster { try await self.loseNode(cluster) { await $0.kill() } }
+      }
     }
   }
 
@@ -90,10 +93,26 @@ struct FaultInjector {
     for _ in instances { try await self.deployment.start(.messaging) }
   }
 
-  private func fillRedis() async throws {
-    try await self.deployment.onEachPrimary("CONFIG", "SET", "maxmemory", "1mb")
+  private func kill(_ redis: LocalRedisInstallation) async throws {
+    await redis.kill()
+    try await self.wait(milliseconds: 1_000)
+    try await redis.restart()
+  }
+
+  private func pause(_ redis: LocalRedisInstallation) async throws {
+    redis.pause()
+    defer { redis.resume() }
+    try await self.wait(milliseconds: 7_000)
+  }
+
+  private func fill(_ redis: LocalRedisInstallation) async throws {
+    try await self.deployment.onEachPrimary(of: redis, "CONFIG", "SET", "maxmemory", "1mb")
     try await self.wait(milliseconds: 3_000)
-    try await self.deployment.onEachPrimary("CONFIG", "SET", "maxmemory", "0")
+    try await self.deployment.onEachPrimary(of: redis, "CONFIG", "SET", "maxmemory", "0")
+  }
+
+  private func flush(_ redis: LocalRedisInstallation) async throws {
+    try await self.losing { try await self.deployment.onEachPrimary(of: redis, "FLUSHALL") }
   }
 
   private mutating func vanish() async throws {

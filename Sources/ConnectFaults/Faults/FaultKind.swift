@@ -46,18 +46,35 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case moveSlots = "move-slots"
   /// A primary is added, gets slots in use, gives them back, and is removed.
   case resize
+  /// SIGKILL of the registry's Redis, where it is another one than the bus's; started again after a
+  /// second.
+  case killRegistry = "kill-registry"
+  /// SIGSTOP of the registry's Redis for seven seconds.
+  case pauseRegistry = "pause-registry"
+  /// The registry's Redis has no memory left for some seconds.
+  case fillRegistry = "fill-registry"
+  /// FLUSHALL of the registry's Redis: the bus goes on with mailboxes that have forgotten.
+  case flushRegistry = "flush-registry"
+  /// SIGKILL of a primary of the registry's cluster; started again as with `kill-node`.
+  case killRegistryNode = "kill-registry-node"
 
-  /// Whether it can be done to a Redis of a kind.
-  public func applies(to kind: LocalRedisInstallation.Kind) -> Bool {
+  /// Whether it can be done to a Redis of a kind, and one of the registry if there is one.
+  public func applies(
+    to kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
+  ) -> Bool {
     switch self {
+    case .killRegistry, .pauseRegistry, .fillRegistry, .flushRegistry: registry != nil
+    case .killRegistryNode: registry?.isCluster == true
     case .failOver: kind.replicas > 0
     case .killNode, .hangNode, .moveSlots, .resize: kind.isCluster
     default: true
     }
   }
 
-  /// Those that can be done to a Redis of a kind.
-  public static func all(for kind: LocalRedisInstallation.Kind) -> [FaultKind] {
-    self.allCases.filter { $0.applies(to: kind) }
+  /// Those that can be done to a Redis of a kind, and one of the registry if there is one.
+  public static func all(
+    for kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
+  ) -> [FaultKind] {
+    self.allCases.filter { $0.applies(to: kind, registry: registry) }
   }
 }
