@@ -1,4 +1,4 @@
-# Shared by infra/run and infra/test: their help, what they need, and how they build.
+# Shared by infra/run, infra/test and infra/local: their help, what they need, and how they build.
 # Sourced, not run. Expects bash with `set -euo pipefail`.
 # shellcheck shell=bash disable=SC2034
 
@@ -6,8 +6,8 @@
 readonly swift_needed_major=6 swift_needed_minor=2
 
 # What is needed of the system, by the names of Debian and Ubuntu, and of Homebrew.
-readonly debian_packages=(libhiredis-dev libssl-dev openssl redis-server)
-readonly brew_packages=(hiredis openssl@3 redis)
+debian_packages=(libhiredis-dev libssl-dev openssl redis-server)
+brew_packages=(hiredis openssl@3 redis)
 
 # Messages go to standard error: standard output is that of what is run.
 say() {
@@ -38,9 +38,11 @@ stage() {
   return "$code"
 }
 
-# require_prerequisites INSTALL: ends the script with what is missing, unless INSTALL is "yes" and it
-# can be installed here.
+# require_prerequisites INSTALL [PACKAGE...]: ends the script with what is missing, unless INSTALL is
+# "yes" and it can be installed here. Further packages have one name everywhere.
 require_prerequisites() {
+  debian_packages+=("${@:2}")
+  brew_packages+=("${@:2}")
   case "$(uname -s)" in
     Darwin) require_brew_packages ;;
     *)
@@ -77,7 +79,7 @@ require_swift() {
 # A server is needed as a command, from wherever it comes; a library as a package with its headers.
 is_present_on_debian() {
   case "$1" in
-    redis-server) command -v redis-server >/dev/null ;;
+    redis-server | haproxy) command -v "$1" >/dev/null ;;
     *) dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok installed$' ;;
   esac
 }
