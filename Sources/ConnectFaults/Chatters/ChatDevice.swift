@@ -20,6 +20,8 @@ final class ChatDevice: Sendable {
     var isClosed = false
     /// An app would keep it across its restarts.
     var lastShown: Offset?
+    /// When the connection was lost; nil while it is live, or not wanted.
+    var awaySince: ContinuousClock.Instant?
   }
 
   let user: Int
@@ -123,7 +125,13 @@ final class ChatDevice: Sendable {
   private func handle(_ event: ConnectEvent) {
     switch event {
     case .connected: self.state.withLock { $0.isConnected = true }
-    case .disconnected: self.state.withLock { $0.isConnected = false }
+    case .disconnected(_, let retryIn):
+      self.state.withLock { state in
+        state.isConnected = false
+        // Attempts that fail end, too: the first end counts.
+        state.awaySince = retryIn == nil ? nil : state.awaySince ?? .now
+      }
+    case .live: self.noteLive()
     case .message(let message):
       self.state.withLock { $0.lastShown = message.offset }
       self.ledger.shown(
@@ -145,8 +153,18 @@ final class ChatDevice: Sendable {
       }
     case .error(let code, let message):
       self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
-    case .connecting, .live: break
+    case .connecting: break
     }
+  }
+
+  /// One that is late on purpose would be told of its connection late.
+  private func noteLive() {
+    let since = self.state.withLock { state in
+      defer { state.awaySince = nil }
+      return state.awaySince
+    }
+    guard let since, self.manner == .prompt else { return }
+    self.ledger.away(for: since.duration(to: .now))
   }
 }
 

@@ -179,10 +179,21 @@ public final class Chatters: Sendable {
     return (latencies[latencies.count / 2], longest)
   }
 
+  /// How long clients waited since this was last asked for.
+  public func takeWaits() -> Waits { self.ledger.takeWaits() }
+
   /// What was counted so far.
   public var counts: (accepted: Int, shown: Int, reconnects: Int) {
     let totals = self.ledger.totals
     return (totals.accepted, totals.shown, totals.reconnects)
+  }
+
+  /// Writes no more, waits until all that was accepted has arrived, and says what became of it.
+  public func finish(after seconds: Double) async throws -> FaultReport {
+    try await self.settle()
+    return FaultReport(
+      seed: 0, seconds: seconds, users: self.options.users, ledger: self.ledger, crashed: 0,
+      uncleanStops: 0, faults: [])
   }
 
   /// Writes no more, and waits until everything is answered and everything accepted is shown on all

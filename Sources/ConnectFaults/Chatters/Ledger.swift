@@ -28,6 +28,8 @@ final class Ledger: Sendable {
     var marks: Marks = []
     /// Its place among all that was shown to its recipient, on the device that was first; from 1.
     var rank: UInt32 = 0
+    /// When it was enqueued, in milliseconds since the ledger's start.
+    let enqueued: UInt32
   }
 
   private struct Conversation {
@@ -55,6 +57,7 @@ final class Ledger: Sendable {
     var lastShown = ContinuousClock.now
     var longestSilence = Duration.zero
     var latencies: [Duration] = []
+    var waits = Waits()
   }
 
   private struct Key: Hashable {
@@ -114,7 +117,7 @@ final class Ledger: Sendable {
     guard let conversation = self.index[direction] else { preconditionFailure("no such direction") }
     let number = self.state.withLock { state in
       state.totals.enqueued += 1
-      state.conversations[conversation].messages.append(Message())
+      state.conversations[conversation].messages.append(Message(enqueued: self.milliseconds))
       return state.conversations[conversation].messages.count - 1
     }
     return MessageID("\(conversation).\(number)")!
@@ -133,6 +136,7 @@ final class Ledger: Sendable {
     self.with(id) { state, key, message in
       guard message.marks.insert(.accepted).inserted else { return }
       state.totals.accepted += 1
+      state.waits.accepted(after: .milliseconds(Int(self.milliseconds) - Int(message.enqueued)))
       let conversation = state.conversations[key.conversation]
       // What was taken before the keyspace was thrown away may be told after it.
       guard key.number >= conversation.excused else { return }
@@ -266,6 +270,9 @@ final class Ledger: Sendable {
 
   func reconnected() { self.state.withLock { $0.totals.reconnects += 1 } }
 
+  /// A device was not live for so long, from the end of its connection on.
+  func away(for time: Duration) { self.state.withLock { $0.waits.away(for: time) } }
+
   func gaveUp(user: Int, device: Int, why: String) {
     self.state.withLock { state in
       state.totals.gaveUp += 1
@@ -291,6 +298,10 @@ final class Ledger: Sendable {
   private func note(_ state: inout State, _ text: String) {
     guard state.incidents.count < FaultLimits.incidents else { return }
     state.incidents.append("\(self.elapsed): \(text)")
+  }
+
+  private var milliseconds: UInt32 {
+    UInt32(truncatingIfNeeded: Int((ContinuousClock.now - self.start) / .milliseconds(1)))
   }
 
   private var elapsed: String { (ContinuousClock.now - self.start).inSeconds }
@@ -357,6 +368,14 @@ final class Ledger: Sendable {
     self.state.withLock { state in
       defer { state.latencies = [] }
       return state.latencies.sorted()
+    }
+  }
+
+  /// How long clients have waited since this was last called.
+  func takeWaits() -> Waits {
+    self.state.withLock { state in
+      defer { state.waits = Waits() }
+      return state.waits
     }
   }
 
