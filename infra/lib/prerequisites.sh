@@ -79,7 +79,9 @@ require_swift() {
 # A server is needed as a command, from wherever it comes; a library as a package with its headers.
 is_present_on_debian() {
   case "$1" in
-    redis-server | haproxy) command -v "$1" >/dev/null ;;
+    redis-server) command -v redis-server >/dev/null ;;
+    # Not in the path of every user.
+    haproxy) PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ;;
     *) dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok installed$' ;;
   esac
 }

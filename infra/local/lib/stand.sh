@@ -6,6 +6,9 @@
 # Where a stand is if --state does not say otherwise. Ignored by git.
 readonly default_state=$root/.build-local
 
+# Debian has haproxy there, where not every user looks.
+PATH=$PATH:/usr/sbin
+
 # Gateways, and messaging instances. HAProxy has twice as many places for gateways, since a rolling
 # restart starts a new one beside the old.
 readonly instances=2 places=4

@@ -1,0 +1,119 @@
+import ConnectFaults
+import Foundation
+import LocalRedis
+import Testing
+
+/// `infra/local/up` and `infra/local/roll`: HAProxy, a Redis cluster with TLS, and services as in
+/// production, while people chat.
+@Suite("A production-like stand on one machine", .serialized, .timeLimit(.minutes(15)))
+struct LocalStandTests {
+  /// No client waits longer, neither from the end of its connection until it is live again, nor from
+  /// handing a message to its client until it is accepted: as the operations guide says.
+  ///
+  /// A gateway that stops asks its clients to come back within 1 s, and waits for the answers to their
+  /// sends (2 s at most, here 0.5 s). A client that was cut off comes back within 0.5 s, and after a
+  /// failed attempt within 1 s. What is left is for the handshake, on a busy machine.
+  static let longestWait = Duration.seconds(5)
+
+  /// People chat while `body` does something to the stand, and everything accepted arrives, once and
+  /// in order; nobody waits longer than ``longestWait``.
+  private func expectSound(_ body: (LocalStand) async throws -> Void) async throws {
+    try await LocalStand.with { stand in
+      let options = Chatters.Options(users: 20, rate: 100)
+      try await Chatters.with(
+        options, endpoint: stand.endpoint, token: { try await stand.token(for: $0) }
+      ) { chatters in
+        try await chatters.recovered()
+        _ = chatters.takeWaits()
+        let begin = ContinuousClock.now
+        try await body(stand)
+        try await chatters.recovered()
+        try await chatters.allConnected()
+        let report = try await chatters.finish(after: begin.duration(to: .now) / .seconds(1))
+        let waits = chatters.takeWaits()
+        print(report.table())
+        print(
+          """
+          longest wait of a client: \(waits.longestAway) from the end of its connection until it \
+          was live again, of \(waits.aways) times; \(waits.longestAccept) until a message was \
+          accepted, of \(waits.accepted); bound \(Self.longestWait)
+          """)
+        #expect(report.isSound, "\(report.table())")
+        #expect(report.accepted > 0)
+        #expect(waits.aways >= options.users, "everybody had to move")
+        #expect(waits.longestAway < Self.longestWait)
+        #expect(waits.longestAccept < Self.longestWait)
+      }
+      #expect(stand.up.process.isRunning, "\(stand.up.errors)")
+    }
+  }
+
+  @Test("is restarted one by one: nothing is lost, repeated or reordered, and nobody waits long")
+  func roll() async throws {
+    try await self.expectSound { try await $0.roll("all") }
+  }
+
+  @Test("has its sockets cut at the end of the deregistration delay, and the same holds")
+  func cut() async throws {
+    try await self.expectSound { try await $0.roll("gateways", "--cut-after", "2") }
+  }
+
+  /// How a stand ends.
+  enum End: CaseIterable {
+    /// It is asked to.
+    case terminated
+    /// It is killed.
+    case killed
+    /// It and all in its process group are killed: so do tests end their children when they are killed.
+    case killedWithGroup
+  }
+
+  @Test("leaves no process behind, however it ends", arguments: End.allCases)
+  func end(_ end: End) async throws {
+    try await LocalStand.with { stand in
+      let processes = try stand.processes()
+      #expect(processes.count == 11, "\(processes.keys.sorted())")
+      let up = stand.up.process
+      switch end {
+      case .terminated: #expect(await up.terminate(grace: .seconds(60)) == .exited(0))
+      case .killed: up.signal(SIGKILL)
+      case .killedWithGroup: kill(-getpgid(up.processIdentifier), SIGKILL)
+      }
+      _ = await up.waitForExit()
+      for (name, process) in processes {
+        _ = try await eventually("the end of \(name)", limit: .seconds(10)) {
+          Self.isRunning(process) ? nil : true
+        }
+      }
+    }
+  }
+
+  /// One that has ended and was not reaped does not run: not every container has an init that reaps.
+  private static func isRunning(_ process: pid_t) -> Bool {
+    guard kill(process, 0) == 0 else { return false }
+    #if os(Linux)
+      let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+      let state = stat?.split(separator: ")").last?.split(separator: " ").first
+      return state != nil && state != "Z" && state != "X"
+    #else
+      return true
+    #endif
+  }
+
+  @Test("is alone on its directory; and ends when a process does, and says which")
+  func failure() async throws {
+    try await LocalStand.with { stand in
+      let second = try stand.upAgain()
+      #expect(try await second.exitCode() == 1)
+      #expect(second.errors.contains { $0.contains("is up on") }, "\(second.errors)")
+      #expect(stand.up.process.isRunning)
+
+      let gateway = try #require(try stand.processes().first { $0.key.hasPrefix("gateway") })
+      kill(gateway.value, SIGKILL)
+      #expect(try await stand.up.exitCode() == 1)
+      let errors = stand.up.errors
+      #expect(errors.contains("up: \(gateway.key) was ended by signal 9."), "\(errors)")
+      #expect(errors.contains { $0.contains("gateway.listening") }, "\(errors)")
+    }
+  }
+}
