@@ -202,12 +202,12 @@ end() {
   done
   while [ -n "$(processes "$1")" ] && [ "$SECONDS" -lt "$deadline" ]; do sleep "$poll_seconds"; done
   for name in $(processes "$1"); do
-    say "up: $name did not end within $stop_seconds s; it is killed"
+    say "up: $name did not end within $stop_seconds s; it is killed" || :
     kill -KILL "$(cat "$(record "$name")/pid")" 2>/dev/null || :
   done
 }
 
-# keep: runs the stand until it is to end. Its exit code is that of infra/local/up.
+# keep: runs the stand until it is to end. Leaves the exit code for infra/local/up in a file.
 keep() {
   local code=0 watchdog service
   set +m
@@ -222,12 +222,13 @@ keep() {
     [ -e "$run/stop" ] || code=1
   fi
   rm -f "$run/is-up"
-  say "up: stopping"
+  # Nobody may be there to read it: a terminal that was closed is a reason to stop.
+  say "up: stopping" || :
   # Gateways without a load balancer have no clients whom they would have to let go slowly.
   for service in balancer gateway messaging redis; do end "$service"; done
   {
     kill -KILL "$watchdog" || :
     wait
   } 2>/dev/null
-  return "$code"
+  echo "$code" >"$run/code"
 }
