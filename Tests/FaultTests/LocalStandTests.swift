@@ -25,18 +25,21 @@ struct LocalStandTests {
       ) { chatters in
         try await chatters.recovered()
         _ = chatters.takeWaits()
+        _ = chatters.takeLatency()
         let begin = ContinuousClock.now
         try await body(stand)
         try await chatters.recovered()
         try await chatters.allConnected()
         let report = try await chatters.finish(after: begin.duration(to: .now) / .seconds(1))
         let waits = chatters.takeWaits()
+        let latency = try #require(chatters.takeLatency())
         print(report.table())
         print(
           """
           longest wait of a client: \(waits.longestAway) from the end of its connection until it \
           was live again, of \(waits.aways) times; \(waits.longestAccept) until a message was \
-          accepted, of \(waits.accepted); bound \(Self.longestWait)
+          accepted, of \(waits.accepted); bound \(Self.longestWait). A message was shown after \
+          \(latency.median) (median) and \(latency.longest) (longest)
           """)
         #expect(report.isSound, "\(report.table())")
         #expect(report.accepted > 0)

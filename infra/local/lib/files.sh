@@ -4,6 +4,10 @@
 # How long certificates are valid, in days, and when they are made anew before their end, in seconds.
 readonly certificate_days=365 renewal_seconds=86400
 
+# Free blocks of ports are looked for here: above what tests take for their Redis (and its bus), below what
+# Linux gives to connections.
+readonly first_port=32001 last_port=32767
+
 make_directories() {
   local name
   for name in certificates secrets logs numbers redis; do mkdir -p "$state/$name"; done
@@ -23,9 +27,8 @@ make_ports() {
   if [ -n "$base" ]; then
     require_free_ports
   else
-    # Below those that systems give to connections: from 32,768 on Linux.
     for ((attempt = 0; attempt < 100; attempt++)); do
-      base=$((12000 + RANDOM % 20000))
+      base=$((first_port + RANDOM % (last_port + 2 - first_port - port_count)))
       if busy_port >/dev/null; then continue; fi
       break
     done
