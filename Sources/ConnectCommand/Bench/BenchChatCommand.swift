@@ -57,7 +57,7 @@ struct BenchChatCommand: AsyncParsableCommand {
         MeasuredProcess(
           name: "load generator", processIdentifier: ProcessInfo.processInfo.processIdentifier)
       ]
-    let commandsBefore = try await stand.commandCounts()
+    let primariesBefore = try await stand.primaryCounts()
     let before = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let start = ContinuousClock.now
     // Ends with this scope.
@@ -68,16 +68,16 @@ struct BenchChatCommand: AsyncParsableCommand {
     try await self.settle(run)
     let elapsed = ContinuousClock.now - start
     let after = processes.map { ProcessUsage(of: $0.processIdentifier) }
-    let commands = zip(try await stand.commandCounts(), commandsBefore).map { $0 - $1 }
+    let primaries = zip(try await stand.primaryCounts(), primariesBefore).map { $0 - $1 }
 
     let (counts, lost) = try await run.eventLoop.submit { (run.counts, run.lost) }.get()
     try await run.eventLoop.submit { run.close() }.get()
     return BenchReport(
-      connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
+      setup: stand.setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
       elapsed: elapsed, counts: counts, lost: lost,
       processes: zip(processes, zip(before, after)).map { process, usage in
         BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
-      }, commands: commands)
+      }, primaries: primaries)
   }
 
   /// Waits until everything that was sent is answered and everything accepted has arrived.

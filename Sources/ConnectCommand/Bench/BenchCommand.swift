@@ -61,6 +61,9 @@ struct BenchOptions: ParsableArguments {
   @Option(help: "Gateways to start, without --url.")
   var gateways = 2
 
+  @Option(help: "Partitions of the bus, without --url.")
+  var partitions = 16
+
   @OptionGroup var redis: BenchRedisOptions
 
   @Flag(help: "Print one JSON object instead of a table.")

@@ -33,49 +33,32 @@ struct BenchIdleCommand: AsyncParsableCommand {
     // A few first: what the first connections cost is what a gateway costs.
     try await BenchUsers.open(2, run: run, stand: stand)
     let before = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
+    let primariesBefore = try await stand.primaryCounts()
     let other = BenchRun(eventLoop: run.eventLoop, bodyBytes: 2)
     try await BenchUsers.open(self.connections, run: other, stand: stand)
+    // Cursors are stored within a second.
+    try await Task.sleep(for: .seconds(2))
     let opened = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
+    let primariesOpened = try await stand.primaryCounts()
+    let start = ContinuousClock.now
     try await Task.sleep(for: .seconds(self.seconds))
+    let elapsed = (ContinuousClock.now - start) / .seconds(1)
     let after = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
+    let primariesAfter = try await stand.primaryCounts()
 
-    var rows: [[String: String]] = []
+    var report = BenchIdleReport(
+      setup: stand.setup, connections: self.connections, seconds: elapsed)
     for (index, process) in stand.processes.enumerated() {
       guard let before = before[index], let opened = opened[index], let after = after[index] else {
         continue
       }
-      // Each gateway has its share of the connections.
-      let count = Double(self.connections) / Double(stand.endpoints.count)
-      let share = process.name.hasPrefix("gateway") ? count : Double(self.connections)
-      let bytes = Double(after.residentBytes - before.residentBytes) / share
-      let cpu = (after.cpuMicroseconds - opened.cpuMicroseconds) / share / Double(self.seconds)
-      rows.append([
-        "process": process.name,
-        "bytesPerConnection": String(format: "%.0f", bytes),
-        "cpuMicrosecondsPerConnectionAndSecond": String(format: "%.2f", cpu),
-        "residentMiB": String(format: "%.1f", Double(after.residentBytes) / 1_048_576),
-      ])
+      report.add(process.name, before: before, opened: opened, after: after)
     }
-    try self.show(rows)
+    report.addRedis(before: primariesBefore, opened: primariesOpened, after: primariesAfter)
+    print(self.bench.json ? try BenchJSON.text(report) : report.table())
     try await run.eventLoop.submit {
       run.close()
       other.close()
     }.get()
-  }
-
-  private func show(_ rows: [[String: String]]) throws {
-    if self.bench.json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      return print(String(decoding: try encoder.encode(rows), as: UTF8.self))
-    }
-    for row in rows {
-      print(
-        """
-        \(row["process"] ?? ""): \(row["bytesPerConnection"] ?? "") bytes of memory and \
-        \(row["cpuMicrosecondsPerConnectionAndSecond"] ?? "") µs of CPU a second per connection; \
-        \(row["residentMiB"] ?? "") MiB resident
-        """)
-    }
   }
 }

@@ -1,5 +1,6 @@
 import ConnectFaults
 import Foundation
+import MessageBus
 
 /// What a run has shown.
 struct BenchReport: Encodable {
@@ -9,6 +10,8 @@ struct BenchReport: Encodable {
     /// Nil where the system does not tell.
     let cpuMicroseconds: Double?
     let residentBytes: Int?
+    let readBytes: Int?
+    let writtenBytes: Int?
 
     init(name: String, before: ProcessUsage?, after: ProcessUsage?) {
       self.name = name
@@ -18,9 +21,19 @@ struct BenchReport: Encodable {
       } else {
         self.cpuMicroseconds = nil
       }
+      self.readBytes = Self.difference(before?.readBytes, after?.readBytes)
+      self.writtenBytes = Self.difference(before?.writtenBytes, after?.writtenBytes)
+    }
+
+    private static func difference(_ before: Int?, _ after: Int?) -> Int? {
+      guard let before, let after else { return nil }
+      return after - before
     }
   }
 
+  let version = ConnectVersion.text
+  /// Where the messages went.
+  let setup: BenchSetup
   let connections: Int
   let rate: Int
   let bodyBytes: Int
@@ -39,11 +52,14 @@ struct BenchReport: Encodable {
   let processes: [Process]
   /// What each primary of a Redis that was started has executed.
   let commands: [Int]
+  /// What each of them has sent to each of its replicas; 0 without replicas.
+  let replicationBytes: [Int]
 
   init(
-    connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration, counts: BenchCounts,
-    lost: Int, processes: [Process], commands: [Int]
+    setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration,
+    counts: BenchCounts, lost: Int, processes: [Process], primaries: [PrimaryCounts]
   ) {
+    self.setup = setup
     self.connections = connections
     self.rate = rate
     self.bodyBytes = bodyBytes
@@ -60,17 +76,14 @@ struct BenchReport: Encodable {
     self.latencyP99Milliseconds = Double(counts.latency.valueAtPercentile(99)) / 1_000
     self.latencyMaxMilliseconds = Double(counts.latency.max) / 1_000
     self.processes = processes
-    self.commands = commands
+    self.commands = primaries.map(\.commands)
+    self.replicationBytes = primaries.map(\.replicationBytes)
   }
 
   /// Whether everything that was accepted arrived once and in order.
   var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
 
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
+  func json() throws -> String { try BenchJSON.text(self) }
 
   func table() -> String {
     var rows: [(String, String)] = [
@@ -118,5 +131,14 @@ struct BenchReport: Encodable {
 
   private static func decimal(_ number: Double) -> String {
     String(format: "%.1f", number)
+  }
+}
+
+/// How a benchmark's object is printed.
+enum BenchJSON {
+  static func text(_ report: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(report), as: UTF8.self)
   }
 }

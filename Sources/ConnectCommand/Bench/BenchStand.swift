@@ -11,17 +11,14 @@ struct BenchStand: Sendable {
   let processes: [MeasuredProcess]
   /// The nodes of a Redis that was started, as far as they have data.
   let primaries: [LocalRedisServer]
+  let setup: BenchSetup
   let token: @Sendable (UserName) async throws -> String
 
-  /// How many commands each of ``primaries`` has executed since it started.
-  func commandCounts() async throws -> [Int] {
-    var counts: [Int] = []
+  /// What each of ``primaries`` has counted since it started.
+  func primaryCounts() async throws -> [PrimaryCounts] {
+    var counts: [PrimaryCounts] = []
     for primary in self.primaries {
-      let text = try await primary.command("INFO", "stats").string ?? ""
-      let line = text.split(whereSeparator: \.isNewline).first {
-        $0.hasPrefix("total_commands_processed:")
-      }
-      counts.append(line.flatMap { $0.split(separator: ":").last }.flatMap { Int($0) } ?? 0)
+      counts.append(PrimaryCounts(info: try await primary.command("INFO").string ?? ""))
     }
     return counts
   }
@@ -32,27 +29,35 @@ struct BenchStand: Sendable {
   ) async throws -> Result {
     guard options.url.isEmpty else { return try await body(self.running(options)) }
     return try await self.starting {
-      let deployment = try options.redis.deployment(gateways: options.gateways)
+      var deployment = try options.redis.deployment(gateways: options.gateways)
+      guard (1...1_024).contains(options.partitions) else {
+        throw Failure.usage("--partitions: must be 1 to 1024")
+      }
+      deployment.gatewayArguments = ["--partitions", "\(options.partitions)"]
+      deployment.messagingArguments = deployment.gatewayArguments
       return try await Deployment.with(deployment) { deployment in
         let registry = try await deployment.registry?.primaries() ?? []
-        return try await body(
-          BenchStand(deployment, primaries: deployment.redis.primaries() + registry))
+        let primaries = try await deployment.redis.primaries() + registry
+        return try await body(BenchStand(deployment, primaries: primaries, options: options))
       }
     }
   }
 
   private init(
     endpoints: [ConnectEndpoint], processes: [MeasuredProcess],
-    primaries: [LocalRedisServer] = [],
+    primaries: [LocalRedisServer] = [], setup: BenchSetup,
     token: @escaping @Sendable (UserName) async throws -> String
   ) {
     self.endpoints = endpoints
     self.processes = processes
     self.primaries = primaries
+    self.setup = setup
     self.token = token
   }
 
-  private init(_ deployment: Deployment, primaries: [LocalRedisServer]) {
+  private init(
+    _ deployment: Deployment, primaries: [LocalRedisServer], options: BenchOptions
+  ) {
     let nodes = deployment.redis.nodes
     var processes = nodes.enumerated().map { index, node in
       MeasuredProcess(
@@ -73,6 +78,10 @@ struct BenchStand: Sendable {
     self.init(
       endpoints: deployment.gateways.map(\.endpoint), processes: processes,
       primaries: primaries,
+      setup: BenchSetup(
+        gateways: deployment.gateways.count, messaging: deployment.messaging.count,
+        partitions: options.partitions, primaries: primaries.count,
+        redis: options.redis.redis.rawValue),
       token: { try await deployment.token(for: $0) })
   }
 
@@ -93,6 +102,8 @@ struct BenchStand: Sendable {
     let authenticator = await Authenticator(secret: secret)
     return BenchStand(
       endpoints: endpoints, processes: processes,
+      setup: BenchSetup(
+        gateways: endpoints.count, messaging: nil, partitions: nil, primaries: nil, redis: nil),
       token: { try await authenticator.token(for: $0, seconds: 86_400) })
   }
 

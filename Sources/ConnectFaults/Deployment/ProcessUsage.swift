@@ -6,6 +6,9 @@ public struct ProcessUsage: Sendable {
   public var cpuMicroseconds: Double
   /// Resident memory in bytes.
   public var residentBytes: Int
+  /// Bytes that it has read and written so far, from sockets and all else. Nil where the system does
+  /// not tell.
+  public var readBytes, writtenBytes: Int?
 
   /// Nil where the process is gone, or the system has no /proc.
   public init?(of process: pid_t) {
@@ -20,5 +23,14 @@ public struct ProcessUsage: Sendable {
     else { return nil }
     self.cpuMicroseconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK))) * 1e6
     self.residentBytes = pages * sysconf(Int32(_SC_PAGESIZE))
+    let transfers = (try? String(contentsOfFile: "/proc/\(process)/io", encoding: .utf8)) ?? ""
+    for line in transfers.split(whereSeparator: \.isNewline) {
+      let parts = line.split(separator: " ")
+      switch parts.first {
+      case "rchar:": self.readBytes = parts.last.flatMap { Int($0) }
+      case "wchar:": self.writtenBytes = parts.last.flatMap { Int($0) }
+      default: break
+      }
+    }
   }
 }

@@ -1,0 +1,103 @@
+import ConnectFaults
+import Foundation
+import Testing
+
+/// The capacity model reads what the benchmarks print (infra/capacity).
+@Suite("The benchmarks' objects")
+struct BenchTests {
+  private struct Setup: Decodable {
+    let gateways: Int
+    let messaging: Int
+    let partitions: Int
+    let primaries: Int
+    let redis: String
+  }
+
+  private struct Chat: Decodable {
+    struct Process: Decodable {
+      let name: String
+      let cpuMicroseconds: Double
+      let readBytes: Int
+      let writtenBytes: Int
+    }
+
+    let version: String
+    let setup: Setup
+    let accepted: Int
+    let processes: [Process]
+    let commands: [Int]
+    let replicationBytes: [Int]
+  }
+
+  private struct Idle: Decodable {
+    struct Process: Decodable {
+      let name: String
+      let bytesPerConnection: Double
+      let cpuMicrosecondsPerConnectionAndSecond: Double
+      let openCPUMicrosecondsPerConnection: Double
+      let residentBytes: Int
+    }
+
+    struct Redis: Decodable {
+      let openCommandsPerConnection: Double
+      let commandsPerConnectionAndSecond: Double
+    }
+
+    let setup: Setup
+    let connections: Int
+    let seconds: Double
+    let processes: [Process]
+    let redis: Redis
+  }
+
+  private func run<Report: Decodable>(_ arguments: String...) async throws -> Report {
+    let program = try Program(["bench"] + arguments + ["--json"])
+    #expect(try await program.exitCode(within: .seconds(60)) == 0, "\(program.errors)")
+    return try JSONDecoder().decode(
+      Report.self, from: Data(program.output.joined(separator: "\n").utf8))
+  }
+
+  @Test("chat: what ran, what each process used, and what each primary did")
+  func chat() async throws {
+    let report: Chat = try await self.run(
+      "chat", "--connections", "10", "--rate", "100", "--seconds", "2", "--partitions", "3")
+    #expect(!report.version.isEmpty)
+    #expect(report.setup.gateways == 2 && report.setup.messaging == 1)
+    #expect(report.setup.partitions == 3 && report.setup.primaries == 1)
+    #expect(report.setup.redis == "plain")
+    #expect(report.accepted == 200)
+    #expect(
+      Set(report.processes.map(\.name)) == [
+        "redis", "messaging 1", "gateway 1", "gateway 2", "load generator",
+      ])
+    // A body of 200 bytes goes at least twice through each.
+    for process in report.processes {
+      #expect(process.readBytes > 200 * 100, "\(process)")
+      #expect(process.writtenBytes > 200 * 100, "\(process)")
+    }
+    // Each message is added to the bus, to a mailbox and to a gateway's stream.
+    #expect(report.commands.count == 1 && report.commands[0] > 3 * 200)
+    #expect(report.replicationBytes == [0])
+  }
+
+  @Test("chat with replicas: what they were sent")
+  func replicas() async throws {
+    let report: Chat = try await self.run(
+      "chat", "--connections", "10", "--rate", "100", "--seconds", "2", "--redis", "cluster-tls")
+    #expect(report.setup.primaries == 3)
+    #expect(report.replicationBytes.count == 3)
+    // The message is in three streams.
+    #expect(report.replicationBytes.reduce(0, +) > 3 * 200 * 200)
+  }
+
+  @Test("idle: what a connection costs each process, and how many commands")
+  func idle() async throws {
+    let report: Idle = try await self.run("idle", "--connections", "200", "--seconds", "1")
+    #expect(report.setup.gateways == 2)
+    #expect(report.connections == 200)
+    #expect(report.seconds >= 1)
+    #expect(report.processes.contains { $0.name == "gateway 1" && $0.residentBytes > 1_000_000 })
+    // At least the session is written.
+    #expect(report.redis.openCommandsPerConnection >= 2)
+  }
+}
