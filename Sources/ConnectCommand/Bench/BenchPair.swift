@@ -94,6 +94,11 @@ final class BenchPair {
 
 /// One user with one connection.
 final class BenchUser: ConnectClientConnectionDelegate {
+  /// A gateway refuses connections (503) until each of its event loops has reached Redis, which may
+  /// come after it listens.
+  private static let openAttempts = 50
+  private static let openAgainMilliseconds: Int64 = 100
+
   private let run: BenchRun
   private let name: UserName
   private let peer: UserName
@@ -103,6 +108,8 @@ final class BenchUser: ConnectClientConnectionDelegate {
   private var connection: ConnectClientConnection?
   private var ack: Offset?
   private var isClosing = false
+  private var attempts = 0
+  private var openAgain: (() -> Void)?
 
   init(run: BenchRun, name: UserName, peer: UserName) {
     self.run = run
@@ -111,6 +118,8 @@ final class BenchUser: ConnectClientConnectionDelegate {
   }
 
   func open(_ endpoint: ConnectEndpoint, token: String) {
+    self.attempts += 1
+    self.openAgain = { [unowned self] in self.open(endpoint, token: token) }
     self.connection = ConnectClientConnection.open(
       to: endpoint, token: token, on: self.run.eventLoop, delegate: self)
   }
@@ -154,7 +163,18 @@ final class BenchUser: ConnectClientConnectionDelegate {
 
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
     self.connection = nil
-    if !self.isClosing { self.run.ended(ended) }
+    if self.isClosing { return }
+    if case .refused(let refusal) = ended.end, refusal.status == 503,
+      self.attempts < Self.openAttempts
+    {
+      self.run.eventLoop.assumeIsolated().scheduleTask(
+        in: .milliseconds(Self.openAgainMilliseconds)
+      ) {
+        if !self.isClosing { self.openAgain?() }
+      }
+      return
+    }
+    self.run.ended(ended)
   }
 
   private func arrived(_ id: MessageID) {
