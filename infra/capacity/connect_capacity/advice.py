@@ -11,6 +11,8 @@ WHAT_TO_TURN: dict[tuple[str, str], str] = {
     ("gateway", "memory"): "more memory per task: it is the cheap part",
     ("messaging", "CPU"): "more instances, up to one per partition, or more vCPUs each",
     ("messaging", "partitions"): "--partitions, before the first start: they are part of the data",
+    ("messaging", "CPU of a partition"):
+        "--partitions, before the first start; faster processors",
     ("redis", "memory"):
         "--history-limit and --retention-days; stream-node-max-bytes 4096 for full mailboxes; "
         "larger nodes, then more shards",

@@ -62,7 +62,7 @@ def deployments(results: list[Result]) -> str:
         row("partitions", deployed(lambda d: f"{d.partitions:,}")),
         row("shards × node type", deployed(
             lambda d: f"{d.shards} × {d.node.name.removeprefix('cache.')}")),
-        row("nodes of Redis, replicas included", deployed(lambda d: f"{d.nodes:,}")),
+        row(f"nodes of Redis with replicas (of {NODES_PER_CLUSTER})", deployed(lambda d: f"{d.nodes:,}")),
         row("vCPUs used: gateways, messaging, Redis", deployed(_vcpus)),
         row("memory of keys", deployed(lambda d: memory(d.load.keys_bytes))),
         row("commands per second and primary", deployed(
@@ -86,7 +86,8 @@ def deployments(results: list[Result]) -> str:
 
 def _vcpus(deployment: Deployment) -> str:
     return ", ".join(
-        short(tier.vcpus) for tier in deployment.tiers if tier.name != "load balancer")
+        f"{tier.vcpus:.2g}" if tier.vcpus < 10 else f"{tier.vcpus:.0f}"
+        for tier in deployment.tiers if tier.name != "load balancer")
 
 
 def costs(results: list[Result]) -> str:

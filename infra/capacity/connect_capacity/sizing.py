@@ -96,23 +96,25 @@ class BeyondDesign(Exception):
 
 
 def size(load: Load, scenario: Scenario, measured: Measurements, prices: Prices) -> Deployment:
-    """What stays within all targets at peak: of what costs hardly more than the cheapest, the fewest
-    nodes of Redis."""
-    partitions = partitions_needed(load, scenario, measured)
+    """What stays within all targets at peak: of what costs hardly more than the cheapest, the smallest
+    type of node that is there in sufficient number without asking AWS, or else the fewest nodes."""
     options = []
     reasons = []
     for node in prices.nodes:
         try:
-            options.append(_with_node(load, node, partitions, scenario, measured))
+            options.append(_with_node(load, node, scenario, measured))
         except BeyondDesign as error:
             reasons.append(str(error))
     if not options:
         raise BeyondDesign(reasons[-1])
     cheapest = min(option.nodes * option.node.hour for option in options)
-    return min(
-        (option for option in options
-         if option.nodes * option.node.hour <= cheapest * FEWER_NODES_ARE_WORTH),
-        key=lambda option: (option.nodes, option.node.hour))
+    reasonable = [
+        option for option in options
+        if option.nodes * option.node.hour <= cheapest * FEWER_NODES_ARE_WORTH]
+    at_once = [option for option in reasonable if option.nodes <= NODES_PER_CLUSTER_DEFAULT]
+    if at_once:
+        return min(at_once, key=lambda option: option.node.hour)
+    return min(reasonable, key=lambda option: (option.nodes, option.node.hour))
 
 
 def partition_limit(scenario: Scenario, measured: Measurements) -> float:
@@ -122,21 +124,39 @@ def partition_limit(scenario: Scenario, measured: Measurements) -> float:
     return min(measured.partition_messages_per_second, ENTRIES_PER_READ * batches)
 
 
-def partitions_needed(load: Load, scenario: Scenario, measured: Measurements) -> int:
+def partitions_needed(
+    load: Load, shards: int, scenario: Scenario, measured: Measurements
+) -> int:
+    """A power of two, as many as keep each within its limits; the scenario's, if it says."""
     if scenario.partitions:
         return int(scenario.partitions)
-    allowed = partition_limit(scenario, measured) * scenario.limit_target
-    needed = max(PARTITIONS_DEFAULT, math.ceil(load.entries / allowed))
-    # A power of two spreads evenly over primaries whose number is one.
-    return 1 << (needed - 1).bit_length()
+    partitions = PARTITIONS_DEFAULT
+    while partitions <= PARTITIONS_MAXIMUM and any(
+        use.share > 1 for use in partition_uses(load, partitions, shards, scenario, measured)
+    ):
+        partitions *= 2
+    return partitions
+
+
+def partition_uses(
+    load: Load, partitions: int, shards: int, scenario: Scenario, measured: Measurements
+) -> tuple[Use, Use]:
+    """Of one partition, whose messages pass one after the other, on one event loop."""
+    entries = load.entries / partitions
+    cpu = shards * measured.messaging.microseconds_per_second(entries / shards)
+    return (
+        Use("partitions",
+            entries / partition_limit(scenario, measured) / scenario.limit_target),
+        Use("CPU of a partition", cpu / _cpu_allowed(1, scenario)),
+    )
 
 
 def _with_node(
-    load: Load, node: NodeType, partitions: int, scenario: Scenario, measured: Measurements
+    load: Load, node: NodeType, scenario: Scenario, measured: Measurements
 ) -> Deployment:
     shards = int(scenario.shards_minimum)
     for _ in range(ROUNDS):
-        deployment = _deployment(load, node, shards, partitions, scenario, measured)
+        deployment = _deployment(load, node, shards, scenario, measured)
         redis = next(tier for tier in deployment.tiers if tier.name == "redis")
         if redis.bottleneck.share <= 1:
             _check(deployment)
@@ -160,18 +180,17 @@ def _reject_connections(deployment: Deployment) -> None:
 
 
 def _check(deployment: Deployment) -> None:
-    if deployment.partitions > PARTITIONS_MAXIMUM:
-        raise BeyondDesign(
-            f"messaging: {deployment.partitions} partitions, and {PARTITIONS_MAXIMUM} at most")
     if deployment.messaging > deployment.partitions:
         raise BeyondDesign(
             f"messaging: {deployment.messaging} instances for {deployment.partitions} partitions")
 
 
 def _deployment(
-    load: Load, node: NodeType, shards: int, partitions: int, scenario: Scenario,
-    measured: Measurements,
+    load: Load, node: NodeType, shards: int, scenario: Scenario, measured: Measurements
 ) -> Deployment:
+    partitions = partitions_needed(load, shards, scenario, measured)
+    if partitions > PARTITIONS_MAXIMUM:
+        raise BeyondDesign(f"messaging: more than {PARTITIONS_MAXIMUM} partitions")
     gateways = _fewest(
         "gateway", int(scenario.instances_minimum),
         lambda count: gateway_tier(load, count, shards, scenario, measured))
@@ -262,10 +281,9 @@ def messaging_tier(
     cpu = pipelines * measured.messaging.microseconds_per_second(load.entries / pipelines)
     # No instance has less than its whole partitions: where they do not divide evenly, one has more.
     busiest = math.ceil(partitions / messaging) / partitions
-    partition = load.entries / partitions / partition_limit(scenario, measured)
     return Tier("messaging", (
         Use("CPU", cpu * busiest / _cpu_allowed(scenario.messaging_vcpus, scenario)),
-        Use("partitions", partition / scenario.limit_target),
+        *partition_uses(load, partitions, shards, scenario, measured),
     ), vcpus=cpu / _vcpu(scenario))
 
 

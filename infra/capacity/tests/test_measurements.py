@@ -106,7 +106,7 @@ class ChangeTests(unittest.TestCase):
     def test_doubled_cpu_doubles_what_is_needed(self) -> None:
         # So many users that whole instances matter little, and as many shards for both.
         once, twice = (
-            model(changed, shards_minimum="200").evaluate(2e7).deployment
+            model(changed, shards_minimum="200", partitions="256").evaluate(2e7).deployment
             for changed in (with_cpu(1), with_cpu(2)))
         self.assertEqual(once.shards, twice.shards)
         self.assertAlmostEqual(twice.messaging / once.messaging, 2, delta=0.1)

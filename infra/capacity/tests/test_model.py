@@ -194,6 +194,16 @@ class ProgramTests(unittest.TestCase):
         self.assertEqual(set(results[0]["tiers"]), {
             "load balancer", "gateway", "messaging", "redis"})
 
+    def test_reckons_with_the_file_beside_it(self) -> None:
+        run = subprocess.run(
+            [sys.executable, str(DIRECTORY / "model"), "--json"], capture_output=True, text=True,
+            check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        measured = json.loads((DIRECTORY / "measurements.json").read_text())
+        printed = json.loads(run.stdout)
+        self.assertEqual(printed["measurements"]["commit"], measured["commit"])
+        self.assertEqual([result["users"] for result in printed["results"]], list(SCALES))
+
     def test_a_wrong_parameter_is_one_line(self) -> None:
         run = self.run_model("--set", "history=5")
         self.assertEqual((run.returncode, len(run.stderr.splitlines())), (64, 1))
