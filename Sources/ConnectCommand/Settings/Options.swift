@@ -224,7 +224,7 @@ struct InstanceOptions: ParsableArguments {
   @Option(help: "Name of this instance: \(InstanceID.alphabet) (default: a new one each start).")
   var instanceID: String?
 
-  @Option(help: "host:port for /healthz, /readyz and /metrics; 'off' for none.")
+  @Option(help: "host:port, or a host, for /healthz, /readyz and /metrics; 'off' for none.")
   var managementListen: String?
 
   @Option(

@@ -26,6 +26,12 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
+  /// Takes a host alone, too. What is a number is none: it would be a port that lacks its host.
+  init?(_ text: String, defaultPort: Int) {
+    let isHostAlone = ListenAddress(text) == nil && Int(text) == nil
+    self.init(isHostAlone ? "\(text):\(defaultPort)" : text)
+  }
+
   var description: String {
     self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
   }
@@ -54,10 +60,15 @@ extension SettingValues {
     return address ?? ListenAddress(fallback)!
   }
 
-  /// Nil when it is switched off.
+  /// Nil when it is switched off. A host alone leaves the service its own port, so that one
+  /// environment, such as that of an image, serves both services.
   func managementListen(default fallback: String) throws(Failure) -> ListenAddress? {
     if self.text(.managementListen) == "off" { return nil }
-    return try self.listen(.managementListen, default: fallback)
+    let fallback = ListenAddress(fallback)!
+    let expected = "host:port or a host, as 0.0.0.0:9090 or 0.0.0.0"
+    return try self.value(.managementListen, expected: expected) {
+      ListenAddress($0, defaultPort: fallback.port)
+    } ?? fallback
   }
 
   func instanceID(prefix: String) throws(Failure) -> InstanceID {
