@@ -48,11 +48,12 @@ struct LocalStand {
     ) { () -> String? in
       let hasEnded = up.process.exitStatus
       if let line = up.output.first(where: { $0.contains(" ws://") }) { return line }
-      if let hasEnded { throw Ended(status: hasEnded, errors: up.errors) }
+      if let hasEnded { throw Failure("infra/local/up", hasEnded, up.errors) }
       return nil
     }
-    self.port =
-      apps.split(separator: "localhost:").last.flatMap { Int($0.prefix { $0 != "/" }) } ?? 0
+    let port = apps.split(separator: "localhost:").last.flatMap { Int($0.prefix { $0 != "/" }) }
+    guard let port else { throw Failure(description: "no port in: \(apps)") }
+    self.port = port
     let secret = try String(
       contentsOfFile: "\(directory.path.string)/secrets/tokens", encoding: .utf8)
     self.authenticator = await Authenticator(
@@ -76,7 +77,7 @@ struct LocalStand {
     let roll = try Self.program("roll", in: self.directory, arguments)
     let code = try await roll.exitCode(within: .seconds(300))
     print(roll.output.joined(separator: "\n"))
-    if code != 0 { throw Ended(status: .exited(code), errors: roll.errors) }
+    if code != 0 { throw Failure("infra/local/roll", .exited(code), roll.errors) }
   }
 
   /// Where clients connect.
@@ -98,11 +99,14 @@ struct LocalStand {
     return processes
   }
 
-  /// A script that has ended though it should not have.
-  struct Ended: Error, CustomStringConvertible {
-    let status: ExitStatus
-    let errors: [String]
+  /// What a script did that it should not have done.
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+}
 
-    var description: String { "it \(self.status): \(self.errors.joined(separator: "\n"))" }
+extension LocalStand.Failure {
+  fileprivate init(_ script: String, _ status: ExitStatus, _ errors: [String]) {
+    self.init(description: "\(script) \(status): \(errors.joined(separator: "\n"))")
   }
 }

@@ -115,14 +115,14 @@ documented_rights() {
 
 # What each node is told beside infra/local/redis.conf.
 make_redis_files() {
-  local node directory connect inspect
-  connect=$(documented_rights connect)
-  inspect=$(documented_rights inspect)
+  local node directory connect_rights inspect_rights
+  connect_rights=$(documented_rights connect)
+  inspect_rights=$(documented_rights inspect)
   cat >"$state/redis/users.acl" <<USERS
 user default off
 user admin on >$(secret redis-admin) ~* &* +@all
-user connect on >$(secret redis-connect) $connect
-user inspect on >$(secret redis-inspect) $inspect
+user connect on >$(secret redis-connect) $connect_rights
+user inspect on >$(secret redis-inspect) $inspect_rights
 USERS
   for ((node = 1; node <= redis_nodes; node++)); do
     directory=$state/redis/$node

@@ -34,6 +34,8 @@ start() {
     mv "$directory/code.new" "$directory/code"
     echo "ended $name" >&8
   ) &
+  # Whoever is to end it must know it.
+  until [ -e "$directory/pid" ] || ! kill -0 $! 2>/dev/null; do sleep "$poll_seconds"; done
 }
 
 start_redis() {

@@ -50,11 +50,17 @@ port() {
   echo $((base + ${!offset} + ${2-1} - 1))
 }
 
-# is_up: whether the process that holds the stand is there. Another may have its identifier by now.
-is_up() {
+# is_running SCRIPT FILE: whether the process of which a file has the identifier runs a script of this
+# name. Another may have the identifier by now.
+is_running() {
   local pid
-  pid=$(cat "$run/pid" 2>/dev/null) && [ -n "$pid" ] &&
-    ps -p "$pid" -o command= 2>/dev/null | grep -q 'local/up'
+  pid=$(cat "$2" 2>/dev/null) && [ -n "$pid" ] &&
+    ps -p "$pid" -o command= 2>/dev/null | grep -qE "(^|[ /])$1( |\$)"
+}
+
+# is_up: whether the process that holds the stand is there.
+is_up() {
+  is_running up "$run/pid"
 }
 
 # is_port_free PORT: whether nobody listens there.
@@ -84,6 +90,13 @@ balancer() {
     printf '%s\n' "$1" >&3
     cat <&3
   ) 2>/dev/null
+}
+
+# balance COMMANDS: has HAProxy do something, of which it says nothing unless it fails.
+balance() {
+  local answer
+  answer=$(balancer "$1") || fail "the load balancer does not answer"
+  [ -z "$answer" ] || fail "the load balancer, asked for '$1', said: $answer"
 }
 
 # balanced PLACE COLUMN: what HAProxy's statistics say of a gateway's place.
@@ -138,7 +151,7 @@ next_name() {
   echo "$1-$number"
 }
 
-# shows_log NAME: the last lines of a process's log, on standard error.
+# show_log NAME: the last lines of a process's log, on standard error.
 show_log() {
   say "The last lines of $state/logs/$1.log:"
   tail -n "$shown_lines" "$state/logs/$1.log" 2>/dev/null | sed 's/^/  | /' >&2
