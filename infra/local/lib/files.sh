@@ -96,7 +96,7 @@ new_key() {
 
 make_secrets() {
   local name
-  for name in tokens redis-admin redis-connect redis-inspect; do
+  for name in tokens service-token redis-admin redis-connect redis-inspect; do
     [ -s "$state/secrets/$name" ] || openssl rand -hex 32 >"$state/secrets/$name"
   done
 }

@@ -45,7 +45,9 @@ start_redis() {
 # start_messaging NAME PLACE
 start_messaging() {
   start messaging "$1" "$2" "$connect" messaging --instance-id "$1" "${redis_settings[@]}" \
-    --management-listen "127.0.0.1:$(port messaging_management "$2")"
+    --management-listen "127.0.0.1:$(port messaging_management "$2")" \
+    --api-listen "127.0.0.1:$(port messaging_api "$2")" \
+    --service-token-file "$state/secrets/service-token"
 }
 
 # start_gateway NAME PLACE
@@ -58,15 +60,18 @@ start_gateway() {
 
 start_balancer() {
   local place
-  export LB_HTTP LB_HTTPS LB_STATISTICS LB_ADMIN LB_CERTIFICATE=$state/certificates/front.pem
+  export LB_HTTP LB_HTTPS LB_API LB_STATISTICS LB_ADMIN LB_CERTIFICATE=$state/certificates/front.pem
   LB_HTTP=127.0.0.1:$(port http)
   LB_HTTPS=127.0.0.1:$(port https)
+  LB_API=127.0.0.1:$(port api)
   LB_STATISTICS=127.0.0.1:$(port statistics)
   LB_ADMIN=ipv4@127.0.0.1:$(port admin)
   for ((place = 1; place <= places; place++)); do
     export "GATEWAY_$place=127.0.0.1:$(port gateway "$place")"
+    export "MESSAGING_$place=127.0.0.1:$(port messaging_api "$place")"
   done
-  start balancer balancer-1 1 haproxy -db -f "$root/infra/local/haproxy.cfg"
+  start balancer balancer-1 1 haproxy -db -f "$root/infra/local/haproxy.cfg" \
+    -f "$root/infra/local/haproxy-api.cfg"
 }
 
 # await WHAT COMMAND...: waits until a command succeeds. Fails when a process has ended meanwhile, the
@@ -156,7 +161,7 @@ start_redis_cluster() {
 
 # Starts everything, what others need first; succeeds once clients are served.
 bring_up() {
-  local place names=()
+  local place service
   start_redis_cluster || return
   for ((place = 1; place <= instances; place++)); do
     start_messaging "$(next_name messaging)" "$place"
@@ -164,9 +169,10 @@ bring_up() {
   done
   start_balancer
   for ((place = 1; place <= instances; place++)); do
-    await "a messaging instance" is_ready "$(port messaging_management "$place")" || return
-    await "a gateway" is_ready "$(port gateway_management "$place")" || return
-    await "the load balancer to take a gateway" is_balanced "$place" || return
+    for service in messaging gateway; do
+      await "$service $place to be ready" is_ready "$(port "${service}_management" "$place")" || return
+      await "the load balancer to take $service $place" is_balanced "$service" "$place" || return
+    done
   done
 }
 

@@ -9,8 +9,8 @@ readonly default_state=$root/.build-local
 # Debian has haproxy there, where not every user looks.
 PATH=$PATH:/usr/sbin
 
-# Gateways, and messaging instances. HAProxy has twice as many places for gateways, since a rolling
-# restart starts a new one beside the old.
+# Gateways, and messaging instances. HAProxy has twice as many places for each, since a rolling restart
+# starts a new one beside the old.
 readonly instances=2 places=4
 # Nodes of the Redis cluster, half of them replicas.
 readonly redis_nodes=6
@@ -28,10 +28,10 @@ readonly poll_seconds=0.05
 readonly shown_lines=15
 
 # A stand's ports are a block, from its base on: offsets.
-readonly port_count=32
+readonly port_count=33
 readonly http_port=0 https_port=1 statistics_port=2 admin_port=3
 readonly gateway_port=4 gateway_management_port=8 messaging_management_port=12
-readonly redis_port=20 redis_bus_port=26
+readonly messaging_api_port=16 redis_port=20 redis_bus_port=26 api_port=32
 
 # use_state DIRECTORY: sets `state` to its absolute path, and `run`, which is there while the stand is up.
 use_state() {
@@ -99,16 +99,24 @@ balance() {
   [ -z "$answer" ] || fail "the load balancer, asked for '$1', said: $answer"
 }
 
-# balanced PLACE COLUMN: what HAProxy's statistics say of a gateway's place.
+# backend SERVICE: its name in HAProxy.
+backend() {
+  case "$1" in
+    gateway) echo gateways ;;
+    messaging) echo messaging ;;
+  esac
+}
+
+# balanced SERVICE PLACE COLUMN: what HAProxy's statistics say of a place.
 balanced() {
-  balancer "show stat gateways 4 -1" | awk -F, -v name="gateway-$1" -v column="$2" '
+  balancer "show stat $(backend "$1") 4 -1" | awk -F, -v name="$1-$2" -v column="$3" '
     /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) if ($i == column) wanted = i; next }
     $2 == name { print $wanted }'
 }
 
-# is_balanced PLACE: whether clients are sent to a gateway's place.
+# is_balanced SERVICE PLACE: whether clients are sent to a place.
 is_balanced() {
-  [ "$(balanced "$1" status)" = UP ]
+  [ "$(balanced "$1" "$2" status)" = UP ]
 }
 
 # Of a process of the stand, by its name: where what is known of it is kept.
