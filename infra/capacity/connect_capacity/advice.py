@@ -6,7 +6,7 @@ WHAT_TO_TURN: dict[tuple[str, str], str] = {
     ("load balancer", "targets"):
         "a second load balancer (weighted names), a higher quota, or fewer, larger gateways",
     ("gateway", "connections"):
-        "more gateways; gateway_connections, if a larger herd is acceptable when one dies",
+        "more gateways, or more per gateway if a larger herd is acceptable when one dies",
     ("gateway", "CPU"): "more gateways, or more vCPUs each",
     ("gateway", "memory"): "more memory per task: it is the cheap part",
     ("messaging", "CPU"): "more instances, up to one per partition, or more vCPUs each",

@@ -14,7 +14,7 @@ FORMAT = 1
 
 
 def run(directory: Path, name: str, root: Path) -> dict[str, object]:
-    """One run: its command without this machine's paths, how busy the machine was, what it printed."""
+    """One run: its command without this machine's paths, how busy that was, what it printed."""
     command = (directory / f"{name}.command").read_text().strip()
     load = (directory / f"{name}.load").read_text().strip()
     return {
@@ -50,7 +50,8 @@ def output(*command: str) -> str:
 def commit(root: Path) -> str:
     """The commit, and a plus sign if what was built from may have been another state."""
     revision = output("git", "-C", str(root), "rev-parse", "--short=12", "HEAD")
-    changed = output("git", "-C", str(root), "status", "--porcelain", "--", "Sources", "Package.swift")
+    changed = output(
+        "git", "-C", str(root), "status", "--porcelain", "--", "Sources", "Package.swift")
     return revision + ("+" if changed else "")
 
 

@@ -16,9 +16,10 @@ GIGABYTE = 10**9
 INTERFACE_ENDPOINTS = 4
 # HS256 secret, Redis password, service token.
 SECRETS = 3
-# The metrics of both services, the one dimension of which is the service; alarms; one dashboard.
-CUSTOM_METRICS = 22
-ALARMS = 15
+# The metrics of both services, the one dimension of which is the service, and about as many of ECS's
+# Container Insights; alarms; one dashboard.
+CUSTOM_METRICS = 22 + 30
+ALARMS = 25
 DASHBOARDS = 1
 # One line of metrics per minute, and what else an instance logs.
 LOG_BYTES_PER_INSTANCE_MINUTE = 3_000
@@ -53,8 +54,8 @@ class Cost:
         return sum(self.parts.values())
 
 
-def cost_of(deployment: Deployment, scenario: Scenario, prices: Prices) -> Cost:
-    load = deployment.load
+def cost_of(deployment: Deployment, prices: Prices) -> Cost:
+    load, scenario = deployment.load, deployment.scenario
     units, dimension = capacity_units(deployment, prices)
     balancers = prices.hours * (
         deployment.load_balancers * (
@@ -66,10 +67,8 @@ def cost_of(deployment: Deployment, scenario: Scenario, prices: Prices) -> Cost:
     log_bytes = instances * MONTH_MINUTES * LOG_BYTES_PER_INSTANCE_MINUTE
     access_bytes = load.connects_mean * MONTH_SECONDS * scenario.log_bytes_per_connect
     return Cost(
-        gateways=deployment.gateways * _task(
-            scenario.gateway_vcpus, scenario.gateway_gib, scenario, prices),
-        messaging=deployment.messaging * _task(
-            scenario.messaging_vcpus, scenario.messaging_gib, scenario, prices),
+        gateways=deployment.gateways * _task(scenario.gateway_vcpus, scenario, prices),
+        messaging=deployment.messaging * _task(scenario.messaging_vcpus, scenario, prices),
         redis=_redis(deployment, scenario, prices),
         load_balancers=balancers,
         data_out=prices.out_to_internet(load.client_out_bytes * MONTH_SECONDS / GIGABYTE),
@@ -102,10 +101,10 @@ def capacity_units(deployment: Deployment, prices: Prices) -> tuple[float, str]:
     return units[dimension], dimension
 
 
-def _task(vcpus: float, gib: float, scenario: Scenario, prices: Prices) -> float:
+def _task(vcpus: float, scenario: Scenario, prices: Prices) -> float:
     of = f"fargate.{scenario.architecture}"
-    return prices.hours * (
-        vcpus * prices.of(f"{of}.vcpuHour") + gib * prices.of(f"{of}.gibHour"))
+    return prices.hours * vcpus * (
+        prices.of(f"{of}.vcpuHour") + scenario.gib_per_vcpu * prices.of(f"{of}.gibHour"))
 
 
 def _redis(deployment: Deployment, scenario: Scenario, prices: Prices) -> float:

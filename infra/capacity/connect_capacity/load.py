@@ -58,10 +58,9 @@ def load_of(users: float, scenario: Scenario, measured: Measurements) -> Load:
     entry_redis = max(0.0, measured.redis_bytes + 5 * longer)
     entry_replication = max(0.0, measured.replication_bytes + 3 * longer)
     # Out: `accepted`, and the message to each device. In: the message, and the devices' acks.
-    out = (measured.client_out_bytes + longer) * scenario.devices_per_user + FRAME_OVERHEAD_BYTES * (
-        1 + scenario.devices_per_user)
-    into = measured.client_in_bytes + longer + FRAME_OVERHEAD_BYTES * (
-        1 + scenario.devices_per_user)
+    overhead = FRAME_OVERHEAD_BYTES * (1 + scenario.devices_per_user)
+    out = (measured.client_out_bytes + longer) * scenario.devices_per_user + overhead
+    into = measured.client_in_bytes + longer + overhead
     entries = scenario.entries_per_message
     pings = connections * scenario.online_mean / scenario.ping_seconds
     mailbox = mailbox_entries(scenario)

@@ -53,7 +53,7 @@ class Model:
             deployment = self._size(users / cells)
         return Result(
             users=users, cells=cells, beyond=beyond, deployment=deployment,
-            cost=cost_of(deployment, self.scenario, self.prices))
+            cost=cost_of(deployment, self.prices))
 
     def end(self) -> tuple[float, str]:
         """How many users a single Connect carries at most (to one in a thousand), and what ends it."""

@@ -95,8 +95,8 @@ def _bottlenecks(axes, results: list[Result]) -> None:  # type: ignore[no-untype
                 column, row, f"{use.resource}\n{100 * use.share:.0f} %", ha="center", va="center",
                 fontsize=9)
     deployed = [
-        f"{short(r.users)} users\n{r.deployment.gateways} gateways\n{r.deployment.messaging} messaging"
-        f"\n{r.deployment.shards} × {r.deployment.node.name.removeprefix('cache.')}"
+        f"{short(r.users)} users\n{r.deployment.gateways} gateways\n"
+        f"{r.deployment.messaging} messaging\n{r.deployment.shards} × {r.deployment.node.name.removeprefix('cache.')}"
         for r in results]
     axes.set_xticks(range(len(results)), deployed)
     axes.set_yticks(range(len(tiers)), tiers)

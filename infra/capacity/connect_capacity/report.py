@@ -57,12 +57,15 @@ def deployments(results: list[Result]) -> str:
         row("users", lambda result: short(result.users)),
         row("connections at peak", deployed(lambda d: short(d.load.connections))),
         row("messages per second at peak", deployed(lambda d: short(d.load.messages))),
-        row("gateways", deployed(lambda d: f"{d.gateways:,}")),
-        row("messaging instances", deployed(lambda d: f"{d.messaging:,}")),
+        row("gateways × vCPUs", deployed(
+            lambda d: f"{d.gateways:,} × {d.scenario.gateway_vcpus:g}")),
+        row("messaging instances × vCPUs", deployed(
+            lambda d: f"{d.messaging:,} × {d.scenario.messaging_vcpus:g}")),
         row("partitions", deployed(lambda d: f"{d.partitions:,}")),
         row("shards × node type", deployed(
             lambda d: f"{d.shards} × {d.node.name.removeprefix('cache.')}")),
-        row(f"nodes of Redis with replicas (of {NODES_PER_CLUSTER})", deployed(lambda d: f"{d.nodes:,}")),
+        row(f"nodes of Redis with replicas (of {NODES_PER_CLUSTER})", deployed(
+            lambda d: f"{d.nodes:,}")),
         row("vCPUs used: gateways, messaging, Redis", deployed(_vcpus)),
         row("memory of keys", deployed(lambda d: memory(d.load.keys_bytes))),
         row("commands per second and primary", deployed(
@@ -127,9 +130,9 @@ def advice(results: list[Result]) -> str:
 def ending(model: Model) -> str:
     users, reason = model.end()
     return (
-        f"One Connect ends at {short(users)} users: {reason}. (ElastiCache takes {NODES_PER_CLUSTER} "
-        "nodes per cluster, on request.) Beyond that: several Connects, each with its own Redis and "
-        "its share of the users; what is written from one to another is the app's to carry over.")
+        f"One Connect ends at {short(users)} users: {reason}. (ElastiCache takes "
+        f"{NODES_PER_CLUSTER} nodes per cluster, on request.) Beyond that: several Connects, each "
+        "with its own Redis and its share of the users; what is written from one to another is the app's to carry over.")
 
 
 def text(model: Model, results: list[Result]) -> str:
@@ -150,7 +153,8 @@ def text(model: Model, results: list[Result]) -> str:
     ]
     for result in results:
         if result.cells > 1:
-            parts.append(f"{short(result.users)} users need {result.cells} Connects: {result.beyond}.")
+            parts.append(
+                f"{short(result.users)} users need {result.cells} Connects: {result.beyond}.")
     return "\n\n".join(parts)
 
 
@@ -180,6 +184,8 @@ def _result(result: Result) -> dict[str, Any]:
         "beyond": result.beyond,
         "load": asdict(deployment.load),
         "gateways": deployment.gateways,
+        "gatewayVCPUs": deployment.scenario.gateway_vcpus,
+        "messagingVCPUs": deployment.scenario.messaging_vcpus,
         "messaging": deployment.messaging,
         "partitions": deployment.partitions,
         "shards": deployment.shards,

@@ -6,6 +6,7 @@ None of these figures is of Connect itself: those are measured (`measurements.py
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
 class ScenarioError(Exception):
@@ -15,7 +16,7 @@ class ScenarioError(Exception):
 def parameter(
     default: float | str, meaning: str, source: str, minimum: float = 0.0,
     maximum: float = float("inf"),
-) -> float | str:
+) -> Any:
     return field(
         default=default,
         metadata={"meaning": meaning, "source": source, "minimum": minimum, "maximum": maximum})
@@ -68,22 +69,25 @@ class Scenario:
     vcpu_speed: float = parameter(
         1, "what a vCPU does there, as a multiple of one of the machine that measured",
         "assumption: not measured on AWS", 0.05)
-    gateway_vcpus: float = parameter(2, "vCPUs of a gateway's task", "assumption", 1, 16)
-    gateway_gib: float = parameter(4, "memory of a gateway's task, GiB",
-                                   "the least that Fargate has for 2 vCPUs", 0.5, 120)
-    gateway_connections: float = parameter(
-        50_000, "connections of a gateway that scaling aims at",
-        "half of --max-connections: so many reconnect when one dies", 100)
-    messaging_vcpus: float = parameter(2, "vCPUs of a messaging task", "assumption", 1, 16)
-    messaging_gib: float = parameter(4, "memory of a messaging task, GiB",
-                                     "the least that Fargate has for 2 vCPUs", 0.5, 120)
+    gateway_vcpus: float = parameter(
+        1, "vCPUs of a gateway's task, the smallest", "infra/aws", 0.25, 16)
+    messaging_vcpus: float = parameter(
+        0.5, "vCPUs of a messaging task, the smallest", "infra/aws", 0.25, 16)
+    task_growth: float = parameter(
+        4, "how many times as large a task may get, by doubling", "assumption", 1, 64)
+    tasks_maximum: float = parameter(
+        100, "tasks of a service, beyond which larger ones are taken", "assumption", 1)
+    gib_per_vcpu: float = parameter(
+        2, "memory of a task, GiB per vCPU", "the least that Fargate has", 2, 8)
+    connections_per_vcpu: float = parameter(
+        15_000, "connections of a gateway, per vCPU, that scaling aims at",
+        "infra/aws: so many reconnect when it dies", 100)
     instances_minimum: float = parameter(
         2, "instances of each service at least", "Operations.md: two or more", 1)
     zones: float = parameter(3, "availability zones", "infra/aws", 1, 6)
     replicas: float = parameter(
-        1, "replicas of each primary", "ElastiCache's Durability needs one", 0, 5)
-    shards_minimum: float = parameter(2, "shards at least", "assumption: a failover is felt by "
-                                      "half of the users only", 1)
+        1, "replicas of each primary", "infra/aws; ElastiCache's Durability needs one", 0, 5)
+    shards_minimum: float = parameter(3, "shards at least", "infra/aws", 1)
     replicated: float = parameter(
         0, "1 with --durability replicated:N: twice the connections to Redis",
         "ElastiCache with Durability: sync needs it not", 0, 1)

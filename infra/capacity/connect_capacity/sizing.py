@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connect_capacity.load import Load
 from connect_capacity.measurements import Measurements
@@ -73,6 +73,7 @@ class Deployment:
     """One Connect for so many users."""
 
     load: Load
+    scenario: Scenario  # with the size that tasks have
     partitions: int
     gateways: int
     messaging: int
@@ -191,12 +192,12 @@ def _deployment(
     partitions = partitions_needed(load, shards, scenario, measured)
     if partitions > PARTITIONS_MAXIMUM:
         raise BeyondDesign(f"messaging: more than {PARTITIONS_MAXIMUM} partitions")
-    gateways = _fewest(
-        "gateway", int(scenario.instances_minimum),
-        lambda count: gateway_tier(load, count, shards, scenario, measured))
-    messaging = _fewest(
-        "messaging", int(scenario.instances_minimum),
-        lambda count: messaging_tier(load, count, shards, partitions, scenario, measured))
+    gateways, scenario = _tasks(
+        "gateway", scenario,
+        lambda count, sized: gateway_tier(load, count, shards, sized, measured))
+    messaging, scenario = _tasks(
+        "messaging", scenario,
+        lambda count, sized: messaging_tier(load, count, shards, partitions, sized, measured))
     load_balancers = math.ceil(gateways / TARGETS_PER_LOAD_BALANCER)
     coordination = coordination_commands(gateways, messaging, partitions)
     connections = connections_per_node(
@@ -205,6 +206,7 @@ def _deployment(
         load, node, shards, partitions, coordination, connections, scenario, measured)
     return Deployment(
         load=load,
+        scenario=scenario,
         partitions=partitions,
         gateways=gateways,
         messaging=messaging,
@@ -230,6 +232,27 @@ def _deployment(
     )
 
 
+def _tasks(
+    name: str, scenario: Scenario, tier: Callable[[int, Scenario], Tier]
+) -> tuple[int, Scenario]:
+    """How many tasks a service has, and the scenario with their size: the smallest with which there
+    are not too many, or else the largest."""
+    field = f"{name}_vcpus"
+    smallest = getattr(scenario, field)
+    factor = 1.0
+    while True:
+        sized = replace(scenario, **{field: smallest * factor})
+        is_largest = factor * 2 > scenario.task_growth
+        try:
+            count = _fewest(name, int(scenario.instances_minimum), lambda n: tier(n, sized))
+            if is_largest or count <= scenario.tasks_maximum:
+                return count, sized
+        except BeyondDesign:
+            if is_largest:
+                raise
+        factor *= 2
+
+
 def _fewest(name: str, minimum: int, tier: Callable[[int], Tier]) -> int:
     """The fewest instances of which none is beyond its targets."""
 
@@ -239,7 +262,7 @@ def _fewest(name: str, minimum: int, tier: Callable[[int], Tier]) -> int:
     high = minimum
     while not suffices(high):
         if high > INSTANCES_TRIED:
-            raise BeyondDesign(f"{name}: {tier(high).bottleneck.resource}, however many there are")
+            raise BeyondDesign(f"{name}: {tier(high).bottleneck.resource}, however many instances")
         high *= 2
     low = minimum
     while low < high:
@@ -267,9 +290,11 @@ def gateway_tier(
         + load.connects / gateways * idle.open_gateway_microseconds)
     memory = idle.gateway_base_bytes + connections * idle.gateway_bytes
     return Tier("gateway", (
-        Use("connections", connections / scenario.gateway_connections),
+        Use("connections",
+            connections / (scenario.connections_per_vcpu * scenario.gateway_vcpus)),
         Use("CPU", cpu / _cpu_allowed(scenario.gateway_vcpus, scenario)),
-        Use("memory", memory / (scenario.gateway_gib * GIB * scenario.memory_target)),
+        Use("memory", memory / (
+            scenario.gateway_vcpus * scenario.gib_per_vcpu * GIB * scenario.memory_target)),
     ), vcpus=cpu * gateways / _vcpu(scenario))
 
 

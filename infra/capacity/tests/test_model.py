@@ -26,9 +26,9 @@ class ModelTests(unittest.TestCase):
     def test_more_users_never_cost_less(self) -> None:
         built = model()
         results = [built.evaluate(users) for users in MANY]
-        for name in ("gateways", "messaging", "partitions"):
-            counts = [getattr(result.deployment, name) * result.cells for result in results]
-            self.assertEqual(counts, sorted(counts), name)
+        for part in ("gateways", "dataOut", "loadBalancers"):
+            costs = [result.cost.parts[part] * result.cells for result in results]
+            self.assertEqual(costs, sorted(costs), part)
         totals = [result.total for result in results]
         self.assertEqual(totals, sorted(totals))
 
@@ -123,7 +123,8 @@ class LimitTests(unittest.TestCase):
         self.assertIn("messaging", result.beyond)
 
     def test_connections_end_a_connect_of_many_small_gateways(self) -> None:
-        result = model(gateway_connections="1000", gateway_vcpus="16").evaluate(1.5e7)
+        small = {"connections_per_vcpu": "100", "gateway_vcpus": "16", "task_growth": "1"}
+        result = model(**small).evaluate(1.5e7)
         self.assertIn("connections", result.beyond)
         self.assertLessEqual(result.deployment.connections_per_node, CONNECTIONS_PER_NODE)
 
