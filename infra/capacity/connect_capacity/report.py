@@ -25,7 +25,7 @@ def short(number: float) -> str:
 
 
 def money(dollars: float) -> str:
-    return f"${dollars:,.0f}" if dollars >= 10 else f"${dollars:.3g}"
+    return f"{dollars:,.0f}" if dollars >= 10 else f"{dollars:.2g}"
 
 
 def memory(count: float) -> str:
@@ -73,14 +73,14 @@ def deployments(results: list[Result]) -> str:
         row("… of which coordination", deployed(
             lambda d: f"{100 * d.coordination_commands / d.redis_commands:.0f} %")),
         row(f"durable log per primary (of {DURABLE_BYTES_PER_SECOND // MIB} MiB/s)", deployed(
-            lambda d: f"{d.durable_bytes_per_primary / MIB:.2g} MiB/s")),
+            lambda d: f"{memory(d.durable_bytes_per_primary)}/s")),
         row(f"connections per node (of {CONNECTIONS_PER_NODE:,})", deployed(
             lambda d: f"{d.connections_per_node:,.0f}")),
         row("network of all Redis at peak", deployed(
-            lambda d: f"{d.load.redis_bytes * 8 / 1e9:.2g} Gbit/s")),
+            lambda d: f"{short(d.load.redis_bytes * 8)}bit/s")),
         row("load balancers pay for", lambda result: result.cost.balancer_dimension),
         row("to clients, mean", deployed(
-            lambda d: f"{d.load.client_out_bytes * 8 / 1e9:.2g} Gbit/s")),
+            lambda d: f"{short(d.load.client_out_bytes * 8)}bit/s")),
     ]
     if any(result.cells > 1 for result in results):
         rows.insert(1, row("Connects (cells)", lambda result: str(result.cells)))
@@ -103,7 +103,7 @@ def costs(results: list[Result]) -> str:
     ):
         rows.append([name] + [money(r.cells * r.cost.parts[part]) for r in results])
     rows.append(["all"] + [money(result.total) for result in results])
-    rows.append(["per user"] + [f"${result.per_user:.2g}" for result in results])
+    rows.append(["cents per user"] + [f"{100 * result.per_user:.2g}" for result in results])
     return table(rows)
 
 

@@ -13,7 +13,7 @@ from connect_capacity.scenario import Scenario
 
 # Limits of AWS: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Shards.html (500 nodes, after
 # the quota was raised from 90), …/dg/Durability.html (100 MiB/s of writes per primary),
-# …/TroubleshootingConnections.html (65,000 connections per node),
+# …/BestPractices.Clients.Redis.Connections.html (65,000 connections per node),
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html.
 NODES_PER_CLUSTER = 500
 NODES_PER_CLUSTER_DEFAULT = 90

@@ -185,7 +185,7 @@ class ProgramTests(unittest.TestCase):
     def test_prints_a_table_of_all_scales(self) -> None:
         run = self.run_model()
         self.assertEqual(run.returncode, 0, run.stderr)
-        for word in ("100 M", "gateways", "first bottleneck", "One Connect ends", "per user"):
+        for word in ("100 M", "gateways", "first bottleneck", "One Connect ends", "cents per user"):
             self.assertIn(word, run.stdout)
 
     def test_prints_json(self) -> None:
