@@ -1,0 +1,88 @@
+"""What the rest of the project says, to hold the templates against it: settings, rights, runbooks."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+# What the services send, by service (the dimension `Service`). Operations.md, "Metrics".
+METRICS: dict[str, set[str]] = {
+    "gateway": {
+        "Connections", "Accepted", "Rejected", "Delivered", "AcceptMilliseconds",
+        "DeliverMilliseconds", "BacklogEntries", "RedisMilliseconds", "RedisErrors",
+    },
+    "messaging": {
+        "Stored", "Failed", "DeadLetters", "Repeats", "Leases", "PartitionsUnowned", "LagEntries",
+        "PendingEntries", "OldestAgeSeconds", "RedisMilliseconds", "RedisErrors",
+    },
+}
+
+# What AWS sends and we look at, by namespace.
+AWS_METRICS: dict[str, set[str]] = {
+    "AWS/ApplicationELB": {
+        "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count", "HealthyHostCount",
+        "UnHealthyHostCount",
+    },
+    "AWS/NetworkELB": {"HealthyHostCount", "UnHealthyHostCount"},
+    "AWS/ECS": {"CPUUtilization", "MemoryUtilization"},
+    "AWS/ElastiCache": {
+        "EngineCPUUtilization", "DatabaseMemoryUsagePercentage",
+        "DatabaseMemoryUsageCountedForEvictPercentage", "Evictions", "CurrConnections",
+        "TrafficManagementActive",
+    },
+    "AWS/MemoryDB": {
+        "EngineCPUUtilization", "DatabaseMemoryUsagePercentage", "Evictions", "CurrConnections",
+    },
+}
+
+# Settings that came with the templates, until every branch has them in Setting.swift.
+NEW_SETTINGS = {
+    "CONNECT_REGISTRY_REDIS_URL", "CONNECT_API_LISTEN", "CONNECT_SERVICE_TOKEN_FILE",
+    "CONNECT_SERVICE_TOKEN", "CONNECT_METRICS_LOG", "CONNECT_METRICS_NAMESPACE",
+    "CONNECT_METRICS_LOG_SECONDS",
+}
+
+# A gateway's stop takes the drain and this, seconds; messaging's, this alone. Operations.md.
+STOP_SECONDS = 10
+
+
+class Project:
+    """The sources and documents of the checkout that this file is in."""
+
+    def __init__(self) -> None:
+        self.root = Path(__file__).resolve().parents[3]
+        self.documents = self.root / "Sources/ConnectCommand/Documentation.docc"
+
+    @cached_property
+    def settings(self) -> set[str]:
+        """The environment variables that Connect reads."""
+        source = self.root / "Sources/ConnectCommand/Settings/Setting.swift"
+        names = re.findall(r'^  case \w+ = "([a-z0-9-]+)"$', source.read_text(), re.MULTILINE)
+        return {"CONNECT_" + name.upper().replace("-", "_") for name in names} | NEW_SETTINGS
+
+    @cached_property
+    def access_string(self) -> str:
+        """The rights of the services' Redis user, as Operations.md documents them."""
+        text = (self.documents / "Operations.md").read_text()
+        match = re.search(r"^ACL SETUSER connect on >PASSWORD (.+)$", text, re.MULTILINE)
+        if not match:
+            raise LookupError("Operations.md has no line 'ACL SETUSER connect on >PASSWORD …'")
+        return "on " + match.group(1).strip()
+
+    @cached_property
+    def operator_access_string(self) -> str:
+        """The rights of the user with whom people run `connect inspect`, as Operations.md has them."""
+        text = (self.documents / "Operations.md").read_text()
+        match = re.search(r"needs `(\+[^`]+)`, and `(\+[^`]+)` to requeue or drop", text)
+        if not match:
+            raise LookupError("Operations.md does not say what connect inspect needs")
+        return f"{self.access_string} {match.group(1)} {match.group(2)}"
+
+    @cached_property
+    def runbooks(self) -> set[str]:
+        """The headings of the runbooks in AWS.md."""
+        text = (self.documents / "AWS.md").read_text()
+        _, _, part = text.partition("\n## Runbooks\n")
+        part = re.split(r"^## ", part, maxsplit=1, flags=re.MULTILINE)[0]
+        return set(re.findall(r"^### (.+)$", part, re.MULTILINE))

@@ -1,0 +1,46 @@
+"""What the tests share: the templates, evaluated once, and copies of them to break."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from check.evaluate import Deployment, evaluate
+from check.variants import BASE, VARIANTS
+
+TEMPLATES = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def templates() -> Path:
+    return TEMPLATES
+
+
+@pytest.fixture(scope="session")
+def deployments() -> dict[str, Deployment]:
+    """The templates as they are, for each variant."""
+    return {
+        name: evaluate(TEMPLATES, {**BASE, **given}, name) for name, given in VARIANTS.items()
+    }
+
+
+@pytest.fixture
+def altered(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a copy of the templates in which one text of one file is another."""
+
+    def alter(file: str, old: str, new: str, count: int = 1) -> Path:
+        copy = tmp_path / "aws"
+        if not copy.exists():
+            copy.mkdir()
+            shutil.copy(TEMPLATES / "template.yaml", copy)
+            shutil.copytree(TEMPLATES / "templates", copy / "templates")
+        path = copy / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{file} has no '{old}' any more: the test must follow"
+        path.write_text(text.replace(old, new, count), encoding="utf-8")
+        return copy
+
+    return alter
