@@ -1,0 +1,189 @@
+"""`infra/aws/deploy` and `infra/aws/inspect`, with a stand-in for the AWS CLI that notes what it is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Answers what the scripts ask, unless the beginning of the call is in AWS_REFUSES.
+_AWS = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >>"$AWS_CALLS"
+case "$*" in
+  ${AWS_REFUSES:-nothing}*) echo "An error occurred" >&2; exit 254 ;;
+  *OutputKey==\\'TemplateBucket\\'*) echo connect-templates ;;
+  *OutputKey==*) echo output ;;
+  "sts get-caller-identity"*) echo 123456789012 ;;
+  "ec2 describe-managed-prefix-lists"*) echo pl-6ea54007 ;;
+  "ecs run-task"*) echo arn:aws:ecs:eu-central-1:123456789012:task/connect/0123 ;;
+  "logs get-log-events"*) echo '{"events": [{"message": "STREAM"}, {"message": "incoming"}]}' ;;
+  "ecs describe-tasks"*) echo "${AWS_EXIT_CODE:-0}" ;;
+esac
+"""
+
+_GOOD = "# What is ours\nDomainName=chat.example.com\nHostedZoneId=Z1\nImage=connect:1.4.0\n"
+
+
+class Stand:
+    """A checkout with nothing but the scripts, in which they cannot leave anything of ours."""
+
+    def __init__(self, directory: Path, templates: Path) -> None:
+        self.infra = directory / "infra"
+        shutil.copytree(templates, self.infra / "aws", ignore=shutil.ignore_patterns("tests", "__pycache__"))
+        shutil.copytree(templates.parent / "lib", self.infra / "lib")
+        self.bin = directory / "bin"
+        self.bin.mkdir()
+        (self.bin / "aws").write_text(_AWS)
+        (self.bin / "aws").chmod(0o755)
+        self.calls = directory / "calls"
+        self.parameters = directory / "parameters"
+        self.parameters.write_text(_GOOD)
+        self.tools = directory / ".build-tools"
+
+    def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        self.calls.write_text("")
+        return subprocess.run(
+            [self.infra / "aws" / script, *arguments], capture_output=True, text=True, check=False, timeout=60,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "AWS_CALLS": str(self.calls), **environment},
+        )
+
+    def deploy(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run("deploy", "--stack", "connect", "--region", "eu-central-1",
+                        "--parameters", str(self.parameters), *more, **environment)
+
+
+@pytest.fixture
+def stand(tmp_path: Path, templates: Path) -> Stand:
+    return Stand(tmp_path, templates)
+
+
+def test_help_is_the_head_of_the_script(stand: Stand) -> None:
+    for script in ("deploy", "inspect"):
+        result = stand.run(script, "--help")
+        assert result.returncode == 0
+        assert f"infra/aws/{script} --" in result.stdout
+        assert "set -euo" not in result.stdout
+
+
+def test_a_deployment_packages_and_deploys_all_parameters(stand: Stand) -> None:
+    result = stand.deploy()
+    assert result.returncode == 0, result.stderr
+    calls = stand.calls.read_text().splitlines()
+    verbs = [" ".join(call.split()[:2]) for call in calls]
+    assert verbs.index("ecr describe-images") < verbs.index("cloudformation package")
+    assert verbs.index("cloudformation package") < verbs.index("cloudformation deploy")
+    assert verbs.index("cloudformation deploy") < verbs.index("cloudformation update-termination-protection")
+    assert any("--s3-bucket connect-templates" in call for call in calls)
+    given = {
+        item["ParameterKey"]: item["ParameterValue"]
+        for item in json.loads((stand.tools / "connect.json").read_text())
+    }
+    assert given["Image"] == "connect:1.4.0"
+    assert given["S3PrefixListId"] == "pl-6ea54007"
+    # A default, so that what the file leaves out does not keep its former value.
+    assert given["PingSeconds"] == "25"
+    assert given["AlarmEmail"] == ""
+
+
+def test_a_dry_run_changes_nothing(stand: Stand) -> None:
+    assert stand.deploy("--dry-run").returncode == 0
+    calls = stand.calls.read_text()
+    assert "--no-execute-changeset" in calls
+    assert "termination-protection" not in calls
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        ("sts get-caller-identity", "aws configure"),
+        ("ecr describe-images", "push it first"),
+        ("s3api head-bucket", "connect-templates does not exist"),
+        ("cloudformation describe-stacks", "--bootstrap"),
+        ("ec2 describe-managed-prefix-lists", "ec2:DescribeManagedPrefixLists"),
+        ("cloudformation package", "could not be packaged"),
+        ("cloudformation deploy", "describe-stack-events"),
+    ],
+)
+def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refused: str, said: str) -> None:
+    result = stand.deploy(AWS_REFUSES=refused)
+    assert result.returncode == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("deploy: ")]
+    assert len(lines) == 1 and said in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Imagine=connect:1", "there is no parameter Imagine"),
+        ("PingSeconds=90", "twice PingSeconds"),
+        ("DrainSeconds=110", "StopSeconds must be more"),
+        ("DeregistrationDelaySeconds=60", "DeregistrationDelaySeconds must be at least"),
+        ("MessagingMaximum=17", "each partition has one owner"),
+        ("GatewayMinimum=20", "minimum is above the maximum"),
+        ("Durability=replicas", "RedisReplicas=2"),
+        ("GatewayMaximum=many", "is not a number"),
+        ("Image", "is not Name=Value"),
+        ("DomainName=", "DomainName is missing"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_before_aws_is_asked(stand: Stand, line: str, said: str) -> None:
+    stand.parameters.write_text(f"{_GOOD}{line}\n")
+    result = stand.deploy()
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert stand.calls.read_text() == ""
+
+
+@pytest.mark.parametrize("stack", ["Connect", "1connect", "a--b", "connect-", "a" * 21])
+def test_a_stack_whose_name_redis_would_not_take_is_refused(stand: Stand, stack: str) -> None:
+    result = stand.run("deploy", "--stack", stack, "--region", "eu-central-1", "--parameters", str(stand.parameters))
+    assert result.returncode == 1
+    assert "--stack" in result.stderr
+
+
+def test_without_the_aws_cli_it_says_where_it_is_to_be_had(stand: Stand) -> None:
+    (stand.bin / "aws").unlink()
+    tools = stand.bin
+    for name in ("bash", "env", "dirname", "basename", "sed", "tail", "tr", "python3", "cat"):
+        (tools / name).symlink_to(sys.executable if name == "python3" else shutil.which(name))
+    result = stand.deploy(PATH=str(tools))
+    assert result.returncode == 1
+    assert "there is no AWS CLI" in result.stderr
+
+
+def test_bootstrap_needs_a_region_and_says_where_to_push(stand: Stand) -> None:
+    assert "--region is missing" in stand.run("deploy", "--bootstrap").stderr
+    result = stand.run("deploy", "--bootstrap", "--region", "eu-central-1")
+    assert result.returncode == 0
+    assert "Push the image" in result.stderr
+
+
+def test_inspect_runs_a_task_and_prints_its_log(stand: Stand) -> None:
+    arguments = ("--stack", "connect", "--region", "eu-central-1", "user", "bob")
+    result = stand.run("inspect", *arguments, AWS_EXIT_CODE="0")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "STREAM\nincoming\n"
+    assert '"command": ["inspect", "user", "bob"]' in stand.calls.read_text()
+    assert "assignPublicIp=DISABLED" in stand.calls.read_text()
+    assert stand.run("inspect", *arguments, AWS_EXIT_CODE="77").returncode == 77
+    assert stand.run("inspect", *arguments, AWS_EXIT_CODE="None").returncode == 1
+
+
+def test_a_broken_template_ends_the_check_with_the_name_of_what_is_broken(
+    altered: Callable[..., Path], templates: Path
+) -> None:
+    copy = altered("templates/redis.yaml", "maxmemory-policy: noeviction", "maxmemory-policy: allkeys-lru")
+    result = subprocess.run(
+        [sys.executable, "-m", "check", str(copy)], capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(templates), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert result.returncode == 1
+    assert "BROKEN redis_never_evicts: " in result.stdout
+    assert "1 broken" in result.stdout

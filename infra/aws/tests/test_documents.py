@@ -1,0 +1,136 @@
+"""The templates against the documents, and what evaluates them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from check.evaluate import Deployment, EvaluationError, evaluate
+from check.invariants_alarms import alarm_metrics, dashboard_metrics
+from check.parameters import declared
+from check.project import Project
+from check.template import load
+from check.variants import BASE
+
+PROJECT = Project()
+
+
+@pytest.mark.parametrize("file", ["templates/redis.yaml", "templates/memorydb.yaml"])
+def test_the_services_user_has_the_line_of_the_operations_guide(templates: Path, file: str) -> None:
+    user = load(templates / file)["Resources"]["User"]
+    assert user["Properties"]["AccessString"] == PROJECT.access_string
+
+
+def test_the_line_of_the_operations_guide_is_that_of_the_code() -> None:
+    source = (PROJECT.root / "Sources/MessageBus/AccessRights.swift").read_text()
+    commands = source.partition("private static let commands = [")[2].partition("]")[0]
+    rights = " ".join(f"+{name}" for name in re.findall(r'"([a-z|]+)"', commands))
+    assert PROJECT.access_string == f"on resetkeys ~connect:* resetchannels -@all {rights}"
+
+
+def test_every_runbook_is_named_by_an_alarm(deployments: dict[str, Deployment]) -> None:
+    named = {
+        alarm.get("AlarmDescription").rpartition("Runbook: ")[2]
+        for deployment in deployments.values()
+        for alarm in deployment.of("CloudWatch::Alarm")
+    }
+    assert named == PROJECT.runbooks
+
+
+def test_links_within_the_document_lead_somewhere() -> None:
+    text = (PROJECT.documents / "AWS.md").read_text()
+    headings = {
+        re.sub(r"[^A-Za-z0-9 -]", "", heading).replace(" ", "-")
+        for heading in re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    }
+    for link in re.findall(r"\]\(#([^)]+)\)", text):
+        assert link in headings, link
+
+
+def test_every_parameter_that_the_document_names_is_there(templates: Path) -> None:
+    text = (PROJECT.documents / "AWS.md").read_text()
+    part = text.partition("\n## Parameters that matter\n")[2].partition("\n## ")[0]
+    names = {
+        name for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert len(names) > 15
+    assert names <= set(load(templates / "template.yaml")["Parameters"])
+
+
+def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
+    """`deploy` reads them without a YAML parser."""
+    wanted = {
+        name: None if "Default" not in parameter else str(parameter["Default"])
+        for name, parameter in load(templates / "template.yaml")["Parameters"].items()
+    }
+    assert declared(templates / "template.yaml") == wanted
+
+
+def test_every_parameter_says_what_it_is_for(templates: Path) -> None:
+    for name, parameter in load(templates / "template.yaml")["Parameters"].items():
+        assert parameter.get("Description"), name
+
+
+def test_a_dashboard_without_a_known_metric_would_be_seen(deployments: dict[str, Deployment]) -> None:
+    """Its shorthand is read, `.` and `...` included."""
+    dashboard, = deployments["default"].of("CloudWatch::Dashboard")
+    metrics = set(dashboard_metrics(dashboard))
+    assert ("Connect/connect", "RedisErrors", "gateway") in metrics
+    assert ("Connect/connect", "DeliverMilliseconds", "gateway") in metrics
+    assert ("AWS/ElastiCache", "EngineCPUUtilization", None) in metrics
+    assert ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", None) in metrics
+
+
+def test_queries_of_alarms_are_read(deployments: dict[str, Deployment]) -> None:
+    metrics = {
+        metric for alarm in deployments["memorydb"].of("CloudWatch::Alarm") for metric in alarm_metrics(alarm)
+    }
+    assert ("AWS/MemoryDB", "EngineCPUUtilization", None) in metrics
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"HostedZoneId": ""}, "Certificate"),
+        ({"Engine": "valkey-8-1"}, "LogOfTheEngine"),
+        ({"Engine": "redis-7-1", "Durability": "log-async"}, "LogOfTheEngine"),
+        ({"Durability": "replicas"}, "Replicas"),
+    ],
+)
+def test_rules_refuse_what_contradicts_itself(templates: Path, given: dict[str, str], rule: str) -> None:
+    refusals = evaluate(templates, {**BASE, **given}).refusals
+    assert [refusal.partition(":")[0] for refusal in refusals] == [rule]
+
+
+def test_what_cannot_be_evaluated_is_no_silent_default(templates: Path) -> None:
+    with pytest.raises(EvaluationError, match="has no parameter Colour"):
+        evaluate(templates, {**BASE, "Colour": "blue"})
+    with pytest.raises(EvaluationError, match="is not given Image"):
+        evaluate(templates, {name: value for name, value in BASE.items() if name != "Image"})
+
+
+def test_switches_make_what_they_say(deployments: dict[str, Deployment]) -> None:
+    assert len(deployments["default"].of("ElastiCache::ReplicationGroup")) == 1
+    assert len(deployments["two clusters"].of("ElastiCache::ReplicationGroup")) == 2
+    assert not deployments["memorydb"].of("ElastiCache::ReplicationGroup")
+    assert len(deployments["memorydb, two clusters"].of("MemoryDB::Cluster")) == 2
+    assert not deployments["default"].of("EC2::NatGateway")
+    assert len(deployments["nat"].of("EC2::NatGateway")) == 3
+    assert not deployments["default"].of("WAFv2::WebACL")
+    assert deployments["waf"].of("WAFv2::WebACLAssociation")
+    assert not deployments["own certificate"].of("CertificateManager::Certificate")
+    assert deployments["e-mail"].of("SNS::Subscription")
+
+
+def test_the_log_of_the_engine_is_asked_for_by_default(deployments: dict[str, Deployment]) -> None:
+    group, = deployments["default"].of("ElastiCache::ReplicationGroup")
+    assert group.get("Durability") == "sync"
+    assert deployments["replicas"].of("ElastiCache::ReplicationGroup")[0].get("Durability") is None
+
+
+def test_files_read_in_one_sitting(templates: Path) -> None:
+    for path in [*(templates / "templates").glob("*.yaml"), *(templates / "check").glob("*.py"),
+                 *(templates / "tests").glob("*.py")]:
+        assert len(path.read_text().splitlines()) <= 400, path.name
