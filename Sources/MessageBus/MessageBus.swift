@@ -7,6 +7,7 @@
 /// - `Incoming/` is the way from a gateway to messaging, `Outgoing/` the way back.
 /// - `Mailbox/` is what a user must see, and how far each device has got.
 /// - `Sessions/` is which gateway holds which device.
+/// - `Users/` is what a backend does to a user as a whole: end the connections, erase.
 /// - `Leases/` is which messaging instance owns which partition.
 /// - `Streams/` is Redis Streams as values, and the consumer that reads them.
 /// - `Scripts/` is Lua, where a comparison must precede a write.
@@ -124,6 +125,16 @@ public enum BusLimits {
 
   /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
   public static let entriesPerTrim = 512
+
+  /// Entries that one call of `erase_user.lua` removes at most: Redis serves nobody else meanwhile.
+  public static let entriesPerErasure = 4_096
+
+  /// How long the erasing of a user waits until gateways have let the user's connections go, in
+  /// milliseconds, …
+  public static let closingMilliseconds: Int64 = 2_000
+
+  /// … and how often it looks.
+  public static let closingPollMilliseconds: Int64 = 10
 
   /// How often a partition's owner looks after mailboxes that are due, in milliseconds, …
   public static let trimMilliseconds: Int64 = 125

@@ -59,7 +59,7 @@ extension ConnectionHandler {
 
   private func publish(_ send: ClientFrame.Send, payload: ByteBuffer) {
     guard self.session.takesMessages else {
-      return self.reject(send.id, .draining, "this gateway is stopping; reconnect")
+      return self.reject(send.id, .draining, "this connection is about to end; reconnect")
     }
     let readAt = NIODeadline.now()
     let now = readAt.uptimeNanoseconds
@@ -131,7 +131,7 @@ extension ConnectionHandler {
         now: NIODeadline.now().uptimeNanoseconds)
       self.reject(send.id, refusal)
     }
-    if self.session.sendAnswered() { self.closeForRestart() }
+    if self.session.sendAnswered() { self.closeAfterGoodbye() }
   }
 
   private func reject(_ id: MessageID, _ refusal: SendOrder.Refusal) {

@@ -16,7 +16,7 @@ extension ConnectionHandler {
   func register() {
     self.loop.add(self)
     // Admitted just before the gateway began to stop.
-    if self.loop.isDraining { self.mustLeave = true }
+    if self.loop.isDraining { self.farewell = .restart }
     let keys = self.loop.configuration.keys
     var batch = RedisBatch()
     Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
@@ -63,7 +63,7 @@ extension ConnectionHandler {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
-    if self.mustLeave { return self.leave() }
+    if let farewell = self.farewell { return self.leave(farewell) }
     self.requestPage()
     self.serveFrames()
   }
@@ -74,7 +74,7 @@ extension ConnectionHandler {
   /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a
   /// gateway that was paused for gone. One that names another connection is newer than we are.
   func registerAgain() {
-    guard self.session.isOpen else { return }
+    guard self.session.isOpen, !self.isErased else { return }
     var batch = RedisBatch()
     SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
@@ -98,6 +98,15 @@ extension ConnectionHandler {
     Cursors.introduce(
       self.device, seenSeconds: UInt64(SystemClock.secondsSince1970()),
       in: self.loop.configuration.keys.cursor(self.user), to: &batch)
+  }
+
+  /// Whether nothing is to be stored any more of where the device is.
+  var isErased: Bool { self.farewell?.isErased ?? false }
+
+  /// Takes the session out of the registry at once, behind all that was stored of the device: whoever
+  /// erases the user waits for that.
+  func forget() {
+    self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
   }
 
   /// A newer connection of this device is here or elsewhere.

@@ -34,8 +34,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// The device's cursor is to be stored, if only to say that the device was seen.
   var awaitsCursorStore = false
   var awaitsRetry = false
-  /// The gateway stops, and this connection's turn has come.
-  var mustLeave = false
+  /// Why the connection must go, as soon as it can be told.
+  var farewell: Farewell?
 
   private var decoder: WebSocketDecoder
   /// What is written within one turn of the loop goes out as one buffer.
@@ -170,20 +170,25 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// Says goodbye because the gateway stops, with the time after which to reconnect, and closes when
-  /// the answers to its sends are there. One that is still being registered does so when it is.
-  func leave() {
-    self.mustLeave = true
+  /// Says goodbye, with the time after which to reconnect, and closes when the answers to the client's
+  /// sends are there. One that is still being registered does so when it is.
+  func leave(_ farewell: Farewell) {
+    // What is erased stays so, whatever else ends the connection.
+    if farewell.isErased || self.farewell == nil { self.farewell = farewell }
+    if farewell.isErased { self.forget() }
     let action = self.session.leave()
     guard action != .none else { return }
     let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
-    self.writeText { _ = $0.writeGoodbye(code: .restart, reconnectAfterMilliseconds: wait) }
+    self.writeText { _ = $0.writeGoodbye(code: farewell.code, reconnectAfterMilliseconds: wait) }
     let patience = self.loop.drainPlan.answerMilliseconds
-    guard action == .goodbyeAndWait, patience > 0 else { return self.closeForRestart() }
-    self.loop.isolated.scheduleTask(in: .milliseconds(patience)) { self.closeForRestart() }
+    guard action == .goodbyeAndWait, patience > 0 else { return self.closeAfterGoodbye() }
+    self.loop.isolated.scheduleTask(in: .milliseconds(patience)) { self.closeAfterGoodbye() }
   }
 
-  func closeForRestart() { self.close(.restart, "this gateway is stopping") }
+  func closeAfterGoodbye() {
+    let farewell = self.farewell ?? .restart
+    self.close(farewell.code, farewell.reason)
+  }
 
   /// Ends without further ado.
   func abandon() { self.context?.close(promise: nil) }

@@ -65,6 +65,8 @@ actor DeliveryConsumer {
         pushes.append(Self.message(user, previous, offset, envelope))
       case .replaced(let user, let connection):
         self.replace(user, connection)
+      case .closing(let user, let device, let isErased):
+        self.close(user, device, isErased: isErased)
       }
     }
     await self.handed()
@@ -110,6 +112,16 @@ actor DeliveryConsumer {
     for connection in self.directory.connections(of: [user])[0] {
       connection.eventLoop.execute {
         if connection.value.id == id { connection.value.replaced() }
+      }
+    }
+  }
+
+  /// The app's backend wants a user's connections closed.
+  private func close(_ user: UserName, _ device: DeviceName?, isErased: Bool) {
+    for connection in self.directory.connections(of: [user])[0] {
+      connection.eventLoop.execute {
+        guard device == nil || connection.value.device == device else { return }
+        connection.value.leave(isErased ? .erased : .disconnected)
       }
     }
   }

@@ -25,7 +25,7 @@ extension GatewayLoop {
     let seconds = Double((NIODeadline.now() - leavers.began).nanoseconds) / 1e9
     let due = self.drainPlan.due(of: leavers.total, after: seconds)
     let told = leavers.total - leavers.waiting.count
-    for _ in 0..<max(0, due - told) { self.leavers?.waiting.popFirst()?.leave() }
+    for _ in 0..<max(0, due - told) { self.leavers?.waiting.popFirst()?.leave(.restart) }
     self.isolated.scheduleTask(in: .milliseconds(Self.turnMilliseconds)) { self.tellNext() }
   }
 

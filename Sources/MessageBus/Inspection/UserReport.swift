@@ -69,7 +69,11 @@ public struct UserReport: Sendable, Encodable {
 
 extension Inspector {
   /// Everything about one user.
-  public func user(_ user: UserName) async throws(RedisError) -> UserReport {
+  ///
+  /// - Parameter withExpiry: whether to ask how long the mailbox stays, which services have no right to.
+  public func user(
+    _ user: UserName, withExpiry: Bool = true
+  ) async throws(RedisError) -> UserReport {
     let now = try await self.now()
     let (mailbox, cursor) = (self.keys.mailbox(user), self.keys.cursor(user))
     var batch = RedisBatch()
@@ -78,7 +82,7 @@ extension Inspector {
     batch.length(of: mailbox)
     batch.entries(of: mailbox, after: .zero, maximum: 1)
     batch.newestEntries(of: mailbox, maximum: 1)
-    batch.append(key: mailbox, "PTTL", "\(mailbox)")
+    if withExpiry { batch.append(key: mailbox, "PTTL", "\(mailbox)") }
     let replies = await self.client.execute(batch)
 
     let sessions = try SessionRegistry.sessions(replies, at: 0)
@@ -88,7 +92,7 @@ extension Inspector {
     let report = UserReport.Mailbox(
       stream: "\(mailbox)", length: try length.integer(),
       oldest: try Self.offset(replies, 3), newest: try Self.offset(replies, 4), removed: removed,
-      expiresMilliseconds: try replies.timeToLive(5))
+      expiresMilliseconds: withExpiry ? try replies.timeToLive(5) : nil)
     let partition = self.keys.partitions.partition(for: user)
     return UserReport(
       user: user.text, partition: partition.number, incoming: "\(self.keys.incoming(partition))",

@@ -5,17 +5,23 @@ import Redis
 ///
 /// After the version byte, one after the other: a byte that says which, the length of the rest as a
 /// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes each,
-/// then the envelope; a replacement is the user's name, a zero byte, and the connection.
+/// then the envelope; a replacement is the user's name, a zero byte, and the connection; a closing is
+/// the user's name, a zero byte, the device (nothing for all of them), a zero byte, and a byte of flags,
+/// of which 1 says that the user is erased. A gateway leaves out what it does not know.
 public enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
   case push(previous: Offset, offset: Offset, envelope: Envelope)
   /// A device of `user` has connected elsewhere: the older connection must go.
   case replaced(user: UserName, connection: String)
+  /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored any
+  /// more of where they were.
+  case closing(user: UserName, device: DeviceName?, isErased: Bool)
 
   enum Tag: UInt8 {
     case push = 1
     case replaced = 2
+    case closing = 3
   }
 
   static let version: UInt8 = 1
@@ -40,6 +46,7 @@ public enum Delivery: Sendable {
           switch Tag(rawValue: raw[position]) {
           case .push: Self.push(bytes[range])
           case .replaced: Self.replaced(UnsafeRawBufferPointer(rebasing: raw[range]))
+          case .closing: Self.closing(UnsafeRawBufferPointer(rebasing: raw[range]))
           case nil: nil
           }
         if let delivery { deliveries.append(delivery) }
@@ -69,5 +76,18 @@ public enum Delivery: Sendable {
     else { return nil }
     return .replaced(
       user: user, connection: String(decoding: raw[(zero + 1)...], as: UTF8.self))
+  }
+
+  static let erasedFlag: UInt8 = 1
+
+  private static func closing(_ raw: UnsafeRawBufferPointer) -> Delivery? {
+    let parts = raw.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+      .map(UnsafeRawBufferPointer.init(rebasing:))
+    guard parts.count == 3, let user = UserName(utf8: parts[0]), let flags = parts[2].first
+    else { return nil }
+    let device = DeviceName(utf8: parts[1])
+    // A device of a form that is not known is not all devices.
+    guard device != nil || parts[1].isEmpty else { return nil }
+    return .closing(user: user, device: device, isErased: flags & Self.erasedFlag != 0)
   }
 }

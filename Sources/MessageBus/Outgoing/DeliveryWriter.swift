@@ -40,6 +40,15 @@ public struct DeliveryWriter {
     }
   }
 
+  /// Adds that connections of a user must go; see ``Delivery/closing(user:device:isErased:)``.
+  public mutating func addClosing(
+    of user: UserName, device: DeviceName?, isErased: Bool, for gateway: InstanceID
+  ) {
+    let flags = isErased ? Delivery.erasedFlag : 0
+    let bytes = Array("\(user.text)\0\(device?.text ?? "")\0".utf8) + [flags]
+    self.add(.closing, length: bytes.count, for: gateway) { $0.copyBytes(from: bytes) }
+  }
+
   private mutating func add(
     _ tag: Delivery.Tag, length: Int, for gateway: InstanceID,
     _ write: (UnsafeMutableRawBufferPointer) -> Void

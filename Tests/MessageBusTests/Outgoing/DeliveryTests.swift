@@ -31,6 +31,8 @@ struct DeliveryTests {
       case .push(let previous, let offset, let envelope):
         "\(previous) \(offset) \(envelope.idText) \(envelope.bodyText)"
       case .replaced(let user, let connection): "\(user) \(connection)"
+      case .closing(let user, let device, let isErased):
+        "\(user) \(device?.text ?? "all") \(isErased)"
       }
     }
   }
@@ -64,6 +66,15 @@ struct DeliveryTests {
     }
   }
 
+  @Test("names whose connections must go: all or one, with flags that later releases may add to")
+  func closings() {
+    let bytes =
+      [1] + self.item(3, Array("bob\0\0".utf8) + [0])
+      + self.item(3, Array("bob\0phone\0".utf8) + [1])
+      + self.item(3, Array("bob\0\0".utf8) + [0xfe, 9, 9])
+    #expect(self.texts(bytes) == ["bob all false", "bob phone true", "bob all false"])
+  }
+
   @Test("of an unknown version is empty")
   func version() {
     for version in UInt8.min...UInt8.max where version != 1 {
@@ -80,6 +91,8 @@ struct DeliveryTests {
       self.item(1, [UInt8](repeating: 0, count: 32)),
       self.push(.zero, offset(1), [9, 9]), self.item(2, []), self.item(2, Array("bob".utf8)),
       self.item(2, Array("\0c".utf8)), self.item(2, Array("b b\0c".utf8)),
+      self.item(3, []), self.item(3, Array("bob\0d\0".utf8)), self.item(3, Array("bob\0d".utf8)),
+      self.item(3, Array("\0d\0\u{1}".utf8)), self.item(3, Array("bob\0d d\0\u{1}".utf8)),
     ]
     for part in bad {
       #expect(

@@ -24,6 +24,8 @@ struct DeliveryWriterTests {
         case .push(let previous, let offset, let envelope):
           "\(previous) \(offset) \(envelope.idText)"
         case .replaced(let user, let connection): "\(user) \(connection)"
+        case .closing(let user, let device, let isErased):
+          "\(user) \(device?.text ?? "all") \(isErased)"
         }
       }
     }
@@ -48,6 +50,9 @@ struct DeliveryWriterTests {
       }
       writer.addReplacement(
         of: Session(device: "d", gateway: self.two, connection: "c-9"), user: UserName("bob")!)
+      writer.addClosing(of: UserName("bob")!, device: nil, isErased: true, for: self.two)
+      writer.addClosing(
+        of: UserName("bob")!, device: DeviceName("d")!, isErased: false, for: self.two)
       #expect(!writer.isEmpty)
       var batch = RedisBatch()
       let targets = writer.write(to: &batch)
@@ -58,7 +63,7 @@ struct DeliveryWriterTests {
         try await self.delivered(bus, to: self.one) == [[1, 2, 4, 5, 7, 8].map(self.text)])
       #expect(
         try await self.delivered(bus, to: self.two)
-          == [[0, 3, 6, 9].map(self.text) + ["bob c-9"]])
+          == [[0, 3, 6, 9].map(self.text) + ["bob c-9", "bob all true", "bob d false"]])
     }
   }
 
