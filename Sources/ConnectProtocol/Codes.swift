@@ -93,6 +93,74 @@ public enum RefusalCode: String, CaseIterable, Sendable {
   }
 }
 
+/// Why a request of an app's backend was not carried out: the `code` of the JSON answer.
+///
+/// Where a frame or an upgrade can be refused for the same reason, the code is the same.
+public enum BackendCode: String, CaseIterable, Sendable {
+  /// The request or its body makes no sense.
+  case malformed
+  /// `from` is no user name.
+  case invalidSender = "invalid_sender"
+  /// `to` is no user name.
+  case invalidRecipient = "invalid_recipient"
+  /// `id` is no message id.
+  case invalidID = "invalid_id"
+  /// The user of the path is no user name.
+  case invalidUser = "invalid_user"
+  /// The service token is missing or none of those that are taken.
+  case unauthorized
+  /// There is no such path.
+  case notFound = "not_found"
+  /// Nothing is known of the user.
+  case unknownUser = "unknown_user"
+  /// The path does not take the method; `Allow` says which it takes.
+  case methodNotAllowed = "method_not_allowed"
+  /// The request did not come whole in time.
+  case tooSlow = "too_slow"
+  /// The body is over the limit.
+  case tooLarge = "too_large"
+  /// The body is said to be something else than JSON in UTF-8.
+  case unsupportedMediaType = "unsupported_media_type"
+  /// The `Expect` is none that this server meets.
+  case expectationFailed = "expectation_failed"
+  /// The header is over the limit.
+  case headerTooLarge = "header_too_large"
+  /// This instance has as many connections as it takes.
+  case tooManyConnections = "too_many_connections"
+  /// Something is wrong on this side that time does not mend; its log says what.
+  case failed
+  /// Messages come faster than they can be processed.
+  case overloaded
+  /// It could not be done now, or not be made sure that it was.
+  case unavailable
+
+  /// The HTTP status that goes with the code.
+  public var status: Int {
+    switch self {
+    case .malformed, .invalidSender, .invalidRecipient, .invalidID, .invalidUser: 400
+    case .unauthorized: 401
+    case .notFound, .unknownUser: 404
+    case .methodNotAllowed: 405
+    case .tooSlow: 408
+    case .tooLarge: 413
+    case .unsupportedMediaType: 415
+    case .expectationFailed: 417
+    case .tooManyConnections: 429
+    case .headerTooLarge: 431
+    case .failed: 500
+    case .overloaded, .unavailable: 503
+    }
+  }
+
+  /// Whether the same request, sent again later, may be carried out.
+  public var isRetryable: Bool {
+    switch self {
+    case .tooSlow, .tooManyConnections, .overloaded, .unavailable: true
+    default: false
+    }
+  }
+}
+
 /// The code of a WebSocket close frame.
 ///
 /// Not an enum, since a client also meets codes of newer servers and of proxies between.
@@ -125,7 +193,7 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
   public static let restart = CloseCode(rawValue: 1012)
   /// 1013: the server has no room now.
   public static let tryAgainLater = CloseCode(rawValue: 1013)
-  /// 4001: the token has expired.
+  /// 4001: the token has expired, or the app's backend has ended the connection.
   public static let tokenExpired = CloseCode(rawValue: 4001)
   /// 4002: a newer connection of this device took over.
   public static let replaced = CloseCode(rawValue: 4002)

@@ -6,6 +6,8 @@ public struct FrameError: Error, Hashable, Sendable {
     case malformed
     /// A `type` that is not served.
     case unknownType
+    /// The `from` of a backend's message is no user name.
+    case invalidSender
     /// The `to` of a `send` is no user name.
     case invalidRecipient
     /// The `id` of a `send` or `ping` is not one.
@@ -35,7 +37,8 @@ public struct FrameError: Error, Hashable, Sendable {
   /// The code to answer with; nil when the connection is to be closed instead.
   public var code: RejectionCode? {
     switch kind {
-    case .malformed: .malformed
+    // A frame has no sender: who sends is who the token says.
+    case .malformed, .invalidSender: .malformed
     case .unknownType: .unknownType
     case .invalidRecipient: .invalidRecipient
     case .invalidID: .invalidID

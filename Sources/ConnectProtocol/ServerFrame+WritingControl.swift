@@ -122,9 +122,21 @@ extension ByteBuffer {
   /// - Returns: how many bytes were written.
   @discardableResult
   public mutating func writeRefusal(code: RefusalCode, message: String) -> Int {
+    self.writeRefusal(code.rawValue, message)
+  }
+
+  /// Appends the one-line JSON body of the refusal of a backend's request.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeBackendRefusal(code: BackendCode, message: String) -> Int {
+    self.writeRefusal(code.rawValue, message)
+  }
+
+  private mutating func writeRefusal(_ code: String, _ message: String) -> Int {
     writeJSON(atMost: 80 + JSONWriter.maximumLength(of: message)) { json in
       json.literal("{\"code\":\"")
-      json.plain(code.rawValue)
+      json.plain(code)
       json.literal("\",\"message\":")
       json.string(message)
       json.literal("}")
