@@ -74,7 +74,17 @@ let package = Package(
     .target(
       name: "ServiceMetrics", dependencies: [coreMetrics, concurrencyHelpers, lifecycle],
       swiftSettings: settings),
-    .target(name: "PlainHTTP", dependencies: [nioCore, nioHTTP1], swiftSettings: settings),
+    .target(
+      name: "PlainHTTP", dependencies: [nioCore, nioPosix, nioHTTP1, deque],
+      swiftSettings: settings),
+    .target(
+      name: "BackendAPI",
+      dependencies: [
+        "MessageBus", "Redis", "ConnectProtocol", "PlainHTTP", nioCore, nioHTTP1, deque, crypto,
+        lifecycle, logging,
+      ],
+      resources: [.embedInCode("Description")],
+      swiftSettings: settings),
     .target(
       name: "Management",
       dependencies: ["PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
@@ -107,8 +117,9 @@ let package = Package(
     .target(
       name: "ConnectTestStand",
       dependencies: [
-        "Gateway", "Messaging", "MessageBus", "Redis", "ConnectProtocol", "WebSocket",
-        "LocalRedis", "RedisFixture", nioCore, nioPosix, lifecycle, logging, deque, crypto,
+        "Gateway", "Messaging", "BackendAPI", "MessageBus", "Redis", "ConnectProtocol",
+        "WebSocket", "LocalRedis", "RedisFixture", nioCore, nioPosix, lifecycle, logging, deque,
+        crypto,
       ],
       swiftSettings: settings),
     .target(
@@ -121,7 +132,7 @@ let package = Package(
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
-        "Gateway", "Messaging", "Management", "MessageBus", "Redis", "ConnectClient",
+        "Gateway", "Messaging", "BackendAPI", "Management", "MessageBus", "Redis", "ConnectClient",
         "ConnectFaults", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS", "PlainHTTP",
         argumentParser, configuration, lifecycle, unixSignals, logging, metrics, histogram,
         nioCore, nioPosix, nioHTTP1,
@@ -174,6 +185,17 @@ let package = Package(
       dependencies: [
         "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis",
         "SeededRandom", nioCore,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "PlainHTTPTests",
+      dependencies: ["PlainHTTP", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1],
+      swiftSettings: settings),
+    .testTarget(
+      name: "BackendAPITests",
+      dependencies: [
+        "BackendAPI", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP", "Redis",
+        nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(

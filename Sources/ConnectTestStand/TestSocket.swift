@@ -122,6 +122,15 @@ public final class TestSocket: Sendable {
     }
   }
 
+  /// The next `count` bytes.
+  public func readText(_ count: Int) async throws -> String {
+    try await self.wait(for: "body of \(count) bytes") { received in
+      if let text = received.bytes.readString(length: count) { return text }
+      guard !received.hasEnded else { throw TestFailure("the connection ended within a body") }
+      return nil
+    }
+  }
+
   /// All bytes up to the end of the connection.
   public func readToEnd() async throws -> String {
     try await self.wait(for: "end of the connection") { received in

@@ -55,6 +55,7 @@ public final class TestStand: Sendable {
   private struct State {
     var gateways: [RunningGateway] = []
     var messaging: [RunningService] = []
+    var apis: [RunningService] = []
   }
 
   /// Its Redis, to be stopped and started.
@@ -68,9 +69,9 @@ public final class TestStand: Sendable {
   /// Signs with ``TestTokens/secret``.
   public let authenticator: Authenticator
   private let options: Options
-  private let group: MultiThreadedEventLoopGroup
-  private let clients: any RedisClientFactory
-  private let logger: Logger
+  let group: MultiThreadedEventLoopGroup
+  let clients: any RedisClientFactory
+  let logger: Logger
   private let state = NIOLockedValueBox(State())
 
   private init(
@@ -160,6 +161,7 @@ public final class TestStand: Sendable {
       defer { state = State() }
       return state
     }
+    for api in state.apis { try await api.stop() }
     for gateway in state.gateways { try await gateway.service.stop() }
     for messaging in state.messaging { try await messaging.stop() }
     try await self.redis.client.close().get()
@@ -212,6 +214,9 @@ public final class TestStand: Sendable {
     self.state.withLockedValue { $0.messaging.append(service) }
     return service
   }
+
+  /// Stops a service with the stand, before all others.
+  func add(_ api: RunningService) { self.state.withLockedValue { $0.apis.append(api) } }
 
   // MARK: Clients
 

@@ -4,8 +4,11 @@ import NIOHTTP1
 
 /// # PlainHTTP
 ///
-/// The little HTTP that both services speak beside their real work: health, the demo page, and
-/// refusals. One request per connection, answered in full from memory.
+/// The little HTTP that both services speak beside their real work.
+///
+/// - This file is health, the demo page, and refusals: one request per connection, answered in full
+///   from memory.
+/// - `Serving/` is a server of requests with bodies, one after the other on a connection.
 
 /// Limits of an HTTP request, each with its unit.
 package struct PlainHTTPLimits: Sendable {
@@ -41,6 +44,8 @@ package struct PlainHTTPResponse: Sendable {
   package var contentType: String
   /// The body.
   package var body: ByteBuffer
+  /// Under what name it is counted.
+  package var label = ""
 
   /// An answer with everything chosen.
   package init(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BackendAPI
 import Logging
 import Messaging
 import NIOPosix
@@ -17,6 +18,8 @@ struct MessagingCommand: AsyncParsableCommand {
   @OptionGroup var registry: RegistryOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
+  @OptionGroup var api: APIOptions
+  @OptionGroup var apiLimits: APILimitOptions
   @OptionGroup var instance: InstanceOptions
   @OptionGroup var process: ProcessOptions
 
@@ -24,8 +27,8 @@ struct MessagingCommand: AsyncParsableCommand {
     try await self.exiting {
       var flags = self.bus.flags
       for more in [
-        self.registry.flags, self.messaging.flags, self.durability.flags, self.instance.flags,
-        self.process.flags,
+        self.registry.flags, self.messaging.flags, self.durability.flags, self.api.flags,
+        self.apiLimits.flags, self.instance.flags, self.process.flags,
       ] {
         flags.merge(more) { _, new in new }
       }
@@ -38,6 +41,9 @@ struct MessagingCommand: AsyncParsableCommand {
     let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
+    let api = try values.api(
+      keys: keys, durability: configuration.durability,
+      retentionSeconds: configuration.mailboxes.retentionSeconds)
     let management = try values.managementListen(default: "127.0.0.1:9091")
     let metrics = try values.bootstrapMetrics()
     redis.count(in: RedisMetrics())
@@ -49,9 +55,15 @@ struct MessagingCommand: AsyncParsableCommand {
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in
-      MessagingService(
+      let messaging = MessagingService(
         configuration: configuration, clients: clients, group: group,
         fields: InstanceDescription.fields, logger: logger)
+      var backends: BackendAPIService?
+      if let api {
+        backends = try await BackendAPIService(
+          configuration: api, clients: clients, group: group, logger: logger)
+      }
+      return MessagingWithAPI(messaging: messaging, api: backends)
     }
     let services =
       ServiceRunner.management(

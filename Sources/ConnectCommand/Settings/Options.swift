@@ -1,4 +1,5 @@
 import ArgumentParser
+import BackendAPI
 import Foundation
 import Gateway
 import MessageBus
@@ -216,6 +217,45 @@ struct MessagingOptions: ParsableArguments {
       .mailboxLimit: self.mailboxLimit, .historyLimit: self.historyLimit,
       .retentionDays: self.retentionDays,
     ].compactMapValues { $0 }
+  }
+}
+
+/// Options of the internal HTTP API.
+struct APIOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "host:port of the internal HTTP API for backends; 'off' for none (default: off).",
+      discussion: "It needs a service token."))
+  var apiListen: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      File with the service tokens, one per line, each of at least \(BackendAPILimits.tokenBytes) \
+      characters (or CONNECT_SERVICE_TOKEN). Any of them is taken.
+      """,
+      valueName: "path"))
+  var serviceTokenFile: String?
+
+  var flags: [Setting: String] {
+    [.apiListen: self.apiListen, .serviceTokenFile: self.serviceTokenFile].compactMapValues { $0 }
+  }
+}
+
+/// Limits that gateways set for clients, and the API for backends: to be the same for both.
+struct APILimitOptions: ParsableArguments {
+  @Option(help: "Largest body of a request in bytes (default: \(BackendAPILimits.bodyBytes)).")
+  var frameBytes: String?
+
+  @Option(
+    help: """
+      Entries in a partition above which messages to it are refused as overloaded (default: \
+      \(BusLimits.backlogEntries)).
+      """)
+  var backlogLimit: String?
+
+  var flags: [Setting: String] {
+    [.frameBytes: self.frameBytes, .backlogLimit: self.backlogLimit].compactMapValues { $0 }
   }
 }
 

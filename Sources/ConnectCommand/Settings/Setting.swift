@@ -45,6 +45,10 @@ enum Setting: String, CaseIterable {
   case metricsLog = "metrics-log"
   case metricsNamespace = "metrics-namespace"
   case metricsLogSeconds = "metrics-log-seconds"
+  case apiListen = "api-listen"
+  case serviceTokenFile = "service-token-file"
+  /// Only as a variable: a flag would show the token to everybody on the machine.
+  case serviceToken = "service-token"
 
   var flag: String { "--\(self.rawValue)" }
 
@@ -53,7 +57,7 @@ enum Setting: String, CaseIterable {
   }
 
   fileprivate var isSecret: Bool {
-    [.authSecret, .authPreviousSecret, .redisPassword].contains(self)
+    [.authSecret, .authPreviousSecret, .redisPassword, .serviceToken].contains(self)
   }
 
   fileprivate var key: ConfigKey {

@@ -102,15 +102,21 @@ extension SettingValues {
       .sendsPerSecond, 0...1_000_000, default: GatewayLimits.sendsPerSecond)
     configuration.unackedMessages = try self.number(
       .unacked, 1...65_536, default: GatewayLimits.unackedMessages)
-    configuration.frameBytes = try self.number(
-      .frameBytes, 1_024...16_777_216, default: GatewayLimits.frameBytes)
+    configuration.frameBytes = try self.frameBytes(default: GatewayLimits.frameBytes)
     configuration.pingSeconds = try self.number(
       .pingSeconds, 1...3_600, default: GatewayLimits.pingSeconds)
     configuration.drainSeconds = try self.number(.drainSeconds, 0...3_600, default: drainSeconds)
-    configuration.backlogEntries = try self.number(
-      .backlogLimit, 1...1_000_000_000, default: BusLimits.backlogEntries)
+    configuration.backlogEntries = try self.backlogEntries()
     configuration.durability = try self.durability()
     return configuration
+  }
+
+  func frameBytes(default fallback: Int) throws(Failure) -> Int {
+    try self.number(.frameBytes, 1_024...16_777_216, default: fallback)
+  }
+
+  func backlogEntries() throws(Failure) -> Int {
+    try self.number(.backlogLimit, 1...1_000_000_000, default: BusLimits.backlogEntries)
   }
 
   private func durability() throws(Failure) -> Durability {

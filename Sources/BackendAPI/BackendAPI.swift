@@ -1,0 +1,88 @@
+import ConnectProtocol
+import MessageBus
+import PlainHTTP
+
+/// # BackendAPI
+///
+/// What the backends of an app ask of Connect, over HTTP on a port of its own: to send a message in the
+/// name of a user, to look at a user, to end the connections of one, to erase one.
+///
+/// - `Routing/` is which request means what, and who may make it.
+/// - `Messages/` is the way of a message to the bus.
+/// - `Users/` is what is told of a user.
+/// - `Description/` is all of it as an OpenAPI document.
+
+/// Every limit and default of the API, each with its unit. Those of HTTP itself, with which a server of
+/// it is made: ``http(bodyBytes:)``.
+public enum BackendAPILimits {
+  /// Bytes of a request's body, as many as a client's frame has.
+  public static let bodyBytes = 65_536
+
+  /// The shortest service token, in bytes: 128 bits in hexadecimal digits.
+  public static let tokenBytes = 32
+
+  /// The longest service token, in bytes.
+  public static let maximumTokenBytes = 1_024
+
+  /// Service tokens that are taken at a time: two while one is replaced, and some for backends that
+  /// have one each.
+  public static let tokens = 16
+
+  /// Requests about users that are served at a time; more wait their turn. Each may read pages of a
+  /// mailbox.
+  static let concurrentUsers = 8
+
+  /// Devices that the view of a user lists at most.
+  static let listedDevices = 1_000
+
+  /// What a client is told to wait where something is unavailable, in seconds. Where it is overloaded,
+  /// a random time up to as much again is added, so that not all come back at once.
+  static let retryAfterSeconds = 1
+
+  /// The limits of HTTP.
+  static func http(bodyBytes: Int) -> HTTPServingLimits {
+    var limits = HTTPServingLimits()
+    limits.bodyBytes = bodyBytes
+    return limits
+  }
+}
+
+/// What the API is told at its start.
+public struct BackendAPIConfiguration: Sendable {
+  /// Where it listens.
+  public var host: String
+  /// 0 takes a free port.
+  public var port: Int
+  /// The keys it shares with the services.
+  public var keys: Keys
+  /// Who may use it.
+  public var tokens: ServiceTokens
+  /// See ``BackendAPILimits/bodyBytes``.
+  public var bodyBytes = BackendAPILimits.bodyBytes
+  /// See `BusLimits.backlogEntries`. The same as that of the gateways.
+  public var backlogEntries = BusLimits.backlogEntries
+  /// How many copies of a message must exist before it is accepted, and of an erasure.
+  public var durability = Durability.accepted
+  /// That of the mailboxes, in seconds.
+  public var retentionSeconds = BusLimits.mailboxRetentionSeconds
+  /// Told of each answer, on the event loop of its connection: for metrics.
+  public var onAnswer: @Sendable (Answer) -> Void = { _ in }
+
+  /// A configuration with the defaults.
+  public init(host: String, port: Int, keys: Keys, tokens: ServiceTokens) {
+    self.host = host
+    self.port = port
+    self.keys = keys
+    self.tokens = tokens
+  }
+
+  /// An answer that was sent.
+  public struct Answer: Sendable, Hashable {
+    /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or `other`.
+    public let route: String
+    /// The status.
+    public let status: Int
+    /// From the end of the request's head to the answer, in nanoseconds.
+    public let nanoseconds: Int64
+  }
+}

@@ -1,0 +1,95 @@
+import Logging
+import MessageBus
+import NIOCore
+import PlainHTTP
+import Redis
+import ServiceLifecycle
+
+/// The API, as a service: it serves until it is told to stop, then answers what has begun.
+public final class BackendAPIService: Service {
+  private let configuration: BackendAPIConfiguration
+  private let bus: BackendServing.Bus
+  private let server: HTTPServer
+  private let group: any EventLoopGroup
+  private let logger: Logger
+
+  /// - Parameters:
+  ///   - clients: makes the ways to Redis: one per event loop, and one for everything about users.
+  ///   - group: the event loops; the caller shuts them down after the service has ended.
+  public init(
+    configuration: BackendAPIConfiguration, clients: any RedisClientFactory,
+    group: any EventLoopGroup, logger: Logger
+  ) async throws {
+    var publishers: [MessagePublisher] = []
+    for eventLoop in group.makeIterator() {
+      publishers.append(
+        try await eventLoop.submit {
+          MessagePublisher(
+            configuration: configuration, client: clients.makeClient(on: eventLoop))
+        }.get())
+    }
+    self.configuration = configuration
+    self.group = group
+    self.logger = logger
+    self.bus = BackendServing.Bus(
+      publishers: publishers,
+      users: clients.makeClient(on: publishers[0].client.eventLoop),
+      backlog: Backlog(keys: configuration.keys, limit: configuration.backlogEntries))
+    let limits = BackendAPILimits.http(bodyBytes: configuration.bodyBytes)
+    self.server = HTTPServer(
+      limits: limits,
+      serving: BackendServing(
+        configuration: configuration, limits: limits, bus: self.bus, logger: logger))
+  }
+
+  /// Where backends reach it; nil before the service listens.
+  public var address: SocketAddress? { self.server.address }
+
+  /// Whether it listens and Redis can be reached.
+  public func isReady() async -> Bool {
+    guard self.address != nil else { return false }
+    for client in self.clients {
+      guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
+        return false
+      }
+    }
+    return true
+  }
+
+  private var clients: [any RedisClient] { self.bus.publishers.map(\.client) + [self.bus.users] }
+
+  /// Serves until the service group shuts down gracefully.
+  ///
+  /// - Throws: when the port cannot be listened on.
+  public func run() async throws {
+    do throws(CannotListen) {
+      try await self.server.start(
+        host: self.configuration.host, port: self.configuration.port, group: self.group)
+    } catch {
+      await self.closeClients()
+      throw error
+    }
+    self.logger.notice(
+      "api.listening", metadata: ["address": "\(self.address.map { "\($0)" } ?? "-")"])
+    await withTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { await self.watchBacklog() }
+      try? await gracefulShutdown()
+      await self.server.stop()
+      tasks.cancelAll()
+    }
+    await self.closeClients()
+    self.logger.notice("api.stopped")
+  }
+
+  /// As the gateways do, whose limit it is.
+  private func watchBacklog() async {
+    while !Task.isCancelled {
+      _ = try? await self.bus.backlog.look(with: self.bus.users)
+      try? await Task.sleep(for: .milliseconds(BusLimits.backlogMilliseconds))
+    }
+  }
+
+  private func closeClients() async {
+    for client in self.clients { try? await client.close().get() }
+  }
+}

@@ -1,0 +1,100 @@
+import ConnectProtocol
+import NIOHTTP1
+
+/// What a request asks for.
+enum Route: Hashable {
+  case sendMessage
+  case showUser(UserName)
+  case eraseUser(UserName)
+  case disconnectUser(UserName, DeviceName?)
+  case describe
+  case health
+
+  /// The name under which answers are counted.
+  var label: String {
+    switch self {
+    case .sendMessage: "messages"
+    case .showUser: "user"
+    case .eraseUser: "erase"
+    case .disconnectUser: "disconnect"
+    case .describe: "openapi"
+    case .health: "healthz"
+    }
+  }
+
+  /// What answers are counted under that belong to no route.
+  static let otherLabel = "other"
+
+  /// Whether anybody may ask.
+  static func isPublic(_ uri: String) -> Bool {
+    let (path, _) = RequestTarget.split(uri)
+    return path == "/healthz" || path == "/openapi.json"
+  }
+
+  /// Reads what a request asks for.
+  init(_ head: HTTPRequestHead) throws(BackendRefusal) {
+    let (path, query) = RequestTarget.split(head.uri)
+    let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+    switch (Array(segments), head.method) {
+    case (["healthz"], .GET), (["healthz"], .HEAD):
+      self = .health
+    case (["openapi.json"], .GET), (["openapi.json"], .HEAD):
+      self = .describe
+    case (["healthz"], _), (["openapi.json"], _):
+      throw .methodNotAllowed(head.method, allowed: "GET, HEAD")
+    case (["v1", "messages"], .POST):
+      self = .sendMessage
+    case (["v1", "messages"], _):
+      throw .methodNotAllowed(head.method, allowed: "POST")
+    case (let parts, let method) where parts.starts(with: ["v1", "users"]):
+      self = try Self.user(parts.dropFirst(2), method, query)
+    default:
+      throw .notFound
+    }
+  }
+
+  private static func user(
+    _ parts: ArraySlice<Substring>, _ method: HTTPMethod, _ query: Substring?
+  ) throws(BackendRefusal) -> Route {
+    guard let name = parts.first, !name.isEmpty else { throw .notFound }
+    switch (Array(parts.dropFirst()), method) {
+    case ([], .GET), ([], .HEAD):
+      return .showUser(try Self.userName(name))
+    case ([], .DELETE):
+      return .eraseUser(try Self.userName(name))
+    case ([], _):
+      throw .methodNotAllowed(method, allowed: "GET, HEAD, DELETE")
+    case (["disconnect"], .POST):
+      return .disconnectUser(try Self.userName(name), try Self.device(in: query))
+    case (["disconnect"], _):
+      throw .methodNotAllowed(method, allowed: "POST")
+    default:
+      throw .notFound
+    }
+  }
+
+  private static func userName(_ text: Substring) throws(BackendRefusal) -> UserName {
+    guard let bytes = RequestTarget.percentDecoded(text) else {
+      throw BackendRefusal(.malformed, "the path has a % that two hexadecimal digits do not follow")
+    }
+    guard let user = bytes.withUnsafeBytes({ UserName(utf8: $0) }) else {
+      throw BackendRefusal(.invalidUser, "the user in the path must be \(UserName.alphabet)")
+    }
+    return user
+  }
+
+  /// A parameter that is misspelt must not mean all devices.
+  private static func device(in query: Substring?) throws(BackendRefusal) -> DeviceName? {
+    guard let query, !query.isEmpty else { return nil }
+    let parts = query.split(separator: "&", omittingEmptySubsequences: false)
+    guard parts.count == 1, parts[0].hasPrefix("device=") else {
+      throw BackendRefusal(.malformed, "the query may be device=<device>, once, and nothing else")
+    }
+    guard let bytes = RequestTarget.percentDecoded(parts[0].dropFirst("device=".count)),
+      let device = bytes.withUnsafeBytes({ DeviceName(utf8: $0) })
+    else {
+      throw BackendRefusal(.malformed, "`device` must be \(DeviceName.alphabet)")
+    }
+    return device
+  }
+}

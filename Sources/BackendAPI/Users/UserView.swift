@@ -1,0 +1,69 @@
+import ConnectProtocol
+import Foundation
+import MessageBus
+import NIOCore
+
+/// What a backend is told of a user: JSON that only grows, apart from what `connect inspect` shows.
+struct UserView: Encodable {
+  struct Session: Encodable {
+    let device: String
+    let gateway: String
+    let connection: String
+    /// Whether the gateway that holds the connection is there.
+    let alive: Bool
+  }
+
+  struct Cursor: Encodable {
+    let device: String
+    let acked: Offset
+    /// Mailbox entries that the device has not acked.
+    let lag: Int
+    /// Whether it is more than that: the count ends at 1,024.
+    let lagIsMore: Bool
+    /// In seconds since 1970.
+    let lastSeen: Int?
+  }
+
+  struct Mailbox: Encodable {
+    let entries: Int
+    let oldest: Offset?
+    let newest: Offset?
+    /// Everything up to here was removed, if anything was.
+    let removed: Offset?
+  }
+
+  let user: String
+  let sessions: [Session]
+  let cursors: [Cursor]
+  let mailbox: Mailbox
+  /// Whether sessions or cursors are left out, since there are too many.
+  let truncated: Bool
+  /// In milliseconds since 1970, by Redis's clock.
+  let at: UInt64
+
+  init(_ report: UserReport) {
+    let most = BackendAPILimits.listedDevices
+    self.user = report.user
+    self.sessions = report.sessions.prefix(most).map {
+      Session(
+        device: $0.device, gateway: $0.gateway, connection: $0.connection, alive: $0.isGatewayAlive)
+    }
+    self.cursors = report.cursors.prefix(most).map {
+      Cursor(
+        device: $0.device, acked: $0.acked, lag: $0.behind, lagIsMore: $0.isBehindMore,
+        lastSeen: $0.lastSeenSeconds)
+    }
+    self.mailbox = Mailbox(
+      entries: report.mailbox.length, oldest: report.mailbox.oldest,
+      newest: report.mailbox.newest, removed: report.mailbox.removed)
+    self.truncated = report.sessions.count > most || report.cursors.count > most
+    self.at = report.atMilliseconds
+  }
+
+  /// Appends the view as one line.
+  func write(to buffer: inout ByteBuffer) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    buffer.writeBytes(try encoder.encode(self))
+  }
+}

@@ -1,0 +1,27 @@
+import BackendAPI
+import Messaging
+import ServiceLifecycle
+
+/// Messaging, and beside it the API for backends where that is switched on: both need the same ways to
+/// Redis, which are made once.
+struct MessagingWithAPI: Service {
+  let messaging: MessagingService
+  let api: BackendAPIService?
+
+  /// Whether all that runs here can serve.
+  func isReady() async -> Bool {
+    guard await self.messaging.isReady() else { return false }
+    return await self.api?.isReady() ?? true
+  }
+
+  /// Runs both until the service group shuts down gracefully, or one of them fails.
+  func run() async throws {
+    guard let api = self.api else { return try await self.messaging.run() }
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await api.run() }
+      tasks.addTask { try await self.messaging.run() }
+      // The first that fails ends the other.
+      while try await tasks.next() != nil {}
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import BackendAPI
+import Foundation
+import MessageBus
+
+/// The internal HTTP API and its tokens.
+extension SettingValues {
+  /// Nil when the API is switched off.
+  ///
+  /// - Parameters:
+  ///   - durability: that of the service.
+  ///   - retentionSeconds: that of the mailboxes.
+  func api(
+    keys: Keys, durability: Durability, retentionSeconds: Int
+  ) throws(Failure) -> BackendAPIConfiguration? {
+    guard let text = self.text(.apiListen), text != "off" else { return nil }
+    let listen = try self.listen(.apiListen, default: "127.0.0.1:8090")
+    var configuration = BackendAPIConfiguration(
+      host: listen.host, port: listen.port, keys: keys, tokens: try self.serviceTokens())
+    configuration.bodyBytes = try self.frameBytes(default: BackendAPILimits.bodyBytes)
+    configuration.backlogEntries = try self.backlogEntries()
+    configuration.durability = durability
+    configuration.retentionSeconds = retentionSeconds
+    return configuration
+  }
+
+  /// The tokens that were configured: the variable's, else the file's.
+  private func serviceTokens() throws(Failure) -> ServiceTokens {
+    if let text = self.text(.serviceToken) { return try self.tokens(text, .serviceToken) }
+    guard let path = self.text(.serviceTokenFile) else {
+      throw self.failure(
+        .apiListen,
+        """
+        the API needs a service token: give --service-token-file PATH, or \
+        \(Setting.serviceToken.variable). One is made by: head -c 48 /dev/urandom | base64 > PATH
+        """)
+    }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw self.failure(.serviceTokenFile, "cannot read \(path)")
+    }
+    return try self.tokens(String(decoding: data, as: UTF8.self), .serviceTokenFile)
+  }
+
+  private func tokens(_ text: String, _ setting: Setting) throws(Failure) -> ServiceTokens {
+    do throws(ServiceTokens.Malformed) {
+      return try ServiceTokens(lines: text)
+    } catch {
+      throw self.failure(setting, "the service token \(error)")
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// A listener with its connections.
+package final class HTTPServer: Sendable {
+  private struct State {
+    var listener: (any Channel)?
+    var connections: [ObjectIdentifier: any Channel] = [:]
+    var isStopping = false
+  }
+
+  private let limits: HTTPServingLimits
+  private let serving: any HTTPServing
+  private let state = NIOLockedValueBox(State())
+
+  /// A server that does not listen yet.
+  package init(limits: HTTPServingLimits, serving: any HTTPServing) {
+    self.limits = limits
+    self.serving = serving
+  }
+
+  /// Where it listens; nil before that.
+  package var address: SocketAddress? {
+    self.state.withLockedValue { $0.listener?.localAddress }
+  }
+
+  /// How many connections there are.
+  package var connectionCount: Int { self.state.withLockedValue { $0.connections.count } }
+
+  /// Listens. Port 0 takes a free one.
+  package func start(
+    host: String, port: Int, group: any EventLoopGroup
+  ) async throws(CannotListen) {
+    let listener: any Channel
+    do {
+      listener = try await ServerBootstrap(group: group)
+        .serverChannelOption(.backlog, value: self.limits.listenBacklog)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
+        }
+        .bind(host: host, port: port)
+        .get()
+    } catch {
+      throw CannotListen(host: host, port: port, error)
+    }
+    self.state.withLockedValue { $0.listener = listener }
+  }
+
+  /// Stops: listens no more, answers the requests that have begun, and then closes what is left.
+  package func stop() async {
+    let (listener, connections) = self.state.withLockedValue { state in
+      state.isStopping = true
+      return (state.listener, Array(state.connections.values))
+    }
+    try? await listener?.close()
+    for channel in connections {
+      channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+    let deadline = NIODeadline.now() + .milliseconds(self.limits.stopMilliseconds)
+    while self.connectionCount > 0, NIODeadline.now() < deadline, !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(10))
+    }
+    for channel in self.state.withLockedValue({ Array($0.connections.values) }) {
+      channel.close(promise: nil)
+    }
+  }
+
+  private func configure(_ channel: any Channel) throws {
+    let count: Int? = self.state.withLockedValue { state in
+      let most = self.limits.connections + self.limits.refusedConnections
+      guard !state.isStopping, state.connections.count < most else { return nil }
+      state.connections[ObjectIdentifier(channel)] = channel
+      return state.connections.count
+    }
+    guard let count else { return channel.close(promise: nil) }
+    channel.closeFuture.whenComplete { _ in
+      self.state.withLockedValue { $0.connections[ObjectIdentifier(channel)] = nil }
+    }
+    let handler = HTTPServingHandler(
+      limits: self.limits, serving: self.serving, isRefused: count > self.limits.connections)
+    var decoding = NIOHTTPDecoderLimitConfiguration()
+    decoding.maxHeaderListSize = self.limits.headerBytes
+    decoding.maxHeaderFieldSize = self.limits.headerBytes
+    decoding.maxHeaderFieldCount = self.limits.headerFields
+    let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(HeardHandler(handler))
+    // Neither NIO's pipelining nor its answers to errors: the former takes no answer without a request,
+    // as to one that comes too slowly, and the latter have no body.
+    try pipeline.configureHTTPServerPipeline(
+      withPipeliningAssistance: false, withErrorHandling: false,
+      withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
+      withDecoderLimitConfiguration: decoding)
+    try pipeline.addHandler(handler)
+  }
+}
+
+/// Tells that bytes came, which the parser keeps for itself until a head is whole.
+private final class HeardHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  private let handler: HTTPServingHandler
+
+  init(_ handler: HTTPServingHandler) { self.handler = handler }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    self.handler.heard()
+    context.fireChannelRead(data)
+  }
+}

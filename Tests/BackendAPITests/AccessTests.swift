@@ -1,0 +1,172 @@
+import BackendAPI
+import ConnectTestStand
+import NIOConcurrencyHelpers
+import Testing
+
+@Suite("The API for backends", .timeLimit(.minutes(5)))
+struct AccessTests {
+  private let old = "old-0123456789abcdef0123456789abcdef"
+  private let new = "new-0123456789abcdef0123456789abcdef"
+
+  @Test("takes each of its tokens, and nothing without one")
+  func tokens() async throws {
+    try await TestStand.with(TestStand.Options(gateways: 0)) { stand in
+      let api = try await stand.startAPI(tokens: "\(self.old)\n\(self.new)\n")
+      let request = HTTPTestRequest("GET", "/v1/users/bob", token: nil)
+      for token in [self.old, self.new] {
+        for field in ["Bearer \(token)", "bearer \(token)", "BEARER \(token)"] {
+          #expect(try await api.ask(request.with("Authorization", field)).status == 404)
+        }
+      }
+      for field in [
+        nil, "", "Bearer", "Bearer ", "Bearer \(self.old)x", "Bearer \(self.old.dropLast())",
+        "Basic \(self.old)", self.old, "Bearer \(self.old),\(self.new)", "Bearer  \(self.old)",
+      ] {
+        let answer = try await api.ask(request.with("Authorization", field))
+        #expect(try answer.code() == "unauthorized", "\(field ?? "none")")
+        #expect(answer["www-authenticate"] == "Bearer")
+        #expect(!answer.body.contains(self.old))
+      }
+      var twice = request
+      for token in [self.old, self.new] {
+        twice.headers.append(("Authorization", "Bearer \(token)"))
+      }
+      #expect(try await api.ask(twice).code() == "unauthorized")
+      // Before anything else is said.
+      for request in [
+        HTTPTestRequest("GET", "/nowhere", token: nil),
+        HTTPTestRequest("PUT", "/v1/messages", token: nil),
+        HTTPTestRequest("POST", "/v1/messages", body: "{", token: nil),
+        HTTPTestRequest("DELETE", "/v1/users/bob", token: self.old + self.new),
+        HTTPTestRequest("POST", "/v1/users/b%20b/disconnect", token: nil),
+      ] {
+        #expect(try await api.ask(request).code() == "unauthorized")
+      }
+      // Replaced without a gap: an instance that knows the new one only.
+      let next = try await stand.startAPI(tokens: self.new)
+      #expect(try await next.ask(request.with("Authorization", "Bearer \(self.new)")).status == 404)
+      #expect(
+        try await next.ask(request.with("Authorization", "Bearer \(self.old)")).status == 401)
+    }
+  }
+
+  @Test("tells everybody that it is alive, and what it can do")
+  func publicPaths() async throws {
+    try await TestStand.withAPI { _, api in
+      let health = try await api.ask(HTTPTestRequest("GET", "/healthz", token: nil))
+      #expect(health.status == 200)
+      #expect(health.body == "alive\n")
+      let document = try await api.ask(HTTPTestRequest("GET", "/openapi.json", token: "wrong"))
+      #expect(document.status == 200)
+      #expect(document["content-type"] == "application/json")
+      let head = try await api.ask(HTTPTestRequest("HEAD", "/openapi.json", token: nil))
+      #expect(head["content-length"] == "\(document.body.utf8.count)")
+      #expect(head.body == "")
+    }
+  }
+
+  @Test("refuses what is no path, no method, or no JSON, in JSON")
+  func refusals() async throws {
+    try await TestStand.withAPI { _, api in
+      let connection = try await api.connect()
+      for path in ["/", "/v1/user/bob", "/metrics", "/readyz", "/v1/messages/"] {
+        #expect(try await connection.ask(HTTPTestRequest("GET", path)).code() == "not_found")
+      }
+      for (method, path, allowed) in [
+        ("GET", "/v1/messages", "POST"), ("PATCH", "/v1/users/bob", "GET, HEAD, DELETE"),
+        ("OPTIONS", "/v1/users/bob/disconnect", "POST"), ("DELETE", "/healthz", "GET, HEAD"),
+      ] {
+        let answer = try await connection.ask(HTTPTestRequest(method, path))
+        #expect(try answer.code() == "method_not_allowed")
+        #expect(answer["allow"] == allowed)
+      }
+      for type in [
+        "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "",
+        "application/jsonx", "multipart/form-data; boundary=application/json",
+      ] {
+        let answer = try await connection.ask(message("m").with("Content-Type", type))
+        #expect(try answer.code() == "unsupported_media_type", "\(type)")
+      }
+      for type in [
+        nil, "application/json", "Application/JSON;charset=UTF-8",
+        "application/json; charset=\"utf-8\"",
+        "application/json; profile=x",
+      ] {
+        #expect(try await connection.ask(message("m").with("Content-Type", type)).status == 202)
+      }
+      #expect(
+        try await api.ask(message("m").with("Expect", "200-ok")).code() == "expectation_failed")
+      for name in ["a%20b", "%"] {
+        #expect(
+          try await connection.ask(HTTPTestRequest("DELETE", "/v1/users/\(name)")).status == 400)
+      }
+    }
+  }
+
+  @Test("asks for a body that waits for a word only where it wants it")
+  func expectation() async throws {
+    try await TestStand.withAPI { _, api in
+      let request = message("m").with("Expect", "100-continue")
+      let connection = try await api.connect()
+      connection.socket.send(request.head)
+      #expect(try await connection.socket.readHead().status == 100)
+      connection.socket.send(request.body!)
+      #expect(try await connection.answer().status == 202)
+      #expect(try await connection.ask(message("m2")).status == 202)
+
+      let refused = try await api.connect()
+      refused.socket.send(request.with("Authorization", nil).head)
+      let answer = try await refused.answer()
+      #expect(answer.status == 401)
+      #expect(answer["connection"] == "close")
+      #expect(try await refused.socket.readToEnd() == "")
+    }
+  }
+
+  @Test("tells of each answer what was asked and how it ended, for metrics")
+  func counted() async throws {
+    try await TestStand.with(TestStand.Options(gateways: 0)) { stand in
+      let told = NIOLockedValueBox<[String]>([])
+      let api = try await stand.startAPI {
+        $0.onAnswer = { answer in
+          #expect(answer.nanoseconds >= 0)
+          told.withLockedValue { $0.append("\(answer.route) \(answer.status)") }
+        }
+      }
+      let requests = [
+        message("m"), message("m", to: ""), message("m").with("Authorization", nil),
+        HTTPTestRequest("GET", "/v1/users/nobody"), HTTPTestRequest("DELETE", "/v1/users/nobody"),
+        HTTPTestRequest("POST", "/v1/users/nobody/disconnect"), HTTPTestRequest("GET", "/healthz"),
+        HTTPTestRequest("GET", "/openapi.json"), HTTPTestRequest("GET", "/a"),
+        HTTPTestRequest("GET", "/b c"),
+      ]
+      for request in requests { _ = try await api.ask(request) }
+      #expect(
+        told.withLockedValue { $0 } == [
+          "messages 202", "messages 400", "messages 401", "user 404", "erase 204", "disconnect 202",
+          "healthz 200", "openapi 200", "other 404", "other 400",
+        ])
+    }
+  }
+
+  @Test("answers what has begun when it stops, and listens no more")
+  func stop() async throws {
+    try await TestStand.withAPI { stand, api in
+      let idle = try await api.connect()
+      #expect(try await idle.ask(message("m-1")).status == 202)
+      let busy = try await api.connect()
+      let request = message("m-2")
+      busy.socket.send(request.head)
+      // Its head has come once a later request is answered.
+      #expect(try await idle.ask(message("m-3")).status == 202)
+      await api.service.beginStop()
+      #expect(try await idle.socket.readToEnd() == "")
+      busy.socket.send(request.body!)
+      let answer = try await busy.answer()
+      #expect(answer.status == 202)
+      #expect(answer["connection"] == "close")
+      try await api.service.waitForEnd()
+      await #expect(throws: (any Error).self) { try await api.connect() }
+    }
+  }
+}

@@ -1,0 +1,283 @@
+import ConnectProtocol
+import ConnectTestStand
+import MessageBus
+import Redis
+import Testing
+
+@Suite("A user, for a backend,", .timeLimit(.minutes(5)))
+struct UserTests {
+  private func show(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("GET", "/v1/users/\(user)")
+  }
+
+  private func erase(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("DELETE", "/v1/users/\(user)")
+  }
+
+  private func disconnect(_ user: String, _ query: String = "") -> HTTPTestRequest {
+    HTTPTestRequest("POST", "/v1/users/\(user)/disconnect\(query)")
+  }
+
+  // MARK: Shown
+
+  @Test("is shown: where connected, how far behind, and how much is kept")
+  func shown() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in
+      let user = "b@b+1"
+      let phone = try await stand.online(user, device: "phone", gateway: 1)
+      var offsets: [Offset] = []
+      for number in 0..<5 {
+        offsets.append(try await api.ask(message("m\(number)", to: user)).offset())
+      }
+      for _ in 0..<5 { try await phone.expectMessage() }
+      phone.ack(offsets[1])
+      try await eventually("the cursor is stored") {
+        try await stand.cursor(user, device: "phone") == offsets[1]
+      }
+      let answer = try await api.ask(self.show("b%40b+1"))
+      #expect(answer.status == 200)
+      let json = try answer.json()
+      #expect(json["user"] as? String == user)
+      #expect(json["truncated"] as? Bool == false)
+      let sessions = try #require(json["sessions"] as? [[String: Any]])
+      #expect(sessions.count == 1)
+      #expect(sessions.first?["device"] as? String == "phone")
+      #expect(sessions.first?["gateway"] as? String == "g2")
+      #expect(sessions.first?["alive"] as? Bool == true)
+      let cursors = try #require(json["cursors"] as? [[String: Any]])
+      #expect(cursors.count == 1)
+      #expect(cursors.first?["acked"] as? String == "\(offsets[1])")
+      #expect(cursors.first?["lag"] as? Int == 3)
+      #expect(cursors.first?["lagIsMore"] as? Bool == false)
+      #expect(cursors.first?["lastSeen"] as? Int != nil)
+      let mailbox = try #require(json["mailbox"] as? [String: Any])
+      #expect(mailbox["entries"] as? Int == 5)
+      #expect(mailbox["oldest"] as? String == "\(offsets[0])")
+      #expect(mailbox["newest"] as? String == "\(offsets[4])")
+      #expect(mailbox["removed"] == nil)
+
+      let head = try await api.ask(HTTPTestRequest("HEAD", "/v1/users/b%40b+1"))
+      #expect(head.status == 200)
+      #expect(head["content-length"].flatMap { Int($0) } != 0)
+    }
+  }
+
+  @Test("is unknown where nothing is kept")
+  func unknown() async throws {
+    try await TestStand.withAPI { (_, api) async throws in
+      #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+      #expect(try await api.ask(self.erase("nobody")).status == 204)
+      #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+      #expect(try await api.ask(self.disconnect("nobody")).body == "{\"connections\":0}\n")
+    }
+  }
+
+  @Test("is shown to many at once, each in its turn")
+  func many() async throws {
+    try await TestStand.withAPI { _, api in
+      _ = try await api.ask(message("m-1"))
+      try await eventually("the message is stored") {
+        try await api.ask(self.show("bob")).status == 200
+      }
+      let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
+        for _ in 0..<64 { tasks.addTask { try await api.ask(self.show("bob")).status } }
+        return try await tasks.reduce(into: []) { $0.append($1) }
+      }
+      #expect(statuses == Array(repeating: 200, count: 64))
+    }
+  }
+
+  @Test("is something that the operator must look after, where a key is of another type")
+  func wrongType() async throws {
+    try await TestStand.withAPI { stand, api in
+      try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "1")
+      #expect(try await api.ask(self.show("bob")).code() == "failed")
+      #expect(try await api.ask(self.erase("bob")).code() == "failed")
+    }
+  }
+
+  // MARK: Disconnected
+
+  @Test("is disconnected on whichever gateways, with a goodbye and 4001; others stay")
+  func disconnected() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in
+      let phone = try await stand.online("bob", device: "phone", gateway: 0)
+      let laptop = try await stand.online("bob", device: "laptop", gateway: 1)
+      let tablet = try await stand.online("bob", device: "tablet", gateway: 1)
+      let alice = try await stand.online("alice", gateway: 1)
+      let one = try await api.ask(self.disconnect("bob", "?device=laptop"))
+      #expect(one.status == 202)
+      #expect(one.body == "{\"connections\":1}\n")
+      guard case .goodbye(4001, let wait) = try await laptop.expectFrame(type: "goodbye").frame
+      else { throw TestFailure("a goodbye with 4001 was due") }
+      #expect((0...1_000).contains(wait))
+      #expect(try await laptop.expectClose(4001).contains("new token"))
+      try await phone.expectOpen()
+      try await tablet.expectOpen()
+
+      #expect(try await api.ask(self.disconnect("bob")).body == "{\"connections\":2}\n")
+      for socket in [phone, tablet] {
+        _ = try await socket.expectFrame(type: "goodbye")
+        try await socket.expectClose(4001)
+      }
+      try await alice.expectOpen()
+      try await eventually("bob is nowhere") {
+        try await api.ask(self.disconnect("bob")).body == "{\"connections\":0}\n"
+      }
+      // Nothing is lost by it: the device goes on where it was.
+      _ = try await api.ask(message("m-1"))
+      let again = try await stand.connect("bob", device: "phone", gateway: 1)
+      #expect(try await !again.expectWelcome().gap)
+      #expect(try await again.expectMessage().id == "m-1")
+    }
+  }
+
+  @Test("gets answers to what was sent before it is disconnected")
+  func answered() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 1)) { stand, api in
+      let bob = try await stand.online("bob")
+      for number in 0..<50 { bob.sendMessage("m\(number)", to: "alice") }
+      #expect(try await api.ask(self.disconnect("bob")).status == 202)
+      var answered = 0
+      while true {
+        let event = try await bob.next()
+        if case .close(let code, _) = event {
+          #expect(code == 4001)
+          break
+        }
+        guard case .text(let text) = event else { continue }
+        if text.contains("accepted") || text.contains("draining") { answered += 1 }
+      }
+      #expect(answered <= 50)
+      try await eventually("what was accepted is in the mailbox") {
+        try await stand.mailbox("alice").count >= 1
+      }
+    }
+  }
+
+  @Test("is forgotten by the registry where the gateway is gone")
+  func stale() async throws {
+    try await TestStand.withAPI { stand, api in
+      let key = "\(stand.keys.session(UserName("bob")!))"
+      try await stand.redis("HSET", key, "phone", "gone/c1")
+      #expect(try await api.ask(self.disconnect("bob")).body == "{\"connections\":0}\n")
+      try await eventually("the session is gone") {
+        try await stand.session("bob", device: "phone") == nil
+      }
+    }
+  }
+
+  // MARK: Erased
+
+  @Test("is erased: closed with 4001, and nothing is replayed but that something is missing")
+  func erased() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in
+      let phone = try await stand.online("bob", device: "phone", gateway: 0)
+      let laptop = try await stand.online("bob", device: "laptop", gateway: 1)
+      let alice = try await stand.online("alice", gateway: 1)
+      var last = Offset.zero
+      for number in 0..<20 { last = try await api.ask(message("m\(number)")).offset() }
+      for socket in [phone, laptop] {
+        for _ in 0..<20 { try await socket.expectMessage() }
+        socket.ack(last)
+      }
+      // Its cursor would be stored with the end of the connection, within a second anyway.
+      #expect(try await api.ask(self.erase("bob")).status == 204)
+      for socket in [phone, laptop] {
+        _ = try await socket.expectFrame(type: "goodbye")
+        try await socket.expectClose(4001)
+      }
+      try await alice.expectOpen()
+      try await Task.sleep(for: .milliseconds(1_500))
+      let fields = try await stand.redis("HGETALL", "\(stand.keys.cursor(UserName("bob")!))")
+      #expect(fields.array == [.string("!removed"), .string("\(last)")])
+      #expect(try await stand.session("bob", device: "phone") == nil)
+      let view = try await api.ask(self.show("bob")).json()
+      #expect((view["mailbox"] as? [String: Any])?["entries"] as? Int == 0)
+      #expect((view["mailbox"] as? [String: Any])?["removed"] as? String == "\(last)")
+      #expect((view["cursors"] as? [Any])?.isEmpty == true)
+
+      let again = try await stand.connect("bob", device: "phone", gateway: 1)
+      #expect(try await again.expectWelcome().gap)
+      try await again.expectLive()
+      let offset = try await api.ask(message("m-new")).offset()
+      #expect(offset > last)
+      #expect(try await again.expectMessage().id == "m-new")
+      try await again.expectOpen()
+    }
+  }
+
+  @Test("is erased for good: what the bus repeats does not come back, what is new comes once")
+  func repeats() async throws {
+    var options = TestStand.Options(gateways: 1)
+    options.hasMessaging = false
+    try await TestStand.withAPI(options) { stand, api in
+      for number in 0..<30 { _ = try await api.ask(message("m\(number)")) }
+      let incoming = "\(try stand.incoming("bob"))"
+      try await stand.redis("COPY", incoming, "kept:\(incoming)")
+      try await stand.startMessaging()
+      try await eventually("all is stored") { try await stand.mailbox("bob").count == 30 }
+      #expect(try await api.ask(self.erase("bob")).status == 204)
+      for _ in 0..<2 {
+        try await self.repeatUnfinished("kept:\(incoming)", as: incoming, on: stand)
+        // Behind the repeats on the same partition.
+        _ = try await api.ask(message("after"))
+        try await eventually("all is processed") {
+          guard try await stand.redis.length(of: stand.incoming("bob")) == 0 else { return false }
+          return try await !stand.mailbox("bob").isEmpty
+        }
+        #expect(try await stand.mailbox("bob").count == 1)
+      }
+      let bob = try await stand.connect("bob")
+      #expect(try await bob.expectWelcome().gap)
+      #expect(try await bob.expectMessage().id == "after")
+      try await bob.expectLive()
+      // Erased again: once more nothing, and nobody else is touched.
+      _ = try await api.ask(message("carols", to: "carol"))
+      #expect(try await api.ask(self.erase("bob")).status == 204)
+      #expect(try await api.ask(self.erase("bob")).status == 204)
+      #expect(try await stand.mailbox("bob").isEmpty)
+      try await eventually("carol's is stored") { try await stand.mailbox("carol").count == 1 }
+    }
+  }
+
+  /// Has a copy of a partition come again, as read and not finished by an instance that died.
+  private func repeatUnfinished(
+    _ kept: String, as incoming: String, on stand: TestStand
+  ) async throws {
+    let again = "again:\(incoming)"
+    let group = "messaging:dead:1"
+    try await stand.redis("COPY", kept, again)
+    try await stand.redis("XGROUP", "CREATE", again, group, "0")
+    var batch = RedisBatch()
+    batch.append(key: RedisKey(again), "XREADGROUP", "GROUP", group, "c", "STREAMS", again, ">")
+    batch.append(key: RedisKey(again), "RENAME", again, incoming)
+    try await stand.redis.client.execute(batch).check()
+  }
+
+  @Test("is erased while messages come, and what remains is in order")
+  func whileMessagesCome() async throws {
+    try await TestStand.withAPI { stand, api in
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask {
+          let connection = try await api.connect()
+          for number in 0..<300 { _ = try await connection.ask(message("m\(number)")).offset() }
+        }
+        tasks.addTask {
+          for _ in 0..<10 {
+            let answer = try await api.ask(self.erase("bob"))
+            #expect(answer.status == 204)
+          }
+        }
+        try await tasks.waitForAll()
+      }
+      try await eventually("all is processed") {
+        try await stand.redis.length(of: stand.incoming("bob")) == 0
+      }
+      let left = try await stand.mailbox("bob").compactMap { $0.fields["m"] }
+      let numbers = left.compactMap { Int($0.dropFirst(6 + "alicebobm".count).dropLast()) }
+      #expect(numbers == numbers.sorted())
+      #expect(Set(numbers).count == numbers.count)
+    }
+  }
+}
