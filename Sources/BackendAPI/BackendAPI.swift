@@ -4,16 +4,16 @@ import PlainHTTP
 
 /// # BackendAPI
 ///
-/// What the backends of an app ask of Connect, over HTTP on a port of its own: to send a message in the
-/// name of a user, to look at a user, to end the connections of one, to erase one.
+/// What the backends of an app ask of Connect, over HTTP on a port of its own: to send a message in
+/// the name of a user, to look at a user, to end the connections of one, to erase one.
 ///
 /// - `Routing/` is which request means what, and who may make it.
 /// - `Messages/` is the way of a message to the bus.
 /// - `Users/` is what is told of a user.
 /// - `Description/` is all of it as an OpenAPI document.
 
-/// Every limit and default of the API, each with its unit. Those of HTTP itself, with which a server of
-/// it is made: ``http(bodyBytes:)``.
+/// Every limit and default of the API, each with its unit. Those of HTTP itself, with which a
+/// server of it is made: ``http(bodyBytes:)``.
 public enum BackendAPILimits {
   /// Bytes of a request's body, as many as a client's frame has.
   public static let bodyBytes = 65_536
@@ -35,8 +35,8 @@ public enum BackendAPILimits {
   /// Devices that the view of a user lists at most.
   static let listedDevices = 1_000
 
-  /// What a client is told to wait where something is unavailable, in seconds. Where it is overloaded,
-  /// a random time up to as much again is added, so that not all come back at once.
+  /// What a client is told to wait where something is unavailable, in seconds. Where it is
+  /// overloaded, a random time up to as much again is added, so that not all come back at once.
   static let retryAfterSeconds = 1
 
   /// The limits of HTTP.
@@ -78,7 +78,8 @@ public struct BackendAPIConfiguration: Sendable {
 
   /// An answer that was sent.
   public struct Answer: Sendable, Hashable {
-    /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or `other`.
+    /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or
+    /// `other`.
     public let route: String
     /// The status.
     public let status: Int

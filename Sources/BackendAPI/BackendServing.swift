@@ -61,8 +61,8 @@ final class BackendServing: HTTPServing {
     }
   }
 
-  /// JSON is what is read, whatever it is called; but a form, say, is a client's mistake that it should
-  /// be told of by its name. None at all is not one.
+  /// JSON is what is read, whatever it is called; but a form, say, is a client's mistake that it
+  /// should be told of by its name. None at all is not one.
   private static func checkContentType(_ headers: HTTPHeaders) throws(BackendRefusal) {
     guard let field = headers.first(name: "content-type") else { return }
     let parts = field.lowercased().split(separator: ";").map {

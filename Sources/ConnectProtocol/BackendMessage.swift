@@ -8,8 +8,8 @@ public struct BackendMessage: Hashable, Sendable {
   public var to: UserName
   /// What the sender calls it.
   public var id: MessageID
-  /// Where the bytes that were scanned hold the body: one JSON value, byte for byte, without the white
-  /// space around it.
+  /// Where the bytes that were scanned hold the body: one JSON value, byte for byte, without the
+  /// white space around it.
   public var body: Range<Int>
   /// Whether the sender wants `delivered` when a device has acked the message.
   public var receipt: Bool

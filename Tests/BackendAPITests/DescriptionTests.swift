@@ -82,6 +82,27 @@ struct DescriptionTests {
     #expect(codes.count == BackendCode.allCases.count - elsewhere.count)
   }
 
+  @Test("and the protocol's page list the same codes, and say which are to be sent again")
+  func page() throws {
+    let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+      "../../Sources/ConnectCommand/Documentation.docc/Protocol.md")
+    let text = try String(contentsOf: page.standardizedFileURL, encoding: .utf8)
+    let section = try #require(text.components(separatedBy: "### Refusals of the API\n").last)
+    var listed: Set<BackendCode> = []
+    for line in section.split(separator: "\n").drop(while: { !$0.hasPrefix("|") }).dropFirst(2)
+      .prefix(while: { $0.hasPrefix("|") })
+    {
+      let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      for name in cells[1].matches(of: /`(.+?)`/).map({ String($0.output.1) }) {
+        let code = try #require(BackendCode(rawValue: name), "\(name)")
+        #expect("\(code.status)" == cells[0])
+        #expect((cells.last == "yes") == code.isRetryable, "\(name)")
+        listed.insert(code)
+      }
+    }
+    #expect(listed == Set(BackendCode.allCases))
+  }
+
   @Test("tells the limits as they are")
   func limits() throws {
     let schemas = try #require(self.components["schemas"] as? [String: [String: Any]])

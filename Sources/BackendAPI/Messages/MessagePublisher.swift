@@ -6,8 +6,8 @@ import Redis
 /// Puts messages of backends on the bus, from one event loop.
 ///
 /// Each is marked as a possible repeat, since a backend asks again when it got no answer: messaging
-/// then looks whether the recipient has the sender's message already. So there is nothing to remember
-/// here, and it does not matter which instance is asked again.
+/// then looks whether the recipient has the sender's message already. So there is nothing to
+/// remember here, and it does not matter which instance is asked again.
 ///
 /// Unchecked: made on its loop and touched on that loop only.
 final class MessagePublisher: @unchecked Sendable {

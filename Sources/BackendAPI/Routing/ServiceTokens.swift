@@ -1,7 +1,7 @@
 import Crypto
 
-/// The tokens with which backends authenticate. Several are taken, so that one can be replaced without a
-/// gap.
+/// The tokens with which backends authenticate. Several are taken, so that one can be replaced
+/// without a gap.
 ///
 /// Only their hashes are kept.
 public struct ServiceTokens: Sendable {
@@ -50,8 +50,8 @@ public struct ServiceTokens: Sendable {
     return SHA256.hash(data: bytes)
   }
 
-  /// Whether `token` is one of these, in a time that does not depend on how much of one it has right,
-  /// nor on which one it is: what is compared are hashes, all bytes of all of them.
+  /// Whether `token` is one of these, in a time that does not depend on how much of one it has
+  /// right, nor on which one it is: what is compared are hashes, all bytes of all of them.
   func accepts(_ token: some Collection<UInt8>) -> Bool {
     let given = SHA256.hash(data: Array(token))
     var isAccepted: UInt8 = 0

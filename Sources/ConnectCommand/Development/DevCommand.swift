@@ -26,6 +26,7 @@ struct DevCommand: AsyncParsableCommand {
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
+  @OptionGroup var api: APIOptions
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
@@ -33,7 +34,7 @@ struct DevCommand: AsyncParsableCommand {
       var flags = self.bus.flags
       for more in [
         self.auth.flags, self.gateway.flags, self.messaging.flags, self.durability.flags,
-        self.process.flags,
+        self.api.flags, self.process.flags,
       ] {
         flags.merge(more) { _, new in new }
       }

@@ -1,3 +1,4 @@
+import BackendAPI
 import ConnectProtocol
 import Foundation
 import Gateway
@@ -16,6 +17,7 @@ struct DevStand {
   struct Plan {
     let gateways: [GatewayConfiguration]
     let messaging: MessagingConfiguration
+    let api: BackendAPIConfiguration?
     let keys: Keys
     let redis: RedisConfiguration?
     let dataDirectory: String?
@@ -41,6 +43,7 @@ struct DevStand {
       self.gateways = gateways
       self.messaging = try values.messaging(
         id: try values.instanceID(prefix: "messaging"), keys: keys)
+      self.api = try values.api(beside: self.messaging)
       try values.bootstrapLogging(default: .warning)
     }
   }
@@ -109,10 +112,20 @@ struct DevStand {
     let messaging = MessagingService(
       configuration: self.plan.messaging, clients: clients, group: group,
       fields: InstanceDescription.fields, logger: logger)
+    var services: [any Service] = [messaging]
+    if let api = self.plan.api {
+      do {
+        services.append(
+          try await BackendAPIService(
+            configuration: api, clients: clients, group: group, logger: logger))
+      } catch {
+        throw Failure(.running, "\(error)")
+      }
+    }
     let greeting = Greeting(
       gateways: gateways, redis: name, plan: self.plan, authenticator: authenticator)
     try await ServiceRunner.run(
-      [messaging] + gateways + [greeting],
+      services + gateways + [greeting],
       // One after the other.
       drainSeconds: self.plan.gateways.reduce(0) { $0 + $1.drainSeconds }, logger: logger)
   }

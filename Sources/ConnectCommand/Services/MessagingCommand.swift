@@ -41,9 +41,7 @@ struct MessagingCommand: AsyncParsableCommand {
     let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
-    let api = try values.api(
-      keys: keys, durability: configuration.durability,
-      retentionSeconds: configuration.mailboxes.retentionSeconds)
+    let api = try values.api(beside: configuration)
     let management = try values.managementListen(default: "127.0.0.1:9091")
     let metrics = try values.bootstrapMetrics()
     redis.count(in: RedisMetrics())

@@ -1,25 +1,24 @@
 import BackendAPI
 import Foundation
-import MessageBus
+import Messaging
 
 /// The internal HTTP API and its tokens.
 extension SettingValues {
   /// Nil when the API is switched off.
   ///
-  /// - Parameters:
-  ///   - durability: that of the service.
-  ///   - retentionSeconds: that of the mailboxes.
+  /// - Parameter messaging: what the messaging beside it was told: some of that is the same for
+  ///   both.
   func api(
-    keys: Keys, durability: Durability, retentionSeconds: Int
+    beside messaging: MessagingConfiguration
   ) throws(Failure) -> BackendAPIConfiguration? {
     guard let text = self.text(.apiListen), text != "off" else { return nil }
     let listen = try self.listen(.apiListen, default: "127.0.0.1:8090")
     var configuration = BackendAPIConfiguration(
-      host: listen.host, port: listen.port, keys: keys, tokens: try self.serviceTokens())
+      host: listen.host, port: listen.port, keys: messaging.keys, tokens: try self.serviceTokens())
     configuration.bodyBytes = try self.frameBytes(default: BackendAPILimits.bodyBytes)
     configuration.backlogEntries = try self.backlogEntries()
-    configuration.durability = durability
-    configuration.retentionSeconds = retentionSeconds
+    configuration.durability = messaging.durability
+    configuration.retentionSeconds = messaging.mailboxes.retentionSeconds
     return configuration
   }
 

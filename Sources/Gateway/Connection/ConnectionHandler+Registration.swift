@@ -103,8 +103,8 @@ extension ConnectionHandler {
   /// Whether nothing is to be stored any more of where the device is.
   var isErased: Bool { self.farewell?.isErased ?? false }
 
-  /// Takes the session out of the registry at once, behind all that was stored of the device: whoever
-  /// erases the user waits for that.
+  /// Takes the session out of the registry at once, behind all that was stored of the device:
+  /// whoever erases the user waits for that.
   func forget() {
     self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
   }

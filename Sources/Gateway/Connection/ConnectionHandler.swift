@@ -170,8 +170,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// Says goodbye, with the time after which to reconnect, and closes when the answers to the client's
-  /// sends are there. One that is still being registered does so when it is.
+  /// Says goodbye, with the time after which to reconnect, and closes when the answers to the
+  /// client's sends are there. One that is still being registered does so when it is.
   func leave(_ farewell: Farewell) {
     // What is erased stays so, whatever else ends the connection.
     if farewell.isErased || self.farewell == nil { self.farewell = farewell }

@@ -70,7 +70,8 @@ public struct UserReport: Sendable, Encodable {
 extension Inspector {
   /// Everything about one user.
   ///
-  /// - Parameter withExpiry: whether to ask how long the mailbox stays, which services have no right to.
+  /// - Parameter withExpiry: whether to ask how long the mailbox stays, which services have no
+  ///   right to.
   public func user(
     _ user: UserName, withExpiry: Bool = true
   ) async throws(RedisError) -> UserReport {

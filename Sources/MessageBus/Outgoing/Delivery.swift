@@ -4,18 +4,19 @@ import Redis
 /// What an entry of an `outgoing` stream tells a gateway to do: one packed field, version 1.
 ///
 /// After the version byte, one after the other: a byte that says which, the length of the rest as a
-/// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes each,
-/// then the envelope; a replacement is the user's name, a zero byte, and the connection; a closing is
-/// the user's name, a zero byte, the device (nothing for all of them), a zero byte, and a byte of flags,
-/// of which 1 says that the user is erased. A gateway leaves out what it does not know.
+/// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes
+/// each, then the envelope; a replacement is the user's name, a zero byte, and the connection; a
+/// closing is the user's name, a zero byte, the device (nothing for all of them), a zero byte, and
+/// a byte of flags, of which 1 says that the user is erased. A gateway leaves out what it does not
+/// know.
 public enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
   case push(previous: Offset, offset: Offset, envelope: Envelope)
   /// A device of `user` has connected elsewhere: the older connection must go.
   case replaced(user: UserName, connection: String)
-  /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored any
-  /// more of where they were.
+  /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored
+  /// any more of where they were.
   case closing(user: UserName, device: DeviceName?, isErased: Bool)
 
   enum Tag: UInt8 {

@@ -13,8 +13,8 @@ public struct UserConnections: Sendable {
     self.client = client
   }
 
-  /// Tells the gateways that hold a user's devices to close their connections. A session whose gateway
-  /// is gone is removed.
+  /// Tells the gateways that hold a user's devices to close their connections. A session whose
+  /// gateway is gone is removed.
   ///
   /// - Parameters:
   ///   - device: nil for all.
@@ -42,8 +42,8 @@ public struct UserConnections: Sendable {
     return sessions.count - stale.count
   }
 
-  /// Waits until no device of the user is in the registry, or the time for that is over: a gateway may
-  /// have died, and a device come back at once.
+  /// Waits until no device of the user is in the registry, or the time for that is over: a gateway
+  /// may have died, and a device come back at once.
   func waitUntilGone(_ user: UserName) async throws(RedisError) {
     let deadline = NIODeadline.now() + .milliseconds(BusLimits.closingMilliseconds)
     while try await !self.sessions(of: user).isEmpty, NIODeadline.now() < deadline {

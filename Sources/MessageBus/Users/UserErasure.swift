@@ -13,12 +13,12 @@ public struct UserErasure: Sendable, Hashable {
   public internal(set) var entries = 0
 }
 
-/// Takes away what is kept for a user: the mailbox's entries, how far devices have got, and where they
-/// are connected.
+/// Takes away what is kept for a user: the mailbox's entries, how far devices have got, and where
+/// they are connected.
 ///
 /// The keys stay for a while, empty: a mailbox must keep its top as long as the bus may repeat what
-/// stood in it, or a message would come back. What is on its way to the user arrives afterwards. What
-/// the user has sent stays with its recipients.
+/// stood in it, or a message would come back. What is on its way to the user arrives afterwards.
+/// What the user has sent stays with its recipients.
 public struct UserEraser: Sendable {
   private let keys: Keys
   private let client: any RedisClient
@@ -41,11 +41,11 @@ public struct UserEraser: Sendable {
 
   /// Erases a user. May be called again, and then finishes what an earlier call began.
   ///
-  /// The connections go first: a gateway stores how far a device has got when it closes, which it does
-  /// not do for one that it was told is erased.
+  /// The connections go first: a gateway stores how far a device has got when it closes, which it
+  /// does not do for one that it was told is erased.
   ///
-  /// - Throws: when something was not answered, or not confirmed by the replicas asked for: then it is
-  ///   to be called again.
+  /// - Throws: when something was not answered, or not confirmed by the replicas asked for: then it
+  ///   is to be called again.
   public func erase(_ user: UserName) async throws(RedisError) -> UserErasure {
     let gateways = UserConnections(keys: self.keys, client: self.client)
     var erasure = UserErasure()

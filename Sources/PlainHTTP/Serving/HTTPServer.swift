@@ -39,6 +39,13 @@ package final class HTTPServer: Sendable {
         .serverChannelOption(.backlog, value: self.limits.listenBacklog)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        // What one read brings is parsed at once, and waits for its turn.
+        .childChannelOption(.maxMessagesPerRead, value: 1)
+        .childChannelOption(
+          .recvAllocator,
+          value: AdaptiveRecvByteBufferAllocator(
+            minimum: 512, initial: 2_048, maximum: self.limits.readBytes)
+        )
         .childChannelInitializer { channel in
           channel.eventLoop.makeCompletedFuture { try self.configure(channel) }
         }
@@ -88,8 +95,8 @@ package final class HTTPServer: Sendable {
     decoding.maxHeaderFieldCount = self.limits.headerFields
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(HeardHandler(handler))
-    // Neither NIO's pipelining nor its answers to errors: the former takes no answer without a request,
-    // as to one that comes too slowly, and the latter have no body.
+    // Neither NIO's pipelining nor its answers to errors: the former takes no answer without a
+    // request, as to one that comes too slowly, and the latter have no body.
     try pipeline.configureHTTPServerPipeline(
       withPipeliningAssistance: false, withErrorHandling: false,
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),

@@ -2,9 +2,9 @@ import DequeModule
 import NIOCore
 import NIOHTTP1
 
-/// Serves the requests of one connection, one after the other: the next is looked at when the answer
-/// to the one before lies in the socket. So however much a client sends ahead, and however slowly it
-/// reads, no more than one answer is kept for it.
+/// Serves the requests of one connection, one after the other: the next is looked at when the
+/// answer to the one before lies in the socket. So however much a client sends ahead, and however
+/// slowly it reads, no more than one answer is kept for it.
 final class HTTPServingHandler: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundIn = Never
@@ -207,6 +207,8 @@ final class HTTPServingHandler: ChannelDuplexHandler {
 
   private func written() {
     self.perform(self.machine.written())
+    // Before the next answer, so that it has a time of its own.
+    self.updateDeadline()
     while self.machine.isReading, let part = self.waiting.popFirst() {
       self.take(part)
     }
@@ -255,9 +257,11 @@ extension HTTPServingStateMachine.Head {
     self.bodyBytes = head.headers.first(name: "content-length").flatMap { Int($0) }
     self.hasBody = (self.bodyBytes ?? 0) > 0 || head.headers.contains(name: "transfer-encoding")
     self.expectsContinue = head.headers.contains(name: "expect") && head.version == .http1_1
-    // NIO's parser reads nothing behind a request to upgrade, and we never do.
+    // HTTP/1.0 would have to be told that a connection stays. And NIO's parser reads nothing behind
+    // a request to upgrade.
     self.isLast =
-      !head.isKeepAlive || head.method == .CONNECT || head.headers.contains(name: "upgrade")
+      !head.isKeepAlive || head.version != .http1_1 || head.method == .CONNECT
+      || head.headers.contains(name: "upgrade")
   }
 }
 

@@ -6,6 +6,8 @@ package struct HTTPServingLimits: Sendable {
   package var headerFields = 100
   /// Bytes of a request's body.
   package var bodyBytes = 64 * 1024
+  /// Bytes that one read of a socket brings at most; so much may wait for its turn, parsed.
+  package var readBytes = 16 * 1024
   /// From the first byte of a request to the end of its head, in milliseconds.
   package var headMilliseconds: Int64 = 10_000
   /// From there to the end of its body, in milliseconds.

@@ -3,8 +3,8 @@
 /// Pure: it holds no socket, no clock and no bytes.
 struct HTTPServingStateMachine {
   enum State: Hashable {
-    /// Nothing of a request has come. May become `.head`, `.collecting`, `.discarding`, `.writing` or
-    /// `.closed`.
+    /// Nothing of a request has come. May become `.head`, `.collecting`, `.discarding`, `.writing`
+    /// or `.closed`.
     case idle
     /// Bytes have come, a whole head has not. May become the same.
     case head
