@@ -27,6 +27,7 @@ public enum MetricHelp {
     "connect_lag_entries": "Entries of a partition that its owner has not read yet.",
     "connect_pending_entries": "Entries of a partition that its owner has read and not finished.",
     "connect_oldest_age_seconds": "Age of the oldest unfinished entry of a partition.",
+    "connect_api_seconds": "From the head of a request to the HTTP API to its answer, by route.",
     "connect_api_requests_total": "Requests to the HTTP API, by route and status.",
     "connect_redis_seconds": "From sending a batch of commands to its last reply.",
     "connect_redis_errors_total":

@@ -41,7 +41,8 @@ struct MessagingCommand: AsyncParsableCommand {
     let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
-    let api = try values.api(beside: configuration)
+    var api = try values.api(beside: configuration)
+    api?.onAnswer = APIMetrics.count
     let management = try values.managementListen(default: "127.0.0.1:9091")
     let metrics = try values.bootstrapMetrics()
     redis.count(in: RedisMetrics())
@@ -52,7 +53,7 @@ struct MessagingCommand: AsyncParsableCommand {
     let group = MultiThreadedEventLoopGroup.singleton
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
-    } make: { [logger] clients in
+    } make: { [logger, api] clients in
       let messaging = MessagingService(
         configuration: configuration, clients: clients, group: group,
         fields: InstanceDescription.fields, logger: logger)
