@@ -97,8 +97,8 @@ def main(arguments: list[str]) -> int:
     except Refusal as refusal:
         print(f"{file}: {refusal}", file=sys.stderr)
         return 1
-    json.dump([{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
-              sys.stdout, indent=1)
+    # The one form that both versions of the CLI take from a file.
+    json.dump([f"{name}={value}" for name, value in values.items()], sys.stdout, indent=1)
     return 0
 
 
