@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .evaluate import Deployment, Resource
 from .invariant import invariant
 from .invariants_services import containers, environment
-from .project import AWS_METRICS, METRICS, Project
+from .project import AWS_METRICS, Project
 
 # What there must be an alarm for; any of a group will do.
 _WATCHED = [
@@ -93,7 +93,7 @@ def metrics_are_those_that_are_sent(deployment: Deployment, project: Project) ->
         used += [(dashboard.path, metric) for metric in dashboard_metrics(dashboard)]
     for path, (namespace, name, service) in used:
         if namespace in namespaces:
-            if name not in METRICS.get(service or "", set()):
+            if name not in project.metrics.get(service or "", set()):
                 yield f"{path}: {service} sends no {name}"
         elif name not in AWS_METRICS.get(namespace, set()):
             yield f"{path}: there is no {name} in {namespace}"

@@ -177,7 +177,7 @@ def redis_has_snapshots(deployment: Deployment, project: Project) -> Iterator[st
     for cluster in _clusters(deployment):
         if int(cluster.get("SnapshotRetentionLimit", 0)) < 1:
             yield f"{cluster.path} has no snapshots"
-        kept = ("Snapshot", "Retain") if _is_elasticache(cluster) else ("Retain",)
+        kept = {"Retain", "RetainExceptOnCreate"} | ({"Snapshot"} if _is_elasticache(cluster) else set())
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             if cluster.body.get(policy) not in kept:
                 yield f"{cluster.path} has {policy} {cluster.body.get(policy)}"

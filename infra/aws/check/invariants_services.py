@@ -225,6 +225,7 @@ def services_are_told_the_same(deployment: Deployment, project: Project) -> Iter
     for name in (
         "CONNECT_REDIS_URL", "CONNECT_REGISTRY_REDIS_URL", "CONNECT_REDIS_USER", "CONNECT_REDIS_MODE",
         "CONNECT_PARTITIONS", "CONNECT_DURABILITY", "CONNECT_KEY_PREFIX", "CONNECT_METRICS_NAMESPACE",
+        "CONNECT_FRAME_BYTES", "CONNECT_BACKLOG_LIMIT",
     ):
         if len({values.get(name) for values in told}) > 1:
             yield f"{name} differs"
@@ -256,7 +257,8 @@ def secrets_come_from_secrets_manager(deployment: Deployment, project: Project) 
     for secret in deployment.of("SecretsManager::Secret"):
         if secret.get("SecretString") or int(secret.get("GenerateSecretString", {}).get("PasswordLength", 0)) < 32:
             yield f"{secret.path} is not made by Secrets Manager, or too short"
-        if {secret.body.get("DeletionPolicy"), secret.body.get("UpdateReplacePolicy")} != {"Retain"}:
+        policies = (secret.body.get("DeletionPolicy"), secret.body.get("UpdateReplacePolicy"))
+        if policies[0] not in ("Retain", "RetainExceptOnCreate") or policies[1] != "Retain":
             yield f"{secret.path} does not outlive the stack"
     for name in deployment.parameters:
         if name.upper().endswith(("PASSWORD", "SECRET", "TOKEN")):

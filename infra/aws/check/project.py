@@ -6,18 +6,6 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-# What the services send, by service (the dimension `Service`). Operations.md, "Metrics".
-METRICS: dict[str, set[str]] = {
-    "gateway": {
-        "Connections", "Accepted", "Rejected", "Delivered", "AcceptMilliseconds",
-        "DeliverMilliseconds", "BacklogEntries", "RedisMilliseconds", "RedisErrors",
-    },
-    "messaging": {
-        "Stored", "Failed", "DeadLetters", "Repeats", "Leases", "PartitionsUnowned", "LagEntries",
-        "PendingEntries", "OldestAgeSeconds", "RedisMilliseconds", "RedisErrors",
-    },
-}
-
 # What AWS sends and we look at, by namespace.
 AWS_METRICS: dict[str, set[str]] = {
     "AWS/ApplicationELB": {
@@ -60,6 +48,18 @@ class Project:
         source = self.root / "Sources/ConnectCommand/Settings/Setting.swift"
         names = re.findall(r'^  case \w+ = "([a-z0-9-]+)"$', source.read_text(), re.MULTILINE)
         return {"CONNECT_" + name.upper().replace("-", "_") for name in names} | NEW_SETTINGS
+
+    @cached_property
+    def metrics(self) -> dict[str, set[str]]:
+        """What the services report to CloudWatch, by service (the dimension `Service`)."""
+        source = self.root / "Sources/ServiceMetrics/EmbeddedMetrics/EmbeddedMetric.swift"
+        parts = re.split(r"static let (gateway|messaging|redis): ", source.read_text())
+        found = {
+            name: set(re.findall(r'\bname: "(\w+)"', part))
+            for name, part in zip(parts[1::2], parts[2::2], strict=True)
+        }
+        both = found.pop("redis")
+        return {name: metrics | both for name, metrics in found.items()}
 
     @cached_property
     def access_string(self) -> str:

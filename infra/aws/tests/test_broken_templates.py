@@ -101,6 +101,7 @@ BREAKS: list[tuple[str, str, str, str]] = [
     ("redis_is_encrypted_at_rest", REDIS, "AtRestEncryptionEnabled: true", "AtRestEncryptionEnabled: false"),
     ("redis_has_snapshots", REDIS, "SnapshotRetentionLimit: !Ref SnapshotDays", "SnapshotRetentionLimit: 0"),
     ("redis_has_snapshots", REDIS, "DeletionPolicy: Snapshot", "DeletionPolicy: Delete"),
+    ("redis_has_snapshots", MEMORYDB, "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"),
     ("durability_fits_the_engine", REDIS,
      "Durability: !If [IsDurable, !Ref EngineDurability, !Ref AWS::NoValue]", "Durability: !Ref EngineDurability"),
     ("durability_fits_the_engine", ROOT, "RedisNodeType:\n    Type: String\n    Default: r7g.large",
@@ -143,7 +144,8 @@ BREAKS: list[tuple[str, str, str, str]] = [
      "            - {Name: CONNECT_LOG_FORMAT, Value: json}",
      "            - {Name: CONNECT_LOG_FORMAT, Value: json}\n"
      "            - {Name: CONNECT_AUTH_SECRET, Value: not-so-secret}"),
-    ("secrets_come_from_secrets_manager", SECRETS, "DeletionPolicy: Retain", "DeletionPolicy: Delete"),
+    ("secrets_come_from_secrets_manager", SECRETS,
+     "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete"),
     ("gateways_have_files_for_their_connections", GATEWAY,
      "SoftLimit: 131072, HardLimit: 131072", "SoftLimit: 1024, HardLimit: 131072"),
     # Access.

@@ -19,6 +19,12 @@ case "$*" in
   ${AWS_REFUSES:-nothing}*) echo "An error occurred" >&2; exit 254 ;;
   *OutputKey==\\'TemplateBucket\\'*) echo connect-templates ;;
   *OutputKey==*) echo output ;;
+  *"describe-change-set --change-set-name root"*)
+    printf 'Modify\\tFalse\\tElastiCache\\tAWS::CloudFormation::Stack\\tnested\\n'
+    printf 'Add\\tNone\\tCluster\\tAWS::ECS::Cluster\\tNone\\n' ;;
+  *"describe-change-set --change-set-name nested"*)
+    printf 'Modify\\tTrue\\tBus\\tAWS::ElastiCache::ReplicationGroup\\tNone\\n' ;;
+  "cloudformation create-change-set"*) echo root ;;
   "sts get-caller-identity"*) echo 123456789012 ;;
   "ec2 describe-managed-prefix-lists"*) echo pl-6ea54007 ;;
   "ecs run-task"*) echo arn:aws:ecs:eu-central-1:123456789012:task/connect/0123 ;;
@@ -89,11 +95,25 @@ def test_a_deployment_packages_and_deploys_all_parameters(stand: Stand) -> None:
     assert given["AlarmEmail"] == ""
 
 
-def test_a_dry_run_changes_nothing(stand: Stand) -> None:
-    assert stand.deploy("--dry-run").returncode == 0
+def test_a_dry_run_shows_what_would_be_replaced_and_changes_nothing(stand: Stand) -> None:
+    result = stand.deploy("--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        "Modify ElastiCache (AWS::CloudFormation::Stack)",
+        "  Modify Bus (AWS::ElastiCache::ReplicationGroup) REPLACED",
+        "Add Cluster (AWS::ECS::Cluster)",
+    ]
     calls = stand.calls.read_text()
-    assert "--no-execute-changeset" in calls
-    assert "termination-protection" not in calls
+    assert "cloudformation create-change-set" in calls
+    assert "cloudformation delete-change-set --change-set-name root" in calls
+    for never in ("cloudformation deploy", "execute-change-set", "termination-protection"):
+        assert never not in calls
+
+
+def test_a_dry_run_without_changes_says_so(stand: Stand) -> None:
+    result = stand.deploy("--dry-run", AWS_REFUSES="cloudformation wait")
+    assert result.returncode == 0
+    assert "Nothing to show" in result.stderr
 
 
 @pytest.mark.parametrize(

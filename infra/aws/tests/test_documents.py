@@ -30,6 +30,15 @@ def test_the_line_of_the_operations_guide_is_that_of_the_code() -> None:
     assert PROJECT.access_string == f"on resetkeys ~connect:* resetchannels -@all {rights}"
 
 
+def test_metrics_are_read_from_the_code_and_documented() -> None:
+    text = (PROJECT.documents / "Operations.md").read_text()
+    assert set(PROJECT.metrics) == {"gateway", "messaging"}
+    for service, metrics in PROJECT.metrics.items():
+        row = re.search(rf"^\| `{service}` \| (`Connections`|`Stored`).*$", text, re.MULTILINE)
+        assert row is not None
+        assert set(re.findall(r"`(\w+)`", row.group(0))) - {service} == metrics
+
+
 def test_every_runbook_is_named_by_an_alarm(deployments: dict[str, Deployment]) -> None:
     named = {
         alarm.get("AlarmDescription").rpartition("Runbook: ")[2]
