@@ -21,6 +21,7 @@ class Account:
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.made: dict[str, Any] = {}
+        self.registered: dict[str, dict[str, Any]] = {}
         self.ec2 = boto3.client("ec2", REGION)
         self.elb = boto3.client("elbv2", REGION)
         self.iam = boto3.client("iam", REGION)
@@ -150,8 +151,8 @@ class Account:
                     PolicyDocument=json.dumps(self.real(policy["PolicyDocument"])))
             self.made[f"<{role.path}.Arn>"] = made["Arn"]
 
-    def tasks(self) -> dict[str, dict[str, Any]]:
-        return {
+    def tasks(self) -> None:
+        self.registered = {
             task.path: self.ecs.register_task_definition(**_lower(self.real(task.properties)))["taskDefinition"]
             for task in self.deployment.of("ECS::TaskDefinition")
         }
@@ -168,15 +169,19 @@ def _lower(value: Any, key: str = "") -> Any:
     return int(value) if key in ("StopTimeout", "SoftLimit", "HardLimit") else value
 
 
-@pytest.fixture(params=["default", "nat", "two zones"])
-def account(request: pytest.FixtureRequest, deployments: dict[str, Deployment],
-            monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    with mock_aws():
+@pytest.fixture(scope="module", params=["default", "nat", "two zones"])
+def account(request: pytest.FixtureRequest, deployments: dict[str, Deployment]) -> Iterator[Account]:
+    """An account in which everything is made, in the order in which it is needed."""
+    with pytest.MonkeyPatch.context() as environment, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environment.setenv(name, "testing")
         account = Account(deployments[request.param])
         account.network()
         account.groups()
+        account.balancers()
+        account.secrets_and_logs()
+        account.roles()
+        account.tasks()
         yield account
 
 
@@ -224,7 +229,6 @@ def test_only_the_alb_is_open_to_the_world(account: Account) -> None:
 
 
 def test_load_balancers_listen_and_redirect(account: Account) -> None:
-    account.balancers()
     alb = account.made["<Edge/LoadBalancer>"]
     listeners = {item["Port"]: item for item in account.elb.describe_listeners(LoadBalancerArn=alb)["Listeners"]}
     assert set(listeners) == {80, 443}
@@ -239,9 +243,7 @@ def test_load_balancers_listen_and_redirect(account: Account) -> None:
 
 
 def test_task_definitions_are_registered_with_their_roles_and_secrets(account: Account) -> None:
-    account.secrets_and_logs()
-    account.roles()
-    tasks = account.tasks()
+    tasks = account.registered
     assert set(tasks) == {"Gateway/TaskDefinition", "Messaging/TaskDefinition", "Operator/TaskDefinition"}
     for task in tasks.values():
         container = task["containerDefinitions"][0]
@@ -259,8 +261,6 @@ def test_task_definitions_are_registered_with_their_roles_and_secrets(account: A
 
 
 def test_execution_roles_read_their_own_secrets_only(account: Account) -> None:
-    account.secrets_and_logs()
-    account.roles()
     policy = account.iam.get_role_policy(RoleName="Gateway-ExecutionRole", PolicyName="start")["PolicyDocument"]
     read = next(
         statement["Resource"] for statement in policy["Statement"]
