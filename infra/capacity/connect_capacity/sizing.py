@@ -132,8 +132,9 @@ def partitions_needed(
     if scenario.partitions:
         return int(scenario.partitions)
     partitions = PARTITIONS_DEFAULT
+    largest = replace(scenario, messaging_vcpus=scenario.messaging_vcpus * scenario.task_growth)
     while partitions <= PARTITIONS_MAXIMUM and any(
-        use.share > 1 for use in partition_uses(load, partitions, shards, scenario, measured)
+        use.share > 1 for use in partition_uses(load, partitions, shards, largest, measured)
     ):
         partitions *= 2
     return partitions
@@ -148,7 +149,7 @@ def partition_uses(
     return (
         Use("partitions",
             entries / partition_limit(scenario, measured) / scenario.limit_target),
-        Use("CPU of a partition", cpu / _cpu_allowed(1, scenario)),
+        Use("CPU of a partition", cpu / _cpu_allowed(min(1.0, scenario.messaging_vcpus), scenario)),
     )
 
 
