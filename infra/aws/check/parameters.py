@@ -13,6 +13,14 @@ import re
 import sys
 from pathlib import Path
 
+# MiB that Fargate has for each CPU: from, to, in steps of.
+_MEMORY = {
+    "256": (512, 2048, 512), "512": (1024, 4096, 1024), "1024": (2048, 8192, 1024),
+    "2048": (4096, 16384, 1024), "4096": (8192, 30720, 1024), "8192": (16384, 61440, 4096),
+}
+# Families of nodes of ElastiCache whose clusters can have a log across zones.
+_DURABLE = ("r6g", "r7g", "r8g", "m6g", "m7g", "m8g", "c7gn", "c8gn")
+
 _LINE = re.compile(r"([A-Za-z0-9]+)=(.*)")
 
 
@@ -80,6 +88,16 @@ def check(values: dict[str, str], defaults: dict[str, str | None]) -> None:
         raise Refusal(f"DeregistrationDelaySeconds must be at least DrainSeconds and 10, {needed}")
     if values["Durability"] == "replicas" and number("RedisReplicas") < 2:
         raise Refusal("Durability=replicas needs RedisReplicas=2 or more")
+    if values["Database"] == "elasticache" and values["Durability"].startswith("log-"):
+        for name in ("RedisNodeType", "RegistryNodeType"):
+            if values[name].partition(".")[0] not in _DURABLE:
+                raise Refusal(f"{name}={values[name]} has no log: take {', '.join(_DURABLE)}, or another Durability")
+    for service in ("Gateway", "Messaging"):
+        cpu, memory = values[f"{service}Cpu"], number(f"{service}Memory")
+        least, most, step = _MEMORY.get(cpu, (0, 0, 1))
+        # There is no 1,536 for 256.
+        if not least <= memory <= most or memory % step or (cpu, memory) == ("256", 1536):
+            raise Refusal(f"{service}Memory={memory}: Fargate has {least} to {most} MiB for {service}Cpu={cpu}")
 
 
 def main(arguments: list[str]) -> int:

@@ -139,6 +139,17 @@ def test_the_log_of_the_engine_is_asked_for_by_default(deployments: dict[str, De
     assert deployments["replicas"].of("ElastiCache::ReplicationGroup")[0].get("Durability") is None
 
 
+def test_nothing_is_skipped_without_a_reason(templates: Path) -> None:
+    """Of checkov, in bootstrap.yaml, too; the invariant sees what a deployment has. Of cfn-lint, one."""
+    for path in [*templates.glob("*.yaml"), *(templates / "templates").glob("*.yaml")]:
+        template = load(path)
+        for resource in template["Resources"].values():
+            for skipped in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                assert len(skipped["comment"].split()) >= 5, f"{path.name}: {skipped}"
+        ignored = template.get("Metadata", {}).get("cfn-lint", {}).get("config", {}).get("ignore_checks", [])
+        assert ignored == (["W3002"] if path.name == "template.yaml" else [])
+
+
 def test_files_read_in_one_sitting(templates: Path) -> None:
     for path in [*(templates / "templates").glob("*.yaml"), *(templates / "check").glob("*.py"),
                  *(templates / "tests").glob("*.py")]:
