@@ -80,6 +80,9 @@ require_swift() {
 is_present_on_debian() {
   case "$1" in
     redis-server) command -v redis-server >/dev/null ;;
+    # A Python of another origin brings its own.
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null ;;
     # Not in the path of every user.
     haproxy) PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ;;
     *) dpkg -s "$1" 2>/dev/null | grep -q '^Status: install ok installed$' ;;

@@ -79,7 +79,8 @@ def execution_roles_may_do_what_starts_a_task(deployment: Deployment, project: P
             allowed.add("kms:Decrypt")
         for action in sorted(_actions(role) ^ allowed):
             yield f"{role.path}: {action} is not needed, or missing"
-        secrets = {secret["ValueFrom"] for secret in container.get("Secrets", [])}
+        # Whatever version, it is the secret that is named.
+        secrets = {secret["ValueFrom"].partition("::")[0] for secret in container.get("Secrets", [])}
         for statement in _statements(role):
             if "secretsmanager:GetSecretValue" in as_list(statement["Action"]):
                 if set(as_list(statement["Resource"])) != secrets:

@@ -243,6 +243,8 @@ def secrets_come_from_secrets_manager(deployment: Deployment, project: Project) 
         "messaging": {"CONNECT_SERVICE_TOKEN", "CONNECT_REDIS_PASSWORD"},
         "operator": {"CONNECT_REDIS_PASSWORD"},
     }
+    if deployment.parameters["AuthSecrets"] == "both":
+        wanted["gateway"].add("CONNECT_AUTH_PREVIOUS_SECRET")
     for task, container, _ in tasks(deployment):
         for name, value in environment(container).items():
             if name.endswith(_SECRET_NAMES) or "{{resolve:" in value:
@@ -251,9 +253,13 @@ def secrets_come_from_secrets_manager(deployment: Deployment, project: Project) 
         if set(found) != wanted[container["Name"]]:
             yield f"{task.path} has the secrets {sorted(found)}"
         for name, source in found.items():
-            secret = deployment.resource(source)
+            arn, _, version = source.partition("::")
+            secret = deployment.resource(arn)
             if secret is None or secret.type != "AWS::SecretsManager::Secret":
                 yield f"{task.path} has {name} from {source}"
+            # Two of the same would take no token of the other.
+            if version != ("AWSPENDING:" if name == "CONNECT_AUTH_PREVIOUS_SECRET" else ""):
+                yield f"{task.path} has {name} of the version {version or 'AWSCURRENT'}"
     for secret in deployment.of("SecretsManager::Secret"):
         if secret.get("SecretString") or int(secret.get("GenerateSecretString", {}).get("PasswordLength", 0)) < 32:
             yield f"{secret.path} is not made by Secrets Manager, or too short"

@@ -24,13 +24,6 @@ AWS_METRICS: dict[str, set[str]] = {
     },
 }
 
-# Settings that came with the templates, until every branch has them in Setting.swift.
-NEW_SETTINGS = {
-    "CONNECT_REGISTRY_REDIS_URL", "CONNECT_API_LISTEN", "CONNECT_SERVICE_TOKEN_FILE",
-    "CONNECT_SERVICE_TOKEN", "CONNECT_METRICS_LOG", "CONNECT_METRICS_NAMESPACE",
-    "CONNECT_METRICS_LOG_SECONDS",
-}
-
 # A gateway's stop takes the drain and this, seconds; messaging's, this alone. Operations.md.
 STOP_SECONDS = 10
 
@@ -47,7 +40,7 @@ class Project:
         """The environment variables that Connect reads."""
         source = self.root / "Sources/ConnectCommand/Settings/Setting.swift"
         names = re.findall(r'^  case \w+ = "([a-z0-9-]+)"$', source.read_text(), re.MULTILINE)
-        return {"CONNECT_" + name.upper().replace("-", "_") for name in names} | NEW_SETTINGS
+        return {"CONNECT_" + name.upper().replace("-", "_") for name in names}
 
     @cached_property
     def metrics(self) -> dict[str, set[str]]:

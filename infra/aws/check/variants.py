@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "replicas": {"Durability": "replicas", "Engine": "valkey-8-1", "RedisReplicas": "2"},
     "redis": {"Durability": "primary", "Engine": "redis-7-1"},
     "password being replaced": {"RedisPasswords": "both"},
+    "secret of the tokens being replaced": {"AuthSecrets": "both"},
     "execute-command": {"ExecuteCommand": "on"},
     "execute-command, nat": {"ExecuteCommand": "on", "PrivateAccess": "nat"},
     "waf": {"Waf": "on"},

@@ -141,6 +141,8 @@ BREAKS: list[tuple[str, str, str, str]] = [
     ("services_are_told_the_same", GATEWAY,
      "{Name: CONNECT_PARTITIONS, Value: !Ref Partitions}", "{Name: CONNECT_PARTITIONS, Value: '32'}"),
     ("secrets_come_from_secrets_manager", GATEWAY,
+     "'${AuthSecretArn}::AWSPENDING:'", "'${AuthSecretArn}::AWSCURRENT:'"),
+    ("secrets_come_from_secrets_manager", GATEWAY,
      "            - {Name: CONNECT_LOG_FORMAT, Value: json}",
      "            - {Name: CONNECT_LOG_FORMAT, Value: json}\n"
      "            - {Name: CONNECT_AUTH_SECRET, Value: not-so-secret}"),
