@@ -1,0 +1,89 @@
+# The part of infra/container/check that runs the stand of compose.yaml. Sourced, not run.
+#
+# Docker compose talks to podman's own implementation of the engine's interface. Where no systemd runs,
+# nothing carries out podman's health checks, which compose waits for: so that is done here.
+# shellcheck shell=bash disable=SC2154
+
+readonly stand=localhost/connect-check/stand:bookworm project=connect-check-$$
+readonly stand_seconds=300
+
+# beat: carries out the health checks of the stand's containers, again and again.
+beat() {
+  local container
+  while sleep 1; do
+    for container in $(podman ps --quiet --filter "label=com.docker.compose.project=$project"); do
+      podman healthcheck run "$container" >/dev/null 2>&1 || true
+    done
+  done
+}
+
+# Runs docker compose with podman as its engine.
+engine_compose() {
+  DOCKER_HOST=unix://$work/podman.sock timeout "$stand_seconds" \
+    "$tools/${compose//==/-}/bin/docker-compose" --progress quiet --file "$here/compose.yaml" \
+    --project-name "$project" "$@"
+}
+
+stand_chat() {
+  podman run --rm --interactive --network "${project}_apps" --env CONNECT_TOKEN="$1" "$image" chat \
+    --url ws://balancer:8080 --lines "${@:2}"
+}
+
+# check_stand_chat: alice writes to bob through HAProxy, as somebody else's program would, with tokens.
+check_stand_chat() {
+  local alice bob listener
+  alice=$(engine_compose exec -T gateway-1 connect token alice)
+  bob=$(engine_compose exec -T gateway-1 connect token bob)
+  stand_chat "$bob" --as bob --to alice --listen --count "$messages" >"$work/received" &
+  listener=$!
+  seq "$messages" | stand_chat "$alice" --as alice --to bob || fail "alice could not send"
+  wait "$listener" || fail "bob did not receive"
+  seq "$messages" | cmp - "$work/received" || fail "what was received is not what was sent"
+}
+
+end_stand() {
+  engine_compose down --volumes --timeout "$stop_seconds" >/dev/null 2>&1 || true
+}
+
+check_stand() {
+  local arguments=() service
+  if [ "$debootstrap" = yes ]; then arguments+=(--build-arg "RUNTIME_IMAGE=$base" --pull-never); fi
+  bud "${arguments[@]}" --tag "$stand" "$here/stand"
+
+  export CONNECT_IMAGE=$image STAND_IMAGE=$stand STAND_OPEN_FILES
+  STAND_OPEN_FILES=$(ulimit -Hn)
+  STAND_HTTP=$(free_port) STAND_HTTPS=$(free_port) STAND_STATISTICS=$(free_port)
+  export STAND_HTTP STAND_HTTPS STAND_STATISTICS
+
+  podman system service --time 0 "unix://$work/podman.sock" >"$work/podman.log" 2>&1 &
+  echo $! >"$work/podman.pid"
+  until_true test -S "$work/podman.sock"
+  if [ ! -d /run/systemd/system ]; then
+    beat &
+    echo $! >"$work/beat.pid"
+  fi
+  at_end+=(end_stand)
+  engine_compose up --detach --no-build --wait || {
+    engine_compose logs --tail 20 >&2 || true
+    fail "the stand did not start"
+  }
+  check_stand_chat
+  say "$messages messages went through the stand"
+  # TLS for apps, with the stand's own authority.
+  engine_compose exec -T balancer cat /credentials/balancer/ca.pem >"$work/ca.pem"
+  python3 - "$STAND_HTTPS" "$work/ca.pem" <<'PY' || fail "HAProxy's TLS does not verify"
+import http.client, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=context, timeout=5)
+connection.request("GET", "/healthz")
+sys.exit(connection.getresponse().status != 200)
+PY
+  # A second start finds the secrets and the cluster there, and a restarted gateway takes its place again.
+  engine_compose restart gateway-1
+  engine_compose up --detach --no-build --wait || fail "the stand did not start again"
+  check_stand_chat
+  say "and again after a restart of a gateway and another start"
+  for service in $(engine_compose ps --services); do
+    say "$service: $(podman stats --no-stream --format '{{.MemUsage}}' "$project-$service-1")"
+  done
+}
