@@ -18,6 +18,12 @@ is_property() {
   [ "$(property "$1" "$2")" = "$3" ]
 }
 
+# in_journal UNIT TEXT
+in_journal() {
+  in_machine "journalctl --quiet --no-pager --unit $1" >"$work/journal"
+  grep --quiet "$2" "$work/journal"
+}
+
 # A container without a network still has its own loopback, so the ports are the usual ones.
 start_machine() {
   bud --pull-never --tag "$machine_image" --file - "$root/infra/systemd" <<FILE
@@ -56,8 +62,9 @@ check_machine() {
     until_true in_machine "connect health http://127.0.0.1:$port/readyz"
   done
   for unit in connect-gateway@1 connect-messaging@1; do
-    in_machine "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/$(property $unit MainPID)/status" |
-      xargs say "$unit:"
+    # The numbers are those of the container's machine.
+    say "$unit: $(in_machine "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs|Seccomp):' \
+      /proc/$(property "$unit" MainPID)/status" | xargs)"
   done
 
   in_machine '
@@ -70,8 +77,8 @@ check_machine() {
 
   # The journal has the backtrace of a crash. What is killed is started again.
   in_machine 'systemctl kill --signal SEGV connect-messaging@2'
-  until_true in_machine 'journalctl --quiet --unit connect-messaging@2 | grep "Backtrace took"'
-  in_machine 'journalctl --quiet --unit connect-messaging@2 | grep " in connect"' >/dev/null ||
+  until_true in_journal connect-messaging@2 'Backtrace took'
+  in_journal connect-messaging@2 ' in connect' ||
     fail "the backtrace in the journal has no names of functions"
   in_machine 'systemctl kill --signal KILL connect-messaging@2'
   until_true is_property connect-messaging@2 NRestarts 1
@@ -86,7 +93,7 @@ check_machine() {
   is_property connect-messaging@1 ExecMainStatus 77 || fail "a wrong password has no exit code 77"
   sleep 3
   for unit in connect-messaging@1 connect-messaging@2; do
-    is_property $unit ActiveState failed || fail "$unit was started again"
+    is_property "$unit" ActiveState failed || fail "$unit was started again"
   done
 
   in_machine 'systemctl stop connect-gateway@1'
