@@ -61,7 +61,8 @@ check_stand() {
 
   export CONNECT_IMAGE=$image STAND_IMAGE=$stand
   STAND_HTTP=$(free_port) STAND_HTTPS=$(free_port) STAND_STATISTICS=$(free_port)
-  export STAND_HTTP STAND_HTTPS STAND_STATISTICS
+  STAND_API=$(free_port)
+  export STAND_HTTP STAND_HTTPS STAND_API STAND_STATISTICS
 
   podman system service --time 0 "unix://$work/podman.sock" >"$work/podman.log" 2>&1 &
   echo $! >"$work/podman.pid"

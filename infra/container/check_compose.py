@@ -94,19 +94,20 @@ def role_faults(services: dict[str, dict[str, Any]]) -> list[str]:
             faults.append(f"{name}: starts before the cluster is whole")
         if not waits_for(services["balancer"], name, "service_healthy"):
             faults.append(f"balancer: starts before {name} is healthy")
+        outside = [net for key, net in service["networks"].items() if key != "redis"]
+        if not all((net or {}).get("ipv4_address") for net in outside):
+            faults.append(f"{name}: HAProxy would lose it when its address changes")
     for name in roles["gateway"]:
         service = services[name]
         drain = int(service["environment"].get("CONNECT_DRAIN_SECONDS", DRAIN_SECONDS))
         if seconds(service["stop_grace_period"]) < drain + DRAIN_REST_SECONDS:
             faults.append(f"{name}: is killed before its clients are gone")
-        if not service["networks"]["apps"].get("ipv4_address"):
-            faults.append(f"{name}: HAProxy would lose it when its address changes")
     for name in roles["redis"]:
         if list(services[name]["networks"]) != ["redis"]:
             faults.append(f"{name}: can be reached from other networks than its own")
         if not waits_for(services["cluster"], name, "service_healthy"):
             faults.append(f"cluster: is made before {name} is healthy")
-    if list(services["balancer"]["networks"]) != ["apps"]:
+    if "redis" in services["balancer"]["networks"]:
         faults.append("balancer: reaches Redis")
     return faults
 
