@@ -87,6 +87,17 @@ connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=
 connection.request("GET", "/healthz")
 sys.exit(connection.getresponse().status != 200)
 PY
+  # The API for backends, behind HAProxy.
+  engine_compose exec -T messaging-1 cat /credentials/messaging/service-token >"$work/token"
+  python3 - "$STAND_API" "$work/token" <<'PY' || fail "the API for backends does not take a message"
+import http.client, json, sys
+token = open(sys.argv[2], encoding="ascii").read().strip()
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=5)
+message = json.dumps({"from": "alice", "to": "carol", "id": "one", "body": "hello"})
+connection.request("POST", "/v1/messages", message,
+                   {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+sys.exit(connection.getresponse().status != 202)
+PY
   # A second start finds the secrets and the cluster there, and a restarted gateway takes its place again.
   engine_compose restart gateway-1
   engine_compose up --detach --no-build --wait || fail "the stand did not start again"
