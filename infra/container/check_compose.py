@@ -20,6 +20,14 @@ OPERATIONS = HERE.parents[1] / "Sources/ConnectCommand/Documentation.docc/Operat
 DRAIN_SECONDS = 100
 DRAIN_REST_SECONDS = 10
 
+# Settings that hold a secret themselves; each has another one that names a file.
+SECRETS = (
+    "CONNECT_AUTH_SECRET",
+    "CONNECT_AUTH_PREVIOUS_SECRET",
+    "CONNECT_REDIS_PASSWORD",
+    "CONNECT_SERVICE_TOKEN",
+)
+
 # The one that may be root, to give files to the others; and what runs once, without a health check.
 GIVES_FILES = "credentials"
 ONCE = {"credentials", "cluster"}
@@ -87,7 +95,7 @@ def role_faults(services: dict[str, dict[str, Any]]) -> list[str]:
             faults.append(f"{name}: no TLS to Redis")
         faults += [
             f"{name}: {key} holds a secret; give a file"
-            for key in ("CONNECT_AUTH_SECRET", "CONNECT_REDIS_PASSWORD", "CONNECT_SERVICE_TOKEN")
+            for key in SECRETS
             if key in environment
         ]
         if not waits_for(service, "cluster", "service_completed_successfully"):
