@@ -87,16 +87,22 @@ connection = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=
 connection.request("GET", "/healthz")
 sys.exit(connection.getresponse().status != 200)
 PY
-  # The API for backends, behind HAProxy.
+  # The API for backends, behind HAProxy. As a backend would, again where it says 503.
   engine_compose exec -T messaging-1 cat /credentials/messaging/service-token >"$work/token"
   python3 - "$STAND_API" "$work/token" <<'PY' || fail "the API for backends does not take a message"
-import http.client, json, sys
-token = open(sys.argv[2], encoding="ascii").read().strip()
-connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=5)
+import http.client, json, sys, time
+with open(sys.argv[2], encoding="ascii") as file:
+    headers = {"Authorization": f"Bearer {file.read().strip()}", "Content-Type": "application/json"}
 message = json.dumps({"from": "alice", "to": "carol", "id": "one", "body": "hello"})
-connection.request("POST", "/v1/messages", message,
-                   {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
-sys.exit(connection.getresponse().status != 202)
+for _ in range(5):
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=5)
+    connection.request("POST", "/v1/messages", message, headers)
+    answer = connection.getresponse()
+    print("API:", answer.status, answer.read(1000).decode().strip(), file=sys.stderr)
+    if answer.status == 202:
+        sys.exit()
+    time.sleep(1)
+sys.exit(1)
 PY
   # A second start finds the secrets and the cluster there, and a restarted gateway takes its place again.
   engine_compose restart gateway-1
