@@ -58,10 +58,11 @@ public final class BackendAPIService: Service {
 
   private var clients: [any RedisClient] { self.bus.publishers.map(\.client) + [self.bus.users] }
 
-  /// Serves until the service group shuts down gracefully.
+  /// Listens, before ``run()`` does: for who must know that the port is free before doing anything else.
   ///
   /// - Throws: when the port cannot be listened on.
-  public func run() async throws {
+  public func listen() async throws {
+    guard self.address == nil else { return }
     do throws(CannotListen) {
       try await self.server.start(
         host: self.configuration.host, port: self.configuration.port, group: self.group)
@@ -69,6 +70,13 @@ public final class BackendAPIService: Service {
       await self.closeClients()
       throw error
     }
+  }
+
+  /// Serves until the service group shuts down gracefully.
+  ///
+  /// - Throws: when the port cannot be listened on.
+  public func run() async throws {
+    try await self.listen()
     self.logger.notice(
       "api.listening", metadata: ["address": "\(self.address.map { "\($0)" } ?? "-")"])
     await withTaskGroup(of: Void.self) { tasks in

@@ -21,7 +21,7 @@ public enum ConnectClientLimits {
   /// uniformly from zero to the bound, which doubles with each failure …
   public static let backoffBaseMilliseconds: Int64 = 500
   /// … up to this.
-  public static let backoffCapMilliseconds: Int64 = 30_000
+  public static let backoffCapMilliseconds: Int64 = 15_000
 
   /// How long to stay away after a close with 1008, in milliseconds, before the back-off.
   public static let policyPauseMilliseconds: Int64 = 30_000

@@ -10,12 +10,10 @@ import ServiceLifecycle
 /// What operators and orchestrators ask a service, on a port of its own that is not for the public.
 
 /// Answers `/healthz` (the process is alive), `/readyz` (it can serve) and `/metrics`.
+///
+/// It listens from its making on: a port that is taken ends a program before others know of it.
 public final class ManagementService: Service {
-  private let host: String
-  private let port: Int
-  private let group: any EventLoopGroup
-  private let metrics: @Sendable () -> PlainHTTPResponse
-  private let isReady: @Sendable () async -> Bool
+  private let listener: any Channel
   private let logger: Logger
 
   /// - Parameters:
@@ -25,35 +23,31 @@ public final class ManagementService: Service {
     host: String, port: Int, group: any EventLoopGroup,
     metrics: @escaping @Sendable () -> PlainHTTPResponse,
     isReady: @escaping @Sendable () async -> Bool, logger: Logger
-  ) {
-    self.host = host
-    self.port = port
-    self.group = group
-    self.metrics = metrics
-    self.isReady = isReady
+  ) async throws(CannotListen) {
+    do {
+      self.listener = try await Self.listen(
+        host: host, port: port, group: group, metrics: metrics, isReady: isReady)
+    } catch {
+      throw CannotListen(host: host, port: port, error)
+    }
     self.logger = logger
   }
 
   /// Serves until the service group shuts down.
-  ///
-  /// - Throws: when the port cannot be listened on.
   public func run() async throws {
-    let listener: any Channel
-    do {
-      listener = try await self.listen()
-    } catch {
-      throw CannotListen(host: self.host, port: self.port, error)
-    }
     self.logger.notice(
       "management.listening",
-      metadata: ["address": "\(listener.localAddress.map { "\($0)" } ?? "-")"])
+      metadata: ["address": "\(self.listener.localAddress.map { "\($0)" } ?? "-")"])
     try? await gracefulShutdown()
-    try? await listener.close()
+    try? await self.listener.close()
   }
 
-  private func listen() async throws -> any Channel {
-    let (metrics, isReady) = (self.metrics, self.isReady)
-    return try await ServerBootstrap(group: self.group)
+  private static func listen(
+    host: String, port: Int, group: any EventLoopGroup,
+    metrics: @escaping @Sendable () -> PlainHTTPResponse,
+    isReady: @escaping @Sendable () async -> Bool
+  ) async throws -> any Channel {
+    try await ServerBootstrap(group: group)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -70,7 +64,7 @@ public final class ManagementService: Service {
             })
         }
       }
-      .bind(host: self.host, port: self.port)
+      .bind(host: host, port: port)
       .get()
   }
 

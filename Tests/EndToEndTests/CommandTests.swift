@@ -139,6 +139,25 @@ struct CommandTests {
     }
   }
 
+  @Test("a management or API port in use ends messaging before it takes partitions from others")
+  func messagingPortInUse() async throws {
+    try await Deployment.with(gateways: 1) { deployment in
+      let address = "127.0.0.1:\(deployment.gateways[0].port)"
+      for arguments in [
+        ["--management-listen", address], ["--management-listen", "off", "--api-listen", address],
+      ] {
+        let (code, _, errors) = try await run(
+          ["messaging", "--redis-url", deployment.redis.adminURL] + arguments,
+          environment: ["CONNECT_SERVICE_TOKEN": Deployment.secret])
+        #expect(code == 1)
+        #expect(errors.last?.contains("cannot listen") == true, "\(errors)")
+      }
+      let said = deployment.messaging[0].program.errors
+      #expect(!said.contains { $0.contains("leases.given_up") }, "\(said)")
+      #expect(said.filter { $0.contains("leases.members") }.count <= 1, "\(said)")
+    }
+  }
+
   @Test("SIGTERM ends each service with 0, having said so")
   func stopsCleanly() async throws {
     try await Deployment.with(gateways: 1) { deployment in

@@ -68,6 +68,7 @@ extension ServerReport {
     }
     if let clients = self.clients { text += ", \(Quantity.count(clients, "client"))" }
     text += "\nMemory        \(self.usedBytes.map(Quantity.bytes) ?? Quantity.none)"
+    if self.isClusterNode { text += " of this node" }
     if let maximum = self.maximumBytes, maximum > 0 {
       text += " of \(Quantity.bytes(maximum))"
     } else {

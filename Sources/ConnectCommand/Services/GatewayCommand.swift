@@ -72,7 +72,7 @@ struct GatewayCommand: AsyncParsableCommand {
         clients: clients, group: group, logger: logger)
     }
     let services =
-      ServiceRunner.management(
+      try await ServiceRunner.management(
         management, metrics: metrics.store, group: group, logger: logger
       ) {
         await gateway.service?.isReady() ?? false

@@ -65,7 +65,7 @@ struct MessagingCommand: AsyncParsableCommand {
       return MessagingWithAPI(messaging: messaging, api: backends)
     }
     let services =
-      ServiceRunner.management(
+      try await ServiceRunner.management(
         management, metrics: metrics.store, group: group, logger: logger
       ) {
         await messaging.service?.isReady() ?? false

@@ -17,6 +17,8 @@ struct MessagingWithAPI: Service {
   /// Runs both until the service group shuts down gracefully, or one of them fails.
   func run() async throws {
     guard let api = self.api else { return try await self.messaging.run() }
+    // Before messaging joins the others, which would give partitions up to it.
+    try await api.listen()
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await api.run() }
       tasks.addTask { try await self.messaging.run() }

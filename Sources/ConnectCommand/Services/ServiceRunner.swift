@@ -32,20 +32,24 @@ enum ServiceRunner {
     }
   }
 
-  /// The management port, if it is not switched off.
+  /// The management port, if it is not switched off. It listens from now on.
   static func management(
     _ address: ListenAddress?, metrics: MetricsStore, group: any EventLoopGroup,
     logger: Logger, isReady: @escaping @Sendable () async -> Bool
-  ) -> [any Service] {
+  ) async throws(Failure) -> [any Service] {
     guard let address else { return [] }
-    return [
-      ManagementService(
-        host: address.host, port: address.port, group: group,
-        metrics: {
-          PlainHTTPResponse(
-            status: .ok, contentType: PrometheusText.contentType,
-            body: ByteBuffer(string: PrometheusText.page(of: metrics)))
-        }, isReady: isReady, logger: logger)
-    ]
+    do throws(CannotListen) {
+      return [
+        try await ManagementService(
+          host: address.host, port: address.port, group: group,
+          metrics: {
+            PlainHTTPResponse(
+              status: .ok, contentType: PrometheusText.contentType,
+              body: ByteBuffer(string: PrometheusText.page(of: metrics)))
+          }, isReady: isReady, logger: logger)
+      ]
+    } catch {
+      throw Failure(.running, "\(error)")
+    }
   }
 }

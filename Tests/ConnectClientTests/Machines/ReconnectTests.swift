@@ -115,7 +115,7 @@ import Testing
     let waits = (0..<10).map { _ in self.after(.lost("x"), machine: &machine) }
     #expect(
       waits
-        == [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]
+        == [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000, 15_000, 15_000]
         .map { .wait(milliseconds: $0) })
     #expect(machine.failures == 10)
   }

@@ -25,8 +25,9 @@
  * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
  *   acknowledged when the handler has returned (a promise is not waited for). A handler that
  *   throws makes the client reconnect, so that the server replays what was not handled.
- * - Staying connected: silence is probed, and losses are mended with back-off. Where reconnecting
- *   would be wrong (the token expired, the device is connected elsewhere) it stops with a reason.
+ * - Staying connected: silence is probed, and losses are mended with back-off; `token` is asked for
+ *   each connection. Where reconnecting would be wrong (the token expired and there is no other, the
+ *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
  */
 
 /** Every wait and bound in one place. What the server limits comes with its `welcome`. */
@@ -49,8 +50,10 @@ const LIMITS = Object.freeze({
 /** The close codes after which the client does not reconnect by itself, and why. */
 const STOPS = new Map([
   [1002, 'fault'], [1003, 'fault'], [1007, 'fault'], [1009, 'fault'],
-  [4001, 'expired'], [4002, 'replaced'],
+  [4002, 'replaced'],
 ]);
+/** The token is no longer good: another one may be. */
+const EXPIRED = 4001;
 /** What a browser reports for a connection that ended without a close frame. */
 const LOST = 1006;
 /** The codes of `rejected` that say that nothing was tried. Any other may leave it open. */
@@ -146,6 +149,8 @@ export class ConnectClient {
   /** @type {State} */ #state = { phase: 'stopped', reason: 'closed', code: 1000, message: '' };
   /** Names the attempt that counts; what an earlier one still reports is ignored. */
   #epoch = 0;
+  /** @type {string | null} */ #token = null;
+  /** The one that the server no longer took. @type {string | null} */ #expired = null;
   #failures = 0;
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {Welcome | null} */ #welcome = null;
@@ -186,6 +191,7 @@ export class ConnectClient {
   connect() {
     if (this.#state.phase === 'connecting' || this.#state.phase === 'online') return;
     this.#watchPage();
+    this.#expired = null;
     this.#open();
   }
 
@@ -249,6 +255,11 @@ export class ConnectClient {
     try {
       const token = await this.#options.token();
       if (epoch !== this.#epoch) return;
+      if (token === this.#expired) {
+        const message = 'the token has expired, and there is no other';
+        return this.#enter({ phase: 'stopped', reason: 'expired', code: EXPIRED, message });
+      }
+      this.#token = token;
       const url = new URL(this.#options.url);
       url.searchParams.set('device', this.#options.device ?? 'default');
       // A page can set no headers, and URLs get logged: the token is offered as a subprotocol.
@@ -293,6 +304,7 @@ export class ConnectClient {
     this.#reset();
     const reason = STOPS.get(code);
     if (reason) return this.#enter({ phase: 'stopped', reason, code, message });
+    if (code === EXPIRED) this.#expired = this.#token;
     const pauseMs = code === 1008 ? LIMITS.pauseMs + backoffMs(failures) : undefined;
     const askedMs = asked(goodbye?.reconnectAfterMs) ?? pauseMs;
     const delayMs = askedMs ?? backoffMs(failures);
