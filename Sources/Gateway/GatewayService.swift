@@ -151,13 +151,16 @@ public final class GatewayService: Service {
     let http = PlainHTTPHandler(
       limits: limits,
       answerToError: { error in
-        guard let refusal = error as? Refusal else { return nil }
-        loop.metrics.refused(refusal.code)
-        return refusal.response
+        (error as? Refusal).map { Self.answer($0, counting: loop.metrics) }
       }
     ) { head, eventLoop in
-      eventLoop.makeSucceededFuture(
-        PublicRoutes.response(to: head, servesDemoPage: servesDemoPage))
+      let response: PlainHTTPResponse
+      do throws(Refusal) {
+        response = try PublicRoutes.response(to: head, servesDemoPage: servesDemoPage)
+      } catch {
+        response = Self.answer(error, counting: loop.metrics)
+      }
+      return eventLoop.makeSucceededFuture(response)
     }
     let pipeline = channel.pipeline.syncOperations
     let upgrader = ConnectUpgrader(loop: loop, authenticator: authenticator) { context in
@@ -168,6 +171,13 @@ public final class GatewayService: Service {
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
       withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
     try pipeline.addHandler(http)
+  }
+
+  private static func answer(
+    _ refusal: Refusal, counting metrics: GatewayMetrics
+  ) -> PlainHTTPResponse {
+    metrics.refused(refusal.code)
+    return refusal.response
   }
 
   // MARK: The bus

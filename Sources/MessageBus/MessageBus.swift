@@ -92,6 +92,18 @@ public enum BusLimits {
   /// away: `ConnectClient` leaves 256 at most.
   public static let retryWindowEntries = 2_048
 
+  /// They are read in portions, over all mailboxes of a batch: the first of so many entries, …
+  public static let retryFirstPortionEntries = 256
+
+  /// … of each mailbox no fewer than so many, …
+  public static let retryEntriesPerMailbox = 16
+
+  /// … then twice as many each time as long as they seem to fit into so many bytes, …
+  public static let retryPortionBytes = 4 * 1024 * 1024
+
+  /// … up to this.
+  public static let retryPortionEntries = 2_048
+
   /// Mailboxes whose last offset a messaging instance remembers; about 150 bytes each.
   public static let rememberedMailboxes = 100_000
 

@@ -14,8 +14,9 @@ public enum MetricHelp {
     "connect_refused_total": "HTTP requests to connect that were not upgraded, by code.",
     "connect_closed_total": "WebSockets that this gateway closed, by close code.",
     "connect_fallen_behind_total":
-      "Pushes that a connection could not take, so that it reads its mailbox instead.",
-    "connect_stored_total": "Entries that were stored in mailboxes.",
+      "Pushes that a connection could not take: it reads its mailbox instead.",
+    "connect_stored_total":
+      "Entries that were stored in mailboxes; one whose answer was lost counts as a repeat.",
     "connect_failed_total": "Accepted messages that could not be stored, by code.",
     "connect_dead_letters_total": "Entries that were set aside as dead letters.",
     "connect_repeats_total":

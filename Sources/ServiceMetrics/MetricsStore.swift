@@ -36,12 +36,11 @@ public final class MetricsStore: MetricsFactory {
 
   /// All metrics, those of one label together, in the order of their names.
   func all() -> [(name: Name, cell: Cell)] {
-    self.cells.withLockedValue { cells in
-      cells.sorted { a, b in
-        (a.key.label, a.key.dimensions.map(\.value).joined(separator: ","))
-          < (b.key.label, b.key.dimensions.map(\.value).joined(separator: ","))
-      }.map { ($0.key, $0.value) }
-    }
+    // Sorted outside the lock, which whoever makes a metric waits for.
+    self.cells.withLockedValue { $0 }.sorted { a, b in
+      (a.key.label, a.key.dimensions.map(\.value).joined(separator: ","))
+        < (b.key.label, b.key.dimensions.map(\.value).joined(separator: ","))
+    }.map { ($0.key, $0.value) }
   }
 
   // MARK: MetricsFactory

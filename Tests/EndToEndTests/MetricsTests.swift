@@ -105,6 +105,44 @@ struct MetricsTests {
     }
   }
 
+  @Test("An outage of Redis shows, and so do requests that are refused")
+  func outage() async throws {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.gateways = 1
+    options.messaging = 1
+    options.secret = Deployment.secret
+    options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
+    options.messagingArguments = options.gatewayArguments + ["--lease-seconds", "1"]
+    try await Deployment.with(options) { deployment in
+      let gateway = deployment.gateways[0]
+      let ports = try await (
+        self.port(of: gateway.program), self.port(of: deployment.messaging[0].program)
+      )
+      _ = try await eventually("leases", limit: .seconds(30)) {
+        try await self.page(ports.1)["connect_leases"] == 16 ? true : nil
+      }
+      for path in ["/v1/connect", "/nothing"] {
+        let socket = try await TestSocket.open(port: gateway.port)
+        socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        _ = try await socket.readHead()
+      }
+      let refused = try await self.page(ports.0)
+      #expect(refused["connect_refused_total{code=\"upgrade_required\"}"] == 1)
+      #expect(refused["connect_refused_total{code=\"not_found\"}"] == 1)
+
+      await deployment.redis.kill()
+      for port in [ports.0, ports.1] {
+        _ = try await eventually("errors of Redis", limit: .seconds(30)) {
+          let page = try await self.page(port)
+          return page["connect_redis_errors_total{kind=\"unavailable\"}"]! > 0 ? true : nil
+        }
+      }
+      _ = try await eventually("the end of the leases", limit: .seconds(30)) {
+        try await self.page(ports.1)["connect_leases"] == 0 ? true : nil
+      }
+    }
+  }
+
   @Test("connect health says with its exit code whether a service is well")
   func health() async throws {
     var options = Deployment.Options(executable: Program.connectBesideTests)

@@ -42,7 +42,8 @@ struct MessagingCommand: AsyncParsableCommand {
     let id = try values.instanceID(prefix: "messaging")
     let configuration = try values.messaging(id: id, keys: keys)
     var api = try values.api(beside: configuration)
-    api?.onAnswer = APIMetrics.count
+    let apiMetrics = APIMetrics()
+    api?.onAnswer = { apiMetrics.count($0) }
     let management = try values.managementListen(default: "127.0.0.1:9091")
     let metrics = try values.bootstrapMetrics()
     redis.count(in: RedisMetrics())

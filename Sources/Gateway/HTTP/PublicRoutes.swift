@@ -4,18 +4,19 @@ import PlainHTTP
 
 /// What a gateway's public port answers when nothing is upgraded.
 enum PublicRoutes {
-  static func response(to head: HTTPRequestHead, servesDemoPage: Bool) -> PlainHTTPResponse {
+  static func response(
+    to head: HTTPRequestHead, servesDemoPage: Bool
+  ) throws(Refusal) -> PlainHTTPResponse {
     let path = ConnectRequest.path(of: head.uri)
     if path == ConnectRequest.path {
-      return Refusal(
-        .upgradeRequired, "\(path) takes a WebSocket upgrade only: Upgrade: websocket"
-      ).response
+      throw Refusal(
+        .upgradeRequired, "\(path) takes a WebSocket upgrade only: Upgrade: websocket")
     }
     guard head.method == .GET || head.method == .HEAD else {
-      return Refusal(.malformed, "only GET is served here").response
+      throw Refusal(.malformed, "only GET is served here")
     }
     if path == "/healthz" { return .text(.ok, "alive") }
     if servesDemoPage, let file = DemoPage.response(to: path) { return file }
-    return Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)").response
+    throw Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)")
   }
 }

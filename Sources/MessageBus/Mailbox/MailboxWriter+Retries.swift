@@ -10,40 +10,75 @@ extension MailboxWriter {
   /// ``BusLimits/retryWindowEntries``. An entry that finds *itself* there is not a client's repeat
   /// but the bus's: it stays, and is recognised by its offset.
   func withoutRepeats(_ groups: [Group]) async throws(RedisError) -> [Group] {
-    var lookups = RedisBatch()
-    var isSuspect: [Bool] = []
-    for group in groups {
-      isSuspect.append(group.items.contains { self.mayBeRepeat($0) })
-      guard isSuspect.last == true else { continue }
-      lookups.newestEntries(
-        of: self.keys.mailbox(group.recipient), maximum: BusLimits.retryWindowEntries)
-    }
-    guard !lookups.isEmpty else { return groups }
-
-    let replies = await self.client.execute(lookups)
-    var index = 0
-    var result: [Group] = []
-    for (var group, isSuspect) in zip(groups, isSuspect) {
-      if isSuspect {
-        let known = try Self.unlessRefused { () throws(RedisError) in
-          try Mailbox.entries(replies, at: index)
-        }
-        index += 1
-        self.removeRepeats(from: &group, known: known ?? [])
+    var searches: [Int: RetrySearch] = [:]
+    for (index, group) in groups.enumerated() {
+      let isSought = group.items.map { self.mayBeRepeat($0) }
+      if isSought.contains(true) {
+        searches[index] = RetrySearch(group.items, isSought: isSought)
       }
+    }
+    guard !searches.isEmpty else { return groups }
+
+    var portion = BusLimits.retryFirstPortionEntries
+    var open = searches.keys.sorted()[...]
+    while !open.isEmpty {
+      portion = try await self.search(&searches, open, of: groups, portion: portion)
+      open = open.filter { searches[$0]?.isDone == false }[...]
+    }
+    var result: [Group] = []
+    for (index, var group) in groups.enumerated() {
+      if let search = searches[index] { self.removeRepeats(from: &group, search.isKnown) }
       if !group.items.isEmpty { result.append(group) }
     }
     return result
+  }
+
+  /// Reads one portion for the first of the searches that are open.
+  ///
+  /// A batch may name as many mailboxes as it has entries, and each entry of theirs may be as large as
+  /// a frame: all of it at once would be more than Redis, the network and our memory bear, again and
+  /// again.
+  ///
+  /// - Returns: how many entries the next portion may have.
+  private func search(
+    _ searches: inout [Int: RetrySearch], _ open: ArraySlice<Int>, of groups: [Group], portion: Int
+  ) async throws(RedisError) -> Int {
+    let asked = open.prefix(max(1, portion / BusLimits.retryEntriesPerMailbox))
+    var lookups = RedisBatch()
+    var maxima: [Int] = []
+    for index in asked {
+      guard let search = searches[index] else { preconditionFailure("an open search is known") }
+      let maximum = min(max(1, portion / asked.count), search.left)
+      lookups.newestEntries(
+        of: self.keys.mailbox(groups[index].recipient), below: search.below, maximum: maximum)
+      maxima.append(maximum)
+    }
+    let replies = await self.client.execute(lookups)
+    var entries = 0
+    var bytes = 0
+    for (position, index) in asked.enumerated() {
+      let found =
+        try Self.unlessRefused { () throws(RedisError) in
+          try Mailbox.entries(replies, at: position)
+        } ?? []
+      searches[index]?.read(found, asked: maxima[position])
+      entries += found.count
+      bytes += found.reduce(0) { $0 + ($1.envelope?.bytes.count ?? 0) }
+    }
+    return RetrySearch.nextPortion(after: portion, entries: entries, bytes: bytes)
   }
 
   private func mayBeRepeat(_ item: Item) -> Bool {
     item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item)
   }
 
-  private func removeRepeats(from group: inout Group, known: [Mailbox.Entry]) {
+  /// - Parameter isKnown: whether each of the items stands in the mailbox as another entry of the bus.
+  private func removeRepeats(from group: inout Group, _ isKnown: [Bool]) {
     var kept: [Item] = []
-    for item in group.items {
-      if self.mayBeRepeat(item), Self.isKnown(item, in: known, or: kept) {
+    for (item, isKnown) in zip(group.items, isKnown) {
+      if self.mayBeRepeat(item),
+        isKnown || kept.contains(where: { $0.envelope.isRepeat(of: item.envelope) })
+      {
         self.tally.clientRepeats += 1
         continue
       }
@@ -51,16 +86,5 @@ extension MailboxWriter {
       if item.envelope.flags.contains(.retry) { self.storedRetries.insert(item) }
     }
     group.items = kept
-  }
-
-  /// Whether the same message stands there as another entry of the bus.
-  private static func isKnown(
-    _ item: Item, in entries: [Mailbox.Entry], or kept: [Item]
-  ) -> Bool {
-    entries.contains { entry in
-      guard let envelope = entry.envelope else { return false }
-      return envelope.isRepeat(of: item.envelope)
-        && envelope.origin(at: entry.offset) != item.offset
-    } || kept.contains { $0.envelope.isRepeat(of: item.envelope) }
   }
 }

@@ -45,11 +45,16 @@ extension RedisBatch {
   }
 
   /// `XREVRANGE`: the newest `maximum` entries, newest first.
-  mutating func newestEntries(of stream: RedisKey, maximum: Int) {
-    self.append(arguments: 6, key: stream, bytes: 9 + stream.byteCount + 2 + 5 + 20) { writer in
+  ///
+  /// - Parameter below: only those below it; nil for the very newest.
+  mutating func newestEntries(of stream: RedisKey, below: Offset? = nil, maximum: Int) {
+    self.append(
+      arguments: 6, key: stream,
+      bytes: 9 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20
+    ) { writer in
       writer.bulk("XREVRANGE")
       writer.bulk(stream)
-      writer.bulk("+")
+      if let below { writer.bulk(below.predecessor) } else { writer.bulk("+") }
       writer.bulk("-")
       writer.bulk("COUNT")
       writer.bulk(maximum)

@@ -20,6 +20,8 @@ actor LeaseKeeper {
   private var workers: [Partition: PartitionWorker] = [:]
   private var known: [InstanceID] = []
   private var isStopping = false
+  /// When it was known last whose the leases are.
+  private var lookedAt = ContinuousClock.now
   /// Whether Redis knows of this instance.
   nonisolated let hasJoined = Atomic(false)
 
@@ -87,6 +89,11 @@ actor LeaseKeeper {
         } catch {
           if self.isStopping { break }
           self.log(error)
+          // By now they have lapsed.
+          if self.lookedAt.duration(to: .now) > .milliseconds(self.configuration.leaseMilliseconds)
+          {
+            self.metrics.leases.set(0)
+          }
           try? await Task.sleep(for: .milliseconds(backoff.next()))
         }
       }
@@ -149,6 +156,7 @@ actor LeaseKeeper {
     }
     let alive = try await self.alive(among: all)
     if alive != Set(self.known) { self.report(alive) }
+    self.lookedAt = .now
     self.metrics.leases.set(holders.count { $0?.instance == self.configuration.id })
     self.metrics.unowned.set(holders.count { $0 == nil })
     return await self.carryOut(self.machine.observed(members: alive, holders: holders))
@@ -285,6 +293,7 @@ actor LeaseKeeper {
 
   /// First it leaves, so that the others' shares grow; then it gives up what they wait for.
   private func giveUpAll() async {
+    self.metrics.leases.set(0)
     var batch = RedisBatch()
     MessagingMembers.leave(self.configuration.id, self.keys, to: &batch)
     _ = await self.client.execute(batch)

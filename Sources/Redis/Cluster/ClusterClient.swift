@@ -252,7 +252,10 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
         self.answered(request, at: part.places, replies, by: node)
       }
     }
-    for (unit, error) in unserved { request.settle(unit, failed: error) }
+    for (unit, error) in unserved {
+      self.configuration.metrics?.failed(error)
+      request.settle(unit, failed: error)
+    }
     self.sendReadyRounds()
   }
 

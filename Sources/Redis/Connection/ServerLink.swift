@@ -51,7 +51,10 @@ final class ServerLink {
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
     guard case .ready(let connection) = self.state else {
-      return completion(.failed(batch.count, .unavailable(self.whyNot)))
+      let error = RedisError.unavailable(self.whyNot)
+      // Who has closed it, or only waits for something to come, is not kept from anything.
+      if !batch.isBlocking, !self.isClosed { self.configuration.metrics?.failed(error) }
+      return completion(.failed(batch.count, error))
     }
     guard let confirmation = batch.confirmation else {
       return connection.submit(batch, timeout: timeout, completion: completion)

@@ -9,8 +9,12 @@ struct PublicRoutesTests {
   private func response(
     _ target: String, _ method: HTTPMethod = .GET, demo: Bool = false
   ) -> PlainHTTPResponse {
-    PublicRoutes.response(
-      to: HTTPRequestHead(version: .http1_1, method: method, uri: target), servesDemoPage: demo)
+    let head = HTTPRequestHead(version: .http1_1, method: method, uri: target)
+    do throws(Refusal) {
+      return try PublicRoutes.response(to: head, servesDemoPage: demo)
+    } catch {
+      return error.response
+    }
   }
 
   @Test("say that an upgrade is needed to connect, whatever the method and the query")
