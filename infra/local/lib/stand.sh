@@ -50,6 +50,11 @@ port() {
   echo $((base + ${!offset} + ${2-1} - 1))
 }
 
+# management_url SERVICE PLACE: where its /healthz, /readyz and /metrics are.
+management_url() {
+  echo "http://localhost:$(port "$1_management" "$2")"
+}
+
 # is_running SCRIPT FILE: whether the process of which a file has the identifier runs a script of this
 # name. Another may have the identifier by now.
 is_running() {
