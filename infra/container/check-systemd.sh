@@ -50,7 +50,6 @@ FILE
     sed -i "s|^CONNECT_REDIS_URL=.*|CONNECT_REDIS_URL=redis://127.0.0.1|; /^CONNECT_REDIS_USER=/d" \
       /etc/connect/connect.env
     printf "bind 127.0.0.1\nrequirepass %s\n" "$(cat /etc/connect/redis-password)" >/run/redis.conf
-    echo CONNECT_MANAGEMENT_LISTEN=127.0.0.1:9092 >/etc/connect/messaging-2.env
     systemd-run --quiet --unit redis redis-server /run/redis.conf
     systemctl start connect-gateway@1 connect-messaging@1 connect-messaging@2'
 }
