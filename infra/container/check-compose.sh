@@ -50,6 +50,17 @@ check_stand_chat() {
   seq "$messages" | cmp - "$work/received" || fail "what was received is not what was sent"
 }
 
+# check_stand_commands: the same with the commands that Deploying.md gives, which take the secret of tokens from
+# the container of a gateway.
+check_stand_commands() {
+  local chat=(engine_compose exec -T gateway-2 connect chat --url ws://balancer:8080 --lines) listener
+  "${chat[@]}" --as bob --to alice --listen --count "$messages" >"$work/received" &
+  listener=$!
+  seq "$messages" | "${chat[@]}" --as alice --to bob || fail "alice could not send from inside"
+  wait "$listener" || fail "bob did not receive inside"
+  seq "$messages" | cmp - "$work/received" || fail "what was received inside is not what was sent"
+}
+
 end_stand() {
   engine_compose down --volumes --timeout "$stop_seconds" >/dev/null 2>&1 || true
 }
@@ -78,6 +89,8 @@ check_stand() {
   }
   check_stand_chat
   say "$messages messages went through the stand"
+  check_stand_commands
+  say "and as many between two terminals of the stand's own"
   # TLS for apps, with the stand's own authority.
   engine_compose exec -T balancer cat /credentials/balancer/ca.pem >"$work/ca.pem"
   python3 - "$STAND_HTTPS" "$work/ca.pem" <<'PY' || fail "HAProxy's TLS does not verify"
@@ -105,7 +118,8 @@ for _ in range(5):
 sys.exit(1)
 PY
   # A second start finds the secrets and the cluster there, and a restarted gateway takes its place again.
-  engine_compose restart gateway-1
+  # Podman, if it is not told how long to wait, does not.
+  engine_compose restart --timeout "$stop_seconds" gateway-1
   engine_compose up --detach --no-build --wait || fail "the stand did not start again"
   check_stand_chat
   say "and again after a restart of a gateway and another start"
