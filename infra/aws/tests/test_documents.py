@@ -9,6 +9,7 @@ import pytest
 
 from check.evaluate import Deployment, EvaluationError, evaluate
 from check.invariants_alarms import alarm_metrics, dashboard_metrics
+from check.invariants_services import environment, tasks
 from check.parameters import declared
 from check.project import Project
 from check.template import load
@@ -75,6 +76,31 @@ def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
         for name, parameter in load(templates / "template.yaml")["Parameters"].items()
     }
     assert declared(templates / "template.yaml") == wanted
+
+
+@pytest.mark.parametrize(
+    ("parameter", "container", "setting"),
+    [
+        ("HistoryLimit", "messaging", "CONNECT_HISTORY_LIMIT"),
+        ("MailboxLimit", "messaging", "CONNECT_MAILBOX_LIMIT"),
+        ("SendsPerSecond", "gateway", "CONNECT_SENDS_PER_SECOND"),
+    ],
+)
+def test_a_parameter_of_a_limit_is_the_setting_of_the_operations_guide(
+    templates: Path, parameter: str, container: str, setting: str
+) -> None:
+    text = (PROJECT.documents / "Operations.md").read_text()
+    row = re.search(rf"\| `{setting}` \| ([\d,]+) \| ([\d,]+) to ([\d,]+);", text)
+    assert row is not None
+    described = load(templates / "template.yaml")["Parameters"][parameter]
+    assert [described[name] for name in ("Default", "MinValue", "MaxValue")] == [
+        int(number.replace(",", "")) for number in row.groups()
+    ]
+    told = {
+        item["Name"]: environment(item).get(setting)
+        for _, item, _ in tasks(evaluate(templates, {**BASE, parameter: "7"}))
+    }
+    assert told == {"gateway": None, "messaging": None, "operator": None, container: "7"}
 
 
 def test_every_parameter_says_what_it_is_for(templates: Path) -> None:
