@@ -36,6 +36,13 @@ esac
 _GOOD = "# What is ours\nDomainName=chat.example.com\nHostedZoneId=Z1\nImage=connect:1.4.0\n"
 
 
+def _good_but_for(lines: str) -> str:
+    """Good parameters, but for those of some lines."""
+    names = [line.partition("=")[0] for line in lines.splitlines()]
+    kept = [line for line in _GOOD.splitlines() if line.partition("=")[0] not in names]
+    return "\n".join([*kept, lines]) + "\n"
+
+
 class Stand:
     """A checkout with nothing but the scripts, in which they cannot leave anything of ours."""
 
@@ -139,8 +146,8 @@ def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refu
     ("line", "said"),
     [
         ("Imagine=connect:1", "there is no parameter Imagine"),
-        ("PingSeconds=90", "twice PingSeconds"),
-        ("DrainSeconds=110", "StopSeconds must be more"),
+        ("IdleTimeoutSeconds=60\nPingSeconds=40", "twice PingSeconds"),
+        ("StopSeconds=110", "StopSeconds must be more"),
         ("DeregistrationDelaySeconds=60", "DeregistrationDelaySeconds must be at least"),
         ("MessagingMaximum=17", "each partition has one owner"),
         ("GatewayMinimum=20", "minimum is above the maximum"),
@@ -148,16 +155,57 @@ def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refu
         ("RedisNodeType=t4g.small", "has no log"),
         ("GatewayMemory=1024", "Fargate has 2048 to 8192 MiB"),
         ("MessagingCpu=256\nMessagingMemory=1536", "Fargate has 512 to 2048 MiB"),
-        ("GatewayMaximum=many", "is not a number"),
-        ("Image", "is not Name=Value"),
+        ("GatewayMemory=2GB", "GatewayMemory=2GB: allowed is a whole number"),
+        ("GatewayMaximum=many", "GatewayMaximum=many: allowed is a whole number from 2\n"),
+        ("PingSeconds=90", "PingSeconds=90: allowed is a whole number from 1 to 60"),
+        ("Zones=1", "Zones=1: allowed is 2 or 3"),
+        ("Architecture=arm64", "Architecture=arm64: allowed is ARM64 or X86_64"),
+        ("DomainName=x", "DomainName=x: allowed is a name of"),
+        ("Image=1.dkr.ecr.eu-central-1.amazonaws.com/connect", "without the registry in front"),
+        ("HostedZoneId=/hostedzone/Z1", "allowed is the id of a hosted zone"),
+        ("AlarmEmail=foo", "AlarmEmail=foo: allowed is an e-mail address"),
+        ("AllowedOrigins=app.example.com", "AllowedOrigins=app.example.com: allowed is origins such as https://"),
+        ("AllowedOrigins=https://app.example.com/", "allowed is origins such as https://"),
+        ("RedisNodeType=cache.r7g.large", "without cache. or db. in front, such as r7g.large"),
+        ("Image", "'Image' is not Name=Value"),
+        ("Zones = 2", "'Zones = 2': no spaces around ="),
+        ("Zones= 2", "'Zones= 2': no spaces around ="),
+        ("Zones=2\nZones=2", "Zones is given twice"),
         ("DomainName=", "DomainName is missing"),
+        ("HostedZoneId=", "neither HostedZoneId nor CertificateArn"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_before_aws_is_asked(stand: Stand, line: str, said: str) -> None:
-    stand.parameters.write_text(f"{_GOOD}{line}\n")
+    stand.parameters.write_text(_good_but_for(line))
     result = stand.deploy()
     assert result.returncode == 1
     assert said in result.stderr
+    assert stand.calls.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "AllowedOrigins=https://app.example.com,http://localhost:3000, capacitor://localhost",
+        "AlarmEmail=first.last+connect@mail.example.com",
+        "HostedZoneId=\nCertificateArn=arn:aws:acm:eu-central-1:123456789012:certificate/0",
+        f"Image=team/connect@sha256:{'0' * 64}",
+    ],
+)
+def test_parameters_that_can_be_are_taken(stand: Stand, line: str) -> None:
+    stand.parameters.write_text(_good_but_for(line))
+    result = stand.deploy()
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("left", [["--stack", "connect"], ["--region", "eu-central-1"]])
+def test_an_option_that_is_missing_is_named_before_the_parameters_are_read(stand: Stand, left: list[str]) -> None:
+    stand.parameters.write_text("Imagine=connect:1\n")
+    result = stand.run("deploy", *left, "--parameters", str(stand.parameters))
+    assert result.returncode == 1
+    missing = "--region" if left[0] == "--stack" else "--stack"
+    assert f"deploy: {missing} is missing" in result.stderr
+    assert "Imagine" not in result.stderr
     assert stand.calls.read_text() == ""
 
 

@@ -10,10 +10,10 @@ import pytest
 from check.evaluate import Deployment, EvaluationError, evaluate
 from check.invariants_alarms import alarm_metrics, dashboard_metrics
 from check.invariants_services import environment, tasks
-from check.parameters import declared
+from check.parameters import Parameter, declared
 from check.project import Project
 from check.template import load
-from check.variants import BASE
+from check.variants import BASE, VARIANTS
 
 PROJECT = Project()
 
@@ -72,10 +72,30 @@ def test_every_parameter_that_the_document_names_is_there(templates: Path) -> No
 def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
     """`deploy` reads them without a YAML parser."""
     wanted = {
-        name: None if "Default" not in parameter else str(parameter["Default"])
+        name: Parameter(
+            default=str(parameter["Default"]) if "Default" in parameter else None,
+            numeric=parameter["Type"] == "Number",
+            pattern=parameter.get("AllowedPattern"),
+            values=tuple(str(value) for value in parameter.get("AllowedValues", ())),
+            minimum=parameter.get("MinValue"),
+            maximum=parameter.get("MaxValue"),
+            constraint=parameter.get("ConstraintDescription"),
+        )
         for name, parameter in load(templates / "template.yaml")["Parameters"].items()
     }
     assert declared(templates / "template.yaml") == wanted
+
+
+def test_every_pattern_of_a_parameter_is_said_in_words(templates: Path) -> None:
+    for name, parameter in load(templates / "template.yaml")["Parameters"].items():
+        assert ("AllowedPattern" in parameter) == ("ConstraintDescription" in parameter), name
+
+
+def test_every_set_of_parameters_that_is_checked_is_allowed(templates: Path) -> None:
+    parameters = declared(templates / "template.yaml")
+    for given in VARIANTS.values():
+        for name, value in {**BASE, **given}.items():
+            assert parameters[name].allows(value), f"{name}={value}"
 
 
 @pytest.mark.parametrize(
