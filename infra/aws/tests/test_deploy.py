@@ -19,6 +19,7 @@ case "$*" in
   ${AWS_REFUSES:-nothing}*) echo "An error occurred" >&2; exit 254 ;;
   *OutputKey==\\'TemplateBucket\\'*) echo connect-templates ;;
   *OutputKey==*) echo output ;;
+  *StackStatus*) echo "${AWS_STACK_STATUS:-UPDATE_COMPLETE}" ;;
   *"describe-change-set --change-set-name root"*)
     printf 'Modify\\tFalse\\tElastiCache\\tAWS::CloudFormation::Stack\\tnested\\n'
     printf 'Add\\tNone\\tCluster\\tAWS::ECS::Cluster\\tNone\\n' ;;
@@ -113,8 +114,21 @@ def test_a_dry_run_shows_what_would_be_replaced_and_changes_nothing(stand: Stand
     calls = stand.calls.read_text()
     assert "cloudformation create-change-set" in calls
     assert "cloudformation delete-change-set --change-set-name root" in calls
-    for never in ("cloudformation deploy", "execute-change-set", "termination-protection"):
+    assert "--change-set-type UPDATE" in calls
+    for never in ("cloudformation deploy", "execute-change-set", "termination-protection", "delete-stack"):
         assert never not in calls
+    assert "REVIEW_IN_PROGRESS" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "answer", [{"AWS_STACK_STATUS": "REVIEW_IN_PROGRESS"}, {"AWS_REFUSES": "cloudformation describe-stacks"}]
+)
+def test_a_dry_run_of_a_new_stack_says_how_to_remove_what_it_leaves(stand: Stand, answer: dict[str, str]) -> None:
+    result = stand.deploy("--dry-run", "--bucket", "connect-templates", **answer)
+    assert result.returncode == 0, result.stderr
+    assert "--change-set-type CREATE" in stand.calls.read_text()
+    assert "delete-stack --stack-name connect --region eu-central-1" in result.stderr
+    assert "cloudformation delete-stack" not in stand.calls.read_text()
 
 
 def test_a_dry_run_without_changes_says_so(stand: Stand) -> None:
