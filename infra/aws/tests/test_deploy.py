@@ -34,7 +34,7 @@ case "$*" in
 esac
 """
 
-_GOOD = "# What is ours\nDomainName=chat.example.com\nHostedZoneId=Z1\nImage=connect:1.4.0\n"
+_GOOD = "# What is ours\nDomainName=chat.example.com\nHostedZoneId=Z1\nImage=connect:0.4.0\n"
 
 
 def _good_but_for(lines: str) -> str:
@@ -96,7 +96,7 @@ def test_a_deployment_packages_and_deploys_all_parameters(stand: Stand) -> None:
     assert verbs.index("cloudformation deploy") < verbs.index("cloudformation update-termination-protection")
     assert any("--s3-bucket connect-templates" in call for call in calls)
     given = dict(item.split("=", 1) for item in json.loads((stand.tools / "connect.json").read_text()))
-    assert given["Image"] == "connect:1.4.0"
+    assert given["Image"] == "connect:0.4.0"
     assert given["S3PrefixListId"] == "pl-6ea54007"
     # A default, so that what the file leaves out does not keep its former value.
     assert given["PingSeconds"] == "25"

@@ -10,7 +10,7 @@ import pytest
 from check.evaluate import Deployment, EvaluationError, evaluate
 from check.invariants_alarms import alarm_metrics, dashboard_metrics
 from check.invariants_services import environment, tasks
-from check.parameters import Parameter, declared
+from check.parameters import Parameter, Refusal, check, declared, read
 from check.project import Project
 from check.template import load
 from check.variants import BASE, VARIANTS
@@ -67,6 +67,25 @@ def test_every_parameter_that_the_document_names_is_there(templates: Path) -> No
     }
     assert len(names) > 15
     assert names <= set(load(templates / "template.yaml")["Parameters"])
+
+
+def test_what_the_capacity_model_prints_is_said_in_parameters_that_are_there(templates: Path) -> None:
+    text = (PROJECT.documents / "AWS.md").read_text()
+    table = text.partition("\n| `infra/capacity/model` | parameters |\n")[2].partition("\n\n")[0]
+    names = set(re.findall(r"`([A-Z]\w+)(?:=[^`]*)?`", table))
+    assert {"RedisShards", "RedisNodeType", "GatewayMaximum", "MessagingMaximum", "Partitions"} <= names
+    assert names <= set(load(templates / "template.yaml")["Parameters"])
+
+
+def test_the_parameters_of_the_first_deployment_are_taken_once_filled_in(templates: Path) -> None:
+    text = (PROJECT.documents / "AWS.md").read_text()
+    file = text.partition("cat > connect.parameters <<'END'\n")[2].partition("\nEND\n")[0]
+    parameters = declared(templates / "template.yaml")
+    lines = [*file.splitlines(), f"S3PrefixListId={BASE['S3PrefixListId']}"]
+    with pytest.raises(Refusal, match="DomainName=DOMAIN"):
+        check(read(lines, parameters), parameters)
+    filled = [line.replace("=DOMAIN", "=chat.example.com").replace("=HOSTED_ZONE_ID", "=Z1") for line in lines]
+    check(read(filled, parameters), parameters)
 
 
 def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
