@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from connect_capacity.numbers import read_number
+
 
 class ScenarioError(Exception):
     """A parameter that does not exist, or a value that it cannot have."""
@@ -29,7 +31,7 @@ class Scenario:
     # What users do.
     messages_per_day: float = parameter(
         50, "messages that a user sends per day, mean of all users",
-        "WhatsApp: 100 billion a day among 2 billion users (earnings call, October 2020)")
+        "WhatsApp: 100 billion a day among 2 billion users (earnings call, October 2020)", 0.001)
     peak_factor: float = parameter(
         3, "busiest minute of a usual day, as a multiple of the mean", "assumption", 1)
     entries_per_message: float = parameter(
@@ -135,6 +137,6 @@ class Scenario:
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise ScenarioError(f"{name}: '{text}' is no number") from None
+        return read_number(text)
+    except ValueError as error:
+        raise ScenarioError(f"{name}: {error}") from None

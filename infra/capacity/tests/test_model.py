@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from tests.support import DIRECTORY, document, measurements, model, prices
 from connect_capacity.advice import what_to_turn
 from connect_capacity.load import load_of
 from connect_capacity.model import SCALES
+from connect_capacity.numbers import read_number, read_numbers
 from connect_capacity.scenario import Scenario, ScenarioError
 from connect_capacity.sizing import (
     CONNECTIONS_PER_NODE, NODES_PER_CLUSTER, BeyondDesign, connections_per_node,
@@ -146,6 +148,16 @@ class ScenarioTests(unittest.TestCase):
                 Scenario().with_values(values)
             self.assertIn(named, str(caught.exception))
 
+    def test_every_parameter_can_be_what_it_is_at_least(self) -> None:
+        for name, item in Scenario.__dataclass_fields__.items():
+            if item.type == "str" or name == "stream_node_bytes":
+                continue
+            with self.subTest(name):
+                try:
+                    model(**{name: f"{item.metadata['minimum']:g}"}).evaluate(1e5)
+                except BeyondDesign as error:
+                    self.assertTrue(str(error))
+
     def test_every_parameter_says_what_it_means(self) -> None:
         for item in Scenario.__dataclass_fields__.values():
             self.assertTrue(item.metadata["meaning"], item.name)
@@ -154,6 +166,31 @@ class ScenarioTests(unittest.TestCase):
     def test_a_node_size_that_was_not_measured_is_refused(self) -> None:
         with self.assertRaises(ScenarioError):
             model(stream_node_bytes="2048").evaluate(1_000)
+
+
+class NumberTests(unittest.TestCase):
+    def test_a_number_is_read_as_people_write_it(self) -> None:
+        for text, number in (
+            ("200000", 200_000), ("200,000", 200_000), ("1,000,000", 1_000_000), ("200k", 200_000),
+            ("200 K", 200_000), ("1M", 1_000_000), ("1.5m", 1_500_000), ("2G", 2e9), ("1e6", 1e6),
+            ("0.2", 0.2), (" 5 ", 5),
+        ):
+            with self.subTest(text):
+                self.assertEqual(read_number(text), number)
+
+    def test_what_is_no_number_is_refused_by_name(self) -> None:
+        for text in ("", "k", "many", "1T", "-1", "nan", "inf", "1e999", "1.2.3", "20,00", "1,0000"):
+            with self.subTest(text), self.assertRaises(ValueError) as caught:
+                read_number(text)
+            self.assertIn(f"'{text}'", str(caught.exception))
+
+    def test_a_comma_separates_numbers_unless_it_separates_thousands(self) -> None:
+        for text, numbers in (
+            ("5000,1000", [5_000, 1_000]), ("1k,10k,1M", [1e3, 1e4, 1e6]), ("200,000", [200_000]),
+            ("100, 200", [100, 200]), ("1,000, 200,000 5k", [1e3, 2e5, 5e3]), ("100,20", [100, 20]),
+        ):
+            with self.subTest(text):
+                self.assertEqual(read_numbers(text), numbers)
 
 
 class PriceTests(unittest.TestCase):
@@ -205,9 +242,38 @@ class ProgramTests(unittest.TestCase):
         self.assertEqual(printed["measurements"]["commit"], measured["commit"])
         self.assertEqual([result["users"] for result in printed["results"]], list(SCALES))
 
-    def test_a_wrong_parameter_is_one_line(self) -> None:
-        run = self.run_model("--set", "history=5")
-        self.assertEqual((run.returncode, len(run.stderr.splitlines())), (64, 1))
+    def test_users_are_read_as_people_write_them(self) -> None:
+        run = self.run_model("--json", "--users", "1M, 200,000, 200k")
+        results = json.loads(run.stdout)["results"]
+        self.assertEqual([result["users"] for result in results], [2e5, 2e5, 1e6])
+
+    def test_wrong_usage_is_one_line_that_names_the_option(self) -> None:
+        for options, said in (
+            (["--set", "history=5"], "--set: there is no parameter 'history'"),
+            (["--set", "history_limit"], "--set: 'history_limit' is not NAME=VALUE"),
+            (["--set", "history_limit=few"], "--set: history_limit: 'few' is no number"),
+            (["--set", "stream_node_bytes=2048"], "--set: stream_node_bytes"),
+            (["--set", "partitions=1"], "--set: messaging"),
+            (["--users", "many"], "--users: 'many' is no number"),
+            (["--users", "0"], "--users: '0' is not from 1"),
+            (["--users", ""], "--users"), (["--users"], "--users: expected one argument"),
+            (["--prices", "/nowhere"], "--prices: /nowhere"),
+            (["--measurements", "/nowhere"], "--measurements: /nowhere"),
+            (["--user-count", "5"], "--user-count"),
+        ):
+            with self.subTest(options):
+                run = self.run_model(*options)
+                self.assertEqual((run.returncode, len(run.stderr.splitlines())), (64, 1))
+                self.assertIn(said, run.stderr)
+
+    def test_ends_quietly_when_nobody_reads_on(self) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        run = subprocess.run(
+            [sys.executable, str(DIRECTORY / "model"), "--users", "1000"], stdout=writing,
+            stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writing)
+        self.assertEqual(run.stderr, "")
 
 
 if __name__ == "__main__":
