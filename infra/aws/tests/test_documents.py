@@ -82,10 +82,19 @@ def test_the_parameters_of_the_first_deployment_are_taken_once_filled_in(templat
     file = text.partition("cat > connect.parameters <<'END'\n")[2].partition("\nEND\n")[0]
     parameters = declared(templates / "template.yaml")
     lines = [*file.splitlines(), f"S3PrefixListId={BASE['S3PrefixListId']}"]
-    with pytest.raises(Refusal, match="DomainName=DOMAIN"):
-        check(read(lines, parameters), parameters)
-    filled = [line.replace("=DOMAIN", "=chat.example.com").replace("=HOSTED_ZONE_ID", "=Z1") for line in lines]
-    check(read(filled, parameters), parameters)
+    placeholders = {
+        "DOMAIN": "chat.example.com", "HOSTED_ZONE_ID": "Z1", "ORIGINS": "https://app.example.com",
+        "EMAIL": "team@example.com",
+    }
+    pairs = [line.split("=", 1) for line in lines]
+
+    def filled_but_for(left: str) -> list[str]:
+        return [f"{name}={value if value == left else placeholders.get(value, value)}" for name, value in pairs]
+
+    for placeholder in placeholders:
+        with pytest.raises(Refusal, match=f"={placeholder}: allowed is"):
+            check(read(filled_but_for(placeholder), parameters), parameters)
+    check(read(filled_but_for("nothing"), parameters), parameters)
 
 
 def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
