@@ -83,7 +83,8 @@ public struct BackendAPIConfiguration: Sendable {
     public let route: String
     /// The status.
     public let status: Int
-    /// From the end of the request's head to the answer, in nanoseconds.
+    /// From the end of the request's head, or without one from its first byte, to the answer, in
+    /// nanoseconds.
     public let nanoseconds: Int64
   }
 }

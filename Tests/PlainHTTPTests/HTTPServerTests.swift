@@ -9,6 +9,8 @@ import Testing
 
 /// Answers what it was asked, and what went wrong by its name.
 private final class Echo: HTTPServing {
+  /// How long each answer is said to have taken.
+  let times = NIOLockedValueBox<[TimeAmount]>([])
   private let never = NIOLockedValueBox<[EventLoopPromise<PlainHTTPResponse>]>([])
 
   func refusal(of head: HTTPRequestHead) -> PlainHTTPResponse? {
@@ -35,7 +37,9 @@ private final class Echo: HTTPServing {
 
   func answer(to fault: HTTPFault) -> PlainHTTPResponse { .text(.badRequest, "\(fault)") }
 
-  func answered(_ response: PlainHTTPResponse, after time: TimeAmount) {}
+  func answered(_ response: PlainHTTPResponse, after time: TimeAmount) {
+    self.times.withLockedValue { $0.append(time) }
+  }
 
   /// So that no promise is left.
   func end() {
@@ -46,12 +50,11 @@ private final class Echo: HTTPServing {
 @Suite("A server of HTTP", .timeLimit(.minutes(5)))
 struct HTTPServerTests {
   private func with(
-    _ change: (inout HTTPServingLimits) -> Void = { _ in },
+    echo: Echo = Echo(), _ change: (inout HTTPServingLimits) -> Void = { _ in },
     _ body: (_ port: Int, HTTPServer) async throws -> Void
   ) async throws {
     var limits = HTTPServingLimits()
     change(&limits)
-    let echo = Echo()
     let server = HTTPServer(limits: limits, serving: echo)
     try await server.start(
       host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton)
@@ -225,6 +228,31 @@ struct HTTPServerTests {
       for _ in 0..<4 { deaf.socket.send(self.request("/big").text) }
       try await eventually("it is served") { server.connectionCount == 1 }
       try await eventually("its connection is closed") { server.connectionCount == 0 }
+    }
+  }
+
+  @Test(
+    "times an answer from its own request, also where that never had a head",
+    arguments: [
+      "nonsense\r\n\r\n", "GET / HT",
+      "GET / HTTP/1.1\r\nA: \(String(repeating: "x", count: 1_000))\r\n\r\n",
+    ])
+  func times(bytes: String) async throws {
+    let echo = Echo()
+    try await self.with(echo: echo) {
+      $0.headMilliseconds = 1_000
+      $0.headerBytes = 1_000
+    } _: { port, _ in
+      let connection = try await self.connect(port)
+      #expect(try await connection.ask(self.request("/")).status == 200)
+      try await Task.sleep(for: .milliseconds(200))
+      let sent = NIODeadline.now()
+      connection.socket.send(bytes)
+      #expect(try await connection.answer().status == 400)
+      let elapsed = NIODeadline.now() - sent
+      let times = echo.times.withLockedValue { $0 }
+      #expect(times.count == 2)
+      #expect(try #require(times.last) <= elapsed)
     }
   }
 

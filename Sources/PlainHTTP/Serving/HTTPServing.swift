@@ -14,7 +14,8 @@ package protocol HTTPServing: Sendable {
   /// The answer where the way of HTTP itself failed. The connection is closed behind it.
   func answer(to fault: HTTPFault) -> PlainHTTPResponse
 
-  /// An answer is sent, so long after its request was there.
+  /// An answer is sent, so long after the head of its request was there; where none ever was, after
+  /// the first byte.
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount)
 }
 

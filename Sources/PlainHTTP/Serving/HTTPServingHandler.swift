@@ -17,6 +17,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
   private var head: HTTPRequestHead?
   private var body = ByteBuffer()
   private var refusal: PlainHTTPResponse?
+  /// When the head of the request was there or, of one without a head, its first byte.
   private var began = NIODeadline.now()
   /// What came behind a request that is not answered yet: no more than one read of the socket.
   private var waiting: Deque<Result<HTTPServerRequestPart, HTTPFault>> = []
@@ -68,6 +69,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
 
   /// Bytes came, before anything is made of them.
   func heard() {
+    self.noteFirst()
     self.machine.heard()
     self.updateDeadline()
   }
@@ -106,7 +108,13 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     self.updateDeadline()
   }
 
+  /// Also of a request that was sent ahead, whose bytes were heard long ago.
+  private func noteFirst() {
+    if self.machine.state == .idle { self.began = .now() }
+  }
+
   private func take(_ part: Result<HTTPServerRequestPart, HTTPFault>) {
+    self.noteFirst()
     switch part {
     case .success(.head(let head)):
       self.takeHead(head)
