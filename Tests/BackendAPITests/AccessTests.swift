@@ -39,6 +39,7 @@ struct AccessTests {
         HTTPTestRequest("POST", "/v1/messages", body: "{", token: nil),
         HTTPTestRequest("DELETE", "/v1/users/bob", token: self.old + self.new),
         HTTPTestRequest("POST", "/v1/users/b%20b/disconnect", token: nil),
+        HTTPTestRequest("GET", "/v1/users/bob", token: nil).with("Expect", "200-ok"),
       ] {
         #expect(try await api.ask(request).code() == "unauthorized")
       }

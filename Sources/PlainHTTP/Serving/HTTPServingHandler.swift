@@ -135,11 +135,11 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     self.body = ByteBuffer()
     self.refusal = nil
     var summary = HTTPServingStateMachine.Head(head)
+    // First of all: who may not ask is told nothing else.
+    self.refusal = self.serving.refusal(of: head)
     let expectation = head.headers.first(name: "expect")
-    if let expectation, expectation.lowercased() != "100-continue" {
+    if self.refusal == nil, let expectation, expectation.lowercased() != "100-continue" {
       self.refusal = self.serving.answer(to: .unknownExpectation)
-    } else {
-      self.refusal = self.serving.refusal(of: head)
     }
     summary.isRefused = self.refusal != nil
     self.perform(self.machine.headCame(summary))
