@@ -9,7 +9,7 @@ extension ConnectionHandler {
     Session(device: self.device.text, gateway: self.loop.configuration.id, connection: self.id)
   }
 
-  private var sessionKey: RedisKey { self.loop.configuration.keys.session(self.user) }
+  var sessionKey: RedisKey { self.loop.configuration.keys.session(self.user) }
 
   /// One round trip: the cursor, who held the device before, and that it is ours. Only then is the
   /// mailbox read, so that a message is pushed to us, or found there, or both.
@@ -115,7 +115,6 @@ extension ConnectionHandler {
   /// The socket is gone.
   func deregister() {
     self.loop.remove(self)
-    self.loop.storeCursorLater(self)
-    self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
+    self.loop.storeCursorAndRemoveSession(self)
   }
 }

@@ -51,6 +51,8 @@ final class GatewayLoop: @unchecked Sendable {
   private var unflushed: [ConnectionHandler] = []
   private var cursors: [ConnectionHandler] = []
   private var isStoringSoon = false
+  /// Of connections that are gone. They stay in the registry until their cursors are on the way.
+  private var removals: [(Session, of: RedisKey)] = []
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
   var leavers: Leavers?
@@ -174,6 +176,13 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
+  /// Stores the cursor of a connection that is gone, and takes its session out of the registry behind
+  /// that: whoever erases the user takes the removal for the end of all that is stored.
+  func storeCursorAndRemoveSession(_ connection: ConnectionHandler) {
+    self.removals.append((connection.ownSession, of: connection.sessionKey))
+    self.storeCursorLater(connection)
+  }
+
   /// Calls `retry` within a second.
   func retryLater(_ connection: ConnectionHandler) {
     if !connection.awaitsRetry { self.retries.append(connection) }
@@ -199,9 +208,13 @@ final class GatewayLoop: @unchecked Sendable {
     self.clock.tick()
   }
 
+  /// Stores the cursors that wait for it, and behind them removes the sessions of connections that are
+  /// gone; completes when both are answered.
   func storeCursors(completion: @escaping () -> Void) {
     let connections = self.cursors
+    let removals = self.removals
     self.cursors = []
+    self.removals = []
     let now = SystemClock.secondsSince1970()
     var batch = RedisBatch()
     var stored: [(ConnectionHandler, before: Offset)] = []
@@ -221,6 +234,12 @@ final class GatewayLoop: @unchecked Sendable {
       connection.storedCursor = offset
       connection.storedSeen = now
     }
+    // Nodes of a cluster answer in any order.
+    var unanswered = 2
+    func answered() {
+      unanswered -= 1
+      if unanswered == 0 { completion() }
+    }
     self.client.submit(batch) { replies in
       for (index, (connection, before)) in stored.enumerated() {
         if (try? replies.cursor(index)) == nil {
@@ -229,8 +248,9 @@ final class GatewayLoop: @unchecked Sendable {
           if connection.context != nil { self.storeCursorLater(connection) }
         }
       }
-      completion()
+      answered()
     }
+    self.client.removeSessions(removals, completion: answered)
   }
 
   // MARK: Errors

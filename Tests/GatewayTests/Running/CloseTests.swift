@@ -244,6 +244,48 @@ struct CloseTests {
     #expect(try await last.expectMessage().id == "1")
   }
 
+  // MARK: In Redis
+
+  /// Who erases a user takes the end of the session for the end of all that is stored.
+  @Test("and leaves the registry behind the last cursor that is stored")
+  func order() async throws {
+    var options = TestStand.Options(gateways: 1)
+    options.redis = .plain
+    try await TestStand.with(options) { stand in
+      let user = try #require(UserName("bob"))
+      let (cursor, session) = ("\(stand.keys.cursor(user))", "\(stand.keys.session(user))")
+      let node = try #require(stand.server.nodes.first)
+      try await node.command("CONFIG", "SET", "slowlog-log-slower-than", "0")
+      try await node.command("CONFIG", "SET", "slowlog-max-len", "100000")
+      // In the order in which they were executed.
+      func commands() async throws -> [[String]] {
+        let log = try await node.command("SLOWLOG", "GET", "100000").array ?? []
+        return log.reversed().map { entry in
+          guard let entry = entry.array, entry.count > 3 else { return [] }
+          return entry[3].array?.compactMap(\.string) ?? []
+        }
+      }
+      func isStore(_ words: [String]) -> Bool { words.starts(with: ["HSET", cursor]) }
+
+      let bob = try await stand.online("bob")
+      try await eventually("it is stored that the device is there") {
+        try await commands().contains(where: isStore)
+      }
+      try await node.command("SLOWLOG", "RESET")
+      bob.sendClose(1000)
+      try await bob.expectClose(1000)
+      try await eventually("the cursor is stored, and the session is gone") {
+        guard try await stand.session("bob") == nil else { return false }
+        return try await commands().contains(where: isStore)
+      }
+      let words = try await commands()
+      let stored = try #require(words.lastIndex(where: isStore))
+      let removed = try #require(
+        words.firstIndex { $0.first?.hasPrefix("EVAL") == true && $0.contains(session) })
+      #expect(stored < removed)
+    }
+  }
+
   // MARK: For a stop
 
   @Test("with goodbye and 1012, when the gateway stops; nothing of it stays in Redis")
