@@ -14,7 +14,8 @@ public final class BackendAPIService: Service {
   private let logger: Logger
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, and one for everything about users.
+  ///   - clients: makes the ways to Redis: one per event loop, to the bus alone, and one for everything
+  ///     about users; where replicas are waited for, one more for erasures.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   public init(
     configuration: BackendAPIConfiguration, clients: any RedisClientFactory,
@@ -25,15 +26,17 @@ public final class BackendAPIService: Service {
       publishers.append(
         try await eventLoop.submit {
           MessagePublisher(
-            configuration: configuration, client: clients.makeClient(on: eventLoop))
+            configuration: configuration, client: clients.makeBusClient(on: eventLoop))
         }.get())
     }
     self.configuration = configuration
     self.group = group
     self.logger = logger
+    let users = clients.makeClient(on: publishers[0].client.eventLoop)
     self.bus = BackendServing.Bus(
-      publishers: publishers,
-      users: clients.makeClient(on: publishers[0].client.eventLoop),
+      publishers: publishers, users: users,
+      eraser: configuration.durability.replicas > 0
+        ? clients.makeClient(on: users.eventLoop) : users,
       backlog: Backlog(keys: configuration.keys, limit: configuration.backlogEntries))
     let limits = BackendAPILimits.http(bodyBytes: configuration.bodyBytes)
     self.server = HTTPServer(
@@ -56,7 +59,10 @@ public final class BackendAPIService: Service {
     return true
   }
 
-  private var clients: [any RedisClient] { self.bus.publishers.map(\.client) + [self.bus.users] }
+  private var clients: [any RedisClient] {
+    let users = [self.bus.users] + (self.bus.eraser === self.bus.users ? [] : [self.bus.eraser])
+    return self.bus.publishers.map(\.client) + users
+  }
 
   /// Listens, before ``run()`` does: for who must know that the port is free before doing anything else.
   ///

@@ -15,6 +15,8 @@ final class BackendServing: HTTPServing {
     let publishers: [MessagePublisher]
     /// For everything about users, so that pages of mailboxes hold up no message.
     let users: any RedisClient
+    /// For erasures: the same where these wait for no replicas.
+    let eraser: any RedisClient
     let backlog: Backlog
   }
 
@@ -195,7 +197,7 @@ final class BackendServing: HTTPServing {
 
   private func erase(_ user: UserName) async throws(BackendRefusal) -> PlainHTTPResponse {
     let eraser = UserEraser(
-      keys: self.configuration.keys, client: self.bus.users,
+      keys: self.configuration.keys, client: self.bus.eraser,
       durability: self.configuration.durability,
       retentionSeconds: self.configuration.retentionSeconds)
     let erasure = try await self.asking { () async throws(RedisError) in

@@ -221,6 +221,38 @@ struct MessageTests {
     }
   }
 
+  @Test("goes to the bus alone; with a registry, only what is about users goes there")
+  func connections() async throws {
+    var options = TestStand.Options(gateways: 0)
+    options.redis = .plain
+    options.registry = .plain
+    options.hasMessaging = false
+    try await TestStand.with(options) { stand in
+      let (bus, registry) = try (
+        #require(stand.server.nodes.first), #require(stand.registry?.nodes.first)
+      )
+      func connections(_ node: LocalRedisServer) async throws -> Int {
+        let list = try await node.command("CLIENT", "LIST", "TYPE", "normal").string ?? ""
+        return list.split(whereSeparator: \.isNewline).count { !$0.contains("cmd=client") }
+      }
+      // The test's own.
+      let before = try await (bus: connections(bus), registry: connections(registry))
+      let api = try await stand.startAPI()
+      try await eventually(
+        "there are one per event loop, of which there are two, and one for users"
+      ) {
+        let now = try await (bus: connections(bus), registry: connections(registry))
+        return now.bus == before.bus + 3 && now.registry == before.registry + 1
+      }
+      try await api.service.stop()
+      _ = try await stand.startAPI { $0.durability = .replicated(1) }
+      try await eventually("there is one more for erasures, and those of before are closed") {
+        let now = try await (bus: connections(bus), registry: connections(registry))
+        return now.bus == before.bus + 4 && now.registry == before.registry + 2
+      }
+    }
+  }
+
   @Test("is unavailable while Redis is, as is everything else but /healthz")
   func unreachable() async throws {
     var options = TestStand.Options(gateways: 0)
