@@ -28,9 +28,16 @@ public enum BackendAPILimits {
   /// have one each.
   public static let tokens = 16
 
-  /// Requests about users that are served at a time; more wait their turn. Each may read pages of a
-  /// mailbox.
+  /// Views and disconnects of users that are served at a time; more wait their turn. Each view may
+  /// read pages of a mailbox.
   static let concurrentUsers = 8
+
+  /// Erasures that are done at a time; more wait their turn. Each may wait for gateways, and then for
+  /// replicas: a second each, one behind the other on one connection, where a reply is due within five.
+  static let concurrentErasures = 4
+
+  /// Requests that wait their turn at most, of each of the two. Beyond them they are refused.
+  static let waitingUsers = 64
 
   /// Devices that the view of a user lists at most.
   static let listedDevices = 1_000

@@ -24,7 +24,11 @@ final class BackendServing: HTTPServing {
   private let limits: HTTPServingLimits
   private let bus: Bus
   private let publishers: [ObjectIdentifier: MessagePublisher]
-  private let turns = Turns(BackendAPILimits.concurrentUsers)
+  private let turns = Turns(
+    BackendAPILimits.concurrentUsers, waiting: BackendAPILimits.waitingUsers)
+  /// Of their own, since they take long: they hold up nobody else.
+  private let erasures = Turns(
+    BackendAPILimits.concurrentErasures, waiting: BackendAPILimits.waitingUsers)
   private let logger: Logger
   private let lastLogged = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
 
@@ -95,15 +99,16 @@ final class BackendServing: HTTPServing {
     case .sendMessage:
       return self.send(body, on: eventLoop)
     case .showUser(let user):
-      return self.aboutUser(route, on: eventLoop) { () async throws(BackendRefusal) in
+      return self.aboutUser(route, self.turns, on: eventLoop) { () async throws(BackendRefusal) in
         try await self.show(user)
       }
     case .eraseUser(let user):
-      return self.aboutUser(route, on: eventLoop) { () async throws(BackendRefusal) in
+      return self.aboutUser(route, self.erasures, on: eventLoop) {
+        () async throws(BackendRefusal) in
         try await self.erase(user)
       }
     case .disconnectUser(let user, let device):
-      return self.aboutUser(route, on: eventLoop) { () async throws(BackendRefusal) in
+      return self.aboutUser(route, self.turns, on: eventLoop) { () async throws(BackendRefusal) in
         try await self.disconnect(user, device)
       }
     }
@@ -164,19 +169,32 @@ final class BackendServing: HTTPServing {
   // MARK: Users
 
   private func aboutUser(
-    _ route: Route, on eventLoop: any EventLoop,
+    _ route: Route, _ turns: Turns, on eventLoop: any EventLoop,
     _ body: @escaping @Sendable () async throws(BackendRefusal) -> PlainHTTPResponse
   ) -> EventLoopFuture<PlainHTTPResponse> {
-    eventLoop.makeFutureWithTask {
-      await self.turns.take {
-        do throws(BackendRefusal) {
-          var response = try await body()
-          response.label = route.label
-          return response
-        } catch {
-          return error.response(label: route.label)
+    // Nobody waits any longer for the answer.
+    let deadline = NIODeadline.now() + .milliseconds(self.limits.answerMilliseconds)
+    return eventLoop.makeFutureWithTask {
+      do throws(Turns.Refusal) {
+        return try await turns.take(until: deadline) {
+          do throws(BackendRefusal) {
+            var response = try await body()
+            response.label = route.label
+            return response
+          } catch {
+            return error.response(label: route.label)
+          }
         }
+      } catch {
+        return self.refusal(of: error).response(label: route.label)
       }
+    }
+  }
+
+  private func refusal(of error: Turns.Refusal) -> BackendRefusal {
+    switch error {
+    case .full: BackendRefusal(.overloaded, "too many requests about users wait already")
+    case .late: HTTPFault.unanswered.refusal(self.limits)
     }
   }
 

@@ -1,8 +1,11 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import NIOConcurrencyHelpers
 import Redis
 import Testing
+
+@testable import BackendAPI
 
 @Suite("A user, for a backend,", .timeLimit(.minutes(5)))
 struct UserTests {
@@ -93,6 +96,28 @@ struct UserTests {
       try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "1")
       #expect(try await api.ask(self.show("bob")).code() == "failed")
       #expect(try await api.ask(self.erase("bob")).code() == "failed")
+    }
+  }
+
+  @Test("is shown to so many that wait at most; others are told to come back")
+  func overloaded() async throws {
+    try await TestStand.withAPI { stand, api in
+      let most = BackendAPILimits.concurrentUsers + BackendAPILimits.waitingUsers
+      stand.server.pause()
+      let codes = try await withThrowingTaskGroup(of: HTTPAnswer.self) { tasks in
+        for _ in 0..<most + 3 { tasks.addTask { try await api.ask(self.show("bob")) } }
+        var codes: [String] = []
+        while let answer = try await tasks.next() {
+          codes.append(try answer.code())
+          if codes.count == 3 { stand.server.resume() }
+          if codes.count <= 3 { #expect(answer["retry-after"] != nil) }
+        }
+        return codes
+      }
+      #expect(
+        codes
+          == Array(repeating: "overloaded", count: 3)
+          + Array(repeating: "unknown_user", count: most))
     }
   }
 
@@ -253,6 +278,68 @@ struct UserTests {
     batch.append(key: RedisKey(again), "XREADGROUP", "GROUP", group, "c", "STREAMS", again, ">")
     batch.append(key: RedisKey(again), "RENAME", again, incoming)
     try await stand.redis.client.execute(batch).check()
+  }
+
+  @Test("is erased only a few at a time, and nobody is shown later for it")
+  func erasuresAside() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 1)) { stand, api in
+      let users = (0..<16).map { "u\($0)" }
+      // The gateway has no such connection to end, so that each erasure waits for as long as it may.
+      for user in users {
+        try await stand.redis("HSET", "\(stand.keys.session(UserName(user)!))", "phone", "g1/none")
+      }
+      let erased = NIOLockedValueBox(0)
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        for user in users {
+          tasks.addTask {
+            let answer = try await api.ask(self.erase(user))
+            #expect(answer.status == 204)
+            erased.withLockedValue { $0 += 1 }
+          }
+        }
+        let outgoing = "\(stand.keys.outgoing(stand.gateways[0].id))"
+        try await eventually("some erasures wait for the gateway") {
+          let information = try await stand.redis("XINFO", "STREAM", outgoing).array
+          let place = information.firstIndex(of: .string("entries-added"))
+          return place.flatMap { information[$0 + 1].integer } ?? 0
+            >= BackendAPILimits.concurrentErasures
+        }
+        #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+        #expect(try await api.ask(self.disconnect("nobody")).status == 202)
+        // With the turns of all others, it would have been half of them first.
+        #expect(erased.withLockedValue { $0 } < users.count / 2)
+        for user in users { try await stand.redis("DEL", "\(stand.keys.session(UserName(user)!))") }
+        try await tasks.waitForAll()
+      }
+    }
+  }
+
+  @Test("is shown while replicas are waited for to have another's erasure")
+  func erasureOfReplicas() async throws {
+    var options = TestStand.Options(gateways: 0)
+    options.redis = .plain
+    try await TestStand.with(options) { stand in
+      // There is none: each erasure waits for a second, one behind the other.
+      let api = try await stand.startAPI { $0.durability = .replicated(1) }
+      let ended = NIOLockedValueBox(0)
+      let count = BackendAPILimits.concurrentErasures
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        for number in 0..<count {
+          tasks.addTask {
+            let code = try await api.ask(self.erase("u\(number)")).code()
+            #expect(code == "unavailable")
+            ended.withLockedValue { $0 += 1 }
+          }
+        }
+        let node = try #require(stand.server.nodes.first)
+        try await eventually("an erasure waits") {
+          try await node.command("CLIENT", "LIST").string?.contains("cmd=wait") == true
+        }
+        #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+        #expect(ended.withLockedValue { $0 } < count)
+        try await tasks.waitForAll()
+      }
+    }
   }
 
   @Test("is erased while messages come, and what remains is in order")
