@@ -42,6 +42,7 @@ extension ConnectionHandler {
   private func welcome(at position: Cursors.Position, replacing replaced: Session?) {
     guard self.session.opened() else { return }
     let start = self.since ?? position.acked
+    self.knowsCursor = true
     self.storedCursor = position.acked
     self.storedSeen = Double(position.seenSeconds ?? 0)
     // What holds back trimming for a device is that it is known; so that is stored, but later, since

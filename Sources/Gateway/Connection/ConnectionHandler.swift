@@ -27,6 +27,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var sendOrder = SendOrder()
   /// The registry was lost, and could not be entered again yet.
   var needsRegistration = false
+  /// Whether Redis has told what the cursor is: before, there is none to be stored.
+  var knowsCursor = false
   /// The cursor as Redis has it.
   var storedCursor = Offset.zero
   /// When Redis was told last that the device is there, in seconds since 1970.

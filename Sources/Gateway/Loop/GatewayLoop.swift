@@ -223,7 +223,7 @@ final class GatewayLoop: @unchecked Sendable {
       let before = connection.storedCursor
       let offset = max(connection.receipts.safe, before)
       // At the end it is stored anyway: from then on the device counts as not seen.
-      guard !connection.isErased,
+      guard connection.knowsCursor, !connection.isErased,
         offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds
           || connection.context == nil
       else { continue }
