@@ -98,7 +98,8 @@ struct TurnsTests {
       for number in 1...3 {
         let deadline = number < 3 ? soon : self.never
         tasks.addTask { await self.take(turns, until: deadline) { await work.begin(number) } }
-        try await self.waitUntil { turns.waitingCount == number }
+        // On a machine so busy that it is late by now, it is refused as late at once.
+        try await self.waitUntil { turns.waitingCount == number || NIODeadline.now() >= soon }
       }
       try await self.waitUntil { NIODeadline.now() >= soon }
       await work.letGo()

@@ -214,6 +214,8 @@ struct TwoRedisTests {
       let alice = try await stand.online("alice")
       try await self.send("m", from: alice)
       bob.ack(try await bob.expectMessage().offset)
+      // Behind the ack: once it is answered, the ack was read.
+      try await bob.expectOpen()
       try await stand.gateways[1].service.stop()
       #expect(try await stand.session("bob") == nil)
       #expect(try await stand.cursor("bob") > .zero)
