@@ -14,9 +14,8 @@ struct MetricsTests {
   }
 
   private func port(of program: Program) async throws -> Int {
-    let line = try await program.errorLine { $0.contains("management.listening") }
-    let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
-    return try #require(address.split(separator: ":").last.flatMap { Int($0) }, "\(line)")
+    try Deployment.port(
+      in: try await program.errorLine { $0.contains("management.listening") })
   }
 
   /// The numbers of `/metrics`, by name with labels.

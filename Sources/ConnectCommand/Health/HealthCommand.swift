@@ -89,20 +89,13 @@ struct HealthQuestion {
       status.fail(error)
       return try await status.futureResult.get()
     }
+    defer { channel.close(promise: nil) }
     let head = HTTPRequestHead(
       version: .http1_1, method: .GET, uri: self.path,
       headers: ["host": self.host, "connection": "close"])
     channel.write(HTTPClientRequestPart.head(head), promise: nil)
     channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
-    let result = await Result { () async throws -> Int in try await status.futureResult.get() }
-    channel.close(promise: nil)
-    return try result.get()
-  }
-}
-
-extension Result where Failure == any Error {
-  fileprivate init(_ body: () async throws -> Success) async {
-    do { self = .success(try await body()) } catch { self = .failure(error) }
+    return try await status.futureResult.get()
   }
 }
 

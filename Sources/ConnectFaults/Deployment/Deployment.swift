@@ -252,8 +252,8 @@ public final class Deployment: Sendable {
     return arguments
   }
 
-  /// The address is logged as `[IPv4]127.0.0.1/127.0.0.1:41237`.
-  private static func port(in line: String) throws(TimedOut) -> Int {
+  /// The port of the address that a line of a service's log names, as `[IPv4]127.0.0.1/127.0.0.1:41237`.
+  public static func port(in line: String) throws(TimedOut) -> Int {
     let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
     guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
       throw TimedOut("no port in: \(line)")

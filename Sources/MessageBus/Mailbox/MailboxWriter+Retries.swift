@@ -20,10 +20,10 @@ extension MailboxWriter {
     guard !searches.isEmpty else { return groups }
 
     var portion = BusLimits.retryFirstPortionEntries
-    var open = searches.keys.sorted()[...]
+    var open = searches.keys.sorted()
     while !open.isEmpty {
       portion = try await self.search(&searches, open, of: groups, portion: portion)
-      open = open.filter { searches[$0]?.isDone == false }[...]
+      open.removeAll { searches[$0]?.isDone != false }
     }
     var result: [Group] = []
     for (index, var group) in groups.enumerated() {
@@ -41,7 +41,7 @@ extension MailboxWriter {
   ///
   /// - Returns: how many entries the next portion may have.
   private func search(
-    _ searches: inout [Int: RetrySearch], _ open: ArraySlice<Int>, of groups: [Group], portion: Int
+    _ searches: inout [Int: RetrySearch], _ open: [Int], of groups: [Group], portion: Int
   ) async throws(RedisError) -> Int {
     let asked = open.prefix(max(1, portion / BusLimits.retryEntriesPerMailbox))
     var lookups = RedisBatch()
