@@ -3,17 +3,22 @@
 # shellcheck shell=bash
 
 # python_tools NAME REQUIREMENTS: makes sure that .build-tools/NAME has what the file REQUIREMENTS
-# says, and sets `python_bin` to where its programs are. Installs when the file has changed.
+# says, and sets `python_bin` to where its programs are. Installs anew when the file or the Python has
+# changed.
 python_bin=
 python_tools() {
-  local place=${root:?}/.build-tools/$1 requirements=$2
-  command -v python3 >/dev/null || fail "python3 was not found in PATH; install 3.11 or newer"
+  local place=${root:?}/.build-tools/$1 requirements=$2 stamp log
+  log=$place.log
+  stamp=$(python3 -c 'import sys; print(sys.version)' 2>/dev/null | cat - "$requirements" | cksum) ||
+    fail "there is no python3 in PATH; install 3.11 or newer"
   python_bin=$place/bin
-  if cmp -s "$requirements" "$place/installed.txt"; then return 0; fi
-  say "Installing $(basename "$(dirname "$requirements")")'s Python tools into .build-tools/$1."
+  if [ "$(cat "$place/stamp" 2>/dev/null)" = "$stamp" ]; then return 0; fi
+  mkdir -p "$root/.build-tools"
   rm -rf "$place"
-  python3 -m venv "$place" ||
-    fail "python3 has no venv: on Debian and Ubuntu, apt-get install python3-venv"
-  "$python_bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" >&2
-  cp "$requirements" "$place/installed.txt"
+  say "Installing $(basename "$(dirname "$requirements")")'s Python tools into .build-tools/$1 (a minute or two)."
+  python3 -m venv "$place" >"$log" 2>&1 ||
+    fail "'python3 -m venv' failed, see $log; on Debian and Ubuntu: apt-get install python3-venv"
+  "$python_bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" \
+    >>"$log" 2>&1 || fail "pip could not install $requirements, see $log"
+  printf '%s\n' "$stamp" >"$place/stamp"
 }
