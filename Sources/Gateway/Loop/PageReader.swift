@@ -51,9 +51,9 @@ final class PageReader {
       requests.append(request)
       self.underWay += 1
     }
-    self.client.submit(batch) { replies in
-      self.underWay -= requests.count
-      for (index, request) in requests.enumerated() {
+    self.client.submit(batch) { settled, replies in
+      self.underWay -= settled.count
+      for (index, request) in requests[settled].enumerated() {
         request.connection.pageArrived(Self.entries(replies, at: index))
       }
       self.schedule()

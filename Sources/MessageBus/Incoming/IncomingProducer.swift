@@ -5,7 +5,8 @@ import Redis
 /// Publishes to the `incoming` partitions, from one event loop.
 ///
 /// What is published within one turn of the loop goes out as one pipeline. Results come back in the
-/// order of publishing. Nothing is sent twice: a result that may have been executed says so, and
+/// order of publishing, partition by partition: of a cluster, a node that is slow or away keeps back no
+/// results of the others. Nothing is sent twice: a result that may have been executed says so, and
 /// only the client that sent the message decides about a repeat, which it marks.
 ///
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
@@ -24,7 +25,8 @@ public final class IncomingProducer<Token> {
   private let onResult: (Token, Result<Offset, RedisError>) -> Void
   private var batch = RedisBatch()
   private var pending: [Pending] = []
-  private var isWaiting = false
+  /// What must have a result before the next pipeline goes out.
+  private var awaited = 0
   /// What was published and has no result yet.
   public private(set) var unanswered = 0
 
@@ -49,7 +51,7 @@ public final class IncomingProducer<Token> {
   ///
   /// - Parameter isDurable: whether the replicas asked for must have it before the result is a success.
   public func publish(_ draft: Envelope.Draft, isDurable: Bool = true, token: Token) {
-    if self.pending.isEmpty, !self.isWaiting { self.eventLoop.execute { self.flush() } }
+    if self.pending.isEmpty, self.awaited == 0 { self.eventLoop.execute { self.flush() } }
     let partition = self.keys.partitions.partition(for: draft.to)
     self.batch.addEntry(to: self.keys.incoming(partition), count: draft.byteCount) {
       draft.write(to: $0)
@@ -59,7 +61,7 @@ public final class IncomingProducer<Token> {
   }
 
   private func flush() {
-    guard !self.pending.isEmpty, !self.isWaiting else { return }
+    guard !self.pending.isEmpty, self.awaited == 0 else { return }
     let pending = self.pending
     var batch = self.batch
     self.batch = RedisBatch()
@@ -70,15 +72,16 @@ public final class IncomingProducer<Token> {
       for one in pending { self.onResult(one.token, .failure(error)) }
       return
     }
-    self.isWaiting = self.durability.replicas > 0
+    let isAwaited = self.durability.replicas > 0
+    if isAwaited { self.awaited = pending.count }
     if pending.contains(where: \.isDurable) { batch.confirmation = self.durability.confirmation }
-    self.client.submit(batch) { replies in
-      self.unanswered -= pending.count
-      for (index, one) in pending.enumerated() {
+    self.client.submit(batch) { settled, replies in
+      self.unanswered -= settled.count
+      for (index, one) in pending[settled].enumerated() {
         self.onResult(one.token, Self.offset(replies, at: index, isDurable: one.isDurable))
       }
-      guard self.isWaiting else { return }
-      self.isWaiting = false
+      guard isAwaited else { return }
+      self.awaited -= settled.count
       self.flush()
     }
   }

@@ -19,32 +19,52 @@ struct BatchShare {
       self.places.append(commands)
     }
   }
+
+  /// Passes on what became of some of its commands, by where they stand in the whole batch.
+  func settle(
+    _ commands: Range<Int>, _ replies: RedisReplies,
+    _ onSettled: (Range<Int>, RedisReplies) -> Void
+  ) {
+    var start = 0
+    for place in self.places {
+      let settled = commands.clamped(to: start..<start + place.count)
+      if !settled.isEmpty {
+        let first = settled.lowerBound - start + place.lowerBound
+        onSettled(
+          first..<first + settled.count,
+          replies.part(
+            settled.lowerBound - commands.lowerBound..<settled.upperBound - commands.lowerBound))
+      }
+      start += place.count
+    }
+  }
 }
 
 /// What became of the commands of a batch that was taken apart, put together again in its order.
-struct BatchAnswers {
+///
+/// On its client's event loop only.
+final class BatchAnswers {
   private let count: Int
+  private let completion: (RedisReplies) -> Void
   private var answers: [RedisReplies.Answer?] = []
   private var unsettled: Int
 
   /// Nothing is certain yet of `count` commands.
-  init(count: Int) {
+  init(count: Int, completion: @escaping (RedisReplies) -> Void) {
     self.count = count
     self.unsettled = count
+    self.completion = completion
   }
 
-  /// What became of some commands is certain.
-  ///
-  /// - Returns: all replies, with the last.
-  mutating func settle(
-    _ commands: Range<Int>, _ answers: [RedisReplies.Answer]
-  ) -> RedisReplies? {
+  /// What became of some commands is certain. Completes with the last.
+  func settle(_ commands: Range<Int>, _ replies: RedisReplies) {
+    if commands.count == self.count { return self.completion(replies) }
     if self.answers.isEmpty { self.answers = Array(repeating: nil, count: self.count) }
-    for (command, answer) in zip(commands, answers) {
+    for (place, command) in commands.enumerated() {
       assert(self.answers[command] == nil, "a command has two answers")
-      self.answers[command] = answer
+      self.answers[command] = replies.answer(place)
     }
     self.unsettled -= commands.count
-    return self.unsettled == 0 ? RedisReplies(self.answers.map { $0! }) : nil
+    if self.unsettled == 0 { self.completion(RedisReplies(self.answers.map { $0! })) }
   }
 }

@@ -28,6 +28,15 @@ public protocol RedisClient: AnyObject, Sendable {
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void)
 
+  /// Sends a batch as ``submit(_:timeout:completion:)`` does, and answers part by part, as soon as it
+  /// is certain what became of each: what one server has answered does not wait for another.
+  ///
+  /// - Parameter onSettled: called once for each command, with the places of some commands in the
+  ///   batch and the replies to these alone. Replies to commands of one key come in their order.
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void)
+
   /// Succeeds as soon as a batch would be sent; fails when the client is closed before.
   ///
   /// From any thread.
@@ -46,6 +55,15 @@ extension RedisClient {
     self.submit(
       batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds),
       completion: completion)
+  }
+
+  /// Sends a batch whose replies are due within
+  /// ``RedisLimits/commandTimeoutMilliseconds``, and answers part by part.
+  public func submit(
+    _ batch: RedisBatch, onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
+    self.submit(
+      batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds), onSettled: onSettled)
   }
 
   /// Sends a batch from any context, for where a task already waits.

@@ -57,6 +57,11 @@ public struct RedisReplies: Sendable {
     }
   }
 
+  /// The replies to some of the commands.
+  func part(_ commands: Range<Int>) -> RedisReplies {
+    commands == 0..<self.count ? self : RedisReplies(commands.map { self.answer($0) })
+  }
+
   /// The first error reply that fits. Costs little where there is none, which is nearly always.
   func error(where fits: (RedisServerError) -> Bool) -> RedisServerError? {
     for index in 0..<self.count {

@@ -43,6 +43,14 @@ final class SingleServerClient: RedisClient, @unchecked Sendable {
     }
   }
 
+  /// One server answers all of it.
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
+    self.submit(batch, timeout: timeout) { onSettled(0..<$0.count, $0) }
+  }
+
   func whenReady() -> EventLoopFuture<Void> {
     let promise = self.eventLoop.makePromise(of: Void.self)
     self.onEventLoop {

@@ -31,8 +31,18 @@ final class SplitClient: RedisClient, @unchecked Sendable {
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
     guard batch.isOfTwoHomes else {
-      let client = batch.home == .second ? self.second : self.first
-      return client.submit(batch, timeout: timeout, completion: completion)
+      return self.only(batch).submit(batch, timeout: timeout, completion: completion)
+    }
+    let answers = BatchAnswers(count: batch.count, completion: completion)
+    self.submit(batch, timeout: timeout) { answers.settle($0, $1) }
+  }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
+    guard batch.isOfTwoHomes else {
+      return self.only(batch).submit(batch, timeout: timeout, onSettled: onSettled)
     }
     self.eventLoop.preconditionInEventLoop()
     var first = BatchShare(of: batch)
@@ -50,9 +60,13 @@ final class SplitClient: RedisClient, @unchecked Sendable {
       case .second: second.add(unit, of: batch)
       }
     }
-    let merge = Merge(count: batch.count, completion: completion)
-    self.first.submit(first.batch, timeout: timeout) { merge.settle(first.places, $0) }
-    self.second.submit(second.batch, timeout: timeout) { merge.settle(second.places, $0) }
+    self.first.submit(first.batch, timeout: timeout) { first.settle($0, $1, onSettled) }
+    self.second.submit(second.batch, timeout: timeout) { second.settle($0, $1, onSettled) }
+  }
+
+  /// The one that has a batch whose keys have one home.
+  private func only(_ batch: RedisBatch) -> any RedisClient {
+    batch.home == .second ? self.second : self.first
   }
 
   func whenReady() -> EventLoopFuture<Void> {
@@ -61,25 +75,5 @@ final class SplitClient: RedisClient, @unchecked Sendable {
 
   func close() -> EventLoopFuture<Void> {
     self.first.close().and(self.second.close()).map { _ in }
-  }
-}
-
-/// Waits for both halves of a batch. On its client's event loop only.
-private final class Merge {
-  private var answers: BatchAnswers
-  private let completion: (RedisReplies) -> Void
-
-  init(count: Int, completion: @escaping (RedisReplies) -> Void) {
-    self.answers = BatchAnswers(count: count)
-    self.completion = completion
-  }
-
-  func settle(_ places: [Range<Int>], _ replies: RedisReplies) {
-    var start = 0
-    for place in places {
-      let answers = (start..<start + place.count).map { replies.answer($0) }
-      start += place.count
-      if let all = self.answers.settle(place, answers) { self.completion(all) }
-    }
   }
 }

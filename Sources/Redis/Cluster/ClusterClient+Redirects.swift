@@ -6,7 +6,7 @@ extension ClusterClient {
   func answered(_ request: ClusterRequest, _ replies: RedisReplies, by node: ClusterNode) {
     if self.holds.isEmpty, !Self.mayHaveRedirect(replies) {
       self.progressed(node)
-      return request.complete(replies)
+      return request.settle(replies)
     }
     self.answered(request, at: [0..<request.batch.count], replies, by: node)
   }

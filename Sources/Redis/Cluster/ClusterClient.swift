@@ -56,14 +56,23 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
+    let answers = BatchAnswers(count: batch.count, completion: completion)
+    self.submit(batch, timeout: timeout) { answers.settle($0, $1) }
+  }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
     self.eventLoop.preconditionInEventLoop()
     guard !batch.isEmpty else {
-      return completion(RedisReplies(arena: nil, count: 0, failure: nil))
+      return onSettled(0..<0, RedisReplies(arena: nil, count: 0, failure: nil))
     }
-    guard !self.isClosed else { return completion(.failed(batch.count, Self.closed)) }
+    guard !self.isClosed else {
+      return onSettled(0..<batch.count, .failed(batch.count, Self.closed))
+    }
     self.order += 1
-    let request = ClusterRequest(
-      batch, timeout: timeout, order: self.order, completion: completion)
+    let request = ClusterRequest(batch, timeout: timeout, order: self.order, onSettled: onSettled)
     if self.holds.isEmpty, self.transitions.isEmpty, let node = self.onlyNode(for: batch) {
       node.submit(batch, timeout: timeout) { replies in
         self.answered(request, replies, by: node)

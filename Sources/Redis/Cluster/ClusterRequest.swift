@@ -10,31 +10,29 @@ final class ClusterRequest {
   let deadline: NIODeadline
   /// Its place in the order of submission.
   let order: UInt64
-  private let completion: (RedisReplies) -> Void
-  private var answers: BatchAnswers
+  private let onSettled: (Range<Int>, RedisReplies) -> Void
 
   init(
     _ batch: RedisBatch, timeout: TimeAmount, order: UInt64,
-    completion: @escaping (RedisReplies) -> Void
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
   ) {
     self.batch = batch
     self.timeout = timeout
     self.deadline = .now() + timeout
     self.order = order
-    self.completion = completion
-    self.answers = BatchAnswers(count: batch.count)
+    self.onSettled = onSettled
   }
 
   /// All replies are there, in order.
-  func complete(_ replies: RedisReplies) { self.completion(replies) }
+  func settle(_ replies: RedisReplies) { self.onSettled(0..<self.batch.count, replies) }
 
-  /// What became of some commands is certain. Completes with the last.
+  /// What became of some commands is certain.
   func settle(_ commands: Range<Int>, _ answers: [RedisReplies.Answer]) {
-    if let replies = self.answers.settle(commands, answers) { self.completion(replies) }
+    self.onSettled(commands, RedisReplies(answers))
   }
 
   /// They have failed.
   func settle(_ commands: Range<Int>, failed error: RedisError) {
-    self.settle(commands, commands.map { _ in .failure(error) })
+    self.onSettled(commands, .failed(commands.count, error))
   }
 }

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import LocalRedis
 import NIOCore
 import Redis
 import RedisFixture
@@ -25,6 +26,15 @@ private final class CountingClient: RedisClient, @unchecked Sendable {
     self.eventLoop.preconditionInEventLoop()
     self.batches.append(batch.count)
     self.client.submit(batch, timeout: timeout, completion: completion)
+  }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
+    self.eventLoop.preconditionInEventLoop()
+    self.batches.append(batch.count)
+    self.client.submit(batch, timeout: timeout, onSettled: onSettled)
   }
 }
 
@@ -74,6 +84,47 @@ struct IncomingProducerTests {
         let partition = bus.keys.partitions.partition(for: UserName("user\(token % 10)")!)
         #expect(previous[partition].map { $0 < offset } ?? true)
         previous[partition] = offset
+      }
+    }
+  }
+
+  @Test("has results of what other nodes of a cluster took, while one does not answer")
+  func nodeHangs() async throws {
+    var options = LocalRedisCluster.Options()
+    options.nodeTimeoutMilliseconds = 30_000
+    try await RedisFixture.withCluster(options) { cluster in
+      try await Bus.run(url: cluster.url, partitions: 16) { bus in
+        let results = Results()
+        let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+          results.list.append(($0, $1))
+        }
+        func publish() {
+          for number in 0..<100 {
+            producer.publish(.message(to: "user\(number)", id: "m\(number)"), token: number)
+          }
+        }
+        // Connects to all of them.
+        publish()
+        #expect(try await eventually { results.list.count == 100 })
+        results.list = []
+
+        let paused = cluster.nodes[2]
+        var late: Set<Int> = []
+        for number in 0..<100 {
+          let partition = bus.keys.partitions.partition(for: UserName("user\(number)")!)
+          let slot = bus.keys.incoming(partition).slot.number
+          if try await cluster.primary(of: slot) === paused { late.insert(number) }
+        }
+        try #require(!late.isEmpty && late.count < 100)
+        paused.pause()
+        publish()
+        #expect(try await eventually { results.list.count == 100 - late.count })
+        #expect(Set(results.list.map(\.token)) == Set(0..<100).subtracting(late))
+        #expect(producer.unanswered == late.count)
+        paused.resume()
+        #expect(try await eventually { results.list.count == 100 })
+        #expect(producer.unanswered == 0)
+        #expect(results.list.suffix(late.count).map(\.token) == late.sorted())
       }
     }
   }

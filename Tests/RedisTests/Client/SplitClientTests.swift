@@ -29,6 +29,13 @@ struct SplitClientTests {
       self.submitted.append(Submitted(batch: batch, timeout: timeout, completion: completion))
     }
 
+    func submit(
+      _ batch: RedisBatch, timeout: TimeAmount,
+      onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+    ) {
+      self.submit(batch, timeout: timeout) { onSettled(0..<batch.count, $0) }
+    }
+
     func whenReady() -> EventLoopFuture<Void> {
       self.waiters.append(self.eventLoop.makePromise())
       return self.waiters[self.waiters.count - 1].futureResult

@@ -46,6 +46,51 @@ struct ClusterNodeTests {
     }
   }
 
+  @Test("keeps back nothing that other nodes have answered")
+  func partByPart() async throws {
+    var options = LocalRedisCluster.Options()
+    options.nodeTimeoutMilliseconds = 30_000
+    try await RedisFixture.withCluster(options) { cluster in
+      let paused = cluster.nodes[1]
+      try await withClusterClient(cluster) { client in
+        var batch = RedisBatch()
+        var late: Set<Int> = []
+        for number in 0..<60 {
+          let key = RedisKey("part:\(number)")
+          if try await cluster.primary(of: key.slot.number) === paused { late.insert(number) }
+          batch.append(key: key, "SET", "\(key)", "x")
+          try await client.execute(key: key, "DEL", "\(key)").check()
+        }
+        try #require(!late.isEmpty && late.count < 60)
+        let settled = NIOLoopBoundBox<[Int]>.makeBoxSendingValue([], eventLoop: client.eventLoop)
+        paused.pause()
+        let all = try await client.eventLoop.submit { [batch] in
+          let promise = client.eventLoop.makePromise(of: RedisReplies.self)
+          let answers = BatchAnswers(count: batch.count) { promise.succeed($0) }
+          client.submit(batch, timeout: .seconds(50)) { commands, replies in
+            #expect(replies.count == commands.count)
+            settled.value += commands
+            answers.settle(commands, replies)
+          }
+          return promise.futureResult
+        }.get()
+        let early = try await eventually {
+          try await client.eventLoop.submit { [late] in settled.value.count == 60 - late.count }
+            .get()
+        }
+        #expect(early)
+        let missing = try await client.eventLoop.submit {
+          Set(0..<60).subtracting(settled.value)
+        }.get()
+        #expect(missing == late)
+        paused.resume()
+        try await all.get().check()
+        let counts = try await client.eventLoop.submit { settled.value.sorted() }.get()
+        #expect(counts == Array(0..<60))
+      }
+    }
+  }
+
   @Test("sends nothing again once the time of its batch is over")
   func overdueInHold() async throws {
     try await RedisFixture.withCluster { cluster in
