@@ -111,10 +111,10 @@ extension MailboxWriter {
           throw .withheld("another writer took the place above a mailbox's top each time")
         }
         attempts += 1
-        current = try await self.view(of: recipient)
+        current = try await self.view(of: recipient, for: items[index...])
       }
       view = current
-      if let push = Self.push(of: item, among: current.newest) {
+      if let push = Self.push(of: item, among: current.found) {
         resolution.pushes.append(push)
       } else if self.wasRemoved(item, through: current.removed) {
         // It was stored, and removed since: nobody is to see it any more.
@@ -178,23 +178,44 @@ extension MailboxWriter {
   private struct View {
     /// The id above which the mailbox takes entries: that of an entry which may be there no more.
     var top: Offset
-    /// Where an entry was relocated to: above what was the top then. Much to read, and so read only
-    /// for an entry that is not where it belongs.
-    let newest: [Mailbox.Entry]
-    let removed: Offset
+    /// What was looked for and stands among the newest, where it was relocated to: above what was the
+    /// top then.
+    var found: [Mailbox.Entry] = []
+    var removed = Offset.zero
   }
 
   /// Takes a view: the top first, so that what is written meanwhile is above it, and what was removed
   /// last, so that an entry which is removed meanwhile is either found or known as removed.
-  private func view(of recipient: UserName) async throws(RedisError) -> View {
+  ///
+  /// Much to read, in portions as `RetrySearch` reads them, and so only for entries that are not where
+  /// they belong.
+  private func view(
+    of recipient: UserName, for items: ArraySlice<Item>
+  ) async throws(RedisError) -> View {
     let mailbox = self.keys.mailbox(recipient)
-    var batch = RedisBatch()
-    batch.information(of: mailbox)
-    batch.newestEntries(of: mailbox, maximum: BusLimits.retryWindowEntries)
-    Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
-    let replies = await self.client.execute(batch)
-    return View(
-      top: try Mailbox.top(replies, at: 0), newest: try Mailbox.entries(replies, at: 1),
-      removed: try Cursors.removed(replies, at: 2))
+    let sought = Set(items.map(\.offset))
+    var look = RedisBatch()
+    look.information(of: mailbox)
+    var view = View(top: try Mailbox.top(await self.client.execute(look), at: 0))
+    var below: Offset?
+    var left = BusLimits.retryWindowEntries
+    var portion = BusLimits.retryFirstPortionEntries
+    while left > 0 {
+      let asked = min(portion, left)
+      var batch = RedisBatch()
+      batch.newestEntries(of: mailbox, below: below, maximum: asked)
+      Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
+      let replies = await self.client.execute(batch)
+      let entries = try Mailbox.entries(replies, at: 0)
+      view.removed = try Cursors.removed(replies, at: 1)
+      view.found += entries.filter { entry in
+        entry.envelope.map { sought.contains($0.origin(at: entry.offset)) } ?? false
+      }
+      let bytes = entries.reduce(0) { $0 + ($1.envelope?.bytes.count ?? 0) }
+      portion = RetrySearch.nextPortion(after: portion, entries: entries.count, bytes: bytes)
+      below = entries.last?.offset
+      left = entries.count < asked ? 0 : left - entries.count
+    }
+    return view
   }
 }

@@ -164,6 +164,22 @@ struct MailboxWriterTests {
     }
   }
 
+  @Test("finds what it put above the top, however far down it is among the newest")
+  func findsRelocated() async throws {
+    try await Bus.run { bus in
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+      _ = try await writer.store([self.item(offset(10), id: "top")])
+      let late = self.item(offset(3), id: "late")
+      _ = try await writer.store([late])
+      // With them, it is the oldest of those that are looked through, in several portions.
+      let above = BusLimits.retryWindowEntries - 1
+      _ = try await writer.store(self.items(11...10 + above))
+      #expect(try await writer.store([late])[0].pushes.map(\.offset) == [offset(10, 1)])
+      #expect(try await bus.length(bus.keys.mailbox(self.bob)) == above + 2)
+      #expect(writer.takeTally().relocated == 1)
+    }
+  }
+
   @Test("pushes in mailbox order when a batch is partly put above the top")
   func relocatesInOrder() async throws {
     try await Bus.run { bus in
