@@ -99,7 +99,8 @@ extension ConnectionHandler {
   ) {
     let isTaken = if case .success = result { true } else { false }
     self.receipts.published(receipts, for: ticket, isTaken: isTaken)
-    if !isTaken, self.context != nil { self.loop.retryLater(self) }
+    guard self.context != nil else { return self.leaveRegistryIfSettled() }
+    if !isTaken { self.loop.retryLater(self) }
     self.cursorMayHaveMoved()
   }
 

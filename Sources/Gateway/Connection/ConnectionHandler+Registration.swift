@@ -116,6 +116,13 @@ extension ConnectionHandler {
   /// The socket is gone.
   func deregister() {
     self.loop.remove(self)
+    self.leaveRegistryIfSettled()
+  }
+
+  /// Whoever erases the user takes the removal of the session for the end of all that is stored, and
+  /// receipts under way may still let the cursor move.
+  func leaveRegistryIfSettled() {
+    guard self.context == nil, self.receipts.underWay == 0 else { return }
     self.loop.storeCursorAndRemoveSession(self)
   }
 }

@@ -28,15 +28,18 @@ struct ReceiptTracker {
   /// The cursor may be stored up to here.
   private(set) var safe = Offset.zero
   private(set) var failed: [Failed] = []
+  /// How many receipts are being published.
+  private(set) var underWay = 0
   private var acks = Deque<Ack>()
   /// The ticket of the first of `acks`.
   private var first: Ticket = 0
 
   /// The client has acked all up to `offset`.
   ///
-  /// - Parameter receipts: how many are due for it.
+  /// - Parameter receipts: how many are due for it, and published now.
   /// - Returns: what to tell with their results.
   mutating func acked(_ offset: Offset, receipts: Int) -> Ticket {
+    self.underWay += receipts
     // One without receipts waits as long as the one before it, and so may share its place.
     if let last = self.acks.indices.last,
       receipts == 0 || self.acks.count >= GatewayLimits.trackedAcks
@@ -55,6 +58,7 @@ struct ReceiptTracker {
   mutating func published(
     _ receipts: [DeliveryStateMachine.Receipt], for ticket: Ticket, isTaken: Bool
   ) {
+    self.underWay -= receipts.count
     if isTaken {
       self.done(receipts.count, for: ticket)
     } else {
@@ -66,9 +70,10 @@ struct ReceiptTracker {
     self.settle()
   }
 
-  /// Takes what is to be tried again.
+  /// Takes what is to be published again.
   mutating func takeFailed() -> [Failed] {
     defer { self.failed = [] }
+    self.underWay += self.failed.count
     return self.failed
   }
 

@@ -46,9 +46,7 @@ extension GatewayLoop {
     self.second?.cancel()
     let promise = self.eventLoop.makePromise(of: Void.self)
     // Behind the receipts under way, whose answers may let cursors move.
-    var barrier = RedisBatch()
-    barrier.append("PING")
-    self.publisher.submit(barrier) { _ in
+    self.producer.whenIdle {
       self.storeCursors {
         self.passRegistry {
           self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)

@@ -27,6 +27,7 @@ public final class IncomingProducer<Token> {
   private var pending: [Pending] = []
   /// What must have a result before the next pipeline goes out.
   private var awaited = 0
+  private var idleWaiters: [() -> Void] = []
   /// What was published and has no result yet.
   public private(set) var unanswered = 0
 
@@ -60,6 +61,18 @@ public final class IncomingProducer<Token> {
     self.unanswered += 1
   }
 
+  /// Calls `body` as soon as all that was published so far has its result, which may be at once.
+  public func whenIdle(_ body: @escaping () -> Void) {
+    if self.unanswered == 0 { body() } else { self.idleWaiters.append(body) }
+  }
+
+  private func wakeIfIdle() {
+    guard self.unanswered == 0, !self.idleWaiters.isEmpty else { return }
+    let waiters = self.idleWaiters
+    self.idleWaiters = []
+    for waiter in waiters { waiter() }
+  }
+
   private func flush() {
     guard !self.pending.isEmpty, self.awaited == 0 else { return }
     let pending = self.pending
@@ -70,7 +83,7 @@ public final class IncomingProducer<Token> {
     if let error = self.refusal() {
       self.unanswered -= pending.count
       for one in pending { self.onResult(one.token, .failure(error)) }
-      return
+      return self.wakeIfIdle()
     }
     let isAwaited = self.durability.replicas > 0
     if isAwaited { self.awaited = pending.count }
@@ -80,9 +93,11 @@ public final class IncomingProducer<Token> {
       for (index, one) in pending[settled].enumerated() {
         self.onResult(one.token, Self.offset(replies, at: index, isDurable: one.isDurable))
       }
-      guard isAwaited else { return }
-      self.awaited -= settled.count
-      self.flush()
+      if isAwaited {
+        self.awaited -= settled.count
+        self.flush()
+      }
+      self.wakeIfIdle()
     }
   }
 

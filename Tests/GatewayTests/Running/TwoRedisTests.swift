@@ -103,6 +103,34 @@ struct TwoRedisTests {
     }
   }
 
+  @Test("a session stays as long as receipts under way may let the cursor move")
+  func receiptsUnderWay() async throws {
+    try await TestStand.with(self.options()) { stand in
+      let alice = try await stand.online("alice")
+      let bob = try await stand.online("bob")
+      alice.sendMessage("m1", to: "bob", also: #","receipt":true"#)
+      try await alice.expectAccepted("m1")
+      let offset = try await bob.expectMessage().offset
+      try await eventually("it is stored that bob was seen") {
+        try await stand.redis("HEXISTS", "connect:cursor:{bob}", "default").integer == 1
+      }
+
+      stand.server.pause()
+      bob.ack(offset)
+      bob.sendClose(1000)
+      try await bob.expectClose(1000)
+      try await bob.expectNothingMore()
+      // Far longer than the removal takes, and far shorter than the bus is waited for.
+      try await Task.sleep(for: .milliseconds(500))
+      #expect(try await stand.session("bob") != nil)
+      #expect(try await stand.cursor("bob") == .zero)
+      stand.server.resume()
+      try await eventually("its session is gone") { try await stand.session("bob") == nil }
+      #expect(try await stand.cursor("bob") == offset)
+      #expect(try await alice.expectDelivered().ids.map(\.text) == ["m1"])
+    }
+  }
+
   @Test("a registry that is away is waited for: what is accepted meanwhile comes in order")
   func registryAway() async throws {
     var options = self.options()
