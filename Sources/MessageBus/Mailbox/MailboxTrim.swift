@@ -2,7 +2,8 @@ import ConnectProtocol
 import Redis
 
 extension Script {
-  static let trimMailbox = Script(PackageResources.trim_mailbox_lua)
+  static let trimMailbox = Script(
+    PackageResources.trim_mailbox_lua, library: PackageResources.compare_ids_lua)
 }
 
 /// What `trim_mailbox.lua` did to a mailbox.

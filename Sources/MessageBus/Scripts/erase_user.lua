@@ -1,4 +1,6 @@
 #!lua flags=allow-oom
+-- With compare_ids.lua put before it, for below().
+--
 -- Erases what is kept for a user, a part at a time: call it again while it says that entries are left.
 -- Runs when memory is full, too: it is what frees some.
 --
@@ -15,17 +17,6 @@
 -- Answers {how many entries are left, how many were removed}.
 local mailbox, cursor, session = KEYS[1], KEYS[2], KEYS[3]
 local maximum, life = tonumber(ARGV[1]), tonumber(ARGV[2])
-
--- Numbers in Lua are exact to 2^53 only, ids have twice 64 bits: they are compared as digits.
-local function digits(text) return (string.gsub(text, '^0+', '')) end
-local function less(a, b) return #a < #b or (#a == #b and a < b) end
-local function below(left, right)
-  local leftTime, leftNumber = string.match(left, '^(%d+)%-?(%d*)$')
-  local rightTime, rightNumber = string.match(right, '^(%d+)%-?(%d*)$')
-  leftTime, rightTime = digits(leftTime), digits(rightTime)
-  if leftTime ~= rightTime then return less(leftTime, rightTime) end
-  return less(digits(leftNumber), digits(rightNumber))
-end
 
 -- Read before anything is written: a key of another type ends it here, and nothing is half done.
 local length, top = 0, nil

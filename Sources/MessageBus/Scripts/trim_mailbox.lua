@@ -1,4 +1,6 @@
 #!lua flags=allow-oom
+-- With compare_ids.lua put before it, for below().
+--
 -- Removes from a mailbox what no device needs any more, and what is too old; forgets devices that
 -- were not seen for as long. Runs when memory is full, too: it is what frees some.
 --
@@ -16,17 +18,6 @@ local mailbox, cursor = KEYS[1], KEYS[2]
 local history, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local maximum, slack = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = tonumber(redis.call('TIME')[1])
-
--- Numbers in Lua are exact to 2^53 only, ids have twice 64 bits: they are compared as digits.
-local function digits(text) return (string.gsub(text, '^0+', '')) end
-local function less(a, b) return #a < #b or (#a == #b and a < b) end
-local function below(left, right)
-  local leftTime, leftNumber = string.match(left, '^(%d+)%-?(%d*)$')
-  local rightTime, rightNumber = string.match(right, '^(%d+)%-?(%d*)$')
-  leftTime, rightTime = digits(leftTime), digits(rightTime)
-  if leftTime ~= rightTime then return less(leftTime, rightTime) end
-  return less(digits(leftNumber), digits(rightNumber))
-end
 
 -- How far all devices have acked; nil if none is known, and so nothing is acked.
 local acked, removed

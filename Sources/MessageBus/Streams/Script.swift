@@ -13,9 +13,13 @@ struct Script: Sendable {
   let source: String
   let sha1: String
 
-  init(_ source: [UInt8]) {
-    self.source = String(decoding: source, as: UTF8.self)
-    self.sha1 = Insecure.SHA1.hash(data: source).map { byte in
+  /// - Parameter library: functions that it calls. They go behind its first line, which says what the
+  ///   script may do.
+  init(_ source: [UInt8], library: [UInt8] = []) {
+    let body = source.firstIndex(of: UInt8(ascii: "\n"))! + 1
+    let whole = source[..<body] + library + source[body...]
+    self.source = String(decoding: whole, as: UTF8.self)
+    self.sha1 = Insecure.SHA1.hash(data: whole).map { byte in
       String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
     }.joined()
   }

@@ -2,7 +2,8 @@ import ConnectProtocol
 import Redis
 
 extension Script {
-  static let eraseUser = Script(PackageResources.erase_user_lua)
+  static let eraseUser = Script(
+    PackageResources.erase_user_lua, library: PackageResources.compare_ids_lua)
 }
 
 /// What was erased of a user.
