@@ -87,13 +87,15 @@ public final class TestStand: Sendable {
     self.keys = Keys(
       partitions: PartitionMap(count: options.partitions), hasRegistryRedis: registry != nil)
     self.authenticator = await Authenticator(secret: TestTokens.secret)
-    var clients = try await server.clients(on: self.group.next(), logger: logger)
-    var administration = try await server.administration(on: self.group.next(), logger: logger)
+    // What these ask of a cluster from time to time ends with them, and they outlive the loops above.
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    var clients = try await server.clients(on: eventLoop, logger: logger)
+    var administration = try await server.administration(on: eventLoop, logger: logger)
     if let registry {
       clients = RedisClients.split(
-        clients, try await registry.clients(on: self.group.next(), logger: logger))
+        clients, try await registry.clients(on: eventLoop, logger: logger))
       administration = RedisClients.split(
-        administration, try await registry.administration(on: self.group.next(), logger: logger))
+        administration, try await registry.administration(on: eventLoop, logger: logger))
     }
     self.clients = clients
     self.redis = StandRedis(
