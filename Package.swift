@@ -60,10 +60,14 @@ let package = Package(
       providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]),
     .systemLibrary(
       name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .target(
+      name: "SocketErrors", dependencies: [nioCore, nioPosix], swiftSettings: settings),
     .target(name: "TLS", dependencies: ["COpenSSL", nioCore], swiftSettings: settings),
     .target(
       name: "Redis",
-      dependencies: ["CHiredis", "TLS", nioCore, nioPosix, logging, metrics, deque],
+      dependencies: [
+        "CHiredis", "TLS", "SocketErrors", nioCore, nioPosix, logging, metrics, deque,
+      ],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
     .target(name: "WebSocket", dependencies: [nioCore, crypto], swiftSettings: settings),
@@ -75,7 +79,7 @@ let package = Package(
       name: "ServiceMetrics", dependencies: [coreMetrics, concurrencyHelpers, lifecycle],
       swiftSettings: settings),
     .target(
-      name: "PlainHTTP", dependencies: [nioCore, nioPosix, nioHTTP1, deque],
+      name: "PlainHTTP", dependencies: ["SocketErrors", nioCore, nioPosix, nioHTTP1, deque],
       swiftSettings: settings),
     .target(
       name: "BackendAPI",
@@ -106,7 +110,7 @@ let package = Package(
     .target(
       name: "ConnectClient",
       dependencies: [
-        "ConnectProtocol", "WebSocket", nioCore, nioPosix, nioHTTP1, deque,
+        "ConnectProtocol", "WebSocket", "SocketErrors", nioCore, nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
@@ -126,7 +130,7 @@ let package = Package(
       name: "ConnectFaults",
       dependencies: [
         "LocalRedis", "ConnectClient", "ConnectProtocol", "Gateway", "MessageBus", "Redis",
-        "SeededRandom", nioCore, nioPosix, logging, deque,
+        "SeededRandom", "ServiceMetrics", nioCore, nioPosix, logging, deque,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -134,6 +138,7 @@ let package = Package(
       dependencies: [
         "Gateway", "Messaging", "BackendAPI", "Management", "MessageBus", "Redis", "ConnectClient",
         "ConnectFaults", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS", "PlainHTTP",
+        "SocketErrors",
         argumentParser, configuration, lifecycle, unixSignals, logging, metrics, histogram,
         nioCore, nioPosix, nioHTTP1,
       ],

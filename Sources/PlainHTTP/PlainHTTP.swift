@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOHTTP1
+import SocketErrors
 
 /// # PlainHTTP
 ///
@@ -28,9 +29,8 @@ package struct CannotListen: Error, CustomStringConvertible {
   package let description: String
 
   package init(host: String, port: Int, _ error: any Error) {
-    let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
     self.description =
-      "cannot listen on \(host):\(port): \(reason); end what is there, or choose another port"
+      "cannot listen on \(host):\(port): \(SocketFailure.reason(of: error)); end what is there, or choose another port"
   }
 }
 

@@ -2,6 +2,7 @@ import ConnectProtocol
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import SocketErrors
 
 extension ConnectClientConnection {
   /// Opens a connection: TCP, TLS if the endpoint asks for it, the upgrade, then `welcome`.

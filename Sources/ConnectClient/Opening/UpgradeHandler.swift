@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import SocketErrors
 
 /// The opening handshake: asks for the upgrade, judges the answer, and leaves the pipeline with HTTP
 /// to make room for the frames.

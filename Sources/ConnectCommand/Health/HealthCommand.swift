@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import SocketErrors
 
 /// For orchestrators that check health by running a program: an image needs no curl for it.
 struct HealthCommand: AsyncParsableCommand {
@@ -30,23 +31,8 @@ struct HealthCommand: AsyncParsableCommand {
       } catch let failure as Failure {
         throw failure
       } catch {
-        throw Failure(.running, "\(self.url) does not answer: \(Self.reason(of: error))")
+        throw Failure(.running, "\(self.url) does not answer: \(SocketFailure.reason(of: error))")
       }
-    }
-  }
-}
-
-extension HealthCommand {
-  /// In the system's own words.
-  private static func reason(of error: any Error) -> String {
-    switch error {
-    case let error as NIOConnectionError:
-      error.connectionErrors.first.map { Self.reason(of: $0.error) }
-        ?? "the name \(error.host) does not resolve"
-    case let error as IOError: String(cString: strerror(error.errnoCode))
-    case ChannelError.connectTimeout: "no answer in time"
-    case ChannelError.eof: "it closed the connection"
-    default: "\(error)"
     }
   }
 }

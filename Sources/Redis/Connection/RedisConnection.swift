@@ -1,14 +1,7 @@
 import NIOCore
 import NIOPosix
+import SocketErrors
 import TLS
-
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
 
 /// Opens connections: TCP, then TLS if the URL says so, then AUTH and SELECT, then PING.
 enum RedisConnection {
@@ -28,20 +21,6 @@ enum RedisConnection {
     return opening.opened.futureResult
   }
 
-  static func reason(of error: any Error) -> String {
-    switch error {
-    case let error as NIOConnectionError:
-      // Without an attempt to connect, it was the name.
-      error.connectionErrors.first.map { Self.reason(of: $0.error) }
-        ?? "the name \(error.host) does not resolve"
-    case let error as IOError:
-      strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
-    case ChannelError.connectTimeout:
-      "no answer"
-    default:
-      "\(error)"
-    }
-  }
 }
 
 /// One attempt. All of it on the connection's event loop.
@@ -111,7 +90,7 @@ private final class Opening {
         case .failure(let error):
           ready.succeed()
           self.fail(
-            .unavailable("cannot connect to \(address): \(RedisConnection.reason(of: error))"))
+            .unavailable("cannot connect to \(address): \(SocketFailure.reason(of: error))"))
         case .success(let channel):
           guard !self.isDone else {
             ready.succeed()

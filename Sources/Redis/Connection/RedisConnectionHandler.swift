@@ -1,4 +1,5 @@
 import NIOCore
+import SocketErrors
 
 /// One connection to one server: writes batches, and sorts the replies to them.
 ///
@@ -116,7 +117,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    self.close(.unanswered(RedisConnection.reason(of: error)))
+    self.close(.unanswered(SocketFailure.reason(of: error)))
   }
 
   // MARK: Private

@@ -5,19 +5,11 @@ import Foundation
 enum ProcessMetrics {
   /// Nothing where the system has no /proc.
   static func write(to text: inout String) {
-    guard let stat = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8),
-      // The name, in parentheses, may contain anything; the numbers follow it.
-      let end = stat.lastIndex(of: ")")
-    else { return }
-    let fields = stat[stat.index(after: end)...].split(separator: " ")
-    guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]),
-      let virtual = Int(fields[20]), let pages = Int(fields[21])
-    else { return }
-    let cpu = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    guard let stat = ProcessStat(of: "self") else { return }
     var metrics: [(String, String, String)] = [
-      ("process_cpu_seconds_total", "counter", PrometheusText.number(cpu)),
-      ("process_resident_memory_bytes", "gauge", "\(pages * sysconf(Int32(_SC_PAGESIZE)))"),
-      ("process_virtual_memory_bytes", "gauge", "\(virtual)"),
+      ("process_cpu_seconds_total", "counter", PrometheusText.number(stat.cpuSeconds)),
+      ("process_resident_memory_bytes", "gauge", "\(stat.residentBytes)"),
+      ("process_virtual_memory_bytes", "gauge", "\(stat.virtualBytes)"),
     ]
     if let open = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count {
       metrics.append(("process_open_fds", "gauge", "\(open)"))

@@ -12,9 +12,9 @@ import NIOPosix
 #endif
 
 /// What went wrong with a socket, in words for a person.
-enum SocketFailure {
+package enum SocketFailure {
   /// A few words, such as "Connection refused".
-  static func reason(of error: any Error) -> String {
+  package static func reason(of error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:
       // Without an attempt to connect, it was the name.
@@ -24,6 +24,8 @@ enum SocketFailure {
       strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
     case ChannelError.connectTimeout:
       "no answer"
+    case ChannelError.eof:
+      "the connection was closed"
     default:
       "\(error)"
     }
