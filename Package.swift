@@ -200,7 +200,7 @@ let package = Package(
       name: "BackendAPITests",
       dependencies: [
         "BackendAPI", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP", "Redis",
-        nioCore, nioHTTP1,
+        "LocalRedis", nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,4 +1,3 @@
-import Foundation
 import NIOCore
 import NIOHTTP1
 import SocketErrors
@@ -29,8 +28,9 @@ package struct CannotListen: Error, CustomStringConvertible {
   package let description: String
 
   package init(host: String, port: Int, _ error: any Error) {
+    let reason = SocketFailure.reason(of: error)
     self.description =
-      "cannot listen on \(host):\(port): \(SocketFailure.reason(of: error)); end what is there, or choose another port"
+      "cannot listen on \(host):\(port): \(reason); end what is there, or choose another port"
   }
 }
 

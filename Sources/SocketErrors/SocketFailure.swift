@@ -11,6 +11,8 @@ import NIOPosix
   import Glibc
 #endif
 
+/// # SocketErrors
+///
 /// What went wrong with a socket, in words for a person.
 package enum SocketFailure {
   /// A few words, such as "Connection refused".
@@ -23,7 +25,7 @@ package enum SocketFailure {
     case let error as IOError:
       strerror(error.errnoCode).map { String(cString: $0) } ?? "error \(error.errnoCode)"
     case ChannelError.connectTimeout:
-      "no answer"
+      "no answer in time"
     case ChannelError.eof:
       "the connection was closed"
     default:

@@ -99,9 +99,9 @@ extension ConnectionHandler {
   ) {
     let isTaken = if case .success = result { true } else { false }
     self.receipts.published(receipts, for: ticket, isTaken: isTaken)
-    guard self.context != nil else { return self.leaveRegistryIfSettled() }
-    if !isTaken { self.loop.retryLater(self) }
+    if !isTaken, self.context != nil { self.loop.retryLater(self) }
     self.cursorMayHaveMoved()
+    self.leaveRegistryIfSettled()
   }
 
   private func cursorMayHaveMoved() {

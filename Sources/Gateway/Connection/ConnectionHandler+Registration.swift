@@ -25,7 +25,7 @@ extension ConnectionHandler {
     self.loop.client.submit(batch) { replies in
       guard self.context != nil else {
         // It has ended meanwhile, perhaps before the registration was sent.
-        return self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
+        return self.forget()
       }
       do throws(RedisError) {
         try replies.check()
@@ -104,10 +104,9 @@ extension ConnectionHandler {
   /// Whether nothing is to be stored any more of where the device is.
   var isErased: Bool { self.farewell?.isErased ?? false }
 
-  /// Takes the session out of the registry at once, behind all that was stored of the device:
-  /// whoever erases the user waits for that.
+  /// Takes the session out of the registry at once, behind all that was stored of the device.
   func forget() {
-    self.loop.client.removeSessions([(self.ownSession, of: self.sessionKey)])
+    self.loop.removeSessions([(self.ownSession, of: self.sessionKey)])
   }
 
   /// A newer connection of this device is here or elsewhere.
@@ -116,13 +115,14 @@ extension ConnectionHandler {
   /// The socket is gone.
   func deregister() {
     self.loop.remove(self)
+    self.loop.storeCursorLater(self)
     self.leaveRegistryIfSettled()
   }
 
-  /// Whoever erases the user takes the removal of the session for the end of all that is stored, and
-  /// receipts under way may still let the cursor move.
+  /// The session goes when no receipts are under way that may let the cursor move: whoever erases the
+  /// user takes its removal for the end of all that is stored.
   func leaveRegistryIfSettled() {
     guard self.context == nil, self.receipts.underWay == 0 else { return }
-    self.loop.storeCursorAndRemoveSession(self)
+    self.loop.removeSessionLater(self)
   }
 }

@@ -20,7 +20,7 @@ final class ConnectionDirectory: Sendable {
   /// Tells the connections of this start from those of an earlier one under the same instance id.
   private let epoch = String(UInt64(SystemClock.secondsSince1970() * 1_000), radix: 36)
 
-  /// How many connections there are.
+  /// How many connections there are, with those that are gone and have receipts under way.
   var count: Int { self.state.withLockedValue { $0.count } }
 
   func nextConnectionID() -> String {

@@ -43,25 +43,17 @@ extension GatewayLoop {
 
   /// Stores what is not stored yet, then closes the ways to Redis.
   func close() -> EventLoopFuture<Void> {
-    self.second?.cancel()
     let promise = self.eventLoop.makePromise(of: Void.self)
-    // Behind the receipts under way, whose answers may let cursors move.
+    // Now, and again behind the receipts under way, whose answers may let cursors move: of a cluster,
+    // a node that hangs keeps back receipts only.
+    self.storeCursors()
     self.producer.whenIdle {
-      self.storeCursors {
-        self.passRegistry {
-          self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
-        }
+      self.second?.cancel()
+      self.storeCursors()
+      self.whenStored {
+        self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
       }
     }
     return promise.futureResult
-  }
-
-  /// Waits for the removals of sessions under way, where these are not in the Redis of the bus.
-  private func passRegistry(completion: @escaping () -> Void) {
-    let keys = self.configuration.keys
-    guard keys.hasRegistryRedis else { return completion() }
-    var barrier = RedisBatch()
-    barrier.append(key: keys.registry, "PING")
-    self.client.submit(barrier) { _ in completion() }
   }
 }

@@ -53,6 +53,9 @@ final class GatewayLoop: @unchecked Sendable {
   private var isStoringSoon = false
   /// Of connections that are gone. They stay in the registry until their cursors are on the way.
   private var removals: [(Session, of: RedisKey)] = []
+  /// Batches with cursors and removals that are not answered yet.
+  private var storesUnderWay = 0
+  private var storeWaiters: [() -> Void] = []
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
   var leavers: Leavers?
@@ -127,10 +130,10 @@ final class GatewayLoop: @unchecked Sendable {
     older?.eventLoop.execute { older?.value.replaced() }
   }
 
+  /// Its socket is gone. It is known until ``removeSessionLater(_:)``.
   func remove(_ connection: ConnectionHandler) {
     self.clock.remove(connection)
     self.metrics.connections.decrement()
-    self.directory.remove(connection)
   }
 
   /// Tells another gateway that a device it holds is here now.
@@ -168,19 +171,24 @@ final class GatewayLoop: @unchecked Sendable {
   func storeCursorLater(_ connection: ConnectionHandler) {
     if !connection.awaitsCursorStore { self.cursors.append(connection) }
     connection.awaitsCursorStore = true
-    guard connection.context == nil, !self.isStoringSoon else { return }
+    if connection.context == nil { self.storeSoon() }
+  }
+
+  /// Takes the session of a connection that is gone out of the registry at the end of this turn,
+  /// behind its cursor.
+  func removeSessionLater(_ connection: ConnectionHandler) {
+    self.directory.remove(connection)
+    self.removals.append((connection.ownSession, of: connection.sessionKey))
+    self.storeSoon()
+  }
+
+  private func storeSoon() {
+    guard !self.isStoringSoon else { return }
     self.isStoringSoon = true
     self.isolated.execute {
       self.isStoringSoon = false
-      self.storeCursors {}
+      self.storeCursors()
     }
-  }
-
-  /// Stores the cursor of a connection that is gone, and takes its session out of the registry behind
-  /// that: whoever erases the user takes the removal for the end of all that is stored.
-  func storeCursorAndRemoveSession(_ connection: ConnectionHandler) {
-    self.removals.append((connection.ownSession, of: connection.sessionKey))
-    self.storeCursorLater(connection)
   }
 
   /// Calls `retry` within a second.
@@ -204,13 +212,13 @@ final class GatewayLoop: @unchecked Sendable {
       connection.awaitsRetry = false
       if connection.context != nil { connection.retry() }
     }
-    self.storeCursors {}
+    self.storeCursors()
     self.clock.tick()
   }
 
   /// Stores the cursors that wait for it, and behind them removes the sessions of connections that are
-  /// gone; completes when both are answered.
-  func storeCursors(completion: @escaping () -> Void) {
+  /// gone.
+  func storeCursors() {
     let connections = self.cursors
     let removals = self.removals
     self.cursors = []
@@ -234,12 +242,7 @@ final class GatewayLoop: @unchecked Sendable {
       connection.storedCursor = offset
       connection.storedSeen = now
     }
-    // Nodes of a cluster answer in any order.
-    var unanswered = 2
-    func answered() {
-      unanswered -= 1
-      if unanswered == 0 { completion() }
-    }
+    self.storesUnderWay += 1
     self.client.submit(batch) { replies in
       for (index, (connection, before)) in stored.enumerated() {
         if (try? replies.cursor(index)) == nil {
@@ -248,9 +251,28 @@ final class GatewayLoop: @unchecked Sendable {
           if connection.context != nil { self.storeCursorLater(connection) }
         }
       }
-      answered()
+      self.stored()
     }
-    self.client.removeSessions(removals, completion: answered)
+    self.removeSessions(removals)
+  }
+
+  /// Removes sessions now, behind all that was stored so far.
+  func removeSessions(_ sessions: [(Session, of: RedisKey)]) {
+    self.storesUnderWay += 1
+    self.client.removeSessions(sessions) { self.stored() }
+  }
+
+  private func stored() {
+    self.storesUnderWay -= 1
+    guard self.storesUnderWay == 0 else { return }
+    let waiters = self.storeWaiters
+    self.storeWaiters = []
+    for waiter in waiters { waiter() }
+  }
+
+  /// Calls `body` as soon as no cursor is being stored and no session removed, which may be at once.
+  func whenStored(_ body: @escaping () -> Void) {
+    if self.storesUnderWay == 0 { body() } else { self.storeWaiters.append(body) }
   }
 
   // MARK: Errors

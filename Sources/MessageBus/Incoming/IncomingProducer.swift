@@ -5,8 +5,8 @@ import Redis
 /// Publishes to the `incoming` partitions, from one event loop.
 ///
 /// What is published within one turn of the loop goes out as one pipeline. Results come back in the
-/// order of publishing, partition by partition: of a cluster, a node that is slow or away keeps back no
-/// results of the others. Nothing is sent twice: a result that may have been executed says so, and
+/// order of publishing, partition by partition: of a cluster, one node's do not wait for another's in
+/// the same pipeline. Nothing is sent twice: a result that may have been executed says so, and
 /// only the client that sent the message decides about a repeat, which it marks.
 ///
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
@@ -61,7 +61,7 @@ public final class IncomingProducer<Token> {
     self.unanswered += 1
   }
 
-  /// Calls `body` as soon as all that was published so far has its result, which may be at once.
+  /// Calls `body` as soon as nothing that was published is without a result, which may be at once.
   public func whenIdle(_ body: @escaping () -> Void) {
     if self.unanswered == 0 { body() } else { self.idleWaiters.append(body) }
   }
@@ -81,16 +81,18 @@ public final class IncomingProducer<Token> {
     self.pending = []
     self.pending.reserveCapacity(pending.count)
     if let error = self.refusal() {
-      self.unanswered -= pending.count
-      for one in pending { self.onResult(one.token, .failure(error)) }
+      for one in pending {
+        self.unanswered -= 1
+        self.onResult(one.token, .failure(error))
+      }
       return self.wakeIfIdle()
     }
     let isAwaited = self.durability.replicas > 0
     if isAwaited { self.awaited = pending.count }
     if pending.contains(where: \.isDurable) { batch.confirmation = self.durability.confirmation }
     self.client.submit(batch) { settled, replies in
-      self.unanswered -= settled.count
       for (index, one) in pending[settled].enumerated() {
+        self.unanswered -= 1
         self.onResult(one.token, Self.offset(replies, at: index, isDurable: one.isDurable))
       }
       if isAwaited {

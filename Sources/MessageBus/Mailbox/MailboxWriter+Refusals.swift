@@ -174,12 +174,11 @@ extension MailboxWriter {
     }
   }
 
-  /// What is above a mailbox's top, and what stands right below it.
+  /// Where a mailbox's top is, and what stands below it of what was looked for.
   private struct View {
     /// The id above which the mailbox takes entries: that of an entry which may be there no more.
     var top: Offset
-    /// What was looked for and stands among the newest, where it was relocated to: above what was the
-    /// top then.
+    /// Among the newest entries, since they were put above what was the top then.
     var found: [Mailbox.Entry] = []
     var removed = Offset.zero
   }

@@ -32,7 +32,8 @@ public protocol RedisClient: AnyObject, Sendable {
   /// is certain what became of each: what one server has answered does not wait for another.
   ///
   /// - Parameter onSettled: called once for each command, with the places of some commands in the
-  ///   batch and the replies to these alone. Replies to commands of one key come in their order.
+  ///   batch and the replies to these alone. Replies to commands of one key come in their
+  ///   order; failures may come earlier.
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount,
     onSettled: @escaping (Range<Int>, RedisReplies) -> Void)

@@ -20,7 +20,6 @@ enum RedisConnection {
     opening.begin()
     return opening.opened.futureResult
   }
-
 }
 
 /// One attempt. All of it on the connection's event loop.

@@ -54,8 +54,10 @@ struct ReceiptTrackerTests {
     tracker.published(self.receipts(0..<2), for: first, isTaken: false)
     tracker.published(self.receipts(2..<3), for: second, isTaken: true)
     #expect(tracker.safe == .zero)
+    #expect(tracker.underWay == 0)
 
     let again = tracker.takeFailed()
+    #expect(tracker.underWay == 2)
     #expect(again.map(\.receipt) == self.receipts(0..<2))
     #expect(again.allSatisfy { $0.ticket == first })
     let none = tracker.takeFailed()
@@ -66,6 +68,7 @@ struct ReceiptTrackerTests {
     #expect(tracker.safe == .zero)
     tracker.published(self.receipts(1..<2), for: first, isTaken: true)
     #expect(tracker.safe == at(3))
+    #expect(tracker.underWay == 0)
   }
 
   @Test("No more receipts wait than the limit: the oldest are given up, and hold nothing")
@@ -79,6 +82,7 @@ struct ReceiptTrackerTests {
     tracker.published(self.receipts(10..<limit + 10), for: second, isTaken: false)
     #expect(tracker.failed.map(\.receipt) == self.receipts(10..<limit + 10))
     #expect(tracker.safe == at(1))
+    #expect(tracker.underWay == 0)
   }
 
   @Test("No more acks are followed than the limit: the newest share a place")
@@ -115,6 +119,7 @@ struct ReceiptTrackerTests {
           let one = open.remove(at: Int.random(in: open.indices, using: &random))
           tracker.published(self.receipts(0..<1), for: one.ticket, isTaken: true)
         }
+        #expect(tracker.underWay == open.count)
         let firstMissing = open.map(\.offset).min() ?? acked + 1
         #expect(tracker.safe <= at(firstMissing - 1))
         if open.isEmpty { #expect(tracker.safe == (acked == 0 ? .zero : at(acked))) }

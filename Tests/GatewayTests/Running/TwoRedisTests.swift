@@ -131,6 +131,30 @@ struct TwoRedisTests {
     }
   }
 
+  @Test("a gateway that stops stores what receipts under way have let move")
+  func receiptsAtStop() async throws {
+    try await TestStand.with(self.options()) { stand in
+      let alice = try await stand.online("alice", gateway: 1)
+      let bob = try await stand.online("bob", gateway: 0)
+      alice.sendMessage("m1", to: "bob", also: #","receipt":true"#)
+      try await alice.expectAccepted("m1")
+      let offset = try await bob.expectMessage().offset
+      stand.server.pause()
+      bob.ack(offset)
+      bob.sendText(#"{"type":"ping"}"#)
+      _ = try await bob.expectFrame(type: "pong")
+      await stand.gateways[0].service.beginStop()
+      _ = try await bob.expectFrame(type: "goodbye")
+      try await bob.expectClose(1012)
+      stand.server.resume()
+      try await stand.gateways[0].service.stop()
+      // Not "eventually": a gateway that has stopped has done it.
+      #expect(try await stand.cursor("bob") == offset)
+      #expect(try await stand.session("bob") == nil)
+      #expect(try await alice.expectDelivered().ids.map(\.text) == ["m1"])
+    }
+  }
+
   @Test("a registry that is away is waited for: what is accepted meanwhile comes in order")
   func registryAway() async throws {
     var options = self.options()

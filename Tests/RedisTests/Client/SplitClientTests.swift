@@ -12,7 +12,7 @@ struct SplitClientTests {
     struct Submitted {
       let batch: RedisBatch
       let timeout: TimeAmount
-      let completion: (RedisReplies) -> Void
+      let onSettled: (Range<Int>, RedisReplies) -> Void
     }
 
     let eventLoop: any EventLoop
@@ -26,14 +26,14 @@ struct SplitClientTests {
     func submit(
       _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
     ) {
-      self.submitted.append(Submitted(batch: batch, timeout: timeout, completion: completion))
+      self.submit(batch, timeout: timeout) { completion($1) }
     }
 
     func submit(
       _ batch: RedisBatch, timeout: TimeAmount,
       onSettled: @escaping (Range<Int>, RedisReplies) -> Void
     ) {
-      self.submit(batch, timeout: timeout) { onSettled(0..<batch.count, $0) }
+      self.submitted.append(Submitted(batch: batch, timeout: timeout, onSettled: onSettled))
     }
 
     func whenReady() -> EventLoopFuture<Void> {
@@ -59,16 +59,26 @@ struct SplitClientTests {
       var resp = (0..<one.batch.count).map { "+\(Self.text(one.batch, $0))\r\n" }.joined()
       if let replicas { resp += ":\(replicas)\r\n" }
       let replies = try SplitClientTests.replies(resp)
-      one.completion(one.batch.confirmation.map { replies.takingConfirmation($0) } ?? replies)
+      one.onSettled(
+        0..<one.batch.count,
+        one.batch.confirmation.map { replies.takingConfirmation($0) } ?? replies)
+    }
+
+    /// Answers some commands of the first batch, which stays.
+    func echo(part: Range<Int>) throws {
+      let one = self.submitted[0]
+      let resp = part.map { "+\(Self.text(one.batch, $0))\r\n" }.joined()
+      one.onSettled(part, try SplitClientTests.replies(resp))
     }
 
     func answer(_ resp: String) throws {
-      self.submitted.removeFirst().completion(try SplitClientTests.replies(resp))
+      let one = self.submitted.removeFirst()
+      one.onSettled(0..<one.batch.count, try SplitClientTests.replies(resp))
     }
 
     func fail(_ error: RedisError) {
       let one = self.submitted.removeFirst()
-      one.completion(.failed(one.batch.count, error))
+      one.onSettled(0..<one.batch.count, .failed(one.batch.count, error))
     }
 
     static func text(_ batch: RedisBatch, _ index: Int) -> String {
@@ -169,6 +179,20 @@ struct SplitClientTests {
       try outcome.replies.map { try $0.values } == [
         ["GET a", "GET b", "PING", "GET c", "GET d"]
       ])
+  }
+
+  @Test("answers part by part what one of them has answered, as it answers")
+  func parts() throws {
+    var parts: [(places: Range<Int>, replies: RedisReplies)] = []
+    self.client.submit(self.mixed(), timeout: .seconds(7)) { parts.append(($0, $1)) }
+    try self.second.echo()
+    #expect(parts.map(\.places) == [1..<2, 4..<5])
+    #expect(try parts.map { try $0.replies.values } == [["GET b"], ["GET d"]])
+    parts = []
+    try self.first.echo(part: 1..<3)
+    try self.first.echo(part: 0..<1)
+    #expect(parts.map(\.places) == [2..<4, 0..<1])
+    #expect(try parts.map { try $0.replies.values } == [["PING", "GET c"], ["GET a"]])
   }
 
   @Test("keeps a transaction whole")
