@@ -13,6 +13,12 @@ struct ClusterOrderTests {
     let factory: any RedisClientFactory
     let counter: RedisKey
     let blocking: RedisKey
+    let source: LocalRedisServer
+
+    /// Lets the answer come.
+    func unblock() async throws {
+      _ = try await self.source.command("LPUSH", "\(self.blocking)", "x")
+    }
   }
 
   private func withScene(_ body: (Scene) async throws -> Void) async throws {
@@ -27,7 +33,8 @@ struct ClusterOrderTests {
         }
         try await cluster.migrate(slot: slot.number, to: target)
         try await body(
-          Scene(factory: factory, counter: counter, blocking: key(in: other, "none")))
+          Scene(
+            factory: factory, counter: counter, blocking: key(in: other, "none"), source: source))
       }
     }
   }
@@ -41,7 +48,7 @@ struct ClusterOrderTests {
         let promise = client.eventLoop.makePromise(of: RedisReplies.self)
         var batch = RedisBatch()
         batch.append(key: key, words: words)
-        client.submit(batch, timeout: .seconds(20)) { promise.succeed($0) }
+        client.submit(batch, timeout: .seconds(60)) { promise.succeed($0) }
         return promise.futureResult
       }
       return EventLoopFuture.whenAllSucceed(futures, on: client.eventLoop)
@@ -56,13 +63,14 @@ struct ClusterOrderTests {
         let itself = try #require(client as? ClusterClient)
         let first = try await send(
           [
-            (counter, ["INCRBY", "\(counter)", "1"]), (blocking, ["BLPOP", "\(blocking)", "3"]),
+            (counter, ["INCRBY", "\(counter)", "1"]), (blocking, ["BLPOP", "\(blocking)", "0"]),
           ], to: client)
         let isHeld = try await eventually {
           try await client.eventLoop.submit { !itself.holds.isEmpty }.get()
         }
         #expect(isHeld)
         let second = try await send([(counter, ["INCRBY", "\(counter)", "10"])], to: client)
+        try await scene.unblock()
         #expect(try await first.get()[0].values == [.integer(1)])
         #expect(try await second.get()[0].values == [.integer(11)])
         #expect(try await eventually { try await itself.isSettled() })
@@ -80,7 +88,7 @@ struct ClusterOrderTests {
         // The second waits at the former node, which is busy with the first.
         let first = try await send(
           [
-            (blocking, ["BLPOP", "\(blocking)", "3"]), (counter, ["INCRBY", "\(counter)", "1"]),
+            (blocking, ["BLPOP", "\(blocking)", "0"]), (counter, ["INCRBY", "\(counter)", "1"]),
           ], to: client)
         try await scene.factory.withClient { other in
           try await other.execute(key: counter, "STRLEN", "\(counter)").check()
@@ -90,6 +98,7 @@ struct ClusterOrderTests {
         }
         #expect(isTold)
         let second = try await send([(counter, ["INCRBY", "\(counter)", "10"])], to: client)
+        try await scene.unblock()
         #expect(try await first.get()[1].values == [.integer(1)])
         #expect(try await second.get()[0].values == [.integer(11)])
         #expect(try await eventually { try await itself.isSettled() })
