@@ -1,12 +1,11 @@
 import ConnectProtocol
 import ConnectTestStand
-import LocalRedis
 import MessageBus
 import NIOConcurrencyHelpers
+import Redis
 import Testing
 
 @testable import BackendAPI
-@testable import Redis
 
 @Suite("A user, for a backend,", .timeLimit(.minutes(5)))
 struct UserTests {
@@ -237,23 +236,11 @@ struct UserTests {
 
   @Test("is erased for good: receipts under way move the cursor of no device that has left")
   func receiptsUnderWay() async throws {
-    var options = TestStand.Options(gateways: 1)
-    options.redis = .cluster
-    options.registry = .plain
-    options.partitions = 16
-    // A node that is paused is not to stop the others.
-    options.redisArguments = ["--cluster-node-timeout", "60000"]
-    try await TestStand.withAPI(options) { stand, api in
-      let cluster = try #require(stand.server.cluster)
-      let gateway = stand.keys.outgoing(stand.gateways[0].id).slot.number
-      let needed = try await cluster.primary(of: gateway)
-      // One whose receipts go to another node than what the gateway is told.
-      var sender: (name: String, node: LocalRedisServer)?
-      for number in 0..<100 where sender == nil {
-        let node = try await cluster.primary(of: stand.incoming("alice\(number)").slot.number)
-        if node !== needed { sender = ("alice\(number)", node) }
-      }
-      let (name, node) = try #require(sender)
+    try await TestStand.withAPI(TestStand.clusterOptions()) { stand, api in
+      // Bob's receipts go to another node than what the gateway is told.
+      let (name, node) = try await stand.user(apartFrom: [
+        stand.keys.outgoing(stand.gateways[0].id)
+      ])
       let alice = try await stand.online(name)
       let bob = try await stand.online("bob")
       alice.sendMessage("m1", to: "bob", also: #","receipt":true"#)
