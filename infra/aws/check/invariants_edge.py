@@ -17,6 +17,8 @@ _TLS_POLICIES = {
 }
 # Seconds beyond which a deployment would wait for nothing.
 _LONGEST_DEREGISTRATION = 300
+# Seconds for which a device may be bound to a gateway that refuses it.
+_LONGEST_STICKINESS = 60
 
 
 def _gateway_targets(deployment: Deployment) -> Iterator:
@@ -78,11 +80,26 @@ def load_balancers_ask_healthz(deployment: Deployment, project: Project) -> Iter
 
 @invariant
 def sessions_stick_to_gateways(deployment: Deployment, project: Project) -> Iterator[str]:
-    """A device that reconnects comes back to its gateway, by the ALB's cookie."""
+    """A device that reconnects soon comes back to its gateway, by the ALB's cookie; after a minute it may
+    go to any, so that none stays with one that refuses it."""
     for group, _ in _gateway_targets(deployment):
         values = attributes(group.get("TargetGroupAttributes"))
         if values.get("stickiness.enabled") != "true" or values.get("stickiness.type") != "lb_cookie":
             yield f"{group.path} has no stickiness"
+        seconds = int(values.get("stickiness.lb_cookie.duration_seconds", 86400))
+        if seconds > _LONGEST_STICKINESS:
+            yield f"{group.path} binds devices for {seconds} s"
+
+
+@invariant
+def no_gateway_draws_connections_by_refusing(deployment: Deployment, project: Project) -> Iterator[str]:
+    """The ALB sends new connections in turn: by the fewest requests, a gateway that refuses at once would
+    get nearly all; and weights cannot be had together with stickiness."""
+    for group, _ in _gateway_targets(deployment):
+        values = attributes(group.get("TargetGroupAttributes"))
+        algorithm = values.get("load_balancing.algorithm.type", "round_robin")
+        if algorithm != "round_robin":
+            yield f"{group.path} chooses by {algorithm}"
 
 
 @invariant
