@@ -161,6 +161,29 @@ def the_dashboard_shows_what_matters(deployment: Deployment, project: Project) -
 
 
 @invariant
+def searches_find_the_clusters(deployment: Deployment, project: Project) -> Iterator[str]:
+    """Each search of the dashboard names each Redis, bound to a dimension, and without quotes: with
+    them a whole value has to match, which no node of ElastiCache does."""
+    names = [
+        cluster.get("ReplicationGroupId") or cluster.get("ClusterName")
+        for cluster in deployment.of("ElastiCache::ReplicationGroup", "MemoryDB::Cluster")
+    ]
+    for dashboard in deployment.of("CloudWatch::Dashboard"):
+        searches = re.findall(r"SEARCH\('\{([^}]+)\} (.*?)'", dashboard.get("DashboardBody"))
+        if not searches:
+            yield f"{dashboard.path} searches for nothing"
+        for schema, terms in searches:
+            terms = re.sub(r'MetricName=\\"\w+\\"', "", terms)
+            if '"' in terms:
+                yield f"{dashboard.path} searches for a whole value: {terms.strip()}"
+            dimensions = "|".join(schema.split(",")[1:])
+            found = re.findall(rf"(?<!\w)(?:{dimensions})=([\w-]+)", terms)
+            for name in names:
+                if name not in found:
+                    yield f"{dashboard.path} does not search for {name}"
+
+
+@invariant
 def logs_expire(deployment: Deployment, project: Project) -> Iterator[str]:
     """Each service logs to a group of this stack, which keeps lines for a stated time; a slow log does
     not stop the service."""

@@ -181,6 +181,10 @@ BREAKS: list[tuple[str, str, str, str]] = [
     ("silence_is_an_alarm", ALARMS, "TreatMissingData: breaching", "TreatMissingData: notBreaching"),
     ("silence_is_an_alarm", REACH, "TreatMissingData: breaching", "TreatMissingData: missing"),
     ("the_dashboard_shows_what_matters", DASHBOARD, '"Accepted"', '"Rejected"'),
+    ("searches_find_the_clusters", DASHBOARD,
+     "(${RedisCluster}=${Name}-bus OR ${RedisCluster}=${Name}-registry)", '\\"${Name}\\"'),
+    ("searches_find_the_clusters", DASHBOARD, " OR ${RedisCluster}=${Name}-registry", ""),
+    ("searches_find_the_clusters", ROOT, "CacheClusterId, ClusterName]", "CacheClusterId, Cluster]"),
     ("logs_expire", GATEWAY, "      RetentionInDays: !Ref LogDays\n", ""),
     # Rules.
     ("rules_accept_the_variants", ROOT, "Durability:\n    Type: String\n    Default: log-sync\n",
