@@ -146,6 +146,21 @@ def redis_users_have_the_documented_rights(deployment: Deployment, project: Proj
 
 
 @invariant
+def redis_users_change_one_after_the_other(deployment: Deployment, project: Project) -> Iterator[str]:
+    """Users, which are of one group, wait for each other, so that both passwords can be replaced in one
+    deployment."""
+    users = {user.path: user for user in deployment.of("ElastiCache::User", "MemoryDB::User")}
+    waited_for: dict[str | None, str] = {}
+    for path, user in users.items():
+        before = user.body.get("DependsOn")
+        if before:
+            before = f"{path.rpartition('/')[0]}/{before}"
+        if before in waited_for:
+            yield f"{path} and {waited_for[before]} change at the same time"
+        waited_for[before] = path
+
+
+@invariant
 def redis_passwords_come_from_secrets_manager(deployment: Deployment, project: Project) -> Iterator[str]:
     """Passwords of users are read from Secrets Manager when the user is made or changed."""
     for user in deployment.of("ElastiCache::User", "MemoryDB::User"):
