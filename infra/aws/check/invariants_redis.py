@@ -117,14 +117,14 @@ def redis_survives_a_zone(deployment: Deployment, project: Project) -> Iterator[
 @invariant
 def redis_users_have_the_documented_rights(deployment: Deployment, project: Project) -> Iterator[str]:
     """The services' user may do exactly what Operations.md documents, people's what `connect inspect`
-    needs beyond, and nobody else anything."""
+    needs beyond, and nobody else anything; in words that AWS takes."""
     services = {settings["CONNECT_REDIS_USER"] for _, settings in _settings(deployment)}
     people = {
         environment(container)["CONNECT_REDIS_USER"]
         for task in deployment.of("ECS::TaskDefinition")
         for container in task.get("ContainerDefinitions")
     } - services
-    documented = {name: project.access_string for name in services}
+    documented = {name: project.aws_access_string for name in services}
     documented |= {name: project.operator_access_string for name in people}
     users = {
         user.get("UserName"): user for user in deployment.of("ElastiCache::User", "MemoryDB::User")

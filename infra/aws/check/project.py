@@ -64,13 +64,18 @@ class Project:
         return "on " + match.group(1).strip()
 
     @cached_property
+    def aws_access_string(self) -> str:
+        """The same for AWS, whose users have the keys of their string alone: without `resetkeys`."""
+        return self.access_string.replace(" resetkeys ", " ", 1)
+
+    @cached_property
     def operator_access_string(self) -> str:
-        """The rights of the user with whom people run `connect inspect`, as Operations.md has them."""
+        """The rights of the user with whom people run `connect inspect` on AWS, as Operations.md has them."""
         text = (self.documents / "Operations.md").read_text()
         match = re.search(r"needs `(\+[^`]+)`, and `(\+[^`]+)` to requeue or drop", text)
         if not match:
             raise LookupError("Operations.md does not say what connect inspect needs")
-        return f"{self.access_string} {match.group(1)} {match.group(2)}"
+        return f"{self.aws_access_string} {match.group(1)} {match.group(2)}"
 
     @cached_property
     def runbooks(self) -> set[str]:

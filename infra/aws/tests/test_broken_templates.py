@@ -99,6 +99,7 @@ BREAKS: list[tuple[str, str, str, str]] = [
     ("redis_survives_a_zone", REDIS, "cluster-enabled: 'yes'", "cluster-enabled: 'no'"),
     ("redis_users_have_the_documented_rights", REDIS, "+script|load", "+script|load +flushall"),
     ("redis_users_have_the_documented_rights", MEMORYDB, "~connect:* ", "~* "),
+    ("redis_users_have_the_documented_rights", REDIS, "on ~connect", "on resetkeys ~connect"),
     ("redis_users_change_one_after_the_other", REDIS, "    DependsOn: User\n", ""),
     ("redis_users_change_one_after_the_other", REDIS, "    DependsOn: OperatorUser\n", "    DependsOn: User\n"),
     ("redis_users_change_one_after_the_other", MEMORYDB, "    DependsOn: User\n", ""),

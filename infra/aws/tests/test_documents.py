@@ -21,7 +21,13 @@ PROJECT = Project()
 @pytest.mark.parametrize("file", ["templates/redis.yaml", "templates/memorydb.yaml"])
 def test_the_services_user_has_the_line_of_the_operations_guide(templates: Path, file: str) -> None:
     user = load(templates / file)["Resources"]["User"]
-    assert user["Properties"]["AccessString"] == PROJECT.access_string
+    assert user["Properties"]["AccessString"] == PROJECT.aws_access_string
+
+
+def test_what_aws_is_told_of_rights_differs_by_resetkeys_alone() -> None:
+    documented, told = PROJECT.access_string.split(), PROJECT.aws_access_string.split()
+    assert told == [word for word in documented if word != "resetkeys"]
+    assert len(told) == len(documented) - 1
 
 
 def test_the_line_of_the_operations_guide_is_that_of_the_code() -> None:
