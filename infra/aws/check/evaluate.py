@@ -55,6 +55,8 @@ class Deployment:
     name: str
     parameters: dict[str, Any]
     resources: dict[str, Resource] = field(default_factory=dict)
+    # The nested stacks, by path, as written.
+    stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
 
@@ -147,6 +149,7 @@ class _Stack:
             return
         body = self.template["Resources"][name]
         if body["Type"] == "AWS::CloudFormation::Stack":
+            self.deployment.stacks[f"{self.path}{name}"] = body
             self._nested(name).evaluate()
             return
         path = f"{self.path}{name}"

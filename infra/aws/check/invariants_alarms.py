@@ -150,6 +150,24 @@ def silence_is_an_alarm(deployment: Deployment, project: Project) -> Iterator[st
 
 
 @invariant
+def alarms_of_silence_come_after_what_they_watch(deployment: Deployment, project: Project) -> Iterator[str]:
+    """An alarm that takes a service's silence for its end is made after that service, or it would ring
+    during the first deployment."""
+    stacks = {
+        container["Name"]: service.path.rpartition("/")[0]
+        for service in deployment.of("ECS::Service")
+        for container in containers(deployment, service)
+    }
+    for alarm in deployment.of("CloudWatch::Alarm"):
+        stack = alarm.path.rpartition("/")[0]
+        for _, name, service in alarm_metrics(alarm):
+            if alarm.get("TreatMissingData") != "breaching" or service is None:
+                continue
+            if f"'{stacks[service]}'" not in str(deployment.stacks[stack]):
+                yield f"{alarm.path} does not wait for {stacks[service]}, which sends {name}"
+
+
+@invariant
 def the_dashboard_shows_what_matters(deployment: Deployment, project: Project) -> Iterator[str]:
     """The dashboard has connections, messages per second, latency, what waits, and Redis."""
     shown = {
