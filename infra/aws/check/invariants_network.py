@@ -201,6 +201,24 @@ def everything_is_in_two_zones_or_more(deployment: Deployment, project: Project)
 
 
 @invariant
+def the_way_to_s3_is_for_images_unless_there_is_nat(deployment: Deployment, project: Project) -> Iterator[str]:
+    """Without NAT the endpoint of S3 leads to the layers of images alone; with NAT to all of S3, since
+    what a task asks of S3 takes the endpoint then as well."""
+    nat = bool(deployment.of("EC2::NatGateway"))
+    for endpoint in deployment.of("EC2::VPCEndpoint"):
+        if endpoint.get("VpcEndpointType") != "Gateway":
+            continue
+        resources = [
+            resource
+            for statement in (endpoint.get("PolicyDocument") or {}).get("Statement", [])
+            for resource in as_list(statement.get("Resource"))
+        ]
+        narrow = bool(resources) and all(item.endswith("-starport-layer-bucket/*") for item in resources)
+        if narrow == nat:
+            yield f"{endpoint.path} leads to {resources or 'everything'}"
+
+
+@invariant
 def tasks_reach_what_starts_them(deployment: Deployment, project: Project) -> Iterator[str]:
     """Without NAT there is an endpoint for each thing that Fargate asks of AWS, which takes over its
     name and lets the services in; ECS Exec has its own."""

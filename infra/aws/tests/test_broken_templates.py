@@ -61,6 +61,10 @@ BREAKS: list[tuple[str, str, str, str]] = [
      "AvailabilityZone: !Select [1, !GetAZs '']\n      CidrBlock: !Select [4",
      "AvailabilityZone: !Select [0, !GetAZs '']\n      CidrBlock: !Select [4"),
     ("tasks_reach_what_starts_them", ACCESS, "${AWS::Region}.ecr.dkr'", "${AWS::Region}.ecs'"),
+    ("the_way_to_s3_is_for_images_unless_there_is_nat", ACCESS,
+     "-starport-layer-bucket/*'\n        - !Ref AWS::NoValue",
+     "-starport-layer-bucket/*'\n        - {Statement: [{Resource: layers-starport-layer-bucket/*}]}"),
+    ("the_way_to_s3_is_for_images_unless_there_is_nat", ACCESS, "-starport-layer-bucket/*'", "-other-bucket/*'"),
     ("tasks_reach_what_starts_them", ACCESS, "PrivateDnsEnabled: true", "PrivateDnsEnabled: false"),
     # Edge.
     ("tls_is_1_2_or_newer", EDGE,
