@@ -28,6 +28,7 @@ case "$*" in
   "cloudformation create-change-set"*) echo root ;;
   "sts get-caller-identity"*) echo 123456789012 ;;
   "ec2 describe-managed-prefix-lists"*) echo pl-6ea54007 ;;
+  "ec2 describe-availability-zones"*) echo "${AWS_ZONES:-3}" ;;
   "ecs run-task"*) echo arn:aws:ecs:eu-central-1:123456789012:task/connect/0123 ;;
   "logs get-log-events"*) echo '{"events": [{"message": "STREAM"}, {"message": "incoming"}]}' ;;
   "ecs describe-tasks"*) echo "${AWS_EXIT_CODE:-0}" ;;
@@ -142,6 +143,7 @@ def test_a_dry_run_without_changes_says_so(stand: Stand) -> None:
     [
         ("sts get-caller-identity", "aws configure"),
         ("ecr describe-images", "push it first"),
+        ("ec2 describe-availability-zones", "ec2:DescribeAvailabilityZones"),
         ("s3api head-bucket", "connect-templates does not exist"),
         ("cloudformation describe-stacks", "--bootstrap"),
         ("ec2 describe-managed-prefix-lists", "ec2:DescribeManagedPrefixLists"),
@@ -154,6 +156,15 @@ def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refu
     assert result.returncode == 1
     lines = [line for line in result.stderr.splitlines() if line.startswith("deploy: ")]
     assert len(lines) == 1 and said in lines[0]
+
+
+def test_a_region_with_fewer_zones_than_asked_for_is_refused(stand: Stand) -> None:
+    result = stand.deploy(AWS_ZONES="2")
+    assert result.returncode == 1
+    assert "eu-central-1 has 2 availability zones for your account, and Zones=3" in result.stderr
+    assert "cloudformation" not in stand.calls.read_text()
+    stand.parameters.write_text(_GOOD + "Zones=2\n")
+    assert stand.deploy(AWS_ZONES="2").returncode == 0
 
 
 @pytest.mark.parametrize(
