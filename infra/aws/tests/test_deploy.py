@@ -28,6 +28,7 @@ case "$*" in
   "cloudformation create-change-set"*) echo root ;;
   "sts get-caller-identity"*) echo 123456789012 ;;
   "ec2 describe-managed-prefix-lists"*) echo pl-6ea54007 ;;
+  "ecr batch-get-image"*) echo "$AWS_MANIFEST" ;;
   "ec2 describe-availability-zones"*) echo "${AWS_ZONES:-3}" ;;
   "ecs run-task"*) echo arn:aws:ecs:eu-central-1:123456789012:task/connect/0123 ;;
   "logs get-log-events"*) echo '{"events": [{"message": "STREAM"}, {"message": "incoming"}]}' ;;
@@ -156,6 +157,44 @@ def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refu
     assert result.returncode == 1
     lines = [line for line in result.stderr.splitlines() if line.startswith("deploy: ")]
     assert len(lines) == 1 and said in lines[0]
+
+
+def _index(*platforms: str) -> str:
+    images = [
+        {"digest": "sha256:0", "platform": dict(zip(("os", "architecture"), name.split("/"), strict=True))}
+        for name in platforms
+    ]
+    return json.dumps({"schemaVersion": 2, "manifests": images})
+
+
+@pytest.mark.parametrize(
+    ("line", "manifest", "said"),
+    [
+        ("Architecture=ARM64", _index("linux/amd64", "unknown/unknown"),
+         "connect:0.4.0 is for linux/amd64, and Architecture=ARM64 needs linux/arm64"),
+        ("Architecture=X86_64", _index("linux/arm64"), "is for linux/arm64, and Architecture=X86_64 needs linux/amd64"),
+    ],
+)
+def test_an_image_for_another_architecture_is_refused(stand: Stand, line: str, manifest: str, said: str) -> None:
+    stand.parameters.write_text(_good_but_for(line))
+    result = stand.deploy(AWS_MANIFEST=manifest)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert "cloudformation" not in stand.calls.read_text()
+
+
+def test_an_image_for_the_architecture_or_several_is_taken(stand: Stand) -> None:
+    for manifest in (_index("linux/arm64", "unknown/unknown"), _index("linux/amd64", "linux/arm64")):
+        result = stand.deploy(AWS_MANIFEST=manifest)
+        assert result.returncode == 0, result.stderr
+        assert "Not checked" not in result.stderr
+
+
+@pytest.mark.parametrize("manifest", ['{"schemaVersion": 2, "config": {}}', "None", ""])
+def test_it_is_said_when_the_architecture_of_an_image_is_not_known(stand: Stand, manifest: str) -> None:
+    result = stand.deploy(AWS_MANIFEST=manifest)
+    assert result.returncode == 0, result.stderr
+    assert "Not checked: whether the image connect:0.4.0 is for linux/arm64" in result.stderr
 
 
 def test_a_region_with_fewer_zones_than_asked_for_is_refused(stand: Stand) -> None:
