@@ -10,6 +10,7 @@ import pytest
 
 from check.evaluate import Deployment, evaluate
 from check.variants import BASE, VARIANTS
+from stand import Stand
 
 TEMPLATES = Path(__file__).resolve().parents[1]
 
@@ -44,3 +45,8 @@ def altered(tmp_path: Path) -> Callable[..., Path]:
         return copy
 
     return alter
+
+
+@pytest.fixture
+def stand(tmp_path: Path, templates: Path) -> Stand:
+    return Stand(tmp_path, templates)

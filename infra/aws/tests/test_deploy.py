@@ -12,72 +12,14 @@ from pathlib import Path
 
 import pytest
 
-# Answers what the scripts ask, unless the beginning of the call is in AWS_REFUSES.
-_AWS = """#!/usr/bin/env bash
-printf '%s\\n' "$*" >>"$AWS_CALLS"
-case "$*" in
-  ${AWS_REFUSES:-nothing}*) echo "An error occurred" >&2; exit 254 ;;
-  *OutputKey==\\'TemplateBucket\\'*) echo connect-templates ;;
-  *OutputKey==*) echo output ;;
-  *StackStatus*) echo "${AWS_STACK_STATUS:-UPDATE_COMPLETE}" ;;
-  *"describe-change-set --change-set-name root"*)
-    printf 'Modify\\tFalse\\tElastiCache\\tAWS::CloudFormation::Stack\\tnested\\n'
-    printf 'Add\\tNone\\tCluster\\tAWS::ECS::Cluster\\tNone\\n' ;;
-  *"describe-change-set --change-set-name nested"*)
-    printf 'Modify\\tTrue\\tBus\\tAWS::ElastiCache::ReplicationGroup\\tNone\\n' ;;
-  "cloudformation create-change-set"*) echo root ;;
-  "sts get-caller-identity"*) echo 123456789012 ;;
-  "ec2 describe-managed-prefix-lists"*) echo pl-6ea54007 ;;
-  "ecr batch-get-image"*) echo "$AWS_MANIFEST" ;;
-  "ec2 describe-availability-zones"*) echo "${AWS_ZONES:-3}" ;;
-  "ecs run-task"*) echo arn:aws:ecs:eu-central-1:123456789012:task/connect/0123 ;;
-  "logs get-log-events"*) echo '{"events": [{"message": "STREAM"}, {"message": "incoming"}]}' ;;
-  "ecs describe-tasks"*) echo "${AWS_EXIT_CODE:-0}" ;;
-esac
-"""
-
-_GOOD = "# What is ours\nDomainName=chat.example.com\nHostedZoneId=Z1\nImage=connect:0.4.0\n"
+from stand import GOOD, Stand
 
 
 def _good_but_for(lines: str) -> str:
     """Good parameters, but for those of some lines."""
     names = [line.partition("=")[0] for line in lines.splitlines()]
-    kept = [line for line in _GOOD.splitlines() if line.partition("=")[0] not in names]
+    kept = [line for line in GOOD.splitlines() if line.partition("=")[0] not in names]
     return "\n".join([*kept, lines]) + "\n"
-
-
-class Stand:
-    """A checkout with nothing but the scripts, in which they cannot leave anything of ours."""
-
-    def __init__(self, directory: Path, templates: Path) -> None:
-        self.infra = directory / "infra"
-        shutil.copytree(templates, self.infra / "aws", ignore=shutil.ignore_patterns("tests", "__pycache__"))
-        shutil.copytree(templates.parent / "lib", self.infra / "lib")
-        self.bin = directory / "bin"
-        self.bin.mkdir()
-        (self.bin / "aws").write_text(_AWS)
-        (self.bin / "aws").chmod(0o755)
-        self.calls = directory / "calls"
-        self.parameters = directory / "parameters"
-        self.parameters.write_text(_GOOD)
-        self.tools = directory / ".build-tools"
-
-    def run(self, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        self.calls.write_text("")
-        return subprocess.run(
-            [self.infra / "aws" / script, *arguments], capture_output=True, text=True, check=False, timeout=60,
-            stdin=subprocess.DEVNULL,
-            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "AWS_CALLS": str(self.calls), **environment},
-        )
-
-    def deploy(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run("deploy", "--stack", "connect", "--region", "eu-central-1",
-                        "--parameters", str(self.parameters), *more, **environment)
-
-
-@pytest.fixture
-def stand(tmp_path: Path, templates: Path) -> Stand:
-    return Stand(tmp_path, templates)
 
 
 def test_help_is_the_head_of_the_script(stand: Stand) -> None:
@@ -202,7 +144,7 @@ def test_a_region_with_fewer_zones_than_asked_for_is_refused(stand: Stand) -> No
     assert result.returncode == 1
     assert "eu-central-1 has 2 availability zones for your account, and Zones=3" in result.stderr
     assert "cloudformation" not in stand.calls.read_text()
-    stand.parameters.write_text(_GOOD + "Zones=2\n")
+    stand.parameters.write_text(GOOD + "Zones=2\n")
     assert stand.deploy(AWS_ZONES="2").returncode == 0
 
 
