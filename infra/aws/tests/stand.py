@@ -7,14 +7,25 @@ import shutil
 import subprocess
 from pathlib import Path
 
-# Answers what the scripts ask, unless the beginning of the call is in AWS_REFUSES.
+# Answers what the scripts ask, unless the beginning of the call is in AWS_REFUSES. How the stack stands is
+# AWS_STACK_STATUS; of several, separated by spaces, each is told once, and the last for ever.
 _AWS = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >>"$AWS_CALLS"
 case "$*" in
-  ${AWS_REFUSES:-nothing}*) echo "An error occurred" >&2; exit 254 ;;
+  ${AWS_REFUSES:-nothing}*)
+    case "$*" in
+      *describe-stacks*) echo "An error occurred (${AWS_ERROR:-Stack with id connect does not exist})" >&2 ;;
+      *) echo "An error occurred" >&2 ;;
+    esac
+    exit 254 ;;
   *OutputKey==\\'TemplateBucket\\'*) echo connect-templates ;;
   *OutputKey==*) echo output ;;
-  *StackStatus*) echo "${AWS_STACK_STATUS:-UPDATE_COMPLETE}" ;;
+  *StackStatus*)
+    told=$(grep -c StackStatus "$AWS_CALLS")
+    statuses=(${AWS_STACK_STATUS:-UPDATE_COMPLETE})
+    echo "${statuses[told <= ${#statuses[@]} ? told - 1 : ${#statuses[@]} - 1]}" ;;
+  *describe-stack-events*)
+    cat "$AWS_EVENTS/${4##*/}.json" 2>/dev/null || { echo "An error occurred (AccessDenied)" >&2; exit 254; } ;;
   *"describe-change-set --change-set-name root"*)
     printf 'Modify\\tFalse\\tElastiCache\\tAWS::CloudFormation::Stack\\tnested\\n'
     printf 'Add\\tNone\\tCluster\\tAWS::ECS::Cluster\\tNone\\n' ;;
@@ -45,6 +56,8 @@ class Stand:
         self.bin.mkdir()
         (self.bin / "aws").write_text(_AWS)
         (self.bin / "aws").chmod(0o755)
+        self.events = directory / "events"
+        self.events.mkdir()
         self.calls = directory / "calls"
         self.parameters = directory / "parameters"
         self.parameters.write_text(GOOD)
@@ -55,7 +68,8 @@ class Stand:
         return subprocess.run(
             [self.infra / "aws" / script, *arguments], capture_output=True, text=True, check=False, timeout=60,
             stdin=subprocess.DEVNULL,
-            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "AWS_CALLS": str(self.calls), **environment},
+            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "AWS_CALLS": str(self.calls),
+                 "AWS_EVENTS": str(self.events), **environment},
         )
 
     def deploy(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -91,7 +91,7 @@ def test_a_dry_run_without_changes_says_so(stand: Stand) -> None:
         ("cloudformation describe-stacks", "--bootstrap"),
         ("ec2 describe-managed-prefix-lists", "ec2:DescribeManagedPrefixLists"),
         ("cloudformation package", "could not be packaged"),
-        ("cloudformation deploy", "describe-stack-events"),
+        ("cloudformation deploy", "takes back what it did"),
     ],
 )
 def test_what_aws_refuses_is_said_in_one_line_with_what_to_do(stand: Stand, refused: str, said: str) -> None:
@@ -122,7 +122,7 @@ def test_an_image_for_another_architecture_is_refused(stand: Stand, line: str, m
     result = stand.deploy(AWS_MANIFEST=manifest)
     assert result.returncode == 1
     assert said in result.stderr
-    assert "cloudformation" not in stand.calls.read_text()
+    assert "cloudformation package" not in stand.calls.read_text()
 
 
 def test_an_image_for_the_architecture_or_several_is_taken(stand: Stand) -> None:
@@ -143,7 +143,7 @@ def test_a_region_with_fewer_zones_than_asked_for_is_refused(stand: Stand) -> No
     result = stand.deploy(AWS_ZONES="2")
     assert result.returncode == 1
     assert "eu-central-1 has 2 availability zones for your account, and Zones=3" in result.stderr
-    assert "cloudformation" not in stand.calls.read_text()
+    assert "cloudformation package" not in stand.calls.read_text()
     stand.parameters.write_text(GOOD + "Zones=2\n")
     assert stand.deploy(AWS_ZONES="2").returncode == 0
 
