@@ -56,6 +56,9 @@ class Stand:
         self.bin.mkdir()
         (self.bin / "aws").write_text(_AWS)
         (self.bin / "aws").chmod(0o755)
+        # Nobody waits.
+        (self.bin / "sleep").write_text("#!/bin/sh\n")
+        (self.bin / "sleep").chmod(0o755)
         self.events = directory / "events"
         self.events.mkdir()
         self.calls = directory / "calls"

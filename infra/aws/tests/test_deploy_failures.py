@@ -1,4 +1,4 @@
-"""What `infra/aws/deploy` does when a deployment fails."""
+"""What `infra/aws/deploy` does when a deployment fails, or takes longer than the AWS CLI waits for."""
 
 from __future__ import annotations
 
@@ -111,3 +111,31 @@ def test_an_update_that_fails_is_taken_back(stand: Stand) -> None:
     assert result.returncode == 1
     assert "takes back what it did" in result.stderr
     assert "delete-stack" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ("REVIEW_IN_PROGRESS CREATE_IN_PROGRESS CREATE_IN_PROGRESS CREATE_COMPLETE", 0),
+        ("UPDATE_COMPLETE UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_COMPLETE", 0),
+        ("UPDATE_COMPLETE UPDATE_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE", 1),
+        ("REVIEW_IN_PROGRESS CREATE_IN_PROGRESS CREATE_FAILED", 1),
+    ],
+)
+def test_what_takes_longer_than_the_cli_waits_is_waited_for(stand: Stand, statuses: str, code: int) -> None:
+    result = stand.deploy(AWS_REFUSES="cloudformation deploy", AWS_STACK_STATUS=statuses)
+    assert result.returncode == code, result.stderr
+    assert "waiting for up to 6 hours more" in result.stderr
+    assert ("update-termination-protection" in stand.calls.read_text()) == (code == 0)
+
+
+def test_it_does_not_wait_for_ever(stand: Stand) -> None:
+    script = stand.infra / "aws" / "deploy"
+    text = script.read_text()
+    assert "longest_wait=21600" in text
+    script.write_text(text.replace("longest_wait=21600", "longest_wait=120"))
+    result = stand.deploy(
+        AWS_REFUSES="cloudformation deploy", AWS_STACK_STATUS="UPDATE_COMPLETE UPDATE_IN_PROGRESS"
+    )
+    assert result.returncode == 1
+    assert "CloudFormation is not done (UPDATE_IN_PROGRESS)" in result.stderr
