@@ -186,7 +186,7 @@ extension MailboxWriter {
   /// Takes a view: the top first, so that what is written meanwhile is above it, and what was removed
   /// last, so that an entry which is removed meanwhile is either found or known as removed.
   ///
-  /// Much to read, in portions as `RetrySearch` reads them, and so only for entries that are not where
+  /// Much to read, if in portions, and so only for entries that are not where
   /// they belong.
   private func view(
     of recipient: UserName, for items: ArraySlice<Item>
@@ -196,13 +196,12 @@ extension MailboxWriter {
     var look = RedisBatch()
     look.information(of: mailbox)
     var view = View(top: try Mailbox.top(await self.client.execute(look), at: 0))
-    var below: Offset?
-    var left = BusLimits.retryWindowEntries
+    var newest = NewestEntries()
     var portion = BusLimits.retryFirstPortionEntries
-    while left > 0 {
-      let asked = min(portion, left)
+    while newest.left > 0 {
+      let asked = min(portion, newest.left)
       var batch = RedisBatch()
-      batch.newestEntries(of: mailbox, below: below, maximum: asked)
+      newest.next(asked, of: mailbox, to: &batch)
       Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
       let replies = await self.client.execute(batch)
       let entries = try Mailbox.entries(replies, at: 0)
@@ -210,10 +209,9 @@ extension MailboxWriter {
       view.found += entries.filter { entry in
         entry.envelope.map { sought.contains($0.origin(at: entry.offset)) } ?? false
       }
-      let bytes = entries.reduce(0) { $0 + ($1.envelope?.bytes.count ?? 0) }
-      portion = RetrySearch.nextPortion(after: portion, entries: entries.count, bytes: bytes)
-      below = entries.last?.offset
-      left = entries.count < asked ? 0 : left - entries.count
+      newest.read(entries, asked: asked)
+      portion = NewestEntries.nextPortion(
+        after: portion, entries: entries.count, bytes: entries.byteCount)
     }
     return view
   }

@@ -48,9 +48,9 @@ extension MailboxWriter {
     var maxima: [Int] = []
     for index in asked {
       guard let search = searches[index] else { preconditionFailure("an open search is known") }
-      let maximum = min(max(1, portion / asked.count), search.left)
-      lookups.newestEntries(
-        of: self.keys.mailbox(groups[index].recipient), below: search.below, maximum: maximum)
+      let maximum = min(max(1, portion / asked.count), search.newest.left)
+      search.newest.next(
+        maximum, of: self.keys.mailbox(groups[index].recipient), to: &lookups)
       maxima.append(maximum)
     }
     let replies = await self.client.execute(lookups)
@@ -63,9 +63,9 @@ extension MailboxWriter {
         } ?? []
       searches[index]?.read(found, asked: maxima[position])
       entries += found.count
-      bytes += found.reduce(0) { $0 + ($1.envelope?.bytes.count ?? 0) }
+      bytes += found.byteCount
     }
-    return RetrySearch.nextPortion(after: portion, entries: entries, bytes: bytes)
+    return NewestEntries.nextPortion(after: portion, entries: entries, bytes: bytes)
   }
 
   private func mayBeRepeat(_ item: Item) -> Bool {

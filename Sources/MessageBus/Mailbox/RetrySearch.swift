@@ -11,10 +11,7 @@ struct RetrySearch {
   private let isSought: [Bool]
   /// Whether each of the items stands there as another entry of the bus.
   private(set) var isKnown: [Bool]
-  /// What is read next is below this; nil for the very newest.
-  private(set) var below: Offset?
-  /// How many more entries may be read.
-  private(set) var left = BusLimits.retryWindowEntries
+  private(set) var newest = NewestEntries()
 
   init(_ items: [MailboxWriter.Item], isSought: [Bool]) {
     self.items = items
@@ -23,11 +20,13 @@ struct RetrySearch {
   }
 
   /// Whether nothing more is to be read.
-  var isDone: Bool { self.left == 0 || !zip(self.isSought, self.isKnown).contains { $0 && !$1 } }
+  var isDone: Bool {
+    self.newest.left == 0 || !zip(self.isSought, self.isKnown).contains { $0 && !$1 }
+  }
 
   /// Takes what was read.
   ///
-  /// - Parameter asked: how many entries were asked for; fewer are all that there are.
+  /// - Parameter asked: see ``NewestEntries/read(_:asked:)``.
   mutating func read(_ entries: [Mailbox.Entry], asked: Int) {
     for entry in entries {
       guard let envelope = entry.envelope else { continue }
@@ -36,15 +35,6 @@ struct RetrySearch {
           envelope.isRepeat(of: item.envelope) && envelope.origin(at: entry.offset) != item.offset
       }
     }
-    self.below = entries.last?.offset ?? self.below
-    self.left = entries.count < asked ? 0 : self.left - entries.count
-  }
-
-  /// How many entries the next portion may have, over all mailboxes: as many as were seen to fit into
-  /// ``BusLimits/retryPortionBytes``, and at most twice as many as the last.
-  static func nextPortion(after portion: Int, entries: Int, bytes: Int) -> Int {
-    let fitting =
-      bytes > 0 ? max(1, BusLimits.retryPortionBytes / max(1, bytes / entries)) : Int.max
-    return min(2 * portion, fitting, BusLimits.retryPortionEntries)
+    self.newest.read(entries, asked: asked)
   }
 }

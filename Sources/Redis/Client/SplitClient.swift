@@ -3,8 +3,8 @@ import NIOCore
 /// A client for keys that are divided between two Redis.
 ///
 /// A batch whose keys have one home goes there as it is, which is nearly every batch: who divides keys
-/// puts together what is used together. Another one is taken apart, and as a whole it is answered once both have
-/// answered. Commands without a key go along with the others; alone, or with both, they go to the
+/// puts together what is used together. Another one is taken apart, and as a whole it is answered once
+/// both have answered. Commands without a key go along with the others; alone, or with both, they go to the
 /// first.
 ///
 /// Each of the two keeps the order of its keys, and one that is away fails only what is its own. Between

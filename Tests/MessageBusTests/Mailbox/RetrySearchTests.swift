@@ -29,7 +29,7 @@ struct RetrySearchTests {
     search.read(self.entries([9, 8, 7]), asked: 3)
     #expect(search.isKnown == [true, false, true])
     #expect(!search.isDone)
-    #expect(search.below == self.offset(7))
+    #expect(search.newest.below == self.offset(7))
     search.read(self.entries([6, 5, 4]), asked: 3)
     #expect(search.isKnown == [true, true, true])
     #expect(search.isDone)
@@ -44,7 +44,7 @@ struct RetrySearchTests {
     var long = RetrySearch([self.item(9_000, id: "x")], isSought: [true])
     var top = 8_000
     while !long.isDone {
-      let count = min(500, long.left)
+      let count = min(500, long.newest.left)
       long.read(self.entries((0..<count).map { top - $0 }), asked: count)
       top -= count
     }
@@ -61,14 +61,14 @@ struct RetrySearchTests {
 
   @Test("reads more at a time while entries are small, and never more than fits, twice over")
   func portions() {
-    #expect(RetrySearch.nextPortion(after: 256, entries: 256, bytes: 256 * 400) == 512)
-    #expect(RetrySearch.nextPortion(after: 256, entries: 0, bytes: 0) == 512)
+    #expect(NewestEntries.nextPortion(after: 256, entries: 256, bytes: 256 * 400) == 512)
+    #expect(NewestEntries.nextPortion(after: 256, entries: 0, bytes: 0) == 512)
     let most = BusLimits.retryPortionEntries
-    #expect(RetrySearch.nextPortion(after: most, entries: most, bytes: most * 400) == most)
+    #expect(NewestEntries.nextPortion(after: most, entries: most, bytes: most * 400) == most)
     for size in [100, 6_000, 65_536, 20_000_000] {
       var portion = BusLimits.retryFirstPortionEntries
       for _ in 0..<20 {
-        portion = RetrySearch.nextPortion(after: portion, entries: portion, bytes: portion * size)
+        portion = NewestEntries.nextPortion(after: portion, entries: portion, bytes: portion * size)
       }
       #expect(portion >= 1)
       #expect(portion == 1 || portion * size <= BusLimits.retryPortionBytes)
