@@ -59,7 +59,8 @@ public enum GatewayLimits {
   /// | an unfinished frame, in a buffer that doubles | 132 KiB |
   /// | who wants receipts for what is unacked (``unackedMessages``, 0.4 KiB each) | 100 KiB |
   /// | receipts that wait for Redis (``waitingReceipts``, 0.4 KiB each) | 100 KiB |
-  /// | all | 0.7 MiB |
+  /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
+  /// | all | 1 MiB |
   ///
   /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB.
   public static let writeBufferHighBytes = 64 * 1024
@@ -70,8 +71,15 @@ public enum GatewayLimits {
   /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
   public static let unansweredSends = 16_384
 
-  /// Rejected sends of one connection that what comes behind them waits for, so that order holds.
-  public static let heldSends = 256
+  /// Their bytes, about. More are rejected as overloaded.
+  public static let unansweredSendBytes = 64 * 1024 * 1024
+
+  /// Sends of one connection that are under way, or were rejected for the moment and have not come
+  /// again: what comes behind a rejected one must wait for it, so that order holds. A connection that has
+  /// as many is not read from while any of them is under way. When all are rejected, what comes again is
+  /// taken, and anything else ends the connection: then the client sends all of them again, in order, on
+  /// the next one.
+  public static let heldSends = 1_024
 
   /// How long it waits for them beyond what the client was told to wait, in milliseconds, counted
   /// from the last that was tried.

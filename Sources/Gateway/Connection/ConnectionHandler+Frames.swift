@@ -63,6 +63,10 @@ extension ConnectionHandler {
     }
     let readAt = NIODeadline.now()
     let now = readAt.uptimeNanoseconds
+    if self.sendOrder.isFull(for: send.id, to: send.to, now: now) {
+      return self.close(
+        .tryAgainLater, "too many rejected sends; reconnect, and send them again in order")
+    }
     guard let place = self.sendOrder.place(for: send.id, to: send.to, now: now) else {
       return self.reject(send.id, self.sendOrder.refusal)
     }
@@ -80,6 +84,7 @@ extension ConnectionHandler {
         .message(
           from: self.user, to: send.to, id: send.id, flags: flags,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),
+        by: ObjectIdentifier(self),
         token: .send(self, GatewayLoop.Send(id: send.id, to: send.to, place: place, readAt: readAt))
       )
     }
@@ -100,6 +105,7 @@ extension ConnectionHandler {
         retryAfterMilliseconds: wait)
     }
     guard self.loop.producer.unanswered < GatewayLimits.unansweredSends,
+      self.loop.producer.unansweredBytes < GatewayLimits.unansweredSendBytes,
       !self.loop.backlog.isFull(for: send.to)
     else {
       return SendOrder.Refusal(
@@ -132,6 +138,7 @@ extension ConnectionHandler {
       self.reject(send.id, refusal)
     }
     if self.session.sendAnswered() { self.closeAfterGoodbye() }
+    self.readOnIfAnswered()
   }
 
   private func reject(_ id: MessageID, _ refusal: SendOrder.Refusal) {

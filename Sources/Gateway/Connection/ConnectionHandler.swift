@@ -39,6 +39,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Why the connection must go, as soon as it can be told.
   var farewell: Farewell?
 
+  /// Whether nothing is read until sends are answered.
+  private var awaitsAnswers = false
   private var decoder: WebSocketDecoder
   /// What is written within one turn of the loop goes out as one buffer.
   private var output = ByteBuffer()
@@ -80,7 +82,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     let isWritable = context.channel.isWritable
     // A client that does not read is not read from either, so that answers to its sends are bounded.
-    if self.session.state != .opening { self.setReading(isWritable) }
+    if self.session.state != .opening { self.setReading(isWritable && !self.awaitsAnswers) }
     if isWritable { self.requestPage() }
     context.fireChannelWritabilityChanged()
   }
@@ -107,13 +109,35 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Serves what has arrived. Also called when the session has opened, for what came with the upgrade.
   func serveFrames() {
     do throws(WebSocketError) {
-      while self.context != nil, let event = try self.decoder.next() { self.handle(event) }
+      while self.context != nil, !self.mustAwaitAnswers, let event = try self.decoder.next() {
+        self.handle(event)
+      }
+      if self.mustAwaitAnswers, !self.awaitsAnswers {
+        self.awaitsAnswers = true
+        self.setReading(false)
+      }
     } catch {
       self.close(CloseCode(rawValue: error.closeCode), error.message)
       // Nothing it says can be read any more, not even its close. The end of what we say tells it to
       // end too, and what it says until then is read and dropped: else its close frame could be lost.
       self.context?.close(mode: .output, promise: nil)
     }
+  }
+
+  /// Whether the client has so many sends under way or rejected that what comes behind them waits in
+  /// the socket: if those under way fail, all of them must be remembered until they come again.
+  private var mustAwaitAnswers: Bool {
+    let unanswered = self.session.unansweredSends
+    return unanswered > 0 && self.session.isOpen
+      && unanswered + self.sendOrder.count >= GatewayLimits.heldSends
+  }
+
+  /// Reads on once sends were answered.
+  func readOnIfAnswered() {
+    guard self.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else { return }
+    self.awaitsAnswers = false
+    self.setReading(context.channel.isWritable || !self.session.isOpen)
+    self.serveFrames()
   }
 
   func setReading(_ isReading: Bool) {
@@ -213,6 +237,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   ///
   /// - Parameter now: seconds since 1970.
   func periodPassed(now: Double) {
+    // What it may have said was not read.
+    if self.awaitsAnswers { self.session.heard() }
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {
     case .ping:
       self.write { $0.writeWebSocketFrame(.ping) { _ in } }

@@ -6,6 +6,9 @@ import ConnectProtocol
 /// after it: order is lost. So what goes to the same recipient is rejected, too, until the client has
 /// sent the rejected ones again, each in its turn.
 ///
+/// It decides when a frame is read. What was read before a failure and is still on its way to Redis is
+/// the producer's business, which fails it as well: see `IncomingProducer`.
+///
 /// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock.
 struct SendOrder {
   /// Where a message stands among those of its connection.
@@ -39,17 +42,32 @@ struct SendOrder {
   private var until: UInt64 = 0
   private var next: UInt64 = 0
 
+  /// How many were rejected and have not come again.
+  var count: Int { self.rejected.count }
+
+  /// Whether there are as many as are remembered, and a message that may be rejected is none of them.
+  mutating func isFull(for id: MessageID, to: UserName, now: UInt64) -> Bool {
+    guard self.rejected.count >= GatewayLimits.heldSends else { return false }
+    self.giveUpLate(now: now)
+    return self.rejected.count >= GatewayLimits.heldSends && !self.isHeld(id, to: to)
+  }
+
+  private func isHeld(_ id: MessageID, to: UserName) -> Bool {
+    self.rejected.contains { $0.id == id && $0.to == to }
+  }
+
+  private mutating func giveUpLate(now: UInt64) {
+    // The client does without them, or it would have sent them again.
+    if now >= self.until { self.rejected = [] }
+  }
+
   /// Asks whether a message may be taken now.
   ///
   /// - Returns: its place, to be given to ``rejected(_:to:at:for:now:)`` should it be rejected after all;
   ///   nil if others come first.
   mutating func place(for id: MessageID, to: UserName, now: UInt64) -> Place? {
     if self.rejected.isEmpty { return self.newPlace() }
-    if now >= self.until {
-      // The client does without them, or it would have sent them again.
-      self.rejected = []
-      return self.newPlace()
-    }
+    self.giveUpLate(now: now)
     guard let first = self.rejected.firstIndex(where: { $0.to == to }) else {
       return self.newPlace()
     }
@@ -76,9 +94,7 @@ struct SendOrder {
   }
 
   private mutating func append(_ message: Rejected) {
-    guard self.rejected.count < GatewayLimits.heldSends,
-      !self.rejected.contains(where: { $0.id == message.id && $0.to == message.to })
-    else { return }
+    guard !self.isHeld(message.id, to: message.to) else { return }
     let index = self.rejected.firstIndex { $0.place > message.place } ?? self.rejected.endIndex
     self.rejected.insert(message, at: index)
   }

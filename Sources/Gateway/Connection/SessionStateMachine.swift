@@ -23,7 +23,7 @@ struct SessionStateMachine {
   private var badFrames = 0
   private var silentPeriods = 0
   /// Sends that the bus has not answered yet.
-  private var unansweredSends = 0
+  private(set) var unansweredSends = 0
 
   /// The session was registered.
   ///

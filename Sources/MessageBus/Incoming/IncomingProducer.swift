@@ -9,27 +9,39 @@ import Redis
 /// the same pipeline. Nothing is sent twice: a result that may have been executed says so, and
 /// only the client that sent the message decides about a repeat, which it marks.
 ///
+/// **Of one sender's entries in a partition, what Redis may have executed is always a prefix.** An
+/// entry behind a failed one would otherwise be stored first, since the failed one can only come again
+/// later. Three rules hold it, wherever an entry may wait (for the next pipeline, behind a `WAIT`, in a
+/// cluster client's hold of a slot) and whatever fails:
+///
+/// - A partition has entries in one pipeline at a time; what comes meanwhile waits.
+/// - Several entries of one sender in a pipeline are one transaction: all of them or none.
+/// - If an entry fails, what its sender has waiting in that partition fails with it, unsent.
+///
+/// Whoever publishes must do its part: what comes from that sender after the result is published only
+/// once the failed entries have come again, in order.
+///
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
 /// a `WAIT`. One pipeline is then under way at a time, and the next takes all that came meanwhile.
 public final class IncomingProducer<Token> {
-  private struct Pending {
-    let token: Token
-    let isDurable: Bool
-  }
-
   private let keys: Keys
   private let client: any RedisClient
   private let eventLoop: NIOIsolatedEventLoop
   private let durability: Durability
   private let refusal: () -> RedisError?
   private let onResult: (Token, Result<Offset, RedisError>) -> Void
-  private var batch = RedisBatch()
-  private var pending: [Pending] = []
-  /// What must have a result before the next pipeline goes out.
+  /// One for each partition.
+  private var queues: [IncomingQueue<Token>]
+  /// Partitions whose entries may be sent now, in the order in which they got them.
+  private var ready: [Int] = []
+  private var isFlushScheduled = false
+  /// With replicas, what must have a result before the next pipeline is sent.
   private var awaited = 0
   private var idleWaiters: [() -> Void] = []
-  /// What was published and has no result yet.
+  /// Entries that were published and have no result yet.
   public private(set) var unanswered = 0
+  /// Their bytes.
+  public private(set) var unansweredBytes = 0
 
   /// - Parameters:
   ///   - refusal: asked just before a pipeline is sent; if it answers a reason, all of it fails with
@@ -46,19 +58,23 @@ public final class IncomingProducer<Token> {
     self.durability = durability
     self.refusal = refusal
     self.onResult = onResult
+    self.queues = keys.partitions.all.map { IncomingQueue(stream: keys.incoming($0)) }
   }
 
   /// Publishes what the draft describes. Its bytes are copied before this returns.
   ///
-  /// - Parameter isDurable: whether the replicas asked for must have it before the result is a success.
-  public func publish(_ draft: Envelope.Draft, isDurable: Bool = true, token: Token) {
-    if self.pending.isEmpty, self.awaited == 0 { self.eventLoop.execute { self.flush() } }
-    let partition = self.keys.partitions.partition(for: draft.to)
-    self.batch.addEntry(to: self.keys.incoming(partition), count: draft.byteCount) {
-      draft.write(to: $0)
-    }
-    self.pending.append(Pending(token: token, isDurable: isDurable))
+  /// - Parameters:
+  ///   - sender: whose entries keep their order through failures; nil for one that needs none.
+  ///   - isDurable: whether the replicas asked for must have it before the result is a success.
+  public func publish(
+    _ draft: Envelope.Draft, by sender: ObjectIdentifier? = nil, isDurable: Bool = true,
+    token: Token
+  ) {
+    let number = self.keys.partitions.partition(for: draft.to).number
+    self.queues[number].append(draft, by: sender, isDurable: isDurable, token: token)
     self.unanswered += 1
+    self.unansweredBytes += draft.byteCount
+    self.sendLater(number)
   }
 
   /// Calls `body` as soon as nothing that was published is without a result, which may be at once.
@@ -73,46 +89,68 @@ public final class IncomingProducer<Token> {
     for waiter in waiters { waiter() }
   }
 
+  private func sendLater(_ number: Int) {
+    guard self.queues[number].becomesReady() else { return }
+    self.ready.append(number)
+    self.scheduleFlush()
+  }
+
+  private func scheduleFlush() {
+    guard !self.isFlushScheduled, !self.ready.isEmpty, self.awaited == 0 else { return }
+    self.isFlushScheduled = true
+    self.eventLoop.execute {
+      self.isFlushScheduled = false
+      self.flush()
+    }
+  }
+
   private func flush() {
-    guard !self.pending.isEmpty, self.awaited == 0 else { return }
-    let pending = self.pending
-    var batch = self.batch
-    self.batch = RedisBatch()
-    self.pending = []
-    self.pending.reserveCapacity(pending.count)
+    guard !self.ready.isEmpty, self.awaited == 0 else { return }
+    let numbers = self.ready
+    self.ready.removeAll(keepingCapacity: true)
     if let error = self.refusal() {
-      for one in pending {
-        self.unanswered -= 1
-        self.onResult(one.token, .failure(error))
+      for number in numbers {
+        for entry in self.queues[number].giveUp() { self.settle(entry, .failure(error)) }
       }
       return self.wakeIfIdle()
     }
-    let isAwaited = self.durability.replicas > 0
-    if isAwaited { self.awaited = pending.count }
-    if pending.contains(where: \.isDurable) { batch.confirmation = self.durability.confirmation }
-    self.client.submit(batch) { settled, replies in
-      for (index, one) in pending[settled].enumerated() {
-        self.unanswered -= 1
-        self.onResult(one.token, Self.offset(replies, at: index, isDurable: one.isDurable))
-      }
-      if isAwaited {
-        self.awaited -= settled.count
-        self.flush()
-      }
+    var pipeline = IncomingPipeline<Token>()
+    for number in numbers {
+      pipeline.take(self.queues[number].send(), of: number, on: self.queues[number].stream)
+    }
+    if pipeline.isDurable { pipeline.batch.confirmation = self.durability.confirmation }
+    if self.durability.replicas > 0 { self.awaited = pipeline.entryCount }
+    let shares = pipeline.shares
+    self.client.submit(pipeline.batch) { settled, replies in
+      for share in shares { self.settle(share, settled, replies) }
+      self.scheduleFlush()
       self.wakeIfIdle()
     }
   }
 
-  private static func offset(
-    _ replies: RedisReplies, at index: Int, isDurable: Bool
-  ) -> Result<Offset, RedisError> {
-    do throws(RedisError) {
-      var cursor = try replies.cursor(index)
-      let offset = try Offset(from: &cursor)
-      if isDurable { try replies.checkConfirmed(index) }
-      return .success(offset)
-    } catch {
-      return .failure(error)
+  /// Some commands of a pipeline have their replies.
+  private func settle(
+    _ share: IncomingPipeline<Token>.Share, _ settled: Range<Int>, _ replies: RedisReplies
+  ) {
+    let answered = share.forEachResult(of: settled, replies) { entry, result in
+      if case .failure = result { self.queues[share.partition].failed(entry) }
+      self.settle(entry, result)
     }
+    guard answered > 0 else { return }
+    if self.awaited > 0 { self.awaited -= answered }
+    // Only once all of the partition's are known: one that fails may be yet to come.
+    guard let withheld = self.queues[share.partition].settled(answered) else { return }
+    self.sendLater(share.partition)
+    for entry in withheld { self.settle(entry, .failure(Self.withheld)) }
+  }
+
+  private static var withheld: RedisError {
+    .withheld("not sent, since an entry of the same sender before it has failed")
+  }
+
+  private func settle(_ entry: IncomingEntry<Token>, _ result: Result<Offset, RedisError>) {
+    self.unanswered -= 1
+    self.unansweredBytes -= entry.bytes
+    self.onResult(entry.token, result)
   }
 }

@@ -139,8 +139,13 @@ extension RedisBatch {
     return start..<end
   }
 
+  /// Appends all commands of another batch, as they are.
+  public mutating func append(_ other: RedisBatch) {
+    self.append(0..<other.count, of: other)
+  }
+
   /// Appends commands of another batch, as they are.
-  mutating func append(_ range: Range<Int>, of other: RedisBatch) {
+  public mutating func append(_ range: Range<Int>, of other: RedisBatch) {
     guard let last = range.last else { return }
     let start = other.range(of: range.lowerBound).lowerBound
     let shift = self.bytes.writerIndex - start
@@ -150,7 +155,7 @@ extension RedisBatch {
       self.append(
         Command(
           end: command.end + shift, slot: command.slot, home: command.home,
-          belongsToPrevious: command.belongsToPrevious))
+          belongsToPrevious: command.belongsToPrevious || self.isInTransaction))
     }
   }
 

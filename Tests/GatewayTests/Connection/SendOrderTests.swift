@@ -54,6 +54,31 @@ struct SendOrderTests {
     #expect(order.place(for: id(3), to: bob, now: hold) != nil, "however much it sent meanwhile")
   }
 
+  @Test("are remembered up to a number, and then only those may come")
+  func full() {
+    var order = SendOrder()
+    for number in 0..<GatewayLimits.heldSends {
+      #expect(order.isFull(for: id(number), to: bob, now: 0) == false)
+      if number == 0 {
+        let place = order.place(for: id(0), to: bob, now: 0)!
+        order.rejected(id(0), to: bob, at: place, for: later, now: 0)
+      } else {
+        #expect(order.place(for: id(number), to: bob, now: 0) == nil)
+      }
+    }
+    #expect(order.count == GatewayLimits.heldSends)
+    let next = id(GatewayLimits.heldSends)
+    #expect(order.isFull(for: next, to: bob, now: 1) == true)
+    #expect(order.isFull(for: next, to: carol, now: 1) == true)
+    #expect(order.isFull(for: id(0), to: bob, now: 1) == false)
+    #expect(order.isFull(for: id(0), to: carol, now: 1) == true, "another message of the same id")
+    #expect(order.place(for: id(0), to: bob, now: 2) != nil)
+    #expect(order.isFull(for: next, to: bob, now: 3) == false)
+    let hold = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
+    #expect(order.place(for: next, to: bob, now: 4) == nil)
+    #expect(order.isFull(for: id(5_000), to: bob, now: 2 + hold) == false, "all are given up")
+  }
+
   @Test("never let a later message overtake, whatever is rejected and however often")
   func model() {
     for seed in 0..<200 {

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import ConnectTestStand
+import Gateway
 import LocalRedis
 import MessageBus
 import Testing
@@ -36,6 +37,74 @@ struct BoundsTests {
       try await eventually("sends are accepted again") {
         alice.sendMessage("\(number)", to: "bob", also: #","retry":true"#)
         return try await alice.expectFrame().type == "accepted"
+      }
+    }
+  }
+
+  @Test(
+    "when so many are under way that all could not be remembered: what is behind waits in the socket"
+  )
+  func heldSends() async throws {
+    var options = TestStand.Options()
+    options.partitions = 1
+    options.configure = { $0.sendsPerSecond = 0 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      alice.sendMessage("first", to: "bob")
+      try await alice.expectAccepted("first")
+      stand.server.pause()
+      let count = GatewayLimits.heldSends
+      for number in 0..<2 * count { alice.sendMessage("\(number)", to: "bob") }
+      // All that was read has failed with what was under way, and nothing that was not is taken.
+      for number in 0..<count {
+        #expect(try await alice.expectRejected("\(number)").code == "unavailable")
+      }
+      try await alice.expectClose(1013)
+      stand.server.resume()
+      try await eventually("all that Redis took is in the mailbox") {
+        try await stand.redis.length(of: stand.incoming("bob")) == 0
+      }
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      #expect(try await bob.expectMessage().id == "first")
+      var taken = 0
+      while case .message(let message) = try await bob.expectFrame().frame {
+        #expect(message.id.text == "\(taken)")
+        bob.ack(message.offset)
+        taken += 1
+      }
+      #expect(taken < count, "most of them were never sent to Redis")
+    }
+  }
+
+  @Test("when one fails, what waits behind it fails unsent, and comes again in its order")
+  func order() async throws {
+    var options = TestStand.Options()
+    options.partitions = 1
+    options.configure = { $0.sendsPerSecond = 0 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      let bob = try await stand.online("bob")
+      stand.server.pause()
+      alice.sendMessage("0", to: "bob")
+      try await Task.sleep(for: .milliseconds(50))
+      for number in 1..<40 { alice.sendMessage("\(number)", to: "bob") }
+      for number in 0..<40 {
+        #expect(try await alice.expectRejected("\(number)").code == "unavailable")
+      }
+      stand.server.resume()
+      alice.sendMessage("new", to: "bob")
+      #expect(try await alice.expectRejected("new").code == "unavailable")
+      for id in (0..<40).map({ "\($0)" }) + ["new"] {
+        try await eventually("\(id) is accepted") {
+          alice.sendMessage(id, to: "bob", also: #","retry":true"#)
+          return try await alice.expectFrame().type == "accepted"
+        }
+      }
+      for id in (0..<40).map({ "\($0)" }) + ["new"] {
+        let message = try await bob.expectMessage()
+        #expect(message.id == id)
+        bob.ack(message.offset)
       }
     }
   }

@@ -1,0 +1,101 @@
+import ConnectProtocol
+import Redis
+
+/// What a producer sends at once: entries of some partitions.
+struct IncomingPipeline<Token> {
+  /// One partition's part of it.
+  struct Share {
+    let partition: Int
+    let entries: [IncomingEntry<Token>]
+    /// Its commands: one for each entry, between `MULTI` and `EXEC` if it is a transaction.
+    let commands: Range<Int>
+
+    private var isTransaction: Bool { self.commands.count > self.entries.count }
+
+    /// Calls `body` with each entry whose result the replies to the commands `settled` tell.
+    ///
+    /// - Returns: how many there were.
+    func forEachResult(
+      of settled: Range<Int>, _ replies: RedisReplies,
+      _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
+    ) -> Int {
+      let own = settled.clamped(to: self.commands)
+      guard !own.isEmpty else { return 0 }
+      if self.isTransaction {
+        precondition(own == self.commands, "a transaction is answered as a whole")
+        self.forEachExecuted(replies, from: own.lowerBound - settled.lowerBound, body)
+        return self.entries.count
+      }
+      for command in own {
+        let entry = self.entries[command - self.commands.lowerBound]
+        let place = command - settled.lowerBound
+        let result = Self.result { () throws(RedisError) in
+          var cursor = try replies.cursor(place)
+          let offset = try Offset(from: &cursor)
+          if entry.isDurable { try replies.checkConfirmed(place) }
+          return offset
+        }
+        body(entry, result)
+      }
+      return own.count
+    }
+
+    /// The same for a transaction, whose replies stand at `start`.
+    private func forEachExecuted(
+      _ replies: RedisReplies, from start: Int,
+      _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
+    ) {
+      let exec = start + self.commands.count - 1
+      var cursor: ReplyCursor
+      do throws(RedisError) {
+        // The first refusal tells why, and EXEC only that there was one.
+        for place in start..<exec { _ = try replies.cursor(place) }
+        cursor = try replies.cursor(exec)
+        guard try cursor.array() == self.entries.count else {
+          throw .unexpectedReply("EXEC answered something other than one reply per command")
+        }
+      } catch {
+        for entry in self.entries { body(entry, .failure(error)) }
+        return
+      }
+      for entry in self.entries {
+        let result = Self.result { () throws(RedisError) in
+          if let error = cursor.error { throw .server(error) }
+          let offset = try Offset(from: &cursor)
+          if entry.isDurable { try replies.checkConfirmed(exec) }
+          return offset
+        }
+        if case .failure(.server) = result { cursor.skip() }
+        body(entry, result)
+      }
+    }
+
+    private static func result(
+      _ read: () throws(RedisError) -> Offset
+    ) -> Result<Offset, RedisError> {
+      do throws(RedisError) { return .success(try read()) } catch { return .failure(error) }
+    }
+  }
+
+  var batch = RedisBatch()
+  private(set) var shares: [Share] = []
+  private(set) var entryCount = 0
+  /// Whether an entry in it must be confirmed by replicas, where any are asked for.
+  private(set) var isDurable = false
+
+  /// Adds what a partition sends.
+  mutating func take(_ load: IncomingQueue<Token>.Load, of partition: Int, on stream: RedisKey) {
+    let start = self.batch.count
+    if load.repeatsSender {
+      self.batch.transaction(on: stream) { $0.append(load.commands) }
+    } else if start == 0 {
+      self.batch = load.commands
+    } else {
+      self.batch.append(load.commands)
+    }
+    self.shares.append(
+      Share(partition: partition, entries: load.entries, commands: start..<self.batch.count))
+    self.entryCount += load.entries.count
+    self.isDurable = self.isDurable || load.entries.contains(where: \.isDurable)
+  }
+}

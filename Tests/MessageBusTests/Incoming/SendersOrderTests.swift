@@ -1,0 +1,237 @@
+import ConnectProtocol
+import LocalRedis
+import NIOCore
+import Redis
+import RedisFixture
+import Testing
+
+@testable import MessageBus
+
+/// Stands for a connection that sends.
+private final class Sender {
+  var id: ObjectIdentifier { ObjectIdentifier(self) }
+}
+
+@Suite("What waits for one partition")
+struct IncomingQueueTests {
+  private let alice = Sender()
+  private let carol = Sender()
+
+  private func queue() -> IncomingQueue<Int> {
+    IncomingQueue(stream: Keys(partitions: PartitionMap(count: 1)).incoming(Partition(number: 0)))
+  }
+
+  private func append(_ tokens: Int..., by sender: Sender?, to queue: inout IncomingQueue<Int>) {
+    for token in tokens {
+      queue.append(.message(id: "m\(token)"), by: sender?.id, isDurable: true, token: token)
+    }
+  }
+
+  @Test("is sent when what was sent before has its results, all at once")
+  func oneAtATime() {
+    var queue = self.queue()
+    var ready = queue.becomesReady()
+    #expect(!ready)
+    self.append(1, by: alice, to: &queue)
+    ready = queue.becomesReady()
+    #expect(ready)
+    ready = queue.becomesReady()
+    #expect(!ready, "once is enough")
+    self.append(2, by: carol, to: &queue)
+    var sent = queue.send().entries.map(\.token)
+    #expect(sent == [1, 2])
+    self.append(3, 4, by: nil, to: &queue)
+    ready = queue.becomesReady()
+    #expect(!ready)
+    var withheld = queue.settled(1)
+    #expect(withheld?.map(\.token) == nil)
+    ready = queue.becomesReady()
+    #expect(!ready)
+    withheld = queue.settled(1)
+    #expect(withheld?.isEmpty == true)
+    ready = queue.becomesReady()
+    #expect(ready)
+    sent = queue.send().entries.map(\.token)
+    #expect(sent == [3, 4])
+  }
+
+  @Test("is a transaction if a sender has several in it")
+  func transaction() {
+    var queue = self.queue()
+    self.append(1, by: alice, to: &queue)
+    self.append(2, by: carol, to: &queue)
+    self.append(3, 4, by: nil, to: &queue)
+    let first = queue.send()
+    #expect(!first.repeatsSender)
+    self.append(5, by: carol, to: &queue)
+    self.append(6, by: alice, to: &queue)
+    self.append(7, by: carol, to: &queue)
+    _ = queue.settled(4)
+    let load = queue.send()
+    #expect(load.repeatsSender)
+    var pipeline = IncomingPipeline<Int>()
+    pipeline.take(load, of: 0, on: queue.stream)
+    #expect(pipeline.batch.count == 5, "MULTI, three entries, EXEC")
+  }
+
+  @Test("fails with what its sender had under way, and with nobody else's, in order")
+  func withheld() {
+    var queue = self.queue()
+    self.append(1, by: alice, to: &queue)
+    self.append(2, by: carol, to: &queue)
+    let load = queue.send()
+    self.append(3, by: carol, to: &queue)
+    self.append(4, by: alice, to: &queue)
+    self.append(5, by: nil, to: &queue)
+    self.append(6, by: alice, to: &queue)
+    queue.failed(load.entries[0])
+    var withheld = queue.settled(1)
+    #expect(withheld?.map(\.token) == nil, "another may fail yet")
+    withheld = queue.settled(1)
+    #expect(withheld?.map(\.token) == [4, 6])
+    let ready = queue.becomesReady()
+    #expect(ready)
+    let next = queue.send()
+    #expect(next.entries.map(\.token) == [3, 5])
+    #expect(next.commands.count == 2)
+    #expect(!next.repeatsSender)
+    // It is over with those that failed: who comes again is taken.
+    self.append(7, by: alice, to: &queue)
+    withheld = queue.settled(2)
+    #expect(withheld?.isEmpty == true)
+    let sent = queue.send().entries.map(\.token)
+    #expect(sent == [7])
+  }
+}
+
+@Suite("Of what one sender has in a partition, Redis executes a prefix", .timeLimit(.minutes(5)))
+struct SendersOrderTests {
+  private final class Results {
+    var list: [(token: Int, result: Result<Offset, RedisError>)] = []
+
+    var accepted: [Int] {
+      self.list.compactMap { if case .success = $0.result { $0.token } else { nil } }
+    }
+  }
+
+  /// Which of the tokens stand in a partition, as ids that begin with `m`.
+  private func stored(_ bus: isolated Bus) async throws -> [Int] {
+    let stream = bus.keys.incoming(bus.keys.partitions.all[0])
+    return try await bus.entries(stream).compactMap {
+      $0.payload.flatMap(Envelope.init).flatMap { Int($0.idText.dropFirst()) }
+    }
+  }
+
+  @Test("when memory runs out and is back, within a pipeline and between two")
+  func outOfMemory() async throws {
+    try await RedisFixture.withServer { server in
+      try await Bus.run(url: server.url, partitions: 1) { bus in
+        var refused = 0
+        for round in 0..<60 {
+          let results = Results()
+          let alice = Sender()
+          let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+            results.list.append(($0, $1))
+          }
+          async let toggled: Void = self.toggleMemory(of: server)
+          var published = 0
+          // As whoever publishes must: nothing more of that sender once a failure is known.
+          while published < 600, results.accepted.count == results.list.count {
+            producer.publish(.message(id: "m\(published)"), by: alice.id, token: published)
+            published += 1
+            // So that it becomes many pipelines.
+            if published % 20 == 0 { await Task.yield() }
+          }
+          #expect(try await eventually { results.list.count == published })
+          try await toggled
+          let accepted = results.accepted
+          #expect(accepted == Array(0..<accepted.count), "round \(round)")
+          #expect(results.list.map(\.token) == Array(0..<published))
+          #expect(try await self.stored(bus) == accepted)
+          if accepted.count < published { refused += 1 }
+          _ = try await bus.command("DEL", "\(bus.keys.incoming(bus.keys.partitions.all[0]))")
+        }
+        #expect(refused > 0, "memory never ran out")
+      }
+    }
+  }
+
+  /// Out of memory and back, some times.
+  private func toggleMemory(of server: LocalRedisServer) async throws {
+    for _ in 0..<6 {
+      _ = try await server.command("CONFIG", "SET", "maxmemory", "1")
+      _ = try await server.command("CONFIG", "SET", "maxmemory", "0")
+    }
+  }
+
+  @Test("when replicas do not confirm what stands before it")
+  func replicas() async throws {
+    // Without replicas, whatever the others run against.
+    try await Bus.run(url: SharedRedis.server().url, partitions: 1) { bus in
+      let results = Results()
+      let (alice, carol) = (Sender(), Sender())
+      let producer = IncomingProducer<Int>(
+        keys: bus.keys, client: try await bus.makeClient(), durability: .replicated(1)
+      ) {
+        results.list.append(($0, $1))
+      }
+      producer.publish(.message(id: "m0"), by: alice.id, token: 0)
+      #expect(try await eventually { try await self.stored(bus) == [0] })
+      #expect(results.list.isEmpty, "it waits for a replica")
+      producer.publish(.message(id: "m1"), by: alice.id, token: 1)
+      producer.publish(.message(id: "m2"), by: carol.id, token: 2)
+      producer.publish(.message(id: "m3"), by: alice.id, token: 3)
+      #expect(try await eventually { results.list.count == 4 })
+      #expect(results.list.map(\.token) == [0, 1, 3, 2])
+      #expect(results.accepted.isEmpty)
+      #expect(try await self.stored(bus) == [0, 2], "alice's others were not sent")
+      #expect(producer.unanswered == 0)
+      #expect(producer.unansweredBytes == 0)
+    }
+  }
+
+  @Test("when a node hangs and comes back", arguments: [Durability.accepted, .replicated(1)])
+  func nodeHangs(durability: Durability) async throws {
+    var options = LocalRedisCluster.Options()
+    options.nodeTimeoutMilliseconds = 30_000
+    try await RedisFixture.withCluster(options) { cluster in
+      try await Bus.run(url: cluster.url, partitions: 1) { bus in
+        let results = Results()
+        let alice = Sender()
+        let client = try await bus.makeClient()
+        let producer = IncomingProducer<Int>(
+          keys: bus.keys, client: client, durability: durability
+        ) {
+          results.list.append(($0, $1))
+        }
+        let stream = bus.keys.incoming(bus.keys.partitions.all[0])
+        // Connects.
+        _ = await client.execute(
+          {
+            var batch = RedisBatch()
+            batch.length(of: stream)
+            return batch
+          }())
+        let node = try await cluster.primary(of: stream.slot.number)
+        node.pause()
+        for number in 0..<40 {
+          producer.publish(.message(id: "m\(number)"), by: alice.id, token: number)
+          // Some go out, and some wait behind them.
+          if number % 5 == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        #expect(try await eventually { results.list.count == 40 })
+        #expect(results.list.map(\.token) == Array(0..<40))
+        #expect(results.accepted.isEmpty)
+        node.resume()
+        // What the node had read before it hung it executes now, and no more than that.
+        let executed = Array(
+          results.list.prefix {
+            if case .failure(let error) = $0.result { error.mayHaveBeenExecuted } else { false }
+          }.map(\.token))
+        #expect(executed.count < 40)
+        #expect(
+          try await eventually { try await self.stored(bus) == executed }, "\(executed)")
+      }
+    }
+  }
+}
