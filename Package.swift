@@ -221,7 +221,7 @@ let package = Package(
       name: "FaultTests",
       dependencies: [
         "ConnectCommand", "ConnectFaults", "ConnectClient", "ConnectProtocol", "Gateway",
-        "LocalRedis", "RedisFixture", nioCore, nioPosix,
+        "LocalRedis", "RedisFixture", "SeededRandom", nioCore, nioPosix,
       ],
       swiftSettings: settings),
   ],

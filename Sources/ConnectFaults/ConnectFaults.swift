@@ -5,7 +5,8 @@
 ///
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
-/// - `Chatters/` is users with one or two devices each, and the ledger of what they sent and saw.
+/// - `Chatters/` is users with one or two devices each, senders that wait for no answer, and the ledger
+///   of what all of them sent and saw.
 /// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
 
 /// Every limit, wait and default of this module, each with its unit.
@@ -21,6 +22,12 @@ public enum FaultLimits {
   /// What is missing by then and has not become less for so long counts as lost. Longer than a
   /// gateway takes to look whether a device has everything.
   public static let standstill = Duration.seconds(60)
+  /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
+  /// way has failed by the time the server goes on.
+  public static let hang = Duration.seconds(8)
+  /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
+  /// rejections: a run with fewer says nothing about the order of what is sent again.
+  public static let rejectionsPerFault = 50
   /// How often a condition is looked at that is waited for.
   public static let poll = Duration.milliseconds(20)
 
@@ -31,6 +38,17 @@ public enum FaultLimits {
 
   /// Latencies that are kept until somebody asks for them.
   static let keptLatencies = 100_000
+
+  /// Messages of a raw sender that have no answer, sent or not, before it writes no further ones: more
+  /// than a gateway holds back for one connection, and a fourth of the entries of a mailbox among which
+  /// what is sent again is recognised.
+  static let rawUnanswered = 512
+  /// How many messages each raw sender writes at once, in turn. The pauses between matter as much: what
+  /// is written in one pipeline fails as one, and what follows it alone can overtake.
+  static let rawBursts = [1, 6, 18]
+  /// Every second raw sender handles what it reads so much later, as if it were far away: meanwhile it
+  /// sends on, behind what is rejected already.
+  static let rawLag = Duration.milliseconds(200)
 
   /// How often due messages are looked for.
   static let tick = Duration.milliseconds(5)

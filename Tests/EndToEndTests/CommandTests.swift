@@ -58,6 +58,16 @@ struct CommandTests {
       (["dev", "--data", "/dev/null"], "--data"),
       (["gateway", "--allowed-origins", "app.example.com"], "--allowed-origins"),
       (["gateway", "--allowed-origins", "https://app.example.com/"], "--allowed-origins"),
+      (["bench", "faults", "--redis", "cluster", "--durability", "replicated:1"], "--durability"),
+      (["bench", "--redis", "cluster-tls", "--durability", "replicated:2"], "--durability"),
+      (
+        [
+          "bench", "faults", "--redis", "cluster-tls", "--registry", "tls", "--durability",
+          "replicated:1",
+        ], "--durability"
+      ),
+      (["bench", "faults", "--minutes", "1", "--rounds", "1"], "--rounds"),
+      (["bench", "faults", "--raw-senders", "41"], "--raw-senders"),
       (["token", "no spaces please"], "user name"),
       (["token", "alice", "--ttl", "1 hour"], "--ttl"),
     ])

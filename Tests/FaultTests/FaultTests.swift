@@ -22,7 +22,7 @@ struct FaultTests {
     "when Redis is restarted, killed, or paused for longer than a command may take",
     arguments: [(FaultKind.restartRedis, 1), (.killRedis, 2), (.pauseRedis, 1)])
   func redis(fault: FaultKind, rounds: Int) async throws {
-    try await Stand.expectSound(Stand.run([fault], rounds: rounds))
+    try await Stand.expectSound(Stand.openLoop([fault], rounds: rounds))
   }
 
   @Test(

@@ -29,6 +29,14 @@ enum Stand {
     return run
   }
 
+  /// The same, with raw senders, and people who write less instead.
+  static func openLoop(_ faults: [FaultKind], rounds: Int = 1) -> FaultRun {
+    var run = self.run(faults, rounds: rounds)
+    run.chatters = Chatters.Options(users: 12, rate: 60)
+    run.chatters.rawSenders = 12
+    return run
+  }
+
   /// Runs it, prints what was counted, and expects that it is sound.
   @discardableResult
   static func expectSound(

@@ -4,8 +4,8 @@ import ConnectProtocol
 /// for refusals and losses.
 ///
 /// Pure: it holds no socket and no clock; randomness comes from the caller.
-struct ReconnectStateMachine {
-  enum State: Hashable {
+package struct ReconnectStateMachine {
+  package enum State: Hashable {
     /// Not asked to connect. May become `.connecting`.
     case idle
     /// An attempt is under way, or a connection is there. May become any but `.idle`.
@@ -16,12 +16,12 @@ struct ReconnectStateMachine {
     case stopped
   }
 
-  private(set) var state = State.idle
+  package private(set) var state = State.idle
   private var backoff = Backoff()
   private var refusedTokens = 0
   private let reconnectsAfterNormalClose: Bool
 
-  init(reconnectsAfterNormalClose: Bool) {
+  package init(reconnectsAfterNormalClose: Bool) {
     self.reconnectsAfterNormalClose = reconnectsAfterNormalClose
   }
 
@@ -31,7 +31,7 @@ struct ReconnectStateMachine {
   /// The app wants a connection, or a wait is over.
   ///
   /// - Returns: whether to ask for a token now and connect with it.
-  mutating func connect() -> Bool {
+  package mutating func connect() -> Bool {
     switch self.state {
     case .idle, .waiting:
       self.state = .connecting
@@ -42,9 +42,9 @@ struct ReconnectStateMachine {
   }
 
   /// The app wants no connection any more.
-  mutating func stop() { self.state = .stopped }
+  package mutating func stop() { self.state = .stopped }
 
-  enum Action: Hashable {
+  package enum Action: Hashable {
     /// Connect again after so many milliseconds, with a token asked for anew.
     case wait(milliseconds: Int64)
     /// It is over.
@@ -52,7 +52,7 @@ struct ReconnectStateMachine {
   }
 
   /// A connection has ended, or an attempt has failed.
-  mutating func ended(
+  package mutating func ended(
     _ ended: EndedConnection, using random: inout some RandomNumberGenerator
   ) -> Action {
     guard self.state != .stopped else { return .stop }

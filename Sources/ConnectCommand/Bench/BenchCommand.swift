@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConnectFaults
 import LocalRedis
+import MessageBus
 
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,7 +23,7 @@ struct BenchRedisOptions: ParsableArguments {
       "The Redis to start: \(LocalRedisInstallation.Kind.allCases.map(\.rawValue).joined(separator: ", ")).",
       discussion: """
         tls logs in as a user with few rights; cluster has three primaries; cluster-tls a replica of \
-        each, too, and then messages wait for one (--durability replicated:1).
+        each, too.
         """))
   var redis = LocalRedisInstallation.Kind.plain
 
@@ -32,18 +33,36 @@ struct BenchRedisOptions: ParsableArguments {
       valueName: "redis"))
   var registry: LocalRedisInstallation.Kind?
 
+  @Option(
+    help: ArgumentHelp(
+      "What both services are told: \(Durability.form).",
+      discussion: "Default: replicated:1 where there are replicas, else accepted.",
+      valueName: "durability"))
+  var durability: Durability?
+
   /// A deployment of this very executable.
   func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
     var options = try BenchStand.deployment(gateways: gateways)
     options.redis = self.redis
     options.registry = self.registry
-    let replicas = min(self.redis.replicas, self.registry?.replicas ?? .max)
-    options.durability = replicas > 0 ? .replicated(1) : .accepted
+    let kinds = [self.redis] + (self.registry.map { [$0] } ?? [])
+    let replicas = kinds.map(\.replicas).min() ?? 0
+    options.durability = self.durability ?? (replicas > 0 ? .replicated(1) : .accepted)
+    if let kind = kinds.first(where: { $0.replicas < options.durability.replicas }) {
+      throw Failure.usage(
+        "--durability: \(options.durability) needs more replicas than a Redis of the kind "
+          + "\(kind.rawValue) has, whose primaries have \(kind.replicas)")
+    }
     return options
   }
 }
 
 extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
+
+extension Durability: ExpressibleByArgument {
+  /// The same as `init(_:)`.
+  public init?(argument: String) { self.init(argument) }
+}
 
 /// What all benchmarks can be told.
 struct BenchOptions: ParsableArguments {

@@ -6,7 +6,7 @@ import Synchronization
 /// everybody hears from two.
 ///
 /// Every fourth user has a second device that is always late, and every fourth one that is switched
-/// off and on.
+/// off and on. Raw senders, if there are some, are further users, who write to some of these.
 public final class Chatters: Sendable {
   /// How many they are and how much they write.
   public struct Options: Sendable {
@@ -16,8 +16,12 @@ public final class Chatters: Sendable {
     public var rate = 200
     /// The length of a body.
     public var bodyBytes = 100
+    /// Further users who send open loop, each to one of the others.
+    public var rawSenders = 0
+    /// Messages per second, of all raw senders together.
+    public var rawRate = 300
 
-    /// 20 users, 200 messages per second.
+    /// 20 users, 200 messages per second, no raw senders.
     public init(users: Int = 20, rate: Int = 200, bodyBytes: Int = 100) {
       self.users = users
       self.rate = rate
@@ -29,6 +33,7 @@ public final class Chatters: Sendable {
   private let names: [UserName]
   private let devices: [ChatDevice]
   private let senders: [ChatDevice]
+  private let rawSenders: [RawSender]
   private let directions: [Ledger.Direction]
   let ledger: Ledger
   private let isSending = Mutex(false)
@@ -38,6 +43,7 @@ public final class Chatters: Sendable {
     token: @escaping @Sendable (UserName) async throws -> String
   ) {
     precondition(options.users >= 2 && options.users % 2 == 0 && options.rate > 0)
+    precondition(options.rawSenders == 0 || options.rawRate > 0)
     self.options = options
     let names = (0..<options.users).map(Self.name)
     self.names = names
@@ -49,8 +55,14 @@ public final class Chatters: Sendable {
       if other != user, other != partner { directions.append(.init(from: user, to: other)) }
     }
     self.directions = directions
+    let rawDirections = (0..<options.rawSenders).map { number in
+      Ledger.Direction(
+        from: options.users + number, to: Self.recipient(ofRawSender: number, options))
+    }
     let counts = (0..<options.users).map { $0 % 4 < 2 ? 2 : 1 }
-    let ledger = Ledger(directions: directions, devices: counts)
+    let ledger = Ledger(
+      directions: directions + rawDirections,
+      devices: counts + Array(repeating: 0, count: options.rawSenders))
     self.ledger = ledger
     self.devices = (0..<options.users).flatMap { user in
       (0..<counts[user]).map { number in
@@ -60,6 +72,31 @@ public final class Chatters: Sendable {
       }
     }
     self.senders = self.devices.filter { $0.number == 0 }
+    let bursts = (0..<options.rawSenders).map {
+      FaultLimits.rawBursts[$0 % FaultLimits.rawBursts.count]
+    }
+    self.rawSenders = rawDirections.enumerated().map { number, direction in
+      RawSender(
+        direction, to: names[direction.to], endpoint: endpoint, ledger: ledger,
+        pace: .init(
+          burst: bursts[number], interval: .seconds(bursts.reduce(0, +)) / options.rawRate,
+          lag: number % 2 == 0 ? .zero : FaultLimits.rawLag, bodyBytes: options.bodyBytes),
+        token: { try await token(Self.name(direction.from)) })
+    }
+  }
+
+  /// Each raw sender writes to a user of another part of the bus, so that whichever node of a cluster is
+  /// hurt, some of what they send is for it. Not to one with a late device, which has enough to do.
+  private static func recipient(ofRawSender number: Int, _ options: Options) -> Int {
+    let partitions = Deployment.keys.partitions
+    let middle = (2 * number + 1) * partitions.all.count / (2 * options.rawSenders)
+    let nearest = (0..<options.users).filter { $0 % 4 != 0 }.min { one, other in
+      let distances = [one, other].map { user in
+        abs(partitions.partition(for: Self.name(user)).number - middle)
+      }
+      return distances[0] < distances[1]
+    }
+    return nearest ?? 1
   }
 
   /// A user by number.
@@ -76,11 +113,12 @@ public final class Chatters: Sendable {
     let chatters = Chatters(options, endpoint: endpoint, token: token)
     return try await withThrowingTaskGroup(of: Void.self) { group in
       for device in chatters.devices { group.addTask { await device.run() } }
+      for sender in chatters.rawSenders { group.addTask { try await sender.run() } }
       group.addTask { await chatters.write() }
       group.addTask { await chatters.switchDevices() }
       do {
         try await chatters.allConnected()
-        chatters.isSending.withLock { $0 = true }
+        chatters.setSending(true)
         let result = try await body(chatters)
         chatters.close(&group)
         try await group.waitForAll()
@@ -94,7 +132,13 @@ public final class Chatters: Sendable {
 
   private func close(_ group: inout ThrowingTaskGroup<Void, any Error>) {
     for device in self.devices { device.close() }
+    for sender in self.rawSenders { sender.close() }
     group.cancelAll()
+  }
+
+  private func setSending(_ isSending: Bool) {
+    self.isSending.withLock { $0 = isSending }
+    for sender in self.rawSenders { sender.setWriting(isSending) }
   }
 
   // MARK: Writing
@@ -150,9 +194,12 @@ public final class Chatters: Sendable {
   /// Waits until every device is connected that should be.
   public func allConnected() async throws {
     _ = try await eventually(
-      "all devices to be connected: \(self.devices.count { !$0.isAsWanted }) are not",
-      limit: FaultLimits.recovery
-    ) { self.devices.allSatisfy(\.isAsWanted) ? true : nil }
+      "all devices to be connected: \(self.missing) are not", limit: FaultLimits.recovery
+    ) { self.missing == 0 ? true : nil }
+  }
+
+  private var missing: Int {
+    self.devices.count { !$0.isAsWanted } + self.rawSenders.count { !$0.isConnected }
   }
 
   /// Waits until something that was written after this call has been shown in every conversation.
@@ -191,15 +238,13 @@ public final class Chatters: Sendable {
   /// Writes no more, waits until all that was accepted has arrived, and says what became of it.
   public func finish(after seconds: Double) async throws -> FaultReport {
     try await self.settle()
-    return FaultReport(
-      seed: 0, seconds: seconds, users: self.options.users, ledger: self.ledger, crashed: 0,
-      uncleanStops: 0, faults: [])
+    return FaultReport(seed: 0, seconds: seconds, chatters: self.options, ledger: self.ledger)
   }
 
   /// Writes no more, and waits until everything is answered and everything accepted is shown on all
   /// devices; or until waiting longer makes no sense.
   func settle() async throws {
-    self.isSending.withLock { $0 = false }
+    self.setSending(false)
     for device in self.devices { device.setWanted(true) }
     var last = (missing: -1, since: ContinuousClock.now)
     _ = try? await eventually("the last messages", limit: FaultLimits.settle) {

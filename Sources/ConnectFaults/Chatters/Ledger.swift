@@ -6,6 +6,12 @@ import Synchronization
 ///
 /// A message's number is its place among all that one user enqueued for another. Its id says which
 /// two, and the number.
+///
+/// Every message that is shown behind one of a higher number counts as reordered, whether it was
+/// rejected for the moment or sent again on another connection: a user's messages come from one device
+/// that has one connection at a time, and repeats everything unanswered on the next before it sends
+/// anything new, so their order is promised. What is not, and is not counted, is the order of messages
+/// of different senders, beyond being the same on every device.
 final class Ledger: Sendable {
   /// One sender and one recipient.
   struct Direction: Hashable, Sendable {
@@ -19,8 +25,6 @@ final class Ledger: Sendable {
     static let failed = Marks(rawValue: 1 << 1)
     /// The server refused it for good.
     static let refused = Marks(rawValue: 1 << 2)
-    /// The server asked to send it later; what was sent behind it may be ahead of it.
-    static let postponed = Marks(rawValue: 1 << 3)
     static func shown(on device: Int) -> Marks { Marks(rawValue: 1 << (8 + UInt16(device))) }
   }
 
@@ -72,14 +76,14 @@ final class Ledger: Sendable {
     var failed = 0
     /// Refused for good.
     var refused = 0
-    /// Asked to come later; each time counts.
+    /// Rejected for the moment; each time counts.
     var postponed = 0
+    /// Of these, messages of senders that had sent others behind them.
+    var postponedOpenLoop = 0
     /// To a device, for the first time.
     var shown = 0
     var repeated = 0
     var reordered = 0
-    /// Behind what was sent after it, since it had been postponed.
-    var overtaken = 0
     /// Shown in another order than on another device of the user.
     var disagreed = 0
     /// Shown with another body or sender than it was sent with.
@@ -146,10 +150,13 @@ final class Ledger: Sendable {
     }
   }
 
-  func postponed(_ id: MessageID) {
-    self.with(id) { state, _, message in
+  /// The server asked to send it again later.
+  ///
+  /// - Parameter isOpenLoop: whether its sender sends others behind it without waiting for answers.
+  func postponed(_ id: MessageID, isOpenLoop: Bool = false) {
+    self.with(id) { state, _, _ in
       state.totals.postponed += 1
-      message.marks.insert(.postponed)
+      if isOpenLoop { state.totals.postponedOpenLoop += 1 }
     }
   }
 
@@ -206,12 +213,8 @@ final class Ledger: Sendable {
       if self.isSettled(message.marks, to: user) { state.underWay[key] = nil }
 
       if key.number < conversation.highest[device] {
-        if message.marks.contains(.postponed) {
-          state.totals.overtaken += 1
-        } else {
-          state.totals.reordered += 1
-          self.note(&state, "reordered: \(place), after \(conversation.highest[device])")
-        }
+        state.totals.reordered += 1
+        self.note(&state, "reordered: \(place), after \(conversation.highest[device])")
       } else {
         state.conversations[key.conversation].highest[device] = key.number
       }

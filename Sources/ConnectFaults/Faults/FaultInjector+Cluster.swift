@@ -55,7 +55,7 @@ extension FaultInjector {
     let hasReplica = try await !cluster.replicas(of: primary).isEmpty
     primary.pause()
     defer { primary.resume() }
-    try await self.wait(milliseconds: 7_000)
+    try await Task.sleep(for: FaultLimits.hang)
     if hasReplica { _ = try await cluster.waitForPromotion(of: primary) }
     primary.resume()
     try await cluster.waitUntilOK()

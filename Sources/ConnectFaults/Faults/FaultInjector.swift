@@ -102,7 +102,7 @@ struct FaultInjector {
   private func pause(_ redis: LocalRedisInstallation) async throws {
     redis.pause()
     defer { redis.resume() }
-    try await self.wait(milliseconds: 7_000)
+    try await Task.sleep(for: FaultLimits.hang)
   }
 
   private func fill(_ redis: LocalRedisInstallation) async throws {

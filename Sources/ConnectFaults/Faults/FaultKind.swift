@@ -20,7 +20,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case restartRedis = "restart-redis"
   /// SIGKILL of Redis, of all nodes at once; started again after a second.
   case killRedis = "kill-redis"
-  /// SIGSTOP of Redis for seven seconds, longer than a command may take.
+  /// SIGSTOP of Redis for eight seconds, longer than a command may take.
   case pauseRedis = "pause-redis"
   /// Redis has no memory left for some seconds.
   case fillRedis = "fill-redis"
@@ -40,7 +40,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case failOver = "fail-over"
   /// SIGKILL of a primary. Started again once a replica has taken over; after a second if it has none.
   case killNode = "kill-node"
-  /// SIGSTOP of a primary for seven seconds, and until a replica has taken over; then SIGCONT.
+  /// SIGSTOP of a primary for eight seconds, and until a replica has taken over; then SIGCONT.
   case hangNode = "hang-node"
   /// The slots of a partition and of some mailboxes move to another primary, key by key.
   case moveSlots = "move-slots"
@@ -49,7 +49,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
   /// SIGKILL of the registry's Redis, where it is another one than the bus's; started again after a
   /// second.
   case killRegistry = "kill-registry"
-  /// SIGSTOP of the registry's Redis for seven seconds.
+  /// SIGSTOP of the registry's Redis for eight seconds.
   case pauseRegistry = "pause-registry"
   /// The registry's Redis has no memory left for some seconds.
   case fillRegistry = "fill-registry"
@@ -68,6 +68,26 @@ public enum FaultKind: String, CaseIterable, Sendable {
     case .failOver: kind.replicas > 0
     case .killNode, .hangNode, .moveSlots, .resize: kind.isCluster
     default: true
+    }
+  }
+
+  /// Whether messages must be rejected for the moment while it is done, many of them if they are sent
+  /// without waiting for answers.
+  public var causesRejections: Bool {
+    switch self {
+    case .killRedis, .pauseRedis, .killNode, .hangNode: true
+    default: false
+    }
+  }
+
+  /// Whether a replica may take over that had not yet been told everything: what no replica had to
+  /// confirm may be lost then.
+  public var mayPromoteReplica: Bool {
+    switch self {
+    case .restartRedis, .killRedis, .pauseRedis, .killNode, .hangNode, .killRegistry,
+      .pauseRegistry, .killRegistryNode:
+      true
+    default: false
     }
   }
 

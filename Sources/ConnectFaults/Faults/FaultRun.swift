@@ -82,6 +82,7 @@ public struct FaultRun: Sendable {
         if let time = self.time, start.duration(to: .now) >= time { break }
         progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
         _ = ledger.takeLongestSilence()
+        let rejections = ledger.totals.postponedOpenLoop
         try await injector.inject(kind)
         let ended = ContinuousClock.now
         crashed += try await self.replaceCrashed(deployment, ledger)
@@ -94,6 +95,7 @@ public struct FaultRun: Sendable {
           ledger.note("after \(kind.rawValue): \(timedOut)")
         }
         faults[kind]?.note(
+          rejections: ledger.totals.postponedOpenLoop - rejections,
           silence: ledger.takeLongestSilence(), outage: injector.outage,
           recovery: ended.duration(to: .now), isStuck: isStuck)
         try await Task.sleep(for: .milliseconds(.random(in: 200...1_500, using: &random)))
@@ -104,9 +106,23 @@ public struct FaultRun: Sendable {
     crashed += try await self.replaceCrashed(deployment, ledger)
     try await chatters.settle()
     return FaultReport(
-      seed: self.seed, seconds: seconds, users: self.chatters.users, ledger: ledger,
+      seed: self.seed, seconds: seconds, chatters: self.chatters, ledger: ledger,
+      requiredRejections: self.requiredRejections(faults), mayLose: self.mayLose,
       crashed: crashed, uncleanStops: injector.uncleanStops,
       faults: self.faults.compactMap { faults[$0] })
+  }
+
+  private func requiredRejections(_ faults: [FaultKind: FaultReport.Fault]) -> Int {
+    guard self.chatters.rawSenders > 0 else { return 0 }
+    let count = faults.reduce(0) { $0 + ($1.key.causesRejections ? $1.value.count : 0) }
+    return count * FaultLimits.rejectionsPerFault
+  }
+
+  /// Whether a replica may take over that was not asked whether it has everything.
+  private var mayLose: Bool {
+    let replicas = self.deployment.redis.replicas + (self.deployment.registry?.replicas ?? 0)
+    return self.deployment.durability.replicas == 0 && replicas > 0
+      && self.faults.contains(where: \.mayPromoteReplica)
   }
 
   private func replaceCrashed(_ deployment: Deployment, _ ledger: Ledger) async throws -> Int {
@@ -135,9 +151,10 @@ public struct FaultRun: Sendable {
 
 extension FaultReport.Fault {
   fileprivate mutating func note(
-    silence: Duration, outage: Duration?, recovery: Duration, isStuck: Bool
+    rejections: Int, silence: Duration, outage: Duration?, recovery: Duration, isStuck: Bool
   ) {
     self.count += 1
+    self.rejections += rejections
     self.stuck += isStuck ? 1 : 0
     self.longestSilenceSeconds = max(self.longestSilenceSeconds, silence / .seconds(1))
     if let outage {
@@ -149,16 +166,19 @@ extension FaultReport.Fault {
 
 extension FaultReport {
   init(
-    seed: UInt64, seconds: Double, users: Int, ledger: Ledger, crashed: Int, uncleanStops: Int,
-    faults: [Fault]
+    seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: Ledger,
+    requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0, uncleanStops: Int = 0,
+    faults: [Fault] = []
   ) {
     let totals = ledger.totals
     self.init(
-      seed: seed, seconds: seconds, users: users, sent: totals.enqueued,
+      seed: seed, seconds: seconds, users: chatters.users, rawSenders: chatters.rawSenders,
+      sent: totals.enqueued,
       accepted: totals.accepted, unanswered: ledger.unanswered, rejected: totals.refused,
-      postponed: totals.postponed, failed: totals.failed, shown: totals.shown,
-      lost: ledger.lost, repeated: totals.repeated, reordered: totals.reordered,
-      overtaken: totals.overtaken, disagreed: totals.disagreed, garbled: totals.garbled,
+      postponed: totals.postponed, postponedOpenLoop: totals.postponedOpenLoop,
+      requiredRejections: requiredRejections, failed: totals.failed, shown: totals.shown,
+      lost: ledger.lost, mayLose: mayLose, repeated: totals.repeated,
+      reordered: totals.reordered, disagreed: totals.disagreed, garbled: totals.garbled,
       receipts: totals.receipts, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
       crashed: crashed, uncleanStops: uncleanStops, faults: faults,
       incidents: ledger.incidents + ledger.lostOnes)

@@ -1,0 +1,106 @@
+import ConnectProtocol
+import DequeModule
+import NIOCore
+
+/// What a sender to one user has written and has no answer for, in the order in which it wrote it:
+/// which message goes out next, and whether as a repeat.
+///
+/// It waits for no answer. The rules of Protocol.md (4 and 5) alone hold it back: what was rejected
+/// goes again when the time is over that the server told, in the old order and before anything new; so
+/// does everything unanswered after a reconnect; `retry` is said on what may have been taken.
+///
+/// `ConnectClient` does more: behind a rejection it waits until all it has sent is answered, and tries
+/// one message first. This one sends as soon as it may. Pure: times are nanoseconds of the caller's clock.
+struct OpenLoopSends {
+  struct Message: Hashable {
+    let id: MessageID
+    let body: ByteBuffer
+    fileprivate(set) var state = MessageState.new
+    /// An earlier attempt may have been taken.
+    fileprivate(set) var mayBeTaken = false
+
+    init(id: MessageID, body: ByteBuffer) {
+      self.id = id
+      self.body = body
+    }
+  }
+
+  enum MessageState: Hashable {
+    /// Never sent. May become `.sent`.
+    case new
+    /// On the way. May become `.again`; gone once it is accepted, or refused for good.
+    case sent
+    /// To be sent again, not before this time. May become `.sent`.
+    case again(UInt64)
+  }
+
+  private var messages = Deque<Message>()
+
+  /// Messages without a final answer, sent or not.
+  var unanswered: Int { self.messages.count }
+
+  mutating func append(_ id: MessageID, body: ByteBuffer) {
+    self.messages.append(Message(id: id, body: body))
+  }
+
+  /// The message to be sent now, which thereby counts as sent; nil if there is none.
+  mutating func next(now: UInt64) -> Message? {
+    var firstNew: Int?
+    for index in self.messages.indices {
+      switch self.messages[index].state {
+      case .sent: continue
+      case .again(let time):
+        // All behind it waits, too.
+        guard time <= now else { return nil }
+        return self.send(index)
+      case .new:
+        firstNew = firstNew ?? index
+      }
+    }
+    return firstNew.map { self.send($0) }
+  }
+
+  private mutating func send(_ index: Int) -> Message {
+    self.messages[index].state = .sent
+    return self.messages[index]
+  }
+
+  /// The server has taken a message, or refused it for good.
+  ///
+  /// - Returns: whether it had been waiting for an answer.
+  mutating func settled(_ id: MessageID) -> Bool {
+    guard let index = self.sent(id) else { return false }
+    self.messages.remove(at: index)
+    return true
+  }
+
+  /// The server asks to send a message again.
+  ///
+  /// - Parameters:
+  ///   - time: when.
+  ///   - mayBeTaken: whether the server may have taken it nevertheless.
+  /// - Returns: whether it had been waiting for an answer.
+  mutating func rejected(_ id: MessageID, until time: UInt64, mayBeTaken: Bool) -> Bool {
+    guard let index = self.sent(id) else { return false }
+    self.messages[index].state = .again(time)
+    if mayBeTaken { self.messages[index].mayBeTaken = true }
+    return true
+  }
+
+  private func sent(_ id: MessageID) -> Int? {
+    self.messages.firstIndex { $0.state == .sent && $0.id == id }
+  }
+
+  /// The connection is gone, and with it the answers that had not come: on the next, all that was sent
+  /// is due at once.
+  mutating func disconnected() {
+    for index in self.messages.indices {
+      switch self.messages[index].state {
+      case .new: continue
+      case .sent: self.messages[index].mayBeTaken = true
+      case .again: break
+      }
+      self.messages[index].state = .again(0)
+    }
+  }
+}
