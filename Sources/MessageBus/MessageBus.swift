@@ -92,17 +92,29 @@ public enum BusLimits {
   /// away: `ConnectClient` leaves 256 at most.
   public static let retryWindowEntries = 2_048
 
-  /// They are read in portions, over all mailboxes of a batch: the first of so many entries, …
-  public static let retryFirstPortionEntries = 256
+  /// Bytes after which the look-ups of one batch end, all of them together. The 256 messages that
+  /// `ConnectClient` leaves unanswered are found at once if they have 16 KiB on average; what they
+  /// are behind if they have more is searched by the next batch, which goes on where this one ended.
+  public static let retryBytes = 4 * 1024 * 1024
 
-  /// … of each mailbox no fewer than so many, …
-  public static let retryEntriesPerMailbox = 16
+  /// Milliseconds after which they end if Redis is slow: the rest of the partition waits meanwhile.
+  public static let retryMilliseconds: Int64 = 1_000
 
-  /// … then twice as many each time as long as they seem to fit into so many bytes, …
-  public static let retryPortionBytes = 4 * 1024 * 1024
+  /// Mailboxes are searched in portions: the first of so many entries, …
+  public static let retryFirstPortionEntries = 16
 
-  /// … up to this.
-  public static let retryPortionEntries = 2_048
+  /// … twice as many each time, up to this over all mailboxes of a batch, …
+  public static let retryPortionEntries = 128
+
+  /// … of each mailbox no fewer than this, however many take turns, …
+  public static let retryEntriesPerMailbox = 4
+
+  /// … and no more than seem to fit into so many bytes: a millisecond of Redis.
+  public static let retryPortionBytes = 1024 * 1024
+
+  /// Entries of searched mailboxes that a partition's owner remembers, so that the next look-up reads
+  /// none of them again; 24 bytes each.
+  public static let rememberedSearchedEntries = 32_768
 
   /// Mailboxes whose last offset a messaging instance remembers; about 150 bytes each.
   public static let rememberedMailboxes = 100_000

@@ -12,6 +12,9 @@ struct MessagingMetrics: Sendable {
   private let busRepeats: Counter
   private let clientRepeats: Counter
   private let relocated: Counter
+  private let lookups: Counter
+  private let lookupBytes: Counter
+  private let cutLookups: Counter
   private let failed: [FailureCode: Counter]
 
   init(factory: any MetricsFactory) {
@@ -26,6 +29,9 @@ struct MessagingMetrics: Sendable {
     self.busRepeats = counter("connect_repeats_total", [("kind", "bus")])
     self.clientRepeats = counter("connect_repeats_total", [("kind", "client")])
     self.relocated = counter("connect_relocated_total")
+    self.lookups = counter("connect_retry_lookups_total")
+    self.lookupBytes = counter("connect_retry_lookup_bytes_total")
+    self.cutLookups = counter("connect_retry_lookups_cut_total")
     self.failed = Dictionary(
       uniqueKeysWithValues: FailureCode.allCases.map { code in
         (code, counter("connect_failed_total", [("code", code.rawValue)]))
@@ -39,6 +45,10 @@ struct MessagingMetrics: Sendable {
     self.busRepeats.increment(by: tally.busRepeats)
     self.clientRepeats.increment(by: tally.clientRepeats)
     self.relocated.increment(by: tally.relocated)
+    guard tally.lookups > 0 else { return }
+    self.lookups.increment(by: tally.lookups)
+    self.lookupBytes.increment(by: tally.lookupBytes)
+    self.cutLookups.increment(by: tally.cutLookups)
   }
 
   /// How far a partition is behind.

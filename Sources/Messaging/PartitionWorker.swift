@@ -146,8 +146,12 @@ actor PartitionWorker {
         unreadable.append(entry)
       }
     }
-    let stored = items.isEmpty ? [] : try await self.store(items)
-    try await self.push(stored)
+    var stored: [MailboxWriter.Stored] = []
+    for part in self.mailboxes.parts(of: items) {
+      let outcomes = try await self.store(part)
+      try await self.push(outcomes)
+      stored += outcomes
+    }
     for entry in unreadable {
       try await self.deadLetters.add(
         entry, reason: "the entry has no envelope of a known version", attempts: 1)

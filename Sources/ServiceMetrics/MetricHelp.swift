@@ -23,6 +23,11 @@ public enum MetricHelp {
       "Repeats that were recognised and not stored again: of the bus, or of a client.",
     "connect_relocated_total":
       "Entries that came after a later one, and were stored under a new offset.",
+    "connect_retry_lookups_total":
+      "Mailboxes that were searched for messages sent again, once per batch.",
+    "connect_retry_lookup_bytes_total": "Bytes of entries that those searches have read.",
+    "connect_retry_lookups_cut_total":
+      "Searches that ended at the limit of bytes or time, before all was seen.",
     "connect_leases": "Partitions that this instance owns.",
     "connect_partitions_unowned": "Partitions that nobody owns, as this instance sees it.",
     "connect_lag_entries": "Entries of a partition that its owner has not read yet.",

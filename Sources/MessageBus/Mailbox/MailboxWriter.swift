@@ -91,6 +91,12 @@ public final class MailboxWriter {
     public var clientRepeats = 0
     /// Entries that were stored under another offset than the bus's; they count as stored, too.
     public var relocated = 0
+    /// Look-ups for messages sent again: one per mailbox and batch.
+    public var lookups = 0
+    /// What they have read.
+    public var lookupBytes = 0
+    /// Look-ups that ended at ``BusLimits/retryBytes`` or ``BusLimits/retryMilliseconds``.
+    public var cutLookups = 0
   }
 
   let keys: Keys
@@ -100,6 +106,7 @@ public final class MailboxWriter {
   let fence: GroupConsumer.Fence?
   var lastWrites: LastWrites
   var storedRetries = StoredRetries(capacity: BusLimits.rememberedRetries)
+  var searchedMailboxes = SearchedMailboxes(capacity: BusLimits.rememberedSearchedEntries)
   var trimQueue = TrimQueue(capacity: BusLimits.mailboxesToTrim)
   var trimTimer: Scheduled<Void>?
   var isTrimming = false
@@ -140,6 +147,18 @@ public final class MailboxWriter {
   ///   again, before any other: what was stored is recognised.
   public func store(
     _ items: [Item], seenBefore: Offset = .zero
+  ) async throws(RedisError) -> [Stored] {
+    do throws(RedisError) {
+      return try await self.storeAll(items, seenBefore: seenBefore)
+    } catch {
+      // Redis may have forgotten some of what was read before.
+      self.searchedMailboxes.removeAll()
+      throw error
+    }
+  }
+
+  private func storeAll(
+    _ items: [Item], seenBefore: Offset
   ) async throws(RedisError) -> [Stored] {
     self.isStoring = true
     self.seenBefore = seenBefore

@@ -9,12 +9,26 @@ import Redis
 struct NewestEntries {
   /// What is read next is below this; nil for the very newest.
   private(set) var below: Offset?
+  /// What is read is above this; nil for all there is.
+  private(set) var above: Offset?
   /// How many more entries may be read.
   private(set) var left = BusLimits.retryWindowEntries
 
+  /// All that there are.
+  init() {}
+
+  /// Only those above `offset`, which others know already.
+  init(above offset: Offset?) { self.above = offset }
+
+  /// Only those below `offset`, and at most `left` of them.
+  init(below offset: Offset, left: Int) {
+    self.below = offset
+    self.left = max(0, left)
+  }
+
   /// Appends the read of the next portion.
   func next(_ maximum: Int, of mailbox: RedisKey, to batch: inout RedisBatch) {
-    batch.newestEntries(of: mailbox, below: self.below, maximum: maximum)
+    batch.newestEntries(of: mailbox, below: self.below, above: self.above, maximum: maximum)
   }
 
   /// Takes note of what was read.
@@ -25,12 +39,17 @@ struct NewestEntries {
     self.left = entries.count < asked ? 0 : self.left - entries.count
   }
 
-  /// How many entries the next portion may have, over all mailboxes: as many as were seen to fit into
+  /// How many entries the next portion may have: as many as were seen to fit into
   /// ``BusLimits/retryPortionBytes``, and at most twice as many as the last.
   static func nextPortion(after portion: Int, entries: Int, bytes: Int) -> Int {
-    let fitting =
-      bytes > 0 ? max(1, BusLimits.retryPortionBytes / max(1, bytes / entries)) : Int.max
-    return min(2 * portion, fitting, BusLimits.retryPortionEntries)
+    min(
+      2 * portion, Self.fitting(BusLimits.retryPortionBytes, entries: entries, bytes: bytes),
+      BusLimits.retryPortionEntries)
+  }
+
+  /// How many entries fit into so many bytes, if they are like those that were read last; 1 at least.
+  static func fitting(_ maximum: Int, entries: Int, bytes: Int) -> Int {
+    bytes > 0 ? max(1, maximum / max(1, bytes / entries)) : Int.max
   }
 }
 

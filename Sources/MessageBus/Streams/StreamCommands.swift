@@ -46,16 +46,20 @@ extension RedisBatch {
 
   /// `XREVRANGE`: the newest `maximum` entries, newest first.
   ///
-  /// - Parameter below: only those below it; nil for the very newest.
-  mutating func newestEntries(of stream: RedisKey, below: Offset? = nil, maximum: Int) {
+  /// - Parameters:
+  ///   - below: only those below it; nil for the very newest.
+  ///   - above: only those above it; nil for all.
+  mutating func newestEntries(
+    of stream: RedisKey, below: Offset? = nil, above: Offset? = nil, maximum: Int
+  ) {
     self.append(
       arguments: 6, key: stream,
-      bytes: 9 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20
+      bytes: 9 + stream.byteCount + 2 * Offset.maximumTextLength + 5 + 20
     ) { writer in
       writer.bulk("XREVRANGE")
       writer.bulk(stream)
       if let below { writer.bulk(below.predecessor) } else { writer.bulk("+") }
-      writer.bulk("-")
+      if let above { writer.bulk(above.successor) } else { writer.bulk("-") }
       writer.bulk("COUNT")
       writer.bulk(maximum)
     }

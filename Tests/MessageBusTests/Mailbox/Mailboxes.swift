@@ -24,6 +24,19 @@ extension MailboxWriter.Item {
       envelope: Envelope.Draft.message(from: from, to: to, id: id, flags: flags).envelope)!
   }
 
+  /// A message whose body has so many bytes.
+  static func large(
+    _ at: Offset, bytes: Int, to: String = "bob", id: String, flags: Envelope.Flags = []
+  ) -> MailboxWriter.Item {
+    let body = Array(repeating: UInt8(ascii: "1"), count: bytes)
+    let envelope = body.withUnsafeBytes { body in
+      Envelope.Draft.message(
+        from: UserName("alice")!, to: UserName(to)!, id: MessageID(id)!, flags: flags, body: body
+      ).envelope
+    }
+    return MailboxWriter.Item(offset: at, envelope: envelope)!
+  }
+
   /// Messages `m1`, `m2`, … at `1-0`, `2-0`, …
   static func messages(
     _ numbers: some Sequence<Int>, to: String = "bob"
