@@ -14,7 +14,7 @@ public enum AccessRights {
     // Streams.
     "xadd", "xrange", "xrevrange", "xlen", "xgroup|create", "xgroup|destroy", "xread",
     "xreadgroup", "xack", "xpending", "xtrim", "xinfo|stream", "xinfo|groups", "multi", "exec",
-    "time",
+    "time", "memory|usage",
     // Hashes, strings and sets.
     "hget", "hset", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hsetnx", "expire", "pexpire",
     "del", "set", "get", "sadd", "srem", "smembers", "srandmember", "exists", "ttl",

@@ -116,7 +116,7 @@ public enum BusLimits {
   /// none of them again; 24 bytes each.
   public static let rememberedSearchedEntries = 32_768
 
-  /// Mailboxes whose last offset a messaging instance remembers; about 150 bytes each.
+  /// Mailboxes whose last offset a messaging instance remembers; about 170 bytes each.
   public static let rememberedMailboxes = 100_000
 
   /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
@@ -130,6 +130,9 @@ public enum BusLimits {
 
   /// The default of ``MailboxLimits/entries``.
   public static let mailboxEntries = 100_000
+
+  /// The default of ``MailboxLimits/bytes``.
+  public static let mailboxBytes = 64 * 1024 * 1024
 
   /// The default of ``MailboxLimits/historyEntries``.
   public static let mailboxHistoryEntries = 1_000

@@ -200,6 +200,13 @@ struct MessagingOptions: ParsableArguments {
 
   @Option(
     help: """
+      Bytes that a mailbox takes of Redis, beyond which new messages fail with mailbox_full \
+      (default: \(BusLimits.mailboxBytes)).
+      """)
+  var mailboxBytes: String?
+
+  @Option(
+    help: """
       Acked messages that a mailbox keeps (default: \(BusLimits.mailboxHistoryEntries)).
       """)
   var historyLimit: String?
@@ -214,8 +221,8 @@ struct MessagingOptions: ParsableArguments {
   var flags: [Setting: String] {
     [
       .leaseSeconds: self.leaseSeconds, .attempts: self.attempts,
-      .mailboxLimit: self.mailboxLimit, .historyLimit: self.historyLimit,
-      .retentionDays: self.retentionDays,
+      .mailboxLimit: self.mailboxLimit, .mailboxBytes: self.mailboxBytes,
+      .historyLimit: self.historyLimit, .retentionDays: self.retentionDays,
     ].compactMapValues { $0 }
   }
 }

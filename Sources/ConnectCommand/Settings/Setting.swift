@@ -37,6 +37,7 @@ enum Setting: String, CaseIterable {
   case leaseSeconds = "lease-seconds"
   case attempts = "attempts"
   case mailboxLimit = "mailbox-limit"
+  case mailboxBytes = "mailbox-bytes"
   case historyLimit = "history-limit"
   case retentionDays = "retention-days"
   case drainSeconds = "drain-seconds"

@@ -131,6 +131,8 @@ extension SettingValues {
     configuration.durability = try self.durability()
     configuration.mailboxes.entries = try self.number(
       .mailboxLimit, 1...100_000_000, default: BusLimits.mailboxEntries)
+    configuration.mailboxes.bytes = try self.number(
+      .mailboxBytes, 1_048_576...1_099_511_627_776, default: BusLimits.mailboxBytes)
     configuration.mailboxes.historyEntries = try self.number(
       .historyLimit, 0...100_000_000, default: BusLimits.mailboxHistoryEntries)
     configuration.mailboxes.retentionSeconds =

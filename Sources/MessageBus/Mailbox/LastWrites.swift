@@ -1,6 +1,6 @@
 import ConnectProtocol
 
-/// The last offset and the length of the mailboxes that were written last, bounded.
+/// The last offset, the length and the size of the mailboxes that were written last, bounded.
 ///
 /// Two generations: when the young one is full it becomes the old one, and the old one is dropped. An
 /// entry that is used moves to the young one. That is nearly as good as least-recently-used, without
@@ -14,6 +14,26 @@ struct LastWrites {
     var nextLookSeconds = Int.min
     /// The length at which it is to be looked after.
     var nextLookLength = Int.max
+    /// What the mailbox takes of Redis, in bytes: what Redis said, and the entries written since. For
+    /// a mailbox that Redis was not asked about, only the latter.
+    var bytes = 0
+    /// Whether Redis was asked, and nobody else has changed the mailbox since.
+    var isMeasured = false
+
+    /// Takes over a length other than the expected one: others have written or removed, it is not
+    /// known how much. Until Redis is asked their entries count as of average size.
+    mutating func correct(length: Int, expected: Int) {
+      if expected > 0 {
+        let bytes = Double(self.bytes) * Double(length) / Double(expected)
+        self.bytes = Int(min(max(0, bytes), Double(Self.maximumBytes)))
+      }
+      self.length = length
+      self.isMeasured = false
+      self.nextLookSeconds = Int.min
+    }
+
+    /// What Redis can have, and can be added to.
+    static let maximumBytes = 1 << 50
   }
 
   private var young: [UserName: Entry] = [:]

@@ -2,6 +2,9 @@
 public struct MailboxLimits: Sendable, Hashable {
   /// Entries of a mailbox, acked ones included, beyond which new messages fail. At least 1.
   public var entries: Int
+  /// Bytes that a mailbox takes of Redis, acked entries included, beyond which new messages fail. More
+  /// than a frame.
+  public var bytes: Int
   /// The newest acked entries, which stay for devices that connect for the first time.
   public var historyEntries: Int
   /// The age in seconds at which entries are removed, acked or not, and devices that were not seen
@@ -11,10 +14,12 @@ public struct MailboxLimits: Sendable, Hashable {
   /// The limits of one deployment.
   public init(
     entries: Int = BusLimits.mailboxEntries,
+    bytes: Int = BusLimits.mailboxBytes,
     historyEntries: Int = BusLimits.mailboxHistoryEntries,
     retentionSeconds: Int = BusLimits.mailboxRetentionSeconds
   ) {
     self.entries = entries
+    self.bytes = bytes
     self.historyEntries = historyEntries
     self.retentionSeconds = retentionSeconds
   }

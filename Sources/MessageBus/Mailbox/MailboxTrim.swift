@@ -12,6 +12,8 @@ struct MailboxTrim: Hashable {
   let length: Int
   /// How many entries it removed.
   let removed: Int
+  /// How many bytes their envelopes had.
+  let removedBytes: Int
 
   /// Appends a call for `user`'s mailbox.
   ///
@@ -30,11 +32,12 @@ struct MailboxTrim: Hashable {
   /// Reads the answer.
   init(_ replies: RedisReplies, at index: Int) throws(RedisError) {
     var cursor = try replies.cursor(index)
-    guard try cursor.array() == 2 else {
-      throw .unexpectedReply("the trimming of a mailbox answered no two numbers")
+    guard try cursor.array() == 3 else {
+      throw .unexpectedReply("the trimming of a mailbox did not answer three numbers")
     }
     self.length = try cursor.integer()
     self.removed = try cursor.integer()
+    self.removedBytes = min(max(0, try cursor.integer()), LastWrites.Entry.maximumBytes)
   }
 
   /// Loads the script where an answer says that the server does not know it, and calls it there

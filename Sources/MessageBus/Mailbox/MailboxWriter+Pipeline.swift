@@ -14,8 +14,8 @@ extension MailboxWriter {
     var isDue = false
     /// What the mailbox has no room for.
     var overflowed: [Item] = []
-    /// How many further entries it has room for.
-    var room = Int.max
+    /// What else it has room for.
+    var room = MailboxRoom()
 
     /// Redis may refuse one entry and take the next: memory is full now and free again a moment
     /// later. Then the first could only be put behind the second. So several go all or none.

@@ -9,8 +9,10 @@ extension MailboxWriter {
     var pushes: [Push] = []
     var refused: [(Item, RedisServerError)] = []
     var overflowed: [Item] = []
-    /// How many were stored now.
+    /// How many were stored now, …
     var added = 0
+    /// … and their bytes.
+    var addedBytes = 0
   }
 
   /// Finds out for each refused entry whether it was stored before, and stores it if it was not.
@@ -19,7 +21,7 @@ extension MailboxWriter {
   /// differed across a failover. Then it goes above the top, under a fresh offset, with the one it
   /// had on the bus noted.
   func resolve(
-    _ items: [Item], for recipient: UserName, room: Int
+    _ items: [Item], for recipient: UserName, room: MailboxRoom
   ) async throws(RedisError) -> Resolution {
     var resolution = Resolution()
     do throws(RedisError) {
@@ -94,9 +96,10 @@ extension MailboxWriter {
   /// that view was taken: of two owners that look for the same entry at once, one stores it, and the
   /// other one finds it when it looks again.
   private func relocate(
-    _ items: [Item], for recipient: UserName, room: Int, into resolution: inout Resolution
+    _ items: [Item], for recipient: UserName, room: MailboxRoom, into resolution: inout Resolution
   ) async throws(RedisError) {
     guard !items.isEmpty else { return }
+    var room = room
     try await self.checkFence()
     var view: View?
     var attempts = 0
@@ -118,12 +121,14 @@ extension MailboxWriter {
         resolution.pushes.append(push)
       } else if self.wasRemoved(item, through: current.removed) {
         // It was stored, and removed since: nobody is to see it any more.
-      } else if resolution.added >= room {
+      } else if !room.fits(item) {
         resolution.overflowed.append(item)
       } else if let push = try await self.write(item, above: current.top, for: recipient) {
         current.top = push.offset
         view = current
+        room.take(item)
         resolution.added += 1
+        resolution.addedBytes += push.payload.count
         resolution.pushes.append(push)
       } else {
         view = nil

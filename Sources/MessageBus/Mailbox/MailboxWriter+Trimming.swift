@@ -11,10 +11,18 @@ extension MailboxWriter {
   /// Remembers a mailbox after a write, and queues it when it is to be looked after: written for the
   /// first time, not looked after for a day, or grown by a step beyond its history.
   ///
-  /// - Parameter top: the last offset; zero when another may have been written since.
-  func remember(_ user: UserName, top: Offset, length: Int, nowSeconds: Int) {
-    var entry = self.lastWrites[user] ?? LastWrites.Entry(offset: top, length: length)
+  /// - Parameters:
+  ///   - top: the last offset; zero when another may have been written since.
+  ///   - added: how many entries were written, and their bytes.
+  func remember(
+    _ user: UserName, top: Offset, length: Int, added: (entries: Int, bytes: Int), nowSeconds: Int
+  ) {
+    var entry =
+      self.lastWrites[user] ?? LastWrites.Entry(offset: top, length: length - added.entries)
+    let expected = entry.length + added.entries
     entry.offset = top
+    entry.bytes += added.bytes
+    if length != expected { entry.correct(length: length, expected: expected) }
     entry.length = length
     if nowSeconds >= entry.nextLookSeconds || length >= entry.nextLookLength {
       if !self.isStopped, self.trimQueue.insert(user) {
@@ -34,22 +42,38 @@ extension MailboxWriter {
   func correct(_ user: UserName, length: Int) {
     guard var entry = self.lastWrites[user], entry.length != length else { return }
     entry.offset = .zero
-    entry.length = length
+    entry.correct(length: length, expected: entry.length)
     self.lastWrites[user] = entry
   }
 
   /// Takes over what the script did. The top is as it was, unless the length says that another one
   /// wrote, too.
-  func trimmed(_ user: UserName, _ trim: MailboxTrim) {
+  ///
+  /// - Parameter isLook: whether it was called to look after the mailbox, and Redis is asked for the
+  ///   bytes, too.
+  func trimmed(_ user: UserName, _ trim: MailboxTrim, isLook: Bool) {
     guard var entry = self.lastWrites[user] else { return }
-    if entry.length - trim.removed != trim.length { entry.offset = .zero }
+    let expected = entry.length - trim.removed
+    entry.bytes = max(0, entry.bytes - trim.removedBytes)
+    if expected != trim.length {
+      entry.offset = .zero
+      entry.correct(length: trim.length, expected: expected)
+    }
     entry.length = trim.length
     entry.nextLookLength = self.nextLook(after: trim.length)
     self.lastWrites[user] = entry
-    // There may be more to remove than one call does.
-    if trim.removed == BusLimits.entriesPerTrim, !self.isStopped, self.trimQueue.insert(user) {
-      self.scheduleTrimming()
-    }
+    // There may be more to remove than one call does. And Redis gains more than the bytes of entries.
+    let isUnfinished = isLook ? trim.removed == BusLimits.entriesPerTrim : trim.removed > 0
+    if isUnfinished, !self.isStopped, self.trimQueue.insert(user) { self.scheduleTrimming() }
+  }
+
+  /// Takes over what Redis says that a mailbox takes, if it says so.
+  func measured(_ user: UserName, _ replies: RedisReplies, at index: Int) {
+    guard let bytes = Mailbox.measured(replies, at: index), var entry = self.lastWrites[user]
+    else { return }
+    entry.bytes = bytes
+    entry.isMeasured = true
+    self.lastWrites[user] = entry
   }
 
   private func scheduleTrimming() {
@@ -74,9 +98,13 @@ extension MailboxWriter {
       MailboxTrim.append(
         of: user, keys: self.keys, limits: self.limits, makesRoom: false, to: &calls)
     }
+    for user in users { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
     self.isTrimming = true
     self.client.submit(calls) { replies in
-      for (index, user) in users.enumerated() { self.takeOver(user, replies, at: index) }
+      for (index, user) in users.enumerated() {
+        self.takeOver(user, replies, at: index)
+        self.measured(user, replies, at: users.count + index)
+      }
       var again = RedisBatch()
       let repeated = MailboxTrim.repeatUnknown(
         of: users, keys: self.keys, limits: self.limits, makesRoom: false, replies, to: &again)
@@ -90,6 +118,6 @@ extension MailboxWriter {
 
   /// A mailbox that could not be trimmed now is so after its next step, or tomorrow.
   private func takeOver(_ user: UserName, _ replies: RedisReplies, at index: Int) {
-    if let trim = try? MailboxTrim(replies, at: index) { self.trimmed(user, trim) }
+    if let trim = try? MailboxTrim(replies, at: index) { self.trimmed(user, trim, isLook: true) }
   }
 }

@@ -221,7 +221,10 @@ public final class MailboxWriter {
         answers.collided, for: group.recipient, room: group.room)
       self.remember(
         group.recipient, top: .zero, length: lengthAfter + resolution.added,
-        nowSeconds: nowSeconds)
+        added: (
+          answers.written.count + resolution.added,
+          answers.written.byteCount + resolution.addedBytes
+        ), nowSeconds: nowSeconds)
       stored.refused += resolution.refused
       stored.overflowed += resolution.overflowed
       stored.pushes = resolution.pushes
@@ -246,7 +249,8 @@ public final class MailboxWriter {
     }
     if !answers.written.isEmpty {
       self.remember(
-        group.recipient, top: previous, length: lengthAfter, nowSeconds: nowSeconds)
+        group.recipient, top: previous, length: lengthAfter,
+        added: (answers.written.count, answers.written.byteCount), nowSeconds: nowSeconds)
     }
     return stored
   }

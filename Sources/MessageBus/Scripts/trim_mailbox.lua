@@ -13,7 +13,7 @@
 -- ARGV[4]  how many entries one call removes at most
 -- ARGV[5]  seconds by which the keys outlive the retention
 --
--- Answers {the length now, how many entries were removed}.
+-- Answers {the length now, how many entries were removed, the bytes of their values}.
 local mailbox, cursor = KEYS[1], KEYS[2]
 local history, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local maximum, slack = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -75,4 +75,8 @@ end
 -- The keys outlive every repeat of an entry that stood in them.
 redis.call('EXPIRE', mailbox, retention + slack)
 redis.call('EXPIRE', cursor, retention + slack)
-return {length, #going}
+local bytes = 0
+for _, entry in ipairs(going) do
+  for index = 2, #entry[2], 2 do bytes = bytes + #entry[2][index] end
+end
+return {length, #going, bytes}

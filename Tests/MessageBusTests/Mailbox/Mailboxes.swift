@@ -7,9 +7,11 @@ extension MailboxLimits {
   /// Tests number their entries from 1, which is 1970: nothing is ever too old here.
   static let ageless = MailboxLimits(retentionSeconds: 10_000_000_000)
 
-  static func ageless(entries: Int = BusLimits.mailboxEntries, history: Int) -> MailboxLimits {
+  static func ageless(
+    entries: Int = BusLimits.mailboxEntries, bytes: Int = BusLimits.mailboxBytes, history: Int
+  ) -> MailboxLimits {
     MailboxLimits(
-      entries: entries, historyEntries: history, retentionSeconds: 10_000_000_000)
+      entries: entries, bytes: bytes, historyEntries: history, retentionSeconds: 10_000_000_000)
   }
 }
 

@@ -51,6 +51,7 @@ struct TrimScriptTests {
         let answer = try await bus.trim(
           self.bob, .ageless(history: history), makesRoom: makesRoom)
         #expect(answer.removed == removed, "round \(round)")
+        #expect(answer.removedBytes == removed, "round \(round)")
         #expect(answer.length == all.count - removed, "round \(round)")
         #expect(try await self.offsets(bus) == Array(all.dropFirst(removed)), "round \(round)")
         #expect(

@@ -137,6 +137,7 @@ def test_every_set_of_parameters_that_is_checked_is_allowed(templates: Path) -> 
     [
         ("HistoryLimit", "messaging", "CONNECT_HISTORY_LIMIT"),
         ("MailboxLimit", "messaging", "CONNECT_MAILBOX_LIMIT"),
+        ("MailboxBytes", "messaging", "CONNECT_MAILBOX_BYTES"),
         ("SendsPerSecond", "gateway", "CONNECT_SENDS_PER_SECOND"),
     ],
 )
