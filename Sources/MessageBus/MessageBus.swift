@@ -150,8 +150,18 @@ public enum BusLimits {
   /// … and each time it has grown by so many entries beyond its history.
   public static let mailboxLookEntries = 256
 
-  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
+  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile, …
   public static let entriesPerTrim = 512
+
+  /// … and fewer of large ones: about so many bytes, which it reads twice at most, 3 ms for each MiB, …
+  public static let bytesPerTrim = 1024 * 1024
+
+  /// … but no fewer than this.
+  public static let fewestEntriesPerTrim = 16
+
+  /// Calls that make room in full mailboxes before one batch at most: enough for as many frames of 64 KiB
+  /// as it has entries.
+  public static let trimsPerBatch = 16
 
   /// Entries that one call of `erase_user.lua` removes at most: Redis serves nobody else meanwhile.
   public static let entriesPerErasure = 4_096

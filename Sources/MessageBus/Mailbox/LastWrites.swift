@@ -20,6 +20,16 @@ struct LastWrites {
     /// Whether Redis was asked, and nobody else has changed the mailbox since.
     var isMeasured = false
 
+    /// How many entries one trimming may remove: so many as a look at all of them is bounded in bytes.
+    var entriesPerTrim: Int {
+      guard self.length > 0 else { return BusLimits.entriesPerTrim }
+      return min(
+        BusLimits.entriesPerTrim,
+        max(
+          BusLimits.fewestEntriesPerTrim,
+          BusLimits.bytesPerTrim / max(1, self.bytes / self.length)))
+    }
+
     /// Takes over a length other than the expected one: others have written or removed, it is not
     /// known how much. Until Redis is asked their entries count as of average size.
     mutating func correct(length: Int, expected: Int) {

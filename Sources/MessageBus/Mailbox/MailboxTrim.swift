@@ -17,16 +17,18 @@ struct MailboxTrim: Hashable {
 
   /// Appends a call for `user`'s mailbox.
   ///
-  /// - Parameter makesRoom: whether all acked entries may go, since the mailbox is full.
+  /// - Parameters:
+  ///   - makesRoom: whether all acked entries may go, since the mailbox is full.
+  ///   - maximum: how many entries it removes at most.
   static func append(
-    of user: UserName, keys: Keys, limits: MailboxLimits, makesRoom: Bool,
+    of user: UserName, keys: Keys, limits: MailboxLimits, makesRoom: Bool, maximum: Int,
     to batch: inout RedisBatch
   ) {
     let mailbox = keys.mailbox(user)
     batch.append(
       key: mailbox, "EVALSHA", Script.trimMailbox.sha1, "2", "\(mailbox)", "\(keys.cursor(user))",
       "\(limits.historyEntries)", "\(limits.retentionSeconds)", makesRoom ? "1" : "0",
-      "\(BusLimits.entriesPerTrim)", "\(BusLimits.mailboxExpirySlackSeconds)")
+      "\(maximum)", "\(BusLimits.mailboxExpirySlackSeconds)")
   }
 
   /// Reads the answer.
@@ -43,17 +45,18 @@ struct MailboxTrim: Hashable {
   /// Loads the script where an answer says that the server does not know it, and calls it there
   /// again. Answers the users whose mailboxes are meant, in the order of the calls in `batch`.
   static func repeatUnknown(
-    of users: [UserName], keys: Keys, limits: MailboxLimits, makesRoom: Bool,
-    _ replies: RedisReplies, to batch: inout RedisBatch
-  ) -> [(user: UserName, index: Int)] {
-    var again: [(user: UserName, index: Int)] = []
-    for (index, user) in users.enumerated() {
+    of users: [(user: UserName, maximum: Int)], keys: Keys, limits: MailboxLimits,
+    makesRoom: Bool, _ replies: RedisReplies, to batch: inout RedisBatch
+  ) -> [(user: UserName, maximum: Int, index: Int)] {
+    var again: [(user: UserName, maximum: Int, index: Int)] = []
+    for (index, (user, maximum)) in users.enumerated() {
       do throws(RedisError) {
         _ = try replies.cursor(index)
       } catch .server(let error) where error.code == "NOSCRIPT" {
         Script.trimMailbox.load(on: keys.mailbox(user), to: &batch)
-        again.append((user, batch.count))
-        Self.append(of: user, keys: keys, limits: limits, makesRoom: makesRoom, to: &batch)
+        again.append((user, maximum, batch.count))
+        Self.append(
+          of: user, keys: keys, limits: limits, makesRoom: makesRoom, maximum: maximum, to: &batch)
       } catch {
         // Something else is wrong with this mailbox; loading would not mend it.
       }

@@ -40,7 +40,16 @@ extension MailboxWriter {
       for item in added { room.take(item) }
       groups[index].room = room
     }
-    try await self.trimAcked(crowded.map { groups[$0.index].recipient })
+    var unfinished = crowded
+    for _ in 0..<BusLimits.trimsPerBatch where !unfinished.isEmpty {
+      let more = try await self.trimAcked(unfinished.map { groups[$0.index].recipient })
+      unfinished.removeAll { index, top in
+        let group = groups[index]
+        guard more.contains(group.recipient), let room = self.room(of: group.recipient)
+        else { return true }
+        return room.fits(group.items.filter { $0.offset > top })
+      }
+    }
     for (index, top) in crowded {
       guard let room = self.room(of: groups[index].recipient) else { continue }
       groups[index].keep(room, above: top)
@@ -56,23 +65,29 @@ extension MailboxWriter {
 
   /// Removes acked entries of full mailboxes; none from those that refuse. Takes over how long they are
   /// then, and, where that is not certain, how large.
-  private func trimAcked(_ users: [UserName]) async throws(RedisError) {
-    guard !users.isEmpty else { return }
+  ///
+  /// - Returns: those that may have more to remove than one call does.
+  private func trimAcked(_ given: [UserName]) async throws(RedisError) -> Set<UserName> {
+    let users = self.withMaxima(given)
     var calls = RedisBatch()
-    for user in users {
+    for (user, maximum) in users {
       MailboxTrim.append(
-        of: user, keys: self.keys, limits: self.limits, makesRoom: true, to: &calls)
+        of: user, keys: self.keys, limits: self.limits, makesRoom: true, maximum: maximum,
+        to: &calls)
     }
-    let unmeasured = users.filter { self.lastWrites[$0]?.isMeasured == false }
+    let unmeasured = given.filter { self.lastWrites[$0]?.isMeasured == false }
     for user in unmeasured { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
     var replies = await self.client.execute(calls)
-    func read(_ user: UserName, at index: Int) throws(RedisError) {
+    var more: Set<UserName> = []
+    func read(_ user: UserName, _ maximum: Int, at index: Int) throws(RedisError) {
       let trim = try Self.unlessRefused { () throws(RedisError) in
         try MailboxTrim(replies, at: index)
       }
-      if let trim { self.trimmed(user, trim, isLook: false) }
+      guard let trim else { return }
+      self.trimmed(user, trim, maximum: maximum, isLook: false)
+      if trim.removed == maximum { more.insert(user) }
     }
-    for (index, user) in users.enumerated() { try read(user, at: index) }
+    for (index, (user, maximum)) in users.enumerated() { try read(user, maximum, at: index) }
     for (index, user) in unmeasured.enumerated() {
       self.measured(user, replies, at: users.count + index)
     }
@@ -80,9 +95,10 @@ extension MailboxWriter {
     var again = RedisBatch()
     let repeated = MailboxTrim.repeatUnknown(
       of: users, keys: self.keys, limits: self.limits, makesRoom: true, replies, to: &again)
-    guard !repeated.isEmpty else { return }
+    guard !repeated.isEmpty else { return more }
     replies = await self.client.execute(again)
-    for (user, index) in repeated { try read(user, at: index) }
+    for (user, maximum, index) in repeated { try read(user, maximum, at: index) }
+    return more
   }
 }
 

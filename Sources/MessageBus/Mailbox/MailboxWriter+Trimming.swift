@@ -49,9 +49,10 @@ extension MailboxWriter {
   /// Takes over what the script did. The top is as it was, unless the length says that another one
   /// wrote, too.
   ///
-  /// - Parameter isLook: whether it was called to look after the mailbox, and Redis is asked for the
-  ///   bytes, too.
-  func trimmed(_ user: UserName, _ trim: MailboxTrim, isLook: Bool) {
+  /// - Parameters:
+  ///   - maximum: how many entries it was to remove at most.
+  ///   - isLook: whether it was called to look after the mailbox, and Redis is asked for the bytes, too.
+  func trimmed(_ user: UserName, _ trim: MailboxTrim, maximum: Int, isLook: Bool) {
     guard var entry = self.lastWrites[user] else { return }
     let expected = entry.length - trim.removed
     entry.bytes = max(0, entry.bytes - trim.removedBytes)
@@ -63,7 +64,7 @@ extension MailboxWriter {
     entry.nextLookLength = self.nextLook(after: trim.length)
     self.lastWrites[user] = entry
     // There may be more to remove than one call does. And Redis gains more than the bytes of entries.
-    let isUnfinished = isLook ? trim.removed == BusLimits.entriesPerTrim : trim.removed > 0
+    let isUnfinished = isLook ? trim.removed == maximum : trim.removed > 0
     if isUnfinished, !self.isStopped, self.trimQueue.insert(user) { self.scheduleTrimming() }
   }
 
@@ -92,24 +93,27 @@ extension MailboxWriter {
   func trimIfDue() {
     guard self.isTrimDue, !self.isStoring else { return }
     self.isTrimDue = false
-    let users = self.trimQueue.next(BusLimits.mailboxesPerTrim)
+    let users = self.withMaxima(self.trimQueue.next(BusLimits.mailboxesPerTrim))
     var calls = RedisBatch()
-    for user in users {
+    for (user, maximum) in users {
       MailboxTrim.append(
-        of: user, keys: self.keys, limits: self.limits, makesRoom: false, to: &calls)
+        of: user, keys: self.keys, limits: self.limits, makesRoom: false, maximum: maximum,
+        to: &calls)
     }
-    for user in users { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
+    for (user, _) in users { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
     self.isTrimming = true
     self.client.submit(calls) { replies in
-      for (index, user) in users.enumerated() {
-        self.takeOver(user, replies, at: index)
+      for (index, (user, maximum)) in users.enumerated() {
+        self.takeOver(user, maximum, replies, at: index)
         self.measured(user, replies, at: users.count + index)
       }
       var again = RedisBatch()
       let repeated = MailboxTrim.repeatUnknown(
         of: users, keys: self.keys, limits: self.limits, makesRoom: false, replies, to: &again)
       self.client.submit(again) { replies in
-        for (user, index) in repeated { self.takeOver(user, replies, at: index) }
+        for (user, maximum, index) in repeated {
+          self.takeOver(user, maximum, replies, at: index)
+        }
         self.isTrimming = false
         if !self.trimQueue.isEmpty { self.scheduleTrimming() }
       }
@@ -117,7 +121,15 @@ extension MailboxWriter {
   }
 
   /// A mailbox that could not be trimmed now is so after its next step, or tomorrow.
-  private func takeOver(_ user: UserName, _ replies: RedisReplies, at index: Int) {
-    if let trim = try? MailboxTrim(replies, at: index) { self.trimmed(user, trim, isLook: true) }
+  private func takeOver(
+    _ user: UserName, _ maximum: Int, _ replies: RedisReplies, at index: Int
+  ) {
+    guard let trim = try? MailboxTrim(replies, at: index) else { return }
+    self.trimmed(user, trim, maximum: maximum, isLook: true)
+  }
+
+  /// Mailboxes, and how many entries of each one trimming may remove.
+  func withMaxima(_ users: [UserName]) -> [(user: UserName, maximum: Int)] {
+    users.map { ($0, self.lastWrites[$0]?.entriesPerTrim ?? BusLimits.entriesPerTrim) }
   }
 }

@@ -155,6 +155,31 @@ struct MailboxBytesTests {
     }
   }
 
+  @Test("is trimmed a few large entries at a time, until there is room for a whole batch")
+  func portions() async throws {
+    let bytes = BusLimits.bytesPerTrim
+    var entry = LastWrites.Entry(offset: .zero, length: 1_000)
+    for (mean, maximum) in [
+      (0, BusLimits.entriesPerTrim), (300, BusLimits.entriesPerTrim), (10_000, bytes / 10_000),
+      (65_536, BusLimits.fewestEntriesPerTrim), (1 << 30, BusLimits.fewestEntriesPerTrim),
+    ] {
+      entry.bytes = mean * 1_000
+      #expect(entry.entriesPerTrim == maximum)
+    }
+    try await Bus.run { bus in
+      let limits = MailboxLimits.ageless(bytes: 4 * 1024 * 1024, history: 1_000)
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: limits)
+      writer.stop()
+      for number in 1...60 { _ = try await writer.store(self.large(number...number)) }
+      // More than one call removes.
+      try await bus.setCursor(offset(55), of: self.bob)
+      let stored = try await writer.store(self.large(101...150))
+      #expect(stored[0].pushes.count == 50)
+      #expect(stored[0].overflowed.isEmpty)
+      #expect(try #require(try await bus.mailbox(self.bob).first).offset > offset(40))
+    }
+  }
+
   @Test("costs a message no further command")
   func commands() async throws {
     try await RedisFixture.withServer { server in

@@ -90,13 +90,16 @@ extension Bus {
   func trim(
     _ user: UserName, _ limits: MailboxLimits, makesRoom: Bool = false
   ) async throws -> MailboxTrim {
+    let maximum = BusLimits.entriesPerTrim
     var batch = RedisBatch()
     MailboxTrim.append(
-      of: user, keys: self.keys, limits: limits, makesRoom: makesRoom, to: &batch)
+      of: user, keys: self.keys, limits: limits, makesRoom: makesRoom, maximum: maximum,
+      to: &batch)
     let replies = await self.client.execute(batch)
     var again = RedisBatch()
     let repeated = MailboxTrim.repeatUnknown(
-      of: [user], keys: self.keys, limits: limits, makesRoom: makesRoom, replies, to: &again)
+      of: [(user, maximum)], keys: self.keys, limits: limits, makesRoom: makesRoom, replies,
+      to: &again)
     guard let repeated = repeated.first else { return try MailboxTrim(replies, at: 0) }
     return try MailboxTrim(await self.client.execute(again), at: repeated.index)
   }
