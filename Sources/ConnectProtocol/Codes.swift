@@ -199,6 +199,8 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
   public static let replaced = CloseCode(rawValue: 4002)
   /// 4003: nothing came from the client for two ping periods.
   public static let noPong = CloseCode(rawValue: 4003)
+  /// 4004: the device is new, and as many as a user may have are connected.
+  public static let tooManyDevices = CloseCode(rawValue: 4004)
 
   /// What a client does after a close with this code.
   public var reconnect: Reconnect {
@@ -209,7 +211,7 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
     case .policyViolation: .afterPause
     case .restart: .whenTold
     case .tokenExpired: .withNewToken
-    case .replaced: .no
+    case .replaced, .tooManyDevices: .no
     default: .withBackOff
     }
   }
@@ -231,7 +233,8 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
     case whenTold
     /// With a new token; the old one is refused.
     case withNewToken
-    /// No: the device has a newer connection, and the two would take turns for ever.
+    /// No: the device has a newer connection, and the two would take turns for ever; or it has no
+    /// place until another one leaves, which only a person decides.
     case no
   }
 }

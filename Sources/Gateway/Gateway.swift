@@ -179,6 +179,8 @@ public struct GatewayConfiguration: Sendable {
   public var drainSeconds = GatewayLimits.drainSeconds
   /// See ``GatewayLimits/drainPerSecond``.
   public var drainPerSecond = GatewayLimits.drainPerSecond
+  /// See `BusLimits.devicesPerUser`; at most `BusLimits.maximumDevices`.
+  public var devicesPerUser = BusLimits.devicesPerUser
   /// See `BusLimits.backlogEntries`.
   public var backlogEntries = BusLimits.backlogEntries
   /// How many copies of a send must exist before it is accepted.

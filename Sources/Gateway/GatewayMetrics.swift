@@ -7,6 +7,7 @@ struct GatewayMetrics: Sendable {
   let accepted: Counter
   let delivered: Counter
   let fallenBehind: Counter
+  let displacedDevices: Counter
   let acceptTime: Timer
   let deliverTime: Timer
   let backlog: Meter
@@ -22,6 +23,7 @@ struct GatewayMetrics: Sendable {
     self.accepted = counter("connect_accepted_total")
     self.delivered = counter("connect_delivered_total")
     self.fallenBehind = counter("connect_fallen_behind_total")
+    self.displacedDevices = counter("connect_displaced_devices_total")
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
     self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)
@@ -52,5 +54,6 @@ struct GatewayMetrics: Sendable {
   private static let closeCodes: [CloseCode] = [
     .protocolError, .unsupportedData, .invalidPayload, .policyViolation, .messageTooBig,
     .tryAgainLater, .restart, .tokenExpired, .replaced, .noPong,
+    .tooManyDevices,
   ]
 }

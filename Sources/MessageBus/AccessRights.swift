@@ -16,8 +16,9 @@ public enum AccessRights {
     "xreadgroup", "xack", "xpending", "xtrim", "xinfo|stream", "xinfo|groups", "multi", "exec",
     "time", "memory|usage",
     // Hashes, strings and sets.
-    "hget", "hset", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hsetnx", "expire", "pexpire",
-    "del", "set", "get", "sadd", "srem", "smembers", "srandmember", "exists", "ttl",
+    "hget", "hset", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hlen", "hrandfield",
+    "hsetnx", "expire", "pexpire", "del", "set", "get", "sadd", "srem", "smembers", "srandmember",
+    "exists", "ttl",
     // Replicas and scripts.
     "wait", "eval", "evalsha", "script|load",
   ]

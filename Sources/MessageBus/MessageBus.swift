@@ -163,6 +163,13 @@ public enum BusLimits {
   /// as it has entries.
   public static let trimsPerBatch = 16
 
+  /// Devices that a user may have, connected or not. A new one displaces the one that was not seen for
+  /// longest.
+  public static let devicesPerUser = 32
+
+  /// The most that may be configured, and the devices that one trimming of a mailbox looks at.
+  public static let maximumDevices = 256
+
   /// Entries that one call of `erase_user.lua` removes at most: Redis serves nobody else meanwhile.
   public static let entriesPerErasure = 4_096
 

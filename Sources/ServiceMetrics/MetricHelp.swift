@@ -15,6 +15,8 @@ public enum MetricHelp {
     "connect_closed_total": "WebSockets that this gateway closed, by close code.",
     "connect_fallen_behind_total":
       "Pushes that a connection could not take: it reads its mailbox instead.",
+    "connect_displaced_devices_total":
+      "Devices that were forgotten, since their user had too many and they were away.",
     "connect_stored_total":
       "Entries that were stored in mailboxes; one whose answer was lost counts as a repeat.",
     "connect_failed_total": "Accepted messages that could not be stored, by code.",

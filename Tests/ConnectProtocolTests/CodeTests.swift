@@ -42,6 +42,7 @@ struct CodeTests {
       (.messageTooBig, 1009, .onceMended), (.internalError, 1011, .withBackOff),
       (.restart, 1012, .whenTold), (.tryAgainLater, 1013, .withBackOff),
       (.tokenExpired, 4001, .withNewToken), (.replaced, 4002, .no), (.noPong, 4003, .yes),
+      (.tooManyDevices, 4004, .no),
       (CloseCode(rawValue: 1006), 1006, .withBackOff),
       (CloseCode(rawValue: 4999), 4999, .withBackOff),
     ]

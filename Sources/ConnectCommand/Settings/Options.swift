@@ -135,6 +135,13 @@ struct GatewayOptions: ParsableArguments {
   @Option(help: "Messages a client may leave unacked (default: \(GatewayLimits.unackedMessages)).")
   var unacked: String?
 
+  @Option(
+    help: """
+      Devices of a user, connected or not, at most \(BusLimits.maximumDevices); a new one displaces \
+      the one not seen for longest (default: \(BusLimits.devicesPerUser)).
+      """)
+  var devicesPerUser: String?
+
   @Option(help: "Largest frame in bytes (default: \(GatewayLimits.frameBytes)).")
   var frameBytes: String?
 
@@ -158,7 +165,8 @@ struct GatewayOptions: ParsableArguments {
   var flags: [Setting: String] {
     [
       .allowedOrigins: self.allowedOrigins, .maximumConnections: self.maxConnections,
-      .sendsPerSecond: self.sendsPerSecond, .unacked: self.unacked, .frameBytes: self.frameBytes,
+      .sendsPerSecond: self.sendsPerSecond, .unacked: self.unacked,
+      .devicesPerUser: self.devicesPerUser, .frameBytes: self.frameBytes,
       .pingSeconds: self.pingSeconds, .drainSeconds: self.drainSeconds,
       .backlogLimit: self.backlogLimit,
     ].compactMapValues { $0 }

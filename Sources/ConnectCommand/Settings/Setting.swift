@@ -32,6 +32,7 @@ enum Setting: String, CaseIterable {
   case maximumConnections = "max-connections"
   case sendsPerSecond = "sends-per-second"
   case unacked = "unacked"
+  case devicesPerUser = "devices-per-user"
   case frameBytes = "frame-bytes"
   case pingSeconds = "ping-seconds"
   case leaseSeconds = "lease-seconds"

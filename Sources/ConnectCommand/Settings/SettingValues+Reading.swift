@@ -102,6 +102,8 @@ extension SettingValues {
       .sendsPerSecond, 0...1_000_000, default: GatewayLimits.sendsPerSecond)
     configuration.unackedMessages = try self.number(
       .unacked, 1...65_536, default: GatewayLimits.unackedMessages)
+    configuration.devicesPerUser = try self.number(
+      .devicesPerUser, 1...BusLimits.maximumDevices, default: BusLimits.devicesPerUser)
     configuration.frameBytes = try self.frameBytes(default: GatewayLimits.frameBytes)
     configuration.pingSeconds = try self.number(
       .pingSeconds, 1...3_600, default: GatewayLimits.pingSeconds)

@@ -22,20 +22,55 @@ extension ConnectionHandler {
     Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
     SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
-    self.loop.client.submit(batch) { replies in
-      guard self.context != nil else {
-        // It has ended meanwhile, perhaps before the registration was sent.
-        return self.forget()
-      }
-      do throws(RedisError) {
-        try replies.check()
-        let position = try Cursors.position(replies, at: 0)
-        let replaced = try SessionRegistry.holder(of: self.ownSession, replies, at: 1)
+    DeviceBound.count(in: keys.cursor(self.user), to: &batch)
+    self.register(batch) { replies throws(RedisError) in
+      try replies.check()
+      let position = try Cursors.position(replies, at: 0)
+      let replaced = try SessionRegistry.holder(of: self.ownSession, replies, at: 1)
+      let maximum = self.loop.configuration.devicesPerUser
+      if try DeviceBound.isExceeded(maximum, at: position, replies, at: 4) {
+        self.boundDevices(maximum, at: position, replacing: replaced)
+      } else if self.context == nil {
+        self.forget()
+      } else {
         self.welcome(at: position, replacing: replaced)
+      }
+    }
+  }
+
+  /// Goes on with what is answered, even if the connection has ended meanwhile: it has left a name.
+  private func register(
+    _ batch: RedisBatch, _ answered: @escaping (RedisReplies) throws(RedisError) -> Void
+  ) {
+    self.loop.client.submit(batch) { replies in
+      do throws(RedisError) {
+        try answered(replies)
       } catch {
+        // Perhaps it had ended before the registration was sent.
+        guard self.context != nil else { return self.forget() }
         self.loop.noteRejection(error)
         self.close(.tryAgainLater, "the session could not be registered")
       }
+    }
+  }
+
+  /// The user has more devices than allowed: others go that are not connected, or this one.
+  private func boundDevices(
+    _ maximum: Int, at position: Cursors.Position, replacing replaced: Session?
+  ) {
+    var batch = RedisBatch()
+    DeviceBound.enforce(
+      maximum, for: self.ownSession, isNew: position.seenSeconds == nil,
+      keys: self.loop.configuration.keys, user: self.user, to: &batch)
+    self.register(batch) { replies throws(RedisError) in
+      let outcome = try DeviceBound.outcome(replies, at: 0)
+      self.loop.metrics.displacedDevices.increment(by: outcome.displaced)
+      guard self.context != nil else { return self.forget() }
+      guard outcome.mayStay else {
+        return self.close(
+          .tooManyDevices, "all \(maximum) devices that a user may have are connected")
+      }
+      self.welcome(at: position, replacing: replaced)
     }
   }
 

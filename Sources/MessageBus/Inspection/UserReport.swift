@@ -89,6 +89,7 @@ extension Inspector {
     let sessions = try SessionRegistry.sessions(replies, at: 0)
     var positions = try replies.hash(1)
     let removed = positions.removeValue(forKey: Cursors.removedField).flatMap { Offset($0) }
+    positions.removeValue(forKey: Cursors.displacedField)
     var length = try replies.cursor(2)
     let report = UserReport.Mailbox(
       stream: "\(mailbox)", length: try length.integer(),

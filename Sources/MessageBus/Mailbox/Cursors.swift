@@ -10,6 +10,8 @@ import Redis
 public enum Cursors {
   /// Holds the highest offset that retention has removed. No device is named so: names have no `!`.
   static let removedField = "!removed"
+  /// There if a device was ever displaced by another one.
+  static let displacedField = "!displaced"
 
   /// A device's place in its mailbox.
   public struct Position: Sendable, Hashable {
@@ -20,16 +22,35 @@ public enum Cursors {
     /// When the device was last seen, in seconds since 1970: nil if it is not known, 0 if its field
     /// does not say.
     public let seenSeconds: UInt64?
+    /// Whether devices of the user were displaced, so that one which is not known may be one of them.
+    let hasDisplaced: Bool
+    private let hasRemoved: Bool
 
-    /// Whether retention has removed messages that the device never acked.
-    public var hasGap: Bool { self.removed > self.acked }
+    init(acked: Offset, removed: Offset?, seenSeconds: UInt64?, hasDisplaced: Bool) {
+      self.acked = acked
+      self.removed = removed ?? .zero
+      self.seenSeconds = seenSeconds
+      self.hasDisplaced = hasDisplaced
+      self.hasRemoved = removed != nil
+    }
+
+    /// Whether the device may miss messages: retention has removed some that it never acked, or it was
+    /// displaced by others, and nothing was held back for it since.
+    public var hasGap: Bool {
+      self.removed > self.acked || (self.seenSeconds == nil && self.hasDisplaced)
+    }
+
+    /// How many devices there are, if the hash has so many fields.
+    func devices(among fields: Int) -> Int {
+      fields - (self.hasRemoved ? 1 : 0) - (self.hasDisplaced ? 1 : 0)
+    }
   }
 
   /// Appends the answer to where `device` is.
   public static func position(
     of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
   ) {
-    batch.append(key: key, "HMGET", "\(key)", device.text, Self.removedField)
+    batch.append(key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField)
   }
 
   /// Reads that answer.
@@ -37,13 +58,16 @@ public enum Cursors {
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Position {
     var cursor = try replies.cursor(index)
-    guard try cursor.array() == 2 else { throw .unexpectedReply("HMGET of two answered no two") }
+    guard try cursor.array() == 3 else {
+      throw .unexpectedReply("HMGET of three fields did not answer three")
+    }
     let value = try cursor.string()
     let removed = try cursor.string().flatMap { Offset($0) }
     let parts = value?.split(separator: " ", maxSplits: 1) ?? []
     return Position(
-      acked: parts.first.flatMap { Offset(String($0)) } ?? .zero, removed: removed ?? .zero,
-      seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 })
+      acked: parts.first.flatMap { Offset(String($0)) } ?? .zero, removed: removed,
+      seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 },
+      hasDisplaced: try cursor.string() != nil)
   }
 
   /// Appends one command: that there is such a device, unless it is known; it has acked nothing.

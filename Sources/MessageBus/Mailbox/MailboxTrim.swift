@@ -3,7 +3,8 @@ import Redis
 
 extension Script {
   static let trimMailbox = Script(
-    PackageResources.trim_mailbox_lua, library: PackageResources.compare_ids_lua)
+    PackageResources.trim_mailbox_lua,
+    library: PackageResources.compare_ids_lua + PackageResources.displace_devices_lua)
 }
 
 /// What `trim_mailbox.lua` did to a mailbox.
@@ -14,6 +15,8 @@ struct MailboxTrim: Hashable {
   let removed: Int
   /// How many bytes their envelopes had.
   let removedBytes: Int
+  /// Whether the user has more devices than one call looks at: then it is to be called again.
+  let hasCrowd: Bool
 
   /// Appends a call for `user`'s mailbox.
   ///
@@ -26,20 +29,23 @@ struct MailboxTrim: Hashable {
   ) {
     let mailbox = keys.mailbox(user)
     batch.append(
-      key: mailbox, "EVALSHA", Script.trimMailbox.sha1, "2", "\(mailbox)", "\(keys.cursor(user))",
-      "\(limits.historyEntries)", "\(limits.retentionSeconds)", makesRoom ? "1" : "0",
-      "\(maximum)", "\(BusLimits.mailboxExpirySlackSeconds)")
+      key: mailbox, "EVALSHA", Script.trimMailbox.sha1, "3", "\(mailbox)", "\(keys.cursor(user))",
+      "\(keys.session(user))", "\(limits.historyEntries)", "\(limits.retentionSeconds)",
+      makesRoom ? "1" : "0",
+      "\(maximum)", "\(BusLimits.mailboxExpirySlackSeconds)",
+      "\(BusLimits.maximumDevices)")
   }
 
   /// Reads the answer.
   init(_ replies: RedisReplies, at index: Int) throws(RedisError) {
     var cursor = try replies.cursor(index)
-    guard try cursor.array() == 3 else {
-      throw .unexpectedReply("the trimming of a mailbox did not answer three numbers")
+    guard try cursor.array() == 4 else {
+      throw .unexpectedReply("the trimming of a mailbox did not answer four numbers")
     }
     self.length = try cursor.integer()
     self.removed = try cursor.integer()
     self.removedBytes = min(max(0, try cursor.integer()), LastWrites.Entry.maximumBytes)
+    self.hasCrowd = try cursor.integer() > 0
   }
 
   /// Loads the script where an answer says that the server does not know it, and calls it there

@@ -65,7 +65,9 @@ extension MailboxWriter {
     self.lastWrites[user] = entry
     // There may be more to remove than one call does. And Redis gains more than the bytes of entries.
     let isUnfinished = isLook ? trim.removed == maximum : trim.removed > 0
-    if isUnfinished, !self.isStopped, self.trimQueue.insert(user) { self.scheduleTrimming() }
+    if isUnfinished || trim.hasCrowd, !self.isStopped, self.trimQueue.insert(user) {
+      self.scheduleTrimming()
+    }
   }
 
   /// Takes over what Redis says that a mailbox takes, if it says so.

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- With compare_ids.lua put before it, for below().
+-- With compare_ids.lua and displace_devices.lua put before it, for below() and displace().
 --
 -- Removes from a mailbox what no device needs any more, and what is too old; forgets devices that
 -- were not seen for as long. Runs when memory is full, too: it is what frees some.
@@ -7,26 +7,34 @@
 -- KEYS[1]  mailbox:{user}, a stream
 -- KEYS[2]  cursor:{user}, a hash of device -> "<offset> <seconds since 1970 when it was last seen>",
 --          and of !removed -> the highest offset that was ever removed
+-- KEYS[3]  session:{user}, a hash of device -> gateway/connection
 -- ARGV[1]  how many of the newest acked entries stay
 -- ARGV[2]  retention in seconds, for entries and for devices
 -- ARGV[3]  1 if all acked entries may go, whatever ARGV[1] says: the mailbox is full
 -- ARGV[4]  how many entries one call removes at most
 -- ARGV[5]  seconds by which the keys outlive the retention
 --
--- Answers {the length now, how many entries were removed, the bytes of their values}.
+-- ARGV[6]  how many devices are looked at in one call; of a user who has more, as data of earlier releases
+--          may, some are forgotten first
+--
+-- Answers {the length now, how many entries were removed, the bytes of their values, how many devices
+-- there are still too many}.
 local mailbox, cursor = KEYS[1], KEYS[2]
 local history, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local maximum, slack = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = tonumber(redis.call('TIME')[1])
 
--- How far all devices have acked; nil if none is known, and so nothing is acked.
+local crowd = displace(cursor, KEYS[3], tonumber(ARGV[6]), '')[1]
+
+-- How far all devices have acked; nil if none is known, or too many are, and so nothing is acked.
 local acked, removed
-local fields = redis.call('HGETALL', cursor)
+local fields = {'!removed', redis.call('HGET', cursor, '!removed') or ''}
+if crowd == 0 then fields = redis.call('HGETALL', cursor) end
 for index = 1, #fields, 2 do
   local device, value = fields[index], fields[index + 1]
   if device == '!removed' then
     removed = string.match(value, '^%d+%-?%d*$')
-  else
+  elseif string.sub(device, 1, 1) ~= '!' then
     local time, number = string.match(value, '^(%d+)%-?(%d*)')
     local offset = (time or '0') .. '-' .. (number and number ~= '' and number or '0')
     local seen = tonumber(string.match(value, ' (%d+)$'))
@@ -79,4 +87,4 @@ local bytes = 0
 for _, entry in ipairs(going) do
   for index = 2, #entry[2], 2 do bytes = bytes + #entry[2][index] end
 end
-return {length, #going, bytes}
+return {length, #going, bytes, crowd}

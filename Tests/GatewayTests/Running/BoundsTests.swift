@@ -109,6 +109,78 @@ struct BoundsTests {
     }
   }
 
+  @Test("and no more devices of a user: the longest away goes, or the new one if all are here")
+  func devices() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.devicesPerUser = 2 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      let phone = try await stand.online("bob", device: "phone")
+      let laptop = try await stand.online("bob", device: "laptop")
+      let third = try await stand.connect("bob", device: "third")
+      try await third.expectClose(4004)
+      #expect(try await stand.session("bob", device: "third") == nil)
+
+      laptop.sendClose(1000)
+      try await laptop.expectClose(1000)
+      try await eventually("its session is gone") {
+        try await stand.session("bob", device: "laptop") == nil
+      }
+      alice.sendMessage("1", to: "bob")
+      try await alice.expectAccepted("1")
+      _ = try await phone.expectMessage()
+      let fourth = try await stand.connect("bob", device: "fourth")
+      #expect(try await !fourth.expectWelcome().gap)
+      #expect(try await fourth.expectMessage().id == "1")
+      try await fourth.expectLive()
+
+      // Many names cost two places.
+      fourth.sendClose(1000)
+      try await fourth.expectClose(1000)
+      for number in 0..<20 {
+        try await eventually("its session is gone") {
+          try await stand.redis("HLEN", "\(stand.keys.session(UserName("bob")!))").integer == 1
+        }
+        let next = try await stand.connect("bob", device: "n\(number)")
+        try await next.expectWelcome()
+        _ = try await next.expectMessage()
+        try await next.expectLive()
+        next.sendClose(1000)
+        try await next.expectClose(1000)
+      }
+      let fields = try await stand.redis("HKEYS", "\(stand.keys.cursor(UserName("bob")!))")
+      #expect(Set(fields.array.compactMap(\.string)) == ["phone", "n19", "!displaced"])
+      try await eventually("its session is gone") {
+        try await stand.session("bob", device: "n19") == nil
+      }
+      let again = try await stand.connect("bob", device: "laptop")
+      #expect(try await again.expectWelcome().gap)
+    }
+  }
+
+  @Test("and no more devices of a user, though they leave before their registration is answered")
+  func devicesThatLeave() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.devicesPerUser = 2 }
+    try await TestStand.with(options) { stand in
+      _ = try await stand.online("bob", device: "phone")
+      for round in 0..<3 {
+        stand.server.pause()
+        for number in 0..<10 {
+          let socket = try await stand.connect("bob", device: "n\(round).\(number)")
+          socket.close()
+          try await socket.expectNothingMore()
+        }
+        stand.server.resume()
+        let cursor = "\(stand.keys.cursor(UserName("bob")!))"
+        try await eventually("all but two are forgotten") {
+          let fields = try await stand.redis("HKEYS", cursor).array.compactMap(\.string)
+          return fields.contains("!displaced") && fields.count { !$0.hasPrefix("!") } <= 2
+        }
+      }
+    }
+  }
+
   @Test("when too few replicas have them: they are unavailable, until the replicas are back")
   func durability() async throws {
     var options = TestStand.Options()

@@ -50,7 +50,7 @@ const LIMITS = Object.freeze({
 /** The close codes after which the client does not reconnect by itself, and why. */
 const STOPS = new Map([
   [1002, 'fault'], [1003, 'fault'], [1007, 'fault'], [1009, 'fault'],
-  [4002, 'replaced'],
+  [4002, 'replaced'], [4004, 'devices'],
 ]);
 /** The token is no longer good: another one may be. */
 const EXPIRED = 4001;

@@ -1,0 +1,54 @@
+import ConnectProtocol
+import Redis
+
+extension Script {
+  static let boundDevices = Script(
+    PackageResources.bound_devices_lua, library: PackageResources.displace_devices_lua)
+}
+
+/// Keeps the number of a user's devices within a limit. A device is a name that a client chose, and each
+/// holds back the trimming of what it has not acked, so they must not be without end.
+public enum DeviceBound {
+  /// What became of a device that connects.
+  public struct Outcome: Sendable, Hashable {
+    /// Whether it may stay: not if it is new and all others are connected.
+    public let mayStay: Bool
+    /// How many others were forgotten for it.
+    public let displaced: Int
+  }
+
+  /// Appends one command, behind ``Cursors/introduce(_:seenSeconds:in:to:)``: how many fields the
+  /// cursors have.
+  public static func count(in cursors: RedisKey, to batch: inout RedisBatch) {
+    batch.append(key: cursors, "HLEN", "\(cursors)")
+  }
+
+  /// Reads that answer, and says whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
+  public static func isExceeded(
+    _ maximum: Int, at position: Cursors.Position, _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> Bool {
+    var cursor = try replies.cursor(index)
+    return position.devices(among: try cursor.integer()) > maximum
+  }
+
+  /// Appends one command, which forgets devices beyond `maximum`; see `Scripts/bound_devices.lua`.
+  public static func enforce(
+    _ maximum: Int, for session: Session, isNew: Bool, keys: Keys, user: UserName,
+    to batch: inout RedisBatch
+  ) {
+    Script.boundDevices.appendWithSource(
+      keys: [keys.cursor(user), keys.session(user)],
+      arguments: [session.device, session.value, "\(maximum)", isNew ? "1" : "0"], to: &batch)
+  }
+
+  /// Reads that answer.
+  public static func outcome(
+    _ replies: RedisReplies, at index: Int
+  ) throws(RedisError) -> Outcome {
+    var cursor = try replies.cursor(index)
+    guard try cursor.array() == 2 else {
+      throw .unexpectedReply("the bound of a user's devices did not answer two numbers")
+    }
+    return Outcome(mayStay: try cursor.integer() == 1, displaced: try cursor.integer())
+  }
+}
