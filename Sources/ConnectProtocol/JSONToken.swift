@@ -64,13 +64,20 @@ struct JSONToken {
 // MARK: - Escapes: the slow path
 
 extension JSONToken {
+  /// Compares only as far as the two agree: a key is compared with every name that a frame may have,
+  /// and a frame may be full of keys.
   @inline(never)
   private func unescapesTo(_ literal: StaticString) -> Bool {
-    // The longest escape of an ASCII character has six bytes.
-    guard scannedLength <= 6 * literal.utf8CodeUnitCount else { return false }
-    let text = unescaped()
-    return text.count == literal.utf8CodeUnitCount
-      && text.withUnsafeBytes { $0.starts(with: literal) }
+    guard begins(with: literal.utf8Start[0]) else { return false }
+    var text = UnescapedText(content)
+    return text.isRest(literal)
+  }
+
+  /// Whether a string with escapes begins with a letter.
+  private func begins(with letter: UInt8) -> Bool {
+    guard bytes[1] == UInt8(ascii: "\\") else { return bytes[1] == letter }
+    // No other escape stands for a letter.
+    return bytes[2] == UInt8(ascii: "u") && UnescapedText.unit(at: 3, in: bytes) == letter
   }
 
   /// A string's bytes, escapes resolved.
@@ -78,36 +85,9 @@ extension JSONToken {
   private func unescaped() -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(content.count)
-    var rest = content[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "\\"), let escape = rest.popFirst() else {
-        result.append(byte)
-        continue
-      }
-      switch escape {
-      case UInt8(ascii: "b"): result.append(0x08)
-      case UInt8(ascii: "f"): result.append(0x0C)
-      case UInt8(ascii: "n"): result.append(0x0A)
-      case UInt8(ascii: "r"): result.append(0x0D)
-      case UInt8(ascii: "t"): result.append(0x09)
-      case UInt8(ascii: "u"): result.append(contentsOf: Self.character(&rest).utf8)
-      default: result.append(escape)
-      }
-    }
+    var text = UnescapedText(content)
+    while let byte = text.next() { result.append(byte) }
     return result
-  }
-
-  /// Takes the digits after a `\u`, and the second half of a pair, off `rest`.
-  private static func character(_ rest: inout Slice<UnsafeRawBufferPointer>) -> Unicode.Scalar {
-    func unit() -> UInt16 {
-      let digits = rest.prefix(4)
-      rest = rest.dropFirst(4)
-      return digits.reduce(0) { $0 << 4 | (hexadecimalValue($1) ?? 0) }
-    }
-    let first = unit()
-    guard UTF16.isLeadSurrogate(first) else { return Unicode.Scalar(first) ?? "\u{FFFD}" }
-    rest = rest.dropFirst(2)
-    return UTF16.decode(UTF16.EncodedScalar([first, unit()]))
   }
 
   /// The value of a hexadecimal digit.

@@ -19,6 +19,7 @@ struct FuzzTests {
     #"{"type":"ack","offset":"1732226000000-12"}"#,
     #"{"type":"ping","id":"p1"}"#,
     #"{"type":"ping"}"#,
+    #"{"\u0074ype":"\u0070ing","i\u0064":"p\u0032","\/":"\n","\u006fffset":null}"#,
     #"{"type":"typing","to":"bob"}"#,
     #"{"a":{"b":{"c":[[[{"d":[0,1,2,{"e":"f"}]}]]]}},"type":"ping","id":null}"#,
   ].map { Array($0.utf8) }
