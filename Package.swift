@@ -213,8 +213,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "ConnectCommand", "ConnectFaults", "ConnectTestStand", "LocalRedis", "RedisFixture",
-        "Redis", logging, nioPosix,
+        "ConnectCommand", "ConnectFaults", "ConnectProtocol", "ConnectTestStand", "LocalRedis",
+        "RedisFixture", "Redis", logging, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -11,6 +11,7 @@ struct GatewayMetrics: Sendable {
   let acceptTime: Timer
   let deliverTime: Timer
   let backlog: Meter
+  let tokenChecks: Counter
   private let rejected: [RejectionCode: Counter]
   private let refused: [RefusalCode: Counter]
   private let closed: [CloseCode: Counter]
@@ -27,6 +28,7 @@ struct GatewayMetrics: Sendable {
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
     self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)
+    self.tokenChecks = counter("connect_token_checks_total")
     self.rejected = Self.byCode(RejectionCode.allCases) { code in
       counter("connect_rejected_total", [("code", code.rawValue)])
     }

@@ -170,6 +170,9 @@ public final class GatewayService: Service {
       withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }),
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
       withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
+    try pipeline.addHandler(
+      UpgradeFieldHandler(),
+      position: .before(try pipeline.handler(type: HTTPServerUpgradeHandler.self)))
     try pipeline.addHandler(http)
   }
 

@@ -12,6 +12,7 @@ public enum MetricHelp {
       "From the bus to the socket, for what was pushed; by the clocks of Redis and this machine.",
     "connect_backlog_entries": "Entries in the fullest partition of incoming.",
     "connect_refused_total": "HTTP requests to connect that were not upgraded, by code.",
+    "connect_token_checks_total": "Requests to connect whose token was verified.",
     "connect_closed_total": "WebSockets that this gateway closed, by close code.",
     "connect_fallen_behind_total":
       "Pushes that a connection could not take: it reads its mailbox instead.",

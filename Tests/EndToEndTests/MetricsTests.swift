@@ -1,4 +1,5 @@
 import ConnectFaults
+import ConnectProtocol
 import ConnectTestStand
 import Foundation
 import LocalRedis
@@ -139,6 +140,64 @@ struct MetricsTests {
       _ = try await eventually("the end of the leases", limit: .seconds(30)) {
         try await self.page(ports.1)["connect_leases"] == 0 ? true : nil
       }
+    }
+  }
+
+  @Test("One request has one token verified, once, whatever its headers say")
+  func oneVerification() async throws {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.gateways = 1
+    options.messaging = 0
+    options.redis = .tested
+    options.secret = Deployment.secret
+    options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
+    try await Deployment.with(options) { deployment in
+      let gateway = deployment.gateways[0]
+      let management = try await self.port(of: gateway.program)
+      _ = try await eventually("readiness", limit: .seconds(30)) {
+        let socket = try await TestSocket.open(port: management)
+        socket.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return try await socket.readHead().status == 200 ? true : nil
+      }
+      let token = try await deployment.token(for: UserName("alice")!)
+      let many = Array(repeating: "websocket", count: 1_500).joined(separator: ",")
+      let offers = (0..<500).map { "connect.bearer.x\($0)" }.joined(separator: ", ")
+      func request(_ change: (inout UpgradeRequest) -> Void) -> UpgradeRequest {
+        var request = UpgradeRequest(token: "x.y.z")
+        change(&request)
+        return request
+      }
+      let refused = [
+        request { $0["Upgrade"] = many },
+        request { $0.headers += Array(repeating: ("Upgrade", "websocket"), count: 80) },
+        request { $0.headers += Array(repeating: ("Authorization", "Bearer a.b.c"), count: 80) },
+        request {
+          $0["Authorization"] = nil
+          $0["Sec-WebSocket-Protocol"] = "connect.v1.json, \(offers)"
+        },
+        request {
+          $0["Upgrade"] = many
+          $0["Authorization"] = "Bearer \(token)x"
+        },
+      ]
+      for (number, request) in refused.enumerated() {
+        let socket = try await TestSocket.open(port: gateway.port)
+        socket.send(request.text)
+        #expect(try await socket.readHead().status == 401)
+        let page = try await self.page(management)
+        #expect(page["connect_token_checks_total"] == Double(number + 1))
+        #expect(page["connect_refused_total{code=\"unauthorized\"}"] == Double(number + 1))
+      }
+      let (alice, _) = try await TestSocket.upgrade(
+        port: gateway.port,
+        request {
+          $0["Upgrade"] = "h2c, websocket, websocket"
+          $0["Authorization"] = "Bearer \(token)"
+        })
+      try await alice.expectWelcome()
+      alice.close()
+      #expect(
+        try await self.page(management)["connect_token_checks_total"] == Double(refused.count + 1))
     }
   }
 

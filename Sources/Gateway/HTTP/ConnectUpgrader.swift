@@ -10,7 +10,9 @@ import NIOWebSocket
 ///
 /// Unchecked: one per connection, on whose event loop everything happens.
 final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
-  let supportedProtocol = "websocket"
+  static let protocolName = "websocket"
+
+  let supportedProtocol = ConnectUpgrader.protocolName
   /// NIO then demands it in `Connection` too, as RFC 6455, section 4.2.1, does.
   let requiredUpgradeHeaders = ["upgrade"]
 
@@ -49,6 +51,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
     }
 
     let authenticator = self.authenticator
+    self.loop.metrics.tokenChecks.increment()
     return channel.eventLoop.makeFutureWithTask {
       try await authenticator.identity(of: request.token)
     }.flatMap { (identity) -> EventLoopFuture<HTTPHeaders> in

@@ -1,0 +1,30 @@
+import NIOCore
+import NIOHTTP1
+
+/// Leaves one `websocket` of all the protocols that a request would be upgraded to, or none.
+///
+/// NIO asks the upgrader once for each element of the `Upgrade` fields, until one of them succeeds: a
+/// header full of them would have one token verified a thousand times. Stands before NIO's handler of
+/// upgrades, and goes when the first request has passed, the only one that can be upgraded.
+final class UpgradeFieldHandler: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .head(var head) = self.unwrapInboundIn(data) else {
+      return context.fireChannelRead(data)
+    }
+    Self.reduce(&head.headers)
+    context.fireChannelRead(self.wrapInboundOut(.head(head)))
+    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+  }
+
+  static func reduce(_ headers: inout HTTPHeaders) {
+    let protocols = headers[canonicalForm: "upgrade"]
+    guard protocols.count > 1 else { return }
+    headers.remove(name: "upgrade")
+    if protocols.contains(where: { $0.lowercased() == ConnectUpgrader.protocolName }) {
+      headers.add(name: "upgrade", value: ConnectUpgrader.protocolName)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import NIOHTTP1
+import Testing
+
+@testable import Gateway
+
+@Suite("Of the protocols that a request would be upgraded to")
+struct UpgradeFieldTests {
+  private func reduced(_ fields: [String]) -> [String] {
+    var headers = HTTPHeaders([("host", "x")] + fields.map { ("Upgrade", $0) })
+    UpgradeFieldHandler.reduce(&headers)
+    #expect(headers["host"] == ["x"])
+    return headers["upgrade"]
+  }
+
+  @Test("one remains: WebSocket, however often it is there, or none")
+  func reduction() {
+    #expect(self.reduced([]) == [])
+    #expect(self.reduced(["websocket"]) == ["websocket"])
+    #expect(self.reduced(["WebSocket"]) == ["WebSocket"])
+    #expect(self.reduced(["h2c"]) == ["h2c"])
+    #expect(self.reduced(["websocket,websocket"]) == ["websocket"])
+    #expect(self.reduced(["h2c, WebSocket", "websocket"]) == ["websocket"])
+    #expect(self.reduced(Array(repeating: "websocket", count: 50)) == ["websocket"])
+    #expect(
+      self.reduced([Array(repeating: "websocket", count: 1_500).joined(separator: ",")]) == [
+        "websocket"
+      ])
+    #expect(self.reduced(["h2c, h3", "x"]) == [])
+  }
+}
