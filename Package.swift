@@ -79,7 +79,11 @@ let package = Package(
       name: "ServiceMetrics", dependencies: [coreMetrics, concurrencyHelpers, lifecycle],
       swiftSettings: settings),
     .target(
-      name: "PlainHTTP", dependencies: ["SocketErrors", nioCore, nioPosix, nioHTTP1, deque],
+      name: "Listening", dependencies: [concurrencyHelpers, nioCore, nioPosix, logging, metrics],
+      swiftSettings: settings),
+    .target(
+      name: "PlainHTTP",
+      dependencies: ["Listening", "SocketErrors", nioCore, nioPosix, nioHTTP1, logging, deque],
       swiftSettings: settings),
     .target(
       name: "BackendAPI",
@@ -91,7 +95,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "Management",
-      dependencies: ["PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
+      dependencies: ["Listening", "PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
       swiftSettings: settings),
     .target(
       name: "Messaging",
@@ -102,8 +106,8 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "PlainHTTP", nioCore, nioPosix,
-        nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, metrics, deque,
+        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "PlainHTTP", nioCore,
+        nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, metrics, deque,
       ],
       resources: [.embedInCode("DemoPage/Page")],
       swiftSettings: settings),
@@ -181,7 +185,7 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP",
+        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "Listening", "PlainHTTP",
         "SeededRandom", nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
@@ -193,8 +197,14 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
+      name: "ListeningTests",
+      dependencies: ["Listening", "ConnectTestStand", nioCore, nioPosix, logging, metrics],
+      swiftSettings: settings),
+    .testTarget(
       name: "PlainHTTPTests",
-      dependencies: ["PlainHTTP", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1],
+      dependencies: [
+        "PlainHTTP", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1, logging,
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "BackendAPITests",

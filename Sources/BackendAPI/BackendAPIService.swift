@@ -42,7 +42,8 @@ public final class BackendAPIService: Service {
     self.server = HTTPServer(
       limits: limits,
       serving: BackendServing(
-        configuration: configuration, limits: limits, bus: self.bus, logger: logger))
+        configuration: configuration, limits: limits, bus: self.bus, logger: logger),
+      name: "api", logger: logger)
   }
 
   /// Where backends reach it; nil before the service listens.

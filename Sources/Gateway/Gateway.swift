@@ -1,4 +1,5 @@
 import ConnectProtocol
+import Listening
 import MessageBus
 
 /// # Gateway
@@ -123,6 +124,10 @@ public enum GatewayLimits {
   /// Connections that one gateway keeps. 429 beyond. A file descriptor each.
   public static let connections = 100_000
 
+  /// Sockets beyond these, of requests that are not upgraded yet, or are refused. More wait to be
+  /// accepted; and so they do before, if the process runs short of descriptors.
+  public static let openingSockets = 1_024
+
   /// Pending TCP connections in the listener's queue.
   public static let listenBacklog: Int32 = 1_024
 
@@ -175,6 +180,8 @@ public struct GatewayConfiguration: Sendable {
   public var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
   public var maximumConnections = GatewayLimits.connections
+  /// The sockets that all ports of the process may have together, which leaves descriptors for the rest.
+  package var socketBudget = SocketBudget.process
   /// See ``GatewayLimits/drainSeconds``; 0 lets all connections go at once.
   public var drainSeconds = GatewayLimits.drainSeconds
   /// See ``GatewayLimits/drainPerSecond``.

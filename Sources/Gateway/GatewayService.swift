@@ -1,4 +1,5 @@
 import ConnectProtocol
+import Listening
 import Logging
 import MessageBus
 import Metrics
@@ -23,6 +24,7 @@ public final class GatewayService: Service {
   private let readiness = Readiness()
   private let backlog: Backlog
   private let metrics: GatewayMetrics
+  private let metricsFactory: any MetricsFactory
   private let startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
   private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
@@ -41,6 +43,7 @@ public final class GatewayService: Service {
     self.configuration = configuration
     self.authenticator = authenticator
     let metrics = GatewayMetrics(factory: factory)
+    self.metricsFactory = factory
     self.backlog = backlog
     self.metrics = metrics
     self.group = group
@@ -110,7 +113,12 @@ public final class GatewayService: Service {
     let byEventLoop = Dictionary(
       uniqueKeysWithValues: self.loops.map { (ObjectIdentifier($0.eventLoop), $0) })
     let authenticator = self.authenticator
+    let bounds = ListenerBounds(
+      name: "gateway",
+      sockets: self.configuration.maximumConnections + GatewayLimits.openingSockets,
+      shared: self.configuration.socketBudget)
     return try await ServerBootstrap(group: self.group)
+      .bounded(by: bounds, logger: self.logger, metrics: self.metricsFactory)
       .serverChannelOption(.backlog, value: GatewayLimits.listenBacklog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

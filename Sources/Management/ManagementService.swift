@@ -1,3 +1,4 @@
+import Listening
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -26,7 +27,7 @@ public final class ManagementService: Service {
   ) async throws(CannotListen) {
     do {
       self.listener = try await Self.listen(
-        host: host, port: port, group: group, metrics: metrics, isReady: isReady)
+        host: host, port: port, group: group, metrics: metrics, isReady: isReady, logger: logger)
     } catch {
       throw CannotListen(host: host, port: port, error)
     }
@@ -45,9 +46,13 @@ public final class ManagementService: Service {
   private static func listen(
     host: String, port: Int, group: any EventLoopGroup,
     metrics: @escaping @Sendable () -> PlainHTTPResponse,
-    isReady: @escaping @Sendable () async -> Bool
+    isReady: @escaping @Sendable () async -> Bool, logger: Logger
   ) async throws -> any Channel {
     try await ServerBootstrap(group: group)
+      .bounded(
+        by: ListenerBounds(
+          name: "management", sockets: ManagementLimits.connections, shared: nil), logger: logger
+      )
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -13,6 +13,10 @@ public enum MetricHelp {
     "connect_backlog_entries": "Entries in the fullest partition of incoming.",
     "connect_refused_total": "HTTP requests to connect that were not upgraded, by code.",
     "connect_token_checks_total": "Requests to connect whose token was verified.",
+    "connect_sockets":
+      "TCP connections that are accepted and open, upgraded or not, by the port they came to.",
+    "connect_accept_pauses_total":
+      "How often a port stopped accepting: it had too many sockets, or descriptors ran short.",
     "connect_closed_total": "WebSockets that this gateway closed, by close code.",
     "connect_fallen_behind_total":
       "Pushes that a connection could not take: it reads its mailbox instead.",

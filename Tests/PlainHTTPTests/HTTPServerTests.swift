@@ -1,4 +1,5 @@
 import ConnectTestStand
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -55,7 +56,9 @@ struct HTTPServerTests {
   ) async throws {
     var limits = HTTPServingLimits()
     change(&limits)
-    let server = HTTPServer(limits: limits, serving: echo)
+    let server = HTTPServer(
+      limits: limits, serving: echo, name: "test",
+      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     try await server.start(
       host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton)
     let port = try #require(server.address?.port)

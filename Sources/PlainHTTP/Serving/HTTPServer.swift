@@ -1,3 +1,5 @@
+import Listening
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
@@ -13,12 +15,20 @@ package final class HTTPServer: Sendable {
 
   private let limits: HTTPServingLimits
   private let serving: any HTTPServing
+  private let name: String
+  private let logger: Logger
   private let state = NIOLockedValueBox(State())
 
   /// A server that does not listen yet.
-  package init(limits: HTTPServingLimits, serving: any HTTPServing) {
+  ///
+  /// - Parameter name: what its port is called in logs and metrics.
+  package init(
+    limits: HTTPServingLimits, serving: any HTTPServing, name: String, logger: Logger
+  ) {
     self.limits = limits
     self.serving = serving
+    self.name = name
+    self.logger = logger
   }
 
   /// Where it listens; nil before that.
@@ -36,6 +46,11 @@ package final class HTTPServer: Sendable {
     let listener: any Channel
     do {
       listener = try await ServerBootstrap(group: group)
+        // All are accepted that descriptors allow: this server refuses by itself, and says so.
+        .bounded(
+          by: ListenerBounds(
+            name: self.name, sockets: .max, shared: .process), logger: self.logger
+        )
         .serverChannelOption(.backlog, value: self.limits.listenBacklog)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -13,8 +13,9 @@ from .project import STOP_SECONDS, Project
 _LONGEST_STOP = 120
 # Settings that must be secrets, by the end of their names (a …_FILE is a path, and no file is mounted).
 _SECRET_NAMES = ("_PASSWORD", "_SECRET", "_TOKEN")
-# File descriptors of a gateway beside its connections.
-_OTHER_FILES = 50
+# File descriptors of a gateway beside its connections: 1,024 for those that are being opened, and as many
+# that it keeps for everything else.
+_OTHER_FILES = 2_048
 
 
 def definition(deployment: Deployment, service: Resource) -> Resource:
@@ -273,7 +274,7 @@ def secrets_come_from_secrets_manager(deployment: Deployment, project: Project) 
 
 @invariant
 def gateways_have_files_for_their_connections(deployment: Deployment, project: Project) -> Iterator[str]:
-    """A gateway may open as many files as it takes connections, and 50; and scaling aims at no more than
+    """A gateway may open as many files as it takes connections, and 2,048; and scaling aims at no more than
     half of that, so that one that fails finds room elsewhere."""
     for service, container in _all(deployment):
         if container["Name"] != "gateway":

@@ -1,0 +1,89 @@
+import Logging
+import Metrics
+import NIOCore
+import NIOPosix
+
+/// # Listening
+///
+/// Bounds what all sockets that a port accepts may cost a process: descriptors.
+/// Every port of a service listens through it.
+///
+/// - `AcceptGate` decides when to accept, `AcceptGateHandler` carries it out.
+/// - `SocketBudget` counts.
+
+/// Limits of ports that are listened on, each with its unit.
+package enum ListeningLimits {
+  /// Of the descriptors that the system lets a process have, accepted sockets leave one in so many
+  /// alone: for Redis, the management port, and whatever else opens one …
+  static let reservedShare = 4
+
+  /// … but at least so many, if that is no more than half of all …
+  static let fewestReservedDescriptors = 64
+
+  /// … and no more than this.
+  static let mostReservedDescriptors = 1_024
+
+  /// Sockets that a process may have even when it has run out of descriptors, if it could at first.
+  static let fewestSockets = 64
+
+  /// Connections that are accepted in one turn of the loop, and that a limit may be exceeded by.
+  static let acceptsPerTurn: UInt = 4
+
+  /// How long a port that does not accept waits before it looks again, in milliseconds. Doubles …
+  static let firstWaitMilliseconds: Int64 = 50
+
+  /// … up to this. A socket of its own that closes ends the wait at once.
+  static let longestWaitMilliseconds: Int64 = 1_000
+}
+
+/// What the sockets of one port may cost.
+package struct ListenerBounds: Sendable {
+  /// Which port it is, in logs and metrics.
+  package var name: String
+  /// Sockets that it has at a time.
+  package var sockets: Int
+  /// The socket budget that it shares with other ports; nil if its sockets are few enough to live on
+  /// the reserve.
+  package var shared: SocketBudget?
+
+  /// With everything chosen.
+  package init(name: String, sockets: Int, shared: SocketBudget?) {
+    self.name = name
+    self.sockets = sockets
+    self.shared = shared
+  }
+}
+
+extension ServerBootstrap {
+  /// Keeps what accepted sockets cost within bounds.
+  ///
+  /// - Parameter metrics: makes what is counted.
+  package func bounded(
+    by bounds: ListenerBounds, logger: Logger,
+    metrics factory: any MetricsFactory = MetricsSystem.factory
+  ) -> ServerBootstrap {
+    let metrics = ListenerMetrics(listener: bounds.name, factory: factory)
+    return
+      self
+      .serverChannelOption(.maxMessagesPerRead, value: ListeningLimits.acceptsPerTurn)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(
+            AcceptGateHandler(bounds: bounds, metrics: metrics, logger: logger))
+        }
+      }
+  }
+}
+
+/// What is counted of a port.
+struct ListenerMetrics: Sendable {
+  let sockets: Meter
+  let pauses: Counter
+
+  init(listener: String, factory: any MetricsFactory) {
+    let dimensions = [("listener", listener)]
+    self.sockets = Meter(label: "connect_sockets", dimensions: dimensions, factory: factory)
+    self.pauses = Counter(
+      label: "connect_accept_pauses_total", dimensions: dimensions, factory: factory)
+  }
+}

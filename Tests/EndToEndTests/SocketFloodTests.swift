@@ -1,0 +1,111 @@
+import ConnectFaults
+import ConnectProtocol
+import ConnectTestStand
+import Foundation
+import LocalRedis
+import Testing
+
+/// Idle TCP connections, more than a gateway has descriptors for.
+@Suite("A flood of sockets")
+struct SocketFloodTests {
+  private static let descriptors = 256
+  private static let connections = 400
+
+  /// A program that starts `connect` with few descriptors.
+  private func withLimitedConnect(_ body: (String) async throws -> Void) async throws {
+    let path = FileManager.default.temporaryDirectory.path + "/connect-\(UUID().uuidString)"
+    let script = """
+      #!/bin/sh
+      ulimit -n \(Self.descriptors)
+      exec '\(Program.connectBesideTests)' "$@"
+
+      """
+    #expect(
+      FileManager.default.createFile(
+        atPath: path, contents: Data(script.utf8), attributes: [.posixPermissions: 0o700]))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try await body(path)
+  }
+
+  private func answer(_ path: String, port: Int) async throws -> HTTPAnswer {
+    let socket = try await TestSocket.open(port: port)
+    socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    var answer = try await socket.readHead()
+    answer.body = try await socket.readToEnd()
+    return answer
+  }
+
+  private func number(_ name: String, port: Int) async throws -> Double {
+    let page = try await self.answer("/metrics", port: port).body
+    let line = try #require(page.split(separator: "\n").first { $0.hasPrefix(name + " ") })
+    return try #require(Double(line.dropFirst(name.utf8.count + 1)))
+  }
+
+  /// The ids of all connections to a Redis but the one that asks.
+  private func clients(of redis: LocalRedisServer) async throws -> [Int] {
+    let list = try await redis.command("CLIENT", "LIST", "TYPE", "normal").string ?? ""
+    return list.split(whereSeparator: \.isNewline).filter { !$0.contains("cmd=client") }
+      .compactMap { Int($0.dropFirst(3).prefix { $0 != " " }) }
+  }
+
+  @Test(
+    """
+    leaves a gateway its way to Redis and its management port, makes it neither busy nor end, and \
+    is forgotten when it is over
+    """)
+  func flood() async throws {
+    try await self.withLimitedConnect { executable in
+      var options = Deployment.Options(executable: executable)
+      options.gateways = 1
+      options.messaging = 0
+      options.secret = Deployment.secret
+      options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
+      try await Deployment.with(options) { deployment in
+        let gateway = deployment.gateways[0]
+        let management = try Deployment.port(
+          in: try await gateway.program.errorLine { $0.contains("management.listening") })
+        func ready() async throws -> Bool? {
+          try await self.answer("/readyz", port: management).status == 200 ? true : nil
+        }
+        _ = try await eventually("readiness", limit: .seconds(30), ready)
+
+        var flood: [TestSocket] = []
+        for _ in 0..<Self.connections {
+          flood.append(try await TestSocket.open(port: gateway.port))
+        }
+        _ = try await gateway.program.errorLine { $0.contains("listener.paused") }
+        let sockets = #"connect_sockets{listener="gateway"}"#
+        // A quarter of all is left alone; what one turn of the loop accepts may exceed that.
+        #expect(try await self.number(sockets, port: management) <= 192 + 3)
+        #expect(try await self.number("process_open_fds", port: management) < 240)
+
+        let redis = try #require(deployment.redis.nodes.first)
+        for _ in 0..<3 {
+          let before = try await self.clients(of: redis)
+          _ = try await redis.command("CLIENT", "KILL", "TYPE", "normal")
+          _ = try await eventually("new connections to Redis", limit: .seconds(30)) {
+            let now = try await self.clients(of: redis)
+            return now.count >= before.count && now.min()! > before.max()! ? true : nil
+          }
+          _ = try await eventually("readiness", limit: .seconds(30), ready)
+        }
+        // Each is an accept that had to be the last for a while. A loop that spins has tens of
+        // thousands.
+        let pauses = try await self.number(
+          #"connect_accept_pauses_total{listener="gateway"}"#, port: management)
+        #expect(pauses >= 1)
+        #expect(pauses < 1_000)
+        #expect(gateway.program.errors.count { $0.contains("listener.paused") } == 1)
+
+        for socket in flood { socket.close() }
+        _ = try await gateway.program.errorLine { $0.contains("listener.resumed") }
+        let token = try await deployment.token(for: try #require(UserName("alice")))
+        let (alice, _) = try await TestSocket.upgrade(
+          port: gateway.port, UpgradeRequest(token: token))
+        try await alice.expectWelcome()
+        alice.close()
+        #expect(gateway.program.process.exitStatus == nil)
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import ConnectTestStand
+import Foundation
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import Listening
+
+@Suite("A port that is listened on")
+struct ListenerTests {
+  /// A port whose connections say and do nothing.
+  private struct Port: Sendable {
+    let listener: any Channel
+    let budget: SocketBudget
+    let accepted: NIOLockedValueBox<[any Channel]>
+    let log: NIOLockedValueBox<[String]>
+
+    var number: Int { self.listener.localAddress?.port ?? 0 }
+
+    func connect() async throws -> TestSocket {
+      try await TestSocket.open(port: self.number, receiveBufferBytes: 4_096)
+    }
+  }
+
+  private func with(
+    sockets: Int = 1_000, budget: Int = 1_000, _ body: (Port) async throws -> Void
+  ) async throws {
+    let accepted = NIOLockedValueBox<[any Channel]>([])
+    let log = NIOLockedValueBox<[String]>([])
+    let shared = SocketBudget(limit: budget)
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bounded(
+        by: ListenerBounds(
+          name: "test", sockets: sockets, shared: shared),
+        logger: Logger(label: "test") { _ in EventLog(events: log) }
+      )
+      .childChannelInitializer { channel in
+        accepted.withLockedValue { $0.append(channel) }
+        return channel.eventLoop.makeSucceededVoidFuture()
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    let port = Port(listener: listener, budget: shared, accepted: accepted, log: log)
+    do { try await body(port) } catch {
+      try? await listener.close()
+      throw error
+    }
+    try await listener.close()
+  }
+
+  private func accepts(_ port: Port) async throws -> Bool {
+    try await port.listener.getOption(.autoRead).get()
+  }
+
+  @Test(
+    "accepts no more than its limit or the process's, and goes on when they close",
+    arguments: [(8, 1_000), (1_000, 8)])
+  func limits(sockets: Int, budget: Int) async throws {
+    try await self.with(sockets: sockets, budget: budget) { port in
+      let most = 8 + Int(ListeningLimits.acceptsPerTurn) - 1
+      var clients: [TestSocket] = []
+      for _ in 0..<40 { clients.append(try await port.connect()) }
+      try await eventually("the port is full") { port.accepted.withLockedValue { $0.count >= 8 } }
+      try await eventually("it accepts no more") { try await self.accepts(port) == false }
+      #expect(port.accepted.withLockedValue { $0.count } <= most)
+      #expect(port.budget.open == port.accepted.withLockedValue { $0.count })
+
+      // Half of what it has goes: others come, and never too many at a time.
+      for client in clients.prefix(20) { client.close() }
+      try await eventually("others are accepted") {
+        #expect(port.budget.open <= most)
+        return port.accepted.withLockedValue { $0.count } >= 28
+      }
+      #expect(port.log.withLockedValue { $0 } == ["listener.paused"], "once")
+      for client in clients { client.close() }
+      try await eventually("all are accepted, and closed") {
+        port.accepted.withLockedValue { $0.count } == 40 && port.budget.open == 0
+      }
+      try await eventually("it is over") {
+        port.log.withLockedValue { $0 } == ["listener.paused", "listener.resumed"]
+      }
+      #expect(try await self.accepts(port))
+    }
+  }
+
+  @Test(
+    "waits when the system refuses, and tries again",
+    arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM])
+  func exhausted(errno: CInt) async throws {
+    try await self.with { port in
+      let accepts = try await port.listener.eventLoop.submit {
+        port.listener.pipeline.syncOperations.fireErrorCaught(
+          IOError(errnoCode: errno, reason: "accept"))
+        return try port.listener.syncOptions?.getOption(.autoRead)
+      }.get()
+      #expect(accepts == false)
+      let client = try await port.connect()
+      try await eventually("it is accepted in the end") { port.budget.open == 1 }
+      try await eventually("it is over") {
+        port.log.withLockedValue { $0 } == ["listener.paused", "listener.resumed"]
+      }
+      client.close()
+    }
+  }
+
+  @Test("goes on at once after a connection that was gone before it was accepted")
+  func aborted() async throws {
+    try await self.with { port in
+      try await port.listener.eventLoop.submit {
+        port.listener.pipeline.syncOperations.fireErrorCaught(
+          IOError(errnoCode: ECONNABORTED, reason: "accept"))
+      }.get()
+      #expect(try await self.accepts(port))
+      #expect(port.log.withLockedValue { $0 }.isEmpty)
+    }
+  }
+}
+
+/// Keeps what is logged.
+private struct EventLog: LogHandler {
+  let events: NIOLockedValueBox<[String]>
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  init(events: NIOLockedValueBox<[String]>) { self.events = events }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { self.metadata[key] }
+    set { self.metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    self.events.withLockedValue { $0.append("\(event.message)") }
+  }
+}
