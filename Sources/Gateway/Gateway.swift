@@ -63,7 +63,9 @@ public enum GatewayLimits {
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
   /// | all | 1 MiB |
   ///
-  /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB.
+  /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB. The
+  /// kernel's memory for the socket comes on top: ``sendBufferBytes`` and ``receiveBufferBytes``, twice
+  /// each, so 0.25 MiB, of which a client that does not read was seen to take 0.12.
   public static let writeBufferHighBytes = 64 * 1024
 
   /// A socket on which fewer bytes wait is written to again.
@@ -150,6 +152,18 @@ public enum GatewayLimits {
   static let receiveBufferInitialBytes = 512
   static let receiveBufferMaximumBytes = 16_384
 
+  /// What the kernel keeps of what was written to a socket and not received yet, in bytes. Left to
+  /// itself it lets that grow to 4 MB for a client that does not read (`net.ipv4.tcp_wmem`). Linux
+  /// takes twice as much, since it counts what it keeps beside the bytes.
+  ///
+  /// So much can be on the way in one round trip. A fast reader on the same machine does not notice:
+  /// 100 to 200 MB/s of a debug build either way.
+  public static let sendBufferBytes = 64 * 1024
+
+  /// What it keeps of what a client has sent while the gateway does not read, in bytes: twice as much,
+  /// too, and up to 6 MiB if left to itself.
+  public static let receiveBufferBytes = 64 * 1024
+
   /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
   /// no client takes the turn of the others.
   static let readsPerTurn: UInt = 1
@@ -180,7 +194,7 @@ public struct GatewayConfiguration: Sendable {
   public var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
   public var maximumConnections = GatewayLimits.connections
-  /// The sockets that all ports of the process may have together, which leaves descriptors for the rest.
+  /// The sockets that all ports of the process may have together.
   package var socketBudget = SocketBudget.process
   /// See ``GatewayLimits/drainSeconds``; 0 lets all connections go at once.
   public var drainSeconds = GatewayLimits.drainSeconds

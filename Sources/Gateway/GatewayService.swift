@@ -116,7 +116,9 @@ public final class GatewayService: Service {
     let bounds = ListenerBounds(
       name: "gateway",
       sockets: self.configuration.maximumConnections + GatewayLimits.openingSockets,
-      shared: self.configuration.socketBudget)
+      shared: self.configuration.socketBudget,
+      sendBufferBytes: GatewayLimits.sendBufferBytes,
+      receiveBufferBytes: GatewayLimits.receiveBufferBytes)
     return try await ServerBootstrap(group: self.group)
       .bounded(by: bounds, logger: self.logger, metrics: self.metricsFactory)
       .serverChannelOption(.backlog, value: GatewayLimits.listenBacklog)

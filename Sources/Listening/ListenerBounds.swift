@@ -5,8 +5,8 @@ import NIOPosix
 
 /// # Listening
 ///
-/// Bounds what all sockets that a port accepts may cost a process: descriptors.
-/// Every port of a service listens through it.
+/// Bounds what all sockets that a port accepts may cost a process: descriptors, and memory of the
+/// kernel. Every port of a service listens through it.
 ///
 /// - `AcceptGate` decides when to accept, `AcceptGateHandler` carries it out.
 /// - `SocketBudget` counts.
@@ -45,12 +45,22 @@ package struct ListenerBounds: Sendable {
   /// The socket budget that it shares with other ports; nil if its sockets are few enough to live on
   /// the reserve.
   package var shared: SocketBudget?
+  /// What the kernel keeps of what was written to a socket and not received yet, in bytes. Linux takes
+  /// twice as much, for what it keeps beside the bytes.
+  package var sendBufferBytes: Int
+  /// What it keeps of what was received and not read yet, in bytes; twice as much, too.
+  package var receiveBufferBytes: Int
 
   /// With everything chosen.
-  package init(name: String, sockets: Int, shared: SocketBudget?) {
+  package init(
+    name: String, sockets: Int, shared: SocketBudget?, sendBufferBytes: Int,
+    receiveBufferBytes: Int
+  ) {
     self.name = name
     self.sockets = sockets
     self.shared = shared
+    self.sendBufferBytes = sendBufferBytes
+    self.receiveBufferBytes = receiveBufferBytes
   }
 }
 
@@ -66,6 +76,13 @@ extension ServerBootstrap {
     return
       self
       .serverChannelOption(.maxMessagesPerRead, value: ListeningLimits.acceptsPerTurn)
+      // Accepted sockets inherit both, at no cost of their own, and the window scale of TCP fits.
+      .serverChannelOption(
+        .socketOption(.so_sndbuf), value: SocketOptionValue(bounds.sendBufferBytes)
+      )
+      .serverChannelOption(
+        .socketOption(.so_rcvbuf), value: SocketOptionValue(bounds.receiveBufferBytes)
+      )
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(

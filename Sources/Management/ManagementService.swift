@@ -51,7 +51,9 @@ public final class ManagementService: Service {
     try await ServerBootstrap(group: group)
       .bounded(
         by: ListenerBounds(
-          name: "management", sockets: ManagementLimits.connections, shared: nil), logger: logger
+          name: "management", sockets: ManagementLimits.connections, shared: nil,
+          sendBufferBytes: ManagementLimits.kernelBufferBytes,
+          receiveBufferBytes: ManagementLimits.kernelBufferBytes), logger: logger
       )
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in

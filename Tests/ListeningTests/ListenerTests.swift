@@ -33,7 +33,8 @@ struct ListenerTests {
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .bounded(
         by: ListenerBounds(
-          name: "test", sockets: sockets, shared: shared),
+          name: "test", sockets: sockets, shared: shared, sendBufferBytes: 64 * 1024,
+          receiveBufferBytes: 64 * 1024),
         logger: Logger(label: "test") { _ in EventLog(events: log) }
       )
       .childChannelInitializer { channel in
@@ -115,6 +116,29 @@ struct ListenerTests {
       #expect(port.log.withLockedValue { $0 }.isEmpty)
     }
   }
+
+  #if os(Linux)
+    @Test("has the kernel keep so much for a client that does not read, and no more")
+    func kernelBuffers() async throws {
+      try await self.with { port in
+        let client = try await port.connect()
+        try await client.setReading(false)
+        try await eventually("it is accepted") { port.budget.open == 1 }
+        let channel = try #require(port.accepted.withLockedValue { $0.first })
+        // Twice what was asked for, as `man 7 socket` says.
+        #expect(try await channel.getOption(.socketOption(.so_sndbuf)).get() == 128 * 1024)
+        #expect(try await channel.getOption(.socketOption(.so_rcvbuf)).get() == 128 * 1024)
+        let count = 8 * 1024 * 1024
+        channel.writeAndFlush(ByteBuffer(repeating: 0, count: count), promise: nil)
+        let taken = try await channel.eventLoop.submit {
+          count - (try channel.syncOptions?.getOption(.bufferedWritableBytes) ?? 0)
+        }.get()
+        #expect(taken > 0)
+        #expect(taken <= 256 * 1024, "\(taken) bytes")
+        client.close()
+      }
+    }
+  #endif
 }
 
 /// Keeps what is logged.

@@ -49,7 +49,9 @@ package final class HTTPServer: Sendable {
         // All are accepted that descriptors allow: this server refuses by itself, and says so.
         .bounded(
           by: ListenerBounds(
-            name: self.name, sockets: .max, shared: .process), logger: self.logger
+            name: self.name, sockets: .max, shared: .process,
+            sendBufferBytes: self.limits.kernelBufferBytes,
+            receiveBufferBytes: self.limits.kernelBufferBytes), logger: self.logger
         )
         .serverChannelOption(.backlog, value: self.limits.listenBacklog)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

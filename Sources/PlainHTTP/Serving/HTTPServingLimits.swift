@@ -25,6 +25,9 @@ package struct HTTPServingLimits: Sendable {
   package var connections = 1_024
   /// … to so many at a time; others are closed without a word.
   package var refusedConnections = 64
+  /// What the kernel keeps for a connection of what was written to it, and of what came from it, in
+  /// bytes each. Linux takes twice as much.
+  package var kernelBufferBytes = 64 * 1024
   /// Connections that wait to be accepted.
   package var listenBacklog: Int32 = 256
   /// How long requests under way may take when the server stops, in milliseconds.

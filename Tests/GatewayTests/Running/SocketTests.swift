@@ -1,4 +1,6 @@
 import ConnectTestStand
+import Foundation
+import Gateway
 import Listening
 import Testing
 
@@ -27,4 +29,54 @@ struct SocketTests {
       try await eventually("all are given back") { budget.open == 0 }
     }
   }
+
+  #if os(Linux)
+    /// Bytes that the kernel keeps of what was written to the sockets of a port and not received.
+    private func unsentBytes(port: Int) throws -> Int {
+      // Not as a string: that would end with the first page.
+      let file = try #require(FileHandle(forReadingAtPath: "/proc/net/tcp"))
+      let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+      let local = ":" + String(format: "%04X", port)
+      return table.split(separator: "\n").dropFirst().reduce(0) { sum, line in
+        let fields = line.split(separator: " ")
+        guard fields.count > 4, fields[1].hasSuffix(local) else { return sum }
+        return sum + (Int(fields[4].prefix { $0 != ":" }, radix: 16) ?? 0)
+      }
+    }
+
+    @Test("in the kernel's memory, for a client that does not read")
+    func memory() async throws {
+      var options = TestStand.Options()
+      options.configure = { $0.sendsPerSecond = 0 }
+      try await TestStand.with(options) { stand in
+        let port = stand.gateways[0].port
+        let (bob, _) = try await TestSocket.upgrade(
+          port: port, try await stand.request("bob"), receiveBufferBytes: 4_096)
+        try await bob.expectWelcome()
+        try await bob.expectLive()
+        try await bob.setReading(false)
+        let alice = try await stand.online("alice")
+        let body = String(repeating: "x", count: 60_000)
+        // 7 MB, of which the kernel would take 4 by itself.
+        let count = 120
+        for number in 0..<count {
+          alice.sendMessage("\(number)", to: "bob", body: "\"\(body)\"")
+          try await alice.expectAccepted("\(number)")
+        }
+        try await eventually("all are stored") { try await stand.mailbox("bob").count == count }
+        try await eventually("the kernel's buffer is full") {
+          try self.unsentBytes(port: port) > 32 * 1024
+        }
+        // Linux counts what it keeps beside the bytes, too, up to twice what was asked for.
+        #expect(try self.unsentBytes(port: port) <= 2 * GatewayLimits.sendBufferBytes)
+
+        try await bob.setReading(true)
+        for number in 0..<count {
+          let message = try await bob.expectMessage()
+          #expect(message.id == "\(number)")
+          bob.ack(message.offset)
+        }
+      }
+    }
+  #endif
 }
