@@ -120,7 +120,8 @@ let package = Package(
     .target(name: "LocalRedis", swiftSettings: settings),
     .target(name: "SeededRandom", swiftSettings: settings),
     .target(
-      name: "RedisFixture", dependencies: ["LocalRedis", "Redis", "TLS", nioCore, logging],
+      name: "RedisFixture",
+      dependencies: ["LocalRedis", "Redis", "TLS", "SeededRandom", nioCore, logging],
       swiftSettings: settings),
     .target(
       name: "ConnectTestStand",
@@ -193,7 +194,7 @@ let package = Package(
       name: "MessagingTests",
       dependencies: [
         "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis",
-        "SeededRandom", nioCore,
+        "RedisFixture", "SeededRandom", nioCore,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -31,6 +31,9 @@ public final class TestStand: Sendable {
     /// Changes what each gateway is told.
     public var configure: @Sendable (inout GatewayConfiguration) -> Void = { _ in }
 
+    /// Changes what stands between services and Redis.
+    public var clients: @Sendable (any RedisClientFactory) -> any RedisClientFactory = { $0 }
+
     /// Changes what each messaging is told.
     public var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
 
@@ -97,7 +100,7 @@ public final class TestStand: Sendable {
       administration = RedisClients.split(
         administration, try await registry.administration(on: eventLoop, logger: logger))
     }
-    self.clients = clients
+    self.clients = options.clients(clients)
     self.redis = StandRedis(
       keys: self.keys, client: administration.makeClient(on: self.group.next()))
   }

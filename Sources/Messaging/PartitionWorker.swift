@@ -208,9 +208,9 @@ actor PartitionWorker {
     self.logger.warning(
       "messaging.failed", metadata: ["offset": "\(item.offset)", "code": "\(code.rawValue)"])
     if item.envelope.kind == .message, let sender = item.envelope.sender,
-      try await self.exists(sender)
+      let id = item.envelope.messageID, try await self.exists(sender)
     {
-      try await self.publishFailed(item, to: sender, code)
+      try await self.publishFailed(id, of: item, to: sender, code)
     }
     self.settled.insert(item.offset)
   }
@@ -225,13 +225,13 @@ actor PartitionWorker {
   }
 
   private func publishFailed(
-    _ item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
+    _ id: MessageID, of item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
   ) async throws(RedisError) {
     var batch = self.durability.batch()
     var text = code.rawValue
     text.withUTF8 { code in
       let draft = Envelope.Draft.failed(
-        recipient: item.recipient, to: sender, id: item.envelope.idText,
+        recipient: item.recipient, to: sender, id: id,
         code: UnsafeRawBufferPointer(code))
       let partition = self.keys.partitions.partition(for: sender)
       batch.add(draft, to: self.keys.incoming(partition))

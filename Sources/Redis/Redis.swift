@@ -33,6 +33,19 @@ public enum RedisLimits {
   /// finds more is refused as unavailable: Redis is slower than what is asked of it.
   public static let maximumUnansweredBytes = 64 * 1024 * 1024
 
+  /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is no count, and a few
+  /// thousand counts can be added up.
+  public static let maximumCount = 1 << 48
+
+  /// Of an error that Redis answers, so many bytes are kept.
+  public static let maximumErrorBytes = 1_024
+
+  /// Primaries of a cluster that are taken for true. Redis recommends no more than 1,000 nodes.
+  public static let maximumPrimaries = 1_024
+
+  /// The longest name of a node that is taken from a cluster, in bytes: that of a domain name.
+  static let maximumHostBytes = 255
+
   /// A password in a file may have so many bytes.
   public static let maximumPasswordBytes = 4_096
 

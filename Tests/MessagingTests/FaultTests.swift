@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import Redis
 import Testing
 
 @Suite("A partition goes on")
@@ -26,6 +27,30 @@ struct FaultTests {
       #expect(letters.map { $0.fields["origin"] } == expected)
       #expect(letters.allSatisfy { $0.fields["reason"]?.isEmpty == false })
       #expect(letters.prefix(6).map { $0.fields["m"] } == poison.prefix(6).map { $0[1] })
+    }
+  }
+
+  /// Repaired as text, such an id is three times as long as it may be.
+  @Test("after a message whose mailbox does not take it, and whose id is no text; nobody is told")
+  func idIsNoText() async throws {
+    try await TestStand.with(TestStand.Options(gateways: 0)) { stand in
+      try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "x")
+      try await stand.redis("HSET", "\(stand.keys.cursor(UserName("alice")!))", "phone", "0-0 0")
+      let header: [UInt8] = [1, 1, 0, 5, 3, 255]
+      let bytes = header + Array("alicebob".utf8) + Array(repeating: 0xff, count: 255) + [0x31]
+      var batch = RedisBatch()
+      let incoming = try stand.incoming("bob")
+      batch.append(arguments: 5, key: incoming, bytes: 512) { writer in
+        writer.bulk("XADD")
+        writer.bulk(incoming)
+        writer.bulk("*")
+        writer.bulk("m")
+        writer.bulk(count: bytes.count) { $0.copyBytes(from: bytes) }
+      }
+      try await stand.redis.client.execute(batch).check()
+      try await stand.waitUntilProcessed()
+      #expect(try await stand.redis.entries(of: stand.keys.deadLetters).count == 1)
+      #expect(try await stand.messages(of: "alice").isEmpty)
     }
   }
 

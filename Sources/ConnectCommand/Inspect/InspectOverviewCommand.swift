@@ -64,7 +64,7 @@ extension ServerReport {
     text += self.version
     if self.isClusterNode { text += ", one node of a cluster" }
     if let seconds = self.uptimeSeconds {
-      text += ", up \(Quantity.span(milliseconds: seconds * 1_000))"
+      text += ", up \(Quantity.span(milliseconds: Quantity.milliseconds(seconds: seconds)))"
     }
     if let clients = self.clients { text += ", \(Quantity.count(clients, "client"))" }
     text += "\nMemory        \(self.usedBytes.map(Quantity.bytes) ?? Quantity.none)"

@@ -49,7 +49,7 @@ extension UserReport {
       ("DEVICE", .left), ("BEHIND", .right), ("SEEN", .right), ("ACKED", .left),
     ])
     for cursor in self.cursors {
-      let seen = cursor.lastSeenSeconds.map { UInt64(max($0, 0)) * 1_000 }
+      let seen = cursor.lastSeenSeconds.map { UInt64(Quantity.milliseconds(seconds: $0)) }
       table.add(
         cursor.device, (cursor.isBehindMore ? ">" : "") + "\(cursor.behind)",
         Quantity.age(of: seen, at: self.atMilliseconds), "\(cursor.acked)")

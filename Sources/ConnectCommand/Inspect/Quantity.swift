@@ -18,6 +18,13 @@ enum Quantity {
     }
   }
 
+  /// A time of seconds, of which others may have written any number, in milliseconds: never less than
+  /// 0, and the largest number that there is for what does not fit.
+  static func milliseconds(seconds: Int) -> Int {
+    let (milliseconds, overflow) = max(seconds, 0).multipliedReportingOverflow(by: 1_000)
+    return overflow ? .max : milliseconds
+  }
+
   /// How long ago a time of milliseconds since 1970 was.
   static func age(of time: UInt64?, at now: UInt64) -> String {
     self.span(milliseconds: time.map { $0 < now ? Int(clamping: now - $0) : 0 })

@@ -43,7 +43,8 @@ extension ConnectionHandler {
       return self.loop.retryLater(self)
     }
     var isComplete = true
-    for entry in entries {
+    let last = self.delivery.last
+    for entry in entries where entry.offset > self.delivery.last {
       guard self.delivery.mayWrite(canWrite: self.canWrite) else {
         isComplete = false
         break
@@ -56,7 +57,10 @@ extension ConnectionHandler {
         self.delivery.skipped(entry.offset)
       }
     }
-    switch self.delivery.pageEnded(entries: entries.count, isComplete: isComplete) {
+    // What is not above the last one is none of a page's: the largest offset there is, which has
+    // nothing above it, or no answer of Redis. A page of nothing else is the end.
+    let count = self.delivery.last > last ? entries.count : 0
+    switch self.delivery.pageEnded(entries: count, isComplete: isComplete) {
     case .none: break
     case .more: self.requestPage()
     case .live(let offset): self.writeText { _ = $0.writeLive(offset) }

@@ -29,9 +29,9 @@ extension Envelope {
     ///
     /// `code` must be a `FailureCode`, and outlive the draft.
     public static func failed(
-      recipient: UserName, to: UserName, id: String, code: UnsafeRawBufferPointer
+      recipient: UserName, to: UserName, id: MessageID, code: UnsafeRawBufferPointer
     ) -> Draft {
-      Draft(kind: .failed, flags: [], from: recipient, to: to, id: id, body: code)
+      Draft(kind: .failed, flags: [], from: recipient, to: to, id: id.text, body: code)
     }
 
     var byteCount: Int {

@@ -115,9 +115,9 @@ public struct Envelope: Sendable {
     self.bytes.withUnsafeBytes { UserName(utf8: self.from(in: $0)) }
   }
 
-  /// The sender's id of the message, as text.
-  public var idText: String {
-    self.bytes.withUnsafeBytes { String(decoding: self.id(in: $0), as: UTF8.self) }
+  /// The sender's id of the message, or nil if it is not one: no client has sent it so.
+  public var messageID: MessageID? {
+    self.bytes.withUnsafeBytes { MessageID(utf8: self.id(in: $0)) }
   }
 
   /// The offset on the bus of an entry that stands in the mailbox at `offset`.

@@ -47,7 +47,7 @@ public final class Backlog: Sendable {
     var lengths: [Int] = []
     for index in 0..<self.keys.partitions.all.count {
       var cursor = try replies.cursor(index)
-      lengths.append(try cursor.integer())
+      lengths.append(try cursor.count())
     }
     let full = lengths.map { $0 >= self.limit }
     let count = full.count { $0 }

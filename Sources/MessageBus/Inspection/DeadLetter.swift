@@ -68,7 +68,7 @@ extension Inspector {
     var batch = RedisBatch()
     batch.length(of: self.keys.deadLetters)
     var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.integer()
+    return try cursor.count()
   }
 
   /// The newest dead letters, newest first, and the time by Redis's clock.
@@ -151,6 +151,6 @@ extension Inspector {
     var batch = RedisBatch()
     batch.trim(self.keys.deadLetters, through: last)
     var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.integer()
+    return try cursor.count()
   }
 }

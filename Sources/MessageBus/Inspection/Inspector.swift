@@ -64,7 +64,12 @@ public struct Inspector: Sendable {
     guard try cursor.array() == 2, let seconds = try cursor.string().flatMap({ UInt64($0) }),
       let microseconds = try cursor.string().flatMap({ UInt64($0) })
     else { throw .unexpectedReply("TIME answered no two numbers") }
-    return seconds * 1_000 + microseconds / 1_000
+    let (milliseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
+    let (now, carry) = milliseconds.addingReportingOverflow(microseconds / 1_000)
+    guard !overflow, !carry else {
+      throw .unexpectedReply("TIME answered \(seconds) seconds")
+    }
+    return now
   }
 
   /// The instances that a set names, sorted, and how many there are in all.
@@ -78,7 +83,7 @@ public struct Inspector: Sendable {
     let replies = await self.client.execute(batch)
     var count = try replies.cursor(0)
     var members = try replies.cursor(1)
-    let total = try count.integer()
+    let total = try count.count()
     var ids: [InstanceID] = []
     for _ in 0..<(try members.array() ?? 0) {
       if let id = try members.string().flatMap({ InstanceID($0) }) { ids.append(id) }

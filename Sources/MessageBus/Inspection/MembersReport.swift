@@ -63,7 +63,9 @@ public struct GatewayReport: Sendable, Encodable {
   /// When it started, in milliseconds since 1970.
   public var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
   /// How many connections it held when it last said so.
-  public var connections: Int? { self.fields["connections"].flatMap { Int($0) } }
+  public var connections: Int? {
+    self.fields["connections"].flatMap { Int($0) }.map { min(max(0, $0), RedisLimits.maximumCount) }
+  }
 }
 
 /// All gateways that are known.
@@ -137,7 +139,7 @@ extension Inspector {
       return GatewayReport(
         gateway: id.text, isAlive: try exists.integer() == 1,
         aliveMilliseconds: try replies.timeToLive(index + 2),
-        stream: "\(self.keys.outgoing(id))", length: try length.integer(),
+        stream: "\(self.keys.outgoing(id))", length: try length.count(),
         fields: try replies.hash(index))
     }
     return GatewaysReport(gateways: gateways, total: total, atMilliseconds: now)

@@ -90,7 +90,7 @@ extension Inspector {
       batch.groups(of: key)
     } _: { (_, replies, index) throws(RedisError) in
       var cursor = try replies.cursor(index)
-      return (try cursor.integer(), try StreamGroup.list(replies, at: index + 1))
+      return (try cursor.count(), try StreamGroup.list(replies, at: index + 1))
     }
     let places = zip(keys, found).flatMap { key, found in (found.1 ?? []).map { (key, $0) } }
     let oldest = try await self.oldestUnfinished(places)

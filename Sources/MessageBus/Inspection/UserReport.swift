@@ -92,7 +92,7 @@ extension Inspector {
     positions.removeValue(forKey: Cursors.displacedField)
     var length = try replies.cursor(2)
     let report = UserReport.Mailbox(
-      stream: "\(mailbox)", length: try length.integer(),
+      stream: "\(mailbox)", length: try length.count(),
       oldest: try Self.offset(replies, 3), newest: try Self.offset(replies, 4), removed: removed,
       expiresMilliseconds: withExpiry ? try replies.timeToLive(5) : nil)
     let partition = self.keys.partitions.partition(for: user)

@@ -44,8 +44,15 @@ public final class LeaseEvents {
     let replies = await self.reader.execute(
       batch, timeout: .milliseconds(milliseconds + RedisLimits.blockingReadGraceMilliseconds))
     var cursor = try replies.cursor(0)
-    guard try cursor.array() != nil, try cursor.array() == 2 else { return }
+    guard try cursor.array() != nil else { return }
+    guard try cursor.array() == 2 else {
+      throw .unexpectedReply("XREAD answered no pair of stream and entries")
+    }
     cursor.skip()
-    if let newest = try StreamEntry.list(from: &cursor).last { self.last = newest.offset }
+    // Who did not wait, and is told nothing, would ask again at once, and again.
+    guard let newest = try StreamEntry.list(from: &cursor).last, newest.offset > self.last else {
+      throw .unexpectedReply("XREAD answered nothing new")
+    }
+    self.last = newest.offset
   }
 }

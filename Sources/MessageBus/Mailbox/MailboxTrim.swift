@@ -42,10 +42,10 @@ struct MailboxTrim: Hashable {
     guard try cursor.array() == 4 else {
       throw .unexpectedReply("the trimming of a mailbox did not answer four numbers")
     }
-    self.length = try cursor.integer()
-    self.removed = try cursor.integer()
-    self.removedBytes = min(max(0, try cursor.integer()), LastWrites.Entry.maximumBytes)
-    self.hasCrowd = try cursor.integer() > 0
+    self.length = try cursor.count()
+    self.removed = try cursor.count()
+    self.removedBytes = min(try cursor.count(), LastWrites.Entry.maximumBytes)
+    self.hasCrowd = try cursor.count() > 0
   }
 
   /// Loads the script where an answer says that the server does not know it, and calls it there

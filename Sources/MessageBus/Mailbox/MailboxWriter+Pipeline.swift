@@ -174,7 +174,7 @@ extension MailboxWriter {
 
   static func length(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Int {
     var cursor = try replies.cursor(index)
-    return try cursor.integer()
+    return try cursor.count()
   }
 
   /// Nil where Redis refuses for a reason that does not pass, such as a key of another type.

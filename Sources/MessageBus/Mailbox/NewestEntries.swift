@@ -36,7 +36,8 @@ struct NewestEntries {
   /// - Parameter asked: how many entries were asked for; fewer are all that there are.
   mutating func read(_ entries: [Mailbox.Entry], asked: Int) {
     self.below = entries.last?.offset ?? self.below
-    self.left = entries.count < asked ? 0 : self.left - entries.count
+    // More than were asked for would be no answer of Redis.
+    self.left = entries.count < asked ? 0 : max(0, self.left - entries.count)
   }
 
   /// How many entries the next portion may have: as many as were seen to fit into

@@ -33,7 +33,7 @@ public struct StreamEntry: Sendable {
   static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamEntry] {
     guard let count = try cursor.array() else { return [] }
     var entries: [StreamEntry] = []
-    entries.reserveCapacity(count)
+    entries.reserveCapacity(min(count, BusLimits.entriesPerRead))
     for _ in 0..<count { entries.append(try StreamEntry(from: &cursor)) }
     return entries
   }

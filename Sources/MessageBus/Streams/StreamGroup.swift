@@ -35,9 +35,11 @@ public struct StreamGroup: Sendable {
     for _ in 0..<(try cursor.array() ?? 0) / 2 {
       switch try cursor.string() {
       case "name": name = try cursor.string() ?? ""
-      case "pending": pending = try cursor.integer()
+      case "pending": pending = try cursor.count()
       case "last-delivered-id": lastDelivered = try Offset(from: &cursor)
-      case "lag" where !cursor.isNil: lag = try cursor.integer()
+      // Redis itself reckons it wrong now and then.
+      case "lag" where !cursor.isNil:
+        lag = min(max(0, try cursor.integer()), RedisLimits.maximumCount)
       default: cursor.skip()
       }
     }

@@ -79,6 +79,6 @@ public struct UserEraser: Sendable {
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("the erasing of a user answered no two numbers")
     }
-    return (try cursor.integer(), try cursor.integer())
+    return (try cursor.count(), try cursor.count())
   }
 }

@@ -14,6 +14,13 @@ public struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
+  /// Whether a name that a cluster told may be that of a host: nothing but visible characters of
+  /// ASCII. It is shown in logs, and given to the resolver.
+  static func isHost(_ name: some StringProtocol) -> Bool {
+    (1...RedisLimits.maximumHostBytes).contains(name.utf8.count)
+      && name.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+  }
+
   /// `host:port`, with an IPv6 address in brackets.
   public var description: String {
     self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"

@@ -4,7 +4,7 @@
 public struct RedisReplies: Sendable {
   /// What became of one command, where a batch was spread over several nodes or in part repeated.
   enum Answer: Sendable {
-    case reply(ReplyArena, root: Int, confirmed: Confirmed?)
+    case reply(ReplyArena, nodes: Range<Int>, confirmed: Confirmed?)
     case failure(RedisError)
   }
 
@@ -39,6 +39,24 @@ public struct RedisReplies: Sendable {
     self.count = count
   }
 
+  /// The replies to `count` commands as they come from Redis, for tests.
+  package init(parsing bytes: [UInt8], count: Int) throws(RedisError) {
+    var reader = ReplyReader()
+    let arena = ReplyArena(expecting: count)
+    reader.use(arena)
+    let failure: RedisError? = bytes.withUnsafeBytes { raw in
+      do throws(RedisError) {
+        try reader.feed(raw)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+    while try reader.next() {}
+    self.init(arena: arena, count: count, failure: nil)
+  }
+
   static func failed(_ count: Int, _ error: RedisError) -> RedisReplies {
     RedisReplies(arena: nil, count: count, failure: error)
   }
@@ -53,7 +71,7 @@ public struct RedisReplies: Sendable {
       guard let arena, index < arena.roots.count else {
         return .failure(failure ?? .unanswered("the connection was closed"))
       }
-      return .reply(arena, root: arena.roots[index], confirmed: confirmed)
+      return .reply(arena, nodes: arena.nodes(ofReply: index), confirmed: confirmed)
     }
   }
 
@@ -72,10 +90,10 @@ public struct RedisReplies: Sendable {
 
   /// The error reply to command `index`, if it is one.
   func serverError(_ index: Int) -> RedisServerError? {
-    guard case .reply(let arena, let root, _) = self.answer(index), arena.isError(root) else {
-      return nil
-    }
-    return ReplyCursor(arena: arena, index: root).error
+    guard case .reply(let arena, let nodes, _) = self.answer(index),
+      arena.isError(nodes.lowerBound)
+    else { return nil }
+    return ReplyCursor(arena: arena, nodes: nodes).error
   }
 
   /// A cursor on reply `index`.
@@ -85,8 +103,8 @@ public struct RedisReplies: Sendable {
     switch self.answer(index) {
     case .failure(let error):
       throw error
-    case .reply(let arena, let root, _):
-      let cursor = ReplyCursor(arena: arena, index: root)
+    case .reply(let arena, let nodes, _):
+      let cursor = ReplyCursor(arena: arena, nodes: nodes)
       if let error = cursor.error { throw .server(error) }
       return cursor
     }

@@ -13,7 +13,7 @@ struct ClusterTopology: Sendable, Equatable {
     self.primaries = []
     self.owners = Array(repeating: Self.nobody, count: HashSlot.count)
     for (slots, primary) in ranges.sorted(by: { $0.slots.lowerBound < $1.slots.lowerBound }) {
-      let index = self.index(of: primary)
+      guard let index = self.index(of: primary) else { continue }
       for slot in slots.clamped(to: 0...HashSlot.count - 1) { self.owners[slot] = index }
     }
   }
@@ -36,14 +36,15 @@ struct ClusterTopology: Sendable, Equatable {
   ///
   /// - Returns: whether that was new.
   mutating func move(_ slot: HashSlot, to address: RedisAddress) -> Bool {
-    guard self.owner(of: slot) != address else { return false }
-    self.owners[slot.number] = self.index(of: address)
+    guard self.owner(of: slot) != address, let index = self.index(of: address) else { return false }
+    self.owners[slot.number] = index
     return true
   }
 
-  private mutating func index(of address: RedisAddress) -> UInt16 {
+  /// Nil for one primary more than there can be: then what is known is wrong, and asking tells.
+  private mutating func index(of address: RedisAddress) -> UInt16? {
     if let index = self.primaries.firstIndex(of: address) { return UInt16(index) }
-    precondition(self.primaries.count < HashSlot.count, "more primaries than slots")
+    guard self.primaries.count < RedisLimits.maximumPrimaries else { return nil }
     self.primaries.append(address)
     return UInt16(self.primaries.count - 1)
   }
@@ -58,7 +59,11 @@ extension ClusterTopology {
   /// - Parameter asked: the node that answers, which stands for a node that says no name.
   init(from cursor: inout ReplyCursor, asked: RedisAddress) throws(RedisError) {
     var ranges: [(slots: ClosedRange<Int>, primary: RedisAddress)] = []
-    for _ in 0..<(try cursor.array() ?? 0) {
+    let all = try cursor.array() ?? 0
+    guard all <= HashSlot.count else {
+      throw .unexpectedReply("CLUSTER SLOTS answered \(all) ranges")
+    }
+    for _ in 0..<all {
       let count = try cursor.array() ?? 0
       guard count >= 2 else {
         throw .unexpectedReply("CLUSTER SLOTS answered a range without ends")
@@ -95,6 +100,9 @@ extension ClusterTopology {
     }
     // "?": it is to be known by a host name, and has none yet.
     if host.isEmpty || host == "?" { host = asked.host }
+    guard RedisAddress.isHost(host) else {
+      throw .unexpectedReply("CLUSTER SLOTS answered a node whose name is not that of a host")
+    }
     return RedisAddress(host: host, port: port)
   }
 }

@@ -19,6 +19,7 @@ enum Redirect: Equatable {
         let port = Int(words[2][words[2].index(after: colon)...]), RedisAddress.ports.contains(port)
       else { return nil }
       let host = words[2][..<colon]
+      guard host.isEmpty || RedisAddress.isHost(host) else { return nil }
       let address: RedisAddress? =
         host == "?"
         ? nil : RedisAddress(host: host.isEmpty ? asked.host : String(host), port: port)

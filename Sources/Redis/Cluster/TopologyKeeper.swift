@@ -63,10 +63,8 @@ final class TopologyKeeper: Sendable {
       let isNew = state.topology.move(slot, to: address)
       return (state.topology, isNew)
     }
-    if isNew {
-      self.publish()
-      self.refresh()
-    }
+    if isNew { self.publish() }
+    if isNew || topology.owner(of: slot) != address { self.refresh() }
     return topology
   }
 

@@ -10,6 +10,8 @@ final class ReplyArena: @unchecked Sendable {
   let storage: UnsafeMutablePointer<connect_arena>
   /// Where each reply's first node is.
   private(set) var roots: [Int] = []
+  /// Behind the last node of the last whole reply.
+  private var end = 0
 
   init(expecting replies: Int) {
     guard let storage = connect_arena_create() else {
@@ -23,11 +25,19 @@ final class ReplyArena: @unchecked Sendable {
 
   var nodeCount: Int { self.storage.pointee.node_count }
 
-  func completeReply(startingAt node: Int) { self.roots.append(node) }
+  func completeReply(startingAt node: Int) {
+    self.roots.append(node)
+    self.end = self.nodeCount
+  }
 
-  /// Node `index`, which must exist.
+  /// The nodes of a reply that is there.
+  func nodes(ofReply index: Int) -> Range<Int> {
+    self.roots[index]..<(index + 1 < self.roots.count ? self.roots[index + 1] : self.end)
+  }
+
+  /// Node `index`, which must exist: a ``ReplyCursor`` asks for none outside of its reply.
   func node(_ index: Int) -> connect_node {
-    precondition(index < self.nodeCount, "read past the end of a reply")
+    assert(index < self.nodeCount, "read past the end of a reply")
     return self.storage.pointee.nodes[index]
   }
 

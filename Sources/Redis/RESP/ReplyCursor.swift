@@ -4,27 +4,38 @@ import CHiredis
 ///
 /// Flat and in order, as the reply lies in memory: no tree is built, no element allocated. Bytes
 /// that it hands out live as long as the ``RedisReplies`` they came from.
+///
+/// Total: whatever Redis, or what is between, has answered, reading goes no further than the reply.
+/// What asks for a value behind the last one throws, so no caller needs to check that an array has as
+/// many elements as its command's documentation says.
 public struct ReplyCursor: Sendable {
   private let arena: ReplyArena
   private var index: Int
+  /// Behind the last value of the reply.
+  private let end: Int
 
-  init(arena: ReplyArena, index: Int) {
+  init(arena: ReplyArena, nodes: Range<Int>) {
     self.arena = arena
-    self.index = index
+    self.index = nodes.lowerBound
+    self.end = nodes.upperBound
   }
 
-  private mutating func next() -> connect_node {
-    let node = self.arena.node(self.index)
-    self.index += 1
-    return node
+  private mutating func next(_ wanted: StaticString) throws(RedisError) -> connect_node {
+    guard self.index < self.end else {
+      throw .unexpectedReply("expected \(wanted), got no more")
+    }
+    defer { self.index += 1 }
+    return self.arena.node(self.index)
   }
 
   /// Whether the next value is nil; nothing is consumed.
-  public var isNil: Bool { self.arena.node(self.index).type == REDIS_REPLY_NIL }
+  public var isNil: Bool {
+    self.index < self.end && self.arena.node(self.index).type == REDIS_REPLY_NIL
+  }
 
   /// The number of elements that follow, or nil for a nil array.
   public mutating func array() throws(RedisError) -> Int? {
-    let node = self.next()
+    let node = try self.next("an array")
     switch node.type {
     case REDIS_REPLY_ARRAY: return Int(node.count)
     case REDIS_REPLY_NIL: return nil
@@ -34,7 +45,7 @@ public struct ReplyCursor: Sendable {
 
   /// The bytes of a bulk or status string, or nil for nil.
   public mutating func bytes() throws(RedisError) -> UnsafeRawBufferPointer? {
-    let node = self.next()
+    let node = try self.next("a string")
     switch node.type {
     case REDIS_REPLY_STRING, REDIS_REPLY_STATUS: return self.arena.bytes(of: node)
     case REDIS_REPLY_NIL: return nil
@@ -44,7 +55,7 @@ public struct ReplyCursor: Sendable {
 
   /// A bulk or status string that may outlast the cursor, or nil for nil.
   public mutating func slice() throws(RedisError) -> ReplyBytes? {
-    let node = self.next()
+    let node = try self.next("a string")
     switch node.type {
     case REDIS_REPLY_STRING, REDIS_REPLY_STATUS:
       let start = Int(node.value)
@@ -59,18 +70,29 @@ public struct ReplyCursor: Sendable {
     try self.bytes().map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// An integer.
+  /// An integer: any of 64 bits, so nothing may be added to it without care. See ``count()``.
   public mutating func integer() throws(RedisError) -> Int {
-    let node = self.next()
+    let node = try self.next("an integer")
     guard node.type == REDIS_REPLY_INTEGER else { throw Self.unexpected(node, "an integer") }
     return Int(node.value)
   }
 
-  /// Passes over the next value with all that it contains.
+  /// How many there are of something: an integer from 0 to ``RedisLimits/maximumCount``. Some of them
+  /// may be added up.
+  public mutating func count() throws(RedisError) -> Int {
+    let count = try self.integer()
+    guard (0...RedisLimits.maximumCount).contains(count) else {
+      throw .unexpectedReply("expected a count, got \(count)")
+    }
+    return count
+  }
+
+  /// Passes over the next value with all that it contains; at the end, over nothing.
   public mutating func skip() {
     var left = 1
-    while left > 0 {
-      let node = self.next()
+    while left > 0, self.index < self.end {
+      let node = self.arena.node(self.index)
+      self.index += 1
       left -= 1
       if node.type == REDIS_REPLY_ARRAY { left += Int(node.count) }
     }
@@ -89,10 +111,12 @@ public struct ReplyCursor: Sendable {
   }
 
   /// The error that the next value is, if it is one, as among the answers of EXEC; nothing is
-  /// consumed.
+  /// consumed. Of its text, the first ``RedisLimits/maximumErrorBytes``.
   public var error: RedisServerError? {
+    guard self.index < self.end else { return nil }
     let node = self.arena.node(self.index)
     guard node.type == REDIS_REPLY_ERROR else { return nil }
-    return RedisServerError(String(decoding: self.arena.bytes(of: node), as: UTF8.self))
+    let text = self.arena.bytes(of: node).prefix(RedisLimits.maximumErrorBytes)
+    return RedisServerError(String(decoding: text, as: UTF8.self))
   }
 }

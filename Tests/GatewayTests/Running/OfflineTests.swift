@@ -38,6 +38,30 @@ struct OfflineTests {
     }
   }
 
+  /// Nothing is above it, so a read of what is answers it again.
+  @Test("gets the largest offset there is, which somebody wrote by hand, once")
+  func largestOffset() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.unackedMessages = 1 }
+    try await TestStand.with(options) { stand in
+      let largest = Offset(milliseconds: .max, sequence: .max)
+      let mailbox = "\(stand.keys.mailbox(UserName("bob")!))"
+      for (id, offset) in [("a", Offset(milliseconds: 1, sequence: 0)), ("b", largest)] {
+        try await stand.redis(
+          "XADD", mailbox, "\(offset)", "m", "\u{1}\u{1}\u{0}\u{5}\u{3}\u{1}alicebob\(id)1")
+      }
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      for id in ["a", "b"] {
+        let message = try await bob.expectMessage()
+        #expect(message.id == id)
+        bob.ack(message.offset)
+      }
+      #expect(try await bob.expectLive() == largest)
+      try await bob.expectOpen()
+    }
+  }
+
   @Test("sees all in order on another gateway, then live, then what comes, and nothing again")
   func offline() async throws {
     var options = TestStand.Options(gateways: 2)

@@ -1,3 +1,5 @@
+import RedisFixture
+import SeededRandom
 import Testing
 
 @testable import Redis
@@ -112,6 +114,10 @@ struct ClusterTopologyTests {
     ("*1\r\n*3\r\n:0\r\n:1\r\n*1\r\n$1\r\na\r\n", "CLUSTER SLOTS answered a node without a port"),
     ("*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\n1\r\n", "expected an integer, got a string"),
     ("*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n:1\r\n:1\r\n", "expected a string, got an integer"),
+    (
+      "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$4\r\na\u{1b}[m\r\n:1\r\n",
+      "CLUSTER SLOTS answered a node whose name is not that of a host"
+    ),
   ]
 
   @Test("is refused in any other form, with what is wrong", arguments: malformed)
@@ -123,6 +129,43 @@ struct ClusterTopologyTests {
   func impossiblePorts(port: Int) {
     #expect(throws: RedisError.unexpectedReply("CLUSTER SLOTS answered port \(port)")) {
       try self.topology(array(range(0, 16_383, node(bulk("a"), port))))
+    }
+  }
+
+  /// A node, or what is between, may name another address with each answer.
+  @Test("takes only so many primaries for true")
+  func bounded() throws {
+    var topology = ClusterTopology([(0...9, RedisAddress(host: "a", port: 1))])
+    for number in 0..<20_000 {
+      let address = RedisAddress(host: "node-\(number)", port: 1)
+      let isNew = topology.move(HashSlot(number: number % HashSlot.count), to: address)
+      #expect(isNew == (number < RedisLimits.maximumPrimaries - 1))
+    }
+    #expect(topology.primaries.count == RedisLimits.maximumPrimaries)
+    #expect(throws: RedisError.unexpectedReply("CLUSTER SLOTS answered 16385 ranges")) {
+      try self.topology(
+        "*\(HashSlot.count + 1)\r\n"
+          + String(repeating: range(0, 0, node(bulk("a"), 1)), count: HashSlot.count + 1))
+    }
+  }
+
+  @Test("survives any answer")
+  func fuzz() throws {
+    let id = bulk("id")
+    let text = array(
+      range(0, 5_460, node(bulk("10.0.0.1"), 1, id, array(bulk("hostname"), bulk("one")))),
+      range(5_461, 16_383, node(bulk("?"), 2, id, "*0\r\n"), node(bulk("10.0.0.9"), 9, id)))
+    var cursor = try parsed(text).cursor(0)
+    let tree = try ReplyTree(from: &cursor)
+    var random = SplitMix64(seed: 11)
+    for _ in 0..<20_000 {
+      var damaged = tree
+      damaged.damage(using: &random)
+      guard
+        let replies = try? RedisReplies(parsing: damaged.encoded, count: 1),
+        var cursor = try? replies.cursor(0)
+      else { continue }
+      _ = try? ClusterTopology(from: &cursor, asked: Self.asked)
     }
   }
 

@@ -46,7 +46,8 @@ struct RedirectTests {
       "UNBLOCKED force unblock from blocking operation", "moved 1 a:1", "MOVEDx 1 a:1", "",
       "MOVED", "MOVED 1", "MOVED a b:1", "MOVED 16384 a:1", "MOVED -1 a:1", "MOVED 1 a",
       "MOVED 1 a:", "MOVED 1 a:b", "ASK", "ASK 1 a:x", "MOVED 1 a:0", "MOVED 1 a:65536",
-      "MOVED 1 a:-1",
+      "MOVED 1 a:-1", "MOVED 1 \u{1b}[2J:1", "MOVED 1 a\u{202e}b:1",
+      "MOVED 1 \(String(repeating: "a", count: 300)):1",
     ])
   func others(message: String) {
     #expect(Redirect(RedisServerError(message), asked: Self.asked) == nil)

@@ -88,6 +88,48 @@ struct ReplyCursorTests {
     #expect(try cursor.slice()?.count == 1)
   }
 
+  /// As an empty array where XREADGROUP's streams are expected.
+  @Test("end where they end: what is read beyond is refused, and is not the next reply")
+  func ends() throws {
+    let replies = try replies("*0\r\n*2\r\n:1\r\n*1\r\n+x\r\n+next\r\n")
+    func ended(_ wanted: String) -> RedisError {
+      .unexpectedReply("expected \(wanted), got no more")
+    }
+    var cursor = try replies.cursor(0)
+    #expect(try cursor.array() == 0)
+    #expect(!cursor.isNil)
+    #expect(cursor.error == nil)
+    for _ in 0..<2 {
+      #expect(throws: ended("an array")) { try cursor.array() }
+      #expect(throws: ended("a string")) { try cursor.bytes() }
+      #expect(throws: ended("a string")) { try cursor.slice() }
+      #expect(throws: ended("a string")) { try cursor.string() }
+      #expect(throws: ended("an integer")) { try cursor.integer() }
+      #expect(throws: ended("an integer")) { try cursor.count() }
+      cursor.skip()
+    }
+    cursor = try replies.cursor(1)
+    cursor.skip()
+    #expect(throws: ended("a string")) { try cursor.string() }
+    cursor = try replies.cursor(2)
+    #expect(try cursor.string() == "next")
+    #expect(throws: ended("a string")) { try cursor.string() }
+  }
+
+  @Test("give counts that can be added up, and refuse what is none")
+  func counts() throws {
+    let replies = try replies(
+      ":0\r\n:281474976710656\r\n:281474976710657\r\n:-1\r\n:9223372036854775807\r\n$1\r\n7\r\n")
+    for (index, count) in [0, RedisLimits.maximumCount].enumerated() {
+      var cursor = try replies.cursor(index)
+      #expect(try cursor.count() == count)
+    }
+    for index in 2..<6 {
+      var cursor = try replies.cursor(index)
+      #expect(throws: RedisError.self) { try cursor.count() }
+    }
+  }
+
   @Test("give slices that outlast them")
   func slices() throws {
     func slice() throws -> ReplyBytes {

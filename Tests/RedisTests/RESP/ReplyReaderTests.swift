@@ -131,8 +131,10 @@ struct ReplyReaderTests {
     try reader.feed(text)
     #expect(try reader.next())
     #expect(try reader.next())
-    var cursor = ReplyCursor(arena: arena, index: arena.roots[0])
+    var cursor = ReplyCursor(arena: arena, nodes: arena.nodes(ofReply: 0))
     cursor.skip()
+    #expect(throws: RedisError.self) { try cursor.string() }
+    cursor = ReplyCursor(arena: arena, nodes: arena.nodes(ofReply: 1))
     #expect(try cursor.string() == "end")
   }
 
@@ -224,9 +226,10 @@ struct ReplyReaderTests {
       } catch {
         // Refused, as most of it must be.
       }
-      for root in arena.roots {
-        var cursor = ReplyCursor(arena: arena, index: root)
+      for reply in arena.roots.indices {
+        var cursor = ReplyCursor(arena: arena, nodes: arena.nodes(ofReply: reply))
         cursor.skip()
+        #expect(throws: RedisError.self) { try cursor.bytes() }
       }
     }
   }
