@@ -41,7 +41,8 @@ public enum GatewayLimits {
   /// … up to this.
   public static let maximumPageEntries = 128
 
-  /// A page that the socket did not take whole halves the next, down to this.
+  /// A page that the socket did not take whole, or that could not be read, halves the next, down to
+  /// this.
   public static let smallestPageEntries = 2
 
   /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a

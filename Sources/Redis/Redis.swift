@@ -33,6 +33,18 @@ public enum RedisLimits {
   /// finds more is refused as unavailable: Redis is slower than what is asked of it.
   public static let maximumUnansweredBytes = 64 * 1024 * 1024
 
+  /// The longest reply to a command of the login, in bytes as they come: before it nothing is known of
+  /// who answers.
+  public static let maximumLoginReplyBytes = 16 * 1024
+
+  /// The longest reply to any other command, in bytes as they come: a hash of half a million devices.
+  /// One that is longer closes the connection.
+  public static let maximumReplyBytes = 64 * 1024 * 1024
+
+  /// The longest reply to a read of stream entries, in bytes as they come: 2,048 entries of 64 KiB, as a
+  /// look-up of repeats may bring, twice. Who reads more at once reads less the next time.
+  public static let maximumEntriesReplyBytes = 256 * 1024 * 1024
+
   /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is no count, and a few
   /// thousand counts can be added up.
   public static let maximumCount = 1 << 48

@@ -150,9 +150,12 @@ struct DeliveryStateMachine {
     return .live(self.last)
   }
 
-  /// A page could not be read. It is tried again when `nextPage` is asked later.
+  /// A page could not be read. It is tried again when `nextPage` is asked later, with fewer entries:
+  /// they may be more bytes than a reply may have.
   mutating func pageFailed() {
-    if case .paging = self.state { self.state = .behind }
+    guard case .paging = self.state else { return }
+    self.pageEntries = max(GatewayLimits.smallestPageEntries, self.pageEntries / 2)
+    self.state = .behind
   }
 
   /// Whether the last push was lost is not known: look.

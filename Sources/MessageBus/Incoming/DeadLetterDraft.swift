@@ -62,6 +62,7 @@ public struct DeadLetterDraft: Sendable {
   public static func fields(
     of offset: Offset, in stream: RedisKey, to batch: inout RedisBatch
   ) {
+    batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     batch.append(key: stream, "XRANGE", "\(stream)", "\(offset)", "\(offset)")
   }
 

@@ -104,6 +104,7 @@ extension Inspector {
   ) async throws(RedisError) -> [DeadLetter] {
     let key = self.keys.deadLetters
     var batch = RedisBatch()
+    batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     batch.append(key: key, command, "\(key)", start, end, "COUNT", "\(maximum)")
     var cursor = try await self.client.execute(batch).cursor(0)
     var letters: [DeadLetter] = []

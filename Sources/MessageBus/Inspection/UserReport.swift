@@ -166,6 +166,7 @@ extension Inspector {
     var offsets: [Offset] = []
     while offsets.count < BusLimits.inspectedEntries, offsets.last.map({ $0 > lowest }) ?? true {
       var batch = RedisBatch()
+      batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
       batch.append(
         key: mailbox, "XREVRANGE", "\(mailbox)", offsets.last.map { "(\($0)" } ?? "+", "-",
         "COUNT", "\(BusLimits.entriesPerRead)")

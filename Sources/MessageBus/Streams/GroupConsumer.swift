@@ -40,6 +40,10 @@ public final class GroupConsumer {
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
   var isStopping = false
+  /// Fewer than usual after a read that brought more bytes than it may.
+  private(set) var entriesPerRead = BusLimits.entriesPerRead
+  /// How many bytes one may bring.
+  var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
   /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
   /// changed between reads.
   public var isCautious = false
@@ -83,18 +87,28 @@ public final class GroupConsumer {
     var batch = RedisBatch()
     batch.readGroup(
       self.group, as: self.instance, from: self.stream,
-      maximum: self.isCautious ? 1 : BusLimits.entriesPerRead,
-      blockMilliseconds: blockMilliseconds)
+      maximum: self.isCautious ? 1 : self.entriesPerRead, blockMilliseconds: blockMilliseconds)
+    batch.maximumReplyBytes = self.maximumReplyBytes
     let replies = await self.reader.execute(
       batch,
       timeout: .milliseconds(blockMilliseconds + RedisLimits.blockingReadGraceMilliseconds))
-    var cursor = try replies.cursor(0)
+    var cursor: ReplyCursor
+    do throws(RedisError) {
+      cursor = try replies.cursor(0)
+    } catch {
+      if error.isOversized { self.entriesPerRead = max(1, self.entriesPerRead / 8) }
+      throw error
+    }
     guard try cursor.array() != nil else { return [] }
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("XREADGROUP answered no pair of stream and entries")
     }
     cursor.skip()
-    return try StreamEntry.list(from: &cursor)
+    let entries = try StreamEntry.list(from: &cursor)
+    // Who did not wait, and has got nothing, would ask again at once, and again.
+    guard !entries.isEmpty else { throw .unexpectedReply("XREADGROUP answered no entries") }
+    self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)
+    return entries
   }
 }
 

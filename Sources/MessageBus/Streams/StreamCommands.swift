@@ -31,6 +31,7 @@ extension RedisBatch {
 
   /// `XRANGE` from above `start` to the end, at most `maximum` entries.
   mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
+    self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     self.append(
       arguments: 6, key: stream,
       bytes: 6 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20
@@ -52,6 +53,7 @@ extension RedisBatch {
   mutating func newestEntries(
     of stream: RedisKey, below: Offset? = nil, above: Offset? = nil, maximum: Int
   ) {
+    self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     self.append(
       arguments: 6, key: stream,
       bytes: 9 + stream.byteCount + 2 * Offset.maximumTextLength + 5 + 20
@@ -93,6 +95,7 @@ extension RedisBatch {
     blockMilliseconds: Int64
   ) {
     self.isBlocking = true
+    self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     self.append(
       key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
       "\(blockMilliseconds)", "STREAMS", "\(stream)", ">")

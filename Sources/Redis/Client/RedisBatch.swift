@@ -48,6 +48,9 @@ public struct RedisBatch: Sendable {
   /// Whether it waits in Redis for something to come: then how long it takes says nothing of Redis.
   public var isBlocking = false
 
+  /// The longest reply that one of the commands may have, in bytes as they come; see ``RedisLimits``.
+  public var maximumReplyBytes = RedisLimits.maximumReplyBytes
+
   /// An empty batch.
   public init() {}
 
@@ -147,6 +150,7 @@ extension RedisBatch {
   /// Appends commands of another batch, as they are.
   public mutating func append(_ range: Range<Int>, of other: RedisBatch) {
     guard let last = range.last else { return }
+    self.maximumReplyBytes = max(self.maximumReplyBytes, other.maximumReplyBytes)
     let start = other.range(of: range.lowerBound).lowerBound
     let shift = self.bytes.writerIndex - start
     self.bytes.writeImmutableBuffer(

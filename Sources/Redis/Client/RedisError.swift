@@ -19,6 +19,19 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// A reply is longer than what was asked for can be.
+  static func oversized(_ maximumBytes: Int) -> RedisError {
+    .unanswered("\(Self.oversizedReason) \(maximumBytes) bytes, the limit for what was asked")
+  }
+
+  private static let oversizedReason = "a reply is longer than"
+
+  /// Whether a reply was longer than what was asked for can be: less of it may be answered.
+  public var isOversized: Bool {
+    guard case .unanswered(let reason) = self else { return false }
+    return reason.hasPrefix(Self.oversizedReason)
+  }
+
   /// What happened, for a person.
   public var description: String {
     switch self {

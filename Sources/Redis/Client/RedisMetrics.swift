@@ -6,6 +6,7 @@ public struct RedisMetrics: Sendable {
   private let time: Timer
   private let unavailable: Counter
   private let unanswered: Counter
+  private let oversized: Counter
   private let refused: [Substring: Counter]
 
   /// - Parameter factory: swift-metrics's, or one of a test's own.
@@ -16,6 +17,7 @@ public struct RedisMetrics: Sendable {
     self.time = Timer(label: "connect_redis_seconds", dimensions: [], factory: factory)
     self.unavailable = errors("unavailable")
     self.unanswered = errors("unanswered")
+    self.oversized = errors("oversized")
     // A closed set: what Redis says is not ours, and each kind costs whoever keeps the numbers.
     self.refused = Dictionary(
       uniqueKeysWithValues: RedisServerError.transientCodes.map { ($0, errors(String($0))) })
@@ -31,6 +33,9 @@ public struct RedisMetrics: Sendable {
       self.refused[error.code]?.increment()
     }
   }
+
+  /// A connection was closed, since a reply was longer than what was asked for can be.
+  func closedOversized() { self.oversized.increment() }
 
   /// A batch has failed.
   func failed(_ error: RedisError) {

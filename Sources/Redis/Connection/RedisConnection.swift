@@ -174,6 +174,7 @@ private final class Opening {
     }
     if url.database != 0 { batch.append("SELECT", "\(url.database)") }
     batch.append("PING")
+    batch.maximumReplyBytes = RedisLimits.maximumLoginReplyBytes
     return batch
   }
 

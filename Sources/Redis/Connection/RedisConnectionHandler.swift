@@ -11,12 +11,16 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   /// A batch under way: where its replies go, and who waits for them.
   private final class Request {
     let arena: ReplyArena
+    let maximumReplyBytes: Int
     let completion: (RedisReplies) -> Void
     /// When it was submitted; nil for what is not timed.
     let since: NIODeadline?
 
-    init(commands: Int, since: NIODeadline?, completion: @escaping (RedisReplies) -> Void) {
-      self.arena = ReplyArena(expecting: commands)
+    init(
+      _ batch: RedisBatch, since: NIODeadline?, completion: @escaping (RedisReplies) -> Void
+    ) {
+      self.arena = ReplyArena(expecting: batch.count)
+      self.maximumReplyBytes = batch.maximumReplyBytes
       self.since = since
       self.completion = completion
     }
@@ -27,6 +31,9 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private var state = RedisConnectionStateMachine<Request>(
     maximumUnansweredBytes: RedisLimits.maximumUnansweredBytes)
   private var reader = ReplyReader()
+  /// What has come of the reply that is not whole yet, in bytes, and how much it may be.
+  private var unfinishedBytes = 0
+  private var maximumReplyBytes = 0
   /// In use while nothing is under way, so that no arena is kept that was already handed over.
   private let stray = ReplyArena(expecting: 0)
   private var deadlineTimer: (due: UInt64, scheduled: Scheduled<Void>)?
@@ -44,7 +51,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
     let now = NIODeadline.now()
     let request = Request(
-      commands: batch.count, since: batch.isBlocking ? nil : now, completion: completion)
+      batch, since: batch.isBlocking ? nil : now, completion: completion)
     let deadline = now + timeout
     switch self.state.submit(
       request, commands: batch.count, bytes: batch.byteCount,
@@ -54,7 +61,10 @@ final class RedisConnectionHandler: ChannelInboundHandler {
       self.metrics?.failed(error)
       completion(.failed(batch.count, error))
     case .write(let isFirst):
-      if isFirst { self.reader.use(request.arena) }
+      if isFirst {
+        self.reader.use(request.arena)
+        self.maximumReplyBytes = request.maximumReplyBytes
+      }
       context.write(self.wrapOutboundOut(batch.bytes), promise: nil)
       self.scheduleFlush(context)
       self.scheduleDeadline()
@@ -89,15 +99,18 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     let buffer = self.unwrapInboundIn(data)
     do throws(RedisError) {
       try buffer.withUnsafeReadableBytes { (raw) throws(RedisError) in try self.reader.feed(raw) }
+      self.unfinishedBytes += buffer.readableBytes
       // A completion may close the connection, which hands over the arena in use: no more into it.
       while self.state.isOpen, try self.reader.next() {
+        self.unfinishedBytes = self.reader.unreadBytes
         switch self.state.replyReceived() {
         case .wait: break
         case .complete(let request, let commands, let next):
           self.reader.use(next?.arena ?? self.stray)
-          if next != nil {
+          if let next {
+            self.maximumReplyBytes = next.maximumReplyBytes
             self.scheduleDeadline()
-          } else if self.reader.hasUnreadBytes {
+          } else if self.unfinishedBytes > 0 {
             // Before the completion, which may submit: what is left must not answer that.
             self.close(Self.unexpectedBytes)
           }
@@ -105,6 +118,10 @@ final class RedisConnectionHandler: ChannelInboundHandler {
         case .unexpected:
           return self.close(Self.unexpectedBytes)
         }
+      }
+      if self.unfinishedBytes > self.maximumReplyBytes, self.state.isOpen {
+        self.metrics?.closedOversized()
+        self.close(.oversized(self.maximumReplyBytes))
       }
     } catch {
       self.close(error)

@@ -46,8 +46,8 @@ struct ReplyReader: ~Copyable {
     }
   }
 
-  /// Whether more bytes came after the reply that ``next()`` has just appended.
-  var hasUnreadBytes: Bool { connect_reader_unread(self.reader) > 0 }
+  /// How many bytes came after the reply that ``next()`` has just appended.
+  var unreadBytes: Int { connect_reader_unread(self.reader) }
 
   private var error: RedisError {
     .unanswered("the reply was not RESP2: \(String(cString: connect_reader_error(self.reader)))")

@@ -186,6 +186,15 @@ struct DeliveryStateMachineTests {
     #expect(machine.nextPage(canWrite: true) == 3)
   }
 
+  @Test("asks for half as many entries after a page that could not be read, but for two at least")
+  func failedPages() {
+    var machine = Machine(start: .zero, window: 64)
+    for expected in [16, 8, 4, 2, 2] {
+      #expect(machine.nextPage(canWrite: true) == expected)
+      machine.pageFailed()
+    }
+  }
+
   @Test("passes over what it cannot read, without an ack for it")
   func skipped() {
     var machine = Machine.paging()

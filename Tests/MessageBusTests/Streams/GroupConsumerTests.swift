@@ -342,6 +342,30 @@ struct GroupConsumerTests {
     }
   }
 
+  @Test("reads fewer entries at a time when they are more bytes than a reply may have, in order")
+  func largeEntries() async throws {
+    try await Bus.run { bus in
+      let consumer = try await self.consumer(bus)
+      consumer.maximumReplyBytes = 300_000
+      let seen = Seen()
+      let texts = (0..<128).map { "\($0) " + String(repeating: "x", count: 10_000) }
+      for text in texts { try await bus.add(text, to: self.stream(bus)) }
+      _ = try await consumer.begin()
+      do throws(RedisError) {
+        _ = try await consumer.read()
+        Issue.record("was taken")
+      } catch {
+        #expect(error.isOversized)
+      }
+      #expect(consumer.entriesPerRead == BusLimits.entriesPerRead / 8)
+      let running = Task { await bus.consume(consumer, seen) }
+      #expect(try await eventually { await seen.texts.count >= texts.count })
+      #expect(await seen.texts == texts)
+      await bus.stop(consumer)
+      _ = await running.value
+    }
+  }
+
   @Test("ends when somebody else has what it works under")
   func replaced() async throws {
     try await Bus.run { bus in

@@ -9,7 +9,7 @@ struct ReplyReaderTests {
   /// A reader that #expect can hold.
   private final class Reader {
     private var reader = ReplyReader()
-    var hasUnreadBytes: Bool { self.reader.hasUnreadBytes }
+    var hasUnreadBytes: Bool { self.reader.unreadBytes > 0 }
     func use(_ arena: ReplyArena) { self.reader.use(arena) }
     func next() throws(RedisError) -> Bool { try self.reader.next() }
     func feed(_ bytes: [UInt8]) throws {

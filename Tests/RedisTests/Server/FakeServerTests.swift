@@ -106,6 +106,52 @@ struct FakeServerTests {
     }
   }
 
+  @Test(
+    "is not listened to for long before the login is done",
+    arguments: ["+", "-", "$100000000\r\n", "*100000000\r\n"])
+  func endlessLogin(beginning: String) async throws {
+    // As long as it has to be, and no end of the reply.
+    let rest = beginning.hasPrefix("*") ? ":1\r\n" : "x"
+    let count = (RedisLimits.maximumLoginReplyBytes + 1) / rest.utf8.count + 1
+    let answer = beginning + String(repeating: rest, count: count)
+    try await FakeServer.run(answer: { _ in .text(answer) }) { server in
+      guard case .unanswered(let reason) = try await RedisTests.failure(of: server.url) else {
+        Issue.record("was taken for a Redis, or waited for")
+        return
+      }
+      #expect(
+        reason.hasPrefix(
+          "a reply is longer than \(RedisLimits.maximumLoginReplyBytes) bytes, the limit for what "
+            + "was asked"))
+    }
+  }
+
+  @Test("closes the connection on a reply that is longer than what was asked for can be")
+  func oversized() async throws {
+    let value = String(repeating: "x", count: 300_000)
+    try await FakeServer.run(
+      answer: { .text($0 == 0 ? Self.pong : "$300000\r\n\(value)\r\n+2\r\n") }
+    ) { server in
+      try await withReadyClient(server.url) { client in
+        for (maximum, isTaken) in [(100_000, false), (400_000, true)] {
+          try await client.waitUntilReady()
+          var batch = RedisBatch()
+          batch.append("GET", "x")
+          batch.append("PING")
+          batch.maximumReplyBytes = maximum
+          let replies = await client.execute(batch)
+          if isTaken {
+            #expect(try replies.values == [.string(value), .string("2")])
+          } else {
+            #expect(replies.failure(0)?.isOversized == true)
+            #expect(replies.failure(1)?.isOversized == true)
+            #expect(replies.failure(0)?.isUnanswered == true)
+          }
+        }
+      }
+    }
+  }
+
   @Test("keeps what was answered of a batch when the connection ends in its middle")
   func endsInMiddle() async throws {
     try await FakeServer.run(
