@@ -179,7 +179,7 @@ actor PartitionWorker {
       let attempts = self.attempts[item.offset, default: 0] + 1
       self.attempts[item.offset] = attempts
       if attempts >= self.attemptsLimit {
-        try await self.deadLetters.add(item, reason: error.message, attempts: attempts)
+        try await self.deadLetters.add(item, reason: "\(error)", attempts: attempts)
         try await self.fail(item, .unprocessable)
       } else {
         again = error
@@ -259,7 +259,7 @@ actor PartitionWorker {
       if !missing.isEmpty { self.forget(missing, in: stored) }
     } catch .server(let error) {
       // A push is only a hint: the messages are in the mailboxes, and every connection looks there.
-      self.logger.warning("messaging.push_refused", metadata: ["error": "\(error.message)"])
+      self.logger.warning("messaging.push_refused", metadata: ["error": "\(error)"])
     }
   }
 

@@ -52,6 +52,9 @@ public enum RedisLimits {
   /// Of an error that Redis answers, so many bytes are kept.
   public static let maximumErrorBytes = 1_024
 
+  /// Of a text that others wrote, so many characters are shown in a log or a line of a table.
+  package static let maximumShownCharacters = 512
+
   /// Primaries of a cluster that are taken for true. Redis recommends no more than 1,000 nodes.
   public static let maximumPrimaries = 1_024
 

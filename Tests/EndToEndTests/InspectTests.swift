@@ -51,6 +51,55 @@ struct InspectTests {
     await server.stop()
   }
 
+  // MARK: What somebody wrote by hand
+
+  @Test("goes on whatever somebody wrote by hand, and shows none of it so that a terminal obeys")
+  func byHand() async throws {
+    try await self.withRedis { server, redis in
+      let evil = "\u{1b}[2J\u{9b}1m\u{202e}"
+      let largest = "18446744073709551615-18446744073709551615"
+      try await redis(
+        "HSET", "connect:cursor:{bob}", "phone", "1-0 9223372036854775807", "tablet",
+        "\(largest) 18446744073709551616", "pc", "9223372036854775807-0 -9223372036854775808",
+        "!removed", largest, evil, evil)
+      try await redis("HSET", "connect:session:{bob}", evil, "g1/\(evil)", "phone", evil)
+      try await redis("XADD", "connect:mailbox:{bob}", "1-1", "m", evil)
+      try await redis("XADD", "connect:mailbox:{bob}", largest, "m", evil)
+      try await redis("XADD", Self.incoming, "9223372036854775807-0", evil, evil)
+      try await redis("XGROUP", "CREATE", Self.incoming, "messaging:\(evil)", largest)
+      try await redis("SET", "connect:lease:{p0.1}", evil)
+      try await redis("SADD", "connect:gateways", "g1", "g2", evil)
+      for gateway in ["g1", "g2"] {
+        try await redis(
+          "HSET", "connect:gateway:{\(gateway)}", "connections", "9223372036854775807", "started",
+          "18446744073709551615", "address", evil, "version", evil)
+        try await redis("XADD", "connect:outgoing:{\(gateway)}", largest, "m", evil)
+      }
+      try await redis("SADD", "connect:messaging", "m1", evil)
+      try await redis("HSET", "connect:messaging:{m1}", "started", "-1", "host", evil, "pid", evil)
+      try await redis(
+        "XADD", "connect:deadletter", largest, "reason", evil, "origin", evil, "attempts",
+        "9223372036854775807", "field.\(evil)", evil)
+      for arguments in [
+        ["overview"], ["streams"], ["partitions"], ["gateways"], ["user", "bob"], ["deadletters"],
+        ["deadletters", "show", largest], ["deadletters", "requeue", largest],
+      ] {
+        for form in [[], ["--json"]] {
+          let program = try Program(
+            ["inspect"] + arguments + form + ["--redis-url", server.url])
+          let code = try await program.exitCode()
+          let mayFail = arguments.contains("requeue")
+          #expect(code == 0 || mayFail && code == 1, "\(arguments) \(form): \(program.errors)")
+          guard form.isEmpty else { continue }
+          for line in program.output + program.errors {
+            #expect(
+              !line.unicodeScalars.contains { "\u{1b}\u{9b}\u{202e}".unicodeScalars.contains($0) })
+          }
+        }
+      }
+    }
+  }
+
   // MARK: Streams
 
   private struct Streams: Decodable {

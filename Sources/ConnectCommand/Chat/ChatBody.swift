@@ -1,4 +1,5 @@
 import Foundation
+import Redis
 
 /// The body of a chat message: `{"text": "…"}`.
 enum ChatBody {
@@ -77,12 +78,10 @@ enum ChatBody {
   static func visible(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
-      switch (scalar, scalar.properties.generalCategory) {
-      case ("\n", _): result += "⏎ "
-      case ("\t", _): result += " "
-      // What turns the direction of writing could make a line say what it does not.
-      case ("\u{202A}"..."\u{202E}", _), ("\u{2066}"..."\u{2069}", _), (_, .control):
-        result += "\u{FFFD}"
+      switch scalar {
+      case "\n": result += "⏎ "
+      case "\t": result += " "
+      case _ where PrintableText.isHidden(scalar): result += "\u{FFFD}"
       default: result.unicodeScalars.append(scalar)
       }
     }

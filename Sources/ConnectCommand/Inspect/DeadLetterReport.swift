@@ -91,7 +91,7 @@ struct DeadLetterReport: Encodable {
     }
     if let unreadable = self.unreadable { lines.append(("unreadable", unreadable.line)) }
     for (name, value) in (self.fields ?? [:]).sorted(by: { $0.key < $1.key }) {
-      lines.append(("field \(name)", value.line))
+      lines.append(("field \(ChatBody.visible(name))", value.line))
     }
     let width = lines.map(\.0.count).max() ?? 0
     return lines.filter { !$0.1.isEmpty }.map { name, value in

@@ -124,10 +124,10 @@ extension Failure {
     case .server(let reply) where ["NOPERM", "NOAUTH", "WRONGPASS"].contains(reply.code):
       self.init(
         .refused,
-        "\(url): \(reply.message); `connect inspect` needs more commands than the services: see "
+        "\(url): \(reply); `connect inspect` needs more commands than the services: see "
           + "Operations.md")
     case .server(let reply) where reply.code == "WRONGTYPE":
-      self.init(.running, "\(url): \(reply.message); is --key-prefix that of another program?")
+      self.init(.running, "\(url): \(reply); is --key-prefix that of another program?")
     case .server(let reply) where reply.code == "MOVED":
       self.init(.usage, "\(url): \(RedisServerError.clusterAdvice)")
     case .server, .unexpectedReply:

@@ -1,3 +1,5 @@
+import Redis
+
 /// Rows of words in aligned columns.
 ///
 /// Pure.
@@ -20,8 +22,8 @@ struct TextTable {
   /// Adds a row, a word for each column.
   mutating func add(_ words: String...) {
     precondition(words.count == self.titles.count)
-    // What others wrote must not move the cursor.
-    self.rows.append(words.map(ChatBody.visible))
+    // What others wrote must not move the cursor, nor fill the screen.
+    self.rows.append(words.map { PrintableText.of(ChatBody.visible($0)) })
   }
 
   /// The lines, each with its end.

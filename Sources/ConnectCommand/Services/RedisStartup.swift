@@ -107,12 +107,12 @@ enum RedisStartup {
     case "WRONGPASS", "NOAUTH":
       return Failure(
         .refused,
-        "\(url): \(reply.message); check the user and password: --redis-user, "
+        "\(url): \(reply); check the user and password: --redis-user, "
           + "--redis-password-file, CONNECT_REDIS_PASSWORD, or those of \(setting.flag)")
     case "NOPERM":
       return Failure(
         .refused,
-        "\(url): \(reply.message); the rights that Connect needs are in Operations.md, as a "
+        "\(url): \(reply); the rights that Connect needs are in Operations.md, as a "
           + "ready ACL line")
     case "MOVED":
       return .usage("\(url): \(RedisServerError.clusterAdvice)")
@@ -125,7 +125,7 @@ enum RedisStartup {
         return Failure(.unavailable, "\(url): \(error); see why Redis does not get ready")
       }
       // A database that does not exist, say: no waiting mends it.
-      return .usage("\(url): \(reply.message); check \(setting.flag)")
+      return .usage("\(url): \(reply); check \(setting.flag)")
     }
   }
 }

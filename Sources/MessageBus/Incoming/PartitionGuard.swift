@@ -16,7 +16,7 @@ public enum PartitionGuard {
     /// What to do about it.
     public var description: String {
       let layout = DataLayout(self.stored)
-      let partitions = layout.map { "\($0.partitions)" } ?? self.stored
+      let partitions = layout.map { "\($0.partitions)" } ?? PrintableText.of(self.stored)
       let otherPrefix = "or another --key-prefix"
       if let layout, layout.hasRegistryRedis != self.configured.hasRegistryRedis {
         return layout.hasRegistryRedis

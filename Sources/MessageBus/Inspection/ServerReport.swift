@@ -23,7 +23,7 @@ public struct ServerReport: Sendable, Encodable {
 
   /// Reads INFO's lines of `name:value`.
   init(_ fields: [Substring: Substring]) {
-    func text(_ name: Substring) -> String? { fields[name].map(String.init) }
+    func text(_ name: Substring) -> String? { fields[name].map { PrintableText.of(String($0)) } }
     func number(_ name: Substring) -> Int? { fields[name].flatMap { Int($0) } }
     self.name = text("server_name") ?? (fields["valkey_version"] == nil ? "redis" : "valkey")
     self.version = text("valkey_version") ?? text("redis_version") ?? "unknown"

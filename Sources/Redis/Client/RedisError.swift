@@ -38,19 +38,29 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unavailable(let reason): "Redis is unavailable: \(reason)"
     case .withheld(let reason): reason
     case .unanswered(let reason): "Redis did not answer: \(reason)"
-    case .server(let error): "Redis refused: \(error.message)"
+    case .server(let error): "Redis refused: \(error)"
     case .unexpectedReply(let reason): "Redis answered in an unknown form: \(reason)"
     }
   }
 }
 
 /// An error reply in Redis's own words.
-public struct RedisServerError: Error, Sendable, Hashable {
-  /// The whole message, as `NOGROUP No such key …`.
+public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// The message as it came, as `NOGROUP No such key …`: the first
+  /// ``RedisLimits/maximumErrorBytes`` of it. To be compared, not to be shown.
   public let message: String
 
   /// Takes Redis's own words.
-  public init(_ message: String) { self.message = message }
+  public init(_ message: String) {
+    let isShort = message.utf8.count <= RedisLimits.maximumErrorBytes
+    self.message =
+      isShort
+      ? message
+      : String(decoding: message.utf8.prefix(RedisLimits.maximumErrorBytes), as: UTF8.self)
+  }
+
+  /// The message for a person: in one line, of which no character acts on a terminal.
+  public var description: String { PrintableText.of(self.message) }
 
   /// The first word, which is the error's kind: `NOGROUP`, `OOM`, `WRONGPASS`, …
   public var code: Substring { self.message.prefix { $0 != " " } }

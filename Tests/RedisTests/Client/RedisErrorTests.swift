@@ -48,6 +48,27 @@ struct RedisErrorTests {
     #expect(!RedisServerError(message).isTransient)
   }
 
+  @Test("is shown in one line, in which nothing acts on a terminal or turns the text around")
+  func escaped() {
+    let evil = "ERR a\u{1b}[2Jb\nc\u{85}d\u{202e}e\u{2028}f\u{7f}g\u{fffd}é"
+    let shown = "ERR a\\u{1b}[2Jb\\u{a}c\\u{85}d\\u{202e}e\\u{2028}f\\u{7f}g\u{fffd}é"
+    let error = RedisServerError(evil)
+    #expect(error.message == evil)
+    #expect("\(error)" == shown)
+    #expect("\(RedisError.server(error))" == "Redis refused: \(shown)")
+  }
+
+  @Test("is kept and shown only so far, and asked for its cause no deeper")
+  func bounded() throws {
+    let long = RedisServerError("ERR " + String(repeating: "é", count: 100_000))
+    #expect(long.message.utf8.count <= RedisLimits.maximumErrorBytes + 3)
+    #expect("\(long)".count <= RedisLimits.maximumShownCharacters + 1)
+    let deep = "EXECABORT " + String(repeating: "because of: EXECABORT ", count: 1_000_000)
+    #expect(RedisServerError(deep).isTransient)
+    let replies = try RedisReplies(parsing: Array("-\(deep)\r\n".utf8), count: 1)
+    #expect(replies.serverError(0)?.isTransient == true)
+  }
+
   @Test("keeps the reason in its text")
   func description() {
     #expect(RedisError.unavailable("a").description == "Redis is unavailable: a")
