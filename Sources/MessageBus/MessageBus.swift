@@ -193,8 +193,11 @@ public enum BusLimits {
   /// After a failure, a consumer tries again after a random time up to this, doubling …
   public static let consumerBackoffBaseMilliseconds: Int64 = 50
 
-  /// … up to this.
+  /// … up to this; …
   public static let consumerBackoffCapMilliseconds: Int64 = 2_000
+
+  /// … but as soon as Redis can be reached again, if that was what failed, within so long.
+  static let consumerPauseStepMilliseconds: Int64 = 20
 
   /// Streams, instances or devices that an inspection asks about with one pipeline.
   public static let inspectedKeysPerBatch = 64

@@ -35,6 +35,18 @@ struct FaultTests {
     try await Stand.expectSound(Stand.run([fault], rounds: rounds))
   }
 
+  /// What is done during 200 ms must count: whoever waits longer after each cut, or throws away what it
+  /// has, gets nothing done.
+  @Test("when all connections to Redis are cut every 200 ms: messages flow meanwhile")
+  func cutRedis() async throws {
+    var run = Stand.run([.cutRedis])
+    run.deployment.gateways = 1
+    run.deployment.messaging = 1
+    let report = try await Stand.expectSound(run)
+    // A third of what is written in that time.
+    #expect(report.faults[0].shown > 600, "shown while connections were cut")
+  }
+
   @Test("when every instance is replaced in turn, and each ends cleanly")
   func rollingDeploy() async throws {
     let report = try await Stand.expectSound(Stand.run([.roll]))

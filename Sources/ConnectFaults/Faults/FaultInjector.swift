@@ -31,6 +31,7 @@ struct FaultInjector {
     case .pauseRedis: try await self.pause(self.deployment.redis)
     case .fillRedis: try await self.fill(self.deployment.redis)
     case .vanish: try await self.vanish()
+    case .cutRedis: try await self.cut()
     case .poison: try await self.poison()
     case .failOver, .killNode, .hangNode, .moveSlots, .resize: try await self.hurtCluster(kind)
     case .deleteOutgoing: try await self.delete("connect:outgoing:*")
@@ -120,6 +121,16 @@ struct FaultInjector {
       let count = self.balancer.connections / 8 + 1
       self.balancer.strike(mishap, count: count, using: &self.random)
       try await self.wait(milliseconds: 500)
+    }
+  }
+
+  private func cut() async throws {
+    let end = ContinuousClock.now + .seconds(6)
+    while ContinuousClock.now < end {
+      for redis in [self.deployment.redis, self.deployment.registry].compactMap({ $0 }) {
+        try await self.deployment.onEachPrimary(of: redis, "CLIENT", "KILL", "TYPE", "normal")
+      }
+      try await self.wait(milliseconds: 200)
     }
   }
 

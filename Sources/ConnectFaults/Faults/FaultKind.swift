@@ -26,6 +26,8 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case fillRedis = "fill-redis"
   /// A third of the connections ends, goes silent, or ends for the client alone.
   case vanish
+  /// All connections to Redis cut every 200 ms, for six seconds.
+  case cutRedis = "cut-redis"
   /// Entries without sense on `incoming` streams.
   case poison
   /// All `outgoing` streams deleted.

@@ -12,6 +12,8 @@ public struct FaultReport: Encodable, Sendable {
     public var rejections = 0
     /// How often the deployment did not work again in time.
     public var stuck = 0
+    /// How many messages were shown to devices while it was done.
+    public var shown = 0
     /// The longest time without anything shown to anybody, from the fault to the next.
     public var longestSilenceSeconds = 0.0
     /// The longest time from the end of a Redis node until a message was accepted again for what it
@@ -130,13 +132,13 @@ public struct FaultReport: Encodable, Sendable {
     lines += Self.columns(
       [
         [
-          "fault", "times", "rejections", "longest silence", "longest outage",
+          "fault", "times", "rejections", "shown", "longest silence", "longest outage",
           "longest recovery", "stuck",
         ]
       ]
         + self.faults.map { fault in
           [
-            fault.kind, "\(fault.count)", "\(fault.rejections)",
+            fault.kind, "\(fault.count)", "\(fault.rejections)", "\(fault.shown)",
             "\(Self.decimal(fault.longestSilenceSeconds)) s",
             fault.longestOutageSeconds.map { "\(Self.decimal($0)) s" } ?? "-",
             "\(Self.decimal(fault.longestRecoverySeconds)) s", "\(fault.stuck)",

@@ -85,7 +85,9 @@ public struct FaultRun: Sendable {
         let rejections = ledger.totals.postponedOpenLoop
         try await injector.inject(kind)
         let ended = ContinuousClock.now
+        let shown = ledger.totals.shown
         crashed += try await self.replaceCrashed(deployment, ledger)
+        faults[kind]?.shown += ledger.totals.shown - shown
         var isStuck = false
         do {
           try await chatters.recovered()

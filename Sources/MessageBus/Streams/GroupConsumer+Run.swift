@@ -82,14 +82,21 @@ extension GroupConsumer {
       capMilliseconds: BusLimits.consumerBackoffCapMilliseconds)
   }
 
-  /// In short steps, so that ``stop()`` is noticed.
+  /// In short steps, so that ``stop()`` is noticed, and that Redis can be reached again if that was
+  /// what failed: the connections themselves come back with jitter.
   private func pause(_ milliseconds: Int64) async {
     let end = NIODeadline.now() + .milliseconds(milliseconds)
+    var wasAway = !self.isReachable
     while !self.isEnding, NIODeadline.now() < end {
+      if wasAway, self.isReachable { return }
+      wasAway = wasAway || !self.isReachable
       let left = (end - .now()).nanoseconds / 1_000_000
-      try? await Task.sleep(for: .milliseconds(min(max(1, left), 50)))
+      let step = BusLimits.consumerPauseStepMilliseconds
+      try? await Task.sleep(for: .milliseconds(min(max(1, left), step)))
     }
   }
+
+  private var isReachable: Bool { self.client.isReady && self.reader.isReady }
 
   private static func log(_ error: RedisError, _ message: Logger.Message, to logger: Logger) {
     switch error {

@@ -16,12 +16,19 @@ public struct Backoff: Sendable {
     self.capMilliseconds = capMilliseconds
   }
 
+  /// The bound of the wait before: that of the first one, if there was none.
+  public var boundMilliseconds: Int64 { self.bound(of: max(self.attempt - 1, 0)) }
+
+  private func bound(of attempt: Int) -> Int64 {
+    // In this order, since the base doubled that often need not fit into 64 bits.
+    let shift = min(attempt, 62)
+    let isCapped = self.baseMilliseconds > self.capMilliseconds >> shift
+    return isCapped ? self.capMilliseconds : self.baseMilliseconds << shift
+  }
+
   /// The next wait in milliseconds.
   public mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
-    // In this order, since the base doubled that often need not fit into 64 bits.
-    let shift = min(self.attempt, 62)
-    let isCapped = self.baseMilliseconds > self.capMilliseconds >> shift
-    let bound = isCapped ? self.capMilliseconds : self.baseMilliseconds << shift
+    let bound = self.bound(of: self.attempt)
     self.attempt += 1
     return Int64.random(in: 0...bound, using: &random)
   }

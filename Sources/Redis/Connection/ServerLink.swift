@@ -114,9 +114,11 @@ final class ServerLink {
     if self.isClosed { return }
     self.lastFailure = reason
     self.reachability.failed(reason, at: self.address)
-    // A server that takes connections and is of no use is not asked more often than one that is away.
-    let useful = TimeAmount.milliseconds(RedisLimits.reconnectCapMilliseconds)
-    if let since = self.readySince, NIODeadline.now() - since > useful { self.backoff.reset() }
+    // A connection that lived for longer than the wait before it was worth that, so the next one comes
+    // soon: whatever ends connections again and again, there is one for most of the time. A server that
+    // takes connections and ends them at once is not asked more often than one that is away.
+    let waited = TimeAmount.milliseconds(self.backoff.boundMilliseconds)
+    if let since = self.readySince, NIODeadline.now() - since > waited { self.backoff.reset() }
     self.readySince = nil
     let wait = TimeAmount.milliseconds(self.backoff.next())
     self.state = .waiting(

@@ -24,6 +24,20 @@ struct BackoffTests {
     #expect(waits.dropFirst(6).allSatisfy { $0 == 2_000 })
   }
 
+  @Test("tells the bound of the wait before")
+  func lastBound() {
+    var backoff = Backoff(baseMilliseconds: 50, capMilliseconds: 300)
+    var lowest = Lowest()
+    #expect(backoff.boundMilliseconds == 50)
+    let bounds = (0..<5).map { _ in
+      _ = backoff.next(using: &lowest)
+      return backoff.boundMilliseconds
+    }
+    #expect(bounds == [50, 100, 200, 300, 300])
+    backoff.reset()
+    #expect(backoff.boundMilliseconds == 50)
+  }
+
   @Test("may draw no wait at all")
   func lowest() {
     var backoff = Backoff(baseMilliseconds: 50, capMilliseconds: 2_000)
