@@ -47,6 +47,19 @@ struct FaultTests {
     #expect(report.faults[0].shown > 600, "shown while connections were cut")
   }
 
+  /// Plain, whatever the other tests run against: by TLS, damage ends the connection in any case.
+  @Test(
+    "when replies of Redis are damaged at random: no service ends", arguments: [1, 2] as [UInt64])
+  func damagedReplies(seed: UInt64) async throws {
+    var run = Stand.run([.damageReplies])
+    run.deployment.redis = .plain
+    run.deployment.durability = .accepted
+    run.seed = seed
+    let report = try await Stand.expectSound(run)
+    #expect(report.crashed == 0)
+    #expect(report.damagedReplies > 20)
+  }
+
   @Test("when every instance is replaced in turn, and each ends cleanly")
   func rollingDeploy() async throws {
     let report = try await Stand.expectSound(Stand.run([.roll]))

@@ -61,7 +61,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only these faults, separated by commas (default: all that the Redis can have).",
+      "Only these faults, separated by commas (default: all that the Redis can have, but for damage-replies).",
       discussion: FaultKind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
       valueName: "kinds"))
   var faults: String?

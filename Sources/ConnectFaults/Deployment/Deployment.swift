@@ -27,6 +27,8 @@ public final class Deployment: Sendable {
     public var persistence = LocalRedisServer.Persistence.none
     /// What it takes for a message to be safe.
     public var durability = Durability.accepted
+    /// Whether services reach Redis through a ``ReplyDamager``: only where it is plain.
+    public var hasReplyDamager = false
     /// Further arguments of each gateway.
     public var gatewayArguments: [String] = []
     /// Further arguments of each messaging instance.
@@ -89,6 +91,8 @@ public final class Deployment: Sendable {
   public let redis: LocalRedisInstallation
   /// The Redis of the users' keys, if they have one of their own.
   public let registry: LocalRedisInstallation?
+  /// What stands before its Redis, if it was asked for.
+  let damager: ReplyDamager?
   /// For commands to both.
   let client: any RedisClient
   private let options: Options
@@ -101,6 +105,9 @@ public final class Deployment: Sendable {
     self.options = options
     self.redis = redis
     self.registry = registry
+    self.damager =
+      options.hasReplyDamager && options.redis == .plain
+      ? try await ReplyDamager.start(before: redis.nodes[0].port) : nil
     self.authenticator = await Authenticator(secret: Array(options.secret.utf8))
     var logger = Logger(label: "deployment")
     // An unreachable Redis is what is wanted.
@@ -151,6 +158,7 @@ public final class Deployment: Sendable {
       }
     }
     try? await self.client.close().get()
+    await self.damager?.close()
     // A stopped process would not end.
     for redis in [self.redis, self.registry].compactMap({ $0 }) {
       redis.resume()
@@ -217,7 +225,7 @@ public final class Deployment: Sendable {
   }
 
   private var redisArguments: [String] {
-    var arguments = ["--redis-url", self.redis.url]
+    var arguments = ["--redis-url", self.damager?.url ?? self.redis.url]
     if let registry = self.registry {
       // A login of its own, since that of the other one need not be known to it.
       let login =

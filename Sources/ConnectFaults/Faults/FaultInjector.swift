@@ -12,6 +12,8 @@ struct FaultInjector {
   var random: SplitMix64
   /// Instances that were asked to end and did not exit with 0.
   var uncleanStops = 0
+  /// Replies that were damaged.
+  var damagedReplies = 0
   /// From the end of a node to the first message accepted afterwards for what it had, the last time.
   var outage: Duration?
 
@@ -32,6 +34,7 @@ struct FaultInjector {
     case .fillRedis: try await self.fill(self.deployment.redis)
     case .vanish: try await self.vanish()
     case .cutRedis: try await self.cut()
+    case .damageReplies: try await self.damageReplies()
     case .poison: try await self.poison()
     case .failOver, .killNode, .hangNode, .moveSlots, .resize: try await self.hurtCluster(kind)
     case .deleteOutgoing: try await self.delete("connect:outgoing:*")
@@ -132,6 +135,14 @@ struct FaultInjector {
       }
       try await self.wait(milliseconds: 200)
     }
+  }
+
+  private mutating func damageReplies() async throws {
+    guard let damager = self.deployment.damager else { return }
+    damager.start(seed: self.random.next())
+    try await self.wait(milliseconds: 5_000)
+    damager.stop()
+    self.damagedReplies += damager.damaged
   }
 
   private mutating func poison() async throws {

@@ -28,6 +28,9 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case vanish
   /// All connections to Redis cut every 200 ms, for six seconds.
   case cutRedis = "cut-redis"
+  /// Replies of Redis damaged or cut off on their way, at random, for some seconds. Only where it is
+  /// asked for: services then reach Redis through ``ReplyDamager``.
+  case damageReplies = "damage-replies"
   /// Entries without sense on `incoming` streams.
   case poison
   /// All `outgoing` streams deleted.
@@ -69,6 +72,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
     case .killRegistryNode: registry?.isCluster == true
     case .failOver: kind.replicas > 0
     case .killNode, .hangNode, .moveSlots, .resize: kind.isCluster
+    case .damageReplies: kind == .plain
     default: true
     }
   }
@@ -97,6 +101,6 @@ public enum FaultKind: String, CaseIterable, Sendable {
   public static func all(
     for kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
   ) -> [FaultKind] {
-    self.allCases.filter { $0.applies(to: kind, registry: registry) }
+    self.allCases.filter { $0 != .damageReplies && $0.applies(to: kind, registry: registry) }
   }
 }

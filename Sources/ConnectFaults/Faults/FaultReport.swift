@@ -69,6 +69,8 @@ public struct FaultReport: Encodable, Sendable {
   public let gaveUp: Int
   /// Processes that ended of themselves.
   public let crashed: Int
+  /// Replies of Redis that were damaged.
+  public internal(set) var damagedReplies = 0
   /// Processes that were asked to end and did not exit with 0.
   public let uncleanStops: Int
   /// Each kind of fault.

@@ -43,7 +43,9 @@ public struct FaultRun: Sendable {
     progress: @escaping @Sendable (Progress) -> Void = { _ in },
     look: (Deployment) async throws -> Void = { _ in }
   ) async throws -> FaultReport {
-    try await Deployment.with(self.deployment) { deployment in
+    var options = self.deployment
+    options.hasReplyDamager = self.faults.contains(.damageReplies)
+    return try await Deployment.with(options) { deployment in
       try await LoadBalancer.with(gateways: { deployment.gateways.map(\.port) }) { balancer in
         let endpoint = balancer.endpoint
         return try await Chatters.with(
@@ -83,11 +85,11 @@ public struct FaultRun: Sendable {
         progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
         _ = ledger.takeLongestSilence()
         let rejections = ledger.totals.postponedOpenLoop
-        try await injector.inject(kind)
-        let ended = ContinuousClock.now
         let shown = ledger.totals.shown
-        crashed += try await self.replaceCrashed(deployment, ledger)
+        try await injector.inject(kind)
         faults[kind]?.shown += ledger.totals.shown - shown
+        let ended = ContinuousClock.now
+        crashed += try await self.replaceCrashed(deployment, ledger)
         var isStuck = false
         do {
           try await chatters.recovered()
@@ -110,8 +112,8 @@ public struct FaultRun: Sendable {
     return FaultReport(
       seed: self.seed, seconds: seconds, chatters: self.chatters, ledger: ledger,
       requiredRejections: self.requiredRejections(faults), mayLose: self.mayLose,
-      crashed: crashed, uncleanStops: injector.uncleanStops,
-      faults: self.faults.compactMap { faults[$0] })
+      crashed: crashed, damagedReplies: injector.damagedReplies,
+      uncleanStops: injector.uncleanStops, faults: self.faults.compactMap { faults[$0] })
   }
 
   private func requiredRejections(_ faults: [FaultKind: FaultReport.Fault]) -> Int {
@@ -169,8 +171,8 @@ extension FaultReport.Fault {
 extension FaultReport {
   init(
     seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: Ledger,
-    requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0, uncleanStops: Int = 0,
-    faults: [Fault] = []
+    requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0,
+    damagedReplies: Int = 0, uncleanStops: Int = 0, faults: [Fault] = []
   ) {
     let totals = ledger.totals
     self.init(
@@ -182,7 +184,7 @@ extension FaultReport {
       lost: ledger.lost, mayLose: mayLose, repeated: totals.repeated,
       reordered: totals.reordered, disagreed: totals.disagreed, garbled: totals.garbled,
       receipts: totals.receipts, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
-      crashed: crashed, uncleanStops: uncleanStops, faults: faults,
+      crashed: crashed, damagedReplies: damagedReplies, uncleanStops: uncleanStops, faults: faults,
       incidents: ledger.incidents + ledger.lostOnes)
   }
 }
