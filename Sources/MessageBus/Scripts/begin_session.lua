@@ -1,4 +1,6 @@
 #!lua flags=allow-oom
+-- With compare_ids.lua put before it, for below().
+--
 -- Begins a reading session: makes a consumer group where those of its family had got to, and destroys
 -- theirs, which ends their reads. In one step: of two that begin at once, the second continues the
 -- first, and no group is left that nobody reads.
@@ -18,23 +20,16 @@
 -- entry that another reader had read and not finished, the last that it had read}; entries that there
 -- are none of are empty strings.
 
-local function parse(id)
-  local milliseconds, sequence = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(milliseconds), tonumber(sequence)
-end
-
-local function isBelow(a, b)
-  local am, as = parse(a)
-  local bm, bs = parse(b)
-  return am < bm or (am == bm and as < bs)
+-- A number above 0 less 1, as digits: numbers in Lua are exact to 2^53 only, and an id may be any.
+local function decremented(number)
+  local head, digit, zeros = string.match(number, '^(%d-)([1-9])(0*)$')
+  return (string.gsub(head .. (digit - 1) .. string.rep('9', #zeros), '^0+(%d)', '%1'))
 end
 
 local function predecessor(id)
-  local milliseconds, sequence = parse(id)
-  if sequence > 0 then return string.format('%.0f-%.0f', milliseconds, sequence - 1) end
-  if milliseconds > 0 then
-    return string.format('%.0f-18446744073709551615', milliseconds - 1)
-  end
+  local milliseconds, sequence = string.match(id, '^(%d+)-(%d+)$')
+  if sequence ~= '0' then return milliseconds .. '-' .. decremented(sequence) end
+  if milliseconds ~= '0' then return decremented(milliseconds) .. '-18446744073709551615' end
   return id
 end
 
@@ -60,12 +55,12 @@ if wasCreated == 0 then
         local oldest = redis.call('XPENDING', KEYS[1], group.name)[2]
         reached = predecessor(oldest)
         if group.name ~= ARGV[5] then
-          if not first or isBelow(oldest, first) then first = oldest end
-          if not lastOfOther or isBelow(lastOfOther, delivered) then lastOfOther = delivered end
+          if not first or below(oldest, first) then first = oldest end
+          if not lastOfOther or below(lastOfOther, delivered) then lastOfOther = delivered end
         end
       end
-      if last == '' or isBelow(last, delivered) then last = delivered end
-      if not position or isBelow(reached, position) then
+      if last == '' or below(last, delivered) then last = delivered end
+      if not position or below(reached, position) then
         position = reached
         finished = group['entries-read'] and math.max(0, group['entries-read'] - group.pending)
       end

@@ -6,7 +6,8 @@ import Redis
 /// Scripts serve only where a comparison must precede a write, and never on the way of a message.
 struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
-  static let beginSession = Script(PackageResources.begin_session_lua)
+  static let beginSession = Script(
+    PackageResources.begin_session_lua, library: PackageResources.compare_ids_lua)
   static let holdLease = Script(PackageResources.hold_lease_lua)
   static let releaseLease = Script(PackageResources.release_lease_lua)
 

@@ -49,6 +49,37 @@ struct GroupConsumerTests {
     }
   }
 
+  /// Numbers of a script are exact to 2^53 only.
+  @Test(
+    "goes on with what its predecessor has not finished, whatever ids somebody gave by hand",
+    arguments: [
+      [offset(1), offset(1, 1), offset(10_000)],
+      [offset(9_007_199_254_740_993), offset(9_007_199_254_740_994)],
+      [offset(1_000_000_000_000_000_000, 9_007_199_254_740_993)],
+      [offset(1_000_000_000_000_000_000, 9_007_199_254_740_992), offset(.max)],
+      [offset(.max), offset(.max, 1)], [offset(.max, 10_000_000_000_000_000_000)],
+      [offset(.max, .max)],
+    ])
+  func largeIDs(ids: [Offset]) async throws {
+    try await Bus.run { bus in
+      for id in ids { try await bus.add("\(id)", to: self.stream(bus), at: id) }
+      let dead = try await self.consumer(bus, "dead")
+      _ = try await dead.begin()
+      #expect(try await dead.read().map(\.offset) == ids)
+      let heir = try await self.consumer(bus, "heir")
+      let session = try #require(try await heir.begin())
+      #expect(session.unfinished == ids[0]...ids[ids.count - 1])
+      #expect(try await heir.read().map(\.offset) == ids)
+      // What is finished does not come again.
+      heir.finish(Array(try await bus.entries(self.stream(bus)).prefix(1)))
+      try await heir.acknowledgeFinished()
+      let next = try await self.consumer(bus, "next")
+      _ = try await next.begin()
+      #expect(
+        try await next.read(blockMilliseconds: 1).map(\.offset) == Array(ids.dropFirst()))
+    }
+  }
+
   @Test("waits for entries, and has them as soon as they come")
   func blocks() async throws {
     try await Bus.run { bus in
