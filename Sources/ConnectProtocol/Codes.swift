@@ -26,7 +26,7 @@ public enum RejectionCode: String, CaseIterable, Sendable {
   case invalidRecipient = "invalid_recipient"
   /// `id` is no message id.
   case invalidID = "invalid_id"
-  /// The connection sends more than `sendsPerSecond`.
+  /// The user sends more than `sendsPerSecond`, or more with `retry` than may be searched for.
   case rateLimited = "rate_limited"
   /// The server sheds load.
   case overloaded

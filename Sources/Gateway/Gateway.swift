@@ -21,11 +21,30 @@ public enum GatewayLimits {
   /// Messages that a client may have unacked before no more are sent to it.
   public static let unackedMessages = 256
 
-  /// Sends that a client may make in a second, on average …
+  /// Sends that a user may make in a second, over all devices on one gateway, on average …
+  ///
+  /// An entry of receipts costs as much: else acks of old messages under new device names could fill
+  /// the mailbox of whoever wrote them.
   public static let sendsPerSecond = 100
 
   /// … and at once, as a multiple of that.
   public static let sendBurstSeconds = 2
+
+  /// What receipts leave of it to sends, unless they have waited, again as a multiple.
+  public static let sendReserveSeconds = 1
+
+  /// Sends marked `retry` that a user may make in a second, over all devices on one gateway: each
+  /// has messaging search a mailbox. Nobody needs them but after a failure.
+  public static let lookUpsPerSecond = 20
+
+  /// The same at once: as many as a connection may leave behind unanswered, see ``heldSends``. They
+  /// count among the sends as well.
+  public static let lookUpsAtOnce = 1_024
+
+  /// Users who have left and whose tokens are not all back, which takes at most
+  /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
+  /// 0.3 KiB each.
+  public static let restingBudgets = 100_000
 
   /// Frames without sense within one ping period after which a connection is closed with 1008.
   public static let badFrames = 10
@@ -93,8 +112,10 @@ public enum GatewayLimits {
   /// random time up to as much again, so that its clients do not come back in step.
   public static let retryAfterMilliseconds = 1_000
 
-  /// Receipts of one connection that wait to be published again after a failure. Beyond them the
-  /// oldest are given up: the sender then misses a tick, never a message.
+  /// Receipts of one connection that wait to be published again after a failure, or until the user
+  /// may send more. Beyond them the oldest are given up: the sender then misses a tick, never a
+  /// message. Where they wait for the user's rate, messages wait as well, so that none is given up
+  /// with the default of ``unackedMessages``.
   public static let waitingReceipts = 256
 
   /// Acks of one connection whose receipts are followed one by one until the bus has them. Beyond
@@ -191,6 +212,10 @@ public struct GatewayConfiguration: Sendable {
   public var unackedMessages = GatewayLimits.unackedMessages
   /// See ``GatewayLimits/sendsPerSecond``.
   public var sendsPerSecond = GatewayLimits.sendsPerSecond
+  /// See ``GatewayLimits/lookUpsPerSecond``; without a limit of sends there is none.
+  public var lookUpsPerSecond = GatewayLimits.lookUpsPerSecond
+  /// See ``GatewayLimits/lookUpsAtOnce``.
+  public var lookUpsAtOnce = GatewayLimits.lookUpsAtOnce
   /// See ``GatewayLimits/pingSeconds``.
   public var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.

@@ -8,6 +8,7 @@ struct GatewayMetrics: Sendable {
   let delivered: Counter
   let fallenBehind: Counter
   let displacedDevices: Counter
+  let receiptsDelayed: Counter
   let acceptTime: Timer
   let deliverTime: Timer
   let backlog: Meter
@@ -25,6 +26,7 @@ struct GatewayMetrics: Sendable {
     self.delivered = counter("connect_delivered_total")
     self.fallenBehind = counter("connect_fallen_behind_total")
     self.displacedDevices = counter("connect_displaced_devices_total")
+    self.receiptsDelayed = counter("connect_receipts_delayed_total")
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
     self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)

@@ -97,8 +97,10 @@ public enum BusLimits {
   /// are behind if they have more is searched by the next batch, which goes on where this one ended.
   public static let retryBytes = 4 * 1024 * 1024
 
-  /// Milliseconds after which they end if Redis is slow: the rest of the partition waits meanwhile.
-  public static let retryMilliseconds: Int64 = 1_000
+  /// Milliseconds after which they end if Redis is slow: the rest of the partition waits meanwhile. Less
+  /// than a command may take, and long enough that only a Redis which hardly works ends them: what is
+  /// not found then is stored twice.
+  public static let retryMilliseconds: Int64 = 4_000
 
   /// Mailboxes are searched in portions: the first of so many entries, …
   public static let retryFirstPortionEntries = 16

@@ -22,6 +22,8 @@ public enum MetricHelp {
       "Pushes that a connection could not take: it reads its mailbox instead.",
     "connect_displaced_devices_total":
       "Devices that were forgotten, since their user had too many and they were away.",
+    "connect_receipts_delayed_total":
+      "Receipts that waited because their user's sends and receipts were too many.",
     "connect_stored_total":
       "Entries that were stored in mailboxes; one whose answer was lost counts as a repeat.",
     "connect_failed_total": "Accepted messages that could not be stored, by code.",

@@ -73,13 +73,16 @@ struct ListenerTests {
         #expect(port.budget.open <= most)
         return port.accepted.withLockedValue { $0.count } >= 28
       }
-      #expect(port.log.withLockedValue { $0 } == ["listener.paused"], "once")
+      // Once; or again, if it looked just when all that it had were closed.
+      let events = port.log.withLockedValue { $0 }
+      #expect(events.first == "listener.paused")
+      #expect(zip(events, events.dropFirst()).allSatisfy { $0 != $1 } && events.count < 10)
       for client in clients { client.close() }
       try await eventually("all are accepted, and closed") {
         port.accepted.withLockedValue { $0.count } == 40 && port.budget.open == 0
       }
       try await eventually("it is over") {
-        port.log.withLockedValue { $0 } == ["listener.paused", "listener.resumed"]
+        port.log.withLockedValue { $0 }.last == "listener.resumed"
       }
       #expect(try await self.accepts(port))
     }

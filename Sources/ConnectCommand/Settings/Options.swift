@@ -129,7 +129,7 @@ struct GatewayOptions: ParsableArguments {
   var maxConnections: String?
 
   @Option(
-    help: "Sends per second and client (default: \(GatewayLimits.sendsPerSecond)); 0: no limit.")
+    help: "Sends per second and user (default: \(GatewayLimits.sendsPerSecond)); 0: no limit.")
   var sendsPerSecond: String?
 
   @Option(help: "Messages a client may leave unacked (default: \(GatewayLimits.unackedMessages)).")

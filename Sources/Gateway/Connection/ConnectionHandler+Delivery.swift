@@ -72,37 +72,56 @@ extension ConnectionHandler {
   func ack(_ offset: Offset) {
     guard let receipts = self.delivery.ack(offset) else { return }
     let ticket = self.receipts.acked(self.delivery.acked, receipts: receipts.count)
-    self.publish(receipts, for: ticket)
+    if !receipts.isEmpty {
+      let tracked = receipts.map { ReceiptTracker.Tracked(ticket: ticket, receipt: $0) }
+      self.publish(Dictionary(grouping: tracked, by: \.receipt.to).values, haveWaited: false)
+    }
     self.cursorMayHaveMoved()
     self.requestPage()
   }
 
-  /// Tells senders that this device has their messages.
+  /// Tells senders that this device has their messages, as far as the user's budget goes.
+  ///
+  /// - Parameter bySender: those of each sender, which become one entry.
   private func publish(
-    _ receipts: [DeliveryStateMachine.Receipt], for ticket: ReceiptTracker.Ticket
+    _ bySender: some Sequence<[ReceiptTracker.Tracked]>, haveWaited: Bool
   ) {
-    var bySender: [UserName: [DeliveryStateMachine.Receipt]] = [:]
-    for receipt in receipts { bySender[receipt.to, default: []].append(receipt) }
-    for (sender, receipts) in bySender {
-      // Ids need no escaping: their alphabet has neither quotes nor backslashes.
-      var json = "[\"" + receipts.map(\.id.text).joined(separator: "\",\"") + "\"]"
-      json.withUTF8 { utf8 in
-        self.loop.producer.publish(
-          .delivered(
-            by: self.user, device: self.device, to: sender, idsJSON: UnsafeRawBufferPointer(utf8)),
-          // Were it sent again for want of replicas, its sender would see it again and again.
-          isDurable: false, token: .receipts(self, ticket, receipts))
+    let now = NIODeadline.now().uptimeNanoseconds
+    for receipts in bySender {
+      // Behind those that wait, they wait too: then all for one sender become one entry.
+      guard haveWaited || !self.holdsReceipts,
+        self.budget.takeReceipts(haveWaited: haveWaited, now: now)
+      else {
+        if !haveWaited { self.loop.metrics.receiptsDelayed.increment(by: receipts.count) }
+        self.holdsReceipts = true
+        self.receipts.published(receipts, isTaken: false)
+        self.loop.retryLater(self)
+        continue
       }
+      self.publish(receipts)
+    }
+  }
+
+  /// - Parameter receipts: of one sender.
+  private func publish(_ receipts: [ReceiptTracker.Tracked]) {
+    // Ids need no escaping: their alphabet has neither quotes nor backslashes.
+    var json = "[\"" + receipts.map(\.receipt.id.text).joined(separator: "\",\"") + "\"]"
+    json.withUTF8 { utf8 in
+      self.loop.producer.publish(
+        .delivered(
+          by: self.user, device: self.device, to: receipts[0].receipt.to,
+          idsJSON: UnsafeRawBufferPointer(utf8)),
+        // Were it sent again for want of replicas, its sender would see it again and again.
+        isDurable: false, token: .receipts(self, receipts))
     }
   }
 
   /// The bus has answered receipts.
   func receiptsPublished(
-    _ receipts: [DeliveryStateMachine.Receipt], for ticket: ReceiptTracker.Ticket,
-    _ result: Result<Offset, RedisError>
+    _ receipts: [ReceiptTracker.Tracked], _ result: Result<Offset, RedisError>
   ) {
     let isTaken = if case .success = result { true } else { false }
-    self.receipts.published(receipts, for: ticket, isTaken: isTaken)
+    self.receipts.published(receipts, isTaken: isTaken)
     if !isTaken, self.context != nil { self.loop.retryLater(self) }
     self.cursorMayHaveMoved()
     self.leaveRegistryIfSettled()
@@ -112,12 +131,12 @@ extension ConnectionHandler {
     if self.receipts.safe > self.storedCursor { self.loop.storeCursorLater(self) }
   }
 
-  /// Something failed a while ago.
+  /// Something failed a while ago, or had to wait.
   func retry() {
     if self.needsRegistration { self.registerAgain() }
-    for (ticket, failed) in Dictionary(grouping: self.receipts.takeFailed(), by: \.ticket) {
-      self.publish(failed.map(\.receipt), for: ticket)
-    }
+    self.holdsReceipts = false
+    let bySender = Dictionary(grouping: self.receipts.takeFailed(), by: \.receipt.to).values
+    self.publish(bySender.sorted { $0[0].ticket < $1[0].ticket }, haveWaited: true)
     self.requestPage()
   }
 }

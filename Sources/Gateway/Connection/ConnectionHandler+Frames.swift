@@ -85,7 +85,10 @@ extension ConnectionHandler {
           from: self.user, to: send.to, id: send.id, flags: flags,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),
         by: ObjectIdentifier(self),
-        token: .send(self, GatewayLoop.Send(id: send.id, to: send.to, place: place, readAt: readAt))
+        token: .send(
+          self,
+          GatewayLoop.Send(
+            id: send.id, to: send.to, place: place, isRepeat: send.retry, readAt: readAt))
       )
     }
   }
@@ -98,12 +101,6 @@ extension ConnectionHandler {
         code: .unavailable, message: "this gateway was paused; send it again",
         retryAfterMilliseconds: wait)
     }
-    if let wait = self.sendRate.take(now: now) {
-      let limit = self.loop.configuration.sendsPerSecond
-      return SendOrder.Refusal(
-        code: .rateLimited, message: "more than \(limit) sends per second",
-        retryAfterMilliseconds: wait)
-    }
     guard self.loop.producer.unanswered < GatewayLimits.unansweredSends,
       self.loop.producer.unansweredBytes < GatewayLimits.unansweredSendBytes,
       !self.loop.backlog.isFull(for: send.to)
@@ -112,7 +109,27 @@ extension ConnectionHandler {
         code: .overloaded, message: "messages come faster than they can be processed",
         retryAfterMilliseconds: wait + .random(in: 0...wait))
     }
+    if let shortage = self.budget.takeSend(isRepeat: send.retry, now: now) {
+      return self.refusal(for: shortage)
+    }
     return nil
+  }
+
+  private func refusal(for shortage: UserBudget.Shortage) -> SendOrder.Refusal {
+    let configuration = self.loop.configuration
+    let what: String
+    let wait: Int
+    switch shortage {
+    case .sends(let milliseconds):
+      what = "\(configuration.sendsPerSecond) sends and receipts"
+      wait = milliseconds
+    case .lookUps(let milliseconds):
+      what = "\(configuration.lookUpsPerSecond) sends marked `retry`"
+      wait = milliseconds
+    }
+    return SendOrder.Refusal(
+      code: .rateLimited, message: "more than \(what) per second by all devices of this user",
+      retryAfterMilliseconds: wait)
   }
 
   /// The bus has answered a send.
@@ -129,6 +146,8 @@ extension ConnectionHandler {
       // Whether Redis took it or not: the client sends it again with `retry`, and a message that
       // was taken is recognised by it.
       self.loop.noteRejection(error)
+      // In an outage it comes again and again, and costs messaging nothing.
+      if send.isRepeat, !error.mayHaveBeenExecuted { self.budget.returnLookUp() }
       let refusal = SendOrder.Refusal(
         code: .unavailable, message: "the message could not be stored; send it again",
         retryAfterMilliseconds: GatewayLimits.retryAfterMilliseconds)

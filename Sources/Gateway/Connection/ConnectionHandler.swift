@@ -23,7 +23,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   var session = SessionStateMachine()
   var delivery: DeliveryStateMachine
   var receipts = ReceiptTracker()
-  var sendRate: TokenBucket
+  /// Its own until the directory has told that of the user.
+  var budget: UserBudget
+  /// Receipts wait because the budget was used up.
+  var holdsReceipts = false
   var sendOrder = SendOrder()
   /// The registry was lost, and could not be entered again yet.
   var needsRegistration = false
@@ -59,9 +62,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.decoder = WebSocketDecoder(
       role: .server, maximumMessageBytes: configuration.frameBytes)
     self.delivery = DeliveryStateMachine(start: .zero, window: configuration.unackedMessages)
-    self.sendRate = TokenBucket(
-      perSecond: configuration.sendsPerSecond, burstSeconds: GatewayLimits.sendBurstSeconds,
-      now: NIODeadline.now().uptimeNanoseconds)
+    self.budget = UserBudget(configuration, now: NIODeadline.now().uptimeNanoseconds)
   }
 
   // MARK: The channel
@@ -151,6 +152,12 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Whether the socket takes more, so that a push may be written.
   var canWrite: Bool {
     guard let context = self.context, self.session.takesMessages else { return false }
+    // Else the client's acks could cause more receipts than may wait. See `retry()`.
+    if self.holdsReceipts,
+      self.receipts.failed.count + self.delivery.unackedCount >= GatewayLimits.waitingReceipts
+    {
+      return false
+    }
     // Up to the mark and not only below it: NIO tells when the socket takes more again only if the
     // mark was passed.
     return context.channel.isWritable

@@ -19,15 +19,16 @@ struct ReceiptTracker {
     var missing: Int
   }
 
-  /// A receipt that could not be published, and waits to be tried again.
-  struct Failed: Hashable {
+  /// A receipt, and the ack that caused it.
+  struct Tracked: Hashable {
     let ticket: Ticket
     let receipt: DeliveryStateMachine.Receipt
   }
 
   /// The cursor may be stored up to here.
   private(set) var safe = Offset.zero
-  private(set) var failed: [Failed] = []
+  /// What could not be published, and waits to be tried again.
+  private(set) var failed: [Tracked] = []
   /// How many receipts are being published.
   private(set) var underWay = 0
   private var acks = Deque<Ack>()
@@ -54,32 +55,32 @@ struct ReceiptTracker {
     return ticket
   }
 
-  /// The bus has taken receipts, or not.
-  mutating func published(
-    _ receipts: [DeliveryStateMachine.Receipt], for ticket: Ticket, isTaken: Bool
-  ) {
+  /// The bus has taken receipts, or has not, or was not given them yet.
+  mutating func published(_ receipts: [Tracked], isTaken: Bool) {
     self.underWay -= receipts.count
     if isTaken {
-      self.done(receipts.count, for: ticket)
+      self.done(receipts)
     } else {
-      self.failed += receipts.map { Failed(ticket: ticket, receipt: $0) }
+      self.failed += receipts
       let excess = max(0, self.failed.count - GatewayLimits.waitingReceipts)
-      for given in self.failed.prefix(excess) { self.done(1, for: given.ticket) }
+      self.done(self.failed.prefix(excess))
       self.failed.removeFirst(excess)
     }
     self.settle()
   }
 
   /// Takes what is to be published again.
-  mutating func takeFailed() -> [Failed] {
+  mutating func takeFailed() -> [Tracked] {
     defer { self.failed = [] }
     self.underWay += self.failed.count
     return self.failed
   }
 
-  private mutating func done(_ receipts: Int, for ticket: Ticket) {
-    precondition(ticket >= self.first, "an ack was settled before its receipts")
-    self.acks[Int(ticket - self.first)].missing -= receipts
+  private mutating func done(_ receipts: some Sequence<Tracked>) {
+    for receipt in receipts {
+      precondition(receipt.ticket >= self.first, "an ack was settled before its receipts")
+      self.acks[Int(receipt.ticket - self.first)].missing -= 1
+    }
   }
 
   private mutating func settle() {

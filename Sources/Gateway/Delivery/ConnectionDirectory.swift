@@ -8,10 +8,13 @@ final class ConnectionDirectory: Sendable {
     let device: DeviceName
     let handler: NIOLoopBound<ConnectionHandler>
     let identity: ObjectIdentifier
+    /// The same for all connections of a user.
+    let budget: UserBudget
   }
 
   private struct State {
     var users: [UserName: [Entry]] = [:]
+    var resting = RestingBudgets()
     var count = 0
     var lastID: UInt64 = 0
   }
@@ -31,15 +34,20 @@ final class ConnectionDirectory: Sendable {
     return "\(self.epoch).\(String(number, radix: 36))"
   }
 
-  /// Adds a connection, on its event loop.
+  /// Adds a connection, on its event loop, and gives it the user's budget.
   ///
   /// - Returns: the older connection of the same device, which must go.
   func add(_ connection: ConnectionHandler) -> NIOLoopBound<ConnectionHandler>? {
-    let entry = Entry(
-      device: connection.device,
-      handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
-      identity: ObjectIdentifier(connection))
+    let now = NIODeadline.now().uptimeNanoseconds
     return self.state.withLockedValue { state in
+      let known = state.users[connection.user]?.first?.budget
+      if let budget = known ?? state.resting.take(of: connection.user, now: now) {
+        connection.budget = budget
+      }
+      let entry = Entry(
+        device: connection.device,
+        handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
+        identity: ObjectIdentifier(connection), budget: connection.budget)
       let older = state.users[connection.user]?.last { $0.device == entry.device }
       state.users[connection.user, default: []].append(entry)
       state.count += 1
@@ -49,12 +57,17 @@ final class ConnectionDirectory: Sendable {
 
   /// Removes a connection; once is enough, more does no harm.
   func remove(_ connection: ConnectionHandler) {
+    let now = NIODeadline.now().uptimeNanoseconds
     self.state.withLockedValue { state in
       guard var entries = state.users.removeValue(forKey: connection.user) else { return }
       let before = entries.count
       entries.removeAll { $0.identity == ObjectIdentifier(connection) }
       state.count -= before - entries.count
-      if !entries.isEmpty { state.users[connection.user] = entries }
+      if entries.isEmpty {
+        state.resting.keep(connection.budget, of: connection.user, now: now)
+      } else {
+        state.users[connection.user] = entries
+      }
     }
   }
 

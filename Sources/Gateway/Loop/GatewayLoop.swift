@@ -17,6 +17,8 @@ final class GatewayLoop: @unchecked Sendable {
     let id: MessageID
     let to: UserName
     let place: SendOrder.Place
+    /// Whether it is marked `retry`.
+    let isRepeat: Bool
     /// When it was read from the socket.
     let readAt: NIODeadline
   }
@@ -24,8 +26,7 @@ final class GatewayLoop: @unchecked Sendable {
   /// Whose result it is.
   enum PublishToken {
     case send(ConnectionHandler, Send)
-    case receipts(
-      ConnectionHandler, ReceiptTracker.Ticket, [DeliveryStateMachine.Receipt])
+    case receipts(ConnectionHandler, [ReceiptTracker.Tracked])
   }
 
   let eventLoop: any EventLoop
@@ -89,8 +90,8 @@ final class GatewayLoop: @unchecked Sendable {
     ) { token, result in
       switch token {
       case .send(let connection, let send): connection.published(send, result)
-      case .receipts(let connection, let ticket, let receipts):
-        connection.receiptsPublished(receipts, for: ticket, result)
+      case .receipts(let connection, let receipts):
+        connection.receiptsPublished(receipts, result)
       }
     }
     self.scheduleSecond()

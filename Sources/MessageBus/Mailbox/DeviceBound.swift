@@ -28,7 +28,7 @@ public enum DeviceBound {
     _ maximum: Int, at position: Cursors.Position, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Bool {
     var cursor = try replies.cursor(index)
-    return position.devices(among: try cursor.integer()) > maximum
+    return position.devices(among: try cursor.count()) > maximum
   }
 
   /// Appends one command, which forgets devices beyond `maximum`; see `Scripts/bound_devices.lua`.
@@ -49,6 +49,6 @@ public enum DeviceBound {
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("the bound of a user's devices did not answer two numbers")
     }
-    return Outcome(mayStay: try cursor.integer() == 1, displaced: try cursor.integer())
+    return Outcome(mayStay: try cursor.integer() == 1, displaced: try cursor.count())
   }
 }

@@ -10,6 +10,8 @@ public struct MailboxLimits: Sendable, Hashable {
   /// The age in seconds at which entries are removed, acked or not, and devices that were not seen
   /// for as long are forgotten. At least 1.
   public var retentionSeconds: Int
+  /// See ``BusLimits/retryMilliseconds``.
+  var lookUpMilliseconds = BusLimits.retryMilliseconds
 
   /// The limits of one deployment.
   public init(

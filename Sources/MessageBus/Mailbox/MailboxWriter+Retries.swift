@@ -41,7 +41,8 @@ extension MailboxWriter {
     }
     guard !searches.isEmpty else { return groups }
 
-    searches = try await self.carryOut(RetryLookups(searches))
+    searches = try await self.carryOut(
+      RetryLookups(searches, milliseconds: self.limits.lookUpMilliseconds))
     for search in searches {
       if let window = search.window { self.searchedMailboxes.insert(window, for: search.recipient) }
     }

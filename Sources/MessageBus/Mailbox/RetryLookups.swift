@@ -23,8 +23,11 @@ struct RetryLookups {
   /// How much the portion before had, to tell how large entries are.
   private var last = (entries: 0, bytes: 0)
 
-  init(_ searches: [RetrySearch]) {
+  private let milliseconds: Int64
+
+  init(_ searches: [RetrySearch], milliseconds: Int64 = BusLimits.retryMilliseconds) {
     self.searches = searches
+    self.milliseconds = milliseconds
     self.open = Array(searches.indices)
   }
 
@@ -35,7 +38,7 @@ struct RetryLookups {
     self.open.removeAll { self.searches[$0].isDone }
     guard !self.open.isEmpty else { return [] }
     let bytesLeft = BusLimits.retryBytes - self.bytes
-    let isLate = self.bytes > 0 && elapsedMilliseconds >= BusLimits.retryMilliseconds
+    let isLate = self.bytes > 0 && elapsedMilliseconds >= self.milliseconds
     guard bytesLeft > 0, !isLate else {
       self.cut = self.open.count
       return []

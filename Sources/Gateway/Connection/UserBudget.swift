@@ -1,0 +1,71 @@
+import Synchronization
+
+/// What one user may cost in a second: sends, receipts, and searches for what is sent again.
+///
+/// Shared by all connections of the user on this gateway, whatever their event loops; hence the lock,
+/// which is free nearly always.
+final class UserBudget: Sendable {
+  private struct Buckets {
+    var sends: TokenBucket
+    var lookUps: TokenBucket
+  }
+
+  /// What there is too little of, and the milliseconds until there is enough.
+  enum Shortage: Hashable {
+    case sends(Int)
+    case lookUps(Int)
+  }
+
+  private let buckets: Mutex<Buckets>
+  /// Tokens that receipts leave to sends.
+  private let reserve: Int
+
+  /// A full one, at `now` in nanoseconds.
+  init(_ configuration: GatewayConfiguration, now: UInt64) {
+    let sends = configuration.sendsPerSecond
+    self.reserve = sends * GatewayLimits.sendReserveSeconds
+    self.buckets = Mutex(
+      Buckets(
+        sends: TokenBucket(
+          perSecond: sends, burst: sends * GatewayLimits.sendBurstSeconds, now: now),
+        lookUps: TokenBucket(
+          perSecond: sends == 0 ? 0 : configuration.lookUpsPerSecond,
+          burst: configuration.lookUpsAtOnce, now: now)))
+  }
+
+  /// Takes what a send costs, or nothing if there is not enough.
+  ///
+  /// - Parameter isRepeat: it is marked `retry`, so that messaging searches the mailbox for it.
+  func takeSend(isRepeat: Bool, now: UInt64) -> Shortage? {
+    self.buckets.withLock { buckets in
+      if isRepeat, let wait = buckets.lookUps.wait(now: now) { return .lookUps(wait) }
+      if let wait = buckets.sends.take(now: now) { return .sends(wait) }
+      if isRepeat { _ = buckets.lookUps.take(now: now) }
+      return nil
+    }
+  }
+
+  /// Gives back what a send marked `retry` cost beyond a send: it never came to messaging.
+  func returnLookUp() {
+    self.buckets.withLock { $0.lookUps.giveBack() }
+  }
+
+  /// Takes what an entry of receipts costs, as much as a send.
+  ///
+  /// What others write to a user must not keep the user from sending. So receipts leave a part to
+  /// sends, unless they have waited: were that not so, a user who always sends would give none.
+  ///
+  /// - Returns: whether there was enough.
+  func takeReceipts(haveWaited: Bool, now: UInt64) -> Bool {
+    self.buckets.withLock { buckets in
+      buckets.sends.take(now: now, leaving: haveWaited ? 0 : self.reserve) == nil
+    }
+  }
+
+  /// Whether it is as good as a new one.
+  func isFull(now: UInt64) -> Bool {
+    self.buckets.withLock { buckets in
+      buckets.sends.isFull(now: now) && buckets.lookUps.isFull(now: now)
+    }
+  }
+}
