@@ -176,11 +176,12 @@ struct SendersOrderTests {
         results.list.append(($0, $1))
       }
       producer.publish(.message(id: "m0"), by: alice.id, token: 0)
-      // It is sent at the end of a turn, and then waits for a replica.
-      for _ in 0..<2 { try await bus.client.eventLoop.submit {}.get() }
-      producer.publish(.message(id: "m1"), by: alice.id, token: 1)
-      producer.publish(.message(id: "m2"), by: carol.id, token: 2)
-      producer.publish(.message(id: "m3"), by: alice.id, token: 3)
+      // It is sent at the end of this turn, and then waits for a replica. In the next one:
+      bus.client.eventLoop.assumeIsolated().execute {
+        producer.publish(.message(id: "m1"), by: alice.id, token: 1)
+        producer.publish(.message(id: "m2"), by: carol.id, token: 2)
+        producer.publish(.message(id: "m3"), by: alice.id, token: 3)
+      }
       #expect(try await eventually { results.list.count == 4 })
       #expect(results.list.map(\.token) == [0, 1, 3, 2])
       #expect(results.accepted.isEmpty)
