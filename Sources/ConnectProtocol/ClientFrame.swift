@@ -50,6 +50,7 @@ extension ClientFrame {
   /// duplicate keys the last counts. Never traps, whatever the bytes.
   ///
   /// - Throws: the most telling `FrameError`: broken UTF-8 before broken JSON before a wrong field.
+  ///   It names the message if the frame is a `send` whose id can be read, whatever else is wrong.
   public static func scan(
     _ payload: UnsafeRawBufferPointer
   ) throws(FrameError) -> ClientFrame {
@@ -57,7 +58,10 @@ extension ClientFrame {
     do throws(JSONScanner.Failure) {
       try fields.scan(payload)
     } catch {
-      throw FrameError(error, in: payload)
+      var error = FrameError(error, in: payload)
+      // Where it is not UTF-8 the connection ends, and nothing is answered.
+      if error.kind == .malformed { error.messageID = JSONSkimmer.sendID(in: payload) }
+      throw error
     }
     let type = FrameField("type", fields.type)
     switch try type.string() {

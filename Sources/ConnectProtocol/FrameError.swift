@@ -23,8 +23,8 @@ public struct FrameError: Error, Hashable, Sendable {
   /// nothing of the payload, so it may be sent and logged.
   public var message: String
 
-  /// The frame's id when it was a `send` whose JSON and id are sound: what to answer `rejected`
-  /// with. Where it is nil, the answer is `error`.
+  /// The frame's id when it was a `send` whose id can be read: what to answer `rejected` with. Where
+  /// it is nil, the answer is `error`.
   public var messageID: MessageID?
 
   /// An error with everything chosen.

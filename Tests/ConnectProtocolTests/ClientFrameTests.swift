@@ -228,11 +228,58 @@ struct ClientFrameErrorTests {
     }
   }
 
-  @Test("names no message when its JSON is broken")
-  func brokenJSON() {
-    let error = clientFrameError(#"{"type":"send","id":"m1","to":"b","body":0"#)
+  static let deep = String(repeating: "[", count: 512) + String(repeating: "]", count: 512)
+
+  @Test(
+    "names the message when the JSON around a readable id is broken, on either side of it",
+    arguments: [
+      #"{"type":"send","id":"m1","to":"b","body":{"text":"\ud83d"}}"#,
+      #"{"type":"send","id":"m1","to":"b","body":{"\udc00":[1,"]}"]}}"#,
+      #"{"body":{"text":"\ud83d \" ] }"},"id":"m1","to":"b","type":"send"}"#,
+      #"{"type":"send","id":"m1","to":"b","body":\#(deep)}"#,
+      #"{"body":\#(deep),"id":"m\u0031","to":"b","t\u0079pe":"send"}"#,
+      #"{"type":"send","id":"m1","to":"b","body":01}"#,
+      #"{"type":"send","id":"m1","to":"b","body":tru}"#,
+      #"{"body":nul,"type":"send","id":"m1","to":"b"}"#,
+      #"{"type":"send","id":"m1","to":"\ud83d","body":0}"#,
+      #"{"\ud83d":0,"type":"send","id":"m1","to":"b","body":0}"#,
+      #"{"type":"send","id":"m1","to":"b","body":"\x"}"#,
+      "{\"type\":\"send\",\"id\":\"m1\",\"to\":\"b\",\"body\":\"a\nb\"}",
+      #"{"type":"send","id":"m1","to":"b","body":0"#,
+      #"{"type":"send","id":"m1","to":"b","body":"cut sho"#,
+      #"{"type":"send","id":"m1","to":"b","body":0,}"#,
+      #"{"type":"send","id":"m1","to":"b","body":0}}"#,
+      #"{"type":"send","id":"m0","id":"m1","to":"b","body":0} x"#,
+    ])
+  func brokenJSON(text: String) {
+    let error = clientFrameError(text)
+    #expect(error?.kind == .malformed)
+    #expect(error?.messageID?.text == "m1")
+  }
+
+  @Test(
+    "names no message when its JSON is broken and there is no readable id of a send",
+    arguments: [
+      #"{"type":"send","to":"b","body":{"id":"m1","x":"\ud83d"}}"#,
+      #"{"type":"send","id":"m\ud83d","to":"b","body":0}"#,
+      #"{"type":"send","id":"m 1","to":"b","body":01}"#,
+      #"{"type":"send","id":["m1"],"to":"b","body":01}"#,
+      #"{"type":"send","id":"m1"#, #"{"type":"send","id":"#, #"{"type":"send",}"#,
+      #"{"type":"ack","id":"m1","body":01}"#, #"{"id":"m1","body":01}"#,
+      #"{"type":["send"],"id":"m1","body":01}"#, #"["type","send",{"id":"m1"}]"#,
+    ])
+  func brokenJSONOfNobody(text: String) {
+    let error = clientFrameError(text)
     #expect(error?.kind == .malformed)
     #expect(error?.messageID == nil)
+  }
+
+  @Test("that is not UTF-8 says so, and names no message")
+  func notUTF8() {
+    let bytes =
+      Array(#"{"type":"send","id":"m1","to":"b","body":"\ud83d"#.utf8) + [0xFF, 0x22, 0x7D]
+    #expect(clientFrameError(bytes)?.kind == .notUTF8)
+    #expect(clientFrameError(bytes)?.messageID == nil)
   }
 
   @Test("is described by a short sentence that quotes nothing of it")

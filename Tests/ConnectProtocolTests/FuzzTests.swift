@@ -91,7 +91,10 @@ struct FuzzTests {
       let expected = PlainReading(bytes)
       let actual = PlainReading(scanning: bytes)
       frames += actual.isFrame ? 1 : 0
-      #expect(actual == expected, "\(String(decoding: bytes, as: UTF8.self))")
+      // Which message broken JSON may be, Foundation cannot say.
+      let isSame =
+        JSONValue(bytes) == nil ? actual.errorKind == expected.errorKind : actual == expected
+      #expect(isSame, "\(String(decoding: bytes, as: UTF8.self))")
     }
     #expect(frames > Self.mutants / 20, "too few mutants are frames to tell anything")
   }

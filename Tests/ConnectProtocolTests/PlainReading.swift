@@ -51,6 +51,10 @@ enum PlainReading: Equatable {
     if case .error = self { false } else { true }
   }
 
+  var errorKind: FrameError.Kind? {
+    if case .error(let kind, _) = self { kind } else { nil }
+  }
+
   /// The scanner's reading.
   init(scanning bytes: [UInt8]) {
     do throws(FrameError) {
