@@ -9,6 +9,7 @@ struct GatewayMetrics: Sendable {
   let fallenBehind: Counter
   let displacedDevices: Counter
   let receiptsDelayed: Counter
+  let cursorsReset: Counter
   let acceptTime: Timer
   let deliverTime: Timer
   let backlog: Meter
@@ -27,6 +28,7 @@ struct GatewayMetrics: Sendable {
     self.fallenBehind = counter("connect_fallen_behind_total")
     self.displacedDevices = counter("connect_displaced_devices_total")
     self.receiptsDelayed = counter("connect_receipts_delayed_total")
+    self.cursorsReset = counter("connect_cursors_reset_total")
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
     self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)

@@ -24,6 +24,8 @@ public enum MetricHelp {
       "Devices that were forgotten, since their user had too many and they were away.",
     "connect_receipts_delayed_total":
       "Receipts that waited because their user's sends and receipts were too many.",
+    "connect_cursors_reset_total":
+      "Devices that begin their mailbox again: where they were is above all that Redis can have.",
     "connect_stored_total":
       "Entries that were stored in mailboxes; one whose answer was lost counts as a repeat.",
     "connect_failed_total": "Accepted messages that could not be stored, by code.",

@@ -33,7 +33,7 @@ extension ConnectionHandler {
       } else if self.context == nil {
         self.forget()
       } else {
-        self.welcome(at: position, replacing: replaced)
+        self.withPlausible(position) { self.welcome(at: $0, replacing: replaced) }
       }
     }
   }
@@ -70,7 +70,7 @@ extension ConnectionHandler {
         return self.close(
           .tooManyDevices, "all \(maximum) devices that a user may have are connected")
       }
-      self.welcome(at: position, replacing: replaced)
+      self.withPlausible(position) { self.welcome(at: $0, replacing: replaced) }
     }
   }
 
@@ -91,7 +91,8 @@ extension ConnectionHandler {
       _ = buffer.writeWelcome(
         ServerFrame.Welcome(
           user: self.user, device: self.device, connection: self.id,
-          gateway: self.loop.configuration.id.text, offset: start, gap: position.hasGap,
+          gateway: self.loop.configuration.id.text, offset: start,
+          gap: position.hasGap || self.beginsAgain,
           limits: self.loop.configuration.protocolLimits,
           pingSeconds: self.loop.configuration.pingSeconds))
     }

@@ -16,7 +16,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Unique among the instance's connections.
   let id: String
   let loop: GatewayLoop
-  let since: Offset?
+  /// Where the client wants to begin, if it said.
+  var since: Offset?
+  /// It begins at 0, since where it was cannot be.
+  var beginsAgain = false
   private let tokenExpires: Double
 
   var context: ChannelHandlerContext?

@@ -44,6 +44,14 @@ public enum Cursors {
     func devices(among fields: Int) -> Int {
       fields - (self.hasRemoved ? 1 : 0) - (self.hasDisplaced ? 1 : 0)
     }
+
+    /// The place of a device whose cursor its Redis cannot have given: it has acked nothing, and that
+    /// is not stored yet.
+    public var begunAgain: Position {
+      Position(
+        acked: .zero, removed: self.hasRemoved ? self.removed : nil, seenSeconds: nil,
+        hasDisplaced: self.hasDisplaced)
+    }
   }
 
   /// Appends the answer to where `device` is.

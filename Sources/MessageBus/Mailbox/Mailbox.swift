@@ -44,9 +44,14 @@ public enum Mailbox {
 }
 
 extension Mailbox {
+  /// Appends the answer to which id a mailbox gave last.
+  package static func top(of mailbox: RedisKey, to batch: inout RedisBatch) {
+    batch.append(key: mailbox, "XINFO", "STREAM", "\(mailbox)")
+  }
+
   /// Reads, from the answer to XINFO STREAM, the id above which a mailbox takes entries; zero if
   /// there is no mailbox.
-  static func top(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
+  package static func top(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     do throws(RedisError) {
       return try Offset(lastGeneratedFrom: replies.cursor(index))
     } catch .server(let error) where error.isMissingKey {

@@ -180,21 +180,100 @@ struct OfflineTests {
     try await after.expectLive()
   }
 
-  @Test("does not lose what it asks for with a since from the future")
-  func sinceFuture() async throws {
+  /// Above what any clock says, but for that of a Redis in a test.
+  private static let future = Offset(milliseconds: 9_000_000_000_000, sequence: 7)
+
+  @Test(
+    "begins again, and is told so, with a since that is above all that Redis can have",
+    arguments: [Offset(milliseconds: .max, sequence: 0), future])
+  func sinceFuture(_ since: Offset) async throws {
     let stand = try await TestStand.shared()
-    let alice = try await stand.online("future.alice")
-    let socket = try await stand.connect("future.bob", since: "18446744073709551615-0")
-    try await socket.expectWelcome()
+    let bob = "future.bob\(since.sequence)"
+    let alice = try await stand.online("future.alice\(since.sequence)")
+    try await self.send(0..<2, from: alice, to: bob)
+    try await eventually("both are in the mailbox") { try await stand.mailbox(bob).count == 2 }
+    let socket = try await stand.connect(bob, since: "\(since)")
+    let welcome = try await socket.expectWelcome()
+    #expect(welcome.offset == .zero)
+    #expect(welcome.gap)
+    for number in 0..<2 { #expect(try await socket.expectMessage().id == "m\(number)") }
     try await socket.expectLive()
+    try await self.send(2..<4, from: alice, to: bob)
+    var last = Offset.zero
+    for number in 2..<4 {
+      let message = try await socket.expectMessage()
+      #expect(message.id == "m\(number)")
+      last = message.offset
+    }
     socket.ack(Offset(milliseconds: .max, sequence: .max))
-    try await self.send(0..<3, from: alice, to: "future.bob")
-    try await socket.expectOpen()
+    try await eventually("the cursor is stored") { try await stand.cursor(bob) == last }
+  }
+
+  @Test("begins again, and is told so, with a cursor that is above all that Redis can have")
+  func cursorFuture() async throws {
+    let stand = try await TestStand.shared()
+    let key = "\(stand.keys.cursor(try #require(UserName("ahead.bob"))))"
+    let alice = try await stand.online("ahead.alice")
+    // Where a client knows where it is, that counts.
+    for (number, since) in [nil, "1-1"].enumerated() {
+      // As a backup, or a Redis with another clock, has left it.
+      _ = try await stand.redis("HSET", key, "default", "\(Self.future) 1")
+      let socket = try await stand.connect("ahead.bob", since: since)
+      let welcome = try await socket.expectWelcome()
+      #expect(welcome.offset == Offset(since ?? "0"))
+      #expect(welcome.gap == (since == nil))
+      try await eventually("no such cursor is stored any more") {
+        try await stand.cursor("ahead.bob") == .zero
+      }
+      for old in 0..<number { #expect(try await socket.expectMessage().id == "\(old)") }
+      try await socket.expectLive()
+      alice.sendMessage("\(number)", to: "ahead.bob", also: #","receipt":true"#)
+      let offset = try await alice.expectAccepted("\(number)")
+      #expect(try await socket.expectMessage().offset == offset)
+      socket.ack(offset)
+      // Its ack tells the sender, as of any device.
+      let ids = try await alice.expectDelivered().ids.map(\.text)
+      #expect(ids == (0...number).map { "\($0)" })
+      try await eventually("the cursor is stored") {
+        try await stand.cursor("ahead.bob") == offset
+      }
+      socket.sendClose(1000)
+      try await socket.expectClose(1000)
+    }
+  }
+
+  @Test("goes on from where it was, though its Redis has a mailbox that is ahead of its clock")
+  func mailboxAhead() async throws {
+    let stand = try await TestStand.shared()
+    let mailbox = "\(stand.keys.mailbox(try #require(UserName("clock.bob"))))"
+    // What this release cannot read is passed over, and all that comes is stored above it.
+    _ = try await stand.redis("XADD", mailbox, "\(Self.future)", "?", "?")
+    let alice = try await stand.online("clock.alice")
+    try await self.send(0..<2, from: alice, to: "clock.bob")
+    try await eventually("all is in the mailbox") {
+      try await stand.mailbox("clock.bob").count == 3
+    }
+    let socket = try await stand.connect("clock.bob")
+    try await socket.expectWelcome()
+    let first = try await socket.expectMessage().offset
+    #expect(first > Self.future)
+    let second = try await socket.expectMessage().offset
+    try await socket.expectLive()
+    socket.ack(first)
+    try await eventually("the cursor is stored") { try await stand.cursor("clock.bob") == first }
     socket.sendClose(1000)
     try await socket.expectClose(1000)
-    let again = try await stand.connect("future.bob")
-    try await again.expectWelcome()
-    for number in 0..<3 { #expect(try await again.expectMessage().id == "m\(number)") }
+    for since in [nil, "\(first)"] {
+      let again = try await stand.connect("clock.bob", since: since)
+      let welcome = try await again.expectWelcome()
+      #expect(welcome.offset == first)
+      #expect(!welcome.gap)
+      #expect(try await again.expectMessage().offset == second)
+      try await again.expectLive()
+      again.sendClose(1000)
+      try await again.expectClose(1000)
+    }
+    #expect(try await stand.cursor("clock.bob") == first)
   }
 
   @Test("without a word is sent everything, once it reads again, and the gateway keeps none of it")
