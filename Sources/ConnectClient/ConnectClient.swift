@@ -40,7 +40,7 @@ import NIOPosix
 /// - **Connected**: it reconnects by itself, after a random time that grows with each failure (full
 ///   jitter), or when the server said, and asks for a token each time. ``run()`` ends only when
 ///   connecting again cannot help.
-/// - **Sent**: ``send(to:id:body:receipt:copy:)`` returns once the message is durable. What has no answer
+/// - **Sent**: ``send(to:id:body:receipt:copy:retry:)`` returns once the message is durable. What has no answer
 ///   when a connection breaks is sent again, in order, marked so that it is not stored twice.
 /// - **Order**: messages to one recipient arrive in the order in which they were sent, and ``events``
 ///   are in the order of the mailbox, which is the same on all devices.
@@ -132,20 +132,22 @@ public final class ConnectClient: Sendable {
   ///
   /// Waits for room while too many messages are unanswered. Messages of one task go out in the order
   /// in which it sends them; to send the next without waiting for the answer, there is
-  /// ``enqueue(to:id:body:receipt:copy:)``.
+  /// ``enqueue(to:id:body:receipt:copy:retry:)``.
   ///
   /// - Parameters:
   ///   - id: unique among the user's messages; a new one if left out.
   ///   - body: one JSON value in UTF-8.
   ///   - receipt: whether `delivered` shall tell that a device of theirs has it.
   ///   - copy: whether the user's other devices get it.
+  ///   - retry: whether this id may have been taken before: of what came back as `failed`, or what an
+  ///     earlier client sent without an answer. It is stored once all the same.
   /// - Returns: the offset under which the recipient sees it.
   @discardableResult
   public func send(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false
+    copy: Bool = false, retry: Bool = false
   ) async throws(ConnectSendError) -> Offset {
-    let message = try Self.message(id, to, body, receipt, copy)
+    let message = try Self.message(id, to, body, receipt, copy, retry)
     try await self.takeRoom()
     return try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -168,21 +170,21 @@ public final class ConnectClient: Sendable {
   @discardableResult
   public func enqueue(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false
+    copy: Bool = false, retry: Bool = false
   ) async throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy)
+    let message = try Self.message(id, to, body, receipt, copy, retry)
     try await self.takeRoom()
     try self.submit(message)
     return id
   }
 
-  /// As ``enqueue(to:id:body:receipt:copy:)``, but fails with `full` instead of waiting for room.
+  /// As ``enqueue(to:id:body:receipt:copy:retry:)``, but fails with `full` instead of waiting for room.
   @discardableResult
   public func tryEnqueue(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false
+    copy: Bool = false, retry: Bool = false
   ) throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy)
+    let message = try Self.message(id, to, body, receipt, copy, retry)
     switch self.state.withLockedValue({ $0.takeRoom() }) {
     case .taken: try self.submit(message)
     case .none: throw .full
@@ -199,7 +201,8 @@ public final class ConnectClient: Sendable {
   }
 
   private static func message(
-    _ id: MessageID, _ to: UserName, _ body: some Sequence<UInt8>, _ receipt: Bool, _ copy: Bool
+    _ id: MessageID, _ to: UserName, _ body: some Sequence<UInt8>, _ receipt: Bool, _ copy: Bool,
+    _ retry: Bool
   ) throws(ConnectSendError) -> OutgoingMessage {
     let body = ByteBuffer(bytes: body)
     do throws(FrameError) {
@@ -207,7 +210,8 @@ public final class ConnectClient: Sendable {
     } catch {
       throw .malformedBody(error.message)
     }
-    return OutgoingMessage(id: id, to: to, body: body, receipt: receipt, copy: copy)
+    return OutgoingMessage(
+      id: id, to: to, body: body, receipt: receipt, copy: copy, retry: retry)
   }
 
   private func takeRoom() async throws(ConnectSendError) {

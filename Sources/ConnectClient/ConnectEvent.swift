@@ -21,7 +21,8 @@ public enum ConnectEvent: Hashable, Sendable {
   ///
   /// It comes after `send` has returned, to whichever devices of the sender are or will be connected,
   /// like any message; where the connection broke in between even before `accepted`, and then perhaps
-  /// twice. To try again is the app's decision, with a new id.
+  /// twice. To try again is the app's decision: with the same id and `retry`, so that it is stored once
+  /// even if the server's operator delivers the first one after all.
   case failed(ServerFrame.Failed)
   /// The server has taken a message.
   case accepted(id: MessageID, offset: Offset)

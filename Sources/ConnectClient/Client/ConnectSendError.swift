@@ -6,7 +6,7 @@ public enum ConnectSendError: Error, Hashable, Sendable {
   case malformedBody(String)
   /// A message with this id waits for its answer already.
   case duplicate(MessageID)
-  /// As many messages are unanswered as may be; only of ``ConnectClient/tryEnqueue(to:id:body:receipt:copy:)``.
+  /// As many messages are unanswered as may be; only of ``ConnectClient/tryEnqueue(to:id:body:receipt:copy:retry:)``.
   case full
   /// The server does not take it.
   case rejected(ServerFrame.Rejected)

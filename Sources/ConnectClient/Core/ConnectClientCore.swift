@@ -197,7 +197,8 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
   ) {
     switch frame {
     case .welcome(let welcome):
-      self.inbox.connected(after: welcome.offset, window: welcome.limits.unacked)
+      self.inbox.connected(
+        after: welcome.offset, hasGap: welcome.gap, window: welcome.limits.unacked)
       self.queue.connected(sendsPerSecond: welcome.limits.sendsPerSecond)
       self.tell(.connected(welcome))
     case .live(let offset):

@@ -24,7 +24,15 @@ struct InboxStateMachine {
   private var isConnected = false
 
   /// A connection was welcomed; replay starts after `offset`.
-  mutating func connected(after offset: Offset, window: Int) {
+  ///
+  /// - Parameter hasGap: what the device had not acked is gone from the mailbox. One that begins at
+  ///   zero besides, though much was passed on, is the mailbox of another Redis, or of one with
+  ///   another clock: what it has stands at offsets that may be below those that were seen.
+  mutating func connected(after offset: Offset, hasGap: Bool = false, window: Int) {
+    if hasGap, offset == .zero {
+      self.passedOn = nil
+      self.handled = .zero
+    }
     self.isConnected = true
     self.received = offset
     self.acked = offset

@@ -14,16 +14,20 @@ public struct OutgoingMessage: Hashable, Sendable {
   public var receipt: Bool
   /// Whether the sender's other devices get it as `sent`.
   public var copy: Bool
+  /// Whether this id may have been sent before, by whomever.
+  public var retry: Bool
 
   /// A message with everything chosen.
   public init(
-    id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false
+    id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false,
+    retry: Bool = false
   ) {
     self.id = id
     self.to = to
     self.body = body
     self.receipt = receipt
     self.copy = copy
+    self.retry = retry
   }
 }
 
@@ -87,7 +91,7 @@ struct SendQueueStateMachine {
 
   /// Takes a message from the app.
   mutating func append(_ message: OutgoingMessage) {
-    self.entries.append(Entry(message: message))
+    self.entries.append(Entry(message: message, mayBeTaken: message.retry))
     self.unanswered += 1
   }
 

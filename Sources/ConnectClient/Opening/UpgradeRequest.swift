@@ -9,12 +9,16 @@ struct UpgradeRequest {
   let head: HTTPRequestHead
   private let expectedAccept: String
 
-  /// - Parameter token: not logged, and in no error.
+  /// - Parameter token: not logged, and in no error. White space around it, such as the line end of a
+  ///   file, is none of it.
   /// - Throws: when the token cannot stand in a header.
   init(
     to endpoint: ConnectEndpoint, device: DeviceName, since: Offset?, token: String,
     key: String = WebSocketHandshake.makeKey()
   ) throws(ConnectionEnd) {
+    let start = token.firstIndex { !$0.isWhitespace } ?? token.endIndex
+    let end = token.lastIndex { !$0.isWhitespace }.map(token.index(after:)) ?? start
+    let token = token[start..<end]
     // What ends a header line early would let a token smuggle headers in.
     guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
       throw .invalidToken

@@ -30,6 +30,25 @@ import Testing
     #expect(inbox.receive(offset(6)) == true)
   }
 
+  @Test func aMailboxThatBeginsAgainIsPassedOnThoughItsOffsetsAreBelowThoseSeen() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(9), from: alice, id: messageID(9)) == true)
+    inbox.handle(through: offset(9))
+    inbox.disconnected()
+    inbox.connected(after: .zero, hasGap: true, window: 256)
+    // What is known by its sender and id is not told again all the same.
+    #expect(inbox.receive(offset(1), from: alice, id: messageID(9)) == false)
+    #expect(inbox.receive(offset(2), from: alice, id: messageID(2)) == true)
+    // Nothing of it counts as handled before it is.
+    #expect(inbox.nextAck(now: 0) == .none)
+    inbox.handle(through: offset(2))
+    #expect(inbox.nextAck(now: 0) == .write(offset(2)))
+    inbox.disconnected()
+    // A gap above what was seen is an ordinary one.
+    inbox.connected(after: offset(2), hasGap: true, window: 256)
+    #expect(inbox.receive(offset(2)) == false)
+  }
+
   @Test func aReplayThatWasAskedForIsPassedOnAlthoughAcked() {
     var inbox = self.connected(after: .zero)
     #expect(inbox.passedOn == nil)

@@ -29,6 +29,15 @@ import Testing
     #expect(queue.unanswered == 4)
   }
 
+  @Test func whatTheAppSendsAgainGoesOutAsARepeat() {
+    var queue = self.queue(1)
+    var again = outgoing(1)
+    again.retry = true
+    queue.append(again)
+    queue.append(outgoing(2))
+    #expect(self.sent(&queue) == ["m0", "m1r", "m2"])
+  }
+
   @Test func nothingGoesOutWithoutAConnection() {
     var queue = SendQueueStateMachine()
     queue.append(outgoing(0))

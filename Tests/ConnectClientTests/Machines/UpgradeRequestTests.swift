@@ -37,7 +37,14 @@ import Testing
     #expect(head.headers["sec-websocket-version"] == ["13"])
   }
 
-  @Test(arguments: ["", "a b", "a\r\nX-Evil: 1", "ä", "a\u{7F}"])
+  @Test(arguments: ["a.b.c\n", "a.b.c\r\n", " \ta.b.c "])
+  func whiteSpaceAroundATokenIsNoneOfIt(token: String) throws {
+    let request = try UpgradeRequest(
+      to: self.endpoint, device: .default, since: nil, token: token)
+    #expect(request.head.headers["authorization"] == ["Bearer a.b.c"])
+  }
+
+  @Test(arguments: ["", "\n", "a b", "a\r\nX-Evil: 1", "ä", "a\u{7F}"])
   func aTokenThatCannotStandInAHeaderIsNotSent(token: String) {
     #expect(throws: ConnectionEnd.invalidToken) {
       try UpgradeRequest(to: self.endpoint, device: .default, since: nil, token: token)
