@@ -35,19 +35,24 @@ enum ChatBody {
     return String(decoding: data, as: UTF8.self)
   }
 
-  /// A text as one line of a pipe: only what would end the line is escaped, so that ordinary lines
-  /// come out as they went in.
-  static func line(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return text }
-    var line = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\n": line += "\\n"
-      case "\r": line += "\\r"
-      default: line.unicodeScalars.append(scalar)
+  /// A text as one line: what would end the line is escaped, so that ordinary lines come out as they
+  /// went in.
+  ///
+  /// - Parameter isForTerminal: whether a terminal would obey what else is in the text, which is then
+  ///   made visible.
+  static func line(_ text: String, isForTerminal: Bool = false) -> String {
+    var line = text
+    if text.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
+      line = ""
+      for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\n": line += "\\n"
+        case "\r": line += "\\r"
+        default: line.unicodeScalars.append(scalar)
+        }
       }
     }
-    return line
+    return isForTerminal ? Self.visible(line) : line
   }
 
   /// A line that was typed, as it was meant: without what the keys for arrows and the like left in it,

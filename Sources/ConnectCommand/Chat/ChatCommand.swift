@@ -50,8 +50,8 @@ struct ChatCommand: AsyncParsableCommand {
 
   @Flag(
     help: """
-      For pipes: a message per line of input; of what is received the text, a line each. Ends at the \
-      end of the input, when all is accepted.
+      For pipes: a message per line of input, which must be UTF-8; of what is received the text, a \
+      line each. Ends at the end of the input, when all is accepted.
       """)
   var lines = false
 

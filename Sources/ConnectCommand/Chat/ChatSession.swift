@@ -84,17 +84,29 @@ final class ChatSession: Sendable {
     var splitter = LineSplitter(maximumBytes: Self.maximumLineBytes)
     do {
       while let bytes = try await input.read() {
-        for line in try splitter.append(bytes) { try await self.send(line) }
+        let (lines, fault) = splitter.append(bytes)
+        for line in lines { try await self.send(line) }
+        if let fault { throw fault }
       }
-      if !Task.isCancelled, let line = splitter.finish() { try await self.send(line) }
-    } catch is LineSplitter.TooLong {
+      if !Task.isCancelled, let line = try splitter.finish() { try await self.send(line) }
+    } catch let fault as LineSplitter.Fault {
       await input.close()
-      throw Failure(.running, "a line of input is longer than \(Self.maximumLineBytes) bytes")
+      // The lines before it are messages like any.
+      await self.client.answered()
+      throw Failure(.running, Self.text(of: fault))
     } catch ConnectSendError.ended, ConnectSendError.cancelled {
       // Whatever ended the client is told by it.
     }
     await input.close()
     if self.options.count == nil { await self.finish() }
+  }
+
+  private static func text(of fault: LineSplitter.Fault) -> String {
+    switch fault {
+    case .tooLong: "a line of input is longer than \(Self.maximumLineBytes) bytes"
+    case .notUTF8(let line):
+      "line \(line) of the input is not UTF-8; neither it nor what follows was sent"
+    }
   }
 
   private func send(_ line: String) async throws {

@@ -2,37 +2,56 @@
 ///
 /// Pure.
 struct LineSplitter {
-  /// A line is longer than this many bytes.
-  struct TooLong: Error {}
+  /// Why a line cannot be sent.
+  enum Fault: Error, Hashable {
+    /// It is longer than the limit.
+    case tooLong
+    /// It would not be what was written: it is no text. Lines count from 1.
+    case notUTF8(line: Int)
+  }
 
   private let maximumBytes: Int
   private var rest: [UInt8] = []
+  private var count = 0
 
   init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
   /// Adds what was read.
   ///
-  /// - Returns: the lines that it completes, without their ends.
-  mutating func append(_ bytes: [UInt8]) throws(TooLong) -> [String] {
+  /// - Returns: the lines that it completes, without their ends, and what is wrong with the next one.
+  mutating func append(_ bytes: [UInt8]) -> (lines: [String], fault: Fault?) {
     var lines: [String] = []
     for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       // Every part but the first comes behind a line end.
       if part.startIndex > 0 {
-        lines.append(String(decoding: self.rest, as: UTF8.self))
-        self.rest.removeAll(keepingCapacity: true)
+        // As Windows ends lines.
+        if self.rest.last == UInt8(ascii: "\r") { self.rest.removeLast() }
+        do throws(Fault) {
+          lines.append(try self.takeLine())
+        } catch {
+          return (lines, error)
+        }
       }
-      guard self.rest.count + part.count <= self.maximumBytes else { throw TooLong() }
+      guard self.rest.count + part.count <= self.maximumBytes else { return (lines, .tooLong) }
       self.rest += part
     }
-    return lines
+    return (lines, nil)
+  }
+
+  private mutating func takeLine() throws(Fault) -> String {
+    self.count += 1
+    defer { self.rest.removeAll(keepingCapacity: true) }
+    guard let line = String(validating: self.rest, as: UTF8.self) else {
+      throw .notUTF8(line: self.count)
+    }
+    return line
   }
 
   /// The input has ended.
   ///
   /// - Returns: the last line, if it had no end.
-  mutating func finish() -> String? {
+  mutating func finish() throws(Fault) -> String? {
     guard !self.rest.isEmpty else { return nil }
-    defer { self.rest = [] }
-    return String(decoding: self.rest, as: UTF8.self)
+    return try self.takeLine()
   }
 }

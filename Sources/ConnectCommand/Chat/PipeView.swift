@@ -13,6 +13,7 @@ final class PipeView: ChatView {
 
   private let peer: UserName
   private let endpoint: ConnectEndpoint
+  private let isTerminal = OutputStream.output.isAnyTerminal
   private let state = NIOLockedValueBox(State())
 
   init(peer: UserName, endpoint: ConnectEndpoint) {
@@ -48,7 +49,8 @@ final class PipeView: ChatView {
         self.note("a message from \(message.from): \(ChatBody.visible(text))")
         return true
       }
-      guard OutputStream.output.write(ChatBody.line(text) + "\n") else {
+      let line = ChatBody.line(text, isForTerminal: self.isTerminal)
+      guard OutputStream.output.write(line + "\n") else {
         self.state.withLockedValue { $0.isClosed = true }
         return false
       }
@@ -60,7 +62,7 @@ final class PipeView: ChatView {
         state.unanswered.remove(rejected.id)
         state.refused += 1
       }
-      self.note("not sent: \(rejected.message) (\(rejected.code))")
+      self.note("not sent: \(ChatBody.visible("\(rejected.message) (\(rejected.code))"))")
     case .failed(let failed):
       self.state.withLockedValue { $0.failed += 1 }
       let reason = ChatBody.visible("\(failed.message) (\(failed.code))")

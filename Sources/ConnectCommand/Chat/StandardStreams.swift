@@ -49,9 +49,12 @@ struct OutputStream: Sendable {
   static let output = OutputStream(descriptor: STDOUT_FILENO)
   static let error = OutputStream(descriptor: STDERR_FILENO)
 
+  /// Whether this is a terminal, whatever it understands.
+  var isAnyTerminal: Bool { isatty(self.descriptor) == 1 }
+
   /// Whether this is a terminal that understands escape sequences.
   var isTerminal: Bool {
-    guard isatty(self.descriptor) == 1 else { return false }
+    guard self.isAnyTerminal else { return false }
     return ProcessInfo.processInfo.environment["TERM"] ?? "dumb" != "dumb"
   }
 

@@ -21,6 +21,14 @@ import Testing
     #expect(ChatBody.line("a\\nb\t\u{1B}") == "a\\nb\t\u{1B}")
   }
 
+  @Test func aLineOnATerminalMovesNoCursorAndSetsNoTitle() {
+    let evil = "a\u{1B}]0;title\u{7}b\u{9B}2Jc\u{9D}0;x\u{9C}d\ne"
+    #expect(
+      ChatBody.line(evil, isForTerminal: true)
+        == "a\u{FFFD}]0;title\u{FFFD}b\u{FFFD}2Jc\u{FFFD}0;x\u{FFFD}d\\ne")
+    #expect(ChatBody.line("ä 你好", isForTerminal: true) == "ä 你好")
+  }
+
   @Test func nobodyElsesTextMovesTheCursor() {
     let evil = "a\u{1B}[2Jb\u{9B}c\u{202E}d\re"
     #expect(ChatBody.visible(evil) == "a\u{FFFD}[2Jb\u{FFFD}c\u{FFFD}d\u{FFFD}e")
@@ -45,22 +53,33 @@ import Testing
   }
 
   @Test func inputIsCutIntoLinesHoweverItComes() throws {
-    let text = Array("one\n\ntwo\nä\nlast".utf8)
+    let text = Array("one\n\r\ntwo\r\nä\nlast".utf8)
     for size in 1...text.count {
       var splitter = LineSplitter(maximumBytes: 10)
       var lines: [String] = []
       for start in stride(from: 0, to: text.count, by: size) {
-        lines += try splitter.append(Array(text[start..<min(start + size, text.count)]))
+        let (more, fault) = splitter.append(Array(text[start..<min(start + size, text.count)]))
+        lines += more
+        #expect(fault == nil)
       }
       #expect(lines == ["one", "", "two", "ä"])
-      #expect(splitter.finish() == "last")
-      #expect(splitter.finish() == nil)
+      #expect(try splitter.finish() == "last")
+      #expect(try splitter.finish() == nil)
     }
   }
 
   @Test func aLineHasALimit() throws {
     var splitter = LineSplitter(maximumBytes: 4)
-    #expect(try splitter.append(Array("1234\n1234".utf8)) == ["1234"])
-    #expect(throws: LineSplitter.TooLong.self) { try splitter.append([0x35]) }
+    #expect(splitter.append(Array("1234\n1234".utf8)) == (["1234"], nil))
+    #expect(splitter.append([0x35]) == ([], .tooLong))
+  }
+
+  @Test func aLineThatIsNoTextIsNamedAndNothingOfItIsSent() {
+    var splitter = LineSplitter(maximumBytes: 10)
+    let bytes = Array("one\ntwo\n".utf8) + [0x66, 0xFC, 0x72, 0x0A] + Array("four\n".utf8)
+    #expect(splitter.append(bytes) == (["one", "two"], .notUTF8(line: 3)))
+    var unfinished = LineSplitter(maximumBytes: 10)
+    #expect(unfinished.append([0x61, 0x0A, 0xC3]) == (["a"], nil))
+    #expect(throws: LineSplitter.Fault.notUTF8(line: 2)) { try unfinished.finish() }
   }
 }
