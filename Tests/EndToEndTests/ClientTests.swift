@@ -1,10 +1,41 @@
 import ConnectFaults
+import ConnectProtocol
 import ConnectTestStand
+import Foundation
+import LocalRedis
 import Testing
 
-/// `connect chat` in pipes: what it makes of odd input.
+/// The client for JavaScript, in Node, and `connect chat` in pipes: what they make of odd input.
 @Suite("The clients")
 struct ClientTests {
+  private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("../JavaScriptTests").standardizedFileURL.path
+
+  @Test("for JavaScript passes its own tests against a gateway, without a page around it")
+  func javaScript() async throws {
+    guard ChildProcess.find("node") != nil else {
+      Issue.record(
+        """
+        there is no node in PATH: install Node 18 or newer, with `apt-get install nodejs` (Debian, \
+        Ubuntu) or `brew install node` (macOS)
+        """)
+      return
+    }
+    try await TestStand.with { stand in
+      let program = try Program(
+        executable: "node", ["--test", "\(Self.tests)/connect.test.mjs"],
+        environment: [
+          "CONNECT_TEST_URL": "ws://127.0.0.1:\(stand.gateways[0].port)/v1/connect",
+          "CONNECT_TEST_SECRET": String(decoding: TestTokens.secret, as: UTF8.self),
+        ])
+      let code = try await program.exitCode(within: .seconds(300))
+      let said = program.output.joined(separator: "\n")
+      #expect(code == 0, "\(said)\n\(program.errors)")
+      // Each of them, so that none is left out by a slip.
+      #expect(said.contains("pass 18"), "\(said)")
+    }
+  }
+
   @Test("for terminals sends no line that is not UTF-8, and leaves no carriage return in one")
   func chatInput() async throws {
     try await TestStand.with { stand in

@@ -82,6 +82,8 @@ is_present_on_debian() {
     redis-server) command -v redis-server >/dev/null ;;
     # A Python of another origin brings its own.
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    # From NodeSource, nvm, or wherever.
+    nodejs) command -v node >/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     # Not in the path of every user.
     haproxy) PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ;;

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The reference browser client of Connect (`connect.v1.json`). It knows nothing of any page.
+ * The reference JavaScript client of Connect (`connect.v1.json`). It knows nothing of any page, and
+ * runs without one: in a worker, in React Native, in Node (before 22 with the option `WebSocket`).
  *
  *     const client = new ConnectClient({
  *       url: 'wss://chat.example.com/v1/connect',
@@ -10,8 +11,10 @@
  *       on: {
  *         message: ({ from, body }) => show(from, body),
  *         accepted: ({ id }) => tick(id),
+ *         rejected: ({ id, retryable, message }) => { if (!retryable) mark(id, message); },
  *         failed: ({ id, message }) => mark(id, message),
- *         state: (state) => console.log(state.phase),
+ *         state: ({ phase, message }) => banner(phase, message),
+ *         error: ({ code, message }) => console.warn(code, message),
  *       },
  *     });
  *     client.connect();
@@ -20,14 +23,20 @@
  * - Sending: a message is sent, always under one id, until the server has answered for it; across
  *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
  *   because the page may have been reloaded in between. What the server puts off (`rejected` with
- *   `retryable`) goes again in its old order, before anything newer. What it took and could not
- *   store comes back as `failed`: then it is for the user to say `sendAgain`.
+ *   `retryable`) goes again in its old order, before anything newer. What it refuses for good leaves
+ *   the outbox, and is told by `rejected`; what it would so refuse, `send` throws at once. What it
+ *   took and could not store comes back as `failed`: then it is for the user to say `sendAgain`.
  * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
  *   acknowledged when the handler has returned (a promise is not waited for). A handler that
  *   throws makes the client reconnect, so that the server replays what was not handled.
  * - Staying connected: silence is probed, and losses are mended with back-off; `token` is asked for
  *   each connection. Where reconnecting would be wrong (the token expired and there is no other, the
  *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
+ * - Storage: what is kept belongs to one user, device and server, so that who signs in next in the
+ *   same tab neither sends nor skips anything of theirs. One object is for one user: make another
+ *   after another sign-in. Who the user is says the token, or the option `user`, without which what
+ *   is written before the first token is kept in memory only. A storage that is full or damaged is
+ *   told by `error` (`storage_full`, `storage_damaged`), and everything goes on without.
  */
 
 /** Every wait and bound in one place. What the server limits comes with its `welcome`. */
@@ -44,6 +53,7 @@ const LIMITS = Object.freeze({
   ackEveryFrames: 32,
   outboxMessages: 256, // As many as a server keeps in order when it puts them off.
   outboxBytes: 1_000_000,
+  bodyNesting: 511, // Objects and arrays in each other, as a server takes them.
   rememberedMessages: 4_096,
 });
 
@@ -65,15 +75,18 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number } }} Welcome
  *
  * `failures` counts the failed attempts in a row; `until` is in the time of `performance.now()`;
- * `asked`: the server chose it; `opened` is false if the server was out of reach, or refused.
+ * `asked`: the server chose it; `opened` is false if the server was out of reach, or refused, or if
+ * there was no token; `message` says what is known of the reason.
  * @typedef {{ phase: 'connecting', failures: number }
  *   | { phase: 'online', live: boolean, welcome: Welcome }
  *   | { phase: 'waiting', until: number, asked: boolean, failures: number, opened: boolean,
- *       code: number }
+ *       code: number, message: string }
  *   | { phase: 'stopped', reason: string, code: number, message: string }} State
  *
- * `rejected` with `retryable` is only news: the client keeps the message and sends it again.
+ * `rejected` with `retryable` is only news: the client keeps the message and sends it again. Else the
+ * message is gone from the outbox.
  * `failed` is about a message that was `accepted`, and can come more than once for one message.
+ * `error` is about no message: a frame that the server did not understand, or the storage.
  * @typedef {{
  *   state?: (state: State) => void,
  *   message?: (frame: { from: string, id: string, at: number, body: any }) => void,
@@ -85,9 +98,11 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  * @typedef {{ id: string, code: string, message: string, retryable: boolean,
  *   retryAfterMs?: number }} Rejected
  *
- * `token` is called for each attempt. `storageKey` parts users and devices in one storage.
- * @typedef {{ url: string, device?: string, token: () => string | Promise<string>, on?: Handlers,
- *   storage?: Pick<Storage, 'getItem' | 'setItem'>, storageKey?: string }} Options
+ * `token` is called for each attempt. `user` is who the token will be of, if that is known before.
+ * `storage` answers at once, as a page's do. `storageKey` begins the names of all that is stored.
+ * @typedef {{ url: string, device?: string, token: () => string | Promise<string>, user?: string,
+ *   on?: Handlers, storage?: Pick<Storage, 'getItem' | 'setItem'>, storageKey?: string,
+ *   WebSocket?: typeof WebSocket }} Options
  *
  * @typedef {{ id: string, to: string, body: any, receipt: boolean }} Send
  * `sent` and `rejected` are about the present connection: the answer is awaited, or was “later”.
@@ -117,14 +132,134 @@ const asked = (ms) => (ms == null ? undefined : Math.min(Math.max(ms, 0), LIMITS
 
 /** `crypto.randomUUID` would do, but is missing from pages that are served without TLS. */
 function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const bytes = new Uint8Array(16);
+  // Not a secret, only unique: enough where there is no `crypto` at all.
+  if (globalThis.crypto?.getRandomValues) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, index) => { bytes[index] = Math.random() * 256; });
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** @param {Send} send @param {boolean} retry whether the id may have been taken before */
 const encode = (send, retry) => JSON.stringify({ type: 'send', ...send, ...(retry && { retry }) });
-/** @param {Send} send */
-const bytesOf = (send) => new TextEncoder().encode(encode(send, true)).length;
+/** @param {Send} send its size in UTF-8 */
+function bytesOf(send) {
+  const text = encode(send, true);
+  let bytes = text.length;
+  // A character beyond the first 65,536 has two units here and four bytes there.
+  for (const character of text) {
+    if (character > '\x7f') bytes += character > '\u07ff' ? 2 : 1;
+  }
+  return bytes;
+}
+
+/** Whether JSON text has no half of a character: neither as such nor, as `JSON.stringify` writes it,
+ * as an escape.
+ * @param {string} text */
+function isWellFormed(text) {
+  return !/[\ud800-\udfff]/u.test(text) && !/\\ud[89a-f]/i.test(text.replace(/\\\\/g, ''));
+}
+
+/** How deep the objects and arrays of JSON text nest.
+ * @param {string} text */
+function nestingOf(text) {
+  let [depth, deepest] = [0, 0];
+  for (const [bracket] of text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/g, '').matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
+/** @param {number} bytes @param {number} limit */
+const tooLarge = (bytes, limit) => `It takes ${bytes} bytes of at most ${limit}.`;
+
+/** Makes sure that no server refuses a message for what it is; sent, it would come back `rejected`.
+ * @param {string} to @param {any} body @returns {any} the body as it is now
+ * @throws {TypeError | RangeError} */
+function checked(to, body) {
+  if (typeof to !== 'string' || !/^[\w.@+:-]{1,128}$/.test(to)) {
+    throw new TypeError('The recipient is not a user name: 1 to 128 of A-Z a-z 0-9 . _ - @ + :');
+  }
+  const text = JSON.stringify(body);
+  if (text === undefined) throw new TypeError('The body is not a JSON value.');
+  if (!isWellFormed(text)) {
+    throw new TypeError('The body has half of a character, as slice() leaves of an emoji.');
+  }
+  if (nestingOf(text) > LIMITS.bodyNesting) {
+    throw new RangeError(`The body nests more than ${LIMITS.bodyNesting} levels deep.`);
+  }
+  return JSON.parse(text);
+}
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** The user of a token, unverified: that is the server's business.
+ * @param {string} token @throws {TypeError} when there is none */
+function userOf(token) {
+  let [bits, count, json] = [0, 0, ''];
+  for (const digit of /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token)?.[1] ?? '') {
+    bits = (bits << 6 | BASE64URL.indexOf(digit)) & 0xffff;
+    count += 6;
+    if (count >= 8) json += String.fromCharCode(bits >> (count -= 8) & 0xff);
+  }
+  let user;
+  try { user = JSON.parse(json).sub; } catch { /* Then it is not a token. */ }
+  if (typeof user === 'string' && user) return user;
+  throw new TypeError('what token() gave is not a JWT with a user as its `sub`');
+}
+
+/** @param {any} error of the app's own code; it must not end the client */
+function report(error) {
+  if (globalThis.reportError) reportError(error);
+  else console.error(error);
+}
+
+/** What outlives a reload, of one user, device and server. A storage can be full, or damaged, or
+ * forbidden: then it is told, and everything goes on without. */
+class Store {
+  /** @type {Options['storage']} */ #storage;
+  #key;
+  #tell;
+  #isFull = false;
+
+  /** @param {Options} options @param {string} user
+   * @param {(code: string, message: string) => void} tell */
+  constructor({ storage, storageKey = 'connect', url, device = 'default' }, user, tell) {
+    this.#storage = storage;
+    this.#key = `${storageKey}/${url.split(/[?#]/)[0]}/${user}/${device}`;
+    this.#tell = tell;
+  }
+
+  /** @param {string} name @param {(value: any) => boolean} isSound @returns {any} null if absent */
+  load(name, isSound) {
+    const key = `${this.#key}/${name}`;
+    try {
+      const value = JSON.parse(this.#storage?.getItem(key) ?? 'null');
+      if (value === null || isSound(value)) return value;
+      this.damaged(key);
+    } catch (error) {
+      this.damaged(key, error);
+    }
+    return null;
+  }
+
+  /** @param {string} key @param {unknown} [error] */
+  damaged(key, error = 'it is not what was written') {
+    this.#tell('storage_damaged', `${key} cannot be read, and is begun again: ${error}`);
+  }
+
+  /** @param {string} name @param {any} value */
+  save(name, value) {
+    try {
+      this.#storage?.setItem(`${this.#key}/${name}`, JSON.stringify(value));
+      this.#isFull = false;
+    } catch (error) {
+      // Once, and not for every message.
+      if (!this.#isFull) this.#tell('storage_full', `a reload would lose what is unsent: ${error}`);
+      this.#isFull = true;
+    }
+  }
+}
 
 /** The latest messages by sender and id: rarely, one that was sent again stands in the mailbox
  * under two offsets. Two generations; the older is forgotten when the younger is full. */
@@ -146,6 +281,9 @@ class RecentMessages {
 
 export class ConnectClient {
   /** @type {Options} */ #options;
+  /** @type {typeof WebSocket} */ #WebSocket;
+  /** @type {string | null} whose this is, once that is known */ #user = null;
+  /** @type {Store | null} */ #store = null;
   /** @type {State} */ #state = { phase: 'stopped', reason: 'closed', code: 1000, message: '' };
   /** Names the attempt that counts; what an earlier one still reports is ignored. */
   #epoch = 0;
@@ -158,7 +296,8 @@ export class ConnectClient {
   /** @type {{ reconnectAfterMs?: number } | null} */ #goodbye = null;
   #probing = false;
   /** @type {AbortController | null} */ #pageEvents = null;
-  /** @type {Entry[]} what the server has not answered for, oldest first */ #outbox;
+  /** @type {Entry[]} what the server has not answered for, oldest first */ #outbox = [];
+  #frameBytes = Infinity; // Until a server tells its limit.
   /** What goes after a `rejected` that says “later”: nothing until all on the way is answered; then
    * the first of the rejected alone, to see whether it is taken now; then the others; and what is
    * newer only once these are answered.
@@ -166,7 +305,7 @@ export class ConnectClient {
   #rejections = 0; // In a row.
   #holdUntil = 0; // No send before this time: the server asked for patience.
   /** @type {number[]} the times of the latest sends, at most `sendsPerSecond` */ #sentAt = [];
-  /** @type {string | null} the last offset whose handler has returned */ #handled;
+  /** @type {string | null} the last offset whose handler has returned */ #handled = null;
   #recent = new RecentMessages();
   /** @type {string | null} the last offset that came on this connection */ #received = null;
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
@@ -174,17 +313,20 @@ export class ConnectClient {
   #ackAt = 0; // The next acknowledgement may go at this time.
   /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack']?: number }} */ #timers = {};
 
-  /** @param {Options} options */
+  /** @param {Options} options @throws {TypeError} where there is no WebSocket */
   constructor(options) {
     this.#options = options;
-    this.#handled = this.#load('handled');
-    // Whether the server took these before the reload is unknown.
-    this.#outbox = (this.#load('outbox') ?? []).map((/** @type {Send} */ send) => (
-      { send, bytes: bytesOf(send), sent: false, rejected: false, mayBeTaken: true }));
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    if (!this.#WebSocket) {
+      throw new TypeError('There is no WebSocket here: give one as the option `WebSocket`. Node has '
+        + 'its own from 22 on; before, that of the package `ws` will do.');
+    }
+    if (options.user) this.#becomes(options.user);
   }
 
   get state() { return this.#state; }
-  /** The ids of the messages that the server has not answered for. */
+  /** The ids of the messages that the server has not answered for. Those of before a reload are
+   * among them once the user is known. */
   get unanswered() { return this.#outbox.map(({ send }) => send.id); }
 
   /** Connects now: at first, after `stopped`, or instead of waiting any longer. */
@@ -209,7 +351,9 @@ export class ConnectClient {
    * @param {string} to @param {any} body
    * @param {boolean} receipt whether `delivered` shall tell that a device of theirs has it
    * @returns {string} the id by which `accepted`, `rejected` and `delivered` name it
-   * @throws {RangeError} when too much is unanswered already
+   * @throws {TypeError} when no server would take it: `to` is not a user name, `body` is not JSON, or
+   *   has half of a character
+   * @throws {RangeError} when it is too large or nests too deep, or too much is unanswered already
    */
   send(to, body, receipt = false) {
     const id = newId();
@@ -221,15 +365,18 @@ export class ConnectClient {
    * Sends once more, as the newest, what `failed` or was rejected for good. It keeps its id, so
    * that it is stored once even if the server's operator delivers the first one after all.
    * @param {string} id @param {string} to @param {any} body @param {boolean} receipt
-   * @throws {RangeError} when too much is unanswered already
+   * @throws {TypeError | RangeError} as `send`
    */
   sendAgain(id, to, body, receipt = false) {
     if (!this.unanswered.includes(id)) this.#enqueue({ id, to, body, receipt }, true);
   }
 
-  /** @param {Send} send @param {boolean} mayBeTaken */
-  #enqueue(send, mayBeTaken) {
+  /** @param {Send} message @param {boolean} mayBeTaken */
+  #enqueue(message, mayBeTaken) {
+    // The app may change its own copy before this one goes out.
+    const send = { ...message, body: checked(message.to, message.body) };
     const bytes = bytesOf(send);
+    if (bytes > this.#frameBytes) throw new RangeError(tooLarge(bytes, this.#frameBytes));
     const total = this.#outbox.reduce((sum, entry) => sum + entry.bytes, bytes);
     if (this.#outbox.length >= LIMITS.outboxMessages || total > LIMITS.outboxBytes) {
       throw new RangeError('Too many messages are waiting to be sent.');
@@ -246,6 +393,39 @@ export class ConnectClient {
     return bytesOf({ id: newId(), to, body, receipt: false });
   }
 
+  /** It is known whose this is: what is stored of theirs goes before what they wrote meanwhile.
+   * @param {string} user */
+  #becomes(user) {
+    this.#user = user;
+    // Nobody has the client yet while it is made.
+    const later = queueMicrotask;
+    const warn = (/** @type {string} */ code, /** @type {string} */ message) => (
+      later(() => this.#warn(code, message)));
+    this.#store = new Store(this.#options, user, warn);
+    this.#handled = this.#store.load('handled', (value) => (
+      typeof value === 'string' && /^\d{1,20}-\d{1,20}$/.test(value)));
+    /** @type {Map<string, Entry>} */ const stored = new Map();
+    for (const send of this.#store.load('outbox', Array.isArray) ?? []) {
+      const id = send?.id;
+      if (typeof id !== 'string' || !/^[\w.:-]{1,64}$/.test(id)) {
+        warn('storage_damaged', 'a stored message has no id, and is dropped');
+        continue;
+      }
+      try {
+        checked(send.to, send.body);
+        // Whether the server took it before the reload is unknown.
+        const bytes = bytesOf(send);
+        stored.set(id, { send, bytes, sent: false, rejected: false, mayBeTaken: true });
+      } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        later(() => this.#tell('rejected', { id, code: 'malformed', message, retryable: false }));
+      }
+    }
+    const written = this.#outbox.filter(({ send }) => !stored.has(send.id));
+    this.#outbox = [...stored.values(), ...written];
+    this.#saveOutbox();
+  }
+
   // The connection
 
   async #open() {
@@ -253,17 +433,25 @@ export class ConnectClient {
     this.#enter({ phase: 'connecting', failures: this.#failures });
     let opened = false;
     try {
-      const token = await this.#options.token();
+      // As a text that is fetched may end with a line end.
+      const token = String(await this.#options.token()).trim();
       if (epoch !== this.#epoch) return;
+      const user = userOf(token);
+      if (this.#user === null) this.#becomes(user);
+      if (user !== this.#user) {
+        // What this object holds was written by another, and is not to be sent in this one's name.
+        const message = `the token is of another user than before: '${user}'`;
+        return this.#enter({ phase: 'stopped', reason: 'user', code: EXPIRED, message });
+      }
       if (token === this.#expired) {
         const message = 'the token has expired, and there is no other';
         return this.#enter({ phase: 'stopped', reason: 'expired', code: EXPIRED, message });
       }
       this.#token = token;
-      const url = new URL(this.#options.url);
-      url.searchParams.set('device', this.#options.device ?? 'default');
       // A page can set no headers, and URLs get logged: the token is offered as a subprotocol.
-      const socket = new WebSocket(url, ['connect.v1.json', `connect.bearer.${token}`]);
+      const protocols = ['connect.v1.json', `connect.bearer.${token}`];
+      const socket = new this.#WebSocket(this.#address(), protocols);
+      socket.onerror = () => {}; // `onclose` follows.
       socket.onopen = () => { opened = true; };
       socket.onmessage = ({ data }) => { if (epoch === this.#epoch) this.#receive(data); };
       socket.onclose = ({ code, reason }) => {
@@ -275,6 +463,15 @@ export class ConnectClient {
     } catch (error) {
       if (epoch === this.#epoch) this.#lost(LOST, String(error), opened);
     }
+  }
+
+  /** By hand, since not every place without a page has all of `URL`. */
+  #address() {
+    const { url, device = 'default' } = this.#options;
+    const [address] = url.split('#');
+    const query = `device=${encodeURIComponent(device)}`;
+    const since = this.#handled ? `&since=${this.#handled}` : '';
+    return `${address}${address.includes('?') ? '&' : '?'}${query}${since}`;
   }
 
   /** Forgets the connection; all that it left unanswered is due again. */
@@ -310,7 +507,8 @@ export class ConnectClient {
     const delayMs = askedMs ?? backoffMs(failures);
     this.#timers.reconnect = setTimeout(() => this.#open(), delayMs);
     const until = performance.now() + delayMs;
-    this.#enter({ phase: 'waiting', until, asked: askedMs !== undefined, failures, opened, code });
+    const isAsked = askedMs !== undefined;
+    this.#enter({ phase: 'waiting', until, asked: isAsked, failures, opened, code, message });
   }
 
   /** @param {State} state */
@@ -324,14 +522,18 @@ export class ConnectClient {
     if (this.#pageEvents) return;
     this.#pageEvents = new AbortController();
     const { signal } = this.#pageEvents;
+    // A worker has no document, and other places have no such events at all.
+    const { document } = globalThis;
     const wake = (/** @type {Event} */ { type }) => {
       if (type === 'visibilitychange' && document.hidden) return;
       if (this.#state.phase === 'online') this.#probe();
       if (this.#state.phase === 'waiting' && !this.#state.asked) this.#open();
     };
-    document.addEventListener('visibilitychange', wake, { signal });
-    for (const name of ['online', 'offline']) window.addEventListener(name, wake, { signal });
-    window.addEventListener('pagehide', () => this.#ack(), { signal });
+    document?.addEventListener?.('visibilitychange', wake, { signal });
+    for (const name of ['online', 'offline']) {
+      globalThis.addEventListener?.(name, wake, { signal });
+    }
+    globalThis.addEventListener?.('pagehide', () => this.#ack(), { signal });
   }
 
   /** Something came, so the line is alive: the next probe is a whole silence away. */
@@ -383,6 +585,13 @@ export class ConnectClient {
   #begin(welcome) {
     this.#welcome = welcome;
     this.#welcomedAt = performance.now();
+    this.#frameBytes = welcome.limits.frameBytes;
+    if (this.#handled && compareOffsets(welcome.offset, this.#handled) < 0) {
+      // It was asked to begin there, and has begun again: its Redis is not the one that was, or has
+      // another clock. What it sends stands below what was handled, and is new nevertheless.
+      this.#handled = null;
+      this.#store?.save('handled', null);
+    }
     this.#received = this.#acked = welcome.offset;
     this.#unacked = 0;
     this.#ackAt = 0;
@@ -402,12 +611,12 @@ export class ConnectClient {
           this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
         }
       } catch (error) {
-        reportError(error);
+        report(error);
         return this.#lost(LOST, 'a handler failed');
       }
       if (key) this.#recent.add(key);
       this.#handled = frame.offset;
-      this.#save('handled', frame.offset);
+      this.#store?.save('handled', frame.offset);
     }
     // A repeat is acknowledged too: its acknowledgement was lost with the connection before, and
     // the server sends only so much without one.
@@ -436,8 +645,14 @@ export class ConnectClient {
     try {
       this.#options.on?.[name]?.(value);
     } catch (error) {
-      reportError(error);
+      report(error);
     }
+  }
+
+  /** @param {string} code @param {string} message */
+  #warn(code, message) {
+    if (this.#options.on?.error) this.#tell('error', { code, message });
+    else console.warn('Connect:', code, message);
   }
 
   // Sending
@@ -459,7 +674,7 @@ export class ConnectClient {
       }
       if (entry.bytes > frameBytes) {
         // Sending it would cost the connection (1009), and again after each reconnect.
-        const message = `it takes ${entry.bytes} bytes of at most ${frameBytes}`;
+        const message = tooLarge(entry.bytes, frameBytes);
         return this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
       }
       this.#socket?.send(encode(entry.send, entry.mayBeTaken));
@@ -509,26 +724,8 @@ export class ConnectClient {
 
   /** @param {object} frame */
   #transmit(frame) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); // It is open.
   }
 
-  // Storage
-
-  #saveOutbox() { this.#save('outbox', this.#outbox.map(({ send }) => send)); }
-
-  /** @param {string} name @returns {any} */
-  #load(name) {
-    const { storage, storageKey = 'connect' } = this.#options;
-    return JSON.parse(storage?.getItem(`${storageKey}/${name}`) ?? 'null');
-  }
-
-  /** @param {string} name @param {any} value */
-  #save(name, value) {
-    const { storage, storageKey = 'connect' } = this.#options;
-    try {
-      storage?.setItem(`${storageKey}/${name}`, JSON.stringify(value));
-    } catch (error) {
-      console.warn('Connect: the storage is full. A reload would lose what is unsent.', error);
-    }
-  }
+  #saveOutbox() { this.#store?.save('outbox', this.#outbox.map(({ send }) => send)); }
 }

@@ -45,16 +45,38 @@ function parseLink(text) {
   return { user, token, peer, device: fields.get('device') || 'web' };
 }
 
+/** What this tab has stored, which somebody may have damaged: then it is as if there were nothing.
+ * @param {string} key @param {(value: any) => boolean} isSound @returns {any} */
+function stored(key, isSound) {
+  try {
+    const value = JSON.parse(sessionStorage.getItem(key) ?? 'null');
+    if (value === null || isSound(value)) return value;
+    throw new TypeError('it is not what was written');
+  } catch (error) {
+    console.warn(`What this tab has stored as ${key} cannot be read.`, error);
+    return null;
+  }
+}
+
+/** @param {string} key @param {any} value */
+function store(key, value) {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(value));
+  } catch (error) {
+    console.warn('The storage of this tab is full. A reload would lose messages.', error);
+  }
+}
+
 /** @returns {Session | null} */
 function findSession() {
-  const stored = JSON.parse(sessionStorage.getItem('connect/session') ?? 'null');
-  return parseLink(location.hash) ?? stored;
+  return parseLink(location.hash)
+    ?? stored('connect/session', ({ user, token }) => Boolean(user && token));
 }
 
 /** @param {Session} session */
 function keepSession(session) {
   const { user, peer } = session;
-  sessionStorage.setItem('connect/session', JSON.stringify(session));
+  store('connect/session', session);
   history.replaceState(null, '', `#${new URLSearchParams(peer ? { user, peer } : { user })}`);
 }
 
@@ -76,8 +98,8 @@ class Conversations {
   constructor(prefix) {
     this.#prefix = `${prefix}/with/`;
     for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
-      const conversation = JSON.parse(sessionStorage.getItem(key) ?? '');
-      this.#byPeer.set(conversation.peer, conversation);
+      const conversation = stored(key, ({ peer, items }) => Boolean(peer) && Array.isArray(items));
+      if (conversation) this.#byPeer.set(conversation.peer, conversation);
     }
   }
 
@@ -106,12 +128,7 @@ class Conversations {
     const { items, peer } = conversation;
     let [first, room] = [items.length, MAX_STORED_CHARACTERS];
     while (first > 0 && (room -= JSON.stringify(items[first - 1]).length) >= 0) first -= 1;
-    try {
-      const text = JSON.stringify({ ...conversation, items: items.slice(first) });
-      sessionStorage.setItem(this.#prefix + peer, text);
-    } catch (error) {
-      console.warn('The storage of this tab is full. A reload would lose messages.', error);
-    }
+    store(this.#prefix + peer, { ...conversation, items: items.slice(first) });
   }
 }
 
@@ -151,6 +168,7 @@ function start(session) {
     url: `${location.origin.replace('http', 'ws')}/v1/connect`,
     device,
     token: () => session.token,
+    user,
     storage: sessionStorage,
     storageKey,
     on: {

@@ -1,0 +1,164 @@
+/** What the tests of connect.js share: tokens, a WebSocket for any Node, and a storage. */
+import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+
+const source = readFileSync(
+  new URL('../../Sources/Gateway/DemoPage/Page/connect.js', import.meta.url));
+// As a module, which Node takes a file called `.js` for only where a package.json says so.
+export const { ConnectClient, compareOffsets } = await import(
+  `data:text/javascript;base64,${source.toString('base64')}`);
+
+/** Of the gateway that the test which started this has. */
+export const url = process.env.CONNECT_TEST_URL;
+
+export function tokenOf(user, seconds = 600) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const exp = Math.floor(Date.now() / 1000) + seconds;
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, exp })}`;
+  const code = createHmac('sha256', process.env.CONNECT_TEST_SECRET).update(signed);
+  return `${signed}.${code.digest('base64url')}`;
+}
+
+/** Waits for a condition, and says which one in vain. */
+export async function until(what, condition) {
+  for (const end = Date.now() + 30_000; Date.now() < end;) {
+    const value = await condition();
+    if (value) return value;
+    await new Promise((resume) => { setTimeout(resume, 5); });
+  }
+  throw new Error(`in vain: ${what}`);
+}
+
+/** As a page's, and full or forbidden at will. */
+export class TestStorage {
+  items = new Map();
+  fault = null;
+  getItem(key) {
+    if (this.fault === 'forbidden') throw new Error('SecurityError');
+    return this.items.get(key) ?? null;
+  }
+  setItem(key, value) {
+    if (this.fault) throw new Error('QuotaExceededError');
+    this.items.set(key, String(value));
+  }
+}
+
+/** As much of a WebSocket as the client uses: Node has one of its own only from 22 on. */
+export class TestWebSocket {
+  /** All, in the order in which they were made. */
+  static all = [];
+  readyState = 0;
+  sent = [];
+  #socket = null;
+  #input = Buffer.alloc(0);
+
+  constructor(address, protocols) {
+    this.url = String(address);
+    if (!protocols.every((protocol) => /^[!#$%&'*+.^_`|~\w-]+$/.test(protocol))) {
+      throw new SyntaxError('a subprotocol is invalid');
+    }
+    TestWebSocket.all.push(this);
+    const upgrade = request(this.url.replace('ws', 'http'), {
+      headers: {
+        Connection: 'Upgrade',
+        Upgrade: 'websocket',
+        'Sec-WebSocket-Version': 13,
+        'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
+        'Sec-WebSocket-Protocol': protocols.join(', '),
+      },
+    });
+    upgrade.on('upgrade', (_, socket, head) => {
+      this.#socket = socket;
+      this.readyState = 1;
+      socket.on('data', (bytes) => this.#read(bytes));
+      for (const name of ['close', 'end', 'error']) socket.on(name, () => this.#end(1006, ''));
+      this.onopen?.({});
+      this.#read(head);
+    });
+    upgrade.on('response', (response) => { response.resume(); this.#end(1006, ''); });
+    upgrade.on('error', () => this.#end(1006, ''));
+    upgrade.end();
+  }
+
+  send(text) {
+    this.sent.push(text);
+    this.#write(1, Buffer.from(text));
+  }
+
+  close(code = 1000) {
+    if (this.readyState === 1) this.#write(8, Buffer.from([code >> 8, code & 255]));
+    setImmediate(() => this.#end(code, ''));
+  }
+
+  /** The line breaks. */
+  cut() { this.#end(1006, ''); }
+
+  #end(code, reason) {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    this.#socket?.end();
+    this.onclose?.({ code, reason });
+  }
+
+  #write(opcode, payload) {
+    const length = payload.length < 126 ? Buffer.from([0x80 | payload.length])
+      : payload.length < 65_536 ? Buffer.from([0xfe, payload.length >> 8, payload.length & 255])
+      : Buffer.concat([Buffer.from([0xff, 0, 0, 0, 0]), Buffer.alloc(4)]);
+    if (payload.length >= 65_536) length.writeUInt32BE(payload.length, 5);
+    // A mask of zeros leaves it as it is.
+    this.#socket.write(
+      Buffer.concat([Buffer.from([0x80 | opcode]), length, Buffer.alloc(4), payload]));
+  }
+
+  #read(bytes) {
+    this.#input = Buffer.concat([this.#input, bytes]);
+    while (this.#input.length >= 2 && this.readyState === 1) {
+      const [first, second] = this.#input;
+      const start = second < 126 ? 2 : second === 126 ? 4 : 10;
+      if (this.#input.length < start) return;
+      const length = second < 126 ? second
+        : second === 126 ? this.#input.readUInt16BE(2) : this.#input.readUInt32BE(6);
+      if (this.#input.length < start + length) return;
+      const payload = this.#input.subarray(start, start + length);
+      this.#input = this.#input.subarray(start + length);
+      const opcode = first & 15;
+      if (opcode === 1) this.onmessage?.({ data: payload.toString() });
+      if (opcode === 8) {
+        this.#end(length ? payload.readUInt16BE(0) : 1005, payload.subarray(2).toString());
+      }
+      if (opcode === 9) this.#write(10, payload);
+    }
+  }
+}
+
+/** Never gets a connection. */
+export class NoWebSocket {
+  constructor() { setTimeout(() => this.onclose({ code: 1006, reason: '' })); }
+  close() {}
+}
+
+/** A client that notes what it is told. */
+export function clientOf(user, options = {}) {
+  const told = {};
+  const on = {};
+  for (const name of
+    ['state', 'message', 'accepted', 'rejected', 'delivered', 'failed', 'error']) {
+    told[name] = [];
+    on[name] = (value) => { told[name].push(value); options.on?.[name]?.(value); };
+  }
+  const client = new ConnectClient({
+    url, device: 'js', token: () => tokenOf(user), WebSocket: TestWebSocket, ...options, on,
+  });
+  return { client, told };
+}
+
+export const isLive = ({ client }) => client.state.phase === 'online' && client.state.live;
+
+/** Connects, and waits until it is live. */
+export async function online(user, options) {
+  const it = clientOf(user, options);
+  it.client.connect();
+  await until(`${user} is live`, () => isLive(it));
+  return it;
+}
