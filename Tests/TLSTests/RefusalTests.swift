@@ -16,8 +16,8 @@ struct RefusalTests {
     let context = try TLSContext(configuration)
     var failures: Set<TLSFailure> = []
     for _ in 0..<times {
-      let client = try await Client.connect(to: server.port, context)
       do {
+        let client = try await Client.connect(to: server.port, context)
         try await client.ready.get()
         client.channel.writeAndFlush(ByteBuffer(string: "PING\r\n"), promise: nil)
         let state = await client.recorder.wait { !$0.errors.isEmpty }
@@ -28,6 +28,9 @@ struct RefusalTests {
         failures.insert(failure)
       } catch let TLSError.connection(_, failure) {
         failures.insert(failure)
+      } catch is NIOConnectionError {
+        // A busy machine has only now come to connect, and the server has done with it already. The
+        // other times tell.
       }
     }
     return failures

@@ -164,6 +164,10 @@ struct SendersOrderTests {
     }
   }
 
+  private func onNextTurn(of eventLoop: any EventLoop, _ body: @escaping () -> Void) {
+    eventLoop.assumeIsolated().execute(body)
+  }
+
   @Test("when replicas do not confirm what stands before it")
   func replicas() async throws {
     // Without replicas, whatever the others run against.
@@ -177,7 +181,7 @@ struct SendersOrderTests {
       }
       producer.publish(.message(id: "m0"), by: alice.id, token: 0)
       // It is sent at the end of this turn, and then waits for a replica. In the next one:
-      bus.client.eventLoop.assumeIsolated().execute {
+      self.onNextTurn(of: bus.client.eventLoop) {
         producer.publish(.message(id: "m1"), by: alice.id, token: 1)
         producer.publish(.message(id: "m2"), by: carol.id, token: 2)
         producer.publish(.message(id: "m3"), by: alice.id, token: 3)
