@@ -76,12 +76,15 @@ public enum GatewayLimits {
   /// | what | at most |
   /// | --- | --- |
   /// | bytes that wait in the channel: the mark, what one turn adds to it, a frame beyond the mark | 64 + 64 + 66 KiB |
-  /// | answers to what one read of the socket brought, and to the sends under way | 64 + 64 KiB |
+  /// | answers to what one read of the socket brought, and to the sends under way | 64 + 220 KiB |
   /// | an unfinished frame, in a buffer that doubles | 132 KiB |
   /// | who wants receipts for what is unacked (``unackedMessages``, 0.4 KiB each) | 100 KiB |
   /// | receipts that wait for Redis (``waitingReceipts``, 0.4 KiB each) | 100 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
-  /// | all | 1 MiB |
+  /// | all | 1.1 MiB |
+  ///
+  /// The bodies of its sends under way come on top, while Redis does not answer: at most
+  /// ``unansweredSendBytes`` for all clients of an event loop together.
   ///
   /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB. The
   /// kernel's memory for the socket comes on top: ``sendBufferBytes`` and ``receiveBufferBytes``, twice

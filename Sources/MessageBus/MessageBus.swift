@@ -89,7 +89,7 @@ public enum BusLimits {
 
   /// How many of a mailbox's newest entries are searched for a message that a client sent again. It
   /// must be more than all senders to one recipient leave unanswered when a gateway or Redis goes
-  /// away: `ConnectClient` leaves 256 at most.
+  /// away: `ConnectClient` leaves 256 at most, and no connection more than 1,024.
   public static let retryWindowEntries = 2_048
 
   /// Bytes after which the look-ups of one batch end, all of them together. The 256 messages that

@@ -41,8 +41,9 @@ public enum RedisLimits {
   /// One that is longer closes the connection.
   public static let maximumReplyBytes = 64 * 1024 * 1024
 
-  /// The longest reply to a read of stream entries, in bytes as they come: 2,048 entries of 64 KiB, as a
-  /// look-up of repeats may bring, twice. Who reads more at once reads less the next time.
+  /// The longest reply to a read of stream entries, in bytes as they come: 128 entries, the most
+  /// that one read asks for, of 2 MiB. Consumers and pages ask for fewer when theirs was longer; look-ups
+  /// of repeats do not, so frames should not be allowed to be larger than that.
   public static let maximumEntriesReplyBytes = 256 * 1024 * 1024
 
   /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is no count, and a few

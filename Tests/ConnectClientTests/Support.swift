@@ -15,10 +15,11 @@ func outgoing(_ number: Int) -> OutgoingMessage {
 }
 
 func welcome(
-  offset: Offset = .zero, unacked: Int = 256, sendsPerSecond: Int = 0, pingSeconds: Int = 25
+  offset: Offset = .zero, gap: Bool = false, unacked: Int = 256, sendsPerSecond: Int = 0,
+  pingSeconds: Int = 25
 ) -> ServerFrame.Welcome {
   ServerFrame.Welcome(
-    user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: false,
+    user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: gap,
     limits: ServerFrame.Limits(
       frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond),
     pingSeconds: pingSeconds)

@@ -31,6 +31,8 @@ public final class ConnectClientCore {
   public let eventLoop: any EventLoop
 
   private let configuration: ConnectClientConfiguration
+  /// Where the app wants the replay to begin, unless more was passed on.
+  private var since: Offset?
   // Strong, and let go of at the last event.
   private var delegate: (any ConnectClientCoreDelegate)?
   private var connection: ConnectClientConnection?
@@ -51,6 +53,7 @@ public final class ConnectClientCore {
     delegate: any ConnectClientCoreDelegate
   ) {
     self.configuration = configuration
+    self.since = configuration.since
     self.eventLoop = eventLoop
     self.delegate = delegate
     self.reconnect = ReconnectStateMachine(
@@ -82,7 +85,7 @@ public final class ConnectClientCore {
   public func open(token: String) {
     guard self.reconnect.state == .connecting, self.connection == nil else { return }
     // Where the app chose the start, the server's cursor is not where an earlier connection ended.
-    let since = self.configuration.since.map { max($0, self.inbox.passedOn ?? $0) }
+    let since = self.since.map { max($0, self.inbox.passedOn ?? $0) }
     self.connection = ConnectClientConnection.open(
       to: self.configuration.endpoint, token: token, device: self.configuration.device,
       since: since, frameBytes: self.configuration.frameBytes,
@@ -197,6 +200,8 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
   ) {
     switch frame {
     case .welcome(let welcome):
+      // A start above everything is none of this mailbox: chosen again, it would be refused again.
+      if welcome.gap, welcome.offset == .zero { self.since = self.since.map { _ in .zero } }
       self.inbox.connected(
         after: welcome.offset, hasGap: welcome.gap, window: welcome.limits.unacked)
       self.queue.connected(sendsPerSecond: welcome.limits.sendsPerSecond)

@@ -11,8 +11,8 @@ extension ConnectionHandler {
   /// Such a place is from another life of Redis: one before a backup was restored, or before its
   /// clock was put back. All that comes would count as seen, until the clock is there.
   ///
-  /// New entries get Redis's time, so what is not above ours is in order. Only else, a compare that
-  /// a device fails when clocks differ, is the mailbox asked, which may well be ahead of its clock.
+  /// New entries get Redis's time, so what is not above ours is in order. The mailbox is asked only if
+  /// that comparison fails, as it does when Redis's clock is ahead of ours.
   func withPlausible(_ position: Cursors.Position, _ body: @escaping (Cursors.Position) -> Void) {
     let now = Offset(
       milliseconds: UInt64(SystemClock.secondsSince1970() * 1_000), sequence: .max)
@@ -36,7 +36,7 @@ extension ConnectionHandler {
     self.beginsAgain = self.since.map { $0 > top } ?? isLost
     if self.beginsAgain { self.since = .zero }
     guard self.beginsAgain || isLost else { return position }
-    self.loop.metrics.cursorsReset.increment()
+    if isLost { self.loop.metrics.cursorsReset.increment() }
     return isLost ? position.begunAgain : position
   }
 }

@@ -197,6 +197,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func close(_ code: CloseCode, _ reason: String) {
     guard let context = self.context, self.session.close() else { return }
     self.loop.metrics.closed(code)
+    self.awaitsAnswers = false
     self.write { $0.writeWebSocketClose(code: code.rawValue, reason: reason) }
     self.flush()
     self.setReading(true)

@@ -15,7 +15,8 @@ struct MailboxTrim: Hashable {
   let removed: Int
   /// How many bytes their envelopes had.
   let removedBytes: Int
-  /// Whether the user has more devices than one call looks at: then it is to be called again.
+  /// Whether the user has more devices than one call looks at, and it forgot some: then it is to be called
+  /// again.
   let hasCrowd: Bool
 
   /// Appends a call for `user`'s mailbox.

@@ -6,25 +6,24 @@
 --
 -- KEYS[1]  mailbox:{user}, a stream
 -- KEYS[2]  cursor:{user}, a hash of device -> "<offset> <seconds since 1970 when it was last seen>",
---          and of !removed -> the highest offset that was ever removed
+--          of !removed -> the highest offset that was ever removed, and of !displaced
 -- KEYS[3]  session:{user}, a hash of device -> gateway/connection
 -- ARGV[1]  how many of the newest acked entries stay
 -- ARGV[2]  retention in seconds, for entries and for devices
 -- ARGV[3]  1 if all acked entries may go, whatever ARGV[1] says: the mailbox is full
 -- ARGV[4]  how many entries one call removes at most
 -- ARGV[5]  seconds by which the keys outlive the retention
---
 -- ARGV[6]  how many devices are looked at in one call; of a user who has more, as data of earlier releases
 --          may, some are forgotten first
 --
 -- Answers {the length now, how many entries were removed, the bytes of their values, how many devices
--- there are still too many}.
+-- were forgotten if there are still too many: then another call forgets more}.
 local mailbox, cursor = KEYS[1], KEYS[2]
 local history, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local maximum, slack = tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = tonumber(redis.call('TIME')[1])
 
-local crowd = displace(cursor, KEYS[3], tonumber(ARGV[6]), '')[1]
+local crowd, forgotten = unpack(displace(cursor, KEYS[3], tonumber(ARGV[6]), ''))
 
 -- How far all devices have acked; nil if none is known, or too many are, and so nothing is acked.
 local acked, removed
@@ -87,4 +86,4 @@ local bytes = 0
 for _, entry in ipairs(going) do
   for index = 2, #entry[2], 2 do bytes = bytes + #entry[2][index] end
 end
-return {length, #going, bytes, crowd}
+return {length, #going, bytes, crowd > 0 and forgotten or 0}

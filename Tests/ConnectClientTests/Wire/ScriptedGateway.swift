@@ -79,11 +79,13 @@ final class ScriptedGateway: Sendable {
 
   /// The next connection, welcomed and live.
   func welcome(
-    after offset: Offset = .zero, unacked: Int = 256, sendsPerSecond: Int = 0, pingSeconds: Int = 25
+    after offset: Offset = .zero, gap: Bool = false, unacked: Int = 256, sendsPerSecond: Int = 0,
+    pingSeconds: Int = 25
   ) async throws -> ScriptedConnection {
     let connection = try await self.accept()
     connection.welcome(
-      after: offset, unacked: unacked, sendsPerSecond: sendsPerSecond, pingSeconds: pingSeconds)
+      after: offset, gap: gap, unacked: unacked, sendsPerSecond: sendsPerSecond,
+      pingSeconds: pingSeconds)
     return connection
   }
 }
@@ -118,12 +120,13 @@ final class ScriptedConnection: Sendable {
   }
 
   func welcome(
-    after offset: Offset = .zero, unacked: Int = 256, sendsPerSecond: Int = 0, pingSeconds: Int = 25
+    after offset: Offset = .zero, gap: Bool = false, unacked: Int = 256, sendsPerSecond: Int = 0,
+    pingSeconds: Int = 25
   ) {
     self.send {
       _ = $0.writeWelcome(
         ConnectClientTests.welcome(
-          offset: offset, unacked: unacked, sendsPerSecond: sendsPerSecond,
+          offset: offset, gap: gap, unacked: unacked, sendsPerSecond: sendsPerSecond,
           pingSeconds: pingSeconds))
     }
     self.send { _ = $0.writeLive(offset) }

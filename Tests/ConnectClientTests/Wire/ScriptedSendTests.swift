@@ -288,6 +288,23 @@ import Testing
     }
   }
 
+  @Test func aStartAboveEverythingIsNotAskedForAgain() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint, configure: { $0.since = offset(900) }) {
+        client in
+        let first = try await gateway.welcome(after: .zero, gap: true)
+        #expect(first.request.contains("&since=900-0 "))
+        first.message(7)
+        #expect(try await client.message().offset == offset(7))
+        first.drop()
+        let second = try await gateway.welcome(after: offset(7))
+        #expect(second.request.contains("&since=7-0 "))
+        second.message(8)
+        #expect(try await client.message().offset == offset(8))
+      }
+    }
+  }
+
   @Test func aSlowConsumerSlowsTheServerDown() async throws {
     let body = "\"" + String(repeating: "x", count: 10_000) + "\""
     let count: UInt64 = 4_000

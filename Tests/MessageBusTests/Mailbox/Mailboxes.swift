@@ -52,6 +52,19 @@ extension MailboxWriter.Item {
   }
 }
 
+extension MailboxWriter {
+  /// Why items cannot be stored. On the caller's executor, as all that a writer does; what
+  /// `#expect(throws:)` calls is not.
+  func failure(of items: [Item]) async -> RedisError? {
+    do throws(RedisError) {
+      _ = try await self.store(items)
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
+
 extension MailboxTrim {
   var counts: [Int] { [self.length, self.removed] }
 }

@@ -51,7 +51,7 @@ const LIMITS = Object.freeze({
   paceMs: 1_100, // For `sendsPerSecond` messages; the network may bunch up what we send evenly.
   ackEveryMs: 200,
   ackEveryFrames: 32,
-  outboxMessages: 256, // As many as a server keeps in order when it puts them off.
+  outboxMessages: 256, // A quarter of what a server keeps in order when it puts them off.
   outboxBytes: 1_000_000,
   bodyNesting: 511, // Objects and arrays in each other, as a server takes them.
   rememberedMessages: 4_096,
