@@ -14,13 +14,13 @@ import NIOPosix
 /// Limits of ports that are listened on, each with its unit.
 package enum ListeningLimits {
   /// Of the descriptors that the system lets a process have, accepted sockets leave one in so many
-  /// alone: for Redis, the management port, and whatever else opens one …
+  /// alone: for Redis, the management port, and whatever else opens one.
   static let reservedShare = 4
 
-  /// … but at least so many, if that is no more than half of all …
+  /// The fewest that they leave alone, unless that is more than half of all.
   static let fewestReservedDescriptors = 64
 
-  /// … and no more than this.
+  /// The most that they leave alone.
   static let mostReservedDescriptors = 1_024
 
   /// Sockets that a process may have even when it has run out of descriptors, if it could at first.
@@ -29,10 +29,11 @@ package enum ListeningLimits {
   /// Connections that are accepted in one turn of the loop, and that a limit may be exceeded by.
   static let acceptsPerTurn: UInt = 4
 
-  /// How long a port that does not accept waits before it looks again, in milliseconds. Doubles …
+  /// How long a port that does not accept waits before it looks again, in milliseconds. Doubles
+  /// up to ``longestWaitMilliseconds``.
   static let firstWaitMilliseconds: Int64 = 50
 
-  /// … up to this. A socket of its own that closes ends the wait at once.
+  /// The longest such wait, in milliseconds. A socket of its own that closes ends it at once.
   static let longestWaitMilliseconds: Int64 = 1_000
 }
 

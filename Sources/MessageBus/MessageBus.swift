@@ -102,16 +102,16 @@ public enum BusLimits {
   /// not found then is stored twice.
   public static let retryMilliseconds: Int64 = 4_000
 
-  /// Mailboxes are searched in portions: the first of so many entries, …
+  /// Mailboxes are searched in portions: entries of the first one, which then doubles.
   public static let retryFirstPortionEntries = 16
 
-  /// … twice as many each time, up to this over all mailboxes of a batch, …
+  /// Entries of the largest portion, over all mailboxes of a batch.
   public static let retryPortionEntries = 128
 
-  /// … of each mailbox no fewer than this, however many take turns, …
+  /// The fewest entries of each mailbox in a portion, however many take turns.
   public static let retryEntriesPerMailbox = 4
 
-  /// … and no more than seem to fit into so many bytes: a millisecond of Redis.
+  /// Bytes into which a portion should fit, as far as can be told before: a millisecond of Redis.
   public static let retryPortionBytes = 1024 * 1024
 
   /// Entries of searched mailboxes that a partition's owner remembers, so that the next look-up reads
@@ -152,13 +152,14 @@ public enum BusLimits {
   /// … and each time it has grown by so many entries beyond its history.
   public static let mailboxLookEntries = 256
 
-  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile, …
+  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
   public static let entriesPerTrim = 512
 
-  /// … and fewer of large ones: about so many bytes, which it reads twice at most, 3 ms for each MiB, …
+  /// Bytes of entries that one call has in hand, about: it removes fewer of large ones. It reads them twice
+  /// at most, 3 ms for each MiB.
   public static let bytesPerTrim = 1024 * 1024
 
-  /// … but no fewer than this.
+  /// The fewest entries that one call removes, however large they are.
   public static let fewestEntriesPerTrim = 16
 
   /// Calls that make room in full mailboxes before one batch at most: enough for as many frames of 64 KiB
@@ -192,13 +193,14 @@ public enum BusLimits {
   /// their next message.
   public static let mailboxesToTrim = 16_384
 
-  /// After a failure, a consumer tries again after a random time up to this, doubling …
+  /// After a failure, a consumer tries again after a random time up to this, doubling
+  /// up to ``consumerBackoffCapMilliseconds``.
   public static let consumerBackoffBaseMilliseconds: Int64 = 50
 
-  /// … up to this; …
+  /// The longest time up to which that doubles.
   public static let consumerBackoffCapMilliseconds: Int64 = 2_000
 
-  /// … but as soon as Redis can be reached again, if that was what failed, within so long.
+  /// A consumer that waits since Redis could not be reached goes on within this time once it can.
   static let consumerPauseStepMilliseconds: Int64 = 20
 
   /// Streams, instances or devices that an inspection asks about with one pipeline.

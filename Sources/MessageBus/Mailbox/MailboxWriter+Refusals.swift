@@ -9,9 +9,9 @@ extension MailboxWriter {
     var pushes: [Push] = []
     var refused: [(Item, RedisServerError)] = []
     var overflowed: [Item] = []
-    /// How many were stored now, …
+    /// How many were stored now.
     var added = 0
-    /// … and their bytes.
+    /// The bytes of those.
     var addedBytes = 0
   }
 
