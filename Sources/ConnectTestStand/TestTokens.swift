@@ -24,10 +24,27 @@ public enum TestTokens {
     payload: String, algorithm: String = "HS256", signature: Signature = .hs256,
     secret: [UInt8] = TestTokens.secret
   ) -> String {
-    let header = #"{"alg":"\#(algorithm)","typ":"JWT"}"#
-    let signed = "\(self.encoded(Data(header.utf8))).\(self.encoded(Data(payload.utf8)))"
+    self.make(
+      header: #"{"alg":"\#(algorithm)","typ":"JWT"}"#, payload: payload, signature: signature,
+      secret: secret)
+  }
+
+  /// A token with exactly this header and payload.
+  package static func make(
+    header: String, payload: String, signature: Signature = .hs256,
+    secret: [UInt8] = TestTokens.secret
+  ) -> String {
+    self.signed(
+      "\(self.encoded(header.utf8)).\(self.encoded(payload.utf8))", signature: signature,
+      secret: secret)
+  }
+
+  /// What is to be signed, whatever it is, with a point and its signature.
+  package static func signed(
+    _ text: String, signature: Signature = .hs256, secret: [UInt8] = TestTokens.secret
+  ) -> String {
     let key = SymmetricKey(data: secret)
-    let data = Data(signed.utf8)
+    let data = Data(text.utf8)
     let code: Data =
       switch signature {
       case .hs256: Data(HMAC<SHA256>.authenticationCode(for: data, using: key))
@@ -35,7 +52,7 @@ public enum TestTokens {
       case .hs512: Data(HMAC<SHA512>.authenticationCode(for: data, using: key))
       case .none: Data()
       }
-    return "\(signed).\(self.encoded(code))"
+    return "\(text).\(self.encoded(code))"
   }
 
   /// A valid token.
@@ -46,8 +63,9 @@ public enum TestTokens {
   /// The time of day, in seconds since 1970.
   public static var now: Double { Date().timeIntervalSince1970 }
 
-  private static func encoded(_ data: Data) -> String {
-    data.base64EncodedString()
+  /// Bytes in base64url, without padding.
+  package static func encoded(_ bytes: some Sequence<UInt8>) -> String {
+    Data(bytes).base64EncodedString()
       .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
   }
 }

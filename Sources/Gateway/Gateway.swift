@@ -15,6 +15,10 @@ import MessageBus
 
 /// Every limit and default of a gateway, each with its unit.
 public enum GatewayLimits {
+  /// The longest token, in bytes: half of all headers of a request, and several times what a backend
+  /// makes.
+  package static let tokenBytes = 8_192
+
   /// The largest frame that a client may send, in bytes.
   public static let frameBytes = 65_536
 

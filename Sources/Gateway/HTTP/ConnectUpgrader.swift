@@ -39,6 +39,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
     channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
   ) -> EventLoopFuture<HTTPHeaders> {
     let request: ConnectRequest
+    let identity: Authenticator.Identity
     do throws(Refusal) {
       guard ConnectRequest.path(of: upgradeRequest.uri) == ConnectRequest.path else {
         throw Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)")
@@ -46,26 +47,19 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
       request = try ConnectRequest(
         upgradeRequest, allowedOrigins: self.loop.configuration.allowedOrigins)
       try self.loop.admit()
+      self.loop.metrics.tokenChecks.increment()
+      identity = try self.authenticator.identity(of: request.token)
     } catch {
       return channel.eventLoop.makeFailedFuture(error)
     }
 
-    let authenticator = self.authenticator
-    self.loop.metrics.tokenChecks.increment()
-    return channel.eventLoop.makeFutureWithTask {
-      try await authenticator.identity(of: request.token)
-    }.flatMap { (identity) -> EventLoopFuture<HTTPHeaders> in
-      // Admitted again: the check of the token took a while.
-      do throws(Refusal) { try self.loop.admit() } catch {
-        return channel.eventLoop.makeFailedFuture(error)
-      }
-      self.handler = ConnectionHandler(
-        loop: self.loop, user: identity.user, device: request.device, since: request.since,
-        tokenExpires: identity.expires)
-      return self.inner.buildUpgradeResponse(
-        channel: channel, upgradeRequest: upgradeRequest,
-        initialResponseHeaders: initialResponseHeaders)
-    }.map { (headers) -> HTTPHeaders in
+    self.handler = ConnectionHandler(
+      loop: self.loop, user: identity.user, device: request.device, since: request.since,
+      tokenExpires: identity.expires)
+    return self.inner.buildUpgradeResponse(
+      channel: channel, upgradeRequest: upgradeRequest,
+      initialResponseHeaders: initialResponseHeaders
+    ).map { (headers) -> HTTPHeaders in
       var headers = headers
       if request.namesSubprotocol {
         headers.replaceOrAdd(name: "sec-websocket-protocol", value: Subprotocol.v1)
