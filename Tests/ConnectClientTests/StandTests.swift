@@ -157,16 +157,18 @@ import Testing
     }
   }
 
-  @Test func atokenOfAnotherSecretIsRefused() async throws {
+  @Test func aRefusedTokenEndsTheClientWithTheReason() async throws {
     try await TestStand.with(self.unlimited(gateways: 1)) { stand in
       let endpoint = ConnectEndpoint(host: "127.0.0.1", port: stand.gateways[0].port)
-      try await RunningClient.with(endpoint, token: { "a.b.c" }) { client in
+      let expired = TestTokens.valid(for: "alice", seconds: -1)
+      try await RunningClient.with(endpoint, token: { expired }) { client in
         guard case .refused(let refusal) = try await client.ended() else {
           Issue.record("not refused")
           return
         }
         #expect(refusal.status == 401)
         #expect(refusal.code == RefusalCode.unauthorized.rawValue)
+        #expect(refusal.message == "the token has expired")
       }
     }
   }

@@ -36,6 +36,30 @@ struct ClientTests {
     }
   }
 
+  @Test("for terminals says what is wrong with a token that the gateway refuses")
+  func chatToken() async throws {
+    try await TestStand.with { stand in
+      for (token, reason) in [
+        (TestTokens.make(payload: #"{"sub":"alice"}"#), "the token has no exp"),
+        (TestTokens.make(payload: #"{"sub":7,"exp":1}"#), "the token's sub must be a string"),
+        (TestTokens.valid(for: "alice", seconds: -1), "the token has expired"),
+        (
+          TestTokens.make(payload: #"{"sub":"alice"}"#, signature: .hs512),
+          "the token's signature is not one of this gateway's secret"
+        ),
+      ] {
+        let program = try Program(
+          [
+            "chat", "--as", "alice", "--to", "bob", "--lines", "--listen", "--url",
+            "ws://127.0.0.1:\(stand.gateways[0].port)",
+          ],
+          environment: ["CONNECT_TOKEN": token])
+        #expect(try await program.exitCode() != 0)
+        #expect(program.errors.contains { $0.contains(reason) }, "\(program.errors)")
+      }
+    }
+  }
+
   @Test("for terminals sends no line that is not UTF-8, and leaves no carriage return in one")
   func chatInput() async throws {
     try await TestStand.with { stand in

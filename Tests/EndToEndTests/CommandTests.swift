@@ -110,6 +110,13 @@ struct CommandTests {
     #expect(code == 64)
     #expect(
       errors == ["connect: CONNECT_AUTH_SECRET: the secret has 5 bytes; HS256 needs at least 32"])
+    // RFC 7518, section 3.2.
+    for (length, expected) in [(31, Int32(64)), (32, 0)] {
+      let secret = String((0..<length).map { Character(Unicode.Scalar(UInt8(0x41 + $0))) })
+      let (code, _, _) = try await run(
+        ["token", "alice"], environment: ["CONNECT_AUTH_SECRET": secret])
+      #expect(code == expected, "\(length) bytes")
+    }
   }
 
   @Test("a wrong password of Redis ends the start with 77 and Redis's own words")
