@@ -56,13 +56,11 @@ final class BackendServing: HTTPServing {
   }
 
   private func checkToken(_ headers: HTTPHeaders) throws(BackendRefusal) {
-    let fields = headers["authorization"]
-    let scheme = "bearer "
-    guard fields.count == 1, fields[0].lowercased().hasPrefix(scheme) else {
+    guard case .token(let token) = BearerCredentials(headers) else {
       throw BackendRefusal(
         .unauthorized, "a service token is needed: Authorization: Bearer <token>")
     }
-    guard self.configuration.tokens.accepts(fields[0].utf8.dropFirst(scheme.utf8.count)) else {
+    guard self.configuration.tokens.accepts(token.utf8) else {
       throw BackendRefusal(.unauthorized, "the service token is none of those that are taken")
     }
   }
@@ -70,12 +68,11 @@ final class BackendServing: HTTPServing {
   /// JSON is what is read, whatever it is called; but a form, say, is a client's mistake that it
   /// should be told of by its name. None at all is not one.
   private static func checkContentType(_ headers: HTTPHeaders) throws(BackendRefusal) {
-    guard let field = headers.first(name: "content-type") else { return }
-    let parts = field.lowercased().split(separator: ";").map {
-      $0.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
-    }
-    let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }
-    guard parts.first == "application/json", charset ?? "charset=utf-8" == "charset=utf-8" else {
+    let fields = headers["content-type"]
+    guard !fields.isEmpty else { return }
+    guard fields.count == 1, let type = MediaType(fields[0]), type.name == "application/json",
+      (type.parameters["charset"] ?? "utf-8").lowercased() == "utf-8"
+    else {
       throw BackendRefusal(.unsupportedMediaType, "the body must be application/json, in UTF-8")
     }
   }

@@ -210,7 +210,7 @@ public struct GatewayConfiguration: Sendable {
   public var keys: Keys
   /// Origins from which browsers may connect; empty allows all. A token is needed in any case, and
   /// is never sent by a browser of its own accord as a cookie is.
-  public var allowedOrigins: Set<String>
+  package var allowedOrigins: Set<WebOrigin>
   /// Whether `/` is the demo page.
   public var servesDemoPage: Bool
   /// See ``GatewayLimits/frameBytes``.
@@ -241,8 +241,8 @@ public struct GatewayConfiguration: Sendable {
   public var durability = Durability.accepted
 
   /// A configuration with the defaults.
-  public init(
-    host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: Set<String> = [],
+  package init(
+    host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: Set<WebOrigin> = [],
     servesDemoPage: Bool = false
   ) {
     self.host = host

@@ -181,7 +181,7 @@ public final class GatewayService: Service {
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
       withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
     try pipeline.addHandler(
-      UpgradeFieldHandler(),
+      RequestFieldHandler(),
       position: .before(try pipeline.handler(type: HTTPServerUpgradeHandler.self)))
     try pipeline.addHandler(http)
   }

@@ -3,6 +3,9 @@ enum Base64 {
   private static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
+  /// Whether a byte is one of the 64.
+  static func isDigit(_ byte: UInt8) -> Bool { self.alphabet.contains(byte) }
+
   /// The encoding of `bytes`.
   static func encode(_ bytes: [UInt8]) -> String {
     var encoded: [UInt8] = []

@@ -16,6 +16,14 @@ public enum WebSocketHandshake {
     Base64.encode((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
   }
 
+  /// Whether a text is a `Sec-WebSocket-Key`: 16 bytes in Base64. The bits that its last digit has too
+  /// many may be anything, as in the example of RFC 6455, section 4.1.
+  package static func isKey(_ text: String) -> Bool {
+    let digits = text.utf8.dropLast(2)
+    return digits.count == 22 && text.utf8.suffix(2).elementsEqual("==".utf8)
+      && digits.allSatisfy(Base64.isDigit)
+  }
+
   /// The `Sec-WebSocket-Accept` with which a server answers `key`.
   ///
   /// A client compares it with the header it received, and fails the handshake if they differ.

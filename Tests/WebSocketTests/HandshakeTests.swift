@@ -23,6 +23,22 @@ struct HandshakeTests {
     #expect(WebSocketHandshake.makeKey() != WebSocketHandshake.makeKey())
   }
 
+  @Test("knows a key by its 16 bytes, whatever the bits are that are too many")
+  func keyForm() {
+    for key in ["dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==", "+/+/+/+/+/+/+/+/+/+/+w=="]
+    {
+      #expect(WebSocketHandshake.isKey(key))
+    }
+    for key in [
+      "", "==", "x", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ= ",
+      "dGhlIHNhbXBsZSBub25jZTE=",
+      "dGhlIHNhbXBsZSBub25jZQ==\n", "dGhlIHNhbXBsZSBub25-ZQ==", "dGhlIHNhbXBsZSBub25jZTEyMzQ=",
+      "dGhlIHNhbXBsZSBub2 jZQ==", "dGhlIHNhbXBsZSBub2=jZQ==",
+    ] {
+      #expect(!WebSocketHandshake.isKey(key), "\(key)")
+    }
+  }
+
   @Test(
     "has a Base64 that gives the encodings of RFC 4648 §10",
     arguments: [

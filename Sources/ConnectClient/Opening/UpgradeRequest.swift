@@ -54,18 +54,18 @@ struct UpgradeRequest {
       return .refused(
         UpgradeRefusal(
           status: Int(response.status.code),
-          retryAfterSeconds: response.headers.first(name: "retry-after").flatMap { UInt32($0) }
-            .map(Int.init)))
+          retryAfterSeconds: response.headers[canonicalForm: "retry-after"].first
+            .flatMap { UInt32($0) }.map(Int.init)))
     }
     let headers = response.headers
     guard
       headers[canonicalForm: "upgrade"].contains(where: { $0.lowercased() == "websocket" }),
       headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" })
     else { return .invalid("the response does not upgrade to websocket") }
-    guard headers["sec-websocket-accept"] == [self.expectedAccept] else {
+    guard headers[canonicalForm: "sec-websocket-accept"] == [self.expectedAccept[...]] else {
       return .invalid("Sec-WebSocket-Accept is not the answer to our key")
     }
-    guard headers["sec-websocket-protocol"] == [Subprotocol.v1] else {
+    guard headers[canonicalForm: "sec-websocket-protocol"] == [Subprotocol.v1[...]] else {
       return .invalid("the server did not agree to the subprotocol \(Subprotocol.v1)")
     }
     guard headers["sec-websocket-extensions"].isEmpty else {

@@ -94,7 +94,8 @@ extension SettingValues {
         return origins.allSatisfy(Self.isOrigin) ? origins : nil
       } ?? []
     var configuration = GatewayConfiguration(
-      host: listen.host, port: listen.port, id: id, keys: keys, allowedOrigins: Set(origins),
+      host: listen.host, port: listen.port, id: id, keys: keys,
+      allowedOrigins: Set(origins.map { WebOrigin($0) }),
       servesDemoPage: demo)
     configuration.maximumConnections = try self.number(
       .maximumConnections, 1...10_000_000, default: GatewayLimits.connections)
@@ -162,11 +163,11 @@ extension SettingValues {
     }
   }
 
-  /// Whether a text can equal an Origin header: a scheme and a host in lower case, perhaps a port, and
-  /// no path, not even a slash.
+  /// Whether a text can equal an Origin header: a scheme and a host, perhaps a port, and no path, not
+  /// even a slash.
   private static func isOrigin(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return parts.count == 3 && parts[0].hasSuffix(":") && parts[0].count > 1 && parts[1].isEmpty
-      && !parts[2].isEmpty && text == text.lowercased()
+      && !parts[2].isEmpty
   }
 }

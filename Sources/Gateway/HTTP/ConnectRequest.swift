@@ -1,5 +1,7 @@
 import ConnectProtocol
 import NIOHTTP1
+import PlainHTTP
+import WebSocket
 
 /// What a request to `/v1/connect` asks for, as far as it can be told without its token.
 struct ConnectRequest: Hashable {
@@ -13,12 +15,21 @@ struct ConnectRequest: Hashable {
   /// Whether the client offered a subprotocol, and so must be answered with the one chosen.
   let namesSubprotocol: Bool
 
-  /// Reads the request's line and headers.
+  /// Reads the request's line and headers, whose values have no white space around them.
   ///
   /// - Parameter allowedOrigins: from where browsers may connect; empty allows all.
-  init(_ head: HTTPRequestHead, allowedOrigins: Set<String>) throws(Refusal) {
+  init(_ head: HTTPRequestHead, allowedOrigins: Set<WebOrigin>) throws(Refusal) {
     guard head.method == .GET, head.version == .http1_1 else {
       throw Refusal(.malformed, "the upgrade must be a GET of HTTP/1.1")
+    }
+    // NIO looks at neither.
+    guard head.headers["host"].count == 1 else {
+      throw Refusal(.malformed, "the request must have one Host (RFC 9112, section 3.2)")
+    }
+    let keys = head.headers["sec-websocket-key"]
+    guard keys.count == 1, WebSocketHandshake.isKey(keys[0]) else {
+      throw Refusal(
+        .malformed, "Sec-WebSocket-Key must be there once, as 16 bytes in Base64 (RFC 6455)")
     }
     let query = try Self.query(of: head.uri)
 
@@ -38,9 +49,8 @@ struct ConnectRequest: Hashable {
       self.since = nil
     }
 
-    if let origin = head.headers.first(name: "origin"), !allowedOrigins.isEmpty,
-      !allowedOrigins.contains(origin)
-    {
+    let origins = head.headers["origin"].map { WebOrigin($0) }
+    guard allowedOrigins.isEmpty || allowedOrigins.isSuperset(of: origins) else {
       throw Refusal(.forbidden, "this origin may not connect")
     }
 
@@ -58,12 +68,11 @@ struct ConnectRequest: Hashable {
   private static func token(
     in headers: HTTPHeaders, offers: [String]
   ) throws(Refusal) -> String {
-    if let authorization = headers.first(name: "authorization") {
-      let parts = authorization.split(separator: " ", maxSplits: 1)
-      guard parts.count == 2, parts[0].lowercased() == "bearer" else {
-        throw Refusal(.unauthorized, "the Authorization header must be: Bearer <token>")
-      }
-      return String(parts[1].drop { $0 == " " })
+    switch BearerCredentials(headers) {
+    case .none: break
+    case .token(let token): return token
+    case .malformed:
+      throw Refusal(.unauthorized, "the Authorization header must be, once: Bearer <token>")
     }
     if let offer = offers.first(where: { $0.hasPrefix(Subprotocol.bearerPrefix) }) {
       return String(offer.dropFirst(Subprotocol.bearerPrefix.count))

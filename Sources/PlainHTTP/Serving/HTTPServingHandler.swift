@@ -130,6 +130,8 @@ final class HTTPServingHandler: ChannelDuplexHandler {
   }
 
   private func takeHead(_ head: HTTPRequestHead) {
+    var head = head
+    head.headers.stripOptionalWhitespace()
     self.began = .now()
     self.head = head
     self.body = ByteBuffer()

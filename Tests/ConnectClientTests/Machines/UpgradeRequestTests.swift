@@ -58,6 +58,10 @@ import Testing
       $0.replaceOrAdd(name: "upgrade", value: "WebSocket")
     }
     #expect(try self.request().answer(other) == .upgraded)
+    let spaced = self.response { headers in
+      headers = HTTPHeaders(headers.map { ($0.name, " \($0.value)\t") })
+    }
+    #expect(try self.request().answer(spaced) == .upgraded)
   }
 
   @Test(arguments: ["upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol"])
@@ -84,7 +88,7 @@ import Testing
 
   @Test func aRefusalCarriesStatusCodeMessageAndWait() throws {
     let response = self.response(status: .serviceUnavailable) {
-      $0.replaceOrAdd(name: "retry-after", value: "3")
+      $0.replaceOrAdd(name: "retry-after", value: "3 ")
     }
     guard case .refused(var refusal) = try self.request().answer(response) else {
       Issue.record("not refused")

@@ -6,20 +6,24 @@ import Testing
 
 @Suite("A request to connect")
 struct ConnectRequestTests {
+  private static let fields = [
+    ("host", "chat.example"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+  ]
+
   private func request(
     query: String = "", method: HTTPMethod = .GET, version: HTTPVersion = .http1_1,
-    origins: Set<String> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
+    origins: Set<WebOrigin> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) throws(Refusal) -> ConnectRequest {
     try ConnectRequest(
       HTTPRequestHead(
         version: version, method: method, uri: "/v1/connect\(query)",
-        headers: HTTPHeaders(headers)),
+        headers: HTTPHeaders(Self.fields + headers)),
       allowedOrigins: origins)
   }
 
   private func refusal(
     query: String = "", method: HTTPMethod = .GET, version: HTTPVersion = .http1_1,
-    origins: Set<String> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
+    origins: Set<WebOrigin> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) -> RefusalCode? {
     do throws(Refusal) {
       _ = try self.request(
@@ -76,11 +80,16 @@ struct ConnectRequestTests {
 
   @Test("comes from an allowed origin, or from no browser")
   func origin() throws {
-    let origins: Set = ["https://a.example"]
+    let origins: Set<WebOrigin> = ["https://a.example"]
     let token = ("authorization", "Bearer t")
     #expect(self.refusal(origins: origins, [token, ("origin", "https://a.example")]) == nil)
+    #expect(self.refusal(origins: origins, [token, ("origin", "HTTPS://A.example:443")]) == nil)
     #expect(self.refusal(origins: origins, [token]) == nil)
     #expect(self.refusal(origins: origins, [token, ("origin", "https://b.example")]) == .forbidden)
+    #expect(
+      self.refusal(
+        origins: origins,
+        [token, ("origin", "https://a.example"), ("origin", "https://b.example")]) == .forbidden)
     #expect(self.refusal(origins: [], [token, ("origin", "https://b.example")]) == nil)
   }
 
@@ -94,13 +103,31 @@ struct ConnectRequestTests {
     #expect(self.refusal([token, (name, "CONNECT.V1.JSON")]) == .malformed)
   }
 
+  @Test("has one Host and one key of WebSocket")
+  func once() {
+    for (name, value) in Self.fields {
+      #expect(self.refusal([("authorization", "Bearer t"), (name, value)]) == .malformed)
+      let others = Self.fields.filter { $0.0 != name } + [("authorization", "Bearer t")]
+      let head = HTTPRequestHead(
+        version: .http1_1, method: .GET, uri: "/v1/connect", headers: HTTPHeaders(others))
+      #expect(throws: Refusal.self) { try ConnectRequest(head, allowedOrigins: []) }
+    }
+  }
+
   @Test("carries its token in a header, or in a subprotocol; the header counts")
   func token() throws {
     let offers = ("sec-websocket-protocol", "connect.v1.json, connect.bearer.x.y.z")
     #expect(try self.request([offers]).token == "x.y.z")
     #expect(try self.request([offers, ("authorization", "BEARER  t")]).token == "t")
-    #expect(self.refusal([offers, ("authorization", "Basic t")]) == .unauthorized)
-    #expect(self.refusal([("authorization", "Bearer")]) == .unauthorized)
+    #expect(try self.request([offers, ("authorization", "")]).token == "x.y.z")
+    #expect(try self.request([offers, ("authorization", "Basic YTpi")]).token == "x.y.z")
+    #expect(
+      try self.request([("authorization", "Basic YTpi"), ("authorization", "Bearer t")]).token
+        == "t")
+    #expect(self.refusal([("authorization", "Basic YTpi")]) == .unauthorized)
+    #expect(self.refusal([offers, ("authorization", "Bearer")]) == .unauthorized)
+    #expect(
+      self.refusal([("authorization", "Bearer t"), ("authorization", "Bearer t")]) == .unauthorized)
     #expect(self.refusal([("authorization", "")]) == .unauthorized)
     #expect(self.refusal([]) == .unauthorized)
     #expect(self.refusal(query: "?token=t", []) == .unauthorized)

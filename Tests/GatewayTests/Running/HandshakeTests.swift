@@ -90,6 +90,37 @@ struct HandshakeTests {
     #expect(try await socket.expectWelcome().device.text == "da")
   }
 
+  @Test(
+    "may have spaces and tabs around each value, which are no part of it", arguments: [" ", "\t "])
+  func whitespace(around space: String) async throws {
+    var options = TestStand.Options(gateways: 1)
+    options.configure = { $0.allowedOrigins = ["https://chat.example"] }
+    try await TestStand.with(options) { stand in
+      var request = try await stand.request("spaced")
+      request.headers += [
+        ("Origin", "https://chat.example"), ("Sec-WebSocket-Protocol", "a ,connect.v1.json"),
+      ]
+      request.headers = request.headers.map { ($0.name, "\(space)\($0.value)\(space)") }
+      let (socket, answer) = try await TestSocket.upgrade(port: stand.gateways[0].port, request)
+      #expect(answer["sec-websocket-accept"] == UpgradeRequest.expectedAccept)
+      #expect(answer["sec-websocket-protocol"] == "connect.v1.json")
+      #expect(try await socket.expectWelcome().user.text == "spaced")
+    }
+  }
+
+  @Test("takes the token of a subprotocol where the browser adds the password of a site")
+  func password() async throws {
+    let stand = try await TestStand.shared()
+    let token = try await stand.token("staging")
+    for password in ["Basic c3RhZ2luZzpzZWNyZXQ=", "Digest username=\"a\", uri=\"/\"", ""] {
+      var request = UpgradeRequest()
+      request["Authorization"] = password
+      request["Sec-WebSocket-Protocol"] = "connect.v1.json, connect.bearer.\(token)"
+      let (socket, _) = try await TestSocket.upgrade(port: stand.gateways[0].port, request)
+      #expect(try await socket.expectWelcome().user.text == "staging")
+    }
+  }
+
   @Test("is served what came right behind it, in the same packet")
   func earlyFrames() async throws {
     let stand = try await TestStand.shared()

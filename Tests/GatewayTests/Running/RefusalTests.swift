@@ -103,6 +103,21 @@ struct RefusalTests {
     try self.expect(await stand.refusal(of: request), 400, "malformed")
   }
 
+  @Test("an upgrade without a Host, or with two, or with a key that is not 16 bytes, with 400")
+  func hostAndKey() async throws {
+    let stand = try await TestStand.shared()
+    var request = try await stand.request("bad")
+    request["Host"] = nil
+    try self.expect(await stand.refusal(of: request), 400, "malformed")
+    request.headers += [("Host", "localhost"), ("Host", "localhost")]
+    try self.expect(await stand.refusal(of: request), 400, "malformed")
+    for key in ["", "x", "dGhlIHNhbXBsZSBub25jZTEyMzQ="] {
+      request = try await stand.request("bad")
+      request["Sec-WebSocket-Key"] = key
+      try self.expect(await stand.refusal(of: request), 400, "malformed")
+    }
+  }
+
   // MARK: 401
 
   @Test("who has no token, with 401")

@@ -1,12 +1,14 @@
 import NIOCore
 import NIOHTTP1
+import PlainHTTP
 
-/// Leaves one `websocket` of all the protocols that a request would be upgraded to, or none.
+/// Makes the fields of a request fit to be compared: values without white space around them, and of all
+/// the protocols that it would be upgraded to, one `websocket` or none.
 ///
 /// NIO asks the upgrader once for each element of the `Upgrade` fields, until one of them succeeds: a
 /// header full of them would have one token verified a thousand times. Stands before NIO's handler of
 /// upgrades, and goes when the first request has passed, the only one that can be upgraded.
-final class UpgradeFieldHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class RequestFieldHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
 
@@ -14,6 +16,7 @@ final class UpgradeFieldHandler: ChannelInboundHandler, RemovableChannelHandler 
     guard case .head(var head) = self.unwrapInboundIn(data) else {
       return context.fireChannelRead(data)
     }
+    head.headers.stripOptionalWhitespace()
     Self.reduce(&head.headers)
     context.fireChannelRead(self.wrapInboundOut(.head(head)))
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)

@@ -4,10 +4,10 @@ import Testing
 @testable import Gateway
 
 @Suite("Of the protocols that a request would be upgraded to")
-struct UpgradeFieldTests {
+struct RequestFieldTests {
   private func reduced(_ fields: [String]) -> [String] {
     var headers = HTTPHeaders([("host", "x")] + fields.map { ("Upgrade", $0) })
-    UpgradeFieldHandler.reduce(&headers)
+    RequestFieldHandler.reduce(&headers)
     #expect(headers["host"] == ["x"])
     return headers["upgrade"]
   }

@@ -1,0 +1,29 @@
+import NIOHTTP1
+
+/// What the `Authorization` fields of a request give as a token (RFC 6750, section 2.1).
+///
+/// Fields of other schemes do not count: a browser adds the password of a site that has one (`Basic`)
+/// to each request by itself.
+package enum BearerCredentials: Hashable, Sendable {
+  /// There is no `Bearer`.
+  case none
+  case token(String)
+  /// There is a `Bearer` without a token, with spaces in it, or a second one.
+  case malformed
+
+  /// Reads fields that have no white space around them, as `stripOptionalWhitespace` leaves them.
+  package init(_ headers: HTTPHeaders) {
+    self = .none
+    for field in headers["authorization"] {
+      let parts = field.split(separator: " ", maxSplits: 1)
+      guard let scheme = parts.first, scheme.lowercased() == "bearer" else { continue }
+      // Any number of spaces is between the two (RFC 9110, section 11.4).
+      let token = parts.count == 2 ? parts[1].drop { $0 == " " } : ""
+      guard self == .none, !token.isEmpty, !token.contains(where: \.isWhitespace) else {
+        self = .malformed
+        return
+      }
+      self = .token(String(token))
+    }
+  }
+}
