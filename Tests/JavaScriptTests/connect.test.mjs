@@ -196,7 +196,9 @@ test('a token may have white space around it', async () => {
 });
 
 test('what is not a token is said, tried again, and repeated to nobody', async () => {
-  const bad = ['<html>no</html>', undefined, null, '', 'a.b.c', tokenOf(7), 'Bearer x.y.z'];
+  const bad = [
+    '<html>no</html>', undefined, null, '', 'a.b.c', 'Bearer x.y.z', tokenOf(7), tokenOf('late', NaN),
+  ];
   let next = 0;
   const it = unconnected('late', {
     token: () => (next < bad.length ? bad[next++] : tokenOf('late')),
@@ -212,6 +214,10 @@ test('what is not a token is said, tried again, and repeated to nobody', async (
     assert.match(message, /token\(\) gave is not a JWT/);
     assert.doesNotMatch(message, /html|x\.y\.z/);
   }
+  // Which one of its claims it is, if there are any.
+  assert.match(waits[4].message, /JWT$/);
+  assert.match(waits[6].message, /`sub`$/);
+  assert.match(waits[7].message, /`exp`$/);
 });
 
 test('a damaged storage is told, and begun again', async () => {

@@ -193,7 +193,8 @@ function checked(to, body) {
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** The user of a token, unverified: that is the server's business.
+/** The user of a token, unverified: that is the server's business. But a browser does not show why a
+ * server refuses one, so what no server takes is told here.
  * @param {string} token @throws {TypeError} when there is none */
 function userOf(token) {
   let [bits, count, json] = [0, 0, ''];
@@ -202,10 +203,13 @@ function userOf(token) {
     count += 6;
     if (count >= 8) json += String.fromCharCode(bits >> (count -= 8) & 0xff);
   }
-  let user;
-  try { user = JSON.parse(json).sub; } catch { /* Then it is not a token. */ }
-  if (typeof user === 'string' && user) return user;
-  throw new TypeError('what token() gave is not a JWT with a user as its `sub`');
+  let claims = null;
+  try { claims = JSON.parse(json); } catch { /* Then it is not a token. */ }
+  const fault = (what) => new TypeError(`what token() gave is not a JWT${what}`);
+  if (claims === null || typeof claims !== 'object') throw fault('');
+  if (typeof claims.sub !== 'string' || !claims.sub) throw fault(' with a user as its `sub`');
+  if (typeof claims.exp !== 'number') throw fault(' with a number of seconds as its `exp`');
+  return claims.sub;
 }
 
 /** @param {any} error of the app's own code; it must not end the client */
