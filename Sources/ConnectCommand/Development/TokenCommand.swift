@@ -25,7 +25,7 @@ struct TokenCommand: AsyncParsableCommand {
   func run() async throws {
     try await self.exiting {
       guard let user = UserName(self.user) else {
-        throw Failure.usage("'\(self.user)' is no user name: it must be \(UserName.alphabet)")
+        throw Failure.usage("'\(self.user)' is not a user name: it must be \(UserName.alphabet)")
       }
       guard let seconds = TimeSpan.seconds(self.ttl) else {
         throw Failure.usage("--ttl: '\(self.ttl)' is not a time as 30s, 15m, 1h or 7d")

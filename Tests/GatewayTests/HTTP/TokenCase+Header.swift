@@ -75,6 +75,8 @@ extension TokenCase {
     .header("RFC 7515, 4.1.9", "typ empty", #"{"alg":"HS256","typ":""}"#, type),
     .header("RFC 7515, 4.1.9", "typ no string", #"{"alg":"HS256","typ":null}"#, type),
     .header("RFC 7515, 4", "names unknown", #"{"alg":"HS256","x":1e999,"y":{"z":[]}}"#),
+    .header(
+      "RFC 7515, 4", "numbers that fit no integer", #"{"alg":"HS256","x":1e300,"kid":-1e300}"#),
     .header("RFC 7515, 4", "zip, which a JWS has not", #"{"alg":"HS256","zip":"DEF"}"#),
     .text(
       "RFC 8725, 3.6", "claims compressed",
