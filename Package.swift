@@ -204,7 +204,8 @@ let package = Package(
     .testTarget(
       name: "PlainHTTPTests",
       dependencies: [
-        "PlainHTTP", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1, logging,
+        "PlainHTTP", "Management", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1,
+        logging,
       ],
       swiftSettings: settings),
     .testTarget(

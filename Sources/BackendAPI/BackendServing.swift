@@ -48,7 +48,14 @@ final class BackendServing: HTTPServing {
   func refusal(of head: HTTPRequestHead) -> PlainHTTPResponse? {
     do throws(BackendRefusal) {
       if !Route.isPublic(head.uri) { try self.checkToken(head.headers) }
-      if case .sendMessage = try Route(head) { try Self.checkContentType(head.headers) }
+      let route = try Route(head)
+      guard route == .health || head.version == .http1_1 else {
+        throw BackendRefusal(.malformed, "the request must be of HTTP/1.1")
+      }
+      if route == .sendMessage {
+        try Self.checkCoding(head.headers)
+        try Self.checkContentType(head.headers)
+      }
       return nil
     } catch {
       return error.response(label: (try? Route(head))?.label ?? Route.otherLabel)
@@ -62,6 +69,18 @@ final class BackendServing: HTTPServing {
     }
     guard self.configuration.tokens.accepts(token.utf8) else {
       throw BackendRefusal(.unauthorized, "the service token is none of those that are taken")
+    }
+  }
+
+  /// A body is read as it is, however small a compressed one may be.
+  private static func checkCoding(_ headers: HTTPHeaders) throws(BackendRefusal) {
+    let codings = headers[canonicalForm: "content-encoding"]
+    guard codings.allSatisfy({ $0.lowercased() == "identity" }) else {
+      throw BackendRefusal(.unsupportedMediaType, "the body must have no Content-Encoding")
+    }
+    let transfer = headers[canonicalForm: "transfer-encoding"]
+    guard transfer.allSatisfy({ $0.lowercased() == "chunked" }) else {
+      throw BackendRefusal(.malformed, "the only Transfer-Encoding that is read is chunked")
     }
   }
 
@@ -88,7 +107,7 @@ final class BackendServing: HTTPServing {
     }
     switch route {
     case .health:
-      var response = PlainHTTPResponse.text(.ok, "alive")
+      var response = PlainHTTPResponse.alive
       response.label = route.label
       return eventLoop.makeSucceededFuture(response)
     case .describe:

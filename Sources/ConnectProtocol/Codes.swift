@@ -74,6 +74,8 @@ public enum RefusalCode: String, CaseIterable, Sendable {
   case upgradeRequired = "upgrade_required"
   /// The server, or this user, has as many connections as it may.
   case tooManyConnections = "too_many_connections"
+  /// The header is over the limit.
+  case headerTooLarge = "header_too_large"
   /// The server is about to restart.
   case draining
   /// The server is not ready.
@@ -88,6 +90,7 @@ public enum RefusalCode: String, CaseIterable, Sendable {
     case .notFound: 404
     case .upgradeRequired: 426
     case .tooManyConnections: 429
+    case .headerTooLarge: 431
     case .draining, .unavailable: 503
     }
   }

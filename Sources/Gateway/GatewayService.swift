@@ -162,6 +162,9 @@ public final class GatewayService: Service {
       limits: limits,
       answerToError: { error in
         (error as? Refusal).map { Self.answer($0, counting: loop.metrics) }
+      },
+      answerToFault: { fault in
+        Self.answer(Refusal(fault, limits), counting: loop.metrics)
       }
     ) { head, eventLoop in
       let response: PlainHTTPResponse
@@ -178,6 +181,8 @@ public final class GatewayService: Service {
     }
     try pipeline.configureHTTPServerPipeline(
       withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }),
+      // Its answers have no body.
+      withErrorHandling: false,
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
       withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
     try pipeline.addHandler(

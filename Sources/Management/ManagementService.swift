@@ -34,6 +34,9 @@ public final class ManagementService: Service {
     self.logger = logger
   }
 
+  /// Where it listens.
+  package var address: SocketAddress? { self.listener.localAddress }
+
   /// Serves until the service group shuts down.
   public func run() async throws {
     self.logger.notice(
@@ -61,10 +64,14 @@ public final class ManagementService: Service {
           let limits = PlainHTTPLimits()
           let pipeline = channel.pipeline.syncOperations
           try pipeline.configureHTTPServerPipeline(
+            // Its answers have no body.
+            withErrorHandling: false,
             withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
             withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
           try pipeline.addHandler(
-            PlainHTTPHandler(limits: limits) { head, eventLoop in
+            PlainHTTPHandler(
+              limits: limits, answerToFault: { Self.response(to: $0) }
+            ) { head, eventLoop in
               eventLoop.makeFutureWithTask {
                 await Self.response(to: head, metrics: metrics, isReady: isReady)
               }
@@ -79,11 +86,29 @@ public final class ManagementService: Service {
     to head: HTTPRequestHead, metrics: @Sendable () -> PlainHTTPResponse,
     isReady: @Sendable () async -> Bool
   ) async -> PlainHTTPResponse {
-    switch head.uri.prefix(while: { $0 != "?" }) {
-    case "/healthz": .text(.ok, "alive")
-    case "/readyz": await isReady() ? .text(.ok, "ready") : .text(.serviceUnavailable, "not ready")
-    case "/metrics": metrics()
-    default: .text(.notFound, "no such path; there are /healthz, /readyz and /metrics")
+    let path = head.uri.prefix { $0 != "?" }
+    guard ["/healthz", "/readyz", "/metrics"].contains(path) else {
+      return .text(.notFound, "no such path; there are /healthz, /readyz and /metrics")
     }
+    guard PlainHTTPResponse.isHealthMethod(head.method) else {
+      var response = PlainHTTPResponse.text(.methodNotAllowed, "only GET is served here")
+      response.headers = [("allow", PlainHTTPResponse.healthMethods)]
+      return response
+    }
+    switch path {
+    case "/healthz": return .alive
+    case "/readyz":
+      return await isReady() ? .text(.ok, "ready") : .text(.serviceUnavailable, "not ready")
+    default: return metrics()
+    }
+  }
+
+  private static func response(to fault: HTTPFault) -> PlainHTTPResponse {
+    let limits = PlainHTTPLimits()
+    return fault == .headerTooLarge
+      ? .text(
+        .requestHeaderFieldsTooLarge,
+        "the header is over \(limits.headerBytes) bytes or \(limits.headerFields) fields")
+      : .text(.badRequest, "the request is not HTTP/1.1, or not as RFC 9112 has it")
   }
 }

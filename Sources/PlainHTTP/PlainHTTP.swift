@@ -18,6 +18,9 @@ package struct PlainHTTPLimits: Sendable {
   package var headerFields = 100
   /// From accept to the end of the answer, or to an upgrade, in milliseconds.
   package var requestMilliseconds: Int64 = 10_000
+  /// How long is waited for the client to end the connection after the answer, in milliseconds. Until
+  /// then what it says is read and dropped: else it could lose the answer.
+  package var lingerMilliseconds: Int64 = 2_000
 
   /// The defaults.
   package init() {}
@@ -58,6 +61,17 @@ package struct PlainHTTPResponse: Sendable {
     self.body = body
   }
 
+  /// What `/healthz` answers, in HTTP/1.0 too, since that is how load balancers ask.
+  package static let alive = PlainHTTPResponse(
+    status: .ok, headers: [("allow", Self.healthMethods)], body: ByteBuffer(string: "alive\n"))
+
+  /// What `/healthz` may be asked with: HAProxy asks with OPTIONS.
+  package static let healthMethods = "GET, HEAD, OPTIONS"
+
+  package static func isHealthMethod(_ method: HTTPMethod) -> Bool {
+    [.GET, .HEAD, .OPTIONS].contains(method)
+  }
+
   /// A line of text.
   package static func text(_ status: HTTPResponseStatus, _ line: String) -> PlainHTTPResponse {
     PlainHTTPResponse(status: status, body: ByteBuffer(string: line + "\n"))
@@ -75,6 +89,9 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
   private let limits: PlainHTTPLimits
   private let route: (HTTPRequestHead, any EventLoop) -> EventLoopFuture<PlainHTTPResponse>
   private let answerToError: (any Error) -> PlainHTTPResponse?
+  private let answerToFault: (HTTPFault) -> PlainHTTPResponse
+  /// Whether the one request was there, or what is no request.
+  private var isDecided = false
   private var deadline: Scheduled<Void>?
   private var head: HTTPRequestHead?
   /// An answer that was decided before the request was passed on, by an upgrade that was refused.
@@ -82,24 +99,22 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
 
   /// - Parameters:
   ///   - answerToError: what an error, passed down the pipeline before the request, decides.
+  ///   - answerToFault: the answer to what the parser refuses.
   ///   - route: the answer to a request.
   package init(
     limits: PlainHTTPLimits = PlainHTTPLimits(),
     answerToError: @escaping (any Error) -> PlainHTTPResponse? = { _ in nil },
+    answerToFault: @escaping (HTTPFault) -> PlainHTTPResponse,
     route: @escaping (HTTPRequestHead, any EventLoop) -> EventLoopFuture<PlainHTTPResponse>
   ) {
     self.limits = limits
     self.answerToError = answerToError
+    self.answerToFault = answerToFault
     self.route = route
   }
 
   package func handlerAdded(context: ChannelHandlerContext) {
-    let channel = context.channel
-    self.deadline = context.eventLoop.scheduleTask(
-      in: .milliseconds(self.limits.requestMilliseconds)
-    ) {
-      channel.close(promise: nil)
-    }
+    self.closeAfter(milliseconds: self.limits.requestMilliseconds, context: context)
   }
 
   package func handlerRemoved(context: ChannelHandlerContext) { self.deadline?.cancel() }
@@ -107,11 +122,12 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch self.unwrapInboundIn(data) {
     case .head(let head):
-      if self.head == nil { self.head = head }
+      if !self.isDecided { self.head = head }
     case .body:
       break
     case .end:
-      guard let head = self.head else { return }
+      guard !self.isDecided, let head = self.head else { return }
+      self.isDecided = true
       self.answer(head, context: context)
     }
   }
@@ -119,24 +135,40 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if let response = self.answerToError(error) {
       self.decided = response
-    } else {
+    } else if let fault = HTTPFault(parsing: error) {
+      guard !self.isDecided else { return }
+      self.isDecided = true
+      self.write(self.answerToFault(fault), isBodyWanted: true, context: context)
+    } else if !(error is ByteToMessageDecoderError) {
+      // What comes behind an error of the parser is dropped; anything else is the socket's.
       context.close(promise: nil)
     }
   }
 
+  private func closeAfter(milliseconds: Int64, context: ChannelHandlerContext) {
+    self.deadline?.cancel()
+    let channel = context.channel
+    self.deadline = context.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
+      channel.close(promise: nil)
+    }
+  }
+
   private func answer(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-    if let decided = self.decided { return self.write(decided, to: head, context: context) }
+    let isBodyWanted = head.method != .HEAD
+    if let decided = self.decided {
+      return self.write(decided, isBodyWanted: isBodyWanted, context: context)
+    }
     let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
     let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
     self.route(head, context.eventLoop).hop(to: context.eventLoop).whenComplete { result in
       let response =
         (try? result.get()) ?? .text(.internalServerError, "the request could not be answered")
-      handler.value.write(response, to: head, context: bound.value)
+      handler.value.write(response, isBodyWanted: isBodyWanted, context: bound.value)
     }
   }
 
   private func write(
-    _ response: PlainHTTPResponse, to request: HTTPRequestHead, context: ChannelHandlerContext
+    _ response: PlainHTTPResponse, isBodyWanted: Bool, context: ChannelHandlerContext
   ) {
     var headers = HTTPHeaders([
       ("content-type", response.contentType),
@@ -149,12 +181,26 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
       self.wrapOutboundOut(
         .head(HTTPResponseHead(version: .http1_1, status: response.status, headers: headers))),
       promise: nil)
-    if request.method != .HEAD {
+    if isBodyWanted {
       context.write(self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
     }
-    let channel = context.channel
-    context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenComplete { _ in
-      channel.close(promise: nil)
+    let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+    context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenSuccess {
+      let (handler, context) = bound.value
+      context.close(mode: .output, promise: nil)
+      handler.closeAfter(milliseconds: handler.limits.lingerMilliseconds, context: context)
+    }
+  }
+}
+
+extension HTTPFault {
+  /// What NIO's parser found; nil for what is not an error of the parser, and where the client has gone
+  /// in the middle of a request.
+  init?(parsing error: any Error) {
+    switch error as? HTTPParserError {
+    case nil, .invalidEOFState: return nil
+    case .headerOverflow: self = .headerTooLarge
+    case .some: self = .malformed
     }
   }
 }

@@ -82,7 +82,8 @@ struct AccessTests {
       }
       for (method, path, allowed) in [
         ("GET", "/v1/messages", "POST"), ("PATCH", "/v1/users/bob", "GET, HEAD, DELETE"),
-        ("OPTIONS", "/v1/users/bob/disconnect", "POST"), ("DELETE", "/healthz", "GET, HEAD"),
+        ("OPTIONS", "/v1/users/bob/disconnect", "POST"),
+        ("DELETE", "/healthz", "GET, HEAD, OPTIONS"),
       ] {
         let answer = try await connection.ask(HTTPTestRequest(method, path))
         #expect(try answer.code() == "method_not_allowed")
@@ -111,6 +112,45 @@ struct AccessTests {
       for name in ["a%20b", "%"] {
         #expect(
           try await connection.ask(HTTPTestRequest("DELETE", "/v1/users/\(name)")).status == 400)
+      }
+    }
+  }
+
+  @Test("reads a body as it is: refuses codings that it would have to undo")
+  func codings() async throws {
+    try await TestStand.withAPI { _, api in
+      let connection = try await api.connect()
+      for coding in ["gzip", "br", "GZIP", "identity, gzip", "deflate, identity"] {
+        let answer = try await connection.ask(message("m").with("Content-Encoding", coding))
+        #expect(try answer.code() == "unsupported_media_type", "\(coding)")
+        #expect(answer.status == 415)
+        #expect(answer["accept-encoding"] == "identity")
+      }
+      let plain = message("m").with("Content-Encoding", "Identity")
+      #expect(try await connection.ask(plain).status == 202)
+      let socket = try await api.connect()
+      socket.socket.send(
+        "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n"
+          + "Authorization: Bearer \(TestStand.serviceToken)\r\n\r\n0\r\n\r\n")
+      #expect(try await socket.answer(hasBody: true).code() == "malformed")
+    }
+  }
+
+  @Test(
+    "serves health to load balancers that ask with OPTIONS or HTTP/1.0, and nothing else in 1.0")
+  func oldHTTP() async throws {
+    try await TestStand.withAPI { _, api in
+      for (line, status) in [
+        ("GET /healthz", 200), ("HEAD /healthz", 200), ("OPTIONS /healthz", 200),
+        ("GET /openapi.json", 400), ("GET /v1/users/bob", 400),
+      ] {
+        let connection = try await api.connect()
+        connection.socket.send(
+          "\(line) HTTP/1.0\r\nAuthorization: Bearer \(TestStand.serviceToken)\r\n\r\n")
+        let answer = try await connection.answer(hasBody: !line.hasPrefix("HEAD"))
+        #expect(answer.status == status, "\(line)")
+        #expect(answer["x-content-type-options"] == "nosniff")
+        #expect(answer["connection"] == "close")
       }
     }
   }

@@ -37,7 +37,7 @@ struct DescriptionTests {
     #expect(
       self.operations.map(\.name).sorted() == [
         "DELETE /v1/users/{user}", "GET /healthz", "GET /openapi.json", "GET /v1/users/{user}",
-        "POST /v1/messages", "POST /v1/users/{user}/disconnect",
+        "OPTIONS /healthz", "POST /v1/messages", "POST /v1/users/{user}/disconnect",
       ])
     for (name, value) in self.operations {
       let words = name.split(separator: " ")

@@ -79,13 +79,27 @@ struct RouteTests {
       (HTTPMethod.GET, "/v1/messages", "POST"), (.PUT, "/v1/messages", "POST"),
       (.POST, "/v1/users/bob", "GET, HEAD, DELETE"),
       (.OPTIONS, "/v1/users/bob", "GET, HEAD, DELETE"),
-      (.GET, "/v1/users/bob/disconnect", "POST"), (.POST, "/healthz", "GET, HEAD"),
+      (.GET, "/v1/users/bob/disconnect", "POST"), (.POST, "/healthz", "GET, HEAD, OPTIONS"),
       (.DELETE, "/openapi.json", "GET, HEAD"), (.RAW(value: "BREW"), "/v1/messages", "POST"),
     ])
   func methods(method: HTTPMethod, path: String, allowed: String) {
     let refusal = #expect(throws: BackendRefusal.self) { try self.route(method, path) }
     #expect(refusal?.code == .methodNotAllowed)
     #expect(refusal?.allowed == allowed)
+  }
+
+  @Test(
+    "nothing, where a query asks for what the path does not have",
+    arguments: [
+      (HTTPMethod.POST, "/v1/messages"), (.GET, "/v1/users/bob"), (.DELETE, "/v1/users/bob"),
+      (.GET, "/openapi.json"),
+    ])
+  func queries(method: HTTPMethod, path: String) throws {
+    for query in ["?x", "?device=phone", "?dry_run=true", "?&"] {
+      let refusal = #expect(throws: BackendRefusal.self) { try self.route(method, path + query) }
+      #expect(refusal?.code == .malformed, "\(query)")
+    }
+    #expect(throws: Never.self) { try self.route(method, path + "?") }
   }
 
   @Test(

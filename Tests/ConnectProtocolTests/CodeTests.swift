@@ -28,7 +28,8 @@ struct CodeTests {
     #expect(
       statuses == [
         "malformed": 400, "unauthorized": 401, "forbidden": 403, "not_found": 404,
-        "upgrade_required": 426, "too_many_connections": 429, "draining": 503,
+        "upgrade_required": 426, "too_many_connections": 429, "header_too_large": 431,
+        "draining": 503,
         "unavailable": 503,
       ])
   }

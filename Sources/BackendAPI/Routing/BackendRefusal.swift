@@ -45,6 +45,9 @@ struct BackendRefusal: Error, Hashable {
     switch self.code {
     case .unauthorized:
       headers.append(("www-authenticate", "Bearer"))
+    case .unsupportedMediaType:
+      // Of codings this is the only one (RFC 9110, section 15.5.16).
+      headers.append(("accept-encoding", "identity"))
     case .methodNotAllowed:
       if let allowed = self.allowed { headers.append(("allow", allowed)) }
     case .overloaded:

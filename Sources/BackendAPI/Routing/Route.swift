@@ -1,5 +1,6 @@
 import ConnectProtocol
 import NIOHTTP1
+import PlainHTTP
 
 /// What a request asks for.
 enum Route: Hashable {
@@ -36,13 +37,17 @@ enum Route: Hashable {
     let (path, query) = RequestTarget.split(head.uri)
     let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
     switch (Array(segments), head.method) {
-    case (["healthz"], .GET), (["healthz"], .HEAD):
+    case (["healthz"], let method) where PlainHTTPResponse.isHealthMethod(method):
       self = .health
+    case (["healthz"], _):
+      throw .methodNotAllowed(head.method, allowed: PlainHTTPResponse.healthMethods)
     case (["openapi.json"], .GET), (["openapi.json"], .HEAD):
+      try Self.checkNoQuery(query)
       self = .describe
-    case (["healthz"], _), (["openapi.json"], _):
+    case (["openapi.json"], _):
       throw .methodNotAllowed(head.method, allowed: "GET, HEAD")
     case (["v1", "messages"], .POST):
+      try Self.checkNoQuery(query)
       self = .sendMessage
     case (["v1", "messages"], _):
       throw .methodNotAllowed(head.method, allowed: "POST")
@@ -59,8 +64,10 @@ enum Route: Hashable {
     guard let name = parts.first, !name.isEmpty else { throw .notFound }
     switch (Array(parts.dropFirst()), method) {
     case ([], .GET), ([], .HEAD):
+      try Self.checkNoQuery(query)
       return .showUser(try Self.userName(name))
     case ([], .DELETE):
+      try Self.checkNoQuery(query)
       return .eraseUser(try Self.userName(name))
     case ([], _):
       throw .methodNotAllowed(method, allowed: "GET, HEAD, DELETE")
@@ -81,6 +88,13 @@ enum Route: Hashable {
       throw BackendRefusal(.invalidUser, "the user in the path must be \(UserName.alphabet)")
     }
     return user
+  }
+
+  /// What is asked for and ignored would be taken for done.
+  private static func checkNoQuery(_ query: Substring?) throws(BackendRefusal) {
+    guard query ?? "" == "" else {
+      throw BackendRefusal(.malformed, "this path takes no query")
+    }
   }
 
   /// A parameter that is misspelt must not mean all devices.

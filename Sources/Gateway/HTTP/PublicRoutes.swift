@@ -12,10 +12,13 @@ enum PublicRoutes {
       throw Refusal(
         .upgradeRequired, "\(path) takes a WebSocket upgrade only: Upgrade: websocket")
     }
+    if path == "/healthz", PlainHTTPResponse.isHealthMethod(head.method) { return .alive }
+    guard head.version == .http1_1 else {
+      throw Refusal(.malformed, "the request must be of HTTP/1.1")
+    }
     guard head.method == .GET || head.method == .HEAD else {
       throw Refusal(.malformed, "only GET is served here")
     }
-    if path == "/healthz" { return .text(.ok, "alive") }
     if servesDemoPage, let file = DemoPage.response(to: path) { return file }
     throw Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)")
   }

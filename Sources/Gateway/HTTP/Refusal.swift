@@ -13,6 +13,17 @@ struct Refusal: Error, Hashable {
     self.message = message
   }
 
+  /// What the parser refuses.
+  init(_ fault: HTTPFault, _ limits: PlainHTTPLimits) {
+    if fault == .headerTooLarge {
+      self.init(
+        .headerTooLarge,
+        "the header is over \(limits.headerBytes) bytes or \(limits.headerFields) fields")
+    } else {
+      self.init(.malformed, "the request is not HTTP/1.1, or not as RFC 9112 has it")
+    }
+  }
+
   var response: PlainHTTPResponse {
     var headers: [(String, String)] = []
     switch self.code {
@@ -24,7 +35,7 @@ struct Refusal: Error, Hashable {
       headers.append(("retry-after", "\(max(1, GatewayLimits.retryAfterMilliseconds / 1_000))"))
     // A version of WebSocket that is not served is malformed too, and must be told which one is.
     case .malformed: headers.append(("sec-websocket-version", "13"))
-    case .forbidden, .notFound: break
+    case .forbidden, .notFound, .headerTooLarge: break
     }
     var body = ByteBuffer()
     _ = body.writeRefusal(code: self.code, message: self.message)

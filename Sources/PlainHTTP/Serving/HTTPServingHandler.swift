@@ -79,13 +79,12 @@ final class HTTPServingHandler: ChannelDuplexHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    switch error as? HTTPParserError {
-    case .headerOverflow: self.come(.failure(.headerTooLarge))
-    // The client went in the middle of a request.
-    case .invalidEOFState: context.close(promise: nil)
-    case .some: self.come(.failure(.malformed))
-    // What comes behind an error of the parser; or the socket failed, which is no news to anybody.
-    case nil: if !(error is ByteToMessageDecoderError) { context.close(promise: nil) }
+    if let fault = HTTPFault(parsing: error) {
+      self.come(.failure(fault))
+    } else if !(error is ByteToMessageDecoderError) {
+      // What comes behind an error of the parser is dropped. Anything else is the socket's, or the client
+      // went in the middle of a request.
+      context.close(promise: nil)
     }
   }
 

@@ -28,6 +28,7 @@ struct PublicRoutesTests {
   func health() {
     #expect(self.response("/healthz").status == .ok)
     #expect(self.response("/healthz", .HEAD, demo: true).status == .ok)
+    #expect(self.response("/healthz", .OPTIONS).status == .ok)
     #expect(self.response("/healthz", .POST).status == .badRequest)
   }
 

@@ -62,21 +62,72 @@ struct PublicPortTests {
     #expect(try await self.answer(method, target).status == status)
   }
 
-  @Test("answers what is no HTTP, and headers without end, with 400 or 431 and closes")
-  func noHTTP() async throws {
+  @Test(
+    "answers what the parser refuses in JSON, and lets the client read that",
+    arguments: [
+      ("hello\r\n\r\n", 400, "malformed"),
+      ("GET / HTTP/3.0\r\n\r\n", 400, "malformed"),
+      ("GET\r\n\r\n", 400, "malformed"),
+      ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed"),
+      ("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "malformed"),
+      (
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+        "malformed"
+      ),
+      ("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "malformed"),
+      ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", 400, "malformed"),
+      (
+        "GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 100_000))\r\n\r\n", 431,
+        "header_too_large"
+      ),
+      (
+        "GET / HTTP/1.1\r\n\((0..<200).map { "a\($0): b\r\n" }.joined())\r\n", 431,
+        "header_too_large"
+      ),
+      (
+        "GET /\(String(repeating: "x", count: 100_000)) HTTP/1.1\r\n\r\n", 431, "header_too_large"
+      ),
+    ] as [(String, Int, String)])
+  func parserRefusals(text: String, status: Int, code: String) async throws {
     let stand = try await TestStand.shared()
-    let long = String(repeating: "x", count: 20_000)
-    let many = (0..<200).map { "a\($0): b\r\n" }.joined()
-    for text in [
-      "hello\r\n\r\n", "GET / HTTP/1.1\r\nX: \(long)\r\n\r\n", "GET / HTTP/1.1\r\n\(many)\r\n",
-      "GET /\(long) HTTP/1.1\r\n\r\n",
-    ] {
-      let socket = try await TestSocket.open(port: stand.gateways[0].port)
-      socket.send(text)
-      let answer = try await socket.readHead()
-      #expect([400, 413, 414, 431].contains(answer.status), "\(text.prefix(30))")
-      _ = try await socket.readToEnd()
-    }
+    let socket = try await TestSocket.open(port: stand.gateways[0].port)
+    socket.send(text)
+    var answer = try await socket.readHead()
+    answer.body = try await socket.readToEnd()
+    #expect(answer.status == status)
+    #expect(answer.body.hasPrefix(#"{"code":"\#(code)","message":""#))
+    #expect(answer["content-type"] == "application/json")
+    #expect(answer["content-length"] == "\(answer.body.utf8.count)")
+    #expect(answer["x-content-type-options"] == "nosniff")
+    #expect(answer["connection"] == "close")
+  }
+
+  @Test("answers no parser's refusal of what comes behind the first request")
+  func behind() async throws {
+    let stand = try await TestStand.shared()
+    let socket = try await TestSocket.open(port: stand.gateways[0].port)
+    socket.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nhello\r\n\r\n")
+    #expect(try await socket.readHead().status == 200)
+    #expect(try await socket.readToEnd() == "alive\n")
+  }
+
+  @Test(
+    "serves health to load balancers that ask with OPTIONS or HTTP/1.0, and nothing else",
+    arguments: [
+      ("GET /healthz HTTP/1.0", 200), ("HEAD /healthz HTTP/1.0", 200),
+      ("OPTIONS /healthz HTTP/1.0", 200), ("OPTIONS /healthz HTTP/1.1", 200),
+      ("POST /healthz HTTP/1.0", 400), ("GET / HTTP/1.0", 400), ("GET /page.js HTTP/1.0", 400),
+      ("OPTIONS / HTTP/1.1", 400),
+    ])
+  func healthChecks(line: String, status: Int) async throws {
+    let stand = try await TestStand.shared()
+    let socket = try await TestSocket.open(port: stand.gateways[0].port)
+    socket.send("\(line)\r\n\r\n")
+    var answer = try await socket.readHead()
+    answer.body = try await socket.readToEnd()
+    #expect(answer.status == status)
+    if status == 200 { #expect(answer.body == (line.hasPrefix("HEAD") ? "" : "alive\n")) }
+    #expect(answer["x-content-type-options"] == "nosniff")
   }
 
   @Test("answers one request of a connection, and closes it")
