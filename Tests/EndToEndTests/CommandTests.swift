@@ -58,6 +58,7 @@ struct CommandTests {
       (["dev", "--data", "/dev/null"], "--data"),
       (["gateway", "--allowed-origins", "app.example.com"], "--allowed-origins"),
       (["gateway", "--allowed-origins", "https://app.example.com/"], "--allowed-origins"),
+      (["gateway", "--allowed-origins", ","], "--allowed-origins"),
       (["bench", "faults", "--redis", "cluster", "--durability", "replicated:1"], "--durability"),
       (["bench", "--redis", "cluster-tls", "--durability", "replicated:2"], "--durability"),
       (
@@ -175,11 +176,13 @@ struct CommandTests {
     }
   }
 
-  @Test("SIGTERM ends each service with 0, having said so")
-  func stopsCleanly() async throws {
+  @Test(
+    "each signal that asks for an end ends each service with 0, having said so",
+    arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT])
+  func stopsCleanly(signal: Int32) async throws {
     try await Deployment.with(gateways: 1) { deployment in
       for program in [deployment.gateways[0].program, deployment.messaging[0].program] {
-        program.process.signal(SIGTERM)
+        program.process.signal(signal)
         let code = try await program.exitCode()
         #expect(code == 0)
         let saidSo = program.errors.contains { $0.contains(".stopped") }

@@ -61,7 +61,7 @@ struct DevStand {
 
   init(_ plan: Plan) { self.plan = plan }
 
-  /// Runs until SIGINT or SIGTERM.
+  /// Runs until one of ``StopSignals``.
   func run() async throws(Failure) {
     if let redis = self.plan.redis {
       return try await self.serve(redis, name: "\(redis.url)")

@@ -1,13 +1,35 @@
+import Foundation
 import ServiceLifecycle
 import UnixSignals
 
-/// Whoever asks twice does not want to wait: the second SIGTERM or SIGINT cancels what is stopping.
+/// The signals that stop a service in order.
+enum StopSignals {
+  /// Beside SIGTERM and SIGINT also those of a terminal that is closed and of Ctrl-\: neither should cost
+  /// a drain. SIGHUP stays ignored where whoever started us has it ignored, as `nohup` does.
+  static let all: [UnixSignal] = {
+    var signals: [UnixSignal] = [.sigterm, .sigint, .sigquit]
+    if !Self.isIgnored(SIGHUP) { signals.append(.sighup) }
+    return signals
+  }()
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard sigaction(number, nil, &action) == 0 else { return false }
+    #if os(Linux)
+      return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    #else
+      return unsafeBitCast(action.__sigaction_u.__sa_handler, to: Int.self) == 1
+    #endif
+  }
+}
+
+/// Whoever asks twice does not want to wait: the second such signal cancels what is stopping.
 ///
 /// A gateway then closes all connections at once, and still stores cursors and leaves the registry.
 struct SecondSignal: Service {
   func run() async throws {
     var signals = 0
-    let sequence = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let sequence = await UnixSignalsSequence(trapping: StopSignals.all)
     for await _ in sequence.cancelOnGracefulShutdown() {
       signals += 1
       if signals == 2 {

@@ -5,7 +5,7 @@ import PlainHTTP
 import ServiceLifecycle
 import ServiceMetrics
 
-/// Runs services until SIGTERM or SIGINT, and turns what goes wrong into one line.
+/// Runs services until one of ``StopSignals``, and turns what goes wrong into one line.
 enum ServiceRunner {
   /// How long services may take to stop before they are cancelled, in seconds, beside the time in
   /// which a gateway lets its connections go.
@@ -21,7 +21,7 @@ enum ServiceRunner {
       services: ([SecondSignal()] + services).map {
         ServiceGroupConfiguration.ServiceConfiguration(service: $0)
       },
-      gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      gracefulShutdownSignals: StopSignals.all, logger: logger)
     configuration.maximumGracefulShutdownDuration = .seconds(Self.stopSeconds + Int64(drainSeconds))
     do {
       try await ServiceGroup(configuration: configuration).run()
