@@ -208,9 +208,9 @@ public struct GatewayConfiguration: Sendable {
   public var id: InstanceID
   /// The keys it shares with messaging.
   public var keys: Keys
-  /// Origins from which browsers may connect; empty allows all. A token is needed in any case, and
+  /// From where browsers may connect. A token is needed in any case, and
   /// is never sent by a browser of its own accord as a cookie is.
-  package var allowedOrigins: Set<WebOrigin>
+  package var allowedOrigins: AllowedOrigins
   /// Whether `/` is the demo page.
   public var servesDemoPage: Bool
   /// See ``GatewayLimits/frameBytes``.
@@ -242,7 +242,7 @@ public struct GatewayConfiguration: Sendable {
 
   /// A configuration with the defaults.
   package init(
-    host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: Set<WebOrigin> = [],
+    host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: AllowedOrigins = .all,
     servesDemoPage: Bool = false
   ) {
     self.host = host

@@ -122,7 +122,11 @@ struct AuthOptions: ParsableArguments {
 
 /// Options of gateways, in `connect dev` too.
 struct GatewayOptions: ParsableArguments {
-  @Option(help: "Origins from which browsers may connect, separated by commas (default: all).")
+  @Option(
+    help: """
+      Origins from which browsers may connect, separated by commas; https://*.example.com is all \
+      hosts below example.com (default: all).
+      """)
   var allowedOrigins: String?
 
   @Option(help: "Connections at most (default: \(GatewayLimits.connections)).")

@@ -85,17 +85,9 @@ extension SettingValues {
     listen: ListenAddress, id: InstanceID, keys: Keys, demo: Bool,
     drainSeconds: Int = GatewayLimits.drainSeconds
   ) throws(Failure) -> GatewayConfiguration {
-    let origins =
-      try self.value(
-        .allowedOrigins,
-        expected: "a list of origins as browsers send them: https://app.example.com"
-      ) { text -> [String]? in
-        let origins = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        return origins.allSatisfy(Self.isOrigin) ? origins : nil
-      } ?? []
     var configuration = GatewayConfiguration(
       host: listen.host, port: listen.port, id: id, keys: keys,
-      allowedOrigins: Set(origins.map { WebOrigin($0) }),
+      allowedOrigins: try self.allowedOrigins(),
       servesDemoPage: demo)
     configuration.maximumConnections = try self.number(
       .maximumConnections, 1...10_000_000, default: GatewayLimits.connections)
@@ -163,11 +155,10 @@ extension SettingValues {
     }
   }
 
-  /// Whether a text can equal an Origin header: a scheme and a host, perhaps a port, and no path, not
-  /// even a slash.
-  private static func isOrigin(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.count == 3 && parts[0].hasSuffix(":") && parts[0].count > 1 && parts[1].isEmpty
-      && !parts[2].isEmpty
+  private func allowedOrigins() throws(Failure) -> AllowedOrigins {
+    guard let list = self.text(.allowedOrigins) else { return .all }
+    do throws(AllowedOrigins.Invalid) { return try AllowedOrigins(list) } catch {
+      throw self.failure(.allowedOrigins, error.description)
+    }
   }
 }

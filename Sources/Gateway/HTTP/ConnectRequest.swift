@@ -17,8 +17,8 @@ struct ConnectRequest: Hashable {
 
   /// Reads the request's line and headers, whose values have no white space around them.
   ///
-  /// - Parameter allowedOrigins: from where browsers may connect; empty allows all.
-  init(_ head: HTTPRequestHead, allowedOrigins: Set<WebOrigin>) throws(Refusal) {
+  /// - Parameter allowedOrigins: from where browsers may connect.
+  init(_ head: HTTPRequestHead, allowedOrigins: AllowedOrigins) throws(Refusal) {
     guard head.method == .GET, head.version == .http1_1 else {
       throw Refusal(.malformed, "the upgrade must be a GET of HTTP/1.1")
     }
@@ -49,8 +49,7 @@ struct ConnectRequest: Hashable {
       self.since = nil
     }
 
-    let origins = head.headers["origin"].map { WebOrigin($0) }
-    guard allowedOrigins.isEmpty || allowedOrigins.isSuperset(of: origins) else {
+    guard allowedOrigins.allow(head.headers["origin"].map { WebOrigin($0) }) else {
       throw Refusal(.forbidden, "this origin may not connect")
     }
 

@@ -12,7 +12,7 @@ struct ConnectRequestTests {
 
   private func request(
     query: String = "", method: HTTPMethod = .GET, version: HTTPVersion = .http1_1,
-    origins: Set<WebOrigin> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
+    origins: AllowedOrigins = .all, _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) throws(Refusal) -> ConnectRequest {
     try ConnectRequest(
       HTTPRequestHead(
@@ -23,7 +23,7 @@ struct ConnectRequestTests {
 
   private func refusal(
     query: String = "", method: HTTPMethod = .GET, version: HTTPVersion = .http1_1,
-    origins: Set<WebOrigin> = [], _ headers: [(String, String)] = [("authorization", "Bearer t")]
+    origins: AllowedOrigins = .all, _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) -> RefusalCode? {
     do throws(Refusal) {
       _ = try self.request(
@@ -80,7 +80,7 @@ struct ConnectRequestTests {
 
   @Test("comes from an allowed origin, or from no browser")
   func origin() throws {
-    let origins: Set<WebOrigin> = ["https://a.example"]
+    let origins = try AllowedOrigins("https://a.example")
     let token = ("authorization", "Bearer t")
     #expect(self.refusal(origins: origins, [token, ("origin", "https://a.example")]) == nil)
     #expect(self.refusal(origins: origins, [token, ("origin", "HTTPS://A.example:443")]) == nil)
@@ -90,7 +90,7 @@ struct ConnectRequestTests {
       self.refusal(
         origins: origins,
         [token, ("origin", "https://a.example"), ("origin", "https://b.example")]) == .forbidden)
-    #expect(self.refusal(origins: [], [token, ("origin", "https://b.example")]) == nil)
+    #expect(self.refusal(origins: .all, [token, ("origin", "https://b.example")]) == nil)
   }
 
   @Test("offers the subprotocol, or none")
@@ -110,7 +110,7 @@ struct ConnectRequestTests {
       let others = Self.fields.filter { $0.0 != name } + [("authorization", "Bearer t")]
       let head = HTTPRequestHead(
         version: .http1_1, method: .GET, uri: "/v1/connect", headers: HTTPHeaders(others))
-      #expect(throws: Refusal.self) { try ConnectRequest(head, allowedOrigins: []) }
+      #expect(throws: Refusal.self) { try ConnectRequest(head, allowedOrigins: .all) }
     }
   }
 

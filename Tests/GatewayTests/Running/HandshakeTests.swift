@@ -1,4 +1,5 @@
 import ConnectTestStand
+import Gateway
 import Testing
 
 @Suite("An upgrade that is right")
@@ -94,7 +95,7 @@ struct HandshakeTests {
     "may have spaces and tabs around each value, which are no part of it", arguments: [" ", "\t "])
   func whitespace(around space: String) async throws {
     var options = TestStand.Options(gateways: 1)
-    options.configure = { $0.allowedOrigins = ["https://chat.example"] }
+    options.configure = { $0.allowedOrigins = try! AllowedOrigins("https://chat.example") }
     try await TestStand.with(options) { stand in
       var request = try await stand.request("spaced")
       request.headers += [

@@ -1,5 +1,6 @@
 import ConnectTestStand
 import Foundation
+import Gateway
 import LocalRedis
 import Testing
 
@@ -219,7 +220,7 @@ struct RefusalTests {
   @Test("another origin than those allowed, with 403")
   func origin() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.allowedOrigins = ["https://chat.example"] }
+    options.configure = { $0.allowedOrigins = try! AllowedOrigins("https://chat.example") }
     try await TestStand.with(options) { stand in
       for origin in ["https://evil.example", "null", "", "http://chat.example"] {
         var request = try await stand.request("origin")

@@ -1,0 +1,127 @@
+/// From where browsers may connect.
+package struct AllowedOrigins: Sendable, Hashable {
+  /// All origins.
+  package static let all = AllowedOrigins()
+
+  /// Why an entry is refused: it would equal no browser's `Origin`, or everybody's.
+  package struct Invalid: Error, Hashable, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Allows all hosts below one.
+  private static let wildcard = "*."
+  private static let form =
+    "an origin is scheme://host or scheme://host:port, as browsers send it: https://app.example.com; "
+    + "https://*.example.com is all hosts below example.com"
+
+  private var exact: Set<WebOrigin> = []
+  /// The origins without their `*`: `https://` and `.example.com:8443`.
+  private var below: [Below] = []
+
+  private struct Below: Hashable {
+    let scheme: String
+    let domain: String
+  }
+
+  private init() {}
+
+  /// Reads a list that is separated by commas. White space around an entry does not count.
+  package init(_ list: String) throws(Invalid) {
+    let entries = list.split(separator: ",").map { String($0).trimmed() }.filter { !$0.isEmpty }
+    guard !entries.isEmpty else {
+      throw Invalid(description: "'\(list)' names no origin; \(Self.form)")
+    }
+    for entry in entries { try self.insert(entry) }
+  }
+
+  /// Whether a page from there may connect. Several origins, as of a request that was redirected, all
+  /// must be allowed; a request without one is not of a browser.
+  func allow(_ origins: [WebOrigin]) -> Bool {
+    if self == .all { return true }
+    return origins.allSatisfy { origin in
+      self.exact.contains(origin)
+        || self.below.contains { origin.isBelow($0.domain, scheme: $0.scheme) }
+    }
+  }
+
+  private mutating func insert(_ entry: String) throws(Invalid) {
+    func invalid(_ reason: String) -> Invalid {
+      Invalid(description: "'\(entry)' \(reason); \(Self.form)")
+    }
+    guard entry != "*" else {
+      throw invalid("is not an origin: to allow all, leave the setting out")
+    }
+    guard entry.lowercased() != "null" else {
+      throw invalid("is what every sandboxed page sends, whoever made it")
+    }
+    guard let mark = entry.firstRange(of: "://") else { throw invalid("has no scheme") }
+    let scheme = entry[..<mark.lowerBound]
+    guard scheme.first?.isLetter == true, scheme.utf8.allSatisfy(Self.isOfScheme) else {
+      throw invalid("has no valid scheme")
+    }
+    let authority = entry[mark.upperBound...]
+    // What a WebView says of its files.
+    if scheme.lowercased() == "file", authority.isEmpty {
+      self.exact.insert(WebOrigin(entry))
+      return
+    }
+    guard !authority.contains(where: { "/?#@\\".contains($0) }) else {
+      throw invalid("has more than scheme, host and port: no path, not even a slash at the end")
+    }
+    let isWildcard = authority.hasPrefix(Self.wildcard)
+    try Self.check(isWildcard ? authority.dropFirst(Self.wildcard.count) : authority, invalid)
+    guard isWildcard else {
+      self.exact.insert(WebOrigin(entry))
+      return
+    }
+    let origin = WebOrigin(scheme + "://" + authority.dropFirst(Self.wildcard.count)).text
+    let start = origin.firstRange(of: "://")!.upperBound
+    self.below.append(
+      Below(scheme: String(origin[..<start]), domain: "." + String(origin[start...])))
+  }
+
+  private static func check(
+    _ authority: Substring, _ invalid: (String) -> Invalid
+  ) throws(Invalid) {
+    var host = authority
+    if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
+      host = authority[..<colon]
+      let port = authority[authority.index(after: colon)...]
+      guard port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), port.first != "0",
+        let number = Int(port), (1...65_535).contains(number)
+      else { throw invalid("has a port that is not 1 to 65535") }
+    }
+    guard !host.isEmpty else { throw invalid("has no host") }
+    guard !host.contains("*") else {
+      throw invalid("has a * elsewhere than before the host, as *.")
+    }
+    guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
+      throw invalid("is not in ASCII: browsers send such hosts in Punycode, as xn--…")
+    }
+    let isAddress = host.hasPrefix("[") && host.hasSuffix("]")
+    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+    guard isAddress || labels.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.isOfHost) })
+    else { throw invalid("has no valid host") }
+  }
+
+  private static func isOfScheme(_ byte: UInt8) -> Bool {
+    self.isOfHost(byte) && byte != UInt8(ascii: "_") || byte == UInt8(ascii: "+")
+      || byte == UInt8(ascii: ".")
+  }
+
+  private static func isOfHost(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+      true
+    default: false
+    }
+  }
+}
+
+extension String {
+  fileprivate func trimmed() -> String {
+    guard let end = self.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+    return String(self[...end].drop { $0.isWhitespace })
+  }
+}
