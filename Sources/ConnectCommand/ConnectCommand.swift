@@ -17,15 +17,15 @@ struct ConnectCommand: AsyncParsableCommand {
     commandName: "connect",
     abstract: "Real-time 1-to-1 chat on Redis Streams.",
     discussion: """
-      Start with `connect dev`: it runs everything in one process, with a Redis of its own, and
-      prints two links to open. `connect gateway` and `connect messaging` are the two services of a
-      deployment.
+      Start with `connect dev`: it runs everything in one process, with a Redis of its own, and \
+      prints two links to open. `connect gateway` and `connect messaging` are the two services of \
+      a deployment.
 
-      Every option of the services can also be given as an environment variable: --redis-url as
+      Every option of the services can also be given as an environment variable: --redis-url as \
       CONNECT_REDIS_URL, and so on. A flag wins over the variable.
 
-      Exit codes: 0 done, 1 failed while running, 64 wrong usage or setting, 69 Redis cannot be
-      reached at start, 77 Redis refuses the user or password.
+      Exit codes: 0 done, 1 failed while running or found nothing, 64 wrong usage or setting, 69 \
+      Redis cannot be reached at start, 77 Redis refuses the user or password.
       """,
     version: ConnectVersion.text,
     subcommands: [

@@ -10,8 +10,9 @@ struct BenchChatCommand: AsyncParsableCommand {
     commandName: "chat",
     abstract: "Pairs of users write to each other at a steady rate.",
     discussion: """
-      Exits with 1 if a message that was accepted was lost, repeated or reordered. The rate is kept
-      whatever becomes of the messages before, and latency counts from when a message was due.
+      Exits with 1 if a message that was accepted was lost, repeated or reordered. The rate is \
+      kept whatever becomes of the messages before, and latency counts from when a message was \
+      due.
       """)
 
   /// How long to wait for what is still under way after the last message, in seconds.

@@ -8,21 +8,21 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     commandName: "faults",
     abstract: "Hurts a deployment while people chat, and counts what became of each message.",
     discussion: """
-      Starts a Redis, messaging instances and gateways of its own as child processes, with a load
-      balancer before them. Users chat through it in pairs and across; some have a second device
-      that is late, or off now and then. Raw senders write to some of them on a bare WebSocket each,
-      and wait for no answer: what is rejected they send again in its old order, as the protocol says,
-      and then go on. Meanwhile one fault after the other is done to the deployment, each kind once
-      before any comes again, in an order that the seed decides.
+      Starts a Redis, messaging instances and gateways of its own as child processes, with a load \
+      balancer before them. Users chat through it in pairs and across; some have a second device \
+      that is late, or off now and then. Raw senders write to some of them on a bare WebSocket \
+      each, and wait for no answer: what is rejected they send again in its old order, as the \
+      protocol says, and then go on. Meanwhile one fault after the other is done to the \
+      deployment, each kind once before any comes again, in an order that the seed decides.
 
-      Exits with 1 unless everything that was accepted was shown exactly once on each device, each
-      sender's messages in the order in which they were first sent, and everything worked again after
-      each fault. Where a replica takes over and --durability is accepted, what was lost is counted,
-      and is no failure.
+      Exits with 1 unless everything that was accepted was shown exactly once on each device, each \
+      sender's messages in the order in which they were first sent, and everything worked again \
+      after each fault. Where a replica takes over and --durability is accepted, what was lost is \
+      counted, and is no failure.
 
       Also exits with 1 if fewer than \(FaultLimits.rejectionsPerFault) sends of raw senders were \
-      rejected for each fault that must cause rejections \
-      (\(Self.rejecting)): such a run says nothing about order.
+      rejected for each fault that must cause rejections (\(Self.rejecting)): such a run says \
+      nothing about order.
       """)
 
   /// The faults that must cause rejections.

@@ -5,9 +5,9 @@ struct DevCommand: AsyncParsableCommand {
     commandName: "dev",
     abstract: "Runs everything in one process, and prints two links to chat with.",
     discussion: """
-      Starts a private redis-server unless --redis-url is given, one messaging service, and gateways
-      with the demo page. Everything ends with this process. For development only: the links contain
-      tokens.
+      Starts a private redis-server unless --redis-url is given, one messaging service, and \
+      gateways with the demo page. Everything ends with this process. For development only: the \
+      links contain tokens.
       """)
 
   @Option(help: "Number of gateways, 1 to 16.")
