@@ -32,4 +32,14 @@ struct ConnectCommand: AsyncParsableCommand {
       DevCommand.self, GatewayCommand.self, MessagingCommand.self, TokenCommand.self,
       InspectCommand.self, HealthCommand.self, ChatCommand.self, BenchCommand.self,
     ])
+
+  static func main() async {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if let unknown = UnknownCommand(arguments, of: Self.self) {
+      let failure = Failure.usage(unknown.description)
+      failure.show()
+      Self.exit(withError: ExitCode(failure.kind.rawValue))
+    }
+    await Self.main(arguments)
+  }
 }

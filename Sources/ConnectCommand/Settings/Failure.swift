@@ -23,6 +23,9 @@ struct Failure: Error, CustomStringConvertible {
   }
 
   static func usage(_ description: String) -> Failure { Failure(.usage, description) }
+
+  /// Writes the line.
+  func show() { FileHandle.standardError.write(Data("connect: \(self)\n".utf8)) }
 }
 
 extension AsyncParsableCommand {
@@ -31,7 +34,7 @@ extension AsyncParsableCommand {
     do {
       try await body()
     } catch let failure as Failure {
-      FileHandle.standardError.write(Data("connect: \(failure)\n".utf8))
+      failure.show()
       throw ExitCode(failure.kind.rawValue)
     }
   }
