@@ -108,6 +108,24 @@ struct SettingValues {
     return value
   }
 
+  /// What one of some words means, which may be given in any case.
+  func word<Value>(
+    _ setting: Setting, _ words: KeyValuePairs<String, Value>
+  ) throws(Failure) -> Value? {
+    let expected = "one of \(words.map(\.key).joined(separator: ", "))"
+    return try self.value(setting, expected: expected) { text in
+      words.first { $0.key == text.lowercased() }?.value
+    }
+  }
+
+  /// Whether something was switched off.
+  func isOff(_ setting: Setting) -> Bool { self.text(setting)?.lowercased() == "off" }
+
+  /// `true` or `false`; false unless it was given.
+  func flag(_ setting: Setting) throws(Failure) -> Bool {
+    try self.word(setting, ["true": true, "false": false]) ?? false
+  }
+
   /// A whole number within bounds.
   func number(
     _ setting: Setting, _ range: ClosedRange<Int>, default fallback: Int

@@ -11,7 +11,7 @@ extension SettingValues {
   func api(
     beside messaging: MessagingConfiguration
   ) throws(Failure) -> BackendAPIConfiguration? {
-    guard let text = self.text(.apiListen), text != "off" else { return nil }
+    guard self.text(.apiListen) != nil, !self.isOff(.apiListen) else { return nil }
     let listen = try self.listen(.apiListen, default: "127.0.0.1:8090")
     var configuration = BackendAPIConfiguration(
       host: listen.host, port: listen.port, keys: messaging.keys, tokens: try self.serviceTokens())

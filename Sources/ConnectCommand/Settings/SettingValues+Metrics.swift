@@ -27,13 +27,10 @@ struct MetricsSettings {
 extension SettingValues {
   /// Makes the process's metrics, once per process.
   func bootstrapMetrics() throws(Failure) -> MetricsSettings {
-    let isLogged =
-      try self.value(.metricsLog, expected: "emf or off") { text in
-        ["emf": true, "off": false][text]
-      } ?? false
+    let isLogged = try self.word(.metricsLog, ["emf": true, "off": false]) ?? false
     let namespace = try self.value(
       .metricsNamespace,
-      expected: "1 to 255 of A-Z a-z 0-9 . _ / # : -, and not beginning with AWS/"
+      expected: "a name of 1 to 255 of A-Z a-z 0-9 . _ / # : -, and not beginning with AWS/"
     ) { text in
       let isValid = text.utf8.allSatisfy { byte in
         switch byte {

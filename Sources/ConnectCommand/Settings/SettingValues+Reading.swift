@@ -43,7 +43,7 @@ extension SettingValues {
     let count = try self.number(
       .partitions, 1...BusLimits.maximumPartitions, default: BusLimits.defaultPartitions)
     let prefix = try self.value(
-      .keyPrefix, expected: "1 to 64 printable characters without braces and spaces"
+      .keyPrefix, expected: "1 to 64 printable ASCII characters without braces and spaces"
     ) { text in
       let isValid = text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != 0x7b && $0 != 0x7d }
       return isValid && (1...64).contains(text.utf8.count) ? text : nil
@@ -63,7 +63,7 @@ extension SettingValues {
   /// Nil when it is switched off. A host alone leaves the service its own port, so that one
   /// environment, such as that of an image, serves both services.
   func managementListen(default fallback: String) throws(Failure) -> ListenAddress? {
-    if self.text(.managementListen) == "off" { return nil }
+    if self.isOff(.managementListen) { return nil }
     let fallback = ListenAddress(fallback)!
     let expected = "host:port or a host, as 0.0.0.0:9090 or 0.0.0.0"
     return try self.value(.managementListen, expected: expected) {
@@ -72,13 +72,15 @@ extension SettingValues {
   }
 
   func instanceID(prefix: String) throws(Failure) -> InstanceID {
-    let given = try self.value(.instanceID, expected: InstanceID.alphabet) { InstanceID($0) }
+    let given = try self.value(.instanceID, expected: "a name of \(InstanceID.alphabet)") {
+      InstanceID($0)
+    }
     let random = String(UInt32.random(in: .min ... .max), radix: 16)
     return given ?? InstanceID("\(prefix)-\(random)")!
   }
 
   func isDemo() throws(Failure) -> Bool {
-    try self.value(.demo, expected: "true or false") { Bool($0) } ?? false
+    try self.flag(.demo)
   }
 
   func gateway(
@@ -115,7 +117,9 @@ extension SettingValues {
   }
 
   private func durability() throws(Failure) -> Durability {
-    try self.value(.durability, expected: Durability.form) { Durability($0) } ?? .accepted
+    try self.value(.durability, expected: Durability.form) {
+      Durability($0.lowercased())
+    } ?? .accepted
   }
 
   func messaging(id: InstanceID, keys: Keys) throws(Failure) -> MessagingConfiguration {
@@ -137,16 +141,18 @@ extension SettingValues {
     return configuration
   }
 
+  /// Nil when it was not given.
+  func logLevel() throws(Failure) -> Logger.Level? {
+    let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+    return try self.value(.logLevel, expected: "one of \(names)") {
+      Logger.Level(rawValue: $0.lowercased())
+    }
+  }
+
   /// Makes the log, once per process.
   func bootstrapLogging(default fallback: Logger.Level = .info) throws(Failure) {
-    let level =
-      try self.value(
-        .logLevel, expected: "trace, debug, info, notice, warning, error or critical"
-      ) { Logger.Level(rawValue: $0) } ?? fallback
-    let isJSON =
-      try self.value(.logFormat, expected: "text or json") { text in
-        ["text": false, "json": true][text]
-      } ?? false
+    let level = try self.logLevel() ?? fallback
+    let isJSON = try self.word(.logFormat, ["text": false, "json": true]) ?? false
     LoggingSystem.bootstrap { label in
       var handler: any LogHandler =
         isJSON ? JSONLogHandler() : StreamLogHandler.standardError(label: label)

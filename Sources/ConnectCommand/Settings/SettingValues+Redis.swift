@@ -32,15 +32,16 @@ extension SettingValues {
     var url = try self.url(.redisURL) ?? RedisURL(host: "127.0.0.1")
     url.user = self.text(.redisUser) ?? url.user
     url.password = self.text(.redisPassword) ?? url.password
-    let expected = RedisMode.allCases.map(\.rawValue).joined(separator: ", ")
-    let mode = try self.value(.redisMode, expected: "one of \(expected)") {
-      RedisMode(rawValue: $0)
-    }
+    let mode = try self.word(
+      .redisMode, ["auto": RedisMode.auto, "single": .single, "cluster": .cluster])
     if mode == .cluster || url.addresses.count > 1, url.database != 0 {
       throw self.failure(.redisURL, "a cluster has only database 0, not \(url.database)")
     }
     if mode == .single, url.addresses.count > 1 {
-      throw self.failure(.redisURL, "several hosts are a cluster, and the mode is single")
+      throw self.failure(
+        .redisURL,
+        "several hosts are a cluster, and \(Setting.redisMode.flag) is single; name one host, or "
+          + "leave the mode at auto")
     }
     return try self.configuration(
       url, mode: mode ?? .auto, passwordFile: self.text(.redisPasswordFile),
@@ -69,8 +70,7 @@ extension SettingValues {
   }
 
   private func redisTLS(isUsed: Bool) throws(Failure) -> TLSConfiguration {
-    let isInsecure =
-      try self.value(.redisTLSInsecure, expected: "true or false") { Bool($0) } ?? false
+    let isInsecure = try self.flag(.redisTLSInsecure)
     let caFile = self.text(.redisCAFile)
     let certificate = self.text(.redisCertificateFile)
     let key = self.text(.redisKeyFile)
@@ -82,11 +82,13 @@ extension SettingValues {
       }
     }
     if isInsecure, caFile != nil {
-      throw self.failure(.redisTLSInsecure, "contradicts \(Setting.redisCAFile.flag)")
+      throw self.failure(
+        .redisTLSInsecure, "contradicts \(Setting.redisCAFile.flag); give one of them")
     }
     guard (certificate == nil) == (key == nil) else {
       throw .usage(
-        "\(Setting.redisCertificateFile.flag) and \(Setting.redisKeyFile.flag) go together")
+        "\(Setting.redisCertificateFile.flag) and \(Setting.redisKeyFile.flag) go together; give "
+          + "both or neither")
     }
     return TLSConfiguration(
       trust: isInsecure ? .anybody : caFile.map { .file($0) } ?? .system,
