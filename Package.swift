@@ -226,7 +226,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "ConnectCommand", "ConnectFaults", "ConnectProtocol", "ConnectTestStand", "LocalRedis",
-        "RedisFixture", "Redis", logging, nioPosix,
+        "RedisFixture", "Redis", argumentParser, logging, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

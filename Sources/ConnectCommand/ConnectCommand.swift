@@ -34,7 +34,8 @@ struct ConnectCommand: AsyncParsableCommand {
     ])
 
   static func main() async {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = ArgumentRules.joiningNegativeNumbers(
+      Array(CommandLine.arguments.dropFirst()))
     if let unknown = UnknownCommand(arguments, of: Self.self) {
       let failure = Failure.usage(unknown.description)
       failure.show()

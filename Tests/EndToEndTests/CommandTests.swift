@@ -50,9 +50,6 @@ struct CommandTests {
       (["messaging", "--metrics-log", "json"], "--metrics-log"),
       (["gateway", "--metrics-log-seconds", "0"], "--metrics-log-seconds"),
       (["gateway", "--metrics-namespace", "AWS/Connect"], "--metrics-namespace"),
-      (["health", "localhost:9090"], "http://"),
-      (["health", "--timeout", "0"], "--timeout"),
-      (["dev", "--gateways", "0"], "--gateways"),
       (["dev", "--data", "/tmp", "--redis-url", "redis://localhost"], "--data"),
       (["dev", "--data", ""], "--data"),
       (["dev", "--data", "/dev/null"], "--data"),
@@ -68,9 +65,9 @@ struct CommandTests {
         ], "--durability"
       ),
       (["bench", "faults", "--minutes", "1", "--rounds", "1"], "--rounds"),
-      (["bench", "faults", "--raw-senders", "41"], "--raw-senders"),
-      (["token", "no spaces please"], "user name"),
-      (["token", "alice", "--ttl", "1 hour"], "--ttl"),
+      (["bench", "faults", "--raw-senders", "41"], "--raw-senders: '41'"),
+      (["bench", "faults", "--faults", "rain"], "--faults: 'rain'"),
+      (["dev", "--port", "65535"], "--port: '65535'"),
     ])
   func wrongSetting(arguments: [String], named: String) async throws {
     // The file is asked for only where the variable does not give the secret already.
@@ -102,6 +99,30 @@ struct CommandTests {
     let (code, _, errors) = try await run(["gateway", "--lisen", "x"])
     #expect(code == 64)
     #expect(errors.first?.contains("--lisen") == true)
+  }
+
+  @Test("a misspelled subcommand is refused with exit code 64, one line, and the right one")
+  func misspelledSubcommand() async throws {
+    for (arguments, meant) in [
+      (["gatway"], "gateway"), (["help", "inspect", "usr"], "inspect user"),
+    ] {
+      let (code, output, errors) = try await run(arguments)
+      #expect(code == 64)
+      #expect(output == [])
+      #expect(errors.count == 1)
+      #expect(errors.first?.hasSuffix("did you mean `connect \(meant)`?") == true, "\(errors)")
+    }
+  }
+
+  @Test("an argument that breaks a rule is refused with exit code 64 and the rule")
+  func rule() async throws {
+    let (code, _, errors) = try await run(["inspect", "user", "bob smith"])
+    #expect(code == 64)
+    #expect(
+      errors.first == """
+        Error: The value 'bob smith' is invalid for '<user>': it must be a user name, 1 to 128 of \
+        A-Z a-z 0-9 . _ - @ + :
+        """)
   }
 
   @Test("a secret that is too short for HS256 is refused")

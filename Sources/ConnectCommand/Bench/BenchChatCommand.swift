@@ -18,28 +18,30 @@ struct BenchChatCommand: AsyncParsableCommand {
   /// How long to wait for what is still under way after the last message, in seconds.
   static let settleSeconds = 30
 
-  @Option(help: "Connections: half as many pairs.")
+  @Option(
+    help: "Connections: half as many pairs.",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
   var connections = 200
 
-  @Option(help: "Messages per second, of all users together.")
+  @Option(
+    help: "Messages per second, of all users together.",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
   var rate = 2_000
 
-  @Option(help: "How long to send.")
+  @Option(
+    help: "How long to send, in seconds.",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
   var seconds = 10
 
-  @Option(help: "Length of a message's body.")
+  @Option(
+    help: "Length of a message's body, in bytes.",
+    transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
   var bodyBytes = 200
 
   @OptionGroup var bench: BenchOptions
 
   func run() async throws {
     try await self.exiting {
-      guard self.connections >= 2, self.connections % 2 == 0 else {
-        throw Failure.usage("--connections: must be even, and at least 2")
-      }
-      guard self.rate > 0, self.seconds > 0 else {
-        throw Failure.usage("--rate and --seconds: must be above 0")
-      }
       let report = try await BenchStand.with(self.bench) { try await self.measure($0) }
       print(self.bench.json ? try report.json() : report.table())
       guard report.isSound else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectClient
 import ConnectFaults
 import LocalRedis
 import MessageBus
@@ -37,12 +38,13 @@ struct BenchRedisOptions: ParsableArguments {
     help: ArgumentHelp(
       "What both services are told: \(Durability.form).",
       discussion: "Default: replicated:1 where there are replicas, else accepted.",
-      valueName: "durability"))
+      valueName: "durability"),
+    transform: ArgumentRules.durability)
   var durability: Durability?
 
   /// A deployment of this very executable.
   func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
-    var options = try BenchStand.deployment(gateways: gateways)
+    var options = BenchStand.deployment(gateways: gateways)
     options.redis = self.redis
     options.registry = self.registry
     let kinds = [self.redis] + (self.registry.map { [$0] } ?? [])
@@ -59,28 +61,28 @@ struct BenchRedisOptions: ParsableArguments {
 
 extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 
-extension Durability: ExpressibleByArgument {
-  /// The same as `init(_:)`.
-  public init?(argument: String) { self.init(argument) }
-}
-
 /// What all benchmarks can be told.
 struct BenchOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A gateway that runs already; may be given several times.",
-      discussion: "Its users' tokens are signed with the configured secret.", valueName: "ws://…"))
-  var url: [String] = []
+      discussion: "Its users' tokens are signed with the configured secret.", valueName: "ws://…"),
+    transform: ArgumentRules.gateway)
+  var url: [ConnectEndpoint] = []
 
   @Option(
     help: ArgumentHelp(
-      "A process whose CPU time to count, with --url.", valueName: "name=pid"))
-  var process: [String] = []
+      "A process whose CPU time to count, with --url.", valueName: "name=pid"),
+    transform: ArgumentRules.process)
+  var process: [MeasuredProcess] = []
 
-  @Option(help: "Gateways to start, without --url.")
+  @Option(
+    help: "Gateways to start, without --url.", transform: ArgumentRules.wholeNumber(1...16))
   var gateways = 2
 
-  @Option(help: "Partitions of the bus, without --url.")
+  @Option(
+    help: "Partitions of the bus, without --url.",
+    transform: ArgumentRules.wholeNumber(1...BusLimits.maximumPartitions))
   var partitions = 16
 
   @OptionGroup var redis: BenchRedisOptions

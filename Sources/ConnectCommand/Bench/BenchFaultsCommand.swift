@@ -30,31 +30,46 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     .joined(separator: ", ")
   private static let defaultMinutes = 30.0
 
-  @Option(help: "How long to go on, in minutes (default: \(Int(Self.defaultMinutes))).")
+  @Option(
+    help: "How long to go on, in minutes (default: \(Int(Self.defaultMinutes))).",
+    transform: ArgumentRules.minutes)
   var minutes: Double?
 
-  @Option(help: "How often to do each fault, instead of --minutes.")
+  @Option(
+    help: "How often to do each fault, instead of --minutes.",
+    transform: ArgumentRules.wholeNumber(1...Int.max))
   var rounds: Int?
 
-  @Option(help: "The seed of the plan: the same gives the same faults in the same order.")
+  @Option(
+    help: "The seed of the plan: the same gives the same faults in the same order.",
+    transform: ArgumentRules.seed)
   var seed: UInt64 = 1
 
-  @Option(help: "Users; an even number.")
+  @Option(
+    help: "Users; an even number.",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
   var users = 40
 
-  @Option(help: "Messages per second, of all users together.")
+  @Option(
+    help: "Messages per second, of all users together.",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
   var rate = 400
 
-  @Option(help: "Raw senders: further users, who wait for no answer.")
+  @Option(
+    help: "Raw senders: further users, at most as many as --users, who wait for no answer.",
+    transform: ArgumentRules.wholeNumber(0...BenchLimits.connections))
   var rawSenders = 12
 
-  @Option(help: "Messages per second, of all raw senders together.")
+  @Option(
+    help: "Messages per second, of all raw senders together.",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
   var rawRate = 300
 
-  @Option(help: "Gateways at a time.")
+  @Option(help: "Gateways at a time.", transform: ArgumentRules.wholeNumber(1...16))
   var gateways = 2
 
-  @Option(help: "Messaging instances at a time.")
+  @Option(
+    help: "Messaging instances at a time.", transform: ArgumentRules.wholeNumber(1...16))
   var messaging = 2
 
   @OptionGroup var redis: BenchRedisOptions
@@ -102,20 +117,12 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   }
 
   private func deployment() throws(Failure) -> Deployment.Options {
-    guard self.users >= 2, self.users % 2 == 0 else {
-      throw Failure.usage("--users: must be even, and at least 2")
-    }
-    guard self.rate > 0, self.rawRate > 0, self.minutes ?? 1 > 0, self.rounds ?? 1 > 0 else {
-      throw Failure.usage("--rate, --raw-rate, --minutes and --rounds: must be above 0")
-    }
     guard self.minutes == nil || self.rounds == nil else {
       throw Failure.usage("--minutes and --rounds: name one of them")
     }
-    guard (0...self.users).contains(self.rawSenders) else {
-      throw Failure.usage("--raw-senders: must be 0 to the number of users")
-    }
-    guard (1...16).contains(self.messaging) else {
-      throw Failure.usage("--messaging: must be 1 to 16")
+    guard self.rawSenders <= self.users else {
+      throw Failure.usage(
+        "--raw-senders: '\(self.rawSenders)' is more than --users, \(self.users); give fewer")
     }
     var options = try self.redis.deployment(gateways: self.gateways)
     options.messaging = self.messaging
@@ -135,7 +142,8 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     var kinds: [FaultKind] = []
     for name in faults.split(separator: ",").map(String.init) {
       guard let kind = FaultKind(rawValue: name) else {
-        throw Failure.usage("--faults: there is no '\(name)'; see --help")
+        let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Failure.usage("--faults: '\(name)' is not one of \(all)")
       }
       guard kind.applies(to: self.redis.redis, registry: self.redis.registry) else {
         throw Failure.usage(

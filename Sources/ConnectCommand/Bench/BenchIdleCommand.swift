@@ -10,19 +10,20 @@ struct BenchIdleCommand: AsyncParsableCommand {
     commandName: "idle",
     abstract: "Opens connections that stay idle, and prints the memory of each.")
 
-  @Option(help: "Connections: two file descriptors of this machine each.")
+  @Option(
+    help: "Connections: two file descriptors of this machine each.",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
   var connections = 10_000
 
-  @Option(help: "How long they stay open after the last was opened, in seconds.")
+  @Option(
+    help: "How long they stay open after the last was opened, in seconds.",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
   var seconds = 5
 
   @OptionGroup var bench: BenchOptions
 
   func run() async throws {
     try await self.exiting {
-      guard self.connections >= 2, self.connections % 2 == 0, self.seconds > 0 else {
-        throw Failure.usage("--connections must be even and at least 2, --seconds above 0")
-      }
       try await BenchStand.with(self.bench) { stand in try await self.measure(stand) }
     }
   }

@@ -30,9 +30,6 @@ struct BenchStand: Sendable {
     guard options.url.isEmpty else { return try await body(self.running(options)) }
     return try await self.starting {
       var deployment = try options.redis.deployment(gateways: options.gateways)
-      guard (1...1_024).contains(options.partitions) else {
-        throw Failure.usage("--partitions: must be 1 to 1024")
-      }
       deployment.gatewayArguments = ["--partitions", "\(options.partitions)"]
       deployment.messagingArguments = deployment.gatewayArguments
       return try await Deployment.with(deployment) { deployment in
@@ -86,30 +83,17 @@ struct BenchStand: Sendable {
   }
 
   private static func running(_ options: BenchOptions) async throws -> BenchStand {
-    let endpoints = try options.url.map { url throws(Failure) in
-      guard let endpoint = ConnectEndpoint(url) else {
-        throw Failure.usage("--url: '\(url)' is not ws://host:port")
-      }
-      return endpoint
-    }
-    let processes = try options.process.map { text throws(Failure) in
-      guard let process = MeasuredProcess(text) else {
-        throw Failure.usage("--process: '\(text)' is not name=pid")
-      }
-      return process
-    }
     let secret = try SettingValues(flags: options.auth.flags).developmentSecret()
     let authenticator = await Authenticator(secret: secret)
     return BenchStand(
-      endpoints: endpoints, processes: processes,
+      endpoints: options.url, processes: options.process,
       setup: BenchSetup(
-        gateways: endpoints.count, messaging: nil, partitions: nil, primaries: nil, redis: nil),
+        gateways: options.url.count, messaging: nil, partitions: nil, primaries: nil, redis: nil),
       token: { try await authenticator.token(for: $0, seconds: 86_400) })
   }
 
   /// A deployment of this very executable.
-  static func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
-    guard (1...16).contains(gateways) else { throw Failure.usage("--gateways: must be 1 to 16") }
+  static func deployment(gateways: Int) -> Deployment.Options {
     let own = "/proc/self/exe"
     var options = Deployment.Options(
       executable: FileManager.default.fileExists(atPath: own) ? own : CommandLine.arguments[0])

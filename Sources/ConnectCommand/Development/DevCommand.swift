@@ -10,10 +10,12 @@ struct DevCommand: AsyncParsableCommand {
       links contain tokens.
       """)
 
-  @Option(help: "Number of gateways, 1 to 16.")
+  @Option(help: "Number of gateways, 1 to 16.", transform: ArgumentRules.wholeNumber(1...16))
   var gateways = 2
 
-  @Option(help: "Port of the first gateway; the next ones follow.")
+  @Option(
+    help: "Port of the first gateway; the next ones follow.",
+    transform: ArgumentRules.wholeNumber(1...65_535))
   var port = 8080
 
   @Option(
@@ -39,12 +41,10 @@ struct DevCommand: AsyncParsableCommand {
         flags.merge(more) { _, new in new }
       }
       let values = SettingValues(flags: flags)
-      guard (1...16).contains(self.gateways) else {
-        throw Failure.usage("--gateways: must be 1 to 16")
-      }
       let lastPort = 65_536 - self.gateways
-      guard (1...lastPort).contains(self.port) else {
-        throw Failure.usage("--port: must be 1 to \(lastPort), so that each gateway has one")
+      guard self.port <= lastPort else {
+        throw Failure.usage(
+          "--port: '\(self.port)' is not from 1 to \(lastPort), so that each gateway has a port")
       }
       if self.data != nil, values.text(.redisURL) != nil {
         throw Failure.usage("--data is for the private Redis, and cannot go with --redis-url")

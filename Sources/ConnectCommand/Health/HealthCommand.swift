@@ -11,22 +11,19 @@ struct HealthCommand: AsyncParsableCommand {
     commandName: "health",
     abstract: "Asks a service whether it is healthy: exit code 0 if it says so, 1 if not.")
 
-  @Argument(help: "What to ask: the management port's /healthz or /readyz.")
-  var url = "http://127.0.0.1:9090/healthz"
+  @Argument(
+    help: "What to ask: the management port's /healthz or /readyz.",
+    transform: ArgumentRules.healthQuestion)
+  var url = HealthQuestion("http://127.0.0.1:9090/healthz")!
 
-  @Option(help: "How long the answer may take, in seconds.")
+  @Option(
+    help: "How long the answer may take, in seconds.", transform: ArgumentRules.wholeNumber(1...60))
   var timeout = 2
 
   func run() async throws {
     try await self.exiting {
-      guard (1...60).contains(self.timeout) else {
-        throw Failure.usage("--timeout: must be 1 to 60 seconds")
-      }
-      guard let question = HealthQuestion(self.url) else {
-        throw Failure.usage("'\(self.url)' is not http://host[:port]/path")
-      }
       do {
-        let status = try await question.ask(timeout: .seconds(Int64(self.timeout)))
+        let status = try await self.url.ask(timeout: .seconds(Int64(self.timeout)))
         guard status == 200 else { throw Failure(.running, "\(self.url) answers \(status)") }
       } catch let failure as Failure {
         throw failure
@@ -38,7 +35,9 @@ struct HealthCommand: AsyncParsableCommand {
 }
 
 /// One GET of which only the status matters.
-struct HealthQuestion {
+struct HealthQuestion: CustomStringConvertible {
+  /// The URL, as it was given.
+  let description: String
   private let host: String
   private let port: Int
   private let path: String
@@ -48,6 +47,7 @@ struct HealthQuestion {
     guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host,
       !host.isEmpty
     else { return nil }
+    self.description = url
     self.host = host.trimmingCharacters(in: ["[", "]"])
     self.port = parts.port ?? 80
     self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath

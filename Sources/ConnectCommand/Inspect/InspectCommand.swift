@@ -135,5 +135,3 @@ extension Failure {
     }
   }
 }
-
-extension Offset: ExpressibleByArgument {}

@@ -23,16 +23,11 @@ struct ListDeadLettersCommand: AsyncParsableCommand {
   /// More is not shown at once; dead letters are bounded to about as many.
   static let maximumLimit = 100_000
 
-  @Option(help: "How many at most.")
+  @Option(
+    help: "How many at most.", transform: ArgumentRules.wholeNumber(1...Self.maximumLimit))
   var limit = Self.defaultLimit
 
   @OptionGroup var options: InspectOptions
-
-  func validate() throws {
-    guard (1...Self.maximumLimit).contains(self.limit) else {
-      throw ValidationError("--limit must be from 1 to \(Self.maximumLimit)")
-    }
-  }
 
   func run() async throws {
     try await self.exiting {
@@ -52,7 +47,7 @@ struct ShowDeadLetterCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "One dead letter with all that is in it.")
 
-  @Argument(help: "Its offset, as `list` shows it.")
+  @Argument(help: "Its offset, as `list` shows it.", transform: ArgumentRules.offset)
   var offset: Offset
 
   @OptionGroup var options: InspectOptions
@@ -73,7 +68,7 @@ struct ShowDeadLetterCommand: AsyncParsableCommand {
 
 /// Which dead letters to do something with.
 struct DeadLetterChoice: ParsableArguments {
-  @Argument(help: "Its offset, as `list` shows it.")
+  @Argument(help: "Its offset, as `list` shows it.", transform: ArgumentRules.offset)
   var offset: Offset?
 
   @Flag(help: "All that are there now.")

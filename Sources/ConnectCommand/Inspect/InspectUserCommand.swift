@@ -8,7 +8,7 @@ struct InspectUserCommand: AsyncParsableCommand {
     commandName: "user",
     abstract: "One user: sessions, how far each device has acked, and the mailbox.")
 
-  @Argument(help: "The user.")
+  @Argument(help: "The user.", transform: ArgumentRules.user)
   var user: UserName
 
   @OptionGroup var options: InspectOptions
