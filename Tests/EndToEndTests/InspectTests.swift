@@ -303,9 +303,28 @@ struct InspectTests {
       #expect(user.mailbox.removed == "10-0")
       #expect(user.incoming.hasPrefix("connect:incoming:{p\(user.partition)"))
 
+    }
+  }
+
+  @Test("says on standard error, and by exit code 1, that nothing is known of a user")
+  func unknownUser() async throws {
+    try await self.withRedis { server, redis in
+      let said = """
+        connect: nothing is known of nobody: no session, no device, no mailbox; check the name, \
+        whose case matters, and --key-prefix
+        """
       let nobody = try await self.inspect("user", "nobody", redis: server.url)
-      #expect(nobody.code == 0)
-      #expect(nobody.lines == ["nothing is known of nobody"])
+      #expect(nobody.code == 1)
+      #expect(nobody.lines == [])
+      #expect(nobody.errors == [said])
+      // For programs, the same object as for everybody.
+      let json = try await self.inspect("user", "nobody", "--json", redis: server.url)
+      #expect(json.code == 1)
+      #expect(json.errors == [said])
+      #expect(try json.json(User.self).mailbox.length == 0)
+      // A device that is remembered is enough to be known.
+      try await redis("HSET", "connect:cursor:{known}", "phone", "1-0 1700000000")
+      #expect(try await self.inspect("user", "known", redis: server.url).code == 0)
     }
   }
 

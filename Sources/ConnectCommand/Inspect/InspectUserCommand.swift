@@ -6,7 +6,8 @@ import Redis
 struct InspectUserCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "user",
-    abstract: "One user: sessions, how far each device has acked, and the mailbox.")
+    abstract: "One user: sessions, how far each device has acked, and the mailbox.",
+    discussion: "Exits with 1 if nothing is known of the user.")
 
   @Argument(help: "The user.", transform: ArgumentRules.user)
   var user: UserName
@@ -15,10 +16,18 @@ struct InspectUserCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      try await self.options.show { (inspector) throws(RedisError) in
-        try await inspector.user(self.user)
-      } text: {
-        $0.text(width: $1)
+      var isUnknown = false
+      try await self.options.inspect { (inspector) throws(RedisError) in
+        let report = try await inspector.user(self.user)
+        isUnknown = report.isUnknown
+        guard !isUnknown || self.options.json else { return }
+        self.options.print(report) { $0.text(width: $1) }
+      }
+      if isUnknown {
+        throw Failure(
+          .running,
+          "nothing is known of \(self.user): no session, no device, no mailbox; check the name, "
+            + "whose case matters, and --key-prefix")
       }
     }
   }
@@ -26,8 +35,7 @@ struct InspectUserCommand: AsyncParsableCommand {
 
 extension UserReport {
   func text(width: Int?) -> String {
-    if self.isUnknown { return "nothing is known of \(self.user)\n" }
-    return self.sessionsText(width) + "\n" + self.cursorsText(width) + "\n" + self.mailboxText
+    self.sessionsText(width) + "\n" + self.cursorsText(width) + "\n" + self.mailboxText
   }
 
   private func sessionsText(_ width: Int?) -> String {
