@@ -1,6 +1,6 @@
 import BackendAPI
-import Foundation
 import Messaging
+import Redis
 
 /// The internal HTTP API and its tokens.
 extension SettingValues {
@@ -33,10 +33,9 @@ extension SettingValues {
         \(Setting.serviceToken.variable). One is made by: head -c 48 /dev/urandom | base64 > PATH
         """)
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw self.failure(.serviceTokenFile, "cannot read \(path)")
-    }
-    return try self.tokens(String(decoding: data, as: UTF8.self), .serviceTokenFile)
+    let text = try self.read(
+      SecretFile.text(of: path, limit: Self.maximumSecretBytes), path, .serviceTokenFile)
+    return try self.tokens(text, .serviceTokenFile)
   }
 
   private func tokens(_ text: String, _ setting: Setting) throws(Failure) -> ServiceTokens {

@@ -62,6 +62,13 @@ extension SettingValues {
     _ url: RedisURL, mode: RedisMode, passwordFile: String?, isTLS: Bool
   ) throws(Failure) -> RedisConfiguration {
     let tls = try self.redisTLS(isUsed: isTLS)
+    // One that is not there yet, or empty, is waited for as Redis is.
+    if let path = passwordFile,
+      case .failure(let reason) = SecretFile.text(of: path, limit: RedisLimits.maximumPasswordBytes),
+      reason.isLasting
+    {
+      throw self.failure(.redisPasswordFile, "cannot read \(path): \(reason)")
+    }
     do throws(TLSError) {
       return try RedisConfiguration(url: url, mode: mode, passwordFile: passwordFile, tls: tls)
     } catch {

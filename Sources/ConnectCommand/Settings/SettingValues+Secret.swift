@@ -1,9 +1,13 @@
 import ConnectProtocol
 import Foundation
 import Gateway
+import Redis
 
 /// The secret of tokens.
 extension SettingValues {
+  /// A file with secrets may have so many bytes.
+  static let maximumSecretBytes = 65_536
+
   /// Where `connect dev` keeps the secret that it makes, for `token`, `chat` and `bench` to find.
   static var developmentSecretPath: String {
     let environment = ProcessInfo.processInfo.environment
@@ -90,15 +94,18 @@ extension SettingValues {
   }
 
   private func contents(of path: String, _ setting: Setting) throws(Failure) -> [UInt8] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw self.failure(setting, "cannot read \(path)")
+    try self.read(SecretFile.bytes(of: path, limit: Self.maximumSecretBytes), path, setting)
+  }
+
+  /// - Parameter result: what came of reading a file.
+  func read<Content>(
+    _ result: Result<Content, SecretFile.Unreadable>, _ path: String, _ setting: Setting
+  ) throws(Failure) -> Content {
+    do throws(SecretFile.Unreadable) {
+      return try result.get()
+    } catch {
+      throw self.failure(setting, "cannot read \(path): \(error)")
     }
-    var bytes = Array(data)
-    // An editor or `echo` adds a line end that nobody means.
-    while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") {
-      bytes.removeLast()
-    }
-    return bytes
   }
 
   private func checked(_ secret: [UInt8], _ setting: Setting) throws(Failure) -> [UInt8] {

@@ -43,7 +43,8 @@ struct PasswordFileTests {
     }
     #expect(try await reason(Data()) == "it is empty")
     #expect(try await reason(Data("\r\n\n".utf8)) == "it is empty")
-    #expect(try await reason(Data([0xff, 0xfe])) == "it is not UTF-8")
+    let notUTF8 = "it is not UTF-8; save it as UTF-8 without a byte order mark"
+    #expect(try await reason(Data([0x61, 0xff])) == notUTF8)
     #expect(try await reason(Data(repeating: 65, count: 4_097)) == "it has more than 4096 bytes")
     for (path, expected) in [
       ("/nowhere/password", "No such file or directory"), ("/", "directory"),
@@ -53,6 +54,49 @@ struct PasswordFileTests {
         continue
       }
       #expect(reason.contains(expected))
+    }
+  }
+
+  /// A text in UTF-16, its low bytes first or last.
+  private static func utf16(_ text: String, lowFirst: Bool) -> Data {
+    var data = Data()
+    for unit in text.utf16 {
+      let bytes = [UInt8(unit & 0xff), UInt8(unit >> 8)]
+      data.append(contentsOf: lowFirst ? bytes : bytes.reversed())
+    }
+    return data
+  }
+
+  private static let encodings: [(Data, SecretFile.Unreadable)] = [
+    (Data("\u{feff}secret\n".utf8), .byteOrderMark), (Data("\u{feff}".utf8), .byteOrderMark),
+    (utf16("\u{feff}secret\r\n", lowFirst: true), .utf16),
+    (utf16("\u{feff}secret", lowFirst: false), .utf16),
+    (utf16("secret", lowFirst: true), .utf16), (utf16("secret", lowFirst: false), .utf16),
+    (utf16("\u{feff}пароль", lowFirst: true), .utf16),
+  ]
+
+  @Test(
+    "that an editor has saved in another encoding is refused with what to do",
+    arguments: encodings)
+  func encoding(content: Data, reason: SecretFile.Unreadable) async throws {
+    try await withFile(content) { path in
+      #expect(
+        PasswordFile.read(path)
+          == .failure(.unavailable("cannot read the password file \(path): \(reason)")))
+    }
+    #expect(reason.description.contains("save it as UTF-8 without"))
+    #expect(reason.isLasting)
+  }
+
+  @Test("that need not be text may hold any bytes, but for those of another encoding")
+  func bytes() async throws {
+    let random: [UInt8] = [0xff, 0xfe, 0x00, 0x9a, 0xc3, 0x28]
+    try await withFile(Data(random + [13, 10])) { path in
+      #expect(SecretFile.bytes(of: path, limit: 100) == .success(random))
+      #expect(SecretFile.bytes(of: path, limit: 7) == .failure(.tooLong(limit: 7)))
+    }
+    try await withFile(Data([0xef, 0xbb, 0xbf] + random)) { path in
+      #expect(SecretFile.bytes(of: path, limit: 100) == .failure(.byteOrderMark))
     }
   }
 
