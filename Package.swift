@@ -226,7 +226,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "ConnectCommand", "ConnectFaults", "ConnectProtocol", "ConnectTestStand", "LocalRedis",
-        "RedisFixture", "Redis", argumentParser, logging, nioPosix,
+        "RedisFixture", "Redis", argumentParser, logging, nioCore, nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,6 +1,8 @@
 import ConnectFaults
 import Foundation
 import LocalRedis
+import NIOCore
+import NIOPosix
 import Testing
 
 /// What an operator sees who makes a mistake: one line that names it, and an exit code.
@@ -165,8 +167,49 @@ struct CommandTests {
     }
   }
 
-  @Test("a port in use ends the start with one line")
-  func portInUse() async throws {
+  @Test(
+    "a port in use ends the start at once, with its one line, before Redis is asked or started",
+    arguments: [
+      (["gateway"], "--listen"), (["gateway", "--listen", "127.0.0.1:0"], "--management-listen"),
+      (["messaging"], "--management-listen"),
+      (["messaging", "--management-listen", "off"], "--api-listen"), (["dev"], "--port"),
+      (["dev", "--gateways", "1", "--port", "%free"], "--api-listen"),
+    ])
+  func portInUse(arguments: [String], flag: String) async throws {
+    let taken = try await TakenPort()
+    let value = flag == "--port" ? "\(taken.port)" : "127.0.0.1:\(taken.port)"
+    let free = "\(try await TakenPort.free())"
+    var arguments = arguments.map { $0 == "%free" ? free : $0 }
+    // Nobody is there: whoever asked first would say so.
+    if arguments[0] != "dev" { arguments += ["--redis-url", "redis://127.0.0.1:1"] }
+    let (code, output, errors) = try await run(
+      arguments + [flag, value],
+      environment: ["CONNECT_SERVICE_TOKEN": String(repeating: "t", count: 40)])
+    await taken.close()
+    #expect(code == 1)
+    #expect(output == [])
+    #expect(
+      errors == [
+        """
+        connect: cannot listen on 127.0.0.1:\(taken.port): Address already in use; end what is \
+        there, or choose another port with \(flag)
+        """
+      ])
+  }
+
+  @Test("the port of another gateway than the first ends `dev`, too")
+  func secondPortInUse() async throws {
+    let taken = try await TakenPort()
+    let (code, _, errors) = try await run(["dev", "--port", "\(taken.port - 1)"])
+    await taken.close()
+    #expect(code == 1)
+    #expect(errors.count == 1)
+    #expect(errors.first?.contains(":\(taken.port): ") == true, "\(errors)")
+    #expect(errors.first?.hasSuffix("with --port") == true, "\(errors)")
+  }
+
+  @Test("a port in use ends a gateway whose Redis is there with one line")
+  func portOfGatewayInUse() async throws {
     try await Deployment.with(gateways: 1) { deployment in
       let (code, _, errors) = try await run([
         "gateway", "--redis-url", deployment.redis.adminURL, "--management-listen", "off",
@@ -174,7 +217,8 @@ struct CommandTests {
         "127.0.0.1:\(deployment.gateways[0].port)",
       ])
       #expect(code == 1)
-      #expect(errors.last?.contains("cannot listen") == true, "\(errors)")
+      #expect(errors.count == 1)
+      #expect(errors.first?.contains("cannot listen") == true, "\(errors)")
     }
   }
 
@@ -220,5 +264,39 @@ struct CommandTests {
     for word in ["dev", "gateway", "messaging", "token", "chat", "bench", "CONNECT_REDIS_URL"] {
       #expect(text.contains(word))
     }
+  }
+}
+
+/// A port of this machine that is listened on, whose neighbour below is free.
+private struct TakenPort {
+  /// Below those that the system gives to connections, which might be the neighbour.
+  private static let ports = 10_001...32_000
+
+  let port: Int
+  private let listener: any Channel
+
+  init() async throws {
+    while true {
+      let port = Int.random(in: Self.ports)
+      guard let neighbour = try? await Self.listen(port - 1) else { continue }
+      try await neighbour.close()
+      guard let listener = try? await Self.listen(port) else { continue }
+      (self.port, self.listener) = (port, listener)
+      return
+    }
+  }
+
+  private static func listen(_ port: Int) async throws -> any Channel {
+    try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(host: "127.0.0.1", port: port).get()
+  }
+
+  func close() async { try? await self.listener.close() }
+
+  /// One that was free a moment ago.
+  static func free() async throws -> Int {
+    let taken = try await TakenPort()
+    await taken.close()
+    return taken.port
   }
 }

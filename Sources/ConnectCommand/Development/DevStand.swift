@@ -63,14 +63,20 @@ struct DevStand {
 
   /// Runs until one of ``StopSignals``.
   func run() async throws(Failure) {
-    if let redis = self.plan.redis {
-      return try await self.serve(redis, name: "\(redis.url)")
-    }
-    var options = LocalRedisServer.Options()
     let lock = try self.plan.dataDirectory.map { directory throws(Failure) in
       try DirectoryLock(directory)
     }
     defer { withExtendedLifetime(lock) {} }
+    var ports = PortCheck()
+    for gateway in self.plan.gateways {
+      ports.add(host: gateway.host, port: gateway.port, "--port")
+    }
+    if let api = self.plan.api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
+    try await ports.run(on: MultiThreadedEventLoopGroup.singleton)
+    if let redis = self.plan.redis {
+      return try await self.serve(redis, name: "\(redis.url)")
+    }
+    var options = LocalRedisServer.Options()
     if let directory = self.plan.dataDirectory {
       options.persistence = .appendOnly(directory: directory, fsync: .everySecond)
     }

@@ -63,6 +63,12 @@ struct GatewayCommand: AsyncParsableCommand {
     var logger = Logger(label: "connect.gateway")
     logger[metadataKey: "gateway"] = "\(configuration.id)"
     let group = MultiThreadedEventLoopGroup.singleton
+    var ports = PortCheck()
+    ports.add(host: configuration.host, port: configuration.port, Setting.listen.flag)
+    if let management {
+      ports.add(host: management.host, port: management.port, Setting.managementListen.flag)
+    }
+    try await ports.run(on: group)
     let gateway = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in

@@ -52,6 +52,12 @@ struct MessagingCommand: AsyncParsableCommand {
     var logger = Logger(label: "connect.messaging")
     logger[metadataKey: "messaging"] = "\(id)"
     let group = MultiThreadedEventLoopGroup.singleton
+    var ports = PortCheck()
+    if let management {
+      ports.add(host: management.host, port: management.port, Setting.managementListen.flag)
+    }
+    if let api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
+    try await ports.run(on: group)
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger, api] clients in

@@ -1,0 +1,46 @@
+import NIOCore
+import NIOPosix
+import PlainHTTP
+
+/// Sees that ports are free before a Redis is started or asked, so that one that is taken is the first
+/// thing to be said, and at once.
+///
+/// What serves the ports later listens by itself, and says so where another was faster meanwhile.
+struct PortCheck {
+  private struct Port {
+    let host: String
+    let port: Int
+    let flag: String
+  }
+
+  private var ports: [Port] = []
+
+  /// - Parameter flag: the option that chooses it.
+  mutating func add(host: String, port: Int, _ flag: String) {
+    self.ports.append(Port(host: host, port: port, flag: flag))
+  }
+
+  /// Listens on all at a time, and no longer.
+  ///
+  /// - Throws: a ``Failure`` that names the first that cannot be listened on, and its option.
+  func run(on group: any EventLoopGroup) async throws(Failure) {
+    var listeners: [any Channel] = []
+    var failure: Failure?
+    for port in self.ports {
+      do {
+        listeners.append(
+          try await ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Whoever connects meanwhile is not answered by this.
+            .serverChannelOption(.autoRead, value: false)
+            .bind(host: port.host, port: port.port).get())
+      } catch {
+        let reason = CannotListen(host: port.host, port: port.port, error)
+        failure = Failure(.running, "\(reason) with \(port.flag)")
+        break
+      }
+    }
+    for listener in listeners { try? await listener.close() }
+    if let failure { throw failure }
+  }
+}
