@@ -32,7 +32,7 @@ struct DevCommand: AsyncParsableCommand {
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
-    try await self.exiting {
+    try await self.exiting(unknownVariables: .inLog) {
       var flags = self.bus.flags
       for more in [
         self.auth.flags, self.gateway.flags, self.messaging.flags, self.durability.flags,

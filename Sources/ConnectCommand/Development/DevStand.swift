@@ -73,6 +73,7 @@ struct DevStand {
     }
     if let api = self.plan.api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
     try await ports.run(on: MultiThreadedEventLoopGroup.singleton)
+    UnknownVariable.log(Logger(label: "connect.dev"))
     if let redis = self.plan.redis {
       return try await self.serve(redis, name: "\(redis.url)")
     }

@@ -21,7 +21,7 @@ struct HealthCommand: AsyncParsableCommand {
   var timeout = 2
 
   func run() async throws {
-    try await self.exiting {
+    try await self.exiting(unknownVariables: .none) {
       do {
         let status = try await self.url.ask(timeout: .seconds(Int64(self.timeout)))
         guard status == 200 else { throw Failure(.running, "\(self.url) answers \(status)") }

@@ -31,7 +31,7 @@ struct GatewayCommand: AsyncParsableCommand {
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
-    try await self.exiting {
+    try await self.exiting(unknownVariables: .inLog) {
       var flags = self.bus.flags
       for more in [
         self.registry.flags, self.auth.flags, self.gateway.flags, self.durability.flags,
@@ -69,6 +69,7 @@ struct GatewayCommand: AsyncParsableCommand {
       ports.add(host: management.host, port: management.port, Setting.managementListen.flag)
     }
     try await ports.run(on: group)
+    UnknownVariable.log(logger)
     let gateway = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger] clients in

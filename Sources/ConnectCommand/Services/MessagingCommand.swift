@@ -24,7 +24,7 @@ struct MessagingCommand: AsyncParsableCommand {
   @OptionGroup var process: ProcessOptions
 
   func run() async throws {
-    try await self.exiting {
+    try await self.exiting(unknownVariables: .inLog) {
       var flags = self.bus.flags
       for more in [
         self.registry.flags, self.messaging.flags, self.durability.flags, self.api.flags,
@@ -58,6 +58,7 @@ struct MessagingCommand: AsyncParsableCommand {
     }
     if let api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
     try await ports.run(on: group)
+    UnknownVariable.log(logger)
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
     } make: { [logger, api] clients in

@@ -28,12 +28,27 @@ struct Failure: Error, CustomStringConvertible {
   func show() { FileHandle.standardError.write(Data("connect: \(self)\n".utf8)) }
 }
 
+/// When a command says which environment variables it does not know.
+enum UnknownVariableReport {
+  /// Before anything else: tools.
+  case first
+  /// In the log of a service, which is not there yet when a setting is refused: then before the
+  /// refusal, whose cause it may be.
+  case inLog
+  /// Not at all: what has no settings.
+  case none
+}
+
 extension AsyncParsableCommand {
   /// Runs the body of a command; a failure becomes its line and exit code, never a stack trace.
-  func exiting(_ body: () async throws -> Void) async throws {
+  func exiting(
+    unknownVariables: UnknownVariableReport = .first, _ body: () async throws -> Void
+  ) async throws {
+    if unknownVariables == .first { UnknownVariable.show() }
     do {
       try await body()
     } catch let failure as Failure {
+      if unknownVariables == .inLog, failure.kind == .usage { UnknownVariable.show() }
       failure.show()
       throw ExitCode(failure.kind.rawValue)
     }
