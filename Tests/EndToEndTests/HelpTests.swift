@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Testing
 
@@ -56,7 +57,7 @@ struct HelpTests {
       let arguments = command.arguments ?? []
       let texts =
         [("its overview", command.abstract), ("its discussion", command.discussion)]
-        + arguments.map { ($0.title, $0.abstract) } + arguments.map { ($0.title, $0.discussion) }
+        + arguments.map { ($0.title, $0.abstract) }
       for (title, text) in texts {
         guard let text else { continue }
         count += 1
@@ -66,6 +67,33 @@ struct HelpTests {
       }
     }
     #expect(count > 100)
+  }
+
+  @Test("of options are one paragraph: the parser would put a second left of the first")
+  func options() throws {
+    for (path, command) in try DescribedCommand.root().all() {
+      for argument in command.arguments ?? [] {
+        let place = "connect \(path.joined(separator: " ")) \(argument.title)"
+        #expect(argument.discussion == nil, "\(place)")
+        #expect(argument.abstract?.contains("\n") != true, "\(place)")
+      }
+    }
+  }
+
+  /// A command and all below it.
+  private func types(_ type: any ParsableCommand.Type) -> [any ParsableCommand.Type] {
+    [type] + type.configuration.subcommands.flatMap { self.types($0) }
+  }
+
+  @Test("hold no word that a terminal of 80 columns would break")
+  func words() {
+    for type in self.types(ConnectCommand.self) {
+      let lines = ConnectCommand.helpMessage(for: type, columns: 80).split(separator: "\n")
+      // How it is used is one line, and examples are meant to be copied.
+      for line in lines where !line.hasPrefix("USAGE: ") && !line.contains(" | connect ") {
+        #expect(line.count <= 80, "\(line)")
+      }
+    }
   }
 
   @Test("fill the width: no line could have taken the next word, too", arguments: [80, 100, 140])

@@ -21,11 +21,10 @@ struct BenchCommand: AsyncParsableCommand {
 struct BenchRedisOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The Redis to start: \(LocalRedisInstallation.Kind.allCases.map(\.rawValue).joined(separator: ", ")).",
-      discussion: """
-        tls logs in as a user with few rights; cluster has three primaries; cluster-tls a replica of \
-        each, too.
-        """))
+      """
+      The Redis to start: tls logs in as a user with few rights; cluster has three primaries; \
+      cluster-tls a replica of each, too.
+      """))
   var redis = LocalRedisInstallation.Kind.plain
 
   @Option(
@@ -36,8 +35,10 @@ struct BenchRedisOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What both services are told: \(Durability.form).",
-      discussion: "Default: replicated:1 where there are replicas, else accepted.",
+      """
+      What both services are told: \(Durability.form) (default: replicated:1 where there are \
+      replicas, else accepted).
+      """,
       valueName: "durability"),
     transform: ArgumentRules.durability)
   var durability: Durability?
@@ -65,8 +66,11 @@ extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 struct BenchOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A gateway that runs already; may be given several times.",
-      discussion: "Its users' tokens are signed with the configured secret.", valueName: "ws://…"),
+      """
+      A gateway that runs already; may be given several times. Its users' tokens are signed with \
+      the configured secret.
+      """,
+      valueName: "ws://…"),
     transform: ArgumentRules.gateway)
   var url: [ConnectEndpoint] = []
 

@@ -28,6 +28,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   /// The faults that must cause rejections.
   private static let rejecting = FaultKind.allCases.filter(\.causesRejections).map(\.rawValue)
     .joined(separator: ", ")
+  private static let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
   private static let defaultMinutes = 30.0
 
   @Option(
@@ -76,8 +77,10 @@ struct BenchFaultsCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only these faults, separated by commas (default: all that the Redis can have, but for damage-replies).",
-      discussion: FaultKind.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+      """
+      Only these faults, separated by commas, of \(Self.all) (default: all that the Redis can \
+      have, but for damage-replies).
+      """,
       valueName: "kinds"))
   var faults: String?
 
@@ -142,8 +145,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     var kinds: [FaultKind] = []
     for name in faults.split(separator: ",").map(String.init) {
       guard let kind = FaultKind(rawValue: name) else {
-        let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
-        throw Failure.usage("--faults: '\(name)' is not one of \(all)")
+        throw Failure.usage("--faults: '\(name)' is not one of \(Self.all)")
       }
       guard kind.applies(to: self.redis.redis, registry: self.redis.registry) else {
         throw Failure.usage(

@@ -15,8 +15,11 @@ struct GatewayCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "File with the secret before the present one: its tokens are taken, too.",
-      discussion: "Or the secret itself in CONNECT_AUTH_PREVIOUS_SECRET.", valueName: "path"))
+      """
+      File with the secret before the present one: its tokens are taken, too (or the secret itself \
+      in CONNECT_AUTH_PREVIOUS_SECRET).
+      """,
+      valueName: "path"))
   var authPreviousSecretFile: String?
 
   @Flag(help: "Serve the demo page at / (CONNECT_DEMO=true).")

@@ -10,13 +10,12 @@ import ServiceMetrics
 struct BusOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where Redis is: \(RedisURL.form).",
-      discussion:
-        """
-        rediss:// is TLS; several hosts are nodes of one cluster. Default: redis://127.0.0.1:6379; \
-        `connect dev` starts one of its own. A password is better given as CONNECT_REDIS_PASSWORD \
-        or as a file.
-        """,
+      """
+      Where Redis is: redis[s]://[user[:password]@]host[:port][,…][/db]. rediss:// is TLS; \
+      several hosts are nodes of one cluster. A password is better given as \
+      CONNECT_REDIS_PASSWORD or as a file (default: redis://127.0.0.1:6379; `connect dev` starts \
+      one of its own).
+      """,
       valueName: "url"))
   var redisURL: String?
 
@@ -28,7 +27,7 @@ struct BusOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "File with the password, read anew at each connect (or CONNECT_REDIS_PASSWORD).",
+      "File with the password, read at each connect (or CONNECT_REDIS_PASSWORD).",
       valueName: "path"))
   var redisPasswordFile: String?
 
@@ -75,13 +74,13 @@ struct BusOptions: ParsableArguments {
 struct RegistryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A second Redis, for all that belongs to a user: sessions, mailboxes, cursors.",
-      discussion: """
-        Default: none, all is in one. The bus stays at --redis-url. Part of the data: the same for \
-        every service, and not to be changed later. User, password and certificates are those of \
-        --redis-user and so on; a user or password in this URL goes before them. What it is, a \
-        server or a cluster, it is asked.
-        """,
+      """
+      A second Redis, for all that belongs to a user: sessions, mailboxes, cursors (default: none, \
+      all is in one). The bus stays at --redis-url. Part of the data: the same for every service, \
+      and not to be changed later. User, password and certificates are those of --redis-user and \
+      so on; a user or password in this URL goes before them. What it is, a server or a cluster, \
+      it is asked.
+      """,
       valueName: "url"))
   var registryRedisURL: String?
 
@@ -107,11 +106,11 @@ struct ProcessOptions: ParsableArguments {
 struct AuthOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "File with the secret of HS256 tokens, at least \(Authenticator.minimumSecretBytes) bytes.",
-      discussion: """
-        Or the secret itself in CONNECT_AUTH_SECRET. Only the commands for development do without: \
-        they use the one that `connect dev` made.
-        """,
+      """
+      File with the secret of HS256 tokens, at least \(Authenticator.minimumSecretBytes) bytes (or \
+      the secret itself in CONNECT_AUTH_SECRET). Only the commands for development do without: \
+      they use the one that `connect dev` made.
+      """,
       valueName: "path"))
   var authSecretFile: String?
 
@@ -242,9 +241,10 @@ struct MessagingOptions: ParsableArguments {
 /// Options of the internal HTTP API.
 struct APIOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp(
-      "host:port of the internal HTTP API for backends; 'off' for none (default: off).",
-      discussion: "It needs a service token."))
+    help: """
+      host:port of the internal HTTP API for backends, which needs a service token; 'off' for none \
+      (default: off).
+      """)
   var apiListen: String?
 
   @Option(
