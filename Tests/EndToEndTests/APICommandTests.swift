@@ -39,10 +39,11 @@ struct APICommandTests {
         == "connect: CONNECT_SERVICE_TOKEN: the service token number 1 has 9 characters; it needs "
         + "32 to 1024")
     line = try await self.refusal(on + ["--service-token-file", "/nowhere"])
-    #expect(line == "connect: --service-token-file: cannot read /nowhere")
+    #expect(
+      line == "connect: --service-token-file: cannot read /nowhere: No such file or directory")
     try await self.withFile("\n") { path in
       let line = try await self.refusal(on + ["--service-token-file", path])
-      #expect(line == "connect: --service-token-file: the service token is empty")
+      #expect(line == "connect: --service-token-file: cannot read \(path): it is empty")
     }
     line = try await self.refusal(
       on + ["--frame-bytes", "1"], ["CONNECT_SERVICE_TOKEN": TestStand.serviceToken])

@@ -17,7 +17,10 @@ struct ListenAddressTests {
 
   @Test(
     "what is neither a host nor a host and a port is refused",
-    arguments: ["", "9091", "::", "::1", "localhost:", ":80", "localhost:65536", "localhost:http"])
+    arguments: [
+      "", "9091", "::", "::1", "localhost:", ":80", "localhost:65536", "localhost:http",
+      "two words", "http://localhost:80",
+    ])
   func refused(text: String) {
     #expect(ListenAddress(text, defaultPort: 9_091) == nil)
   }

@@ -9,7 +9,7 @@ final class DirectoryLock {
 
   /// Makes the directory if it is not there, and locks it.
   init(_ directory: String) throws(Failure) {
-    guard !directory.isEmpty else { throw .usage("--data: the directory's name is empty") }
+    guard !directory.isEmpty else { throw .usage("--data: '' is not the name of a directory") }
     do {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true)

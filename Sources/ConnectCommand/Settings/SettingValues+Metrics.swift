@@ -27,6 +27,14 @@ struct MetricsSettings {
 extension SettingValues {
   /// Makes the process's metrics, once per process.
   func bootstrapMetrics() throws(Failure) -> MetricsSettings {
+    let log = try self.metricsLog()
+    let store = MetricsStore()
+    MetricsSystem.bootstrap(store)
+    return MetricsSettings(store: store, log: log)
+  }
+
+  /// The namespace of the lines for CloudWatch, and how often they come; nil if they are not wanted.
+  func metricsLog() throws(Failure) -> (namespace: String, seconds: Int)? {
     let isLogged = try self.word(.metricsLog, ["emf": true, "off": false]) ?? false
     let namespace = try self.value(
       .metricsNamespace,
@@ -44,10 +52,6 @@ extension SettingValues {
     }
     let seconds = try self.number(
       .metricsLogSeconds, 1...3_600, default: MetricsLimits.logSeconds)
-    let store = MetricsStore()
-    MetricsSystem.bootstrap(store)
-    return MetricsSettings(
-      store: store,
-      log: isLogged ? (namespace ?? MetricsLimits.logNamespace, seconds) : nil)
+    return isLogged ? (namespace ?? MetricsLimits.logNamespace, seconds) : nil
   }
 }

@@ -21,7 +21,9 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     } else if host.contains(":") {
       return nil
     }
-    guard !host.isEmpty else { return nil }
+    // Letters of other alphabets are for the resolver to judge.
+    let isName = host.allSatisfy { $0.isLetter || $0.isNumber || ".-_:%".contains($0) }
+    guard !host.isEmpty, isName else { return nil }
     self.host = String(host)
     self.port = port
   }
@@ -54,7 +56,7 @@ extension SettingValues {
   }
 
   func listen(_ setting: Setting, default fallback: String) throws(Failure) -> ListenAddress {
-    let address = try self.value(setting, expected: "host:port, as 0.0.0.0:8080") {
+    let address = try self.value(setting, expected: "host:port, such as 0.0.0.0:8080") {
       ListenAddress($0)
     }
     return address ?? ListenAddress(fallback)!
@@ -65,7 +67,7 @@ extension SettingValues {
   func managementListen(default fallback: String) throws(Failure) -> ListenAddress? {
     if self.isOff(.managementListen) { return nil }
     let fallback = ListenAddress(fallback)!
-    let expected = "host:port or a host, as 0.0.0.0:9090 or 0.0.0.0"
+    let expected = "host:port or a host, such as 0.0.0.0:9090 or 0.0.0.0"
     return try self.value(.managementListen, expected: expected) {
       ListenAddress($0, defaultPort: fallback.port)
     } ?? fallback
@@ -117,7 +119,7 @@ extension SettingValues {
   }
 
   private func durability() throws(Failure) -> Durability {
-    try self.value(.durability, expected: Durability.form) {
+    try self.value(.durability, expected: "one of \(Durability.form)") {
       Durability($0.lowercased())
     } ?? .accepted
   }
@@ -149,10 +151,14 @@ extension SettingValues {
     }
   }
 
+  func isJSONLog() throws(Failure) -> Bool {
+    try self.word(.logFormat, ["text": false, "json": true]) ?? false
+  }
+
   /// Makes the log, once per process.
   func bootstrapLogging(default fallback: Logger.Level = .info) throws(Failure) {
     let level = try self.logLevel() ?? fallback
-    let isJSON = try self.word(.logFormat, ["text": false, "json": true]) ?? false
+    let isJSON = try self.isJSONLog()
     LoggingSystem.bootstrap { label in
       var handler: any LogHandler =
         isJSON ? JSONLogHandler() : StreamLogHandler.standardError(label: label)
