@@ -143,12 +143,12 @@ extension RedisBatch {
   }
 
   /// Appends all commands of another batch, as they are.
-  public mutating func append(_ other: RedisBatch) {
+  package mutating func append(_ other: RedisBatch) {
     self.append(0..<other.count, of: other)
   }
 
   /// Appends commands of another batch, as they are.
-  public mutating func append(_ range: Range<Int>, of other: RedisBatch) {
+  package mutating func append(_ range: Range<Int>, of other: RedisBatch) {
     guard let last = range.last else { return }
     self.maximumReplyBytes = max(self.maximumReplyBytes, other.maximumReplyBytes)
     let start = other.range(of: range.lowerBound).lowerBound
