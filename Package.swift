@@ -100,7 +100,8 @@ let package = Package(
     .target(
       name: "Messaging",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", nioCore, lifecycle, logging, metrics,
+        "MessageBus", "Redis", "ConnectProtocol", concurrencyHelpers, nioCore, lifecycle, logging,
+        metrics,
       ],
       swiftSettings: settings),
     .target(
@@ -194,7 +195,7 @@ let package = Package(
       name: "MessagingTests",
       dependencies: [
         "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis",
-        "RedisFixture", "SeededRandom", nioCore,
+        "RedisFixture", "SeededRandom", concurrencyHelpers, logging, nioCore, nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -44,6 +44,7 @@ public final class MessagingService: Service {
       ? shared.map { clients.makeClient(on: $0.eventLoop) } : shared
     self.clients = configuration.durability.replicas > 0 ? shared + writers : shared
     self.logger = logger
+    let created = CreatedStreams(on: shared[0].eventLoop, logger: logger)
     self.keeper = LeaseKeeper(
       configuration: configuration, client: shared[0],
       reader: clients.makeBusClient(on: shared[0].eventLoop),
@@ -54,7 +55,7 @@ public final class MessagingService: Service {
       return PartitionWorker(
         partition: partition, token: token, configuration: configuration,
         reader: clients.makeBusClient(on: shared[loop].eventLoop), client: shared[loop],
-        writer: writers[loop], metrics: metrics, logger: logger)
+        writer: writers[loop], created: created, metrics: metrics, logger: logger)
     }
   }
 

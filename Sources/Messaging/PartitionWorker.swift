@@ -21,6 +21,8 @@ actor PartitionWorker {
   private let deadLetters: DeadLetters
   private let crashes: CrashCounter
   private let attemptsLimit: Int
+  private let partition: Partition
+  private let created: CreatedStreams
   private let ended: EventLoopPromise<Void>
   private let metrics: MessagingMetrics
   private let logger: Logger
@@ -43,12 +45,14 @@ actor PartitionWorker {
   init(
     partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
     reader: any RedisClient, client: any RedisClient, writer: any RedisClient,
-    metrics: MessagingMetrics, logger: Logger
+    created: CreatedStreams, metrics: MessagingMetrics, logger: Logger
   ) {
     var logger = logger
     logger[metadataKey: "partition"] = "\(partition.number)"
     let keys = configuration.keys
     self.keys = keys
+    self.partition = partition
+    self.created = created
     self.client = client
     self.writer = writer
     self.metrics = metrics
@@ -95,7 +99,7 @@ actor PartitionWorker {
     try await self.crashes.began(session)
     self.consumer.isCautious = self.crashes.isSuspicious
     if session.wasCreated {
-      self.logger.notice("messaging.stream_created")
+      self.created.add(self.partition)
     } else if let unfinished = session.unfinished {
       self.logger.notice(
         "messaging.taken_over", metadata: ["unfinished": "\(unfinished.lowerBound)"])
