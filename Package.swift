@@ -227,7 +227,8 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "ConnectCommand", "ConnectFaults", "ConnectProtocol", "ConnectTestStand", "LocalRedis",
-        "RedisFixture", "Redis", argumentParser, logging, nioCore, nioPosix,
+        "MessageBus", "RedisFixture", "Redis", "ServiceMetrics", argumentParser, logging, nioCore,
+        nioPosix,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,8 +1,9 @@
-/// What each metric of Connect tells, in one place: for Prometheus's `# HELP`, and for whoever reads
-/// this. Names end in their units.
+/// What each metric of a process tells, in one place: for Prometheus's `# HELP`, and for whoever reads
+/// this. Names end in their units. One that is not here has no `# HELP`; tests of the services find it.
 public enum MetricHelp {
   /// By the metric's name.
   public static let texts: [String: String] = [
+    "connect_build_info": "Always 1; the release of this process is a label.",
     "connect_connections": "WebSockets that are open on this gateway.",
     "connect_accepted_total": "Sends that are durable on the bus, and were answered so.",
     "connect_rejected_total": "Sends and other frames that were not taken, by code.",
@@ -49,5 +50,11 @@ public enum MetricHelp {
     "connect_redis_seconds": "From sending a batch of commands to its last reply.",
     "connect_redis_errors_total":
       "Batches that failed, and commands that Redis refused, by kind.",
+    "process_cpu_seconds_total": "CPU time in user and kernel mode so far.",
+    "process_start_time_seconds": "When the process started, in seconds since 1970.",
+    "process_resident_memory_bytes": "Memory of the process that is in RAM.",
+    "process_virtual_memory_bytes": "Size of the process's address space.",
+    "process_open_fds": "File descriptors that are open.",
+    "process_max_fds": "File descriptors that may be open: ulimit -n.",
   ]
 }

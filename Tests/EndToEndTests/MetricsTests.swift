@@ -3,7 +3,9 @@ import ConnectProtocol
 import ConnectTestStand
 import Foundation
 import LocalRedis
+import MessageBus
 import RedisFixture
+import ServiceMetrics
 import Testing
 
 /// What monitoring reads of the running services, against what was really sent.
@@ -19,14 +21,35 @@ struct MetricsTests {
       in: try await program.errorLine { $0.contains("management.listening") })
   }
 
-  /// The numbers of `/metrics`, by name with labels.
-  private func page(_ port: Int) async throws -> [String: Double] {
+  /// Runs a test with one gateway and one messaging instance, each with a management port.
+  private func withServices(
+    _ change: (inout Deployment.Options) -> Void = { _ in },
+    _ body: (Deployment) async throws -> Void
+  ) async throws {
+    var options = Deployment.Options(executable: Program.connectBesideTests)
+    options.gateways = 1
+    options.messaging = 1
+    options.redis = .tested
+    options.secret = Deployment.secret
+    options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
+    options.messagingArguments = options.gatewayArguments
+    change(&options)
+    try await Deployment.with(options, body)
+  }
+
+  /// The lines of `/metrics`.
+  private func lines(_ port: Int) async throws -> [Substring] {
     let socket = try await TestSocket.open(port: port)
     socket.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
     let head = try await socket.readHead()
     #expect(head.status == 200)
     #expect(head["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
-    let lines = try await socket.readToEnd().split(separator: "\n").filter { !$0.hasPrefix("#") }
+    return try await socket.readToEnd().split(separator: "\n")
+  }
+
+  /// The numbers of `/metrics`, by name with labels.
+  private func page(_ port: Int) async throws -> [String: Double] {
+    let lines = try await self.lines(port).filter { !$0.hasPrefix("#") }
     return try Dictionary(
       uniqueKeysWithValues: lines.map { line in
         let end = try #require(line.lastIndex(of: " "))
@@ -49,16 +72,10 @@ struct MetricsTests {
 
   @Test("Both services count what was sent, and tell Prometheus and CloudWatch the same")
   func counts() async throws {
-    var options = Deployment.Options(executable: Program.connectBesideTests)
-    options.gateways = 1
-    options.messaging = 1
-    options.redis = .tested
-    options.secret = Deployment.secret
-    options.gatewayArguments = [
-      "--management-listen", "127.0.0.1:0", "--metrics-log", "emf", "--metrics-log-seconds", "1",
-    ]
-    options.messagingArguments = options.gatewayArguments
-    try await Deployment.with(options) { deployment in
+    try await self.withServices {
+      $0.gatewayArguments += ["--metrics-log", "emf", "--metrics-log-seconds", "1"]
+      $0.messagingArguments = $0.gatewayArguments
+    } _: { deployment in
       let gateway = deployment.gateways[0]
       let messaging = deployment.messaging[0]
       let ports = try await (self.port(of: gateway.program), self.port(of: messaging.program))
@@ -105,15 +122,71 @@ struct MetricsTests {
     }
   }
 
+  @Test("Every metric of the services has a help text and a type, and each text a metric")
+  func heads() async throws {
+    let token = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try Data(String(repeating: "t", count: 32).utf8).write(to: token)
+    defer { try? FileManager.default.removeItem(at: token) }
+    try await self.withServices {
+      $0.messagingArguments += [
+        "--api-listen", "127.0.0.1:0", "--service-token-file", token.path,
+      ]
+    } _: { deployment in
+      let messaging = deployment.messaging[0].program
+      let ports = try await (
+        self.port(of: deployment.gateways[0].program), self.port(of: messaging)
+      )
+      let api = try Deployment.port(
+        in: try await messaging.errorLine { $0.contains("api.listening") })
+      let request = try await TestSocket.open(port: api)
+      request.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+      #expect(try await request.readHead().status == 200)
+      _ = try await eventually("a look at the lag", limit: .seconds(30)) {
+        try await self.page(ports.1)["connect_lag_entries{partition=\"0\"}"] != nil ? true : nil
+      }
+      var known: Set<String> = []
+      for port in [ports.0, ports.1] {
+        let lines = try await self.lines(port)
+        #expect(lines.contains("connect_build_info{version=\"\(ConnectVersion.text)\"} 1"))
+        known.formUnion(try self.families(lines))
+      }
+      #if os(Linux)
+        #expect(known == Set(MetricHelp.texts.keys))
+      #endif
+    }
+  }
+
+  /// The names of all metrics of a page, each of which has its two lines before its samples.
+  private func families(_ lines: [Substring]) throws -> Set<String> {
+    var names: Set<String> = []
+    var helped: Substring?
+    var typed: (name: Substring, isHistogram: Bool) = ("", false)
+    for line in lines {
+      let words = line.split(separator: " ")
+      switch words.prefix(2) {
+      case ["#", "HELP"]:
+        #expect(words.count > 3, "no text: \(line)")
+        helped = words[2]
+      case ["#", "TYPE"]:
+        #expect(helped == words[2], "no help: \(line)")
+        #expect(names.insert(String(words[2])).inserted, "a second time: \(line)")
+        #expect(words[2].hasSuffix("_total") == (words[3] == "counter"), "\(line)")
+        typed = (words[2], words[3] == "histogram")
+      default:
+        let name = line.prefix { $0 != "{" && $0 != " " }
+        let endings = typed.isHistogram ? ["_bucket", "_sum", "_count"] : [""]
+        #expect(endings.contains { typed.name + $0 == name }, "without a head: \(line)")
+      }
+    }
+    return names
+  }
+
   @Test("An outage of Redis shows, and so do requests that are refused")
   func outage() async throws {
-    var options = Deployment.Options(executable: Program.connectBesideTests)
-    options.gateways = 1
-    options.messaging = 1
-    options.secret = Deployment.secret
-    options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
-    options.messagingArguments = options.gatewayArguments + ["--lease-seconds", "1"]
-    try await Deployment.with(options) { deployment in
+    try await self.withServices {
+      $0.redis = .plain
+      $0.messagingArguments += ["--lease-seconds", "1"]
+    } _: { deployment in
       let gateway = deployment.gateways[0]
       let ports = try await (
         self.port(of: gateway.program), self.port(of: deployment.messaging[0].program)
@@ -145,13 +218,9 @@ struct MetricsTests {
 
   @Test("One request has one token verified, once, whatever its headers say")
   func oneVerification() async throws {
-    var options = Deployment.Options(executable: Program.connectBesideTests)
-    options.gateways = 1
-    options.messaging = 0
-    options.redis = .tested
-    options.secret = Deployment.secret
-    options.gatewayArguments = ["--management-listen", "127.0.0.1:0"]
-    try await Deployment.with(options) { deployment in
+    try await self.withServices {
+      $0.messaging = 0
+    } _: { deployment in
       let gateway = deployment.gateways[0]
       let management = try await self.port(of: gateway.program)
       _ = try await eventually("readiness", limit: .seconds(30)) {
@@ -205,13 +274,9 @@ struct MetricsTests {
 
   @Test("connect health says with its exit code whether a service is well")
   func health() async throws {
-    var options = Deployment.Options(executable: Program.connectBesideTests)
-    options.gateways = 0
-    options.messaging = 1
-    options.redis = .tested
-    options.secret = Deployment.secret
-    options.messagingArguments = ["--management-listen", "127.0.0.1:0"]
-    try await Deployment.with(options) { deployment in
+    try await self.withServices {
+      $0.gateways = 0
+    } _: { deployment in
       let port = try await self.port(of: deployment.messaging[0].program)
       _ = try await eventually("readiness", limit: .seconds(30)) {
         try await Program(["health", "http://127.0.0.1:\(port)/readyz"]).exitCode() == 0

@@ -1,3 +1,4 @@
+import Foundation
 import Metrics
 import Testing
 
@@ -41,6 +42,11 @@ struct PrometheusTextTests {
   func escaping() {
     Counter(label: "c", dimensions: [("l", "a\"b\\c\nd")], factory: self.store).increment()
     #expect(self.lines.contains(#"c{l="a\"b\\c\nd"} 1"#))
+  }
+
+  @Test("What would end a help text early is escaped")
+  func escapedHelp() {
+    #expect(PrometheusText.escapedHelp("a\\b\n\"c\"") == #"a\\b\n"c""#)
   }
 
   @Test("The same name is the same metric, and one that was destroyed is not shown")
@@ -105,6 +111,10 @@ struct PrometheusTextTests {
       let open = try #require(values["process_open_fds"])
       let most = try #require(values["process_max_fds"])
       #expect(open > 0 && open < most)
+      let start = try #require(values["process_start_time_seconds"])
+      let age = Date().timeIntervalSince1970 - start
+      // The system tells when it was booted in whole seconds.
+      #expect(age > -1 && age < 86_400, "it started \(age) s ago")
     }
   #endif
 }

@@ -1,3 +1,4 @@
+import MessageBus
 import Metrics
 import ServiceMetrics
 
@@ -30,6 +31,7 @@ extension SettingValues {
     let log = try self.metricsLog()
     let store = MetricsStore()
     MetricsSystem.bootstrap(store)
+    Meter(label: "connect_build_info", dimensions: [("version", ConnectVersion.text)]).set(1)
     return MetricsSettings(store: store, log: log)
   }
 

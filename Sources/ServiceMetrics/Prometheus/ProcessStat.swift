@@ -5,6 +5,8 @@ import Foundation
 package struct ProcessStat {
   /// CPU time in user and kernel mode so far; the system counts in hundredths of a second.
   package let cpuSeconds: Double
+  /// When it started.
+  package let startSecondsSinceBoot: Double
   /// The size of its address space.
   package let virtualBytes: Int
   /// What of that is in memory.
@@ -21,9 +23,11 @@ package struct ProcessStat {
     else { return nil }
     let fields = stat[stat.index(after: end)...].split(separator: " ")
     guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]),
-      let virtual = Int(fields[20]), let pages = Int(fields[21])
+      let started = Double(fields[19]), let virtual = Int(fields[20]), let pages = Int(fields[21])
     else { return nil }
-    self.cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
+    self.cpuSeconds = (user + system) / ticksPerSecond
+    self.startSecondsSinceBoot = started / ticksPerSecond
     self.virtualBytes = virtual
     self.residentBytes = pages * sysconf(Int32(_SC_PAGESIZE))
   }

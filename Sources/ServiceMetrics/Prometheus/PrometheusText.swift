@@ -11,15 +11,18 @@ public enum PrometheusText {
     for (name, cell) in store.all() {
       if name.label != described {
         described = name.label
-        if let help = MetricHelp.texts[name.label] {
-          text += "# HELP \(name.label) \(help)\n"
-        }
-        text += "# TYPE \(name.label) \(Self.type(of: cell))\n"
+        text += Self.head(name.label, type: Self.type(of: cell))
       }
       Self.write(name, cell, to: &text)
     }
     ProcessMetrics.write(to: &text)
     return text
+  }
+
+  /// What stands before the samples of a metric.
+  static func head(_ label: String, type: String) -> String {
+    let help = MetricHelp.texts[label].map { "# HELP \(label) \(Self.escapedHelp($0))\n" }
+    return (help ?? "") + "# TYPE \(label) \(type)\n"
   }
 
   private static func type(of cell: MetricsStore.Cell) -> String {
@@ -64,15 +67,11 @@ public enum PrometheusText {
   }
 
   private static func escaped(_ value: String) -> String {
-    var text = ""
-    for character in value {
-      switch character {
-      case "\\": text += #"\\"#
-      case "\"": text += #"\""#
-      case "\n": text += #"\n"#
-      default: text.append(character)
-      }
-    }
-    return text
+    Self.escapedHelp(value).replacing("\"", with: #"\""#)
+  }
+
+  /// A backslash and a line end are escaped everywhere, a quotation mark in labels alone.
+  static func escapedHelp(_ text: String) -> String {
+    text.replacing("\\", with: #"\\"#).replacing("\n", with: #"\n"#)
   }
 }
