@@ -101,8 +101,8 @@ struct DevStand {
     let logger = Logger(label: "connect.dev")
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = try await RedisStartup.connect(
-      RedisPlaces(bus: redis), keys: self.plan.keys, on: group, waitSeconds: Self.redisWaitSeconds,
-      logger: logger)
+      RedisPlaces(bus: redis), keys: self.plan.keys, durability: self.plan.messaging.durability,
+      on: group, waitSeconds: Self.redisWaitSeconds, logger: logger)
 
     let authenticator = await Authenticator(secret: self.plan.secret)
     var gateways: [GatewayService] = []

@@ -126,6 +126,8 @@ extension Failure {
         .refused,
         "\(url): \(reply); `connect inspect` needs more commands than the services: see "
           + "Operations.md")
+    case .server(let reply) where reply.unknownCommand != nil:
+      self.init(error, at: redis.bus.url, .redisURL)
     case .server(let reply) where reply.code == "WRONGTYPE":
       self.init(.running, "\(url): \(reply); is --key-prefix that of another program?")
     case .server(let reply) where reply.code == "MOVED":

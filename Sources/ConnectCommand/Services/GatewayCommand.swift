@@ -74,7 +74,8 @@ struct GatewayCommand: AsyncParsableCommand {
     try await ports.run(on: group)
     UnknownVariable.log(logger)
     let gateway = AfterRedis { [logger, redis] in
-      try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
+      try await RedisStartup.connect(
+        redis, keys: keys, durability: configuration.durability, on: group, logger: logger)
     } make: { [logger] clients in
       try await GatewayService(
         configuration: configuration,

@@ -60,7 +60,8 @@ struct MessagingCommand: AsyncParsableCommand {
     try await ports.run(on: group)
     UnknownVariable.log(logger)
     let messaging = AfterRedis { [logger, redis] in
-      try await RedisStartup.connect(redis, keys: keys, on: group, logger: logger)
+      try await RedisStartup.connect(
+        redis, keys: keys, durability: configuration.durability, on: group, logger: logger)
     } make: { [logger, api] clients in
       let messaging = MessagingService(
         configuration: configuration, clients: clients, group: group,

@@ -8,11 +8,15 @@ enum RedisStartup {
   /// How long a service waits at its start for a Redis that is not there yet, in seconds.
   static let waitSeconds: Int64 = 30
 
+  /// What a Redis lacks of what is needed.
+  typealias MissingCommands =
+    (RedisConfiguration) async throws(RedisError) -> CommandsNeeded.Missing
+
   /// Connects, waiting for a Redis that is only starting, and checks the data's layout.
   ///
   /// - Throws: a ``Failure`` that says what to do.
   static func connect(
-    _ redis: RedisPlaces, keys: Keys, on group: any EventLoopGroup,
+    _ redis: RedisPlaces, keys: Keys, durability: Durability, on group: any EventLoopGroup,
     waitSeconds: Int64 = RedisStartup.waitSeconds, logger: Logger
   ) async throws(Failure) -> any RedisClientFactory {
     let eventLoop = group.next()
@@ -24,7 +28,11 @@ enum RedisStartup {
         ])
     }
     let clients = try await self.reach(
-      redis, on: eventLoop, waitSeconds: waitSeconds, logger: logger)
+      redis, on: eventLoop, waitSeconds: waitSeconds, logger: logger
+    ) { (redis) throws(RedisError) in
+      try await CommandsNeeded.missing(
+        of: redis, keys: keys, durability: durability, on: eventLoop)
+    }
     let client = clients.makeClient(on: eventLoop)
     do {
       try await client.whenReady().get()
@@ -34,7 +42,7 @@ enum RedisStartup {
       throw .usage(mismatch.description)
     } catch {
       try? await client.close().get()
-      throw Self.failure(
+      throw Failure(
         error as? RedisError ?? .unavailable("\(error)"), at: redis.bus.url, .redisURL)
     }
     if let registry = redis.registry {
@@ -42,7 +50,7 @@ enum RedisStartup {
         try await PartitionGuard.checkRegistry(keys, with: client)
       } catch {
         try? await client.close().get()
-        throw Self.failure(error, at: registry.url, .registryRedisURL)
+        throw Failure(error, at: registry.url, .registryRedisURL)
       }
     }
     try? await client.close().get()
@@ -51,35 +59,40 @@ enum RedisStartup {
 
   /// Waits until Redis answers and takes our login: both, if there are two.
   ///
+  /// - Parameter missing: finds out which of the commands that are needed each of them lacks.
   /// - Throws: a ``Failure`` that says what to do.
   static func reach(
-    _ redis: RedisPlaces, on eventLoop: any EventLoop, waitSeconds: Int64, logger: Logger
+    _ redis: RedisPlaces, on eventLoop: any EventLoop, waitSeconds: Int64, logger: Logger,
+    missing: MissingCommands = { _ in .init() }
   ) async throws(Failure) -> any RedisClientFactory {
     let deadline = NIODeadline.now() + .seconds(waitSeconds)
     let bus = try await self.reach(
       redis.bus, .redisURL, on: eventLoop, until: deadline, waitSeconds: waitSeconds,
-      logger: logger)
+      logger: logger, missing: missing)
     guard let registry = redis.registry else { return bus }
     return RedisClients.split(
       bus,
       try await self.reach(
         registry, .registryRedisURL, on: eventLoop, until: deadline, waitSeconds: waitSeconds,
-        logger: logger))
+        logger: logger, missing: missing))
   }
 
   private static func reach(
     _ redis: RedisConfiguration, _ setting: Setting, on eventLoop: any EventLoop,
-    until deadline: NIODeadline, waitSeconds: Int64, logger: Logger
+    until deadline: NIODeadline, waitSeconds: Int64, logger: Logger, missing: MissingCommands
   ) async throws(Failure) -> any RedisClientFactory {
     var backoff = Backoff(baseMilliseconds: 100, capMilliseconds: 2_000)
     var hasSaidSo = false
     while true {
+      var lacking = CommandsNeeded.Missing()
       do throws(RedisError) {
-        return try await RedisClients.connect(redis, on: eventLoop, logger: logger)
+        let clients = try await RedisClients.connect(redis, on: eventLoop, logger: logger)
+        lacking = try await missing(redis)
+        if lacking.isEmpty { return clients }
       } catch {
         let isPassing =
-          if case .server(let reply) = error { reply.isStarting } else { true }
-        guard isPassing else { throw Self.failure(error, at: redis.url, setting) }
+          if case .server(let reply) = error { reply.isPassing } else { true }
+        guard isPassing else { throw Failure(error, at: redis.url, setting) }
         if !hasSaidSo {
           hasSaidSo = true
           logger.warning(
@@ -89,53 +102,11 @@ enum RedisStartup {
             ])
         }
         guard NIODeadline.now() < deadline, !Task.isCancelled else {
-          throw Self.failure(error, at: redis.url, setting)
+          throw Failure(error, at: redis.url, setting)
         }
       }
+      guard lacking.isEmpty else { throw Failure(lacking, at: redis.url, setting) }
       try? await Task.sleep(for: .milliseconds(backoff.next()))
     }
-  }
-
-  private static func failure(
-    _ error: RedisError, at url: RedisURL, _ setting: Setting
-  ) -> Failure {
-    guard case .server(let reply) = error else {
-      return Failure(
-        .unavailable, "\(url): \(error); start Redis there, or give its place with \(setting.flag)")
-    }
-    switch reply.code {
-    case "WRONGPASS", "NOAUTH":
-      return Failure(
-        .refused,
-        "\(url): \(reply); check the user and password: --redis-user, "
-          + "--redis-password-file, CONNECT_REDIS_PASSWORD, or those of \(setting.flag)")
-    case "NOPERM":
-      return Failure(
-        .refused,
-        "\(url): \(reply); the rights that Connect needs are in Operations.md, as a "
-          + "ready ACL line")
-    case "MOVED":
-      return .usage("\(url): \(RedisServerError.clusterAdvice)")
-    default:
-      if reply.saysNoCluster {
-        return .usage(
-          "\(url): is one server and no cluster; name one host, and no --redis-mode cluster")
-      }
-      if reply.isStarting {
-        return Failure(.unavailable, "\(url): \(error); see why Redis does not get ready")
-      }
-      // A database that does not exist, say: no waiting mends it.
-      return .usage("\(url): \(reply); check \(setting.flag)")
-    }
-  }
-}
-
-extension RedisServerError {
-  /// What to do where a node of a cluster was taken for a single server.
-  static let clusterAdvice = "is a node of a cluster; leave --redis-mode at auto, or say cluster"
-
-  /// Whether Redis is on its way to serve.
-  fileprivate var isStarting: Bool {
-    ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(String(self.code))
   }
 }

@@ -69,6 +69,18 @@ extension RedisServerError {
   public var saysNoCluster: Bool {
     self.message == "ERR This instance has cluster support disabled"
   }
+
+  /// There is no command, or subcommand, of that name.
+  package var saysUnknownCommand: Bool {
+    ["ERR unknown command", "ERR unknown subcommand"].contains { self.message.hasPrefix($0) }
+  }
+
+  /// The command that Redis does not know, as its answer to that names it.
+  package var unknownCommand: String? {
+    guard self.saysUnknownCommand else { return nil }
+    let parts = self.message.split(maxSplits: 2) { "'`".contains($0) }
+    return parts.count > 1 ? PrintableText.of(String(parts[1])) : nil
+  }
 }
 
 struct SingleServerClientFactory: RedisClientFactory {

@@ -94,7 +94,7 @@ public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertib
   ]
 
   /// What Redis says why it discarded a transaction, if it does.
-  private var abortCause: RedisServerError? {
+  var abortCause: RedisServerError? {
     let mark = "because of: "
     guard let start = self.message.firstRange(of: mark)?.upperBound else { return nil }
     return RedisServerError(String(self.message[start...]))

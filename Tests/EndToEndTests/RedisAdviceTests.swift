@@ -1,0 +1,60 @@
+import Testing
+
+@testable import ConnectCommand
+@testable import Redis
+
+/// Words of Redis that cannot be had of the one that tests run against.
+@Suite("What is said of a refusal of Redis")
+struct RedisAdviceTests {
+  private func failure(_ words: String, _ setting: Setting = .redisURL) throws -> Failure {
+    Failure(
+      .server(RedisServerError(words)), at: try RedisURL(parsing: "redis://host:1"), setting)
+  }
+
+  @Test(
+    "says what to change, whatever the release",
+    arguments: [
+      (
+        "DENIED Redis is running in protected mode because protected mode is enabled and no …",
+        "its own machine only; give it a password (requirepass)", Failure.Kind.refused
+      ),
+      (
+        "ERR Client sent AUTH, but no password is set", "default user has none; leave it out",
+        .refused
+      ),
+      ("ERR wrong number of arguments for 'auth' command", "older than 6", .refused),
+      (
+        "ERR unknown command `XADD`, with args beginning with: `x`, ",
+        "Redis does not know XADD; give back", .usage
+      ),
+      ("ERR max number of clients reached", "raise its maxclients", .unavailable),
+      ("LOADING Redis is loading the dataset in memory", "does not get ready", .unavailable),
+      ("READONLY You can't write against a read only replica.", "name its primary", .unavailable),
+      ("ERR DB index is out of range", "check --redis-url", .usage),
+    ])
+  func advice(words: String, said: String, kind: Failure.Kind) throws {
+    let failure = try self.failure(words)
+    #expect(failure.kind == kind)
+    #expect(failure.description.contains(said), "\(failure)")
+    #expect(failure.description.hasPrefix("redis://host:1/0: "))
+  }
+
+  @Test("names the setting of the Redis that it is about, and only what that one can have")
+  func registry() throws {
+    let words = "ERR unknown command 'CLUSTER', with args beginning with: 'SLOTS' "
+    #expect(try self.failure(words).description.contains("--redis-mode"))
+    #expect(try !self.failure(words, .registryRedisURL).description.contains("--redis-mode"))
+    #expect(
+      try self.failure("READONLY", .registryRedisURL).description.contains("--registry-redis-url"))
+  }
+
+  @Test("is waited for only where it may pass by itself")
+  func passing() {
+    for words in ["LOADING", "READONLY x", "ERR max number of clients reached", "MASTERDOWN"] {
+      #expect(RedisServerError(words).isPassing, "\(words)")
+    }
+    for words in ["NOAUTH x", "DENIED x", "ERR unknown command 'A'", "NOPERM x", "WRONGPASS"] {
+      #expect(!RedisServerError(words).isPassing, "\(words)")
+    }
+  }
+}
