@@ -29,6 +29,10 @@ public enum RedisLimits {
   /// No reconnect waits longer than this.
   public static let reconnectCapMilliseconds: Int64 = 2_000
 
+  /// A server may close a connection on which nothing is under way once it is older than this; sooner,
+  /// something is wrong. Redis's shortest `timeout` is a second.
+  static let idleCloseMilliseconds: Int64 = 1_000
+
   /// Bytes of commands that one connection may have written and not yet seen answered. A batch that
   /// finds more is refused as unavailable: Redis is slower than what is asked of it.
   public static let maximumUnansweredBytes = 64 * 1024 * 1024

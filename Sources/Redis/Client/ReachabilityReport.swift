@@ -36,6 +36,11 @@ final class ReachabilityReport: Sendable {
     }
   }
 
+  /// The server has closed a connection that nobody used; another one is opened.
+  func closedIdle(by address: RedisAddress) {
+    self.logger.debug("redis.idle_closed", metadata: ["redis": "\(address)"])
+  }
+
   /// The server is none of ours any more.
   func forget(_ address: RedisAddress) {
     _ = self.away.withLockedValue { $0.removeValue(forKey: address) }

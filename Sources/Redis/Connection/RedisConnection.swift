@@ -14,7 +14,7 @@ enum RedisConnection {
   /// ``RedisLimits/connectTimeoutMilliseconds``.
   static func open(
     to address: RedisAddress, as configuration: RedisConfiguration, on eventLoop: any EventLoop,
-    onClose: @escaping (RedisError) -> Void
+    onClose: @escaping (ConnectionEnd) -> Void
   ) -> Opened {
     let opening = Opening(address, configuration, eventLoop, onClose: onClose)
     opening.begin()
@@ -27,7 +27,7 @@ private final class Opening {
   private let address: RedisAddress
   private let configuration: RedisConfiguration
   private let eventLoop: any EventLoop
-  private let onClose: (RedisError) -> Void
+  private let onClose: (ConnectionEnd) -> Void
   let opened: EventLoopPromise<NIOLoopBound<RedisConnectionHandler>>
   private let deadline: NIODeadline
   /// What is waited for, for the error if it does not come.
@@ -37,7 +37,7 @@ private final class Opening {
 
   init(
     _ address: RedisAddress, _ configuration: RedisConfiguration, _ eventLoop: any EventLoop,
-    onClose: @escaping (RedisError) -> Void
+    onClose: @escaping (ConnectionEnd) -> Void
   ) {
     self.address = address
     self.configuration = configuration

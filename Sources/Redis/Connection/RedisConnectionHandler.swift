@@ -39,7 +39,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private var deadlineTimer: (due: UInt64, scheduled: Scheduled<Void>)?
   private var isFlushScheduled = false
   /// Called once, when the connection is gone.
-  var onClose: ((RedisError) -> Void)?
+  var onClose: ((ConnectionEnd) -> Void)?
 
   init(metrics: RedisMetrics? = nil) { self.metrics = metrics }
 
@@ -129,7 +129,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    self.fail(.unanswered("Redis closed the connection"))
+    self.fail(.unanswered("Redis closed the connection"), byServer: true)
     context.fireChannelInactive()
   }
 
@@ -150,7 +150,8 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     request.completion(replies)
   }
 
-  private func fail(_ reason: RedisError) {
+  private func fail(_ reason: RedisError, byServer: Bool = false) {
+    let end = ConnectionEnd(reason: reason, wasIdle: byServer && !self.state.awaitsReply)
     let unanswered = self.state.close(reason)
     let failure = reason.mayHaveBeenExecuted ? reason : .unanswered("\(reason)")
     self.deadlineTimer?.scheduled.cancel()
@@ -161,7 +162,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
     let onClose = self.onClose
     self.onClose = nil
-    onClose?(reason)
+    onClose?(end)
   }
 
   /// What is submitted within one turn of the loop goes out in one system call.

@@ -7,7 +7,7 @@ final class ServerLink {
   enum State {
     /// A connection is being opened. May become `.ready`, `.waiting` or `.closed`.
     case connecting
-    /// Batches are sent. May become `.waiting` or `.closed`.
+    /// Batches are sent. May become `.connecting`, `.waiting` or `.closed`.
     case ready(RedisConnectionHandler)
     /// The next attempt is timed. May become `.connecting` or `.closed`.
     case waiting(Scheduled<Void>)
@@ -92,8 +92,8 @@ final class ServerLink {
   func open() {
     if self.isClosed { return }
     self.state = .connecting
-    RedisConnection.open(to: self.address, as: self.configuration, on: self.eventLoop) { reason in
-      self.lost(reason)
+    RedisConnection.open(to: self.address, as: self.configuration, on: self.eventLoop) { end in
+      self.ended(end)
     }
     .assumeIsolated().whenComplete { result in
       switch (result, self.state) {
@@ -108,6 +108,19 @@ final class ServerLink {
         self.lost(error as? RedisError ?? .unavailable("\(error)"))
       }
     }
+  }
+
+  /// A server may close what nobody uses: that is no outage unless the next connection fails.
+  private func ended(_ end: ConnectionEnd) {
+    let grace = TimeAmount.milliseconds(RedisLimits.idleCloseMilliseconds)
+    guard end.wasIdle, !self.isClosed, let since = self.readySince,
+      NIODeadline.now() - since > grace
+    else { return self.lost(end.reason) }
+    self.lastFailure = end.reason
+    self.readySince = nil
+    self.backoff.reset()
+    self.reachability.closedIdle(by: self.address)
+    self.open()
   }
 
   private func lost(_ reason: RedisError) {

@@ -16,7 +16,7 @@ struct ConnectionHandlerTests {
 
     init() throws {
       self.channel = EmbeddedChannel()
-      self.handler.onClose = { [weak self] in self?.closings.append($0) }
+      self.handler.onClose = { [weak self] in self?.closings.append($0.reason) }
       try self.channel.pipeline.syncOperations.addHandler(self.handler)
       try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }

@@ -29,11 +29,12 @@ func withClient<Result>(
 
 /// Runs a test with a client for one server, and closes it.
 func withClient<Result>(
-  _ configuration: RedisConfiguration, _ body: (any RedisClient) async throws -> Result
+  _ configuration: RedisConfiguration, logger: Logger = silentLogger,
+  _ body: (any RedisClient) async throws -> Result
 ) async throws -> Result {
   let client = SingleServerClient(
     configuration, on: MultiThreadedEventLoopGroup.singleton.next(),
-    reachability: ReachabilityReport(logger: silentLogger))
+    reachability: ReachabilityReport(logger: logger))
   do {
     let result = try await body(client)
     try await client.close().get()
