@@ -70,6 +70,10 @@ public enum BusLimits {
   /// Entries in an `incoming` partition above which gateways take no more sends to it.
   public static let backlogEntries = 50_000
 
+  /// Entries of a partition that one event loop sends at once, at most. Several of one sender are a
+  /// transaction, in which Redis serves nobody else, at some microseconds for each entry.
+  public static let entriesPerTransaction = 512
+
   /// How often a gateway looks at the length of the partitions, in milliseconds. So the backlog can
   /// grow beyond its limit by what arrives in this time.
   public static let backlogMilliseconds: Int64 = 500

@@ -14,7 +14,8 @@ import Redis
 /// later. Three rules hold it, wherever an entry may wait (for the next pipeline, behind a `WAIT`, in a
 /// cluster client's hold of a slot) and whatever fails:
 ///
-/// - A partition has entries in one pipeline at a time; what comes meanwhile waits.
+/// - A partition has entries in one pipeline at a time, ``BusLimits/entriesPerTransaction`` at most; what
+///   comes meanwhile, or is more, waits.
 /// - Several entries of one sender in a pipeline are one transaction: all of them or none.
 /// - If an entry fails, what its sender has waiting in that partition fails with it, unsent.
 ///

@@ -24,11 +24,19 @@ struct IncomingQueue<Token> {
     /// Whether a sender has several of them.
     var repeatsSender = false
 
+    var isFull: Bool { self.entries.count >= BusLimits.entriesPerTransaction }
+
+    mutating func add(_ entry: Entry, command: (inout RedisBatch) -> Void) {
+      self.noteSender(entry.sender)
+      self.entries.append(entry)
+      command(&self.commands)
+    }
+
     /// How many entries are compared with a new one, at most. Longer loads are transactions, whose
     /// two commands more are nothing to so many.
     private static var comparedEntries: Int { 16 }
 
-    mutating func noteSender(_ sender: ObjectIdentifier?) {
+    private mutating func noteSender(_ sender: ObjectIdentifier?) {
       guard let sender, !self.repeatsSender else { return }
       self.repeatsSender =
         self.entries.count > Self.comparedEntries
@@ -37,7 +45,10 @@ struct IncomingQueue<Token> {
   }
 
   let stream: RedisKey
+  /// What goes next.
   private var waiting = Load()
+  /// What came when that was full, in order.
+  private var behind: [Load] = []
   /// Whether ``becomesReady()`` was answered with yes, and the entries were not taken since.
   private var isReady = false
   private var underWay = 0
@@ -49,10 +60,24 @@ struct IncomingQueue<Token> {
   mutating func append(
     _ draft: Envelope.Draft, by sender: ObjectIdentifier?, isDurable: Bool, token: Token
   ) {
-    self.waiting.noteSender(sender)
-    self.waiting.entries.append(
-      Entry(token: token, sender: sender, isDurable: isDurable, bytes: draft.byteCount))
-    self.waiting.commands.add(draft, to: self.stream)
+    let entry = Entry(token: token, sender: sender, isDurable: isDurable, bytes: draft.byteCount)
+    let stream = self.stream
+    self.add(entry) { $0.add(draft, to: stream) }
+  }
+
+  private mutating func add(_ entry: Entry, command: (inout RedisBatch) -> Void) {
+    guard self.waiting.isFull else { return self.waiting.add(entry, command: command) }
+    if self.behind.last?.isFull ?? true { self.behind.append(Load()) }
+    self.behind[self.behind.count - 1].add(entry, command: command)
+  }
+
+  /// All that waits, in order.
+  private mutating func takeAll() -> [Load] {
+    defer {
+      self.waiting = Load()
+      self.behind = []
+    }
+    return [self.waiting] + self.behind
   }
 
   /// Whether there is something that may be sent now. Yes once, until ``send()`` or ``giveUp()``.
@@ -62,10 +87,10 @@ struct IncomingQueue<Token> {
     return true
   }
 
-  /// All that waits, which is under way from now on.
+  /// What waits, up to ``BusLimits/entriesPerTransaction`` of it, which is under way from now on.
   mutating func send() -> Load {
     precondition(self.underWay == 0, "a partition has entries in one pipeline at a time")
-    defer { self.waiting = Load() }
+    defer { self.waiting = self.behind.isEmpty ? Load() : self.behind.removeFirst() }
     self.isReady = false
     self.underWay = self.waiting.entries.count
     return self.waiting
@@ -73,9 +98,8 @@ struct IncomingQueue<Token> {
 
   /// All that waits, which will not be sent.
   mutating func giveUp() -> [Entry] {
-    defer { self.waiting = Load() }
     self.isReady = false
-    return self.waiting.entries
+    return self.takeAll().flatMap(\.entries)
   }
 
   /// An entry under way has failed.
@@ -92,16 +116,14 @@ struct IncomingQueue<Token> {
     guard self.underWay == 0 else { return nil }
     guard !self.failedSenders.isEmpty else { return [] }
     defer { self.failedSenders = [] }
-    let all = self.waiting
-    self.waiting = Load()
     var withheld: [Entry] = []
-    for (index, entry) in all.entries.enumerated() {
-      if let sender = entry.sender, self.failedSenders.contains(sender) {
-        withheld.append(entry)
-      } else {
-        self.waiting.noteSender(entry.sender)
-        self.waiting.entries.append(entry)
-        self.waiting.commands.append(index..<index + 1, of: all.commands)
+    for load in self.takeAll() {
+      for (index, entry) in load.entries.enumerated() {
+        if let sender = entry.sender, self.failedSenders.contains(sender) {
+          withheld.append(entry)
+        } else {
+          self.add(entry) { $0.append(index..<index + 1, of: load.commands) }
+        }
       }
     }
     return withheld

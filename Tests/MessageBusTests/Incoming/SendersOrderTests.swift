@@ -74,6 +74,65 @@ struct IncomingQueueTests {
     #expect(pipeline.batch.count == 5, "MULTI, three entries, EXEC")
   }
 
+  @Test("is sent in portions of a bounded number of entries, in order")
+  func bounded() {
+    let limit = BusLimits.entriesPerTransaction
+    var queue = self.queue()
+    for token in 0..<2 * limit + 1 { self.append(token, by: alice, to: &queue) }
+    var sent: [[Int]] = []
+    for _ in 0..<3 {
+      let ready = queue.becomesReady()
+      #expect(ready)
+      let load = queue.send()
+      #expect(load.commands.count == load.entries.count)
+      #expect(load.repeatsSender == (load.entries.count > 2), "the last two have two senders")
+      sent.append(load.entries.map(\.token))
+      // Also what comes while others wait stays behind them.
+      if sent.count == 1 { self.append(2 * limit + 1, by: carol, to: &queue) }
+      let withheld = queue.settled(load.entries.count)
+      #expect(withheld?.isEmpty == true)
+    }
+    #expect(sent.map(\.count) == [limit, limit, 2])
+    #expect(sent.flatMap { $0 } == Array(0...2 * limit + 1))
+    let ready = queue.becomesReady()
+    #expect(!ready)
+  }
+
+  @Test("fails with what its sender had under way, however many portions it is")
+  func withheldPortions() {
+    let limit = BusLimits.entriesPerTransaction
+    var queue = self.queue()
+    for token in 0..<3 * limit {
+      self.append(token, by: token % 3 == 0 ? carol : alice, to: &queue)
+    }
+    let first = queue.send()
+    queue.failed(first.entries[1])
+    let withheld = queue.settled(limit)
+    let later = limit..<3 * limit
+    #expect(withheld?.map(\.token) == later.filter { $0 % 3 != 0 })
+    let ready = queue.becomesReady()
+    #expect(ready)
+    var left: [Int] = []
+    while true {
+      let load = queue.send()
+      guard !load.entries.isEmpty else { break }
+      left += load.entries.map(\.token)
+      _ = queue.settled(load.entries.count)
+    }
+    #expect(left == later.filter { $0 % 3 == 0 })
+  }
+
+  @Test("is given up as a whole")
+  func givenUp() {
+    var queue = self.queue()
+    let tokens = Array(0..<BusLimits.entriesPerTransaction + 1)
+    for token in tokens { self.append(token, by: alice, to: &queue) }
+    let givenUp = queue.giveUp().map(\.token)
+    #expect(givenUp == tokens)
+    let ready = queue.becomesReady()
+    #expect(!ready)
+  }
+
   @Test("fails with what its sender had under way, and with nobody else's, in order")
   func withheld() {
     var queue = self.queue()
@@ -153,6 +212,27 @@ struct SendersOrderTests {
         }
         #expect(refused > 0, "memory never ran out")
       }
+    }
+  }
+
+  @Test("when it is more than one transaction may have")
+  func portions() async throws {
+    try await Bus.run(partitions: 1) { bus in
+      let results = Results()
+      let alice = Sender()
+      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+        results.list.append(($0, $1))
+      }
+      let tokens = Array(0..<2 * BusLimits.entriesPerTransaction + 100)
+      for token in tokens {
+        producer.publish(.message(id: "m\(token)"), by: alice.id, token: token)
+      }
+      let isDone = try await eventually { results.list.count == tokens.count }
+      #expect(isDone)
+      #expect(results.accepted == tokens)
+      let stored = try await self.stored(bus)
+      #expect(stored == tokens)
+      #expect(producer.unanswered == 0)
     }
   }
 
