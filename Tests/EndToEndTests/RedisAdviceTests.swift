@@ -30,6 +30,8 @@ struct RedisAdviceTests {
       ("ERR max number of clients reached", "raise its maxclients", .unavailable),
       ("LOADING Redis is loading the dataset in memory", "does not get ready", .unavailable),
       ("READONLY You can't write against a read only replica.", "name its primary", .unavailable),
+      ("OOM command not allowed when used memory > 'maxmemory'.", "memory, disk", .unavailable),
+      ("BUSY Redis is busy running a script.", "does not get ready", .unavailable),
       ("ERR DB index is out of range", "check --redis-url", .usage),
     ])
   func advice(words: String, said: String, kind: Failure.Kind) throws {
@@ -50,7 +52,7 @@ struct RedisAdviceTests {
 
   @Test("is waited for only where it may pass by itself")
   func passing() {
-    for words in ["LOADING", "READONLY x", "ERR max number of clients reached", "MASTERDOWN"] {
+    for words in ["LOADING", "READONLY x", "ERR max number of clients reached", "BUSY x"] {
       #expect(RedisServerError(words).isPassing, "\(words)")
     }
     for words in ["NOAUTH x", "DENIED x", "ERR unknown command 'A'", "NOPERM x", "WRONGPASS"] {

@@ -38,6 +38,10 @@ extension Failure {
         .unavailable,
         "\(url): is a replica, which takes no writes; name its primary, or an endpoint that follows "
           + "the primary, with \(setting.flag)")
+    case "OOM", "MISCONF", "NOREPLICAS":
+      return Failure(
+        .unavailable, "\(url): Redis takes no writes: \(reply) See to its memory, disk and replicas"
+      )
     default:
       if reply.saysNoCluster {
         return .usage(
@@ -130,7 +134,7 @@ extension RedisServerError {
 
   /// Whether Redis is on its way to serve.
   fileprivate var isStarting: Bool {
-    ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(String(self.code))
+    ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"].contains(String(self.code))
   }
 
   fileprivate var saysNoConnections: Bool {
