@@ -63,6 +63,9 @@ struct ClientTests {
   @Test("for terminals sends no line that is not UTF-8, and leaves no carriage return in one")
   func chatInput() async throws {
     try await TestStand.with { stand in
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      try await bob.expectLive()
       let program = try Program(
         [
           "chat", "--as", "alice", "--to", "bob", "--lines", "--url",
@@ -76,11 +79,8 @@ struct ClientTests {
       #expect(
         program.errors.contains { $0.contains("line 3 of the input is not UTF-8") },
         "\(program.errors)")
-      let bob = try await stand.connect("bob")
-      try await bob.expectWelcome()
       #expect(try await bob.expectMessage().body == #"{"text":"one"}"#)
       #expect(try await bob.expectMessage().body == #"{"text":"two"}"#)
-      try await bob.expectLive()
     }
   }
 }

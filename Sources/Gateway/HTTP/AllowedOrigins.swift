@@ -29,7 +29,7 @@ package struct AllowedOrigins: Sendable, Hashable {
   package init(_ list: String) throws(Invalid) {
     let entries = list.split(separator: ",").map { String($0).trimmed() }.filter { !$0.isEmpty }
     guard !entries.isEmpty else {
-      throw Invalid(description: "'\(list)' names no origin; \(Self.form)")
+      throw Invalid(description: "'\(list)' is not a list of origins: it names none; \(Self.form)")
     }
     for entry in entries { try self.insert(entry) }
   }
@@ -46,18 +46,18 @@ package struct AllowedOrigins: Sendable, Hashable {
 
   private mutating func insert(_ entry: String) throws(Invalid) {
     func invalid(_ reason: String) -> Invalid {
-      Invalid(description: "'\(entry)' \(reason); \(Self.form)")
+      Invalid(description: "'\(entry)' is not an origin: \(reason); \(Self.form)")
     }
     guard entry != "*" else {
-      throw invalid("is not an origin: to allow all, leave the setting out")
+      throw invalid("to allow all, leave the setting out")
     }
     guard entry.lowercased() != "null" else {
-      throw invalid("is what every sandboxed page sends, whoever made it")
+      throw invalid("every sandboxed page sends it, whoever made the page")
     }
-    guard let mark = entry.firstRange(of: "://") else { throw invalid("has no scheme") }
+    guard let mark = entry.firstRange(of: "://") else { throw invalid("it has no scheme") }
     let scheme = entry[..<mark.lowerBound]
     guard scheme.first?.isLetter == true, scheme.utf8.allSatisfy(Self.isOfScheme) else {
-      throw invalid("has no valid scheme")
+      throw invalid("its scheme is invalid")
     }
     let authority = entry[mark.upperBound...]
     // What a WebView says of its files.
@@ -66,7 +66,7 @@ package struct AllowedOrigins: Sendable, Hashable {
       return
     }
     guard !authority.contains(where: { "/?#@\\".contains($0) }) else {
-      throw invalid("has more than scheme, host and port: no path, not even a slash at the end")
+      throw invalid("it has more than scheme, host and port: no path, not even a slash at the end")
     }
     let isWildcard = authority.hasPrefix(Self.wildcard)
     try Self.check(isWildcard ? authority.dropFirst(Self.wildcard.count) : authority, invalid)
@@ -89,19 +89,19 @@ package struct AllowedOrigins: Sendable, Hashable {
       let port = authority[authority.index(after: colon)...]
       guard port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), port.first != "0",
         let number = Int(port), (1...65_535).contains(number)
-      else { throw invalid("has a port that is not 1 to 65535") }
+      else { throw invalid("its port is not 1 to 65535") }
     }
-    guard !host.isEmpty else { throw invalid("has no host") }
+    guard !host.isEmpty else { throw invalid("it has no host") }
     guard !host.contains("*") else {
-      throw invalid("has a * elsewhere than before the host, as *.")
+      throw invalid("a * stands only before a host, as *.")
     }
     guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
-      throw invalid("is not in ASCII: browsers send such hosts in Punycode, as xn--…")
+      throw invalid("browsers send such a host in Punycode, as xn--…")
     }
     let isAddress = host.hasPrefix("[") && host.hasSuffix("]")
     let labels = host.split(separator: ".", omittingEmptySubsequences: false)
     guard isAddress || labels.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.isOfHost) })
-    else { throw invalid("has no valid host") }
+    else { throw invalid("its host is invalid") }
   }
 
   private static func isOfScheme(_ byte: UInt8) -> Bool {

@@ -56,7 +56,7 @@ struct AllowedOriginsTests {
   @Test(
     "are refused at the start where they would equal no browser's",
     arguments: [
-      ("", "names no origin"), (",", "names no origin"), (" , ,", "names no origin"),
+      ("", "names none"), (",", "names none"), (" , ,", "names none"),
       ("*", "leave the setting out"), ("null", "sandboxed"), ("app.example.com", "scheme"),
       ("//app.example.com", "scheme"), ("1://a.example", "scheme"), ("https://", "host"),
       ("https://app.example.com/", "slash"), ("https://app.example.com/chat", "no path"),
