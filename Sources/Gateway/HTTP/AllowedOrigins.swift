@@ -1,3 +1,5 @@
+import Foundation
+
 /// From where browsers may connect.
 package struct AllowedOrigins: Sendable, Hashable {
   /// All origins.
@@ -59,6 +61,9 @@ package struct AllowedOrigins: Sendable, Hashable {
     guard scheme.first?.isLetter == true, scheme.utf8.allSatisfy(Self.isOfScheme) else {
       throw invalid("its scheme is invalid")
     }
+    guard !["ws", "wss"].contains(scheme.lowercased()) else {
+      throw invalid("browsers send the page's scheme, http or https, not that of the WebSocket")
+    }
     let authority = entry[mark.upperBound...]
     // What a WebView says of its files.
     if scheme.lowercased() == "file", authority.isEmpty {
@@ -69,7 +74,11 @@ package struct AllowedOrigins: Sendable, Hashable {
       throw invalid("it has more than scheme, host and port: no path, not even a slash at the end")
     }
     let isWildcard = authority.hasPrefix(Self.wildcard)
-    try Self.check(isWildcard ? authority.dropFirst(Self.wildcard.count) : authority, invalid)
+    if isWildcard {
+      try Self.checkDomain(authority.dropFirst(Self.wildcard.count), invalid)
+    } else {
+      try Self.checkHost(authority, invalid)
+    }
     guard isWildcard else {
       self.exact.insert(WebOrigin(entry))
       return
@@ -80,9 +89,24 @@ package struct AllowedOrigins: Sendable, Hashable {
       Below(scheme: String(origin[..<start]), domain: "." + String(origin[start...])))
   }
 
-  private static func check(
+  /// What is behind a wildcard: neither an address, nor so short that it is nearly everybody's.
+  private static func checkDomain(
     _ authority: Substring, _ invalid: (String) -> Invalid
   ) throws(Invalid) {
+    let host = try Self.checkHost(authority, invalid)
+    guard !host.hasPrefix("["), !Self.isNumber(host.split(separator: ".").last ?? "") else {
+      throw invalid("no host is below an address")
+    }
+    guard host.contains(".") || host.lowercased() == "localhost" else {
+      throw invalid("all hosts below .\(host) are nearly everybody's")
+    }
+  }
+
+  /// - Returns: the host without the port.
+  @discardableResult
+  private static func checkHost(
+    _ authority: Substring, _ invalid: (String) -> Invalid
+  ) throws(Invalid) -> Substring {
     var host = authority
     if let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") {
       host = authority[..<colon]
@@ -98,10 +122,38 @@ package struct AllowedOrigins: Sendable, Hashable {
     guard host.utf8.allSatisfy({ $0 < 0x80 }) else {
       throw invalid("browsers send such a host in Punycode, as xn--…")
     }
-    let isAddress = host.hasPrefix("[") && host.hasSuffix("]")
+    guard Self.isHost(host.lowercased()) else { throw invalid("its host is invalid") }
+    return host
+  }
+
+  /// Whether a host is written as browsers write it: an address in its one canonical form, else labels.
+  private static func isHost(_ host: String) -> Bool {
+    if host.hasPrefix("[") {
+      return host.hasSuffix("]")
+        && Self.canonical(String(host.dropFirst().dropLast()), AF_INET6)
+          == host.dropFirst().dropLast()
+    }
     let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-    guard isAddress || labels.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy(Self.isOfHost) })
-    else { throw invalid("its host is invalid") }
+    if Self.isNumber(labels.last ?? "") { return Self.canonical(host, AF_INET) ?? "" == host }
+    return labels.allSatisfy { label in
+      !label.isEmpty && label.first != "-" && label.last != "-"
+        && label.utf8.allSatisfy(Self.isOfHost)
+    }
+  }
+
+  /// Whether browsers take a host that ends so for an IPv4 address (WHATWG URL, "ends in a number").
+  private static func isNumber(_ label: Substring) -> Bool {
+    !label.isEmpty && label.allSatisfy(\.isWholeNumber) || label.hasPrefix("0x")
+  }
+
+  /// An address as the system writes it; nil if it is none.
+  private static func canonical(_ text: String, _ family: Int32) -> Substring? {
+    var address = in6_addr()
+    var written = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    guard inet_pton(family, text, &address) == 1,
+      inet_ntop(family, &address, &written, socklen_t(written.count)) != nil
+    else { return nil }
+    return written.withUnsafeBufferPointer { Substring(String(cString: $0.baseAddress!)) }
   }
 
   private static func isOfScheme(_ byte: UInt8) -> Bool {

@@ -12,9 +12,10 @@ struct AllowedOriginsTests {
   func exact() throws {
     let list =
       " https://app.example.com , http://localhost:8080,capacitor://localhost,http://[::1]:80,"
+      + "http://127.0.0.1:3000,http://[2001:DB8::1],"
     for origin in [
       "https://app.example.com", "https://APP.example.com:443", "http://localhost:8080",
-      "capacitor://localhost", "http://[::1]",
+      "capacitor://localhost", "http://[::1]", "http://127.0.0.1:3000", "http://[2001:db8::1]",
     ] {
       #expect(try self.allow(list, origin), "\(origin)")
     }
@@ -42,6 +43,7 @@ struct AllowedOriginsTests {
     ] {
       #expect(try !self.allow("https://*.example.com", origin), "\(origin)")
     }
+    #expect(try self.allow("http://*.localhost:8080", "http://a.localhost:8080"))
     #expect(try self.allow("https://*.example.com:8443", "https://app.example.com:8443"))
     #expect(try !self.allow("https://*.example.com:8443", "https://app.example.com"))
     #expect(try self.allow("https://a.example,https://*.b.example", "https://x.b.example"))
@@ -67,7 +69,13 @@ struct AllowedOriginsTests {
       ("https://*", "*."), ("https://*.", "host"), ("https://app.*.example.com", "*."),
       ("https://*app.example.com", "*."), ("https://*.*.example.com", "*."),
       ("*://app.example.com", "scheme"), ("https://bücher.example", "Punycode"),
-      ("https://a..example", "host"), ("https://a.example https://b.example", "path"),
+      ("https://a..example", "host"), ("wss://app.example.com", "the page's scheme"),
+      ("WS://app.example.com", "the page's scheme"), ("https://*.[::1]", "address"),
+      ("https://*.127.0.0.1", "address"), ("https://[zz]", "host"), ("https://[::0001]", "host"),
+      ("http://127.1", "host"), ("http://0x7f.0.0.1", "host"), ("https://1.2.3.256", "host"),
+      ("https://0x7f", "host"), ("https://-", "host"), ("https://a-.example", "host"),
+      ("https://*.com", "everybody"), ("https://*.com:8443", "everybody"),
+      ("https://a.example https://b.example", "path"),
       ("https://a.example,ftp//b.example", "'ftp//b.example'"), ("file://host/", "path"),
     ])
   func refused(list: String, reason: String) throws {

@@ -172,6 +172,11 @@ def test_a_region_with_fewer_zones_than_asked_for_is_refused(stand: Stand) -> No
         ("AlarmEmail=foo", "AlarmEmail=foo: allowed is an e-mail address"),
         ("AllowedOrigins=app.example.com", "AllowedOrigins=app.example.com: allowed is origins such as https://"),
         ("AllowedOrigins=https://app.example.com/", "allowed is origins such as https://"),
+        ("AllowedOrigins=https://*", "allowed is origins such as https://"),
+        ("AllowedOrigins=https://a.*.b.example", "allowed is origins such as https://"),
+        ("AllowedOrigins=https://user@a.example", "allowed is origins such as https://"),
+        ("AllowedOrigins=https://a.example:0", "allowed is origins such as https://"),
+        ("AllowedOrigins=https://a.example?x", "allowed is origins such as https://"),
         ("RedisNodeType=cache.r7g.large", "without cache. or db. in front, such as r7g.large"),
         ("Image", "'Image' is not Name=Value"),
         ("Zones = 2", "'Zones = 2': no spaces around ="),
@@ -192,7 +197,8 @@ def test_parameters_that_cannot_be_are_refused_before_aws_is_asked(stand: Stand,
 @pytest.mark.parametrize(
     "line",
     [
-        "AllowedOrigins=https://app.example.com,http://localhost:3000, capacitor://localhost",
+        "AllowedOrigins=https://app.Example.com,http://localhost:3000, capacitor://localhost,"
+        "file://,https://*.example.com:8443,http://[::1]",
         "AlarmEmail=first.last+connect@mail.example.com",
         "HostedZoneId=\nCertificateArn=arn:aws:acm:eu-central-1:123456789012:certificate/0",
         f"Image=team/connect@sha256:{'0' * 64}",
