@@ -48,14 +48,12 @@ final class BackendServing: HTTPServing {
   func refusal(of head: HTTPRequestHead) -> PlainHTTPResponse? {
     do throws(BackendRefusal) {
       if !Route.isPublic(head.uri) { try self.checkToken(head.headers) }
+      guard head.isHTTP11 || Route.isHealth(head.uri) else {
+        throw BackendRefusal(.malformed, HTTPRequestHead.isHTTP11Rule)
+      }
       let route = try Route(head)
-      guard route == .health || head.version == .http1_1 else {
-        throw BackendRefusal(.malformed, "the request must be of HTTP/1.1")
-      }
-      if route == .sendMessage {
-        try Self.checkCoding(head.headers)
-        try Self.checkContentType(head.headers)
-      }
+      if route != .health { try Self.checkCoding(head.headers) }
+      if route == .sendMessage { try Self.checkContentType(head.headers) }
       return nil
     } catch {
       return error.response(label: (try? Route(head))?.label ?? Route.otherLabel)

@@ -90,9 +90,13 @@ public final class ManagementService: Service {
     guard ["/healthz", "/readyz", "/metrics"].contains(path) else {
       return .text(.notFound, "no such path; there are /healthz, /readyz and /metrics")
     }
-    guard PlainHTTPResponse.isHealthMethod(head.method) else {
-      var response = PlainHTTPResponse.text(.methodNotAllowed, "only GET is served here")
-      response.headers = [("allow", PlainHTTPResponse.healthMethods)]
+    let isServed =
+      path == "/healthz"
+      ? PlainHTTPResponse.isHealthMethod(head.method) : [.GET, .HEAD].contains(head.method)
+    guard isServed else {
+      let methods = path == "/healthz" ? PlainHTTPResponse.healthMethods : "GET, HEAD"
+      var response = PlainHTTPResponse.text(.methodNotAllowed, "this path takes only \(methods)")
+      response.headers = [("allow", methods)]
       return response
     }
     switch path {
@@ -105,10 +109,9 @@ public final class ManagementService: Service {
 
   private static func response(to fault: HTTPFault) -> PlainHTTPResponse {
     let limits = PlainHTTPLimits()
-    return fault == .headerTooLarge
-      ? .text(
-        .requestHeaderFieldsTooLarge,
-        "the header is over \(limits.headerBytes) bytes or \(limits.headerFields) fields")
-      : .text(.badRequest, "the request is not HTTP/1.1, or not as RFC 9112 has it")
+    return .text(
+      fault == .headerTooLarge ? .requestHeaderFieldsTooLarge : .badRequest,
+      HTTPFault.parserMessage(
+        fault, headerBytes: limits.headerBytes, headerFields: limits.headerFields))
   }
 }

@@ -71,7 +71,8 @@ public enum BusLimits {
   public static let backlogEntries = 50_000
 
   /// Entries of a partition that one event loop sends at once, at most. Several of one sender are a
-  /// transaction, in which Redis serves nobody else, at some microseconds for each entry.
+  /// transaction, in which Redis serves nobody else, at some microseconds for each entry. Their bytes are
+  /// bounded by what an event loop of a gateway may have unanswered.
   public static let entriesPerTransaction = 512
 
   /// How often a gateway looks at the length of the partitions, in milliseconds. So the backlog can

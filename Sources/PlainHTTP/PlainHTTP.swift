@@ -193,7 +193,25 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
   }
 }
 
+extension HTTPRequestHead {
+  /// What ``isHTTP11`` asks for, in a sentence.
+  package static let isHTTP11Rule =
+    "the request must be of HTTP/1.1, and have one Host (RFC 9112, section 3.2)"
+
+  /// Whether it is a request of HTTP/1.1 as far as NIO's parser does not look at it.
+  package var isHTTP11: Bool { self.version == .http1_1 && self.headers["host"].count == 1 }
+}
+
 extension HTTPFault {
+  /// What is said of a request that the parser refuses.
+  package static func parserMessage(
+    _ fault: HTTPFault, headerBytes: Int, headerFields: Int
+  ) -> String {
+    fault == .headerTooLarge
+      ? "the header is over \(headerBytes) bytes or \(headerFields) fields"
+      : "the request is not HTTP/1.1, or not as RFC 9112 has it"
+  }
+
   /// What NIO's parser found; nil for what is not an error of the parser, and where the client has gone
   /// in the middle of a request.
   init?(parsing error: any Error) {

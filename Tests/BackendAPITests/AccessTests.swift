@@ -126,6 +126,11 @@ struct AccessTests {
         #expect(answer.status == 415)
         #expect(answer["accept-encoding"] == "identity")
       }
+      for target in ["/v1/users/nobody/disconnect", "/v1/users/nobody"] {
+        let method = target.hasSuffix("disconnect") ? "POST" : "DELETE"
+        let request = HTTPTestRequest(method, target, body: "{}").with("Content-Encoding", "gzip")
+        #expect(try await connection.ask(request).status == 415)
+      }
       let plain = message("m").with("Content-Encoding", "Identity")
       #expect(try await connection.ask(plain).status == 202)
       let socket = try await api.connect()
@@ -142,7 +147,8 @@ struct AccessTests {
     try await TestStand.withAPI { _, api in
       for (line, status) in [
         ("GET /healthz", 200), ("HEAD /healthz", 200), ("OPTIONS /healthz", 200),
-        ("GET /openapi.json", 400), ("GET /v1/users/bob", 400),
+        ("GET /openapi.json", 400), ("GET /v1/users/bob", 400), ("GET /", 400),
+        ("PUT /v1/messages", 400),
       ] {
         let connection = try await api.connect()
         connection.socket.send(
@@ -152,6 +158,20 @@ struct AccessTests {
         #expect(answer["x-content-type-options"] == "nosniff")
         #expect(answer["connection"] == "close")
       }
+    }
+  }
+
+  @Test("takes a request with one Host, as RFC 9112 has it")
+  func host() async throws {
+    try await TestStand.withAPI { _, api in
+      let connection = try await api.connect()
+      for host in [nil, "a\r\nHost: b"] {
+        let answer = try await connection.ask(message("m").with("Host", host))
+        #expect(try answer.code() == "malformed")
+      }
+      #expect(
+        try await connection.ask(HTTPTestRequest("GET", "/healthz").with("Host", nil)).status == 200
+      )
     }
   }
 

@@ -82,6 +82,22 @@ struct DescriptionTests {
     #expect(codes.count == BackendCode.allCases.count - elsewhere.count)
   }
 
+  @Test("has the headers of refusals that the server sends, and no other")
+  func headers() throws {
+    let shared = try #require(self.components["responses"] as? [String: [String: Any]])
+    for (name, operation) in self.operations {
+      for (status, response) in try #require(operation["responses"] as? [String: [String: Any]]) {
+        let key = (response["$ref"] as? String)?.split(separator: "/").last.map(String.init)
+        let whole = try key.map { try #require(shared[$0]) } ?? response
+        let described = (whole["headers"] as? [String: Any])?.keys.map { $0.lowercased() } ?? []
+        let codes = BackendCode.allCases.filter { "\($0.status)" == status }
+        let sent = codes.flatMap { BackendRefusal($0, "").response(label: "").headers.map(\.0) }
+        guard Int(status)! >= 400 else { continue }
+        #expect(Set(described) == Set(sent), "\(name) \(status)")
+      }
+    }
+  }
+
   @Test("and the protocol's page list the same codes, and say which are to be sent again")
   func page() throws {
     let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(

@@ -30,7 +30,9 @@ struct ManagementTests {
       ("GET /healthz HTTP/1.1", 200, "alive\n"), ("HEAD /healthz HTTP/1.1", 200, ""),
       ("OPTIONS /healthz HTTP/1.0", 200, "alive\n"), ("GET /readyz HTTP/1.0", 200, "ready\n"),
       ("GET /metrics?x HTTP/1.1", 200, "# EOF\n"),
-      ("POST /metrics HTTP/1.1", 405, "only GET is served here\n"),
+      ("POST /metrics HTTP/1.1", 405, "this path takes only GET, HEAD\n"),
+      ("OPTIONS /metrics HTTP/1.1", 405, "this path takes only GET, HEAD\n"),
+      ("POST /healthz HTTP/1.1", 405, "this path takes only GET, HEAD, OPTIONS\n"),
       ("GET / HTTP/1.1", 404, "no such path; there are /healthz, /readyz and /metrics\n"),
       ("hello", 400, "the request is not HTTP/1.1, or not as RFC 9112 has it\n"),
       (

@@ -86,12 +86,11 @@ extension HTTPFault {
   /// - Parameter limits: those that the server was made with.
   func refusal(_ limits: HTTPServingLimits) -> BackendRefusal {
     switch self {
-    case .malformed:
-      BackendRefusal(.malformed, "the request is not HTTP/1.1, or not as RFC 9112 has it")
-    case .headerTooLarge:
+    case .malformed, .headerTooLarge:
       BackendRefusal(
-        .headerTooLarge,
-        "the header is over \(limits.headerBytes) bytes or \(limits.headerFields) fields")
+        self == .malformed ? .malformed : .headerTooLarge,
+        HTTPFault.parserMessage(
+          self, headerBytes: limits.headerBytes, headerFields: limits.headerFields))
     case .bodyTooLarge:
       BackendRefusal(.tooLarge, "the body is over \(limits.bodyBytes) bytes")
     case .unknownExpectation:

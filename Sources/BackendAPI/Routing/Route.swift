@@ -28,9 +28,11 @@ enum Route: Hashable {
 
   /// Whether anybody may ask.
   static func isPublic(_ uri: String) -> Bool {
-    let (path, _) = RequestTarget.split(uri)
-    return path == "/healthz" || path == "/openapi.json"
+    Self.isHealth(uri) || RequestTarget.split(uri).path == "/openapi.json"
   }
+
+  /// Whether it is the path that load balancers ask, in HTTP/1.0 too.
+  static func isHealth(_ uri: String) -> Bool { RequestTarget.split(uri).path == "/healthz" }
 
   /// Reads what a request asks for.
   init(_ head: HTTPRequestHead) throws(BackendRefusal) {

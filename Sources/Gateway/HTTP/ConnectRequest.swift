@@ -19,13 +19,8 @@ struct ConnectRequest: Hashable {
   ///
   /// - Parameter allowedOrigins: from where browsers may connect.
   init(_ head: HTTPRequestHead, allowedOrigins: AllowedOrigins) throws(Refusal) {
-    guard head.method == .GET, head.version == .http1_1 else {
-      throw Refusal(.malformed, "the upgrade must be a GET of HTTP/1.1")
-    }
-    // NIO looks at neither.
-    guard head.headers["host"].count == 1 else {
-      throw Refusal(.malformed, "the request must have one Host (RFC 9112, section 3.2)")
-    }
+    guard head.isHTTP11 else { throw Refusal(.malformed, HTTPRequestHead.isHTTP11Rule) }
+    guard head.method == .GET else { throw Refusal(.malformed, "the upgrade must be a GET") }
     let keys = head.headers["sec-websocket-key"]
     guard keys.count == 1, WebSocketHandshake.isKey(keys[0]) else {
       throw Refusal(

@@ -8,13 +8,13 @@ enum PublicRoutes {
     to head: HTTPRequestHead, servesDemoPage: Bool
   ) throws(Refusal) -> PlainHTTPResponse {
     let path = ConnectRequest.path(of: head.uri)
+    if path == "/healthz", PlainHTTPResponse.isHealthMethod(head.method) { return .alive }
+    guard head.isHTTP11 else {
+      throw Refusal(.malformed, HTTPRequestHead.isHTTP11Rule)
+    }
     if path == ConnectRequest.path {
       throw Refusal(
         .upgradeRequired, "\(path) takes a WebSocket upgrade only: Upgrade: websocket")
-    }
-    if path == "/healthz", PlainHTTPResponse.isHealthMethod(head.method) { return .alive }
-    guard head.version == .http1_1 else {
-      throw Refusal(.malformed, "the request must be of HTTP/1.1")
     }
     guard head.method == .GET || head.method == .HEAD else {
       throw Refusal(.malformed, "only GET is served here")

@@ -15,13 +15,10 @@ struct Refusal: Error, Hashable {
 
   /// What the parser refuses.
   init(_ fault: HTTPFault, _ limits: PlainHTTPLimits) {
-    if fault == .headerTooLarge {
-      self.init(
-        .headerTooLarge,
-        "the header is over \(limits.headerBytes) bytes or \(limits.headerFields) fields")
-    } else {
-      self.init(.malformed, "the request is not HTTP/1.1, or not as RFC 9112 has it")
-    }
+    self.init(
+      fault == .headerTooLarge ? .headerTooLarge : .malformed,
+      HTTPFault.parserMessage(
+        fault, headerBytes: limits.headerBytes, headerFields: limits.headerFields))
   }
 
   var response: PlainHTTPResponse {

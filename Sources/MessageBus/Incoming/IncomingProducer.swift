@@ -23,7 +23,8 @@ import Redis
 /// once the failed entries have come again, in order.
 ///
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
-/// a `WAIT`. One pipeline is then under way at a time, and the next takes all that came meanwhile.
+/// a `WAIT`. One pipeline is then under way at a time, and the next takes what came meanwhile, of each
+/// partition ``BusLimits/entriesPerTransaction`` at most.
 public final class IncomingProducer<Token> {
   private let keys: Keys
   private let client: any RedisClient

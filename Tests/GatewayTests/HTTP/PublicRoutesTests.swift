@@ -9,7 +9,8 @@ struct PublicRoutesTests {
   private func response(
     _ target: String, _ method: HTTPMethod = .GET, demo: Bool = false
   ) -> PlainHTTPResponse {
-    let head = HTTPRequestHead(version: .http1_1, method: method, uri: target)
+    let head = HTTPRequestHead(
+      version: .http1_1, method: method, uri: target, headers: ["host": "a"])
     do throws(Refusal) {
       return try PublicRoutes.response(to: head, servesDemoPage: demo)
     } catch {
