@@ -199,13 +199,17 @@ struct CommandTests {
 
   @Test("the port of another gateway than the first ends `dev`, too")
   func secondPortInUse() async throws {
-    let taken = try await TakenPort()
-    let (code, _, errors) = try await run(["dev", "--port", "\(taken.port - 1)"])
-    await taken.close()
-    #expect(code == 1)
-    #expect(errors.count == 1)
-    #expect(errors.first?.contains(":\(taken.port): ") == true, "\(errors)")
-    #expect(errors.first?.hasSuffix("with --port") == true, "\(errors)")
+    // Somebody else may have the port before it.
+    for _ in 0..<10 {
+      let taken = try await TakenPort()
+      let (code, _, errors) = try await run(["dev", "--port", "\(taken.port - 1)"])
+      await taken.close()
+      #expect(code == 1)
+      #expect(errors.count == 1)
+      #expect(errors.first?.hasSuffix("with --port") == true, "\(errors)")
+      if errors.first?.contains(":\(taken.port): ") == true { return }
+    }
+    Issue.record("no free port before one that is taken")
   }
 
   @Test("a port in use ends a gateway whose Redis is there with one line")
