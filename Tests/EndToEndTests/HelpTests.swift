@@ -16,6 +16,8 @@ struct DescribedCommand: Decodable {
     let valueName: String?
     let abstract: String?
     let discussion: String?
+    let defaultValue: String?
+    let isOptional: Bool
 
     /// `--rate`, or `<user>` for one without a name.
     var title: String {
@@ -85,6 +87,44 @@ struct HelpTests {
     [type] + type.configuration.subcommands.flatMap { self.types($0) }
   }
 
+  @Test("name the default of each option that has one, whoever reads its value")
+  func defaults() throws {
+    var count = 0
+    for (path, command) in try DescribedCommand.root().all() {
+      // The parser's own `help` has none.
+      guard let type = self.type(at: path) else { continue }
+      let initial = Self.withValue(type.init())
+      for argument in command.arguments ?? [] where argument.isOptional {
+        guard initial.contains(argument.title) else { continue }
+        count += 1
+        #expect(
+          argument.defaultValue != nil || argument.abstract?.contains("(default: ") == true,
+          "connect \(path.joined(separator: " ")) \(argument.title)")
+      }
+    }
+    #expect(count > 25)
+  }
+
+  private func type(at path: [String]) -> (any ParsableCommand.Type)? {
+    path.reduce(ConnectCommand.self) { type, name in
+      type?.configuration.subcommands.first { $0.configuration.commandName == name }
+    }
+  }
+
+  /// The titles of the options whose properties are neither optional nor lists: each either must be
+  /// given or has a default.
+  private static func withValue(_ arguments: any ParsableArguments) -> Set<String> {
+    Mirror(reflecting: arguments).children.reduce(into: []) { titles, child in
+      if let group = child.value as? any ArgumentGroup {
+        titles.formUnion(Self.withValue(group.members))
+      } else if let single = child.value as? any SingleArgument, single.hasValue {
+        let name = child.label.map { $0.drop { $0 == "_" } } ?? ""
+        let words = name.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+        titles.insert(single.isPositional ? "<\(words)>" : "--\(words)")
+      }
+    }
+  }
+
   @Test("hold no word that a terminal of 80 columns would break")
   func words() {
     for type in self.types(ConnectCommand.self) {
@@ -107,4 +147,32 @@ struct HelpTests {
       #expect(line.count + 1 + word.count >= columns, "\(line)")
     }
   }
+}
+
+/// What a property is, seen by reflection.
+private protocol SingleArgument {
+  var isPositional: Bool { get }
+  var hasValue: Bool { get }
+}
+
+private func isOneValue(_ type: Any.Type) -> Bool {
+  !["Optional<", "Array<"].contains { "\(type)".hasPrefix($0) }
+}
+
+extension Option: SingleArgument {
+  fileprivate var isPositional: Bool { false }
+  fileprivate var hasValue: Bool { isOneValue(Value.self) }
+}
+
+extension Argument: SingleArgument {
+  fileprivate var isPositional: Bool { true }
+  fileprivate var hasValue: Bool { isOneValue(Value.self) }
+}
+
+private protocol ArgumentGroup {
+  var members: any ParsableArguments { get }
+}
+
+extension OptionGroup: ArgumentGroup {
+  fileprivate var members: any ParsableArguments { Value() }
 }

@@ -18,25 +18,33 @@ struct BenchChatCommand: AsyncParsableCommand {
   /// How long to wait for what is still under way after the last message, in seconds.
   static let settleSeconds = 30
 
+  /// What holds unless it is said.
+  private enum Default {
+    static let connections = 200
+    static let rate = 2_000
+    static let seconds = 10
+    static let bodyBytes = 200
+  }
+
   @Option(
-    help: "Connections: half as many pairs.",
+    help: "Connections: half as many pairs (default: \(Default.connections)).",
     transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var connections = 200
+  var connections = Default.connections
 
   @Option(
-    help: "Messages per second, of all users together.",
+    help: "Messages per second, of all users together (default: \(Default.rate)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rate = 2_000
+  var rate = Default.rate
 
   @Option(
-    help: "How long to send, in seconds.",
+    help: "How long to send, in seconds (default: \(Default.seconds)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
-  var seconds = 10
+  var seconds = Default.seconds
 
   @Option(
-    help: "Length of a message's body, in bytes.",
+    help: "Length of a message's body, in bytes (default: \(Default.bodyBytes)).",
     transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
-  var bodyBytes = 200
+  var bodyBytes = Default.bodyBytes
 
   @OptionGroup var bench: BenchOptions
 

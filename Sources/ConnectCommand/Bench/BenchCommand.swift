@@ -64,6 +64,12 @@ extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 
 /// What all benchmarks can be told.
 struct BenchOptions: ParsableArguments {
+  /// What holds unless it is said.
+  private enum Default {
+    static let gateways = 2
+    static let partitions = 16
+  }
+
   @Option(
     help: ArgumentHelp(
       """
@@ -81,13 +87,14 @@ struct BenchOptions: ParsableArguments {
   var process: [MeasuredProcess] = []
 
   @Option(
-    help: "Gateways to start, without --url.", transform: ArgumentRules.wholeNumber(1...16))
-  var gateways = 2
+    help: "Gateways to start, without --url (default: \(Default.gateways)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var gateways = Default.gateways
 
   @Option(
-    help: "Partitions of the bus, without --url.",
+    help: "Partitions of the bus, without --url (default: \(Default.partitions)).",
     transform: ArgumentRules.wholeNumber(1...BusLimits.maximumPartitions))
-  var partitions = 16
+  var partitions = Default.partitions
 
   @OptionGroup var redis: BenchRedisOptions
 

@@ -31,6 +31,17 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   private static let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
   private static let defaultMinutes = 30.0
 
+  /// What holds unless it is said.
+  private enum Default {
+    static let seed = UInt64(1)
+    static let users = 40
+    static let rate = 400
+    static let rawSenders = 12
+    static let rawRate = 300
+    static let gateways = 2
+    static let messaging = 2
+  }
+
   @Option(
     help: "How long to go on, in minutes (default: \(Int(Self.defaultMinutes))).",
     transform: ArgumentRules.minutes)
@@ -42,36 +53,45 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   var rounds: Int?
 
   @Option(
-    help: "The seed of the plan: the same gives the same faults in the same order.",
+    help: """
+      The seed of the plan: the same gives the same faults in the same order \
+      (default: \(Default.seed)).
+      """,
     transform: ArgumentRules.seed)
-  var seed: UInt64 = 1
+  var seed: UInt64 = Default.seed
 
   @Option(
-    help: "Users; an even number.",
+    help: "Users; an even number (default: \(Default.users)).",
     transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var users = 40
+  var users = Default.users
 
   @Option(
-    help: "Messages per second, of all users together.",
+    help: "Messages per second, of all users together (default: \(Default.rate)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rate = 400
+  var rate = Default.rate
 
   @Option(
-    help: "Raw senders: further users, at most as many as --users, who wait for no answer.",
+    help: """
+      Raw senders: further users, at most as many as --users, who wait for no answer \
+      (default: \(Default.rawSenders)).
+      """,
     transform: ArgumentRules.wholeNumber(0...BenchLimits.connections))
-  var rawSenders = 12
+  var rawSenders = Default.rawSenders
 
   @Option(
-    help: "Messages per second, of all raw senders together.",
+    help: "Messages per second, of all raw senders together (default: \(Default.rawRate)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rawRate = 300
-
-  @Option(help: "Gateways at a time.", transform: ArgumentRules.wholeNumber(1...16))
-  var gateways = 2
+  var rawRate = Default.rawRate
 
   @Option(
-    help: "Messaging instances at a time.", transform: ArgumentRules.wholeNumber(1...16))
-  var messaging = 2
+    help: "Gateways at a time (default: \(Default.gateways)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var gateways = Default.gateways
+
+  @Option(
+    help: "Messaging instances at a time (default: \(Default.messaging)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var messaging = Default.messaging
 
   @OptionGroup var redis: BenchRedisOptions
 

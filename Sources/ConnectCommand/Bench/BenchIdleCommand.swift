@@ -10,15 +10,27 @@ struct BenchIdleCommand: AsyncParsableCommand {
     commandName: "idle",
     abstract: "Opens connections that stay idle, and prints the memory of each.")
 
-  @Option(
-    help: "Connections: two file descriptors of this machine each.",
-    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var connections = 10_000
+  /// What holds unless it is said.
+  private enum Default {
+    static let connections = 10_000
+    static let seconds = 5
+  }
 
   @Option(
-    help: "How long they stay open after the last was opened, in seconds.",
+    help: """
+      Connections: two file descriptors of this machine each \
+      (default: \(Default.connections)).
+      """,
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
+  var connections = Default.connections
+
+  @Option(
+    help: """
+      How long they stay open after the last was opened, in seconds \
+      (default: \(Default.seconds)).
+      """,
     transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
-  var seconds = 5
+  var seconds = Default.seconds
 
   @OptionGroup var bench: BenchOptions
 

@@ -23,6 +23,11 @@ struct ChatCommand: AsyncParsableCommand {
           connect chat --as bob --to alice --lines --listen --count 1000
       """)
 
+  /// What holds unless it is said.
+  private enum Default {
+    static let url = "ws://127.0.0.1:8080"
+  }
+
   @Option(name: .customLong("as"), help: "The user you are.", transform: ArgumentRules.user)
   var user: UserName
 
@@ -30,14 +35,14 @@ struct ChatCommand: AsyncParsableCommand {
   var to: UserName
 
   @Option(
-    help: ArgumentHelp("Where the gateway is.", valueName: "ws://…"),
+    help: ArgumentHelp("Where the gateway is (default: \(Default.url)).", valueName: "ws://…"),
     transform: ArgumentRules.gateway)
-  var url = ConnectEndpoint(host: "127.0.0.1", port: 8080)
+  var url = ConnectEndpoint(Default.url)!
 
   @Option(
     help: """
       Which of your devices this is. Each gets all messages; a second chat with the same one \
-      replaces the first.
+      replaces the first (default: \(DeviceName.default)).
       """,
     transform: ArgumentRules.device)
   var device: DeviceName = .default

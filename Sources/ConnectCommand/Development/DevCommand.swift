@@ -10,13 +10,21 @@ struct DevCommand: AsyncParsableCommand {
       links contain tokens.
       """)
 
-  @Option(help: "Number of gateways, 1 to 16.", transform: ArgumentRules.wholeNumber(1...16))
-  var gateways = 2
+  /// What holds unless it is said.
+  private enum Default {
+    static let gateways = 2
+    static let port = 8080
+  }
 
   @Option(
-    help: "Port of the first gateway; the next ones follow.",
+    help: "Number of gateways, 1 to 16 (default: \(Default.gateways)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var gateways = Default.gateways
+
+  @Option(
+    help: "Port of the first gateway; the next ones follow (default: \(Default.port)).",
     transform: ArgumentRules.wholeNumber(1...65_535))
-  var port = 8080
+  var port = Default.port
 
   @Option(
     help: ArgumentHelp(

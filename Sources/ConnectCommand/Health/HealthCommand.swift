@@ -11,14 +11,21 @@ struct HealthCommand: AsyncParsableCommand {
     commandName: "health",
     abstract: "Asks a service whether it is healthy: exit code 0 if it says so, 1 if not.")
 
+  /// What holds unless it is said.
+  private enum Default {
+    static let url = HealthQuestion("http://127.0.0.1:9090/healthz")!
+    static let timeout = 2
+  }
+
   @Argument(
-    help: "What to ask: the management port's /healthz or /readyz.",
+    help: "What to ask: the management port's /healthz or /readyz (default: \(Default.url)).",
     transform: ArgumentRules.healthQuestion)
-  var url = HealthQuestion("http://127.0.0.1:9090/healthz")!
+  var url = Default.url
 
   @Option(
-    help: "How long the answer may take, in seconds.", transform: ArgumentRules.wholeNumber(1...60))
-  var timeout = 2
+    help: "How long the answer may take, in seconds (default: \(Default.timeout)).",
+    transform: ArgumentRules.wholeNumber(1...60))
+  var timeout = Default.timeout
 
   func run() async throws {
     try await self.exiting(unknownVariables: .none) {

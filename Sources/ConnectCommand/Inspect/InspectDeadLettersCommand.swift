@@ -24,7 +24,8 @@ struct ListDeadLettersCommand: AsyncParsableCommand {
   static let maximumLimit = 100_000
 
   @Option(
-    help: "How many at most.", transform: ArgumentRules.wholeNumber(1...Self.maximumLimit))
+    help: "How many at most (default: \(Self.defaultLimit)).",
+    transform: ArgumentRules.wholeNumber(1...Self.maximumLimit))
   var limit = Self.defaultLimit
 
   @OptionGroup var options: InspectOptions
