@@ -197,6 +197,38 @@ struct CommandTests {
       ])
   }
 
+  @Test(
+    "an address that is not this machine's is refused with that advice, not that of a port in use",
+    arguments: ["192.0.2.1:8080", "nowhere.invalid:8080"])
+  func foreignAddress(address: String) async throws {
+    let (code, _, errors) = try await run(["gateway", "--listen", address])
+    #expect(code == 1)
+    #expect(errors.count == 1)
+    #expect(errors.first?.hasPrefix("connect: cannot listen on \(address): ") == true)
+    #expect(
+      errors.first?.hasSuffix("; give an address of this machine with --listen") == true,
+      "\(errors)")
+  }
+
+  @Test(
+    "a port in use may be due to a misspelled variable, which is said before it",
+    arguments: [["gateway", "--management-listen", "off"], ["messaging"], ["dev"]])
+  func portInUseBesideUnknownVariable(arguments: [String]) async throws {
+    let taken = try await TakenPort()
+    let address = "127.0.0.1:\(taken.port)"
+    let flags = [
+      "gateway": ["--listen", address], "messaging": ["--management-listen", address],
+      "dev": ["--port", "\(taken.port)"],
+    ]
+    let (code, _, errors) = try await run(
+      arguments + (flags[arguments[0]] ?? []), environment: ["CONNECT_LISTN": "x"])
+    await taken.close()
+    #expect(code == 1)
+    #expect(errors.count == 2)
+    #expect(errors.first?.contains("nearest=CONNECT_LISTEN ") == true, "\(errors)")
+    #expect(errors.last?.contains("cannot listen on \(address)") == true, "\(errors)")
+  }
+
   @Test("the port of another gateway than the first ends `dev`, too")
   func secondPortInUse() async throws {
     // Somebody else may have the port before it.

@@ -72,8 +72,8 @@ struct DevStand {
       ports.add(host: gateway.host, port: gateway.port, "--port")
     }
     if let api = self.plan.api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
-    try await ports.run(on: MultiThreadedEventLoopGroup.singleton)
     UnknownVariable.log(Logger(label: "connect.dev"))
+    try await ports.run(on: MultiThreadedEventLoopGroup.singleton)
     if let redis = self.plan.redis {
       return try await self.serve(redis, name: "\(redis.url)")
     }

@@ -71,8 +71,8 @@ struct GatewayCommand: AsyncParsableCommand {
     if let management {
       ports.add(host: management.host, port: management.port, Setting.managementListen.flag)
     }
-    try await ports.run(on: group)
     UnknownVariable.log(logger)
+    try await ports.run(on: group)
     let gateway = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(
         redis, keys: keys, durability: configuration.durability, on: group, logger: logger)

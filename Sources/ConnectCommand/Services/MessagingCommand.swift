@@ -57,8 +57,8 @@ struct MessagingCommand: AsyncParsableCommand {
       ports.add(host: management.host, port: management.port, Setting.managementListen.flag)
     }
     if let api { ports.add(host: api.host, port: api.port, Setting.apiListen.flag) }
-    try await ports.run(on: group)
     UnknownVariable.log(logger)
+    try await ports.run(on: group)
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(
         redis, keys: keys, durability: configuration.durability, on: group, logger: logger)
