@@ -32,8 +32,8 @@ package struct CannotListen: Error, CustomStringConvertible {
 
   package init(host: String, port: Int, _ error: any Error) {
     let reason = SocketFailure.reason(of: error)
-    self.description =
-      "cannot listen on \(host):\(port): \(reason); end what is there, or choose another port"
+    let advice = SocketFailure.advice(onListening: error)
+    self.description = "cannot listen on \(host):\(port): \(reason); \(advice)"
   }
 }
 

@@ -32,4 +32,14 @@ package enum SocketFailure {
       "\(error)"
     }
   }
+
+  /// What to do where an address cannot be listened on, in words that the option which gives the
+  /// address can follow: "… with --listen".
+  package static func advice(onListening error: any Error) -> String {
+    switch (error as? IOError)?.errnoCode {
+    case EADDRINUSE: "end what is there, or choose another port"
+    case EACCES, EPERM: "choose a port above 1023"
+    default: "give an address of this machine"
+    }
+  }
 }
