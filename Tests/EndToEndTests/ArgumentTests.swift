@@ -1,4 +1,5 @@
 import ArgumentParser
+import MessageBus
 import Testing
 
 @testable import ConnectCommand
@@ -19,6 +20,8 @@ struct ArgumentTests {
   private static let user = "a user name, 1 to 128 of A-Z a-z 0-9 . _ - @ + :"
   private static let gateway =
     "ws://host[:port][/path], such as ws://127.0.0.1:8080 (wss:// is not supported here yet)"
+  private static let timeSpan =
+    "it must be a whole number from 1 to 1000000 and a unit, such as 30s, 15m, 1h or 7d"
   private static let chat = ["chat", "--as", "a", "--to", "b"]
 
   @Test(
@@ -34,7 +37,9 @@ struct ArgumentTests {
       (chat + ["--url", "wss://x"], "wss://x", "--url", gateway),
       (["bench", "--url", "localhost:8080"], "localhost:8080", "--url", gateway),
       (chat + ["--count", "0"], "0", "--count", "a whole number, 1 or more"),
-      (["token", "a", "--ttl", "1 hour"], "1 hour", "--ttl", "such as 30s, 15m, 1h or 7d"),
+      (["token", "a", "--ttl", "1 hour"], "1 hour", "--ttl", timeSpan),
+      (["token", "a", "--ttl", "1.5h"], "1.5h", "--ttl", timeSpan),
+      (["token", "a", "--ttl", "1000001d"], "1000001d", "--ttl", timeSpan),
       (["health", "localhost:9090"], "localhost:9090", "<url>", "http://host[:port]/path"),
       (["health", "--timeout", "0"], "0", "--timeout", "a whole number from 1 to 60"),
       (["dev", "--gateways", "0"], "0", "--gateways", "a whole number from 1 to 16"),
@@ -60,8 +65,14 @@ struct ArgumentTests {
   func rule(arguments: [String], value: String, option: String, rule: String) throws {
     let text = try #require(self.refusal(arguments))
     #expect(text.contains("'\(value)'"), "\(text)")
-    #expect(text.contains(option), "\(text)")
+    #expect(text.contains(" for '\(option)"), "\(text)")
     #expect(text.contains(rule), "\(text)")
+  }
+
+  @Test("that are words are taken in any case")
+  func anyCase() throws {
+    let words = ["--durability", "Replicated:1"]
+    #expect(try BenchRedisOptions.parse(words).durability == .replicated(1))
   }
 
   @Test("that are negative numbers are values, not options")
@@ -168,6 +179,18 @@ struct SettingWordTests {
       #expect(try values.api(beside: messaging) == nil)
       let management = try values.managementListen(default: "127.0.0.1:9090")
       #expect((management == nil) == (setting == .managementListen))
+    }
+  }
+
+  @Test("that are others are refused with a sentence: of durability there is no list")
+  func durability() throws {
+    let values = SettingValues(flags: [.durability: "safe"], environment: [:])
+    let keys = try values.keys()
+    let expected = "--durability: 'safe' is not \(Durability.form)"
+    #expect {
+      try values.messaging(id: values.instanceID(prefix: "m"), keys: keys)
+    } throws: {
+      ($0 as? Failure)?.description == expected
     }
   }
 

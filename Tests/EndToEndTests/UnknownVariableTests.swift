@@ -21,7 +21,7 @@ struct UnknownVariableTests {
     #expect(
       unknown.first?.description.hasPrefix("\(name) is not a setting, and is ignored; ") == true)
     #expect(unknown.first?.description.contains(nearest.map { "mean \($0)?" } ?? "listed") == true)
-    #expect(unknown.first?.description.contains("secret;") == false)
+    #expect(unknown.first?.description.contains("secret") == false)
   }
 
   @Test("are none of those that mean something, are empty, or were set by Kubernetes")

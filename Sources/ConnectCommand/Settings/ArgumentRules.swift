@@ -45,7 +45,7 @@ enum ArgumentRules {
   }
 
   static func durability(_ text: String) throws -> Durability {
-    try Self.value(Durability(text), Durability.form)
+    try Self.value(Durability(text.lowercased()), Durability.form)
   }
 
   /// Where a gateway is. The commands have no TLS.
@@ -66,7 +66,9 @@ enum ArgumentRules {
   }
 
   static func timeSpan(_ text: String) throws -> TimeSpan {
-    try Self.value(TimeSpan(text), "a number and a unit, such as 30s, 15m, 1h or 7d")
+    try Self.value(
+      TimeSpan(text),
+      "a whole number from 1 to \(TimeSpan.maximumNumber) and a unit, such as 30s, 15m, 1h or 7d")
   }
 
   static func seed(_ text: String) throws -> UInt64 {

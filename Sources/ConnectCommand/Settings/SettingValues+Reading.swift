@@ -119,7 +119,7 @@ extension SettingValues {
   }
 
   private func durability() throws(Failure) -> Durability {
-    try self.value(.durability, expected: "one of \(Durability.form)") {
+    try self.value(.durability, expected: Durability.form) {
       Durability($0.lowercased())
     } ?? .accepted
   }
