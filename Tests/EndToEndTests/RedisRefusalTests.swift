@@ -65,6 +65,24 @@ struct RedisRefusalTests {
     }
   }
 
+  @Test("is named by inspect, be it the first or the second, where it lacks a command")
+  func renamedInOneOfTwo() async throws {
+    let renamed = ["--rename-command", "GET", "", "--rename-command", "HGETALL", ""]
+    try await RedisFixture.withServer(extraArguments: renamed) { lacking in
+      try await RedisFixture.withServer { whole in
+        for (bus, registry, command) in [(whole, lacking, "HGETALL"), (lacking, whole, "GET")] {
+          let (code, line) = try await self.run([
+            "inspect", "user", "bob", "--redis-url", bus.url, "--registry-redis-url", registry.url,
+          ])
+          #expect(code == 64)
+          #expect(
+            line.contains("127.0.0.1:\(lacking.port)/0: Redis does not know \(command);"),
+            "\(line)")
+        }
+      }
+    }
+  }
+
   @Test("names all commands that its user may not run")
   func forbidden() async throws {
     let missing = ["xadd", "xinfo|stream", "script|load", "exec", "wait", "memory|usage"]

@@ -2,6 +2,7 @@ import ArgumentParser
 import ConnectProtocol
 import Logging
 import MessageBus
+import NIOCore
 import NIOPosix
 import Redis
 
@@ -76,10 +77,27 @@ struct InspectOptions: ParsableArguments {
         try await body(Inspector(keys: keys, client: client))
       }
     } catch {
-      result = .failure(Failure(error, from: redis))
+      let stranger = await Self.stranger(to: error, among: redis, on: eventLoop)
+      result = .failure(stranger ?? Failure(error, from: redis))
     }
     try? await client.close().get()
     try result.get()
+  }
+
+  /// What to say if one of two Redis does not know a command: which one is not in its reply, so both
+  /// are asked.
+  private static func stranger(
+    to error: RedisError, among redis: RedisPlaces, on eventLoop: any EventLoop
+  ) async -> Failure? {
+    guard case .server(let reply) = error, let command = reply.unknownCommand else { return nil }
+    if let registry = redis.registry {
+      let refusals = try? await CommandCheck.refusals(
+        of: [[command]], by: registry, on: eventLoop)
+      if refusals?.first??.unknownCommand != nil {
+        return Failure(error, at: registry.url, .registryRedisURL)
+      }
+    }
+    return Failure(error, at: redis.bus.url, .redisURL)
   }
 
   /// The keys for as many partitions as the data has, whatever is configured: to look does no harm.
@@ -126,8 +144,6 @@ extension Failure {
         .refused,
         "\(url): \(reply); `connect inspect` needs more commands than the services: see "
           + "Operations.md")
-    case .server(let reply) where reply.unknownCommand != nil:
-      self.init(error, at: redis.bus.url, .redisURL)
     case .server(let reply) where reply.code == "WRONGTYPE":
       self.init(.running, "\(url): \(reply); is --key-prefix that of another program?")
     case .server(let reply) where reply.code == "MOVED":
