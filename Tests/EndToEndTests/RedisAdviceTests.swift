@@ -1,3 +1,4 @@
+import MessageBus
 import Testing
 
 @testable import ConnectCommand
@@ -48,6 +49,35 @@ struct RedisAdviceTests {
     #expect(try !self.failure(words, .registryRedisURL).description.contains("--redis-mode"))
     #expect(
       try self.failure("READONLY", .registryRedisURL).description.contains("--registry-redis-url"))
+  }
+
+  @Test("names commands that are unknown, and those that are forbidden beside them")
+  func unknownAndForbidden() throws {
+    var missing = CommandsNeeded.Missing()
+    missing.unknown = ["xadd"]
+    missing.forbidden = ["exec", "wait"]
+    let said = Failure(missing, at: try RedisURL(parsing: "redis://host:1"), .redisURL)
+    #expect(said.kind == .usage)
+    #expect(said.description.contains("does not know xadd; give back"))
+    #expect(said.description.contains("no permission to run exec, wait; the rights"), "\(said)")
+  }
+
+  @Test("says of a password file and of TLS what to do about these, not to start Redis")
+  func unavailable() throws {
+    let url = try RedisURL(parsing: "redis://host:1")
+    guard case .failure(let file) = PasswordFile.read("/nowhere/password") else {
+      Issue.record("it was read")
+      return
+    }
+    #expect(
+      Failure(file, at: url, .redisURL).description == """
+        redis://host:1/0: Redis is unavailable: cannot read the password file /nowhere/password: \
+        No such file or directory; write it, or name another with --redis-password-file
+        """)
+    let tls = RedisError.unavailable("\(RedisError.handshakeReason)host:1: x; do y")
+    #expect(Failure(tls, at: url, .redisURL).description.hasSuffix(": x; do y"))
+    let other = Failure(.unavailable("cannot connect to host:1: z"), at: url, .redisURL)
+    #expect(other.description.hasSuffix("z; start Redis there, or give its place with --redis-url"))
   }
 
   @Test("is waited for only where it may pass by itself")

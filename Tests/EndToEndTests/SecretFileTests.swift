@@ -62,6 +62,12 @@ struct SecretFileTests {
     let values = SettingValues(flags: [.redisPasswordFile: "/nowhere/password"], environment: [:])
     #expect(try values.redisPlaces().bus.passwordFile == "/nowhere/password")
     try self.read(.redisPasswordFile, [])
+    #expect {
+      try SettingValues(flags: [.redisPasswordFile: "/"], environment: [:]).redisPlaces()
+    } throws: {
+      ($0 as? Failure)?.kind == .usage
+        && ($0 as? Failure)?.description == "--redis-password-file: cannot read /: Is a directory"
+    }
     for (setting, content) in [(Setting.authSecretFile, [UInt8]()), (.serviceTokenFile, [10])] {
       #expect {
         try self.read(setting, content)

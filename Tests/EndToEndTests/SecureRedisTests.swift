@@ -75,6 +75,7 @@ struct SecureRedisTests {
         case .missingClientCertificate: "client certificate"
         }
       #expect(outcome.error.contains(words), "\(outcome.error)")
+      #expect(!outcome.error.contains("start Redis"), "\(outcome.error)")
       #expect(outcome.error.contains("localhost:\(server.tlsPort ?? 0)"), "\(outcome.error)")
       #expect(outcome.code == 69)
       guard fault == .missingClientCertificate else { return }

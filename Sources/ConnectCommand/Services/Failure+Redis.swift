@@ -15,6 +15,13 @@ extension Failure {
         .unavailable,
         "\(url): \(error); see whether Redis is what answers there, or give its place with "
           + setting.flag)
+    case .unavailable where error.isOfPasswordFile:
+      self.init(
+        .unavailable,
+        "\(url): \(error); write it, or name another with \(Setting.redisPasswordFile.flag)")
+    case .unavailable where error.isOfTLS:
+      // It says what to do.
+      self.init(.unavailable, "\(url): \(error)")
     case .unavailable, .withheld:
       self.init(
         .unavailable, "\(url): \(error); start Redis there, or give its place with \(setting.flag)")
@@ -57,7 +64,7 @@ extension Failure {
         return Failure(
           .unavailable, "\(url): Redis refused: \(reply); see why Redis does not get ready")
       }
-      // A database that does not exist, say: no waiting mends it.
+      // A database that does not exist, say: waiting does not help.
       return .usage("\(url): \(reply); check \(setting.flag)")
     }
   }
@@ -95,7 +102,7 @@ extension Failure {
 
   /// Redis does not know commands.
   fileprivate static func unknownCommands(
-    _ names: [String], at url: RedisURL, _ setting: Setting
+    _ names: [String], forbidden: [String] = [], at url: RedisURL, _ setting: Setting
   ) -> Failure {
     var text =
       "\(url): Redis does not know \(names.joined(separator: ", ")); give back the names that "
@@ -103,19 +110,21 @@ extension Failure {
     if names.contains(where: { $0.uppercased() == "CLUSTER" }), setting == .redisURL {
       text += ". One server does without CLUSTER if --redis-mode is single"
     }
+    if !forbidden.isEmpty { text += ". And \(Self.lacksRights(forbidden))" }
     return .usage(text)
   }
 
   /// Commands are missing without which a service cannot work.
   init(_ missing: CommandsNeeded.Missing, at url: RedisURL, _ setting: Setting) {
     guard missing.unknown.isEmpty else {
-      self = .unknownCommands(missing.unknown, at: url, setting)
+      self = .unknownCommands(missing.unknown, forbidden: missing.forbidden, at: url, setting)
       return
     }
-    self.init(
-      .refused,
-      "\(url): the user has no permission to run \(missing.forbidden.joined(separator: ", ")); "
-        + Self.rightsAdvice)
+    self.init(.refused, "\(url): \(Self.lacksRights(missing.forbidden))")
+  }
+
+  private static func lacksRights(_ commands: [String]) -> String {
+    "the user has no permission to run \(commands.joined(separator: ", ")); \(Self.rightsAdvice)"
   }
 
   private static let rightsAdvice =

@@ -32,6 +32,24 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     return reason.hasPrefix(Self.oversizedReason)
   }
 
+  /// How ``unavailable(_:)`` begins where the file with the password could not be read …
+  static let passwordFileReason = "cannot read the password file"
+
+  /// … and where the TLS handshake failed.
+  static let handshakeReason = "cannot connect: "
+
+  /// Whether there is no connection since the file with the password could not be read.
+  package var isOfPasswordFile: Bool {
+    guard case .unavailable(let reason) = self else { return false }
+    return reason.hasPrefix(Self.passwordFileReason)
+  }
+
+  /// Whether there is no connection since the TLS handshake failed.
+  package var isOfTLS: Bool {
+    guard case .unavailable(let reason) = self else { return false }
+    return reason.hasPrefix(Self.handshakeReason)
+  }
+
   /// What happened, for a person.
   public var description: String {
     switch self {

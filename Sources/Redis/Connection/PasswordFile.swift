@@ -3,7 +3,7 @@ enum PasswordFile {
   /// Reads it. Blocks.
   static func read(_ path: String) -> Result<String, RedisError> {
     SecretFile.text(of: path, limit: RedisLimits.maximumPasswordBytes).mapError {
-      .unavailable("cannot read the password file \(path): \($0)")
+      .unavailable("\(RedisError.passwordFileReason) \(path): \($0)")
     }
   }
 }

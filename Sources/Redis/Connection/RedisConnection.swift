@@ -125,7 +125,7 @@ private final class Opening {
     ready.futureResult.assumeIsolated().whenComplete { result in
       switch result {
       case .success: self.logIn(over: handler, password: password)
-      case .failure(let error): self.fail(.unavailable("cannot connect: \(error)"))
+      case .failure(let error): self.fail(.unavailable("\(RedisError.handshakeReason)\(error)"))
       }
     }
   }

@@ -12,6 +12,8 @@ package enum SecretFile {
   package enum Unreadable: Error, Hashable, CustomStringConvertible {
     /// The system does not read it: its own words.
     case system(String)
+    /// It is not there.
+    case missing
     /// There is nothing in it.
     case empty
     /// There is more in it than this many bytes.
@@ -26,6 +28,7 @@ package enum SecretFile {
     package var description: String {
       switch self {
       case .system(let reason): reason
+      case .missing: String(cString: strerror(ENOENT))
       case .empty: "it is empty"
       case .tooLong(let limit): "it has more than \(limit) bytes"
       case .byteOrderMark:
@@ -36,11 +39,11 @@ package enum SecretFile {
       }
     }
 
-    /// Whether the file is there and only somebody who writes it again can put it right.
+    /// Whether somebody must put it right; a file that is missing or empty may be about to be written.
     package var isLasting: Bool {
       switch self {
-      case .system, .empty: false
-      case .tooLong, .byteOrderMark, .utf16, .notUTF8: true
+      case .missing, .empty: false
+      case .system, .tooLong, .byteOrderMark, .utf16, .notUTF8: true
       }
     }
   }
@@ -82,7 +85,7 @@ package enum SecretFile {
 
   private static func contents(of path: String, limit: Int) -> Result<[UInt8], Unreadable> {
     func failure() -> Result<[UInt8], Unreadable> {
-      .failure(.system(String(cString: strerror(errno))))
+      .failure(errno == ENOENT ? .missing : .system(String(cString: strerror(errno))))
     }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return failure() }
