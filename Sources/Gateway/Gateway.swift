@@ -19,6 +19,10 @@ public enum GatewayLimits {
   /// makes.
   package static let tokenBytes = 8_192
 
+  /// The latest time that a token may name, in seconds since 1970: the last second of the year 9999.
+  /// What is later was meant in milliseconds.
+  static let latestTokenSecond: Double = 253_402_300_799
+
   /// The largest frame that a client may send, in bytes.
   public static let frameBytes = 65_536
 

@@ -40,16 +40,13 @@ struct TokenCommand: AsyncParsableCommand {
 
 /// A time as people write it.
 struct TimeSpan {
-  /// How many of a unit there may be.
-  static let maximumNumber = 1_000_000
-
   let seconds: Double
 
   /// Reads `30s`, `15m`, `1h` or `7d`; nil for anything else or nothing.
   init?(_ text: String) {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
     guard let unit = text.last.flatMap({ units[$0] }), let number = Int(text.dropLast()),
-      (1...Self.maximumNumber).contains(number)
+      (1...CommandLimits.timeSpanNumber).contains(number)
     else { return nil }
     self.seconds = Double(number) * unit
   }

@@ -68,7 +68,8 @@ enum ArgumentRules {
   static func timeSpan(_ text: String) throws -> TimeSpan {
     try Self.value(
       TimeSpan(text),
-      "a whole number from 1 to \(TimeSpan.maximumNumber) and a unit, such as 30s, 15m, 1h or 7d")
+      "a whole number from 1 to \(CommandLimits.timeSpanNumber) and a unit, "
+        + "such as 30s, 15m, 1h or 7d")
   }
 
   static func seed(_ text: String) throws -> UInt64 {

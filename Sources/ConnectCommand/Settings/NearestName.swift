@@ -2,13 +2,10 @@
 ///
 /// Pure.
 enum NearestName {
-  /// Names that differ in more letters are no longer taken for the same.
-  static let mostEdits = 3
-
   /// The nearest of `names` to `text`; nil if none is near enough for its length.
   static func of(_ text: String, among names: some Sequence<String>) -> String? {
     let given = Array(text.utf8.prefix(64))
-    let most = min(Self.mostEdits, max(1, given.count / 2))
+    let most = min(CommandLimits.misspelledLetters, max(1, given.count / 2))
     let measured = names.map { (name: $0, edits: Self.edits(given, Array($0.utf8))) }
     return measured.filter { $0.edits <= most }.min { $0.edits < $1.edits }?.name
   }

@@ -34,7 +34,7 @@ extension SettingValues {
         """)
     }
     let text = try self.read(
-      SecretFile.text(of: path, limit: Self.maximumSecretBytes), path, .serviceTokenFile)
+      SecretFile.text(of: path, limit: CommandLimits.secretFileBytes), path, .serviceTokenFile)
     return try self.tokens(text, .serviceTokenFile)
   }
 

@@ -5,9 +5,6 @@ import Redis
 
 /// The secret of tokens.
 extension SettingValues {
-  /// A file with secrets may have so many bytes.
-  static let maximumSecretBytes = 65_536
-
   /// Where `connect dev` keeps the secret that it makes, for `token`, `chat` and `bench` to find.
   static var developmentSecretPath: String {
     let environment = ProcessInfo.processInfo.environment
@@ -94,7 +91,8 @@ extension SettingValues {
   }
 
   private func contents(of path: String, _ setting: Setting) throws(Failure) -> [UInt8] {
-    try self.read(SecretFile.bytes(of: path, limit: Self.maximumSecretBytes), path, setting)
+    try self.read(
+      SecretFile.bytes(of: path, limit: CommandLimits.secretFileBytes), path, setting)
   }
 
   /// - Parameter result: what came of reading a file.

@@ -6,9 +6,6 @@ import ConnectProtocol
 /// There is no leeway for clocks that differ. Other claims are ignored, `iss` and `aud` among them:
 /// the secret alone says who may make tokens, and for whom.
 enum TokenClaims {
-  /// The last second of the year 9999. What is later was meant in milliseconds.
-  private static let latest: Double = 253_402_300_799
-
   /// Who the token speaks for, if it is valid at `now`, in seconds since 1970.
   static func identity(
     in claims: JSONMembers, now: Double
@@ -37,7 +34,7 @@ enum TokenClaims {
     _ name: String, in claims: JSONMembers
   ) throws(Refusal) -> Double? {
     guard let value = claims[name] else { return nil }
-    guard case .number(let seconds) = value, abs(seconds) <= Self.latest else {
+    guard case .number(let seconds) = value, abs(seconds) <= GatewayLimits.latestTokenSecond else {
       throw Refusal(
         .unauthorized,
         "the token's \(name) must be a number of seconds since 1970, up to the year 9999")
