@@ -14,19 +14,19 @@ import PlainHTTP
 
 /// Every limit and default of the API, each with its unit. Those of HTTP itself, with which a
 /// server of it is made: ``http(bodyBytes:)``.
-public enum BackendAPILimits {
+package enum BackendAPILimits {
   /// Bytes of a request's body, as many as a client's frame has.
-  public static let bodyBytes = 65_536
+  package static let bodyBytes = 65_536
 
   /// The shortest service token, in bytes: 128 bits in hexadecimal digits.
-  public static let tokenBytes = 32
+  package static let tokenBytes = 32
 
   /// The longest service token, in bytes.
-  public static let maximumTokenBytes = 1_024
+  package static let maximumTokenBytes = 1_024
 
   /// Service tokens that are taken at a time: two while one is replaced, and some for backends that
   /// have one each.
-  public static let tokens = 16
+  package static let tokens = 16
 
   /// Views and disconnects of users that are served at a time; more wait their turn. Each view may
   /// read pages of a mailbox.
@@ -55,28 +55,28 @@ public enum BackendAPILimits {
 }
 
 /// What the API is told at its start.
-public struct BackendAPIConfiguration: Sendable {
+package struct BackendAPIConfiguration: Sendable {
   /// Where it listens.
-  public var host: String
+  package var host: String
   /// 0 takes a free port.
-  public var port: Int
+  package var port: Int
   /// The keys it shares with the services.
-  public var keys: Keys
+  package var keys: Keys
   /// Who may use it.
-  public var tokens: ServiceTokens
+  package var tokens: ServiceTokens
   /// See ``BackendAPILimits/bodyBytes``.
-  public var bodyBytes = BackendAPILimits.bodyBytes
+  package var bodyBytes = BackendAPILimits.bodyBytes
   /// See `BusLimits.backlogEntries`. The same as that of the gateways.
-  public var backlogEntries = BusLimits.backlogEntries
+  package var backlogEntries = BusLimits.backlogEntries
   /// How many copies of a message must exist before it is accepted, and of an erasure.
-  public var durability = Durability.accepted
+  package var durability = Durability.accepted
   /// That of the mailboxes, in seconds.
-  public var retentionSeconds = BusLimits.mailboxRetentionSeconds
+  package var retentionSeconds = BusLimits.mailboxRetentionSeconds
   /// Told of each answer, on the event loop of its connection: for metrics.
-  public var onAnswer: @Sendable (Answer) -> Void = { _ in }
+  package var onAnswer: @Sendable (Answer) -> Void = { _ in }
 
   /// A configuration with the defaults.
-  public init(host: String, port: Int, keys: Keys, tokens: ServiceTokens) {
+  package init(host: String, port: Int, keys: Keys, tokens: ServiceTokens) {
     self.host = host
     self.port = port
     self.keys = keys
@@ -84,14 +84,14 @@ public struct BackendAPIConfiguration: Sendable {
   }
 
   /// An answer that was sent.
-  public struct Answer: Sendable, Hashable {
+  package struct Answer: Sendable, Hashable {
     /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or
     /// `other`.
-    public let route: String
+    package let route: String
     /// The status.
-    public let status: Int
+    package let status: Int
     /// From the end of the request's head, or without one from its first byte, to the answer, in
     /// nanoseconds.
-    public let nanoseconds: Int64
+    package let nanoseconds: Int64
   }
 }

@@ -6,7 +6,7 @@ import Redis
 import ServiceLifecycle
 
 /// The API, as a service: it serves until it is told to stop, then answers what has begun.
-public final class BackendAPIService: Service {
+package final class BackendAPIService: Service {
   private let configuration: BackendAPIConfiguration
   private let bus: BackendServing.Bus
   private let server: HTTPServer
@@ -17,7 +17,7 @@ public final class BackendAPIService: Service {
   ///   - clients: makes the ways to Redis: one per event loop, to the bus alone, and one for everything
   ///     about users; where replicas are waited for, one more for erasures.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
-  public init(
+  package init(
     configuration: BackendAPIConfiguration, clients: any RedisClientFactory,
     group: any EventLoopGroup, logger: Logger
   ) async throws {
@@ -47,10 +47,10 @@ public final class BackendAPIService: Service {
   }
 
   /// Where backends reach it; nil before the service listens.
-  public var address: SocketAddress? { self.server.address }
+  package var address: SocketAddress? { self.server.address }
 
   /// Whether it listens and Redis can be reached.
-  public func isReady() async -> Bool {
+  package func isReady() async -> Bool {
     guard self.address != nil else { return false }
     for client in self.clients {
       guard (try? await client.eventLoop.submit { client.isReady }.get()) == true else {
@@ -68,7 +68,7 @@ public final class BackendAPIService: Service {
   /// Listens, before ``run()`` does: for who must know that the port is free before doing anything else.
   ///
   /// - Throws: when the port cannot be listened on.
-  public func listen() async throws {
+  package func listen() async throws {
     guard self.address == nil else { return }
     do throws(CannotListen) {
       try await self.server.start(
@@ -82,7 +82,7 @@ public final class BackendAPIService: Service {
   /// Serves until the service group shuts down gracefully.
   ///
   /// - Throws: when the port cannot be listened on.
-  public func run() async throws {
+  package func run() async throws {
     try await self.listen()
     self.logger.notice(
       "api.listening", metadata: ["address": "\(self.address.map { "\($0)" } ?? "-")"])

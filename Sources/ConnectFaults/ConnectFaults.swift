@@ -10,31 +10,31 @@
 /// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
 
 /// Every limit, wait and default of this module, each with its unit.
-public enum FaultLimits {
+package enum FaultLimits {
   /// How long a service may take to say that it has started.
-  public static let start = Duration.seconds(30)
+  package static let start = Duration.seconds(30)
   /// How long a service may take to end after SIGTERM before it is killed.
-  public static let stopGrace = Duration.seconds(20)
+  package static let stopGrace = Duration.seconds(20)
   /// How long everything may take to work again after a fault.
-  public static let recovery = Duration.seconds(90)
+  package static let recovery = Duration.seconds(90)
   /// How long the last messages may take to arrive once nothing is sent any more.
-  public static let settle = Duration.seconds(90)
+  package static let settle = Duration.seconds(90)
   /// What is missing by then and has not become less for so long counts as lost. Longer than a
   /// gateway takes to look whether a device has everything.
-  public static let standstill = Duration.seconds(60)
+  package static let standstill = Duration.seconds(60)
   /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
   /// way has failed by the time the server goes on.
-  public static let hang = Duration.seconds(8)
+  package static let hang = Duration.seconds(8)
   /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
   /// rejections: a run with fewer says nothing about the order of what is sent again.
-  public static let rejectionsPerFault = 50
+  package static let rejectionsPerFault = 50
   /// How often a condition is looked at that is waited for.
-  public static let poll = Duration.milliseconds(20)
+  package static let poll = Duration.milliseconds(20)
 
   /// Lines of output that are kept of each process: the last ones.
-  public static let keptLines = 100_000
+  package static let keptLines = 100_000
   /// What went wrong is described in the report, up to so many times.
-  public static let incidents = 40
+  package static let incidents = 40
 
   /// Latencies that are kept until somebody asks for them.
   static let keptLatencies = 100_000

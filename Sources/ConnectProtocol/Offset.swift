@@ -92,3 +92,11 @@ extension Offset: LosslessStringConvertible {
     return count
   }
 }
+
+extension Offset: Encodable {
+  /// Encodes the text, as it stands everywhere.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}

@@ -5,10 +5,10 @@ import Foundation
 import NIOCore
 
 /// Every limit of the stand, each with its unit.
-public enum TestLimits {
+package enum TestLimits {
   /// How long a test waits for what must come. It says only when to give up: on a busy machine the
   /// same thing takes many times as long.
-  public static let wait: Duration = .seconds(60)
+  package static let wait: Duration = .seconds(60)
 
   /// How often a condition is looked at again.
   static let poll: Duration = .milliseconds(5)
@@ -21,18 +21,18 @@ public enum TestLimits {
 }
 
 /// What a test waited for and did not get, in a sentence.
-public struct TestFailure: Error, CustomStringConvertible {
+package struct TestFailure: Error, CustomStringConvertible {
   /// The sentence.
-  public let description: String
+  package let description: String
 
   /// A failure with everything said.
-  public init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }
 
 /// Waits until a condition holds.
 ///
 /// - Parameter what: completes the sentence "it did not happen that …".
-public func eventually(
+package func eventually(
   _ what: String, within wait: Duration = TestLimits.wait,
   _ condition: () async throws -> Bool
 ) async throws {

@@ -1,14 +1,14 @@
 /// An HTTP answer, read by hand.
-public struct HTTPAnswer: Sendable, Hashable {
+package struct HTTPAnswer: Sendable, Hashable {
   /// The status.
-  public let status: Int
+  package let status: Int
   /// The fields in order, their names in lower case.
-  public let headers: [(name: String, value: String)]
+  package let headers: [(name: String, value: String)]
   /// All up to the end of the connection.
-  public var body: String
+  package var body: String
 
   /// The first value of a field.
-  public subscript(name: String) -> String? { self.headers.first { $0.name == name }?.value }
+  package subscript(name: String) -> String? { self.headers.first { $0.name == name }?.value }
 
   /// Reads a head without its empty line.
   init?(head: String) {
@@ -25,31 +25,31 @@ public struct HTTPAnswer: Sendable, Hashable {
   }
 
   /// Compares everything.
-  public static func == (a: HTTPAnswer, b: HTTPAnswer) -> Bool {
+  package static func == (a: HTTPAnswer, b: HTTPAnswer) -> Bool {
     a.status == b.status && a.body == b.body
       && a.headers.elementsEqual(b.headers) { $0.name == $1.name && $0.value == $1.value }
   }
 
   /// Hashes what tells answers apart.
-  public func hash(into hasher: inout Hasher) {
+  package func hash(into hasher: inout Hasher) {
     hasher.combine(self.status)
     hasher.combine(self.body)
   }
 }
 
 /// A request to upgrade, of which every part can be made wrong.
-public struct UpgradeRequest: Sendable {
+package struct UpgradeRequest: Sendable {
   /// The request's method.
-  public var method = "GET"
+  package var method = "GET"
   /// The request's target.
-  public var target: String
+  package var target: String
   /// The request's version.
-  public var version = "HTTP/1.1"
+  package var version = "HTTP/1.1"
   /// The fields, in order.
-  public var headers: [(name: String, value: String)]
+  package var headers: [(name: String, value: String)]
 
   /// A request as RFC 6455 has it, with the token in `Authorization`.
-  public init(token: String? = nil, device: String? = nil, since: String? = nil) {
+  package init(token: String? = nil, device: String? = nil, since: String? = nil) {
     let query = [device.map { "device=\($0)" }, since.map { "since=\($0)" }].compactMap(\.self)
     self.target = "/v1/connect" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
     self.headers = [
@@ -65,10 +65,10 @@ public struct UpgradeRequest: Sendable {
   /// The example of RFC 6455, section 1.3 …
   static let key = "dGhlIHNhbXBsZSBub25jZQ=="
   /// … and the answer to it.
-  public static let expectedAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+  package static let expectedAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
   /// The first value of a field; nil removes the field.
-  public subscript(name: String) -> String? {
+  package subscript(name: String) -> String? {
     get { self.headers.first { $0.name == name }?.value }
     set {
       self.headers.removeAll { $0.name == name }
@@ -77,7 +77,7 @@ public struct UpgradeRequest: Sendable {
   }
 
   /// The bytes of the request.
-  public var text: String {
+  package var text: String {
     let fields = self.headers.map { "\($0.name): \($0.value)\r\n" }.joined()
     return "\(self.method) \(self.target) \(self.version)\r\n\(fields)\r\n"
   }

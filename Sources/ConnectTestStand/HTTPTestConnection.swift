@@ -1,18 +1,18 @@
 import NIOCore
 
 /// A request of which every part can be made wrong.
-public struct HTTPTestRequest: Sendable {
+package struct HTTPTestRequest: Sendable {
   /// The request's method.
-  public var method: String
+  package var method: String
   /// The request's target.
-  public var target: String
+  package var target: String
   /// The fields, in order, beside the length of the body.
-  public var headers: [(name: String, value: String)]
+  package var headers: [(name: String, value: String)]
   /// The body; without one, no length is told.
-  public var body: String?
+  package var body: String?
 
   /// A request as a well-behaved backend makes it.
-  public init(
+  package init(
     _ method: String, _ target: String, body: String? = nil,
     token: String? = TestStand.serviceToken
   ) {
@@ -25,7 +25,7 @@ public struct HTTPTestRequest: Sendable {
   }
 
   /// The same with another field.
-  public func with(_ name: String, _ value: String?) -> HTTPTestRequest {
+  package func with(_ name: String, _ value: String?) -> HTTPTestRequest {
     var request = self
     request.headers.removeAll { $0.name.lowercased() == name.lowercased() }
     if let value { request.headers.append((name, value)) }
@@ -33,32 +33,32 @@ public struct HTTPTestRequest: Sendable {
   }
 
   /// The request without its body.
-  public var head: String {
+  package var head: String {
     var fields = self.headers.map { "\($0.name): \($0.value)\r\n" }.joined()
     if let body = self.body { fields += "Content-Length: \(body.utf8.count)\r\n" }
     return "\(self.method) \(self.target) HTTP/1.1\r\n\(fields)\r\n"
   }
 
   /// The bytes of the request.
-  public var text: String { self.head + (self.body ?? "") }
+  package var text: String { self.head + (self.body ?? "") }
 }
 
 /// A connection to a server that answers one request after the other.
-public struct HTTPTestConnection: Sendable {
+package struct HTTPTestConnection: Sendable {
   /// Its bytes.
-  public let socket: TestSocket
+  package let socket: TestSocket
 
   /// Over a socket that is open.
-  public init(_ socket: TestSocket) { self.socket = socket }
+  package init(_ socket: TestSocket) { self.socket = socket }
 
   /// Sends a request and reads its answer.
-  public func ask(_ request: HTTPTestRequest) async throws -> HTTPAnswer {
+  package func ask(_ request: HTTPTestRequest) async throws -> HTTPAnswer {
     self.socket.send(request.text)
     return try await self.answer(hasBody: request.method != "HEAD")
   }
 
   /// Reads an answer.
-  public func answer(hasBody: Bool = true) async throws -> HTTPAnswer {
+  package func answer(hasBody: Bool = true) async throws -> HTTPAnswer {
     var answer = try await self.socket.readHead()
     if hasBody, let length = answer["content-length"].flatMap({ Int($0) }) {
       answer.body = try await self.socket.readText(length)

@@ -1,27 +1,27 @@
 /// A WebSocket frame of which every bit can be made wrong.
-public struct RawFrame: Sendable {
+package struct RawFrame: Sendable {
   /// The last fragment of its message.
-  public var isFinal = true
+  package var isFinal = true
   /// The three reserved bits.
-  public var reserved: UInt8 = 0
+  package var reserved: UInt8 = 0
   /// The four bits of the opcode.
-  public var opcode: UInt8
+  package var opcode: UInt8
   /// A client must mask.
-  public var isMasked = true
+  package var isMasked = true
   /// What it carries, at most 65,535 bytes.
-  public var payload: [UInt8]
+  package var payload: [UInt8]
   /// What the header says, if not the payload's length.
-  public var declaredLength: UInt64?
+  package var declaredLength: UInt64?
 
   /// A final, masked frame.
-  public init(opcode: UInt8, payload: [UInt8] = [], isFinal: Bool = true) {
+  package init(opcode: UInt8, payload: [UInt8] = [], isFinal: Bool = true) {
     self.opcode = opcode
     self.payload = payload
     self.isFinal = isFinal
   }
 
   /// The frame's bytes.
-  public var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     let mask: UInt8 = self.isMasked ? 0x80 : 0
     var bytes = [(self.isFinal ? 0x80 : 0) | self.reserved << 4 | self.opcode]
     let length = self.declaredLength ?? UInt64(self.payload.count)

@@ -2,7 +2,7 @@ import Logging
 import ServiceLifecycle
 
 /// A service that runs until it is stopped, as the program runs it.
-public final class RunningService: Sendable {
+package final class RunningService: Sendable {
   private let group: ServiceGroup
   private let task: Task<Void, any Error>
 
@@ -13,16 +13,16 @@ public final class RunningService: Sendable {
   }
 
   /// Stops the service as SIGTERM does, and waits until it has ended.
-  public func stop() async throws {
+  package func stop() async throws {
     await self.beginStop()
     try await self.task.value
   }
 
   /// Begins to stop the service, and does not wait.
-  public func beginStop() async { await self.group.triggerGracefulShutdown() }
+  package func beginStop() async { await self.group.triggerGracefulShutdown() }
 
   /// Waits until the service has ended by itself.
   ///
   /// - Throws: why it ended, if it failed.
-  public func waitForEnd() async throws { try await self.task.value }
+  package func waitForEnd() async throws { try await self.task.value }
 }

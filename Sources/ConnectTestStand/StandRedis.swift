@@ -4,7 +4,7 @@ import NIOCore
 import Redis
 
 /// A value as Redis answers it.
-public enum RedisValue: Sendable, Hashable, CustomStringConvertible {
+package enum RedisValue: Sendable, Hashable, CustomStringConvertible {
   case none
   case string(String)
   case integer(Int)
@@ -34,14 +34,14 @@ public enum RedisValue: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The text of a string.
-  public var string: String? { if case .string(let text) = self { text } else { nil } }
+  package var string: String? { if case .string(let text) = self { text } else { nil } }
   /// The number of an integer.
-  public var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+  package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
   /// The elements of an array; none for anything else.
-  public var array: [RedisValue] { if case .array(let values) = self { values } else { [] } }
+  package var array: [RedisValue] { if case .array(let values) = self { values } else { [] } }
 
   /// As redis-cli would show it, on one line.
-  public var description: String {
+  package var description: String {
     switch self {
     case .none: "nil"
     case .string(let text): "\"\(text)\""
@@ -52,29 +52,29 @@ public enum RedisValue: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// An entry of a stream, read by hand.
-public struct RedisStreamEntry: Sendable, Hashable {
+package struct RedisStreamEntry: Sendable, Hashable {
   /// Its id.
-  public let id: String
+  package let id: String
   /// Its fields by name.
-  public let fields: [String: String]
+  package let fields: [String: String]
 }
 
 /// Redis by hand, for what tests look at and break.
-public struct StandRedis: Sendable {
+package struct StandRedis: Sendable {
   /// They tell which Redis has a key.
   let keys: Keys
   /// For what has typed commands.
-  public let client: any RedisClient
+  package let client: any RedisClient
 
   /// Executes one command.
   @discardableResult
-  public func callAsFunction(_ words: String...) async throws -> RedisValue {
+  package func callAsFunction(_ words: String...) async throws -> RedisValue {
     try await self.execute(words)
   }
 
   /// Executes one command.
   @discardableResult
-  public func execute(_ words: [String]) async throws -> RedisValue {
+  package func execute(_ words: [String]) async throws -> RedisValue {
     var batch = RedisBatch()
     batch.append(key: words.count > 1 ? self.keys.key(named: words[1]) : nil, words: words)
     var cursor = try await self.client.execute(batch).cursor(0)
@@ -82,7 +82,7 @@ public struct StandRedis: Sendable {
   }
 
   /// All entries of a stream, oldest first.
-  public func entries(of stream: RedisKey) async throws -> [RedisStreamEntry] {
+  package func entries(of stream: RedisKey) async throws -> [RedisStreamEntry] {
     try await self("XRANGE", "\(stream)", "-", "+").array.map { entry in
       let words = entry.array[1].array.compactMap(\.string)
       let pairs = stride(from: 0, to: words.count - 1, by: 2).map { (words[$0], words[$0 + 1]) }
@@ -92,12 +92,12 @@ public struct StandRedis: Sendable {
   }
 
   /// The number of entries of a stream.
-  public func length(of stream: RedisKey) async throws -> Int {
+  package func length(of stream: RedisKey) async throws -> Int {
     try await self("XLEN", "\(stream)").integer ?? 0
   }
 
   /// Waits until a connection is there, as after a restart of the server.
-  public func waitUntilReady() async throws {
+  package func waitUntilReady() async throws {
     try await self.client.whenReady().get()
   }
 }

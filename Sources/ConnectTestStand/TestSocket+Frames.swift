@@ -4,7 +4,7 @@ import WebSocket
 
 extension TestSocket {
   /// What has come.
-  public enum Event: Sendable, Equatable {
+  package enum Event: Sendable, Equatable {
     case text(String)
     case binary([UInt8])
     case ping([UInt8])
@@ -17,38 +17,38 @@ extension TestSocket {
   // MARK: Sending
 
   /// Sends a text message.
-  public func sendText(_ text: String) {
+  package func sendText(_ text: String) {
     var frame = ByteBuffer()
     frame.writeWebSocketFrame(.text, maskKey: .random(in: 0 ... .max)) { $0.writeString(text) }
     self.channel.writeAndFlush(frame, promise: nil)
   }
 
   /// Sends frames, in one write.
-  public func send(_ frames: RawFrame...) { self.sendRaw(frames.flatMap(\.bytes)) }
+  package func send(_ frames: RawFrame...) { self.sendRaw(frames.flatMap(\.bytes)) }
 
   /// Sends a `send`.
   ///
   /// - Parameters:
   ///   - body: JSON.
   ///   - also: further fields, each with a comma before it.
-  public func sendMessage(_ id: String, to user: String, body: String = "1", also: String = "") {
+  package func sendMessage(_ id: String, to user: String, body: String = "1", also: String = "") {
     self.sendText(#"{"type":"send","id":"\#(id)","to":"\#(user)","body":\#(body)\#(also)}"#)
   }
 
   /// Sends an `ack`.
-  public func ack(_ offset: Offset) {
+  package func ack(_ offset: Offset) {
     self.sendText(#"{"type":"ack","offset":"\#(offset)"}"#)
   }
 
   /// Sends a close frame.
-  public func sendClose(_ code: UInt16) {
+  package func sendClose(_ code: UInt16) {
     self.send(RawFrame(opcode: 8, payload: [UInt8(code >> 8), UInt8(truncatingIfNeeded: code)]))
   }
 
   // MARK: Receiving
 
   /// The next message or control frame, or the end.
-  public func next(
+  package func next(
     _ what: String = "frame", within wait: Duration = TestLimits.wait
   ) async throws -> Event {
     try await self.wait(for: what, within: wait) { received in
@@ -72,7 +72,7 @@ extension TestSocket {
   }
 
   /// The next event, which must be a text message that is a frame of the protocol.
-  public func expectFrame(_ what: String = "frame") async throws -> ReceivedFrame {
+  package func expectFrame(_ what: String = "frame") async throws -> ReceivedFrame {
     let text = try await self.expect(what) { event in
       if case .text(let text) = event { text } else { nil }
     }
@@ -80,7 +80,7 @@ extension TestSocket {
   }
 
   /// The next event, which must be a frame of this `type`.
-  public func expectFrame(type: String) async throws -> ReceivedFrame {
+  package func expectFrame(type: String) async throws -> ReceivedFrame {
     let frame = try await self.expectFrame(type)
     guard frame.type == type else {
       throw TestFailure("expected \(type), got \(frame.text)")
@@ -90,7 +90,7 @@ extension TestSocket {
 
   /// The next frame, which must be `welcome`.
   @discardableResult
-  public func expectWelcome() async throws -> ServerFrame.Welcome {
+  package func expectWelcome() async throws -> ServerFrame.Welcome {
     let frame = try await self.expectFrame(type: "welcome")
     guard case .welcome(let welcome) = frame.frame else { throw frame.misread }
     return welcome
@@ -98,7 +98,7 @@ extension TestSocket {
 
   /// The next frame, which must be `live`.
   @discardableResult
-  public func expectLive() async throws -> Offset {
+  package func expectLive() async throws -> Offset {
     let frame = try await self.expectFrame(type: "live")
     guard case .live(let offset) = frame.frame else { throw frame.misread }
     return offset
@@ -106,7 +106,7 @@ extension TestSocket {
 
   /// The next frame, which must be `message`.
   @discardableResult
-  public func expectMessage() async throws -> ReceivedMessage {
+  package func expectMessage() async throws -> ReceivedMessage {
     let frame = try await self.expectFrame(type: "message")
     guard case .message(let message) = frame.frame else { throw frame.misread }
     return ReceivedMessage(
@@ -115,7 +115,7 @@ extension TestSocket {
   }
 
   /// The next frame, which must be `delivered`.
-  public func expectDelivered() async throws -> ServerFrame.Delivered {
+  package func expectDelivered() async throws -> ServerFrame.Delivered {
     let frame = try await self.expectFrame(type: "delivered")
     guard case .delivered(let delivered) = frame.frame else { throw frame.misread }
     return delivered
@@ -123,7 +123,7 @@ extension TestSocket {
 
   /// The next frame, which must be `accepted` for this id.
   @discardableResult
-  public func expectAccepted(_ expected: String) async throws -> Offset {
+  package func expectAccepted(_ expected: String) async throws -> Offset {
     let frame = try await self.expectFrame(type: "accepted")
     guard case .accepted(let id, let offset) = frame.frame, id.text == expected else {
       throw TestFailure("expected accepted for \(expected), got \(frame.text)")
@@ -132,7 +132,7 @@ extension TestSocket {
   }
 
   /// The next frame, which must be `rejected` for this id.
-  public func expectRejected(_ expected: String) async throws -> ServerFrame.Rejected {
+  package func expectRejected(_ expected: String) async throws -> ServerFrame.Rejected {
     let frame = try await self.expectFrame(type: "rejected")
     guard case .rejected(let rejected) = frame.frame, rejected.id.text == expected else {
       throw TestFailure("expected rejected for \(expected), got \(frame.text)")
@@ -144,7 +144,7 @@ extension TestSocket {
   ///
   /// - Returns: its code.
   @discardableResult
-  public func expectError() async throws -> String {
+  package func expectError() async throws -> String {
     let frame = try await self.expectFrame(type: "error")
     guard case .error(let code, _) = frame.frame else { throw frame.misread }
     return code
@@ -154,7 +154,7 @@ extension TestSocket {
   ///
   /// - Returns: its reason.
   @discardableResult
-  public func expectClose(_ expected: UInt16) async throws -> String {
+  package func expectClose(_ expected: UInt16) async throws -> String {
     let reason = try await self.expectCloseFrame(expected)
     try await self.expectNothingMore()
     return reason
@@ -164,19 +164,19 @@ extension TestSocket {
   ///
   /// - Returns: its reason.
   @discardableResult
-  public func expectCloseFrame(_ expected: UInt16) async throws -> String {
+  package func expectCloseFrame(_ expected: UInt16) async throws -> String {
     try await self.expect("close with \(expected)") { event in
       if case .close(expected, let reason) = event { reason } else { nil }
     }
   }
 
   /// Waits for the end of the connection; nothing else may come before it.
-  public func expectNothingMore() async throws {
+  package func expectNothingMore() async throws {
     _ = try await self.expect("end and nothing before it") { $0 == .ended ? true : nil }
   }
 
   /// Shows that the connection is open and that nothing else has come: a ping is answered next.
-  public func expectOpen() async throws {
+  package func expectOpen() async throws {
     let id = "\(UInt64.random(in: 0 ... .max))"
     self.sendText(#"{"type":"ping","id":"\#(id)"}"#)
     let frame = try await self.expectFrame(type: "pong")
@@ -185,11 +185,11 @@ extension TestSocket {
 }
 
 /// A text message that is a frame of the protocol.
-public struct ReceivedFrame: Sendable {
+package struct ReceivedFrame: Sendable {
   /// As it came.
-  public let text: String
+  package let text: String
   /// As a client reads it.
-  public let frame: ServerFrame
+  package let frame: ServerFrame
 
   init(_ text: String) throws {
     self.text = text
@@ -201,7 +201,7 @@ public struct ReceivedFrame: Sendable {
   }
 
   /// The frame's `type`.
-  public var type: String {
+  package var type: String {
     switch self.frame {
     case .welcome: "welcome"
     case .live: "live"
@@ -225,17 +225,17 @@ public struct ReceivedFrame: Sendable {
 }
 
 /// A `message`, with its body as it came.
-public struct ReceivedMessage: Sendable, Hashable {
+package struct ReceivedMessage: Sendable, Hashable {
   /// Its place in the mailbox.
-  public let offset: Offset
+  package let offset: Offset
   /// Who sent it.
-  public let from: String
+  package let from: String
   /// What the sender calls it.
-  public let id: String
+  package let id: String
   /// When it was taken, in milliseconds since 1970.
-  public let at: UInt64
+  package let at: UInt64
   /// One JSON value, byte for byte.
-  public let body: String
+  package let body: String
 }
 
 extension TestSocket.Event {

@@ -4,7 +4,7 @@ import NIOPosix
 import WebSocket
 
 /// A client on a real TCP connection that does exactly what a test says, right or wrong.
-public final class TestSocket: Sendable {
+package final class TestSocket: Sendable {
   let channel: any Channel
   let inbox: NIOLoopBound<Inbox>
 
@@ -16,7 +16,7 @@ public final class TestSocket: Sendable {
   /// Opens a TCP connection and says nothing.
   ///
   /// - Parameter receiveBufferBytes: the kernel's; a small one makes a slow reader slow at once.
-  public static func open(
+  package static func open(
     port: Int, receiveBufferBytes: Int32? = nil
   ) async throws -> TestSocket {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
@@ -43,7 +43,7 @@ public final class TestSocket: Sendable {
   /// Opens a WebSocket.
   ///
   /// - Throws: ``UnexpectedAnswer`` when the server does not upgrade.
-  public static func upgrade(
+  package static func upgrade(
     port: Int, _ request: UpgradeRequest, receiveBufferBytes: Int32? = nil
   ) async throws -> (TestSocket, HTTPAnswer) {
     let socket = try await self.open(port: port, receiveBufferBytes: receiveBufferBytes)
@@ -58,51 +58,51 @@ public final class TestSocket: Sendable {
   }
 
   /// The server has answered an upgrade with something else than 101.
-  public struct UnexpectedAnswer: Error, CustomStringConvertible {
+  package struct UnexpectedAnswer: Error, CustomStringConvertible {
     /// What it has answered.
-    public let answer: HTTPAnswer
+    package let answer: HTTPAnswer
 
     /// The answer's status and body.
-    public var description: String { "no upgrade: \(self.answer.status) \(self.answer.body)" }
+    package var description: String { "no upgrade: \(self.answer.status) \(self.answer.body)" }
   }
 
   // MARK: Bytes
 
   /// Sends bytes as they are.
-  public func sendRaw(_ bytes: some Sequence<UInt8>) {
+  package func sendRaw(_ bytes: some Sequence<UInt8>) {
     self.channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
   }
 
   /// Sends text as it is, without a frame.
-  public func send(_ text: String) { self.sendRaw(text.utf8) }
+  package func send(_ text: String) { self.sendRaw(text.utf8) }
 
   /// Ends the TCP connection, without a close frame.
-  public func close() { self.channel.close(promise: nil) }
+  package func close() { self.channel.close(promise: nil) }
 
   /// Stops reading, or goes on: a client that does not read.
-  public func setReading(_ isReading: Bool) async throws {
+  package func setReading(_ isReading: Bool) async throws {
     try await self.channel.setOption(.autoRead, value: isReading).get()
   }
 
   /// Whether pings are answered as they come (they are, at first); else they are events.
-  public func setAnswersPings(_ answers: Bool) async throws {
+  package func setAnswersPings(_ answers: Bool) async throws {
     try await self.channel.eventLoop.submit { [inbox] in inbox.value.answersPings = answers }.get()
   }
 
   /// Whether a close is answered as it comes (it is, at first). It is an event in any case.
-  public func setAnswersClose(_ answers: Bool) async throws {
+  package func setAnswersClose(_ answers: Bool) async throws {
     try await self.channel.eventLoop.submit { [inbox] in inbox.value.answersClose = answers }.get()
   }
 
   /// Treats everything from here on as frames.
-  public func startFrames() async throws {
+  package func startFrames() async throws {
     try await self.channel.eventLoop.submit { [inbox] in inbox.value.startFrames() }.get()
   }
 
   // MARK: HTTP
 
   /// The head of an HTTP answer.
-  public func readHead() async throws -> HTTPAnswer {
+  package func readHead() async throws -> HTTPAnswer {
     try await self.wait(for: "HTTP answer") { received in
       let view = received.bytes.readableBytesView
       let end = Array("\r\n\r\n".utf8)
@@ -123,7 +123,7 @@ public final class TestSocket: Sendable {
   }
 
   /// The next `count` bytes.
-  public func readText(_ count: Int) async throws -> String {
+  package func readText(_ count: Int) async throws -> String {
     try await self.wait(for: "body of \(count) bytes") { received in
       if let text = received.bytes.readString(length: count) { return text }
       guard !received.hasEnded else { throw TestFailure("the connection ended within a body") }
@@ -132,7 +132,7 @@ public final class TestSocket: Sendable {
   }
 
   /// All bytes up to the end of the connection.
-  public func readToEnd() async throws -> String {
+  package func readToEnd() async throws -> String {
     try await self.wait(for: "end of the connection") { received in
       guard received.hasEnded else { return nil }
       defer { received.bytes.clear() }

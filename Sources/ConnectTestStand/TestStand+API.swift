@@ -3,23 +3,23 @@ import MessageBus
 
 extension TestStand {
   /// An API for backends that runs, or ran.
-  public struct RunningAPI: Sendable {
+  package struct RunningAPI: Sendable {
     /// Where it listens.
-    public let port: Int
+    package let port: Int
     /// Stops it.
-    public let service: RunningService
+    package let service: RunningService
     let api: BackendAPIService
 
     /// Whether it says that it can serve.
-    public func isReady() async -> Bool { await self.api.isReady() }
+    package func isReady() async -> Bool { await self.api.isReady() }
 
     /// A connection that has said nothing yet.
-    public func connect() async throws -> HTTPTestConnection {
+    package func connect() async throws -> HTTPTestConnection {
       HTTPTestConnection(try await TestSocket.open(port: self.port))
     }
 
     /// One request on a connection of its own.
-    public func ask(_ request: HTTPTestRequest) async throws -> HTTPAnswer {
+    package func ask(_ request: HTTPTestRequest) async throws -> HTTPAnswer {
       let connection = try await self.connect()
       defer { connection.socket.close() }
       return try await connection.ask(request)
@@ -27,10 +27,10 @@ extension TestStand {
   }
 
   /// The service token that tests use.
-  public static let serviceToken = "0123456789abcdef0123456789abcdef"
+  package static let serviceToken = "0123456789abcdef0123456789abcdef"
 
   /// Starts an API for backends, and returns when it can serve.
-  public func startAPI(
+  package func startAPI(
     tokens: String = TestStand.serviceToken,
     _ configure: (inout BackendAPIConfiguration) -> Void = { _ in }
   ) async throws -> RunningAPI {

@@ -6,7 +6,7 @@ import Redis
 extension TestStand {
   /// A bus of three nodes on which a hanging one does not stop the others, and a Redis of one server for
   /// the keys of users.
-  public static func clusterOptions(gateways: Int = 1) -> Options {
+  package static func clusterOptions(gateways: Int = 1) -> Options {
     var options = Options(gateways: gateways)
     options.redis = .cluster
     options.registry = .plain
@@ -17,7 +17,7 @@ extension TestStand {
 
   /// A name for a user, such that what goes to that user is on a node of the bus which has none of
   /// these keys; and that node.
-  public func user(
+  package func user(
     apartFrom keys: [RedisKey]
   ) async throws -> (name: String, node: LocalRedisServer) {
     guard let cluster = self.server.cluster else { throw TestFailure("the bus is no cluster") }

@@ -11,48 +11,48 @@ import Redis
 import RedisFixture
 
 /// A whole Connect in this process: one Redis, one messaging, some gateways.
-public final class TestStand: Sendable {
+package final class TestStand: Sendable {
   /// How a stand differs from the usual one.
-  public struct Options: Sendable {
+  package struct Options: Sendable {
     /// How many gateways there are at first.
-    public var gateways = 1
+    package var gateways = 1
     /// How `incoming` is divided. Few, since each costs a connection.
-    public var partitions = 2
+    package var partitions = 2
     /// Whether messaging runs at first.
-    public var hasMessaging = true
+    package var hasMessaging = true
     /// What its Redis is; by default what the tests are to run against.
-    public var redis = LocalRedisInstallation.Kind.tested
+    package var redis = LocalRedisInstallation.Kind.tested
     /// What the Redis is that has the users' keys, if they are to have one of their own.
-    public var registry: LocalRedisInstallation.Kind?
+    package var registry: LocalRedisInstallation.Kind?
     /// What outlives a restart of Redis.
-    public var persistence = LocalRedisServer.Persistence.none
+    package var persistence = LocalRedisServer.Persistence.none
     /// Further arguments for redis-server.
-    public var redisArguments: [String] = []
+    package var redisArguments: [String] = []
     /// Changes what each gateway is told.
-    public var configure: @Sendable (inout GatewayConfiguration) -> Void = { _ in }
+    package var configure: @Sendable (inout GatewayConfiguration) -> Void = { _ in }
 
     /// Changes what stands between services and Redis.
-    public var clients: @Sendable (any RedisClientFactory) -> any RedisClientFactory = { $0 }
+    package var clients: @Sendable (any RedisClientFactory) -> any RedisClientFactory = { $0 }
 
     /// Changes what each messaging is told.
-    public var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
+    package var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
 
     /// One gateway with the defaults.
-    public init(gateways: Int = 1) { self.gateways = gateways }
+    package init(gateways: Int = 1) { self.gateways = gateways }
   }
 
   /// A gateway that runs, or ran.
-  public struct RunningGateway: Sendable {
+  package struct RunningGateway: Sendable {
     /// Who it is on the bus.
-    public let id: InstanceID
+    package let id: InstanceID
     /// Where it listens.
-    public let port: Int
+    package let port: Int
     /// Stops it.
-    public let service: RunningService
+    package let service: RunningService
     let gateway: GatewayService
 
     /// Whether it says that it can serve.
-    public func isReady() async -> Bool { await self.gateway.isReady() }
+    package func isReady() async -> Bool { await self.gateway.isReady() }
   }
 
   private struct State {
@@ -62,15 +62,15 @@ public final class TestStand: Sendable {
   }
 
   /// Its Redis, to be stopped and started.
-  public let server: LocalRedisInstallation
+  package let server: LocalRedisInstallation
   /// The Redis of the users' keys, if they have one of their own.
-  public let registry: LocalRedisInstallation?
+  package let registry: LocalRedisInstallation?
   /// Commands by hand.
-  public let redis: StandRedis
+  package let redis: StandRedis
   /// The names of all keys.
-  public let keys: Keys
+  package let keys: Keys
   /// Signs with ``TestTokens/secret``.
-  public let authenticator: Authenticator
+  package let authenticator: Authenticator
   private let options: Options
   let group: MultiThreadedEventLoopGroup
   let clients: any RedisClientFactory
@@ -106,7 +106,7 @@ public final class TestStand: Sendable {
   }
 
   /// Runs a test with a stand of its own, and shuts everything down in order.
-  public static func with<Result>(
+  package static func with<Result>(
     _ options: Options = Options(), _ body: (TestStand) async throws -> Result
   ) async throws -> Result {
     try await StandPlaces.shared.withPlace {
@@ -143,7 +143,7 @@ public final class TestStand: Sendable {
 
   /// One stand of two gateways for all tests of a process that can share it: those that break nothing
   /// and use names of their own. It ends with the process.
-  public static func shared() async throws -> TestStand { try await self.sharedStart.value }
+  package static func shared() async throws -> TestStand { try await self.sharedStart.value }
 
   private static let sharedStart = Task.detached {
     var options = Options(gateways: 2)
@@ -176,14 +176,14 @@ public final class TestStand: Sendable {
   // MARK: Services
 
   /// All gateways that were started, in order.
-  public var gateways: [RunningGateway] { self.state.withLockedValue { $0.gateways } }
+  package var gateways: [RunningGateway] { self.state.withLockedValue { $0.gateways } }
 
   /// All messaging services that were started, in order.
-  public var messaging: [RunningService] { self.state.withLockedValue { $0.messaging } }
+  package var messaging: [RunningService] { self.state.withLockedValue { $0.messaging } }
 
   /// Starts one more gateway, and returns when it can serve.
   @discardableResult
-  public func startGateway(
+  package func startGateway(
     id: String? = nil, _ configure: (inout GatewayConfiguration) -> Void = { _ in }
   ) async throws -> RunningGateway {
     let name = id ?? "g\(self.gateways.count + 1)"
@@ -204,7 +204,7 @@ public final class TestStand: Sendable {
 
   /// Starts one more messaging, and returns when it can process.
   @discardableResult
-  public func startMessaging(
+  package func startMessaging(
     id: String? = nil, _ configure: (inout MessagingConfiguration) -> Void = { _ in }
   ) async throws -> RunningService {
     let name = id ?? "m\(self.messaging.count + 1)"
@@ -226,20 +226,20 @@ public final class TestStand: Sendable {
   // MARK: Clients
 
   /// A token as `connect token` makes it.
-  public func token(_ user: String, seconds: Double = 3_600) async throws -> String {
+  package func token(_ user: String, seconds: Double = 3_600) async throws -> String {
     guard let name = UserName(user) else { throw TestFailure("\(user) is no user name") }
     return try await self.authenticator.token(for: name, seconds: seconds)
   }
 
   /// A request as a well-behaved client makes it.
-  public func request(
+  package func request(
     _ user: String, device: String? = nil, since: String? = nil
   ) async throws -> UpgradeRequest {
     UpgradeRequest(token: try await self.token(user), device: device, since: since)
   }
 
   /// Opens a WebSocket; `welcome` comes next.
-  public func connect(
+  package func connect(
     _ user: String, device: String? = nil, since: String? = nil, gateway: Int = 0
   ) async throws -> TestSocket {
     try await TestSocket.upgrade(
@@ -249,7 +249,7 @@ public final class TestStand: Sendable {
   }
 
   /// Opens a WebSocket for a user whose mailbox has nothing new, and passes `welcome` and `live`.
-  public func online(
+  package func online(
     _ user: String, device: String? = nil, gateway: Int = 0
   ) async throws -> TestSocket {
     let socket = try await self.connect(user, device: device, gateway: gateway)
@@ -259,7 +259,7 @@ public final class TestStand: Sendable {
   }
 
   /// What the server answers to an upgrade that it refuses.
-  public func refusal(
+  package func refusal(
     of request: UpgradeRequest, gateway: Int = 0
   ) async throws -> HTTPAnswer {
     do {
@@ -273,23 +273,23 @@ public final class TestStand: Sendable {
   // MARK: Keys
 
   /// A user's mailbox, oldest first.
-  public func mailbox(_ user: String) async throws -> [RedisStreamEntry] {
+  package func mailbox(_ user: String) async throws -> [RedisStreamEntry] {
     try await self.redis.entries(of: self.keys.mailbox(self.name(user)))
   }
 
   /// The partition that takes what goes to a user.
-  public func incoming(_ user: String) throws -> RedisKey {
+  package func incoming(_ user: String) throws -> RedisKey {
     self.keys.incoming(self.keys.partitions.partition(for: try self.name(user)))
   }
 
   /// The stored cursor of a device; zero if there is none.
-  public func cursor(_ user: String, device: String = "default") async throws -> Offset {
+  package func cursor(_ user: String, device: String = "default") async throws -> Offset {
     let value = try await self.redis("HGET", "\(self.keys.cursor(self.name(user)))", device)
     return value.string.flatMap { Offset(String($0.prefix { $0 != " " })) } ?? .zero
   }
 
   /// Who the registry says holds a device, as `gateway/connection`.
-  public func session(_ user: String, device: String = "default") async throws -> String? {
+  package func session(_ user: String, device: String = "default") async throws -> String? {
     try await self.redis("HGET", "\(self.keys.session(self.name(user)))", device).string
   }
 

@@ -2,9 +2,9 @@ import Crypto
 import Foundation
 
 /// Tokens made by hand, so that they can be wrong in every way.
-public enum TestTokens {
+package enum TestTokens {
   /// How a token is signed.
-  public enum Signature: Sendable {
+  package enum Signature: Sendable {
     case hs256
     case hs384
     case hs512
@@ -13,14 +13,14 @@ public enum TestTokens {
   }
 
   /// The secret of every stand.
-  public static let secret = [UInt8]("a secret of the tests, long enough for HS256".utf8)
+  package static let secret = [UInt8]("a secret of the tests, long enough for HS256".utf8)
 
   /// A token with exactly this payload.
   ///
   /// - Parameters:
   ///   - payload: the claims as JSON.
   ///   - algorithm: what the header says, whatever the signature is.
-  public static func make(
+  package static func make(
     payload: String, algorithm: String = "HS256", signature: Signature = .hs256,
     secret: [UInt8] = TestTokens.secret
   ) -> String {
@@ -56,12 +56,12 @@ public enum TestTokens {
   }
 
   /// A valid token.
-  public static func valid(for user: String, seconds: Double = 3_600) -> String {
+  package static func valid(for user: String, seconds: Double = 3_600) -> String {
     self.make(payload: #"{"sub":"\#(user)","exp":\#(self.now + seconds)}"#)
   }
 
   /// The time of day, in seconds since 1970.
-  public static var now: Double { Date().timeIntervalSince1970 }
+  package static var now: Double { Date().timeIntervalSince1970 }
 
   /// Bytes in base64url, without padding.
   package static func encoded(_ bytes: some Sequence<UInt8>) -> String {

@@ -14,7 +14,7 @@ import MessageBus
 /// - `DemoPage/` is the page that `connect dev` shows.
 
 /// Every limit and default of a gateway, each with its unit.
-public enum GatewayLimits {
+package enum GatewayLimits {
   /// The longest token, in bytes: half of all headers of a request, and several times what a backend
   /// makes.
   package static let tokenBytes = 8_192
@@ -24,57 +24,57 @@ public enum GatewayLimits {
   static let latestTokenSecond: Double = 253_402_300_799
 
   /// The largest frame that a client may send, in bytes.
-  public static let frameBytes = 65_536
+  package static let frameBytes = 65_536
 
   /// Messages that a client may have unacked before no more are sent to it.
-  public static let unackedMessages = 256
+  package static let unackedMessages = 256
 
   /// Sends that a user may make in a second, over all devices on one gateway, on average …
   ///
   /// An entry of receipts costs as much: else acks of old messages under new device names could fill
   /// the mailbox of whoever wrote them.
-  public static let sendsPerSecond = 100
+  package static let sendsPerSecond = 100
 
   /// … and at once, as a multiple of that.
-  public static let sendBurstSeconds = 2
+  package static let sendBurstSeconds = 2
 
   /// What receipts leave of it to sends, unless they have waited, again as a multiple.
-  public static let sendReserveSeconds = 1
+  package static let sendReserveSeconds = 1
 
   /// Sends marked `retry` that a user may make in a second, over all devices on one gateway: each
   /// has messaging search a mailbox. Nobody needs them but after a failure.
-  public static let lookUpsPerSecond = 20
+  package static let lookUpsPerSecond = 20
 
   /// The same at once: as many as a connection may leave behind unanswered, see ``heldSends``. They
   /// count among the sends as well.
-  public static let lookUpsAtOnce = 1_024
+  package static let lookUpsAtOnce = 1_024
 
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
   /// 0.3 KiB each.
-  public static let restingBudgets = 100_000
+  package static let restingBudgets = 100_000
 
   /// Frames without sense within one ping period after which a connection is closed with 1008.
-  public static let badFrames = 10
+  package static let badFrames = 10
 
   /// How often a client is pinged; below the 60 s after which an AWS load balancer, by default, cuts
   /// an idle connection. A client that is silent for two of these is closed with 4003.
-  public static let pingSeconds = 25
+  package static let pingSeconds = 25
 
   /// Entries of a mailbox that a connection's first read brings at most: few, since most replays are
   /// short. A full page doubles the next …
-  public static let firstPageEntries = 16
+  package static let firstPageEntries = 16
 
   /// … up to this.
-  public static let maximumPageEntries = 128
+  package static let maximumPageEntries = 128
 
   /// A page that the socket did not take whole, or that could not be read, halves the next, down to
   /// this.
-  public static let smallestPageEntries = 2
+  package static let smallestPageEntries = 2
 
   /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a
   /// crowd that reconnects costs no more memory than this many pages.
-  public static let concurrentPages = 32
+  package static let concurrentPages = 32
 
   /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
   /// client asked for itself (answers to sends) is bounded by not reading from it meanwhile.
@@ -97,88 +97,88 @@ public enum GatewayLimits {
   /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB. The
   /// kernel's memory for the socket comes on top: ``sendBufferBytes`` and ``receiveBufferBytes``, twice
   /// each, so 0.25 MiB, of which a client that does not read was seen to take 0.12.
-  public static let writeBufferHighBytes = 64 * 1024
+  package static let writeBufferHighBytes = 64 * 1024
 
   /// A socket on which fewer bytes wait is written to again.
-  public static let writeBufferLowBytes = 32 * 1024
+  package static let writeBufferLowBytes = 32 * 1024
 
   /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
-  public static let unansweredSends = 16_384
+  package static let unansweredSends = 16_384
 
   /// Their bytes, about. More are rejected as overloaded.
-  public static let unansweredSendBytes = 64 * 1024 * 1024
+  package static let unansweredSendBytes = 64 * 1024 * 1024
 
   /// Sends of one connection that are under way, or were rejected for the moment and have not come
   /// again: what comes behind a rejected one must wait for it, so that order holds. A connection that has
   /// as many is not read from while any of them is under way. When all are rejected, what comes again is
   /// taken, and anything else ends the connection: then the client sends all of them again, in order, on
   /// the next one.
-  public static let heldSends = 1_024
+  package static let heldSends = 1_024
 
   /// How long it waits for them beyond what the client was told to wait, in milliseconds, counted
   /// from the last that was tried.
-  public static let holdRejectedMilliseconds = 5_000
+  package static let holdRejectedMilliseconds = 5_000
 
   /// What an unavailable gateway tells clients to wait, in milliseconds. An overloaded one adds a
   /// random time up to as much again, so that its clients do not come back in step.
-  public static let retryAfterMilliseconds = 1_000
+  package static let retryAfterMilliseconds = 1_000
 
   /// Receipts of one connection that wait to be published again after a failure, or until the user
   /// may send more. Beyond them the oldest are given up: the sender then misses a tick, never a
   /// message. Where they wait for the user's rate, messages wait as well, so that none is given up
   /// with the default of ``unackedMessages``.
-  public static let waitingReceipts = 256
+  package static let waitingReceipts = 256
 
   /// Acks of one connection whose receipts are followed one by one until the bus has them. Beyond
   /// them, the newest are followed as one.
-  public static let trackedAcks = 64
+  package static let trackedAcks = 64
 
   /// A device's cursor says when the device was last seen, as exactly as this, in seconds.
-  public static let seenSeconds: Double = 86_400
+  package static let seenSeconds: Double = 86_400
 
   /// A send that is read from a socket while the loop's last tick is longer ago than this, in
   /// milliseconds, is not published: the process was stopped meanwhile, and the client may have sent
   /// it elsewhere.
-  public static let pauseMilliseconds: Int64 = 5_000
+  package static let pauseMilliseconds: Int64 = 5_000
 
   /// For so long after a pause what is read may still be from before it, in milliseconds.
-  public static let afterPauseMilliseconds: Int64 = 1_000
+  package static let afterPauseMilliseconds: Int64 = 1_000
 
   /// How long a connection may take from TCP's accept to a complete upgrade, in milliseconds.
-  public static let handshakeMilliseconds: Int64 = 10_000
+  package static let handshakeMilliseconds: Int64 = 10_000
 
   /// How long the other side may take to answer a close, in milliseconds.
-  public static let closeMilliseconds: Int64 = 2_000
+  package static let closeMilliseconds: Int64 = 2_000
 
   /// Header bytes of an HTTP request.
-  public static let httpHeaderBytes = 16 * 1024
+  package static let httpHeaderBytes = 16 * 1024
 
   /// Header fields of an HTTP request.
-  public static let httpHeaderFields = 100
+  package static let httpHeaderFields = 100
 
   /// Connections that one gateway keeps. 429 beyond. A file descriptor each.
-  public static let connections = 100_000
+  package static let connections = 100_000
 
   /// Sockets beyond these, of requests that are not upgraded yet, or are refused. More wait to be
   /// accepted; and so they do before, if the process runs short of descriptors.
-  public static let openingSockets = 1_024
+  package static let openingSockets = 1_024
 
   /// Pending TCP connections in the listener's queue.
-  public static let listenBacklog: Int32 = 1_024
+  package static let listenBacklog: Int32 = 1_024
 
   /// How long a planned stop may take, in seconds. With the 10 s that stopping itself may take, it is
   /// within the two minutes that load balancers and orchestrators commonly allow.
-  public static let drainSeconds = 100
+  package static let drainSeconds = 100
 
   /// Upon a planned stop, so many connections are told to go in a second, over all event loops;
   /// more if the time would not suffice. Each comes back with a handshake and a read of its mailbox.
-  public static let drainPerSecond = 200
+  package static let drainPerSecond = 200
 
   /// Upon a planned stop, clients are told to reconnect after a random time up to this.
-  public static let reconnectSpreadMilliseconds = 1_000
+  package static let reconnectSpreadMilliseconds = 1_000
 
   /// How long a connection that was told to go waits for the answers to its sends, in milliseconds.
-  public static let answerMilliseconds: Int64 = 2_000
+  package static let answerMilliseconds: Int64 = 2_000
 
   /// The receive buffer of a connection, in bytes: small while it is idle, since most are.
   static let receiveBufferMinimumBytes = 64
@@ -191,11 +191,11 @@ public enum GatewayLimits {
   ///
   /// So much can be on the way in one round trip. A fast reader on the same machine does not notice:
   /// 100 to 200 MB/s of a debug build either way.
-  public static let sendBufferBytes = 64 * 1024
+  package static let sendBufferBytes = 64 * 1024
 
   /// What it keeps of what a client has sent while the gateway does not read, in bytes: twice as much,
   /// too, and up to 6 MiB if left to itself.
-  public static let receiveBufferBytes = 64 * 1024
+  package static let receiveBufferBytes = 64 * 1024
 
   /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
   /// no client takes the turn of the others.
@@ -203,46 +203,46 @@ public enum GatewayLimits {
 }
 
 /// What a gateway is told at its start.
-public struct GatewayConfiguration: Sendable {
+package struct GatewayConfiguration: Sendable {
   /// Where it listens for apps.
-  public var host: String
+  package var host: String
   /// 0 takes a free port.
-  public var port: Int
+  package var port: Int
   /// Who it is on the bus.
-  public var id: InstanceID
+  package var id: InstanceID
   /// The keys it shares with messaging.
-  public var keys: Keys
+  package var keys: Keys
   /// From where browsers may connect. A token is needed in any case, and
   /// is never sent by a browser of its own accord as a cookie is.
   package var allowedOrigins: AllowedOrigins
   /// Whether `/` is the demo page.
-  public var servesDemoPage: Bool
+  package var servesDemoPage: Bool
   /// See ``GatewayLimits/frameBytes``.
-  public var frameBytes = GatewayLimits.frameBytes
+  package var frameBytes = GatewayLimits.frameBytes
   /// See ``GatewayLimits/unackedMessages``.
-  public var unackedMessages = GatewayLimits.unackedMessages
+  package var unackedMessages = GatewayLimits.unackedMessages
   /// See ``GatewayLimits/sendsPerSecond``.
-  public var sendsPerSecond = GatewayLimits.sendsPerSecond
+  package var sendsPerSecond = GatewayLimits.sendsPerSecond
   /// See ``GatewayLimits/lookUpsPerSecond``; without a limit of sends there is none.
-  public var lookUpsPerSecond = GatewayLimits.lookUpsPerSecond
+  package var lookUpsPerSecond = GatewayLimits.lookUpsPerSecond
   /// See ``GatewayLimits/lookUpsAtOnce``.
-  public var lookUpsAtOnce = GatewayLimits.lookUpsAtOnce
+  package var lookUpsAtOnce = GatewayLimits.lookUpsAtOnce
   /// See ``GatewayLimits/pingSeconds``.
-  public var pingSeconds = GatewayLimits.pingSeconds
+  package var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
-  public var maximumConnections = GatewayLimits.connections
+  package var maximumConnections = GatewayLimits.connections
   /// The sockets that all ports of the process may have together.
   package var socketBudget = SocketBudget.process
   /// See ``GatewayLimits/drainSeconds``; 0 lets all connections go at once.
-  public var drainSeconds = GatewayLimits.drainSeconds
+  package var drainSeconds = GatewayLimits.drainSeconds
   /// See ``GatewayLimits/drainPerSecond``.
-  public var drainPerSecond = GatewayLimits.drainPerSecond
+  package var drainPerSecond = GatewayLimits.drainPerSecond
   /// See `BusLimits.devicesPerUser`; at most `BusLimits.maximumDevices`.
-  public var devicesPerUser = BusLimits.devicesPerUser
+  package var devicesPerUser = BusLimits.devicesPerUser
   /// See `BusLimits.backlogEntries`.
-  public var backlogEntries = BusLimits.backlogEntries
+  package var backlogEntries = BusLimits.backlogEntries
   /// How many copies of a send must exist before it is accepted.
-  public var durability = Durability.accepted
+  package var durability = Durability.accepted
 
   /// A configuration with the defaults.
   package init(

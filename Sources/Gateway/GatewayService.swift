@@ -13,7 +13,7 @@ import ServiceLifecycle
 
 /// One gateway instance, as a service: it runs until it is told to stop, then says goodbye to its
 /// clients, stores their cursors and leaves the registry.
-public final class GatewayService: Service {
+package final class GatewayService: Service {
   private let configuration: GatewayConfiguration
   private let authenticator: Authenticator
   private let loops: [GatewayLoop]
@@ -32,7 +32,7 @@ public final class GatewayService: Service {
   ///   - clients: makes the ways to Redis: one per event loop, and one that waits for deliveries.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - metrics: makes what it counts in.
-  public init(
+  package init(
     configuration: GatewayConfiguration, authenticator: Authenticator,
     clients: any RedisClientFactory, group: any EventLoopGroup,
     metrics factory: any MetricsFactory = MetricsSystem.factory, logger: Logger
@@ -63,7 +63,7 @@ public final class GatewayService: Service {
   }
 
   /// Whether clients can be served: connected to the bus, and not stopping.
-  public func isReady() async -> Bool {
+  package func isReady() async -> Bool {
     guard self.readiness.isReady, !self.readiness.isStopping else { return false }
     for loop in self.loops {
       guard (try? await loop.eventLoop.submit { loop.isConnected }.get()) == true else {
@@ -74,12 +74,12 @@ public final class GatewayService: Service {
   }
 
   /// Where apps connect; nil before the service listens.
-  public var address: SocketAddress? { self.listening.withLockedValue { $0 } }
+  package var address: SocketAddress? { self.listening.withLockedValue { $0 } }
 
   /// Serves until the service group shuts down gracefully.
   ///
   /// - Throws: when the port cannot be listened on.
-  public func run() async throws {
+  package func run() async throws {
     let listener: any Channel
     do {
       listener = try await self.listen()

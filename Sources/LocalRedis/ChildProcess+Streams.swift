@@ -4,7 +4,7 @@ import Synchronization
 
 extension ChildProcess {
   /// The writing end of a child's standard input.
-  public final class InputPipe: Sendable {
+  package final class InputPipe: Sendable {
     private let descriptor: Mutex<FileDescriptor?>
 
     fileprivate init(_ descriptor: consuming FileDescriptor) {
@@ -14,14 +14,14 @@ extension ChildProcess {
     /// Writes all of a text. Waits while the child does not read and its buffer is full.
     ///
     /// Throws ``ChildProcessError`` when the child no longer reads, or the pipe was closed.
-    public func write(_ text: String) throws(ChildProcessError) {
+    package func write(_ text: String) throws(ChildProcessError) {
       try write(Array(text.utf8))
     }
 
     /// Writes all of some bytes. Waits while the child does not read and its buffer is full.
     ///
     /// Throws ``ChildProcessError`` when the child no longer reads, or the pipe was closed.
-    public func write(_ bytes: [UInt8]) throws(ChildProcessError) {
+    package func write(_ bytes: [UInt8]) throws(ChildProcessError) {
       let code = descriptor.withLock { descriptor in
         switch descriptor {
         case .none: EPIPE
@@ -32,7 +32,7 @@ extension ChildProcess {
     }
 
     /// Ends the child's input.
-    public func close() {
+    package func close() {
       descriptor.withLock { $0 = nil }
     }
   }

@@ -13,9 +13,9 @@ import Synchronization
 /// What the child itself started and left in its process group is killed when it ends.
 ///
 /// The child goes on when the last reference to this object is dropped.
-public final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
   /// Where a standard output goes.
-  public enum Output: Sendable {
+  package enum Output: Sendable {
     /// To `/dev/null`.
     case discard
     /// To the same place as ours.
@@ -29,7 +29,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// What the child reads.
-  public enum Input: Sendable {
+  package enum Input: Sendable {
     /// `/dev/null`.
     case null
     /// What is written to ``ChildProcess/input``.
@@ -37,9 +37,9 @@ public final class ChildProcess: Sendable {
   }
 
   /// The child's process identifier. Another process may have it once the child has ended.
-  public let processIdentifier: pid_t
+  package let processIdentifier: pid_t
   /// The writing end of a standard input of ``Input/pipe``.
-  public let input: InputPipe?
+  package let input: InputPipe?
 
   private let watchdog: Watchdog
   private let readers: [LineReader]
@@ -62,7 +62,7 @@ public final class ChildProcess: Sendable {
   ///   - arguments: Without the executable's own name.
   ///   - environment: Added to ours.
   ///   - workingDirectory: Ours if nil. Does not affect the paths of `executable` and of outputs.
-  public init(
+  package init(
     executable: String,
     arguments: [String],
     environment: [String: String] = [:],
@@ -98,17 +98,17 @@ public final class ChildProcess: Sendable {
   }
 
   /// Whether the child has not ended yet, as far as this process has noticed: at most about 10 ms late.
-  public var isRunning: Bool { exitStatus == nil }
+  package var isRunning: Bool { exitStatus == nil }
 
   /// How the child ended, or nil while it runs.
-  public var exitStatus: ExitStatus? { state.withLock(\.status) }
+  package var exitStatus: ExitStatus? { state.withLock(\.status) }
 
   /// Sends a signal to the child, and says whether it was sent.
   ///
   /// Does nothing once the child has been reaped, so no other process that was given the same
   /// identifier can get it.
   @discardableResult
-  public func signal(_ signal: Int32) -> Bool {
+  package func signal(_ signal: Int32) -> Bool {
     // Reaping takes the same lock, so the identifier is the child's own while it is held.
     state.withLock { state in
       state.status == nil && kill(processIdentifier, signal) == 0
@@ -119,7 +119,7 @@ public final class ChildProcess: Sendable {
   ///
   /// Any number of tasks may wait. Cancellation does not end the wait: cleaning up is often done by
   /// a cancelled task.
-  public func waitForExit() async -> ExitStatus {
+  package func waitForExit() async -> ExitStatus {
     await withCheckedContinuation { waiter in
       let settled: ExitStatus? = state.withLock { state in
         if state.isSettled { return state.status }
@@ -132,7 +132,7 @@ public final class ChildProcess: Sendable {
 
   /// Asks the child to end (SIGTERM), kills it after `grace`, and waits for its end.
   @discardableResult
-  public func terminate(grace: Duration) async -> ExitStatus {
+  package func terminate(grace: Duration) async -> ExitStatus {
     if signal(SIGTERM) {
       // A stopped process would not notice.
       signal(SIGCONT)
@@ -189,7 +189,7 @@ public final class ChildProcess: Sendable {
 
 extension ChildProcess {
   /// The path of an executable: looked up in `PATH`, then where Homebrew puts things.
-  public static func find(_ name: String) -> String? {
+  package static func find(_ name: String) -> String? {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     let directories = path.split(separator: ":").map(String.init)
     return (directories + ["/opt/homebrew/bin", "/usr/local/bin"])

@@ -1,14 +1,14 @@
 import Foundation
 
 /// How a process ended.
-public enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
+package enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
   /// By itself, with this code.
   case exited(Int32)
   /// By this signal.
   case signalled(Int32)
 
   /// In words.
-  public var description: String {
+  package var description: String {
     switch self {
     case .exited(let code): "exited with code \(code)"
     case .signalled(let signal): "was ended by signal \(signal)"

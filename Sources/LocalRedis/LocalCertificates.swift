@@ -5,13 +5,13 @@ import Synchronization
 /// directory, which is removed when this process ends. Nobody else trusts them.
 ///
 /// All keys are of the curve P-256, and not encrypted. What is valid is valid for 30 days.
-public final class LocalCertificates: Sendable {
+package final class LocalCertificates: Sendable {
   private let directory: TemporaryDirectory
 
   private init(_ directory: TemporaryDirectory) { self.directory = directory }
 
   /// Makes all of them, in about a quarter of a second.
-  public static func make() async throws(LocalCertificatesError) -> LocalCertificates {
+  package static func make() async throws(LocalCertificatesError) -> LocalCertificates {
     guard let openssl = ChildProcess.find("openssl") else { throw .notInstalled }
     let certificates: LocalCertificates
     do throws(ChildProcessError) {
@@ -29,50 +29,50 @@ public final class LocalCertificates: Sendable {
   }
 
   /// Removes the files, before this process ends.
-  public func remove() { directory.remove() }
+  package func remove() { directory.remove() }
 
   /// Where the files are. A file that is added here is removed with them.
-  public var path: String { directory.path.string }
+  package var path: String { directory.path.string }
 
   /// The authority that has signed all the others.
-  public var caFile: String { file("ca.pem") }
+  package var caFile: String { file("ca.pem") }
   /// For `localhost`, `127.0.0.1` and `::1`.
-  public var serverCertificateFile: String { file("server.pem") }
+  package var serverCertificateFile: String { file("server.pem") }
   /// The key of ``serverCertificateFile``.
-  public var serverKeyFile: String { file("server.key") }
+  package var serverKeyFile: String { file("server.key") }
   /// For the same names, expired in 2020.
-  public var expiredCertificateFile: String { file("expired.pem") }
+  package var expiredCertificateFile: String { file("expired.pem") }
   /// The key of ``expiredCertificateFile``.
-  public var expiredKeyFile: String { file("expired.key") }
+  package var expiredKeyFile: String { file("expired.key") }
   /// For the same names, not valid before 2049.
-  public var notYetValidCertificateFile: String { file("early.pem") }
+  package var notYetValidCertificateFile: String { file("early.pem") }
   /// The key of ``notYetValidCertificateFile``.
-  public var notYetValidKeyFile: String { file("early.key") }
+  package var notYetValidKeyFile: String { file("early.key") }
   /// For `redis.example` and `192.0.2.1`, where nobody is.
-  public var wrongHostCertificateFile: String { file("wrong-host.pem") }
+  package var wrongHostCertificateFile: String { file("wrong-host.pem") }
   /// The key of ``wrongHostCertificateFile``.
-  public var wrongHostKeyFile: String { file("wrong-host.key") }
+  package var wrongHostKeyFile: String { file("wrong-host.key") }
   /// For no host: only its subject says `localhost`, which is not enough since RFC 9525.
-  public var namelessCertificateFile: String { file("nameless.pem") }
+  package var namelessCertificateFile: String { file("nameless.pem") }
   /// The key of ``namelessCertificateFile``.
-  public var namelessKeyFile: String { file("nameless.key") }
+  package var namelessKeyFile: String { file("nameless.key") }
   /// For a client.
-  public var clientCertificateFile: String { file("client.pem") }
+  package var clientCertificateFile: String { file("client.pem") }
   /// The key of ``clientCertificateFile``.
-  public var clientKeyFile: String { file("client.key") }
+  package var clientKeyFile: String { file("client.key") }
 
   /// Another authority, which has signed none of the certificates above.
-  public var otherCAFile: String { file("other-ca.pem") }
+  package var otherCAFile: String { file("other-ca.pem") }
   /// For a client, by the other authority.
-  public var otherClientCertificateFile: String { file("other-client.pem") }
+  package var otherClientCertificateFile: String { file("other-client.pem") }
   /// The key of ``otherClientCertificateFile``.
-  public var otherClientKeyFile: String { file("other-client.key") }
+  package var otherClientKeyFile: String { file("other-client.key") }
 
   private func file(_ name: String) -> String { "\(path)/\(name)" }
 }
 
 /// Why there are no certificates.
-public enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConvertible,
+package enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConvertible,
   LocalizedError
 {
   /// There is no `openssl` command in `PATH`.
@@ -85,7 +85,7 @@ public enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConve
   case failed(arguments: [String], ExitStatus, output: [String])
 
   /// What happened, and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .notInstalled:
       """
@@ -105,7 +105,7 @@ public enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConve
   }
 
   /// The same as ``description``.
-  public var errorDescription: String? { description }
+  package var errorDescription: String? { description }
 }
 
 /// Makes the files.

@@ -5,7 +5,7 @@ extension LocalRedisCluster {
   /// The two hand over without losing a write (CLUSTER FAILOVER). It takes about half a second, but
   /// the same replica can take over only once in 4 seconds, or four node timeouts: this waits for
   /// that.
-  public func failOver(
+  package func failOver(
     _ primary: LocalRedisServer
   ) async throws(LocalRedisError) -> LocalRedisServer {
     let primary = try member(primary)
@@ -50,7 +50,7 @@ extension LocalRedisCluster {
   /// Starts an empty primary, and returns it once all nodes that run know it, and it takes commands.
   ///
   /// It owns no slot until some are given to it; see ``migrate(slot:to:keysPerStep:betweenSteps:)``.
-  public func addPrimary() async throws(LocalRedisError) -> LocalRedisServer {
+  package func addPrimary() async throws(LocalRedisError) -> LocalRedisServer {
     let server = try await LocalRedisServer.start(options.node(nextNumber()))
     do throws(LocalRedisError) {
       let member = try await Member(asking: server)
@@ -71,7 +71,7 @@ extension LocalRedisCluster {
   ///
   /// A primary that has given away its last slot has become a replica by itself: of the node that
   /// took it. All others must run, or they would bring it back when they do again.
-  public func remove(_ node: LocalRedisServer) async throws(LocalRedisError) {
+  package func remove(_ node: LocalRedisServer) async throws(LocalRedisError) {
     let member = try member(node)
     let others = members.filter { $0.id != member.id }
     guard others.allSatisfy(\.server.isRunning) else {

@@ -10,7 +10,7 @@ extension LocalRedisCluster {
   ///   - betweenSteps: Called before each step and before the slot changes hands: once at least, also
   ///     for a slot without keys. If it throws, the slot stays as it is then, partly moved; calling
   ///     this function again goes on with it.
-  public func migrate(
+  package func migrate(
     slot: Int, to target: LocalRedisServer, keysPerStep: Int = 10,
     betweenSteps: @Sendable () async throws -> Void = {}
   ) async throws {

@@ -1,31 +1,31 @@
 extension LocalRedisCluster {
   /// What a private cluster consists of, and how it differs from the usual one.
-  public struct Options: Sendable, Hashable {
+  package struct Options: Sendable, Hashable {
     /// How many primaries share the slots evenly. Redis needs three for a failover by itself.
-    public var primaries = 3
+    package var primaries = 3
     /// How many replicas each has.
-    public var replicasPerPrimary = 0
+    package var replicasPerPrimary = 0
     /// After how long a node that does not answer is taken for dead. A failover takes two to four
     /// times as long.
-    public var nodeTimeoutMilliseconds = 1_000
+    package var nodeTimeoutMilliseconds = 1_000
     /// What outlives a node's process beside its view of the cluster, which always does. In a given
     /// directory each node has one of its own.
-    public var persistence: LocalRedisServer.Persistence = .none
+    package var persistence: LocalRedisServer.Persistence = .none
     /// What the nodes need to speak TLS, which they then do beside plain. Nil: they speak plain only.
-    public var tls: TLSFiles?
+    package var tls: TLSFiles?
     /// Users that every node has beside the default one; see ``LocalRedisServer/Options/users``.
-    public var users: [String] = []
+    package var users: [String] = []
     /// The name by which the nodes send clients to each other. Nil: the address 127.0.0.1.
-    public var announcesHostname: String?
+    package var announcesHostname: String?
     /// Whether all nodes refuse commands while any slot has no primary.
-    public var requiresFullCoverage = true
+    package var requiresFullCoverage = true
     /// Further arguments for every node, after ours: they win.
-    public var extraArguments: [String] = []
+    package var extraArguments: [String] = []
     /// The path of redis-server. Nil: the one in `PATH`.
-    public var executable: String?
+    package var executable: String?
 
     /// Three primaries without replicas and without persistence, unless properties say otherwise.
-    public init() {}
+    package init() {}
   }
 }
 

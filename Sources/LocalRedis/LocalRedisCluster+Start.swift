@@ -7,7 +7,7 @@ extension LocalRedisCluster {
   ///
   /// That takes 2 to 3 seconds, of which 2 are a fixed delay of Redis: share a cluster where that is
   /// possible. When the task is cancelled meanwhile, all nodes are stopped.
-  public static func start(
+  package static func start(
     _ options: Options = Options()
   ) async throws(LocalRedisError) -> LocalRedisCluster {
     precondition(options.primaries > 0 && options.replicasPerPrimary >= 0)
@@ -28,7 +28,7 @@ extension LocalRedisCluster {
   }
 
   /// Stops all nodes and removes their temporary directories.
-  public func stop() async {
+  package func stop() async {
     await Self.stop(nodes)
   }
 
@@ -36,7 +36,7 @@ extension LocalRedisCluster {
   /// ``start(_:)``.
   ///
   /// Without persistence they remember the cluster, and lose the data.
-  public func restart() async throws(LocalRedisError) {
+  package func restart() async throws(LocalRedisError) {
     let nodes = nodes
     await withTaskGroup { group in
       for node in nodes { group.addTask { await node.end() } }

@@ -5,7 +5,7 @@ extension LocalRedisCluster {
   /// which slot and who replicates whom, and every replica whose primary runs is in sync.
   ///
   /// When it does not come to that within a minute, the error says what is missing.
-  public func waitUntilOK() async throws(LocalRedisError) {
+  package func waitUntilOK() async throws(LocalRedisError) {
     try await wait(for: "the cluster is ready") { () throws(LocalRedisError) in
       let reports = try await reports()
       return missing(in: reports) ?? laggard(in: reports)
@@ -17,7 +17,7 @@ extension LocalRedisCluster {
 
   /// Waits, after a node was killed or paused, until a replica has taken its slots and every other
   /// node that runs knows, and returns that replica.
-  public func waitForPromotion(
+  package func waitForPromotion(
     of dead: LocalRedisServer
   ) async throws(LocalRedisError) -> LocalRedisServer {
     let dead = try member(dead)

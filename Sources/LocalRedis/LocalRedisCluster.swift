@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// With TLS, each node speaks it on a port beside its plain one, and CLUSTER SLOTS, MOVED and ASK
 /// name the ports that speak TLS to clients that use TLS, and the plain ones to others (Redis 7.0).
-public final class LocalRedisCluster: Sendable {
+package final class LocalRedisCluster: Sendable {
   let options: Options
   private let state: Mutex<State>
 
@@ -33,15 +33,15 @@ public final class LocalRedisCluster: Sendable {
   }
 
   /// All nodes, primaries first as they were started, and those that were added later at the end.
-  public var nodes: [LocalRedisServer] { members.map(\.server) }
+  package var nodes: [LocalRedisServer] { members.map(\.server) }
 
   /// The plain addresses of all nodes: `redis://127.0.0.1:PORT,127.0.0.1:PORT,…`.
-  public var url: String {
+  package var url: String {
     "redis://" + nodes.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
   }
 
   /// The addresses of all nodes' ports that speak TLS: `rediss://localhost:PORT,localhost:PORT,…`.
-  public var tlsURL: String? {
+  package var tlsURL: String? {
     guard options.tls != nil else { return nil }
     return "rediss://"
       + nodes.compactMap(\.tlsPort).map { "localhost:\($0)" }
@@ -83,7 +83,7 @@ extension LocalRedisCluster {
   /// The nodes that own slots, in the order of these, as the cluster says now.
   ///
   /// A primary that has just ended is still one, until a replica has taken its place.
-  public func primaries() async throws(LocalRedisError) -> [LocalRedisServer] {
+  package func primaries() async throws(LocalRedisError) -> [LocalRedisServer] {
     let view = try await latestView()
     return view.nodes.values
       .filter { !$0.slots.isEmpty }
@@ -92,7 +92,7 @@ extension LocalRedisCluster {
   }
 
   /// The replicas of a primary, as the cluster says now, whether they run or not.
-  public func replicas(
+  package func replicas(
     of primary: LocalRedisServer
   ) async throws(LocalRedisError) -> [LocalRedisServer] {
     let id = try member(primary).id
@@ -101,7 +101,7 @@ extension LocalRedisCluster {
   }
 
   /// The node that owns a slot, as the cluster says now.
-  public func primary(of slot: Int) async throws(LocalRedisError) -> LocalRedisServer {
+  package func primary(of slot: Int) async throws(LocalRedisError) -> LocalRedisServer {
     let view = try await latestView()
     guard let owner = view.owner(of: slot), let server = server(id: owner.id) else {
       throw .impossible(reason: "no node of the cluster owns slot \(slot)")

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Why a private redis-server, or a cluster of them, did not do what it was to do.
-public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
+package enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
   /// There is no redis-server in `PATH`, or none at the path that was given.
   case notInstalled(path: String?)
   /// The system refused to start the server, or to make its directory.
@@ -25,7 +25,7 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
   case impossible(reason: String)
 
   /// What happened, and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .notInstalled(let path):
       """
@@ -54,7 +54,7 @@ public enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible,
   }
 
   /// The same as ``description``.
-  public var errorDescription: String? { description }
+  package var errorDescription: String? { description }
 
   private static func quote(_ output: [String]) -> String {
     guard !output.isEmpty else { return ", and said nothing" }

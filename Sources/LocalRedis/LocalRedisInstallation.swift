@@ -2,9 +2,9 @@
 /// with TLS and users.
 ///
 /// The services know no kinds: they are told ``url`` and ``environment``, and find out the rest.
-public final class LocalRedisInstallation: Sendable {
+package final class LocalRedisInstallation: Sendable {
   /// What a Redis is.
-  public enum Kind: String, Sendable, Hashable, CaseIterable {
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
     /// One server.
     case plain
     /// One server; services reach it by TLS and log in as a user with few rights.
@@ -15,28 +15,28 @@ public final class LocalRedisInstallation: Sendable {
     case clusterTLS = "cluster-tls"
 
     /// Whether services reach it by TLS and log in.
-    public var isSecure: Bool { self == .tls || self == .clusterTLS }
+    package var isSecure: Bool { self == .tls || self == .clusterTLS }
     /// Whether it is a cluster.
-    public var isCluster: Bool { self == .cluster || self == .clusterTLS }
+    package var isCluster: Bool { self == .cluster || self == .clusterTLS }
     /// Replicas of each primary.
-    public var replicas: Int { self == .clusterTLS ? 1 : 0 }
+    package var replicas: Int { self == .clusterTLS ? 1 : 0 }
   }
 
   /// How an installation differs from the usual one.
-  public struct Options: Sendable {
+  package struct Options: Sendable {
     /// What it is.
-    public var kind = Kind.plain
+    package var kind = Kind.plain
     /// What outlives the servers' processes.
-    public var persistence = LocalRedisServer.Persistence.none
+    package var persistence = LocalRedisServer.Persistence.none
     /// The rights of the user as whom services log in where the kind is secure, as ACL rules.
-    public var rights: [String] = ["~*", "&*", "+@all"]
+    package var rights: [String] = ["~*", "&*", "+@all"]
     /// Further arguments for each redis-server.
-    public var extraArguments: [String] = []
+    package var extraArguments: [String] = []
     /// An installation whose CA this one's certificates are of, too, if both have some.
-    public var relative: LocalRedisInstallation?
+    package var relative: LocalRedisInstallation?
 
     /// One server without persistence, unless properties say otherwise.
-    public init(kind: Kind = .plain) { self.kind = kind }
+    package init(kind: Kind = .plain) { self.kind = kind }
   }
 
   private enum Servers: Sendable {
@@ -45,14 +45,14 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// What it is.
-  public let kind: Kind
+  package let kind: Kind
   private let servers: Servers
   private let certificates: LocalCertificates?
 
   /// The user as whom services log in where the kind is secure.
-  public static let user = "connect"
+  package static let user = "connect"
   /// That user's password.
-  public static let password = "correct-horse-battery"
+  package static let password = "correct-horse-battery"
 
   private init(_ kind: Kind, _ servers: Servers, _ certificates: LocalCertificates?) {
     self.kind = kind
@@ -61,7 +61,7 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// Starts it, and returns once it serves.
-  public static func start(_ options: Options = Options()) async throws -> LocalRedisInstallation {
+  package static func start(_ options: Options = Options()) async throws -> LocalRedisInstallation {
     let certificates =
       if !options.kind.isSecure {
         LocalCertificates?.none
@@ -99,7 +99,7 @@ public final class LocalRedisInstallation: Sendable {
   // MARK: For clients
 
   /// Where services find it.
-  public var url: String {
+  package var url: String {
     switch self.servers {
     case .one(let server): server.tlsURL ?? server.url
     case .several(let cluster): cluster.tlsURL ?? cluster.url
@@ -107,10 +107,10 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// The CA to trust, where the kind is secure.
-  public var caFile: String? { self.certificates?.caFile }
+  package var caFile: String? { self.certificates?.caFile }
 
   /// Where whoever may do everything finds it: without TLS, as the default user.
-  public var adminURL: String {
+  package var adminURL: String {
     switch self.servers {
     case .one(let server): server.url
     case .several(let cluster): cluster.url
@@ -118,7 +118,7 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// What a service must be told beside ``url``: settings of `connect` as variables.
-  public var environment: [String: String] {
+  package var environment: [String: String] {
     guard let caFile = self.caFile else { return [:] }
     return [
       "CONNECT_REDIS_CA_FILE": caFile, "CONNECT_REDIS_USER": Self.user,
@@ -129,7 +129,7 @@ public final class LocalRedisInstallation: Sendable {
   // MARK: Servers
 
   /// All servers, replicas too.
-  public var nodes: [LocalRedisServer] {
+  package var nodes: [LocalRedisServer] {
     switch self.servers {
     case .one(let server): [server]
     case .several(let cluster): cluster.nodes
@@ -137,12 +137,12 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// The cluster, if it is one.
-  public var cluster: LocalRedisCluster? {
+  package var cluster: LocalRedisCluster? {
     if case .several(let cluster) = self.servers { cluster } else { nil }
   }
 
   /// The servers that have the data at the moment.
-  public func primaries() async throws -> [LocalRedisServer] {
+  package func primaries() async throws -> [LocalRedisServer] {
     switch self.servers {
     case .one(let server): [server]
     case .several(let cluster): try await cluster.primaries()
@@ -150,7 +150,7 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// Asks all servers to end, and waits until they have.
-  public func stop() async {
+  package func stop() async {
     switch self.servers {
     case .one(let server): await server.stop()
     case .several(let cluster): await cluster.stop()
@@ -158,14 +158,14 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// Kills all servers at once, as a power failure would, and waits until they have ended.
-  public func kill() async {
+  package func kill() async {
     await withDiscardingTaskGroup { group in
       for node in self.nodes { group.addTask { await node.kill() } }
     }
   }
 
   /// Starts all servers again, with their files, and returns once they serve.
-  public func restart() async throws {
+  package func restart() async throws {
     switch self.servers {
     case .one(let server): try await server.restart()
     case .several(let cluster): try await cluster.restart()
@@ -173,12 +173,12 @@ public final class LocalRedisInstallation: Sendable {
   }
 
   /// Stops all servers' processes where they are (SIGSTOP).
-  public func pause() {
+  package func pause() {
     for node in self.nodes { node.pause() }
   }
 
   /// Ends a ``pause()``.
-  public func resume() {
+  package func resume() {
     for node in self.nodes { node.resume() }
   }
 }

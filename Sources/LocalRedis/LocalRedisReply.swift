@@ -1,5 +1,5 @@
 /// What a private server has answered to a command.
-public enum LocalRedisReply: Sendable, Hashable {
+package enum LocalRedisReply: Sendable, Hashable {
   /// A simple or a bulk string. Bytes that are not UTF-8 are replaced.
   case string(String)
   /// A number.
@@ -12,19 +12,19 @@ public enum LocalRedisReply: Sendable, Hashable {
   case error(String)
 
   /// The text of a string; nil if this is something else.
-  public var string: String? {
+  package var string: String? {
     guard case .string(let string) = self else { return nil }
     return string
   }
 
   /// The value of an integer; nil if this is something else.
-  public var integer: Int? {
+  package var integer: Int? {
     guard case .integer(let integer) = self else { return nil }
     return integer
   }
 
   /// The replies of an array; nil if this is something else.
-  public var array: [LocalRedisReply]? {
+  package var array: [LocalRedisReply]? {
     guard case .array(let array) = self else { return nil }
     return array
   }

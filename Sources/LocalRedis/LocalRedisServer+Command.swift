@@ -7,7 +7,7 @@ extension LocalRedisServer {
   /// answer, as from a paused server, ``LocalRedisError/unanswered(command:port:cause:)`` is thrown
   /// after `limit`, by default 5 seconds. Cancellation does not end the wait: it is short, and cleaning up needs commands.
   @discardableResult
-  public func command(
+  package func command(
     _ words: String..., within limit: Duration = .seconds(5)
   ) async throws(LocalRedisError) -> LocalRedisReply {
     try await command(words, within: limit)
@@ -15,7 +15,7 @@ extension LocalRedisServer {
 
   /// The same with words that were put together.
   @discardableResult
-  public func command(
+  package func command(
     _ words: [String], within limit: Duration = .seconds(5)
   ) async throws(LocalRedisError) -> LocalRedisReply {
     let port = port

@@ -1,23 +1,23 @@
 extension LocalRedisServer {
   /// How a private server differs from the usual one.
-  public struct Options: Sendable, Hashable {
+  package struct Options: Sendable, Hashable {
     /// What outlives the server's process.
-    public var persistence: Persistence = .none
+    package var persistence: Persistence = .none
     /// The port to listen on. Nil: a free one.
-    public var port: Int?
+    package var port: Int?
     /// What the server needs to speak TLS, which it then does on a free port beside the plain one.
     /// Nil: it speaks plain only.
-    public var tls: TLSFiles?
+    package var tls: TLSFiles?
     /// Users beside the default one, which the fixture itself needs: each as its name and its rules,
     /// as in `reader on >secret ~* &* +@read`.
-    public var users: [String] = []
+    package var users: [String] = []
     /// Further arguments for redis-server, after ours: they win.
-    public var extraArguments: [String] = []
+    package var extraArguments: [String] = []
     /// The path of redis-server. Nil: the one in `PATH`.
-    public var executable: String?
+    package var executable: String?
 
     /// A server without persistence on a free port, unless arguments say otherwise.
-    public init(
+    package init(
       persistence: Persistence = .none, port: Int? = nil, tls: TLSFiles? = nil,
       users: [String] = [], extraArguments: [String] = [], executable: String? = nil
     ) {
@@ -31,7 +31,7 @@ extension LocalRedisServer {
   }
 
   /// What outlives the server's process.
-  public enum Persistence: Sendable, Hashable {
+  package enum Persistence: Sendable, Hashable {
     /// Nothing.
     case none
     /// Every write, in an append-only file. The directory is made if missing, and stays the caller's:
@@ -40,7 +40,7 @@ extension LocalRedisServer {
   }
 
   /// When writes reach the disk, for good.
-  public enum Fsync: String, Sendable, Hashable {
+  package enum Fsync: String, Sendable, Hashable {
     /// Before the server answers. With a full disk it ends.
     case always
     /// Once a second. With a full disk it refuses writes.

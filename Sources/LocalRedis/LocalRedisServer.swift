@@ -6,7 +6,7 @@ import Synchronization
 /// It listens on 127.0.0.1 only, and ends when this process ends, however that happens. It goes on
 /// when the last reference to this object is dropped. ``stop()``, ``kill()`` and ``restart()`` are to
 /// be called one after the other, not at once.
-public final class LocalRedisServer: Sendable {
+package final class LocalRedisServer: Sendable {
   let ports: ServerPorts
   private let options: Options
   private let executable: String
@@ -26,27 +26,27 @@ public final class LocalRedisServer: Sendable {
   }
 
   /// The plain port on 127.0.0.1.
-  public var port: Int { ports.plain }
+  package var port: Int { ports.plain }
 
   /// The port on 127.0.0.1 that speaks TLS, if one does.
-  public var tlsPort: Int? { ports.tls }
+  package var tlsPort: Int? { ports.tls }
 
   /// The server's plain address: `redis://127.0.0.1:PORT`.
-  public var url: String { "redis://127.0.0.1:\(port)" }
+  package var url: String { "redis://127.0.0.1:\(port)" }
 
   /// The address of its port that speaks TLS, if one does: `rediss://localhost:PORT`.
-  public var tlsURL: String? { tlsPort.map { "rediss://localhost:\($0)" } }
+  package var tlsURL: String? { tlsPort.map { "rediss://localhost:\($0)" } }
 
   /// Whether the server runs, neither ended nor paused by ``pause()``.
-  public var isRunning: Bool {
+  package var isRunning: Bool {
     state.withLock { $0.process.isRunning && !$0.isPaused }
   }
 
   /// That of the server's process: the latest one.
-  public var processIdentifier: pid_t { process.processIdentifier }
+  package var processIdentifier: pid_t { process.processIdentifier }
 
   /// Where the server keeps its files.
-  public var dataDirectory: String { directory.path }
+  package var dataDirectory: String { directory.path }
 
   private var process: ChildProcess { state.withLock(\.process) }
   private var directory: DataDirectory { state.withLock(\.directory) }
@@ -57,7 +57,7 @@ extension LocalRedisServer {
   ///
   /// When the task is cancelled meanwhile, the server is killed and ``LocalRedisError/cancelled``
   /// thrown.
-  public static func start(
+  package static func start(
     _ options: Options = Options()
   ) async throws(LocalRedisError) -> LocalRedisServer {
     let executable = try locate(options.executable)
@@ -82,7 +82,7 @@ extension LocalRedisServer {
   }
 
   /// Asks the server to end, waits until it has, and removes its temporary directory.
-  public func stop() async {
+  package func stop() async {
     await end()
     directory.removeIfTemporary()
   }
@@ -93,7 +93,7 @@ extension LocalRedisServer {
   }
 
   /// Kills the server as a crash would, and waits until it has ended. Its files stay.
-  public func kill() async {
+  package func kill() async {
     process.signal(SIGKILL)
     _ = await process.waitForExit()
   }
@@ -102,7 +102,7 @@ extension LocalRedisServer {
   ///
   /// A running server is asked to end first. After ``stop()``, which removes the temporary directory,
   /// the server starts empty unless its directory is the caller's.
-  public func restart() async throws(LocalRedisError) {
+  package func restart() async throws(LocalRedisError) {
     await end()
     var directory = directory
     if !directory.exists { directory = try DataDirectory(options.givenDirectory) }
@@ -111,7 +111,7 @@ extension LocalRedisServer {
   }
 
   /// Stops the server's process where it is (SIGSTOP): connections stay, and nothing answers.
-  public func pause() {
+  package func pause() {
     state.withLock { state in
       state.process.signal(SIGSTOP)
       state.isPaused = true
@@ -119,7 +119,7 @@ extension LocalRedisServer {
   }
 
   /// Ends a ``pause()``.
-  public func resume() {
+  package func resume() {
     state.withLock { state in
       state.process.signal(SIGCONT)
       state.isPaused = false

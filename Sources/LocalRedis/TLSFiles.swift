@@ -2,18 +2,18 @@
 ///
 /// In a cluster the nodes are also each other's clients, with the same certificate: if that states
 /// an extended key usage, it must include both `serverAuth` and `clientAuth`.
-public struct TLSFiles: Sendable, Hashable {
+package struct TLSFiles: Sendable, Hashable {
   /// The path of the server's certificate, PEM.
-  public var certificateFile: String
+  package var certificateFile: String
   /// The path of its private key, PEM.
-  public var keyFile: String
+  package var keyFile: String
   /// The path of the certificates of the authorities that clients' certificates come from, PEM.
-  public var caFile: String
+  package var caFile: String
   /// Whether clients have certificates of their own.
-  public var clients: Clients
+  package var clients: Clients
 
   /// Whether clients have certificates of their own.
-  public enum Clients: String, Sendable, Hashable {
+  package enum Clients: String, Sendable, Hashable {
     /// The server asks for none.
     case none = "no"
     /// The server asks, and accepts clients that have none.
@@ -23,7 +23,7 @@ public struct TLSFiles: Sendable, Hashable {
   }
 
   /// Paths of files that exist before the server starts.
-  public init(
+  package init(
     certificateFile: String, keyFile: String, caFile: String, clients: Clients = .none
   ) {
     self.certificateFile = certificateFile

@@ -13,7 +13,7 @@ import ServiceLifecycle
 /// Answers `/healthz` (the process is alive), `/readyz` (it can serve) and `/metrics`.
 ///
 /// It listens from its making on: a port that is taken ends a program before others know of it.
-public final class ManagementService: Service {
+package final class ManagementService: Service {
   private let listener: any Channel
   private let logger: Logger
 
@@ -38,7 +38,7 @@ public final class ManagementService: Service {
   package var address: SocketAddress? { self.listener.localAddress }
 
   /// Serves until the service group shuts down.
-  public func run() async throws {
+  package func run() async throws {
     self.logger.notice(
       "management.listening",
       metadata: ["address": "\(self.listener.localAddress.map { "\($0)" } ?? "-")"])

@@ -1,10 +1,10 @@
 /// What Connect needs to be allowed to do in Redis, as rules of an ACL user. Each is tested: with all
 /// of them everything works.
-public enum AccessRights {
+package enum AccessRights {
   /// The rights of the services.
   ///
   /// - Parameter prefix: that of all keys.
-  public static func services(prefix: String = Keys.defaultPrefix) -> [String] {
+  package static func services(prefix: String = Keys.defaultPrefix) -> [String] {
     ["resetkeys", "~\(prefix)*", "resetchannels", "-@all"] + Self.commands.map { "+\($0)" }
   }
 

@@ -8,31 +8,31 @@ import Redis
 /// their own, all users' together; everything else is the bus. Between the two there is no order, and
 /// none is needed: what relies on the order of commands is either about one user or about one stream of
 /// the bus.
-public struct Keys: Sendable {
+package struct Keys: Sendable {
   /// The prefix that is used when none is configured.
-  public static let defaultPrefix = "connect:"
+  package static let defaultPrefix = "connect:"
 
   /// What all names begin with.
-  public let prefix: String
+  package let prefix: String
   /// How `incoming` is divided.
-  public let partitions: PartitionMap
+  package let partitions: PartitionMap
   /// Whether the keys of users live in a second Redis.
-  public let hasRegistryRedis: Bool
+  package let hasRegistryRedis: Bool
 
   /// Where messages go that could not be processed.
-  public let deadLetters: RedisKey
+  package let deadLetters: RedisKey
   /// Says how the data is laid out; see ``PartitionGuard``.
   let partitionCount: RedisKey
 
   /// The ids of the messaging instances that have joined; ``messaging(_:)`` tells which are alive.
-  public let messagingMembers: RedisKey
+  package let messagingMembers: RedisKey
   /// Wakes messaging instances when leases change hands.
-  public let leaseEvents: RedisKey
+  package let leaseEvents: RedisKey
   /// The ids of the gateways that have started; ``gateway(_:)`` tells which are alive.
-  public let gateways: RedisKey
+  package let gateways: RedisKey
   /// For commands that have no key and are meant for the Redis of the users' keys. Nothing is stored
   /// under it.
-  public let registry: RedisKey
+  package let registry: RedisKey
 
   private let incomingKeys: [RedisKey]
   private let leaseKeys: [RedisKey]
@@ -46,7 +46,7 @@ public struct Keys: Sendable {
   private let cursorPrefix: String
 
   /// The keys under `prefix`.
-  public init(
+  package init(
     prefix: String = Keys.defaultPrefix, partitions: PartitionMap, hasRegistryRedis: Bool = false
   ) {
     self.prefix = prefix
@@ -77,46 +77,46 @@ public struct Keys: Sendable {
   }
 
   /// The stream of partition `partition`.
-  public func incoming(_ partition: Partition) -> RedisKey { self.incomingKeys[partition.number] }
+  package func incoming(_ partition: Partition) -> RedisKey { self.incomingKeys[partition.number] }
 
   /// Who owns a partition: a string that expires.
-  public func lease(_ partition: Partition) -> RedisKey { self.leaseKeys[partition.number] }
+  package func lease(_ partition: Partition) -> RedisKey { self.leaseKeys[partition.number] }
 
   /// How often owners of a partition have ended with the same entry unfinished.
-  public func attempts(_ partition: Partition) -> RedisKey { self.attemptKeys[partition.number] }
+  package func attempts(_ partition: Partition) -> RedisKey { self.attemptKeys[partition.number] }
 
   /// The sign of life of one messaging instance.
-  public func messaging(_ instance: InstanceID) -> RedisKey {
+  package func messaging(_ instance: InstanceID) -> RedisKey {
     RedisKey(prefix: self.messagingPrefix, tag: instance.text)
   }
 
   /// The stream of deliveries for one gateway instance.
-  public func outgoing(_ gateway: InstanceID) -> RedisKey {
+  package func outgoing(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.outgoingPrefix, tag: gateway.text)
   }
 
   /// A gateway's heartbeat.
-  public func gateway(_ gateway: InstanceID) -> RedisKey {
+  package func gateway(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.gatewayPrefix, tag: gateway.text)
   }
 
   /// Where a user's devices are connected.
-  public func session(_ user: UserName) -> RedisKey {
+  package func session(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.sessionPrefix, tag: user.text, home: self.usersHome)
   }
 
   /// What a user must see, in order.
-  public func mailbox(_ user: UserName) -> RedisKey {
+  package func mailbox(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.mailboxPrefix, tag: user.text, home: self.usersHome)
   }
 
   /// How far each device of a user has got.
-  public func cursor(_ user: UserName) -> RedisKey {
+  package func cursor(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.cursorPrefix, tag: user.text, home: self.usersHome)
   }
 
   /// A key by its whole name, as a person writes it.
-  public func key(named name: String) -> RedisKey {
+  package func key(named name: String) -> RedisKey {
     let isOfUser = [self.sessionPrefix, self.mailboxPrefix, self.cursorPrefix].contains {
       name.hasPrefix($0)
     }
@@ -127,7 +127,7 @@ public struct Keys: Sendable {
 extension RedisClientFactory {
   /// A client for the bus alone, without a connection to a second Redis: for who waits for entries of
   /// its streams, or for replicas to have what was published.
-  public func makeBusClient(on eventLoop: any EventLoop) -> any RedisClient {
+  package func makeBusClient(on eventLoop: any EventLoop) -> any RedisClient {
     self.makeClient(on: eventLoop, only: .first)
   }
 }

@@ -15,7 +15,7 @@ import Synchronization
 /// - `PartitionWorker` is what an owner does.
 
 /// One messaging instance, as a service. Instances share the partitions among themselves.
-public final class MessagingService: Service {
+package final class MessagingService: Service {
   private let keeper: LeaseKeeper
   private let clients: [any RedisClient]
   private let keys: Keys
@@ -29,7 +29,7 @@ public final class MessagingService: Service {
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - fields: names and values that operators see of this instance.
   ///   - metrics: makes what it counts in.
-  public init(
+  package init(
     configuration: MessagingConfiguration, clients: any RedisClientFactory,
     group: any EventLoopGroup, fields: [(String, String)] = [],
     metrics factory: any MetricsFactory = MetricsSystem.factory, logger: Logger
@@ -60,7 +60,7 @@ public final class MessagingService: Service {
   }
 
   /// Whether messages can be processed: connected to the bus, known to the others, and not stopping.
-  public func isReady() async -> Bool {
+  package func isReady() async -> Bool {
     guard !self.isStopping.load(ordering: .relaxed),
       self.keeper.hasJoined.load(ordering: .relaxed)
     else { return false }
@@ -74,7 +74,7 @@ public final class MessagingService: Service {
 
   /// Processes until the service group shuts down gracefully; what is under way is finished, and the
   /// partitions are handed over.
-  public func run() async throws {
+  package func run() async throws {
     self.logger.notice("messaging.started")
     await withTaskGroup(of: Void.self) { tasks in
       tasks.addTask { await self.keeper.run() }

@@ -11,23 +11,23 @@
 /// - `RESP/` is the encoding of commands and the decoding of replies.
 
 /// Every limit and default of the client, each with its unit.
-public enum RedisLimits {
+package enum RedisLimits {
   /// How long the TCP connection, the TLS handshake and the login (AUTH, SELECT, PING) may take
   /// together.
-  public static let connectTimeoutMilliseconds: Int64 = 5_000
+  package static let connectTimeoutMilliseconds: Int64 = 5_000
 
   /// How long a batch may wait for its last reply. Then the connection is closed: replies come in
   /// order, so nothing behind a lost one would ever be answered.
-  public static let commandTimeoutMilliseconds: Int64 = 5_000
+  package static let commandTimeoutMilliseconds: Int64 = 5_000
 
   /// What a blocking read is given beyond the time it asked Redis to block.
-  public static let blockingReadGraceMilliseconds: Int64 = 2_000
+  package static let blockingReadGraceMilliseconds: Int64 = 2_000
 
   /// The first reconnect is tried after a random time up to this; see ``Backoff``.
-  public static let reconnectBaseMilliseconds: Int64 = 50
+  package static let reconnectBaseMilliseconds: Int64 = 50
 
   /// No reconnect waits longer than this.
-  public static let reconnectCapMilliseconds: Int64 = 2_000
+  package static let reconnectCapMilliseconds: Int64 = 2_000
 
   /// A server may close a connection on which nothing is under way once it is older than this; sooner,
   /// something is wrong. Redis's shortest `timeout` is a second.
@@ -35,61 +35,61 @@ public enum RedisLimits {
 
   /// Bytes of commands that one connection may have written and not yet seen answered. A batch that
   /// finds more is refused as unavailable: Redis is slower than what is asked of it.
-  public static let maximumUnansweredBytes = 64 * 1024 * 1024
+  package static let maximumUnansweredBytes = 64 * 1024 * 1024
 
   /// The longest reply to a command of the login, in bytes as they come: before it nothing is known of
   /// who answers.
-  public static let maximumLoginReplyBytes = 16 * 1024
+  package static let maximumLoginReplyBytes = 16 * 1024
 
   /// The longest reply to any other command, in bytes as they come: a hash of half a million devices.
   /// One that is longer closes the connection.
-  public static let maximumReplyBytes = 64 * 1024 * 1024
+  package static let maximumReplyBytes = 64 * 1024 * 1024
 
   /// The longest reply to a read of stream entries, in bytes as they come: 128 entries, the most
   /// that one read asks for, of 2 MiB. Consumers and pages ask for fewer when theirs was longer; look-ups
   /// of repeats do not, so frames should not be allowed to be larger than that.
-  public static let maximumEntriesReplyBytes = 256 * 1024 * 1024
+  package static let maximumEntriesReplyBytes = 256 * 1024 * 1024
 
   /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is no count, and a few
   /// thousand counts can be added up.
-  public static let maximumCount = 1 << 48
+  package static let maximumCount = 1 << 48
 
   /// Of an error that Redis answers, so many bytes are kept.
-  public static let maximumErrorBytes = 1_024
+  package static let maximumErrorBytes = 1_024
 
   /// Of a text that others wrote, so many characters are shown in a log or a line of a table.
   package static let maximumShownCharacters = 512
 
   /// Primaries of a cluster that are taken for true. Redis recommends no more than 1,000 nodes.
-  public static let maximumPrimaries = 1_024
+  package static let maximumPrimaries = 1_024
 
   /// The longest name of a node that is taken from a cluster, in bytes: that of a domain name.
   static let maximumHostBytes = 255
 
   /// A password in a file may have so many bytes.
-  public static let maximumPasswordBytes = 4_096
+  package static let maximumPasswordBytes = 4_096
 
   /// How often a command is sent at most while a cluster answers that another node has it, or that
   /// nobody can at the moment. Then the caller gets the last answer.
-  public static let maximumRedirects = 16
+  package static let maximumRedirects = 16
 
   /// Before such a command is sent again it waits, if it must, for a random time up to this, doubling
   /// …
-  public static let redirectBaseMilliseconds: Int64 = 5
+  package static let redirectBaseMilliseconds: Int64 = 5
 
   /// … up to this. So a command is tried for about two seconds.
-  public static let redirectCapMilliseconds: Int64 = 250
+  package static let redirectCapMilliseconds: Int64 = 250
 
   /// How often a process asks the cluster which node has what, when nothing makes it ask before.
-  public static let topologyRefreshSeconds: Int64 = 60
+  package static let topologyRefreshSeconds: Int64 = 60
 
   /// Two such questions lie so far apart at least. An answer takes as long to be right as the cluster
   /// takes for a failover: seconds.
-  public static let topologyRefreshMilliseconds: Int64 = 250
+  package static let topologyRefreshMilliseconds: Int64 = 250
 
   /// Nodes that one such question is put to at most, until one answers.
-  public static let nodesPerRefresh = 8
+  package static let nodesPerRefresh = 8
 
   /// The default port of Redis.
-  public static let defaultPort = 6379
+  package static let defaultPort = 6379
 }

@@ -6,7 +6,7 @@ import TLS
 
 extension LocalRedisInstallation {
   /// Clients as services make them.
-  public func clients(
+  package func clients(
     on eventLoop: any EventLoop, logger: Logger
   ) async throws -> any RedisClientFactory {
     var url = try RedisURL(parsing: self.url)
@@ -21,7 +21,7 @@ extension LocalRedisInstallation {
   }
 
   /// Clients that may do everything.
-  public func administration(
+  package func administration(
     on eventLoop: any EventLoop, logger: Logger
   ) async throws -> any RedisClientFactory {
     try await RedisClients.connect(

@@ -5,12 +5,12 @@ import Foundation
 import LocalRedis
 
 /// A redis-server, or a cluster of them, for one test.
-public enum RedisFixture {
+package enum RedisFixture {
   /// Runs a test with a server of its own, and stops the server.
   ///
   /// ``LocalRedisServer/Persistence/appendOnly(directory:fsync:)`` without a directory keeps its
   /// file in a temporary one until the end: through `kill()` and `restart()`.
-  public static func withServer<Result>(
+  package static func withServer<Result>(
     persistence: LocalRedisServer.Persistence = .none,
     extraArguments: [String] = [],
     _ body: (LocalRedisServer) async throws -> Result
@@ -21,7 +21,7 @@ public enum RedisFixture {
   }
 
   /// Runs a test with an installation of its own, and stops its servers.
-  public static func withInstallation<Result>(
+  package static func withInstallation<Result>(
     _ options: LocalRedisInstallation.Options,
     _ body: (LocalRedisInstallation) async throws -> Result
   ) async throws -> Result {
@@ -46,7 +46,7 @@ public enum RedisFixture {
   ///
   /// It takes more than two seconds to start: where a test does not break it or need it to be special,
   /// it should share ``SharedRedis/cluster()``.
-  public static func withCluster<Result>(
+  package static func withCluster<Result>(
     _ options: LocalRedisCluster.Options = LocalRedisCluster.Options(),
     _ body: (LocalRedisCluster) async throws -> Result
   ) async throws -> Result {
@@ -57,10 +57,10 @@ public enum RedisFixture {
 
 extension LocalRedisInstallation.Kind {
   /// The variable that says what tests run against which serve for every kind; `plain` without it.
-  public static let variable = "CONNECT_TEST_REDIS"
+  package static let variable = "CONNECT_TEST_REDIS"
 
   /// What tests run against which serve for every kind.
-  public static let tested: LocalRedisInstallation.Kind = {
+  package static let tested: LocalRedisInstallation.Kind = {
     guard let name = ProcessInfo.processInfo.environment[variable] else { return .plain }
     guard let kind = LocalRedisInstallation.Kind(rawValue: name) else {
       let kinds = LocalRedisInstallation.Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -71,19 +71,19 @@ extension LocalRedisInstallation.Kind {
 }
 
 /// Redis for all tests of a process that can share it: those that use keys of their own.
-public enum SharedRedis {
+package enum SharedRedis {
   /// Started by whoever asks first; a failure is everyone's. Not part of any test's task, since it
   /// outlives them all.
   private static let start = Task.detached { try await LocalRedisServer.start() }
   private static let startCluster = Task.detached { try await LocalRedisCluster.start() }
 
   /// The server. It ends with the test process.
-  public static func server() async throws -> LocalRedisServer {
+  package static func server() async throws -> LocalRedisServer {
     try await start.value
   }
 
   /// A cluster of three primaries without replicas. It ends with the test process.
-  public static func cluster() async throws -> LocalRedisCluster {
+  package static func cluster() async throws -> LocalRedisCluster {
     try await startCluster.value
   }
 }

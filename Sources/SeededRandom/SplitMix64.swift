@@ -5,14 +5,14 @@
 /// A generator that gives the same numbers for the same seed.
 ///
 /// Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014.
-public struct SplitMix64: RandomNumberGenerator, Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   /// The same seed, the same numbers.
-  public init(seed: UInt64) { self.state = seed }
+  package init(seed: UInt64) { self.state = seed }
 
   /// The next number.
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     self.state &+= 0x9e37_79b9_7f4a_7c15
     var mixed = self.state
     mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9

@@ -1,8 +1,8 @@
 /// What each metric of a process tells, in one place: for Prometheus's `# HELP`, and for whoever reads
 /// this. Names end in their units. One that is not here has no `# HELP`; tests of the services find it.
-public enum MetricHelp {
+package enum MetricHelp {
   /// By the metric's name.
-  public static let texts: [String: String] = [
+  package static let texts: [String: String] = [
     "connect_build_info": "Always 1; the release of this process is a label.",
     "connect_connections": "WebSockets that are open on this gateway.",
     "connect_accepted_total": "Sends that are durable on the bus, and were answered so.",

@@ -5,7 +5,7 @@ import NIOConcurrencyHelpers
 ///
 /// A label with the same dimensions is the same metric, whoever makes it. The lock is for making and
 /// for listing; counting takes none.
-public final class MetricsStore: MetricsFactory {
+package final class MetricsStore: MetricsFactory {
   /// What tells one metric from the others.
   struct Name: Hashable {
     let label: String
@@ -32,7 +32,7 @@ public final class MetricsStore: MetricsFactory {
   private let cells = NIOLockedValueBox<[Name: Cell]>([:])
 
   /// A store with nothing in it.
-  public init() {}
+  package init() {}
 
   /// All metrics, those of one label together, in the order of their names.
   func all() -> [(name: Name, cell: Cell)] {
@@ -46,7 +46,7 @@ public final class MetricsStore: MetricsFactory {
   // MARK: MetricsFactory
 
   /// A counter.
-  public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+  package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
     self.cells.withLockedValue { cells in
       let name = Name(label, dimensions)
       if case .counter(let cell) = cells[name] { return cell }
@@ -57,20 +57,20 @@ public final class MetricsStore: MetricsFactory {
   }
 
   /// A gauge, under swift-metrics's newer name.
-  public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
+  package func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
     self.meter(label, dimensions)
   }
 
   /// A recorder keeps the last value. Distributions of anything but times are not kept: Connect has
   /// none.
-  public func makeRecorder(
+  package func makeRecorder(
     label: String, dimensions: [(String, String)], aggregate: Bool
   ) -> any RecorderHandler {
     self.meter(label, dimensions)
   }
 
   /// A histogram of times.
-  public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
+  package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
     self.cells.withLockedValue { cells in
       let name = Name(label, dimensions)
       if case .histogram(let cell) = cells[name] { return cell }
@@ -91,13 +91,13 @@ public final class MetricsStore: MetricsFactory {
   }
 
   /// Forgets a metric: one that names a partition which this process owns no more, say.
-  public func destroyMeter(_ handler: any MeterHandler) { self.forget(handler) }
+  package func destroyMeter(_ handler: any MeterHandler) { self.forget(handler) }
   /// Forgets a metric.
-  public func destroyCounter(_ handler: any CounterHandler) { self.forget(handler) }
+  package func destroyCounter(_ handler: any CounterHandler) { self.forget(handler) }
   /// Forgets a metric.
-  public func destroyRecorder(_ handler: any RecorderHandler) { self.forget(handler) }
+  package func destroyRecorder(_ handler: any RecorderHandler) { self.forget(handler) }
   /// Forgets a metric.
-  public func destroyTimer(_ handler: any TimerHandler) { self.forget(handler) }
+  package func destroyTimer(_ handler: any TimerHandler) { self.forget(handler) }
 
   private func forget(_ handler: AnyObject) {
     self.cells.withLockedValue { cells in

@@ -15,30 +15,30 @@
 ///   own.
 
 /// Every limit of TLS, each with its unit.
-public enum TLSLimits {
+package enum TLSLimits {
   /// What may be written before the handshake is done, in bytes. More ends the connection: a stream
   /// with a hole is none.
-  public static let maximumHeldBackBytes = 1024 * 1024
+  package static let maximumHeldBackBytes = 1024 * 1024
 
   /// How many bytes of ciphertext are given to OpenSSL at once, and so what its memory for input
   /// grows to. As much as NIO reads at once.
-  public static let ciphertextPieceBytes = 64 * 1024
+  package static let ciphertextPieceBytes = 64 * 1024
 
   /// The most plaintext of one record (RFC 8446 §5.1), in bytes. Small writes of one flush share
   /// records up to it.
-  public static let recordBytes = 16 * 1024
+  package static let recordBytes = 16 * 1024
 
   /// What room a record's header, tag and padding are given in the buffer for ciphertext, in bytes.
   /// TLS 1.3 takes 22; TLS 1.2 with AES-GCM 29, with CBC up to 69.
-  public static let recordOverheadBytes = 32
+  package static let recordOverheadBytes = 32
 
   /// How many servers, by host name and port, have sessions kept for them.
-  public static let maximumPeersWithSessions = 256
+  package static let maximumPeersWithSessions = 256
 
   /// How many sessions are kept for one server. A Redis gives two for each full handshake and one
   /// for each short one; a reconnect of all connections to it wants one each.
-  public static let maximumSessionsPerPeer = 16
+  package static let maximumSessionsPerPeer = 16
 
   /// How much of each text of a certificate an error shows, such as its names, in bytes.
-  public static let shownCertificateTextBytes = 512
+  package static let shownCertificateTextBytes = 512
 }

@@ -2,7 +2,7 @@ import NIOCore
 
 extension TLSClientHandler {
   /// Keeps what is written until the next flush after the handshake.
-  public func write(
+  package func write(
     context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
   ) {
     let plaintext = self.unwrapOutboundIn(data)
@@ -21,7 +21,7 @@ extension TLSClientHandler {
   }
 
   /// Encrypts what was written, and hands it on as one buffer.
-  public func flush(context: ChannelHandlerContext) {
+  package func flush(context: ChannelHandlerContext) {
     self.pending.mark()
     guard self.state.isOpen, let connection = self.connection else { return }
     do throws(TLSFailure) {

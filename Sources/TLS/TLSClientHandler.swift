@@ -19,15 +19,15 @@ import NIOCore
 /// a flush encrypts all that was written into one buffer, of which the channel knows.
 ///
 /// Bound to its channel's event loop. The decisions are ``TLSClientStateMachine``'s.
-public final class TLSClientHandler: ChannelDuplexHandler {
+package final class TLSClientHandler: ChannelDuplexHandler {
   /// Ciphertext from the server.
-  public typealias InboundIn = ByteBuffer
+  package typealias InboundIn = ByteBuffer
   /// Plaintext from the server.
-  public typealias InboundOut = ByteBuffer
+  package typealias InboundOut = ByteBuffer
   /// Plaintext for the server.
-  public typealias OutboundIn = ByteBuffer
+  package typealias OutboundIn = ByteBuffer
   /// Ciphertext for the server.
-  public typealias OutboundOut = ByteBuffer
+  package typealias OutboundOut = ByteBuffer
 
   private let tlsContext: TLSContext
   let peer: TLSPeer
@@ -50,7 +50,7 @@ public final class TLSClientHandler: ChannelDuplexHandler {
   ///     told to the server (SNI).
   ///   - port: Only for the sessions, which are kept by host and port, and for errors.
   ///   - ready: Succeeds when the handshake is done, and fails with a ``TLSError`` when it cannot be.
-  public init(context: TLSContext, host: String, port: Int, ready: EventLoopPromise<Void>?) {
+  package init(context: TLSContext, host: String, port: Int, ready: EventLoopPromise<Void>?) {
     self.tlsContext = context
     self.peer = TLSPeer(host: host, port: port)
     self.ready = ready
@@ -59,12 +59,12 @@ public final class TLSClientHandler: ChannelDuplexHandler {
   // MARK: Coming and going
 
   /// Begins at once if the channel is active already.
-  public func handlerAdded(context: ChannelHandlerContext) {
+  package func handlerAdded(context: ChannelHandlerContext) {
     if context.channel.isActive { self.begin(context) }
   }
 
   /// Fails what still waits.
-  public func handlerRemoved(context: ChannelHandlerContext) {
+  package func handlerRemoved(context: ChannelHandlerContext) {
     if case .abandon(let failure) = self.state.close() {
       self.finish(.connection(self.peer, failure))
     } else {
@@ -73,33 +73,33 @@ public final class TLSClientHandler: ChannelDuplexHandler {
   }
 
   /// Begins the handshake.
-  public func channelActive(context: ChannelHandlerContext) {
+  package func channelActive(context: ChannelHandlerContext) {
     // What is written meanwhile is held back.
     context.fireChannelActive()
     self.begin(context)
   }
 
   /// Reports it if the stream ended without TLS's farewell.
-  public func channelInactive(context: ChannelHandlerContext) {
+  package func channelInactive(context: ChannelHandlerContext) {
     self.streamEnded(context, cause: nil)
     context.fireChannelInactive()
   }
 
   /// An error of the channel's ends the stream; it is handed on behind what it means for TLS.
-  public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     let cause = (error as? IOError).flatMap { strerror($0.errnoCode).map { String(cString: $0) } }
     self.streamEnded(context, cause: cause ?? "\(error)")
     context.fireErrorCaught(error)
   }
 
   /// The end of input is the end of the stream, with or without half-closure.
-  public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case ChannelEvent.inputClosed = event { self.streamEnded(context, cause: nil) }
     context.fireUserInboundEventTriggered(event)
   }
 
   /// Says farewell, then closes. Half-closure is not supported.
-  public func close(
+  package func close(
     context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
   ) {
     guard mode == .all else {
@@ -149,7 +149,7 @@ public final class TLSClientHandler: ChannelDuplexHandler {
   // MARK: The way in
 
   /// Decrypts what came, and hands it on.
-  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var ciphertext = self.unwrapInboundIn(data)
     if ciphertext.readableBytes > 0 { self.state.received() }
     // Handing on may close, and what came behind that is nobody's.
@@ -198,13 +198,13 @@ public final class TLSClientHandler: ChannelDuplexHandler {
   }
 
   /// Reads again if nothing came of what was read.
-  public func channelReadComplete(context: ChannelHandlerContext) {
+  package func channelReadComplete(context: ChannelHandlerContext) {
     context.fireChannelReadComplete()
     if self.state.readsAgain() { context.read() }
   }
 
   /// Hands on the wish, and remembers it until there is plaintext.
-  public func read(context: ChannelHandlerContext) {
+  package func read(context: ChannelHandlerContext) {
     self.state.readRequested()
     context.read()
   }

@@ -1,7 +1,7 @@
 /// Whom to trust, and who we are.
-public struct TLSConfiguration: Sendable, Hashable {
+package struct TLSConfiguration: Sendable, Hashable {
   /// Whose certificates are believed.
-  public enum Trust: Sendable, Hashable {
+  package enum Trust: Sendable, Hashable {
     /// Those that the system's authorities have signed. OpenSSL looks for these where the system has
     /// them, or where `SSL_CERT_FILE` and `SSL_CERT_DIR` say.
     case system
@@ -13,15 +13,15 @@ public struct TLSConfiguration: Sendable, Hashable {
   }
 
   /// Whose certificates are believed.
-  public var trust: Trust
+  package var trust: Trust
   /// Our certificate, for servers that ask for one: a file of PEM, our own certificate first, then
   /// what leads to the authority.
-  public var certificateFile: String?
+  package var certificateFile: String?
   /// The private key of our certificate: a file of PEM, not encrypted.
-  public var keyFile: String?
+  package var keyFile: String?
 
   /// Trusts the system's authorities and has no certificate, unless arguments say otherwise.
-  public init(
+  package init(
     trust: Trust = .system, certificateFile: String? = nil, keyFile: String? = nil
   ) {
     self.trust = trust

@@ -15,7 +15,7 @@ import Synchronization
 /// It reads the files once, in `init`: certificates that were replaced take effect with a new context.
 ///
 /// It alone owns the `SSL_CTX`: made in `init`, freed in `deinit`. Each connection keeps its context.
-public final class TLSContext: Sendable {
+package final class TLSContext: Sendable {
   /// Unsafe only by its type: nothing changes an `SSL_CTX` of ours after `init`, and OpenSSL makes
   /// connections of it from any thread.
   nonisolated(unsafe) let pointer: OpaquePointer
@@ -29,7 +29,7 @@ public final class TLSContext: Sendable {
   /// Reads the files that the configuration names.
   ///
   /// - Throws: ``TLSError/configuration(_:)``, saying which file is at fault.
-  public init(_ configuration: TLSConfiguration) throws(TLSError) {
+  package init(_ configuration: TLSConfiguration) throws(TLSError) {
     OpenSSLErrors.clear()
     guard let pointer = SSL_CTX_new(TLS_client_method()) else {
       throw .configuration(.refused(reason: OpenSSLErrors.take().text))

@@ -1,12 +1,12 @@
 /// Why there is no TLS, in words for whoever must mend it.
-public enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
+package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The configuration cannot be used. No connection was tried.
   case configuration(TLSConfigurationProblem)
   /// A connection failed, or ended in a way that TLS does not allow.
   case connection(TLSPeer, TLSFailure)
 
   /// What happened, and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .configuration(let problem): "TLS cannot be set up: \(problem)"
     case .connection(let peer, let failure): "TLS with \(peer) failed: \(failure)"
@@ -15,28 +15,28 @@ public enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 /// The server at the other end, as it was asked for.
-public struct TLSPeer: Sendable, Hashable, CustomStringConvertible {
+package struct TLSPeer: Sendable, Hashable, CustomStringConvertible {
   /// The name or address that the server's certificate must be for.
-  public var host: String
+  package var host: String
   /// The port.
-  public var port: Int
+  package var port: Int
 
   /// The server of that name or address, at that port.
-  public init(host: String, port: Int) {
+  package init(host: String, port: Int) {
     self.host = host
     self.port = port
   }
 
   /// As `host:port`.
-  public var description: String {
+  package var description: String {
     self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
   }
 }
 
 /// What is wrong with a ``TLSConfiguration``.
-public enum TLSConfigurationProblem: Error, Sendable, Hashable, CustomStringConvertible {
+package enum TLSConfigurationProblem: Error, Sendable, Hashable, CustomStringConvertible {
   /// What a file is for.
-  public enum Content: String, Sendable, Hashable {
+  package enum Content: String, Sendable, Hashable {
     /// The authorities to trust.
     case authorities = "the certificates of the authorities"
     /// Our own certificate.
@@ -57,7 +57,7 @@ public enum TLSConfigurationProblem: Error, Sendable, Hashable, CustomStringConv
   case refused(reason: String)
 
   /// What is wrong, and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .unreadable(let content, let path, let reason):
       "\(path) should have \(content.rawValue) and cannot be read: \(reason)"

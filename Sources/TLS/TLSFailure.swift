@@ -1,6 +1,6 @@
 /// What failed in a connection. Texts are OpenSSL's, or from the other side's certificate, and only to
 /// be shown.
-public enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
+package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
   /// Nobody whom we trust has signed the server's certificate.
   case unknownAuthority(issuer: String, reason: String)
   /// The server's certificate, or one that leads to it, is no longer valid.
@@ -33,7 +33,7 @@ public enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
   case heldBackTooMuch(limitBytes: Int)
 
   /// What happened, and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .unknownAuthority(let issuer, let reason):
       """

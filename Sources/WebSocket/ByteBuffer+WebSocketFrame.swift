@@ -17,7 +17,7 @@ extension ByteBuffer {
   ///   - maskKey: Nil on the server; on a client a fresh random number for every frame.
   ///   - write: Appends the payload. It must leave what was in the buffer alone.
   @inlinable
-  public mutating func writeWebSocketFrame<E: Error>(
+  package mutating func writeWebSocketFrame<E: Error>(
     _ opcode: WebSocketOpcode, maskKey: UInt32? = nil,
     _ write: (inout ByteBuffer) throws(E) -> Void
   ) throws(E) {
@@ -42,7 +42,7 @@ extension ByteBuffer {
   ///   - code: One that may be sent: 1000–1003, 1007–1014, or 3000–4999.
   ///   - reason: Cut to its longest prefix of whole characters within 123 bytes.
   ///   - maskKey: Nil on the server; on a client a fresh random number for every frame.
-  public mutating func writeWebSocketClose(
+  package mutating func writeWebSocketClose(
     code: UInt16, reason: String, maskKey: UInt32? = nil
   ) {
     precondition(WebSocketClosePayload.isValid(code: code), "close code \(code) may not be sent")

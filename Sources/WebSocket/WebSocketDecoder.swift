@@ -13,11 +13,11 @@ import NIOCore
 /// limits, from the length that a header declares, before any of that payload is kept. No extension
 /// is supported. One rule is left to the layer above: that a text message is UTF-8 is **not**
 /// checked here, since the parser of the text has to look at every byte anyway.
-public struct WebSocketDecoder: Sendable {
+package struct WebSocketDecoder: Sendable {
   /// A whole message or control frame.
   ///
   /// The buffers may be slices of what was appended: to keep a small one for long, copy it.
-  public enum Event: Sendable, Equatable {
+  package enum Event: Sendable, Equatable {
     /// A text message; whether it is UTF-8 has not been checked.
     case text(ByteBuffer)
     /// A binary message.
@@ -50,7 +50,7 @@ public struct WebSocketDecoder: Sendable {
   ///   - role: The role of this end.
   ///   - maximumMessageBytes: The longest message to accept, over all its fragments; at most
   ///     ``WebSocketLimits/greatestMaximumMessageBytes``. Control frames have a limit of their own.
-  public init(role: WebSocketRole, maximumMessageBytes: Int) {
+  package init(role: WebSocketRole, maximumMessageBytes: Int) {
     precondition(
       (0...WebSocketLimits.greatestMaximumMessageBytes).contains(maximumMessageBytes),
       "maximumMessageBytes must be from 0 to \(WebSocketLimits.greatestMaximumMessageBytes)")
@@ -62,7 +62,7 @@ public struct WebSocketDecoder: Sendable {
   ///
   /// Once ``next()`` has returned nil, at most `maximumMessageBytes` and
   /// ``WebSocketLimits/bufferedSlackBytes``.
-  public var bufferedBytes: Int {
+  package var bufferedBytes: Int {
     unread.count + (partial?.payload.readableBytes ?? 0)
   }
 
@@ -70,7 +70,7 @@ public struct WebSocketDecoder: Sendable {
   ///
   /// After a close or an error it discards them. Masked bytes are copied once by ``next()`` if the
   /// caller, or the pool that a socket channel reads into, keeps a reference to their storage.
-  public mutating func append(_ bytes: consuming ByteBuffer) {
+  package mutating func append(_ bytes: consuming ByteBuffer) {
     guard !hasEnded else { return }
     unread.append(bytes)
   }
@@ -82,7 +82,7 @@ public struct WebSocketDecoder: Sendable {
   ///
   /// - Throws: What is wrong with the peer's bytes. The decoder is dead then: it has let go of its
   ///   storage, and returns nil ever after.
-  public mutating func next() throws(WebSocketError) -> Event? {
+  package mutating func next() throws(WebSocketError) -> Event? {
     guard !hasEnded else { return nil }
     do throws(WebSocketError) {
       while let header = try unread.header(role: role) {

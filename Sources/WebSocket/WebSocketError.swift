@@ -1,7 +1,7 @@
 /// Why the peer's bytes cannot be decoded further, with the code to close the connection with.
-public struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What was wrong: a closed set, so fit for a metric's label.
-  public enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// A reserved bit is set, though no extension was negotiated.
     case reservedBits
     /// The opcode is one that RFC 6455 reserves.
@@ -29,21 +29,21 @@ public struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertibl
   }
 
   /// What was wrong.
-  public let kind: Kind
+  package let kind: Kind
 
   /// What was wrong, in words that are safe to send as the close frame's reason: it quotes numbers
   /// of the header, never the payload.
-  public let message: String
+  package let message: String
 
   /// Creates an error.
-  public init(_ kind: Kind, _ message: String) {
+  package init(_ kind: Kind, _ message: String) {
     self.kind = kind
     self.message = message
   }
 
   /// The status code to close with: 1002 for a violation of the protocol, 1007 for a close reason
   /// that is not UTF-8, 1009 for a message over a limit.
-  public var closeCode: UInt16 {
+  package var closeCode: UInt16 {
     switch kind {
     case .reservedBits, .unknownOpcode, .masking, .lengthEncoding, .fragmentedControl,
       .oversizedControl, .unexpectedContinuation, .interleavedMessage, .invalidCloseCode:
@@ -54,5 +54,5 @@ public struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertibl
   }
 
   /// The code and the message.
-  public var description: String { "\(closeCode): \(message)" }
+  package var description: String { "\(closeCode): \(message)" }
 }

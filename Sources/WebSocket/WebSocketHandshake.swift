@@ -1,18 +1,18 @@
 import Crypto
 
 /// The two computed header values of the opening handshake (RFC 6455 §4.1).
-public enum WebSocketHandshake {
+package enum WebSocketHandshake {
   /// What the server appends to the key, so that only a WebSocket server gives the right answer.
   private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
   /// A fresh `Sec-WebSocket-Key`: 16 random bytes in Base64.
-  public static func makeKey() -> String {
+  package static func makeKey() -> String {
     var generator = SystemRandomNumberGenerator()
     return makeKey(using: &generator)
   }
 
   /// A fresh `Sec-WebSocket-Key` from the given source of randomness.
-  public static func makeKey(using generator: inout some RandomNumberGenerator) -> String {
+  package static func makeKey(using generator: inout some RandomNumberGenerator) -> String {
     Base64.encode((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
   }
 
@@ -27,7 +27,7 @@ public enum WebSocketHandshake {
   /// The `Sec-WebSocket-Accept` with which a server answers `key`.
   ///
   /// A client compares it with the header it received, and fails the handshake if they differ.
-  public static func acceptValue(forKey key: String) -> String {
+  package static func acceptValue(forKey key: String) -> String {
     Base64.encode(Array(Insecure.SHA1.hash(data: Array((key + guid).utf8))))
   }
 }

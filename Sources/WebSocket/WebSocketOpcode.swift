@@ -2,7 +2,8 @@
 ///
 /// The reserved values, 3–7 and 11–15, have no case: a frame with one of them is a protocol
 /// violation.
-public enum WebSocketOpcode: UInt8, Sendable, CaseIterable {
+@usableFromInline
+package enum WebSocketOpcode: UInt8, Sendable, CaseIterable {
   /// A further fragment of the message that an earlier frame began.
   case continuation = 0
   /// A message of UTF-8 text, or its first fragment.
@@ -19,5 +20,5 @@ public enum WebSocketOpcode: UInt8, Sendable, CaseIterable {
   /// Whether the frame is about the connection, not part of a message: such frames are short, never
   /// fragmented, and may come between the fragments of a message.
   @inlinable
-  public var isControl: Bool { rawValue >= WebSocketOpcode.close.rawValue }
+  package var isControl: Bool { rawValue >= WebSocketOpcode.close.rawValue }
 }

@@ -1,5 +1,5 @@
 /// Which end of the connection this is, and so which direction is masked (RFC 6455 §5.1).
-public enum WebSocketRole: Sendable {
+package enum WebSocketRole: Sendable {
   /// Requires masked frames and writes unmasked ones.
   case server
   /// Requires unmasked frames and writes masked ones.

@@ -4,17 +4,17 @@ import Crypto
 /// without a gap.
 ///
 /// Only their hashes are kept.
-public struct ServiceTokens: Sendable {
+package struct ServiceTokens: Sendable {
   /// Why a text holds no tokens, in words that complete "the service token …".
-  public struct Malformed: Error, CustomStringConvertible {
+  package struct Malformed: Error, CustomStringConvertible {
     /// The words.
-    public let description: String
+    package let description: String
   }
 
   private let digests: [SHA256Digest]
 
   /// Reads one token per line; lines that are empty do not count, nor do spaces at the ends.
-  public init(lines text: String) throws(Malformed) {
+  package init(lines text: String) throws(Malformed) {
     var digests: [SHA256Digest] = []
     for line in text.split(whereSeparator: \.isNewline) {
       let token = line.drop(while: \.isWhitespace)

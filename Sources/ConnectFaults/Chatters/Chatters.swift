@@ -7,22 +7,22 @@ import Synchronization
 ///
 /// Every fourth user has a second device that is always late, and every fourth one that is switched
 /// off and on. Raw senders, if there are some, are further users, who write to some of these.
-public final class Chatters: Sendable {
+package final class Chatters: Sendable {
   /// How many they are and how much they write.
-  public struct Options: Sendable {
+  package struct Options: Sendable {
     /// An even number, at least 2.
-    public var users = 20
+    package var users = 20
     /// Messages per second, of all users together.
-    public var rate = 200
+    package var rate = 200
     /// The length of a body.
-    public var bodyBytes = 100
+    package var bodyBytes = 100
     /// Further users who send open loop, each to one of the others.
-    public var rawSenders = 0
+    package var rawSenders = 0
     /// Messages per second, of all raw senders together.
-    public var rawRate = 300
+    package var rawRate = 300
 
     /// 20 users, 200 messages per second, no raw senders.
-    public init(users: Int = 20, rate: Int = 200, bodyBytes: Int = 100) {
+    package init(users: Int = 20, rate: Int = 200, bodyBytes: Int = 100) {
       self.users = users
       self.rate = rate
       self.bodyBytes = bodyBytes
@@ -105,7 +105,7 @@ public final class Chatters: Sendable {
   /// Connects everybody, runs `body` while they write, and disconnects everybody.
   ///
   /// - Parameter endpoint: the load balancer's.
-  public static func with<Result: Sendable>(
+  package static func with<Result: Sendable>(
     _ options: Options, endpoint: ConnectEndpoint,
     token: @escaping @Sendable (UserName) async throws -> String,
     _ body: (Chatters) async throws -> Result
@@ -192,7 +192,7 @@ public final class Chatters: Sendable {
   // MARK: Waiting
 
   /// Waits until every device is connected that should be.
-  public func allConnected() async throws {
+  package func allConnected() async throws {
     _ = try await eventually(
       "all devices to be connected: \(self.missing) are not", limit: FaultLimits.recovery
     ) { self.missing == 0 ? true : nil }
@@ -203,7 +203,7 @@ public final class Chatters: Sendable {
   }
 
   /// Waits until something that was written after this call has been shown in every conversation.
-  public func recovered() async throws {
+  package func recovered() async throws {
     let ends = self.ledger.ends
     _ = try await eventually(
       "\(self.ledger.quiet(since: ends)) of \(ends.count) conversations to go on",
@@ -212,7 +212,7 @@ public final class Chatters: Sendable {
   }
 
   /// Waits until something was written and shown.
-  public func shown(_ count: Int) async throws {
+  package func shown(_ count: Int) async throws {
     let goal = self.ledger.totals.shown + count
     _ = try await eventually(
       "\(goal) messages to be shown; \(self.ledger.totals.shown) are", limit: FaultLimits.recovery
@@ -220,23 +220,23 @@ public final class Chatters: Sendable {
   }
 
   /// Latencies of messages since this was last asked for: their median, and the longest.
-  public func takeLatency() -> (median: Duration, longest: Duration)? {
+  package func takeLatency() -> (median: Duration, longest: Duration)? {
     let latencies = self.ledger.takeLatencies()
     guard let longest = latencies.last else { return nil }
     return (latencies[latencies.count / 2], longest)
   }
 
   /// How long clients waited since this was last asked for.
-  public func takeWaits() -> Waits { self.ledger.takeWaits() }
+  package func takeWaits() -> Waits { self.ledger.takeWaits() }
 
   /// What was counted so far.
-  public var counts: (accepted: Int, shown: Int, reconnects: Int) {
+  package var counts: (accepted: Int, shown: Int, reconnects: Int) {
     let totals = self.ledger.totals
     return (totals.accepted, totals.shown, totals.reconnects)
   }
 
   /// Writes no more, waits until all that was accepted has arrived, and says what became of it.
-  public func finish(after seconds: Double) async throws -> FaultReport {
+  package func finish(after seconds: Double) async throws -> FaultReport {
     try await self.settle()
     return FaultReport(seed: 0, seconds: seconds, chatters: self.options, ledger: self.ledger)
   }

@@ -1,15 +1,15 @@
 /// How long clients have waited for a deployment.
-public struct Waits: Sendable {
+package struct Waits: Sendable {
   /// How often a device that wanted to be connected lost its connection, and was live again.
-  public private(set) var aways = 0
+  package private(set) var aways = 0
   /// The longest time from the end of a device's connection until it was live again: connected, and
   /// with all that its mailbox held.
-  public private(set) var longestAway = Duration.zero
+  package private(set) var longestAway = Duration.zero
   /// How many messages were accepted.
-  public private(set) var accepted = 0
+  package private(set) var accepted = 0
   /// The longest time from when an app handed a message to its client until it was accepted, whether
   /// the client was connected meanwhile or not.
-  public private(set) var longestAccept = Duration.zero
+  package private(set) var longestAccept = Duration.zero
 
   mutating func away(for time: Duration) {
     self.aways += 1

@@ -5,19 +5,19 @@ import Redis
 
 extension Deployment {
   /// The keys of everything in its Redis; those of users are in the second one, if there are two.
-  public static let keys = Keys(partitions: PartitionMap(), hasRegistryRedis: true)
+  package static let keys = Keys(partitions: PartitionMap(), hasRegistryRedis: true)
 
   /// Sends one command to Redis, which must run.
   ///
   /// - Throws: Redis's own error reply, too.
   @discardableResult
-  public func redis(_ words: String...) async throws -> ReplyCursor {
+  package func redis(_ words: String...) async throws -> ReplyCursor {
     try await self.redis(words)
   }
 
   /// Sends one command to Redis, which must run.
   @discardableResult
-  public func redis(_ words: [String]) async throws -> ReplyCursor {
+  package func redis(_ words: [String]) async throws -> ReplyCursor {
     var batch = RedisBatch()
     batch.append(key: words.count > 1 ? Self.keys.key(named: words[1]) : nil, words: words)
     // A node that has come back is reached again within seconds.
@@ -31,14 +31,14 @@ extension Deployment {
   }
 
   /// Sends one command to each server of a Redis that has data.
-  public func onEachPrimary(
+  package func onEachPrimary(
     of redis: LocalRedisInstallation, _ words: String...
   ) async throws {
     for primary in try await redis.primaries() { try await primary.command(words) }
   }
 
   /// The names of all keys that fit a pattern, in the Redis of the bus or another one.
-  public func keys(
+  package func keys(
     matching pattern: String, in redis: LocalRedisInstallation? = nil
   ) async throws -> [String] {
     var keys: [String] = []
@@ -50,19 +50,19 @@ extension Deployment {
   }
 
   /// How many entries a stream has.
-  public func length(of key: RedisKey) async throws -> Int {
+  package func length(of key: RedisKey) async throws -> Int {
     var cursor = try await self.redis("XLEN", key.description)
     return try cursor.integer()
   }
 
   /// How many entries a mailbox has.
-  public func mailboxLength(of user: String) async throws -> Int {
+  package func mailboxLength(of user: String) async throws -> Int {
     guard let user = UserName(user) else { return 0 }
     return try await self.length(of: Self.keys.mailbox(user))
   }
 
   /// Every `incoming` stream's key.
-  public var incomingKeys: [String] {
+  package var incomingKeys: [String] {
     Self.keys.partitions.all.map { Self.keys.incoming($0).description }
   }
 }
@@ -86,7 +86,7 @@ extension Deployment {
 
 extension Deployment {
   /// The fields of every dead letter, oldest first.
-  public func deadLetters() async throws -> [[String: String]] {
+  package func deadLetters() async throws -> [[String: String]] {
     var cursor = try await self.redis("XRANGE", Self.keys.deadLetters.description, "-", "+")
     return try (0..<(cursor.array() ?? 0)).map { _ in
       _ = try cursor.array()

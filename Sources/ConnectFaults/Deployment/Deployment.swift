@@ -10,41 +10,41 @@ import Redis
 import Synchronization
 
 /// A whole Connect of separate processes on this machine: a Redis, messaging instances and gateways.
-public final class Deployment: Sendable {
+package final class Deployment: Sendable {
   /// What is started, and how.
-  public struct Options: Sendable {
+  package struct Options: Sendable {
     /// The path of the `connect` executable.
-    public var executable: String
+    package var executable: String
     /// Gateways at the start.
-    public var gateways = 2
+    package var gateways = 2
     /// Messaging instances at the start.
-    public var messaging = 1
+    package var messaging = 1
     /// What its Redis is.
-    public var redis = LocalRedisInstallation.Kind.plain
+    package var redis = LocalRedisInstallation.Kind.plain
     /// What the Redis is that has the users' keys, if they have one of their own.
-    public var registry: LocalRedisInstallation.Kind?
+    package var registry: LocalRedisInstallation.Kind?
     /// What outlives the process of Redis.
-    public var persistence = LocalRedisServer.Persistence.none
+    package var persistence = LocalRedisServer.Persistence.none
     /// What it takes for a message to be safe.
-    public var durability = Durability.accepted
+    package var durability = Durability.accepted
     /// Whether services reach Redis through a ``ReplyDamager``: only where it is plain.
-    public var hasReplyDamager = false
+    package var hasReplyDamager = false
     /// Further arguments of each gateway.
-    public var gatewayArguments: [String] = []
+    package var gatewayArguments: [String] = []
     /// Further arguments of each messaging instance.
-    public var messagingArguments: [String] = []
+    package var messagingArguments: [String] = []
     /// The secret of the tokens.
-    public var secret = String(
+    package var secret = String(
       decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
     /// A directory that gets a log of each service. Nil: none.
-    public var logDirectory: String?
+    package var logDirectory: String?
 
     /// Two gateways, one messaging instance, and a Redis that keeps nothing.
-    public init(executable: String) { self.executable = executable }
+    package init(executable: String) { self.executable = executable }
   }
 
   /// What a process is.
-  public enum Service: String, Sendable {
+  package enum Service: String, Sendable {
     /// Keeps sockets.
     case gateway
     /// Stores and routes.
@@ -59,15 +59,15 @@ public final class Deployment: Sendable {
   }
 
   /// One process of a service.
-  public final class Instance: Sendable {
+  package final class Instance: Sendable {
     /// Which service it is of.
-    public let service: Service
+    package let service: Service
     /// Its `--instance-id`.
-    public let id: String
+    package let id: String
     /// Its process.
-    public let program: Program
+    package let program: Program
     /// Where a gateway listens; 0 for messaging.
-    public let port: Int
+    package let port: Int
 
     fileprivate init(service: Service, id: String, program: Program, port: Int) {
       self.service = service
@@ -77,9 +77,9 @@ public final class Deployment: Sendable {
     }
 
     /// Where clients of a gateway connect.
-    public var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
+    package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
     /// The same as text.
-    public var url: String { "ws://127.0.0.1:\(self.port)" }
+    package var url: String { "ws://127.0.0.1:\(self.port)" }
   }
 
   private struct State {
@@ -88,9 +88,9 @@ public final class Deployment: Sendable {
   }
 
   /// Its Redis.
-  public let redis: LocalRedisInstallation
+  package let redis: LocalRedisInstallation
   /// The Redis of the users' keys, if they have one of their own.
-  public let registry: LocalRedisInstallation?
+  package let registry: LocalRedisInstallation?
   /// What stands before its Redis, if it was asked for.
   let damager: ReplyDamager?
   /// For commands to both.
@@ -124,7 +124,7 @@ public final class Deployment: Sendable {
 
   /// Starts everything, runs `body`, and ends everything, however `body` ends. Should this process
   /// be killed, all of it ends too.
-  public static func with<Result>(
+  package static func with<Result>(
     _ options: Options, _ body: (Deployment) async throws -> Result
   ) async throws -> Result {
     var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
@@ -169,18 +169,18 @@ public final class Deployment: Sendable {
   // MARK: Instances
 
   /// The instances of a service that were started and not ended.
-  public func instances(_ service: Service) -> [Instance] {
+  package func instances(_ service: Service) -> [Instance] {
     self.state.withLock { $0.instances.filter { $0.service == service } }
   }
 
   /// The gateways that were started and not ended.
-  public var gateways: [Instance] { self.instances(.gateway) }
+  package var gateways: [Instance] { self.instances(.gateway) }
   /// The messaging instances that were started and not ended.
-  public var messaging: [Instance] { self.instances(.messaging) }
+  package var messaging: [Instance] { self.instances(.messaging) }
 
   /// Starts one more instance, and returns once it serves.
   @discardableResult
-  public func start(_ service: Service) async throws -> Instance {
+  package func start(_ service: Service) async throws -> Instance {
     let number = self.state.withLock { state in
       state.started[service, default: 0] += 1
       return state.started[service, default: 0]
@@ -216,7 +216,7 @@ public final class Deployment: Sendable {
   }
 
   /// The `connect` executable with any arguments, and the deployment's secret in its environment.
-  public func program(
+  package func program(
     _ arguments: [String], input: ChildProcess.Input = .null, log: String? = nil
   ) throws(ChildProcessError) -> Program {
     try Program(
@@ -261,7 +261,7 @@ public final class Deployment: Sendable {
   }
 
   /// The port of the address that a line of a service's log names, as `[IPv4]127.0.0.1/127.0.0.1:41237`.
-  public static func port(in line: String) throws(TimedOut) -> Int {
+  package static func port(in line: String) throws(TimedOut) -> Int {
     let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
     guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
       throw TimedOut("no port in: \(line)")
@@ -270,7 +270,7 @@ public final class Deployment: Sendable {
   }
 
   /// Ends an instance as a crash would, and waits until it has ended.
-  public func kill(_ instance: Instance) async {
+  package func kill(_ instance: Instance) async {
     self.forget(instance)
     instance.program.process.signal(SIGKILL)
     _ = await instance.program.process.waitForExit()
@@ -280,7 +280,7 @@ public final class Deployment: Sendable {
   ///
   /// - Returns: how; it is killed if it takes longer than ``FaultLimits/stopGrace``.
   @discardableResult
-  public func stop(_ instance: Instance) async -> ExitStatus {
+  package func stop(_ instance: Instance) async -> ExitStatus {
     self.forget(instance)
     return await instance.program.process.terminate(grace: FaultLimits.stopGrace)
   }
@@ -301,14 +301,14 @@ public final class Deployment: Sendable {
   // MARK: Clients
 
   /// A token with which `user` connects to the gateways.
-  public func token(for user: UserName) async throws -> String {
+  package func token(for user: UserName) async throws -> String {
     try await self.authenticator.token(for: user, seconds: 86_400)
   }
 }
 
 extension Deployment.Instance {
   /// Stops the process where it is (SIGSTOP): its sockets stay, and nothing answers.
-  public func pause() { self.program.process.signal(SIGSTOP) }
+  package func pause() { self.program.process.signal(SIGSTOP) }
   /// Ends a ``pause()``.
-  public func resume() { self.program.process.signal(SIGCONT) }
+  package func resume() { self.program.process.signal(SIGCONT) }
 }

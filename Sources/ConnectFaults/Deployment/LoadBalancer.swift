@@ -5,7 +5,7 @@ import Synchronization
 
 /// Stands for the load balancer before the gateways: passes each connection on to one of them, and
 /// can do to connections what networks do.
-public final class LoadBalancer: Sendable {
+package final class LoadBalancer: Sendable {
   fileprivate struct State {
     var connections: [Int: Connection] = [:]
     var next = 0
@@ -22,7 +22,7 @@ public final class LoadBalancer: Sendable {
   private let listener: any Channel
   private let state: Mutex<State>
   /// Where it listens, on 127.0.0.1.
-  public let port: Int
+  package let port: Int
 
   private init(listener: any Channel) {
     self.listener = listener
@@ -34,7 +34,7 @@ public final class LoadBalancer: Sendable {
   ///
   /// - Parameter gateways: the ports of the gateways there are at a time. One that refuses is passed
   ///   over.
-  public static func with<Result>(
+  package static func with<Result>(
     gateways: @escaping @Sendable () -> [Int], _ body: (LoadBalancer) async throws -> Result
   ) async throws -> Result {
     let box = Mutex<LoadBalancer?>(nil)
@@ -63,7 +63,7 @@ public final class LoadBalancer: Sendable {
   }
 
   /// Where clients connect.
-  public var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
+  package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
 
   /// How many connections are passed on, those included of which one end is not told.
   var connections: Int { self.state.withLock(\.connections.count) }
@@ -122,7 +122,7 @@ public final class LoadBalancer: Sendable {
   }
 
   /// What can become of a connection.
-  public enum Mishap: Sendable, CaseIterable {
+  package enum Mishap: Sendable, CaseIterable {
     /// Nothing goes through any more, either way, and neither end is told.
     case silence
     /// The client is cut off; the gateway is not told.
@@ -135,7 +135,7 @@ public final class LoadBalancer: Sendable {
   ///
   /// - Returns: to how many.
   @discardableResult
-  public func strike(
+  package func strike(
     _ mishap: Mishap, count: Int, using random: inout some RandomNumberGenerator
   ) -> Int {
     let sorted = self.state.withLock { $0.connections.sorted { $0.key < $1.key } }

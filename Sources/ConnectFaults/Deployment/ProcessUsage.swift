@@ -2,17 +2,17 @@ import Foundation
 import ServiceMetrics
 
 /// What a process has used so far, as the system accounts for it.
-public struct ProcessUsage: Sendable {
+package struct ProcessUsage: Sendable {
   /// CPU time in user and kernel mode, in microseconds; the system counts in hundredths of a second.
-  public var cpuMicroseconds: Double
+  package var cpuMicroseconds: Double
   /// Resident memory in bytes.
-  public var residentBytes: Int
+  package var residentBytes: Int
   /// Bytes that it has read and written so far, from sockets and all else. Nil where the system does
   /// not tell.
-  public var readBytes, writtenBytes: Int?
+  package var readBytes, writtenBytes: Int?
 
   /// Nil where the process is gone, or the system has no /proc.
-  public init?(of process: pid_t) {
+  package init?(of process: pid_t) {
     guard let stat = ProcessStat(of: "\(process)") else { return nil }
     self.cpuMicroseconds = stat.cpuSeconds * 1e6
     self.residentBytes = stat.residentBytes

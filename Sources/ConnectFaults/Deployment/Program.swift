@@ -4,9 +4,9 @@ import LocalRedis
 import Synchronization
 
 /// The `connect` executable with arguments, and what it says.
-public final class Program: Sendable {
+package final class Program: Sendable {
   /// The process itself.
-  public let process: ChildProcess
+  package let process: ChildProcess
   private let outputLines: KeptLines
   private let errorLines: KeptLines
 
@@ -15,7 +15,7 @@ public final class Program: Sendable {
   /// - Parameters:
   ///   - executable: the path of `connect`.
   ///   - log: a file to which its standard error is also appended.
-  public init(
+  package init(
     executable: String, _ arguments: [String], environment: [String: String] = [:],
     input: ChildProcess.Input = .null, log: String? = nil
   ) throws(ChildProcessError) {
@@ -31,14 +31,14 @@ public final class Program: Sendable {
   }
 
   /// What stood on standard output so far: the last ``FaultLimits/keptLines``.
-  public var output: [String] { self.outputLines.all }
+  package var output: [String] { self.outputLines.all }
   /// What stood on standard error so far: the last ``FaultLimits/keptLines``.
-  public var errors: [String] { self.errorLines.all }
+  package var errors: [String] { self.errorLines.all }
 
   /// The first line on standard error that fits, waited for.
   ///
   /// - Throws: ``TimedOut``, with what it said instead, also when it has ended.
-  public func errorLine(_ fits: @Sendable (String) -> Bool) async throws -> String {
+  package func errorLine(_ fits: @Sendable (String) -> Bool) async throws -> String {
     let found = try await eventually(
       "a line on standard error; it said \(self.errors.suffix(8))", limit: FaultLimits.start
     ) { () -> Result<String, TimedOut>? in
@@ -55,7 +55,7 @@ public final class Program: Sendable {
   /// Waits until the program has ended, and says how.
   ///
   /// - Returns: its exit code; -1 if a signal ended it.
-  public func exitCode(within limit: Duration = .seconds(60)) async throws -> Int32 {
+  package func exitCode(within limit: Duration = .seconds(60)) async throws -> Int32 {
     let process = self.process
     _ = try await eventually(
       "the end of the program; it said \(self.errors.suffix(8))", limit: limit
@@ -68,7 +68,7 @@ public final class Program: Sendable {
 
 extension Program {
   /// Where SwiftPM puts the executable that is built for tests: beside their bundle.
-  public static let connectBesideTests: String = {
+  package static let connectBesideTests: String = {
     #if os(macOS)
       for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
         return bundle.bundleURL.deletingLastPathComponent().appendingPathComponent("connect").path
@@ -108,9 +108,9 @@ private final class KeptLines: Sendable {
 }
 
 /// What was waited for and did not come.
-public struct TimedOut: Error, CustomStringConvertible {
+package struct TimedOut: Error, CustomStringConvertible {
   /// What it was.
-  public let description: String
+  package let description: String
 
   init(_ description: String) { self.description = description }
 }
@@ -118,7 +118,7 @@ public struct TimedOut: Error, CustomStringConvertible {
 /// Asks until there is an answer.
 ///
 /// - Throws: ``TimedOut`` when there is none within `limit`.
-public func eventually<Value>(
+package func eventually<Value>(
   _ what: @autoclosure () -> String, limit: Duration = .seconds(60),
   _ ask: () async throws -> Value?
 ) async throws -> Value {

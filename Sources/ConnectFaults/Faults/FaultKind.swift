@@ -1,7 +1,7 @@
 import LocalRedis
 
 /// What can be done to a deployment while people chat.
-public enum FaultKind: String, CaseIterable, Sendable {
+package enum FaultKind: String, CaseIterable, Sendable {
   /// SIGKILL of a messaging instance; another starts within two seconds.
   case killMessaging = "kill-messaging"
   /// SIGKILL of a gateway; another starts within two seconds.
@@ -64,7 +64,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
   case killRegistryNode = "kill-registry-node"
 
   /// Whether it can be done to a Redis of a kind, and one of the registry if there is one.
-  public func applies(
+  package func applies(
     to kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
   ) -> Bool {
     switch self {
@@ -79,7 +79,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
 
   /// Whether messages must be rejected for the moment while it is done, many of them if they are sent
   /// without waiting for answers.
-  public var causesRejections: Bool {
+  package var causesRejections: Bool {
     switch self {
     case .killRedis, .pauseRedis, .killNode, .hangNode: true
     default: false
@@ -88,7 +88,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
 
   /// Whether a replica may take over that had not yet been told everything: what no replica had to
   /// confirm may be lost then.
-  public var mayPromoteReplica: Bool {
+  package var mayPromoteReplica: Bool {
     switch self {
     case .restartRedis, .killRedis, .pauseRedis, .killNode, .hangNode, .killRegistry,
       .pauseRegistry, .killRegistryNode:
@@ -98,7 +98,7 @@ public enum FaultKind: String, CaseIterable, Sendable {
   }
 
   /// Those that can be done to a Redis of a kind, and one of the registry if there is one.
-  public static func all(
+  package static func all(
     for kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
   ) -> [FaultKind] {
     self.allCases.filter { $0 != .damageReplies && $0.applies(to: kind, registry: registry) }

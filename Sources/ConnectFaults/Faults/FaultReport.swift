@@ -1,110 +1,110 @@
 import Foundation
 
 /// What became of everything that was sent while a deployment was hurt.
-public struct FaultReport: Encodable, Sendable {
+package struct FaultReport: Encodable, Sendable {
   /// What one kind of fault did.
-  public struct Fault: Encodable, Sendable {
+  package struct Fault: Encodable, Sendable {
     /// Which it was.
-    public let kind: String
+    package let kind: String
     /// How often.
-    public var count = 0
+    package var count = 0
     /// How many sends of raw senders were rejected for the moment, from the fault to the next.
-    public var rejections = 0
+    package var rejections = 0
     /// How often the deployment did not work again in time.
-    public var stuck = 0
+    package var stuck = 0
     /// How many messages were shown to devices while it was done.
-    public var shown = 0
+    package var shown = 0
     /// The longest time without anything shown to anybody, from the fault to the next.
-    public var longestSilenceSeconds = 0.0
+    package var longestSilenceSeconds = 0.0
     /// The longest time from the end of a Redis node until a message was accepted again for what it
     /// had; nil if no node has ended.
-    public var longestOutageSeconds: Double?
+    package var longestOutageSeconds: Double?
     /// The longest time from the end of the fault until all conversations went on.
-    public var longestRecoverySeconds = 0.0
+    package var longestRecoverySeconds = 0.0
   }
 
   /// The seed of the plan.
-  public let seed: UInt64
+  package let seed: UInt64
   /// How long messages were sent.
-  public let seconds: Double
+  package let seconds: Double
   /// Users who chat.
-  public let users: Int
+  package let users: Int
   /// Further users, who send open loop.
-  public let rawSenders: Int
+  package let rawSenders: Int
   /// Messages that the clients took.
-  public let sent: Int
+  package let sent: Int
   /// Of these, the server's.
-  public let accepted: Int
+  package let accepted: Int
   /// Neither accepted nor rejected at the end.
-  public let unanswered: Int
+  package let unanswered: Int
   /// Rejected for good.
-  public let rejected: Int
+  package let rejected: Int
   /// Times that a message was rejected for the moment.
-  public let postponed: Int
+  package let postponed: Int
   /// Of these, messages of raw senders.
-  public let postponedOpenLoop: Int
+  package let postponedOpenLoop: Int
   /// How many these must be for the run to say something about order.
-  public let requiredRejections: Int
+  package let requiredRejections: Int
   /// Accepted, and came back to the sender as not storable.
-  public let failed: Int
+  package let failed: Int
   /// To a device, for the first time.
-  public let shown: Int
+  package let shown: Int
   /// Accepted, and missing on a device of the recipient.
-  public let lost: Int
+  package let lost: Int
   /// Whether losses break no promise: a replica may have taken over, and none had to confirm.
-  public let mayLose: Bool
+  package let mayLose: Bool
   /// To a device that had them.
-  public let repeated: Int
+  package let repeated: Int
   /// Behind a message that was enqueued after them, whatever the server had said to either.
-  public let reordered: Int
+  package let reordered: Int
   /// Shown in another order than on another device of the user.
-  public let disagreed: Int
+  package let disagreed: Int
   /// With another body, sender or recipient than they were sent with.
-  public let garbled: Int
+  package let garbled: Int
   /// Receipts that came.
-  public let receipts: Int
+  package let receipts: Int
   /// Connections opened after a device's first.
-  public let reconnects: Int
+  package let reconnects: Int
   /// Clients that gave up.
-  public let gaveUp: Int
+  package let gaveUp: Int
   /// Processes that ended of themselves.
-  public let crashed: Int
+  package let crashed: Int
   /// Replies of Redis that were damaged.
-  public internal(set) var damagedReplies = 0
+  package internal(set) var damagedReplies = 0
   /// Processes that were asked to end and did not exit with 0.
-  public let uncleanStops: Int
+  package let uncleanStops: Int
   /// Each kind of fault.
-  public let faults: [Fault]
+  package let faults: [Fault]
   /// What went wrong, the first times.
-  public let incidents: [String]
+  package let incidents: [String]
 
   /// Whether everything that was accepted was shown once, in order, on all devices, everything worked
   /// again after each fault, and enough was rejected on the way to say so.
-  public var isSound: Bool { self.keepsPromises && self.saysEnough }
+  package var isSound: Bool { self.keepsPromises && self.saysEnough }
 
   /// The same, however much was rejected.
-  public var keepsPromises: Bool { (self.lost == 0 || self.mayLose) && self.isSoundButForLosses }
+  package var keepsPromises: Bool { (self.lost == 0 || self.mayLose) && self.isSoundButForLosses }
 
   /// Whether enough was rejected for the moment: a run in which hardly anything was sent again says
   /// nothing about its order.
-  public var saysEnough: Bool { self.postponedOpenLoop >= self.requiredRejections }
+  package var saysEnough: Bool { self.postponedOpenLoop >= self.requiredRejections }
 
   /// The same of what was not lost, whatever may be.
-  public var isSoundButForLosses: Bool {
+  package var isSoundButForLosses: Bool {
     self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
       && self.garbled == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
 
   /// One JSON object.
-  public func json() throws -> String {
+  package func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
   /// For people.
-  public func table() -> String {
+  package func table() -> String {
     let rows: [(String, String)] = [
       ("seed", "\(self.seed)"),
       ("users", "\(self.users), and \(self.rawSenders) raw senders"),

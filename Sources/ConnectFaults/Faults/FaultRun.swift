@@ -3,31 +3,31 @@ import MessageBus
 import SeededRandom
 
 /// People chat through a whole deployment while one fault after the other is done to it.
-public struct FaultRun: Sendable {
+package struct FaultRun: Sendable {
   /// What is started, and how.
-  public var deployment: Deployment.Options
+  package var deployment: Deployment.Options
   /// Who writes, and how much.
-  public var chatters = Chatters.Options()
+  package var chatters = Chatters.Options()
   /// What is done: each kind once in a round, in another order each round.
-  public var faults: [FaultKind]
+  package var faults: [FaultKind]
   /// How often each kind is done.
-  public var rounds = 1
+  package var rounds = 1
   /// Instead: as long as this, whatever that makes.
-  public var time: Duration?
+  package var time: Duration?
   /// The seed of everything that is drawn by lot.
-  public var seed: UInt64 = 1
+  package var seed: UInt64 = 1
   /// How long a service is paused, in seconds: longer than leases live and than clients wait for a
   /// sign of life, as both are configured.
-  public var pauseSeconds = 2 * BusLimits.leaseSeconds
+  package var pauseSeconds = 2 * BusLimits.leaseSeconds
 
   /// A round of some faults.
-  public init(_ deployment: Deployment.Options, faults: [FaultKind]) {
+  package init(_ deployment: Deployment.Options, faults: [FaultKind]) {
     self.deployment = deployment
     self.faults = faults
   }
 
   /// What is said while it goes on.
-  public enum Progress: Sendable {
+  package enum Progress: Sendable {
     /// A fault begins, or has ended, or something is waited for.
     case event(String)
     /// The counts of the moment, every second.
@@ -39,7 +39,7 @@ public struct FaultRun: Sendable {
   /// - Parameters:
   ///   - progress: called now and then, from any task.
   ///   - look: called at the end, when nothing is sent any more and everything still runs.
-  public func run(
+  package func run(
     progress: @escaping @Sendable (Progress) -> Void = { _ in },
     look: (Deployment) async throws -> Void = { _ in }
   ) async throws -> FaultReport {

@@ -7,9 +7,9 @@ import JWTKit
 /// Only HS256 with a configured secret is taken: no token can choose its algorithm or its key. JWTKit
 /// signs and verifies; it does not look at the header beyond that, and reads base64url and JSON less
 /// strictly than RFC 7515 and RFC 8725 want. ``SignedToken`` and ``TokenClaims`` do that.
-public struct Authenticator: Sendable {
+package struct Authenticator: Sendable {
   /// The shortest secret, in bytes: RFC 7518, section 3.2, wants a key as long as the hash.
-  public static let minimumSecretBytes = 32
+  package static let minimumSecretBytes = 32
 
   /// Who a token speaks for.
   struct Identity: Sendable, Hashable {
@@ -26,7 +26,7 @@ public struct Authenticator: Sendable {
   ///   - secret: at least ``minimumSecretBytes`` bytes.
   ///   - previous: the secret before it, as long: tokens that it has signed are taken until they
   ///     expire.
-  public init(secret: [UInt8], previous: [UInt8]? = nil) async {
+  package init(secret: [UInt8], previous: [UInt8]? = nil) async {
     self.keys = await Self.collection(secret)
     var algorithms: [any JWTAlgorithm] = []
     for secret in [secret, previous].compactMap(\.self) {
@@ -66,7 +66,7 @@ public struct Authenticator: Sendable {
   /// A token for development.
   ///
   /// - Parameter seconds: how long it is valid.
-  public func token(for user: UserName, seconds: Double) async throws -> String {
+  package func token(for user: UserName, seconds: Double) async throws -> String {
     let now = Date()
     return try await self.keys.sign(
       NewToken(

@@ -3,7 +3,7 @@ import Redis
 
 extension Envelope {
   /// What is needed to write an envelope; nothing is copied before it lies in the command's buffer.
-  public struct Draft {
+  package struct Draft {
     var kind: Kind
     var flags: Flags
     var from: UserName
@@ -12,14 +12,14 @@ extension Envelope {
     var body: UnsafeRawBufferPointer
 
     /// A message. `body` must be one JSON value.
-    public static func message(
+    package static func message(
       from: UserName, to: UserName, id: MessageID, flags: Flags, body: UnsafeRawBufferPointer
     ) -> Draft {
       Draft(kind: .message, flags: flags, from: from, to: to, id: id.text, body: body)
     }
 
     /// A receipt: `device` of `by` has acked what `to` sent. `idsJSON` is a JSON array of their ids.
-    public static func delivered(
+    package static func delivered(
       by: UserName, device: DeviceName, to: UserName, idsJSON: UnsafeRawBufferPointer
     ) -> Draft {
       Draft(kind: .delivered, flags: [], from: by, to: to, id: device.text, body: idsJSON)
@@ -28,7 +28,7 @@ extension Envelope {
     /// What tells `to` that its message `id`, which was accepted, did not reach `recipient`.
     ///
     /// `code` must be a `FailureCode`, and outlive the draft.
-    public static func failed(
+    package static func failed(
       recipient: UserName, to: UserName, id: MessageID, code: UnsafeRawBufferPointer
     ) -> Draft {
       Draft(kind: .failed, flags: [], from: recipient, to: to, id: id.text, body: code)
@@ -63,7 +63,7 @@ extension Envelope {
 
   /// The same envelope with the offset that it had on the bus, for a place in the mailbox that is
   /// not that offset.
-  public func relocated(from origin: Offset) -> [UInt8] {
+  package func relocated(from origin: Offset) -> [UInt8] {
     self.bytes.withUnsafeBytes { raw in
       let names = raw[self.namesStart...]
       let count = Self.headerBytes + Self.originBytes + names.count

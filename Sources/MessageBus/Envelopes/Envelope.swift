@@ -15,9 +15,9 @@ import Redis
 ///
 /// One field, because Redis pays for each: six cost it 131,000 instructions along a message's whole
 /// path, one packed field 90,000.
-public struct Envelope: Sendable {
+package struct Envelope: Sendable {
   /// What the entry is.
-  public enum Kind: UInt8, Sendable {
+  package enum Kind: UInt8, Sendable {
     /// A message: `body` is the JSON that the sender gave.
     case message = 1
     /// A receipt to the sender: `from` is who acked, `id` the device, `body` a JSON array of ids.
@@ -28,21 +28,21 @@ public struct Envelope: Sendable {
   }
 
   /// What is to be observed with the entry.
-  public struct Flags: OptionSet, Sendable {
+  package struct Flags: OptionSet, Sendable {
     /// The byte in the entry, with flags of later releases as they came.
-    public let rawValue: UInt8
+    package let rawValue: UInt8
 
     /// The flags of a byte.
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The sender wants to know when a device acks it.
-    public static let receipt = Flags(rawValue: 1 << 0)
+    package static let receipt = Flags(rawValue: 1 << 0)
     /// The sender's other devices want to see it.
-    public static let copy = Flags(rawValue: 1 << 1)
+    package static let copy = Flags(rawValue: 1 << 1)
     /// The same may have been sent before.
-    public static let retry = Flags(rawValue: 1 << 2)
+    package static let retry = Flags(rawValue: 1 << 2)
     /// It stands in the mailbox under another offset than on the bus.
-    public static let relocated = Flags(rawValue: 1 << 3)
+    package static let relocated = Flags(rawValue: 1 << 3)
   }
 
   static let version: UInt8 = 1
@@ -50,17 +50,17 @@ public struct Envelope: Sendable {
   static let originBytes = 16
 
   /// What the entry is.
-  public let kind: Kind
+  package let kind: Kind
   /// What is to be observed with it.
-  public let flags: Flags
+  package let flags: Flags
   /// All of it, as it is stored.
-  public let bytes: ReplyBytes
+  package let bytes: ReplyBytes
   private let fromEnd: Int
   private let toEnd: Int
   private let idEnd: Int
 
   /// Nil if the bytes are no envelope of a known version and kind.
-  public init?(_ bytes: ReplyBytes) {
+  package init?(_ bytes: ReplyBytes) {
     let parsed: (Kind, Flags, Int, Int, Int)? = bytes.withUnsafeBytes { raw in
       guard raw.count >= Self.headerBytes, raw[0] == Self.version, let kind = Kind(rawValue: raw[1])
       else { return nil }
@@ -86,42 +86,42 @@ public struct Envelope: Sendable {
   }
 
   /// The sender's name.
-  public func from(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  package func from(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.namesStart..<self.fromEnd])
   }
 
   /// The recipient's name.
-  public func to(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  package func to(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.fromEnd..<self.toEnd])
   }
 
   /// The sender's id of the message.
-  public func id(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  package func id(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.toEnd..<self.idEnd])
   }
 
   /// The body.
-  public func body(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+  package func body(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])
   }
 
   /// The recipient, or nil if the name is not one.
-  public var recipient: UserName? {
+  package var recipient: UserName? {
     self.bytes.withUnsafeBytes { UserName(utf8: self.to(in: $0)) }
   }
 
   /// The sender, or nil if the name is not one.
-  public var sender: UserName? {
+  package var sender: UserName? {
     self.bytes.withUnsafeBytes { UserName(utf8: self.from(in: $0)) }
   }
 
   /// The sender's id of the message, or nil if it is not one: no client has sent it so.
-  public var messageID: MessageID? {
+  package var messageID: MessageID? {
     self.bytes.withUnsafeBytes { MessageID(utf8: self.id(in: $0)) }
   }
 
   /// The offset on the bus of an entry that stands in the mailbox at `offset`.
-  public func origin(at offset: Offset) -> Offset {
+  package func origin(at offset: Offset) -> Offset {
     guard self.flags.contains(.relocated) else { return offset }
     return self.bytes.withUnsafeBytes { raw in
       Offset(bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[Self.headerBytes...]))
@@ -129,7 +129,7 @@ public struct Envelope: Sendable {
   }
 
   /// Whether both were sent by the same user under the same id.
-  public func isRepeat(of other: Envelope) -> Bool {
+  package func isRepeat(of other: Envelope) -> Bool {
     self.kind == other.kind
       && self.bytes.withUnsafeBytes { mine in
         other.bytes.withUnsafeBytes { theirs in

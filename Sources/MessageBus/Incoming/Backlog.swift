@@ -6,29 +6,29 @@ import Synchronization
 ///
 /// A gateway looks at their lengths twice a second, so what is known is that old: beyond the limit, a
 /// partition grows by what arrives meanwhile. Any thread may ask.
-public final class Backlog: Sendable {
+package final class Backlog: Sendable {
   private let keys: Keys
   private let limit: Int
   private let anyIsFull = Atomic(false)
   private let full: Mutex<[Bool]>
 
   /// What a look has found.
-  public struct Finding: Sendable, Hashable {
+  package struct Finding: Sendable, Hashable {
     /// How many partitions are full.
-    public let full: Int
+    package let full: Int
     /// Entries in the longest one.
-    public let longest: Int
+    package let longest: Int
   }
 
   /// - Parameter limit: entries in a partition.
-  public init(keys: Keys, limit: Int = BusLimits.backlogEntries) {
+  package init(keys: Keys, limit: Int = BusLimits.backlogEntries) {
     self.keys = keys
     self.limit = limit
     self.full = Mutex(Array(repeating: false, count: keys.partitions.all.count))
   }
 
   /// Whether what goes to `user` must wait.
-  public func isFull(for user: UserName) -> Bool {
+  package func isFull(for user: UserName) -> Bool {
     guard self.anyIsFull.load(ordering: .relaxed) else { return false }
     let partition = self.keys.partitions.partition(for: user)
     return self.full.withLock { $0[partition.number] }
@@ -38,7 +38,7 @@ public final class Backlog: Sendable {
   ///
   /// - Throws: when Redis does not answer; what was known before then stays.
   @discardableResult
-  public func look(with client: any RedisClient) async throws(RedisError) -> Finding {
+  package func look(with client: any RedisClient) async throws(RedisError) -> Finding {
     var batch = RedisBatch()
     for partition in self.keys.partitions.all {
       batch.length(of: self.keys.incoming(partition))

@@ -3,20 +3,20 @@
 ///
 /// In one value, since it is written once and never changes: no service can see one half of it. And a
 /// release that knows nothing of a second Redis refuses to start with it.
-public struct DataLayout: Sendable, Hashable, CustomStringConvertible {
+package struct DataLayout: Sendable, Hashable, CustomStringConvertible {
   /// The number of partitions.
-  public let partitions: Int
+  package let partitions: Int
   /// Whether the keys of users live in a second Redis.
-  public let hasRegistryRedis: Bool
+  package let hasRegistryRedis: Bool
 
   /// The layout that these keys are for.
-  public init(of keys: Keys) {
+  package init(of keys: Keys) {
     self.partitions = keys.partitions.all.count
     self.hasRegistryRedis = keys.hasRegistryRedis
   }
 
   /// Reads ``description``; nil for anything else.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let words = text.split(separator: " ", omittingEmptySubsequences: false)
     guard let partitions = words.first.flatMap({ Int($0) }),
       words.count == 1 || words.dropFirst() == [Self.registry]
@@ -28,7 +28,7 @@ public struct DataLayout: Sendable, Hashable, CustomStringConvertible {
   private static let registry: Substring = "registry"
 
   /// As it stands in Redis.
-  public var description: String {
+  package var description: String {
     self.hasRegistryRedis ? "\(self.partitions) \(Self.registry)" : "\(self.partitions)"
   }
 }

@@ -5,16 +5,16 @@ import Redis
 ///
 /// Fields `reason`, `origin` (stream and offset), `attempts`, and the entry itself: an envelope in
 /// the field `m`, as on the bus; anything else field by field, each name after `field.`.
-public struct DeadLetterDraft: Sendable {
+package struct DeadLetterDraft: Sendable {
   /// Why, for an operator to read.
-  public let reason: String
+  package let reason: String
   /// The stream and the offset that the entry had.
-  public let origin: String
+  package let origin: String
   /// How often it was tried.
-  public let attempts: Int
+  package let attempts: Int
 
   /// What is known of an entry that could not be processed.
-  public init(reason: String, origin: String, attempts: Int) {
+  package init(reason: String, origin: String, attempts: Int) {
     self.reason = reason
     self.origin = origin
     self.attempts = attempts
@@ -23,12 +23,12 @@ public struct DeadLetterDraft: Sendable {
   static let fieldPrefix = "field."
 
   /// Appends the entry with its one field.
-  public func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {
+  package func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {
     self.append(names: ["\(StreamEntry.field)"], values: [payload], keys, to: &batch)
   }
 
   /// Appends the entry with all its fields: names and values in turn.
-  public func append(fields: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch) {
+  package func append(fields: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch) {
     let names = stride(from: 0, to: fields.count - 1, by: 2).map { index in
       Self.fieldPrefix + fields[index].withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
@@ -59,7 +59,7 @@ public struct DeadLetterDraft: Sendable {
   }
 
   /// Appends the question what an entry of the bus consists of.
-  public static func fields(
+  package static func fields(
     of offset: Offset, in stream: RedisKey, to batch: inout RedisBatch
   ) {
     batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
@@ -67,7 +67,7 @@ public struct DeadLetterDraft: Sendable {
   }
 
   /// Reads the answer: names and values in turn; none if the entry is not there any more.
-  public static func fields(
+  package static func fields(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [ReplyBytes] {
     var cursor = try replies.cursor(index)

@@ -2,7 +2,7 @@ import Redis
 
 /// How many copies of a message must exist before its sender is told that it is accepted, and before
 /// messaging is done with it.
-public enum Durability: Sendable, Hashable, CustomStringConvertible {
+package enum Durability: Sendable, Hashable, CustomStringConvertible {
   /// As many as Redis itself makes before it answers: what its append-only file says.
   case accepted
   /// Beside that, so many replicas must have confirmed it, which is what `WAIT` asks them. It narrows
@@ -11,12 +11,12 @@ public enum Durability: Sendable, Hashable, CustomStringConvertible {
   case replicated(Int)
 
   /// The most replicas that can be asked for: as many as a primary of ElastiCache has.
-  public static let maximumReplicas = 5
+  package static let maximumReplicas = 5
   /// What a setting looks like, for error messages.
-  public static let form = "accepted, or replicated:N with N from 1 to \(Self.maximumReplicas)"
+  package static let form = "accepted, or replicated:N with N from 1 to \(Self.maximumReplicas)"
 
   /// Nil if `text` is not of ``form``.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let prefix = "replicated:"
     if text == "accepted" {
       self = .accepted
@@ -30,7 +30,7 @@ public enum Durability: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// As ``init(_:)`` reads it.
-  public var description: String {
+  package var description: String {
     switch self {
     case .accepted: "accepted"
     case .replicated(let replicas): "replicated:\(replicas)"
@@ -38,7 +38,7 @@ public enum Durability: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// How many replicas must confirm.
-  public var replicas: Int {
+  package var replicas: Int {
     switch self {
     case .accepted: 0
     case .replicated(let replicas): replicas
@@ -55,7 +55,7 @@ extension Durability {
   }
 
   /// A batch whose writes the replicas must have, too.
-  public func batch() -> RedisBatch {
+  package func batch() -> RedisBatch {
     var batch = RedisBatch()
     batch.confirmation = self.confirmation
     return batch

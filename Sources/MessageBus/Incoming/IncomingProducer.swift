@@ -25,7 +25,7 @@ import Redis
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
 /// a `WAIT`. One pipeline is then under way at a time, and the next takes what came meanwhile, of each
 /// partition ``BusLimits/entriesPerTransaction`` at most.
-public final class IncomingProducer<Token> {
+package final class IncomingProducer<Token> {
   private let keys: Keys
   private let client: any RedisClient
   private let eventLoop: NIOIsolatedEventLoop
@@ -41,15 +41,15 @@ public final class IncomingProducer<Token> {
   private var awaited = 0
   private var idleWaiters: [() -> Void] = []
   /// Entries that were published and have no result yet.
-  public private(set) var unanswered = 0
+  package private(set) var unanswered = 0
   /// Their bytes.
-  public private(set) var unansweredBytes = 0
+  package private(set) var unansweredBytes = 0
 
   /// - Parameters:
   ///   - refusal: asked just before a pipeline is sent; if it answers a reason, all of it fails with
   ///     that instead.
   ///   - onResult: called on the client's loop, once for each `publish`.
-  public init(
+  package init(
     keys: Keys, client: any RedisClient, durability: Durability = .accepted,
     refusal: @escaping () -> RedisError? = { nil },
     onResult: @escaping (Token, Result<Offset, RedisError>) -> Void
@@ -68,7 +68,7 @@ public final class IncomingProducer<Token> {
   /// - Parameters:
   ///   - sender: whose entries keep their order through failures; nil for one that needs none.
   ///   - isDurable: whether the replicas asked for must have it before the result is a success.
-  public func publish(
+  package func publish(
     _ draft: Envelope.Draft, by sender: ObjectIdentifier? = nil, isDurable: Bool = true,
     token: Token
   ) {
@@ -80,7 +80,7 @@ public final class IncomingProducer<Token> {
   }
 
   /// Calls `body` as soon as nothing that was published is without a result, which may be at once.
-  public func whenIdle(_ body: @escaping () -> Void) {
+  package func whenIdle(_ body: @escaping () -> Void) {
     if self.unanswered == 0 { body() } else { self.idleWaiters.append(body) }
   }
 

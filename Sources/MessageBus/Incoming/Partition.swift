@@ -2,21 +2,21 @@ import ConnectProtocol
 import Redis
 
 /// One part of `incoming`: an ordered stream with one owner at a time.
-public struct Partition: Sendable, Hashable {
+package struct Partition: Sendable, Hashable {
   /// 0 up to the number of partitions.
-  public let number: Int
+  package let number: Int
 }
 
 /// Which partition a user's messages take, and where each partition lies in a cluster.
 ///
 /// The recipient alone decides, so that all that goes to one user has one order.
-public struct PartitionMap: Sendable {
+package struct PartitionMap: Sendable {
   /// All partitions in the order of their numbers.
-  public let all: [Partition]
+  package let all: [Partition]
   private let tags: [String]
 
   /// - Parameter count: 1 to ``BusLimits/maximumPartitions``.
-  public init(count: Int = BusLimits.defaultPartitions) {
+  package init(count: Int = BusLimits.defaultPartitions) {
     precondition((1...BusLimits.maximumPartitions).contains(count))
     self.all = (0..<count).map(Partition.init(number:))
     self.tags = (0..<count).map { Self.tag(of: $0, count: count) }
@@ -25,7 +25,7 @@ public struct PartitionMap: Sendable {
   /// The partition of everything that goes to `user`.
   ///
   /// FNV-1a (Fowler, Noll, Vo; 64 bits), so that the answer is the same in every process and release.
-  public func partition(for user: UserName) -> Partition {
+  package func partition(for user: UserName) -> Partition {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in user.text.utf8 {
       hash ^= UInt64(byte)
@@ -35,7 +35,7 @@ public struct PartitionMap: Sendable {
   }
 
   /// The hash tag of a partition's keys.
-  public func tag(of partition: Partition) -> String { self.tags[partition.number] }
+  package func tag(of partition: Partition) -> String { self.tags[partition.number] }
 
   /// The first of `pN`, `pN.1`, `pN.2`, … that falls into the N-th of equal ranges of slots.
   ///

@@ -6,15 +6,15 @@ import Redis
 /// be in one mailbox, in the Redis where all look for it. So the number of partitions, and whether there
 /// is a second Redis, are part of the data, written by the first service that ever starts, and a service
 /// that was told something else must not run.
-public enum PartitionGuard {
+package enum PartitionGuard {
   /// This service was told otherwise than the data is.
-  public struct Mismatch: Error, CustomStringConvertible {
+  package struct Mismatch: Error, CustomStringConvertible {
     let configured: DataLayout
     let stored: String
     let key: String
 
     /// What to do about it.
-    public var description: String {
+    package var description: String {
       let layout = DataLayout(self.stored)
       let partitions = layout.map { "\($0.partitions)" } ?? PrintableText.of(self.stored)
       let otherPrefix = "or another --key-prefix"
@@ -39,14 +39,14 @@ public enum PartitionGuard {
 
   /// What is wrong for who only looks, and so need not be told the number of partitions: that users are
   /// elsewhere than in these keys' Redis. Nil if nothing is, or if there is no layout.
-  public static func mismatch(of layout: DataLayout?, whereUsersAre keys: Keys) -> Mismatch? {
+  package static func mismatch(of layout: DataLayout?, whereUsersAre keys: Keys) -> Mismatch? {
     guard let layout, layout.hasRegistryRedis != keys.hasRegistryRedis else { return nil }
     return Mismatch(
       configured: DataLayout(of: keys), stored: "\(layout)", key: "\(keys.partitionCount)")
   }
 
   /// Appends the layout, if there is none: for who is running when the keyspace is lost.
-  public static func restore(_ keys: Keys, to batch: inout RedisBatch) {
+  package static func restore(_ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.partitionCount
     batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
   }
@@ -66,7 +66,7 @@ public enum PartitionGuard {
   /// Writes the layout if there is none.
   ///
   /// - Throws: ``Mismatch``, or a `RedisError`.
-  public static func check(_ keys: Keys, with client: any RedisClient) async throws {
+  package static func check(_ keys: Keys, with client: any RedisClient) async throws {
     let layout = DataLayout(of: keys)
     let key = keys.partitionCount
     var batch = RedisBatch()
@@ -86,7 +86,7 @@ public enum PartitionGuard {
 
   /// Looks whether the Redis of the users' keys serves us. Writes nothing there: what must be known of
   /// the data is in the bus's.
-  public static func checkRegistry(
+  package static func checkRegistry(
     _ keys: Keys, with client: any RedisClient
   ) async throws(RedisError) {
     var batch = RedisBatch()

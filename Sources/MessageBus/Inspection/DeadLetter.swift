@@ -2,22 +2,22 @@ import ConnectProtocol
 import Redis
 
 /// An entry that could not be processed, with why, as it stands in the stream `deadletter`.
-public struct DeadLetter: Sendable {
+package struct DeadLetter: Sendable {
   /// Its place among the dead letters.
-  public let offset: Offset
+  package let offset: Offset
   /// Why it was set aside.
-  public let reason: String
+  package let reason: String
   /// Whence it came: the stream's key and the offset there.
-  public let origin: String
+  package let origin: String
   /// How often it was tried; nil if that was not noted.
-  public let attempts: Int?
+  package let attempts: Int?
   /// The packed envelope as it was, if the entry had one field of that name.
-  public let payload: ReplyBytes?
+  package let payload: ReplyBytes?
   /// Fields of an entry in another form, under their own names.
-  public let fields: [(name: String, value: ReplyBytes)]
+  package let fields: [(name: String, value: ReplyBytes)]
 
   /// The message, if this release can read it: only then it can be requeued.
-  public var envelope: Envelope? { self.payload.flatMap(Envelope.init) }
+  package var envelope: Envelope? { self.payload.flatMap(Envelope.init) }
 
   /// Reads `[id, [name, value, …]]`.
   init(from cursor: inout ReplyCursor) throws(RedisError) {
@@ -53,7 +53,7 @@ extension Envelope {
 }
 
 /// What became of a dead letter that was to be requeued.
-public enum RequeueResult: Sendable {
+package enum RequeueResult: Sendable {
   /// It is on the bus again, on its recipient's partition.
   case requeued(offset: Offset, stream: String)
   /// It is on the bus again, but stayed a dead letter too. Requeueing it once more does no harm.
@@ -64,7 +64,7 @@ public enum RequeueResult: Sendable {
 
 extension Inspector {
   /// How many dead letters there are.
-  public func deadLetterCount() async throws(RedisError) -> Int {
+  package func deadLetterCount() async throws(RedisError) -> Int {
     var batch = RedisBatch()
     batch.length(of: self.keys.deadLetters)
     var cursor = try await self.client.execute(batch).cursor(0)
@@ -72,7 +72,7 @@ extension Inspector {
   }
 
   /// The newest dead letters, newest first, and the time by Redis's clock.
-  public func deadLetters(
+  package func deadLetters(
     limit: Int
   ) async throws(RedisError) -> (letters: [DeadLetter], atMilliseconds: UInt64) {
     let now = try await self.now()
@@ -88,14 +88,14 @@ extension Inspector {
   }
 
   /// The oldest dead letters above `offset` and up to `last`, oldest first, a page of them.
-  public func deadLetters(
+  package func deadLetters(
     after offset: Offset, through last: Offset
   ) async throws(RedisError) -> [DeadLetter] {
     try await self.page("XRANGE", "(\(offset)", "\(last)", maximum: BusLimits.entriesPerRead)
   }
 
   /// One dead letter; nil if there is none at that place.
-  public func deadLetter(at offset: Offset) async throws(RedisError) -> DeadLetter? {
+  package func deadLetter(at offset: Offset) async throws(RedisError) -> DeadLetter? {
     try await self.page("XRANGE", "\(offset)", "\(offset)", maximum: 1).first
   }
 
@@ -114,7 +114,7 @@ extension Inspector {
 
   /// Puts a message on the bus again, marked as a repeat, so that it is not stored twice if it was
   /// stored after all; and only then takes it from the dead letters.
-  public func requeue(_ letter: DeadLetter) async throws(RedisError) -> RequeueResult {
+  package func requeue(_ letter: DeadLetter) async throws(RedisError) -> RequeueResult {
     guard let envelope = letter.envelope, let recipient = envelope.recipient else {
       return .unreadable
     }
@@ -137,7 +137,7 @@ extension Inspector {
   /// Deletes a dead letter.
   ///
   /// - Returns: whether it was there.
-  public func drop(_ offset: Offset) async throws(RedisError) -> Bool {
+  package func drop(_ offset: Offset) async throws(RedisError) -> Bool {
     let key = self.keys.deadLetters
     var batch = RedisBatch()
     batch.append(key: key, "XDEL", "\(key)", "\(offset)")
@@ -148,7 +148,7 @@ extension Inspector {
   /// Deletes all dead letters up to and including `last`.
   ///
   /// - Returns: how many there were.
-  public func dropAll(through last: Offset) async throws(RedisError) -> Int {
+  package func dropAll(through last: Offset) async throws(RedisError) -> Int {
     var batch = RedisBatch()
     batch.trim(self.keys.deadLetters, through: last)
     var cursor = try await self.client.execute(batch).cursor(0)

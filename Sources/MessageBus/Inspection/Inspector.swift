@@ -8,19 +8,19 @@ import Redis
 /// ``requeue(_:)``, ``drop(_:)`` and ``dropAll(through:)`` write. It uses commands that every Redis
 /// 7.0, Valkey 7.2 and ElastiCache has, and needs, beyond what the services call, `INFO`, `PTTL`,
 /// `SCARD` and `XDEL`.
-public struct Inspector: Sendable {
+package struct Inspector: Sendable {
   /// The names of all keys.
-  public let keys: Keys
+  package let keys: Keys
   let client: any RedisClient
 
   /// Reads by a client that nothing else needs to wait for.
-  public init(keys: Keys, client: any RedisClient) {
+  package init(keys: Keys, client: any RedisClient) {
     self.keys = keys
     self.client = client
   }
 
   /// How the data is laid out; nil where no service has ever started.
-  public func storedLayout() async throws(RedisError) -> DataLayout? {
+  package func storedLayout() async throws(RedisError) -> DataLayout? {
     let key = self.keys.partitionCount
     var batch = RedisBatch()
     batch.append(key: key, "GET", "\(key)")
@@ -121,13 +121,7 @@ extension RedisReplies {
   }
 }
 
-extension Offset: Encodable {
-  /// Its text, as everywhere.
-  public func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    try container.encode(self.description)
-  }
-
+extension Offset {
   /// How long ago the entry was written, in milliseconds; zero if that is yet to come.
   func age(at now: UInt64) -> Int {
     now > self.milliseconds ? Int(clamping: now - self.milliseconds) : 0

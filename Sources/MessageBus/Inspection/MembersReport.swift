@@ -2,85 +2,85 @@ import ConnectProtocol
 import Redis
 
 /// A partition and who owns it.
-public struct PartitionReport: Sendable, Encodable {
+package struct PartitionReport: Sendable, Encodable {
   /// 0 up to the number of partitions.
-  public let partition: Int
+  package let partition: Int
   /// Its stream, with groups and lengths.
-  public let incoming: StreamReport
+  package let incoming: StreamReport
   /// The messaging instance that holds the lease; nil when nobody does.
-  public let owner: String?
+  package let owner: String?
   /// What the lease says: `<instance>:<nonce>`.
-  public let lease: String?
+  package let lease: String?
   /// How long the lease still holds unless it is renewed.
-  public let leaseMilliseconds: Int?
+  package let leaseMilliseconds: Int?
   /// Entries that are accepted and not yet processed.
-  public let backlog: Int
+  package let backlog: Int
 }
 
 /// A messaging instance that has joined.
-public struct MessagingReport: Sendable, Encodable {
+package struct MessagingReport: Sendable, Encodable {
   /// Its id.
-  public let instance: String
+  package let instance: String
   /// Whether it has given a sign of life within the lease time.
-  public let isAlive: Bool
+  package let isAlive: Bool
   /// How long it counts as alive without a further one.
-  public let aliveMilliseconds: Int?
+  package let aliveMilliseconds: Int?
   /// How many partitions it owns.
-  public let partitions: Int
+  package let partitions: Int
   /// What it says of itself: `started` (milliseconds since 1970), `host`, `pid`, `version`.
-  public let fields: [String: String]
+  package let fields: [String: String]
 
   /// When it started, in milliseconds since 1970.
-  public var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
+  package var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
 }
 
 /// Who shares the partitions, and how.
-public struct PartitionsReport: Sendable, Encodable {
+package struct PartitionsReport: Sendable, Encodable {
   /// All partitions, in order.
-  public let partitions: [PartitionReport]
+  package let partitions: [PartitionReport]
   /// The messaging instances; those that are gone stay until another removes them.
-  public let messaging: [MessagingReport]
+  package let messaging: [MessagingReport]
   /// When this was read, in milliseconds since 1970 by Redis's clock.
-  public let atMilliseconds: UInt64
+  package let atMilliseconds: UInt64
 }
 
 /// A gateway instance that has started.
-public struct GatewayReport: Sendable, Encodable {
+package struct GatewayReport: Sendable, Encodable {
   /// Its id.
-  public let gateway: String
+  package let gateway: String
   /// Whether its stream is there: without it nothing is delivered through this gateway.
-  public let isAlive: Bool
+  package let isAlive: Bool
   /// How long the stream stays without a further sign of life.
-  public let aliveMilliseconds: Int?
+  package let aliveMilliseconds: Int?
   /// Its stream's key.
-  public let stream: String
+  package let stream: String
   /// Deliveries that wait there.
-  public let length: Int
+  package let length: Int
   /// What it says of itself: `address`, `connections`, `started` (milliseconds since 1970),
   /// `version`.
-  public let fields: [String: String]
+  package let fields: [String: String]
 
   /// When it started, in milliseconds since 1970.
-  public var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
+  package var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
   /// How many connections it held when it last said so.
-  public var connections: Int? {
+  package var connections: Int? {
     self.fields["connections"].flatMap { Int($0) }.map { min(max(0, $0), RedisLimits.maximumCount) }
   }
 }
 
 /// All gateways that are known.
-public struct GatewaysReport: Sendable, Encodable {
+package struct GatewaysReport: Sendable, Encodable {
   /// Sorted by id, at most ``BusLimits/inspectedInstances``.
-  public let gateways: [GatewayReport]
+  package let gateways: [GatewayReport]
   /// How many there are in all.
-  public let total: Int
+  package let total: Int
   /// When this was read, in milliseconds since 1970 by Redis's clock.
-  public let atMilliseconds: UInt64
+  package let atMilliseconds: UInt64
 }
 
 extension Inspector {
   /// The partitions with their owners, and the messaging instances.
-  public func partitions() async throws(RedisError) -> PartitionsReport {
+  package func partitions() async throws(RedisError) -> PartitionsReport {
     let now = try await self.now()
     let streams = try await self.incoming(now: now)
     let leases = try await self.ask(about: self.keys.partitions.all, commands: 2) {
@@ -123,7 +123,7 @@ extension Inspector {
   }
 
   /// The gateways that have started and were not removed.
-  public func gateways() async throws(RedisError) -> GatewaysReport {
+  package func gateways() async throws(RedisError) -> GatewaysReport {
     let now = try await self.now()
     let (ids, total) = try await self.instances(self.keys.gateways)
     let gateways = try await self.ask(about: ids, commands: 4) { id, batch in

@@ -2,20 +2,20 @@ import ConnectProtocol
 import Redis
 
 /// How far messaging is behind with a partition.
-public struct PartitionLag: Sendable, Hashable {
+package struct PartitionLag: Sendable, Hashable {
   /// Entries that its owner has not read.
-  public let unread: Int
+  package let unread: Int
   /// Entries that its owner has read and not finished.
-  public let pending: Int
+  package let pending: Int
   /// Age of the oldest of both, in milliseconds by Redis's clock; zero if there is none.
-  public let oldestAgeMilliseconds: Int
+  package let oldestAgeMilliseconds: Int
 }
 
 extension Inspector {
   /// How far messaging is behind with some partitions, in their order.
   ///
   /// It needs no right that the services have not.
-  public func lag(of partitions: [Partition]) async throws(RedisError) -> [PartitionLag] {
+  package func lag(of partitions: [Partition]) async throws(RedisError) -> [PartitionLag] {
     let now = try await self.now()
     return try await self.incoming(partitions, now: now).map { stream in
       guard let reader = stream.reader else {

@@ -1,25 +1,25 @@
 import Redis
 
 /// What Redis says of itself, as far as an operator of Connect must know it. On a cluster, one node's.
-public struct ServerReport: Sendable, Encodable {
+package struct ServerReport: Sendable, Encodable {
   /// `redis` or `valkey`.
-  public let name: String
+  package let name: String
   /// The version, such as `7.2.4`.
-  public let version: String
+  package let version: String
   /// Whether it is a node of a cluster: all else here is about that node alone.
-  public let isClusterNode: Bool
+  package let isClusterNode: Bool
   /// How long the server has been running.
-  public let uptimeSeconds: Int?
+  package let uptimeSeconds: Int?
   /// Memory in use.
-  public let usedBytes: Int?
+  package let usedBytes: Int?
   /// The limit of memory; 0 for none.
-  public let maximumBytes: Int?
+  package let maximumBytes: Int?
   /// What happens at that limit: anything but `noeviction` loses mailboxes.
-  public let evictionPolicy: String?
+  package let evictionPolicy: String?
   /// Whether writes go to the append-only file, on which `accepted` relies; nil if it does not say.
-  public let hasAppendOnlyFile: Bool?
+  package let hasAppendOnlyFile: Bool?
   /// Connections, those of services among them.
-  public let clients: Int?
+  package let clients: Int?
 
   /// Reads INFO's lines of `name:value`.
   init(_ fields: [Substring: Substring]) {
@@ -38,24 +38,24 @@ public struct ServerReport: Sendable, Encodable {
 }
 
 /// Everything at a glance.
-public struct OverviewReport: Sendable, Encodable {
+package struct OverviewReport: Sendable, Encodable {
   /// The Redis, or that of the bus.
-  public let server: ServerReport
+  package let server: ServerReport
   /// The Redis of the users' keys, if they have one of their own.
-  public let registry: ServerReport?
+  package let registry: ServerReport?
   /// Partitions and messaging instances.
-  public let partitions: PartitionsReport
+  package let partitions: PartitionsReport
   /// The gateways.
-  public let gateways: GatewaysReport
+  package let gateways: GatewaysReport
   /// How many dead letters there are.
-  public let deadLetters: Int
+  package let deadLetters: Int
 }
 
 extension Inspector {
   /// What Redis says of itself.
   ///
   /// - Parameter key: one of that Redis, if there are two; nil for that of the bus.
-  public func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {
+  package func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {
     var batch = RedisBatch()
     let sections = ["server", "clients", "memory", "persistence"]
     for section in sections { batch.append(key: key, "INFO", section) }
@@ -72,7 +72,7 @@ extension Inspector {
   }
 
   /// Everything at a glance.
-  public func overview() async throws(RedisError) -> OverviewReport {
+  package func overview() async throws(RedisError) -> OverviewReport {
     OverviewReport(
       server: try await self.server(),
       registry: self.keys.hasRegistryRedis

@@ -2,54 +2,54 @@ import ConnectProtocol
 import Redis
 
 /// A stream and the groups that read it.
-public struct StreamReport: Sendable, Encodable {
+package struct StreamReport: Sendable, Encodable {
   /// A consumer group.
-  public struct Group: Sendable, Encodable {
+  package struct Group: Sendable, Encodable {
     /// The group's name.
-    public let name: String
+    package let name: String
     /// Whether it is somebody else's, who reads along; it too holds back trimming.
-    public let isForeign: Bool
+    package let isForeign: Bool
     /// Entries that were read and not acknowledged.
-    public let pending: Int
+    package let pending: Int
     /// Entries still to be read; nil where Redis cannot tell.
-    public let lag: Int?
+    package let lag: Int?
     /// The last entry that was read.
-    public let lastDelivered: Offset
+    package let lastDelivered: Offset
     /// The oldest entry that is pending or still to be read.
-    public let oldestUnfinished: Offset?
+    package let oldestUnfinished: Offset?
     /// How long ago that was written.
-    public let oldestUnfinishedAgeMilliseconds: Int?
+    package let oldestUnfinishedAgeMilliseconds: Int?
   }
 
   /// The stream's key.
-  public let stream: String
+  package let stream: String
   /// Whether it is there.
-  public let exists: Bool
+  package let exists: Bool
   /// How many entries it holds, finished ones among them that nobody has trimmed yet.
-  public let length: Int
+  package let length: Int
   /// Who reads it.
-  public let groups: [Group]
+  package let groups: [Group]
 
   /// The group of ours that has got farthest, which is the reading one wherever sessions overlap.
-  public var reader: Group? {
+  package var reader: Group? {
     self.groups.filter { !$0.isForeign }.max { $0.lastDelivered < $1.lastDelivered }
   }
 
   /// Entries that Connect itself has still to finish.
-  public var backlog: Int {
+  package var backlog: Int {
     guard let reader = self.reader, let lag = reader.lag else { return self.length }
     return reader.pending + lag
   }
 }
 
 /// Both kinds of streams, and the dead letters.
-public struct StreamsReport: Sendable, Encodable {
+package struct StreamsReport: Sendable, Encodable {
   /// One for each partition, in order.
-  public let incoming: [StreamReport]
+  package let incoming: [StreamReport]
   /// One for each gateway that is known.
-  public let outgoing: [StreamReport]
+  package let outgoing: [StreamReport]
   /// The stream of dead letters; its groups are foreign.
-  public let deadLetters: StreamReport
+  package let deadLetters: StreamReport
 }
 
 extension Inspector {
@@ -57,7 +57,7 @@ extension Inspector {
   private static let families = (incoming: "messaging", outgoing: "gateway")
 
   /// All streams but the mailboxes.
-  public func streams() async throws(RedisError) -> StreamsReport {
+  package func streams() async throws(RedisError) -> StreamsReport {
     let now = try await self.now()
     let gateways = try await self.instances(self.keys.gateways).ids
     return StreamsReport(

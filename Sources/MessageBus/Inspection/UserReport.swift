@@ -2,66 +2,66 @@ import ConnectProtocol
 import Redis
 
 /// All that Redis holds of one user.
-public struct UserReport: Sendable, Encodable {
+package struct UserReport: Sendable, Encodable {
   /// A device that is connected, or whose gateway went away without a word.
-  public struct Device: Sendable, Encodable {
+  package struct Device: Sendable, Encodable {
     /// The device's name.
-    public let device: String
+    package let device: String
     /// The gateway that holds its connection.
-    public let gateway: String
+    package let gateway: String
     /// The connection's name in that gateway's log.
-    public let connection: String
+    package let connection: String
     /// Whether that gateway is there; else the session is removed when a message meets it.
-    public let isGatewayAlive: Bool
+    package let isGatewayAlive: Bool
   }
 
   /// How far a device has got.
-  public struct Cursor: Sendable, Encodable {
+  package struct Cursor: Sendable, Encodable {
     /// The device's name.
-    public let device: String
+    package let device: String
     /// All up to here it has acked.
-    public let acked: Offset
+    package let acked: Offset
     /// When it was last seen, in seconds since 1970, if that is known.
-    public let lastSeenSeconds: Int?
+    package let lastSeenSeconds: Int?
     /// How many entries of the mailbox it has not acked.
-    public let behind: Int
+    package let behind: Int
     /// Whether it is more than that: the count has a limit.
-    public let isBehindMore: Bool
+    package let isBehindMore: Bool
   }
 
   /// What is kept for the user.
-  public struct Mailbox: Sendable, Encodable {
+  package struct Mailbox: Sendable, Encodable {
     /// The stream's key.
-    public let stream: String
+    package let stream: String
     /// How many entries it holds.
-    public let length: Int
+    package let length: Int
     /// The first entry.
-    public let oldest: Offset?
+    package let oldest: Offset?
     /// The last entry.
-    public let newest: Offset?
+    package let newest: Offset?
     /// The highest offset that retention has removed.
-    public let removed: Offset?
+    package let removed: Offset?
     /// How long the key stays unless it is written to; nil for ever.
-    public let expiresMilliseconds: Int?
+    package let expiresMilliseconds: Int?
   }
 
   /// Who it is.
-  public let user: String
+  package let user: String
   /// The partition through which all messages to the user come.
-  public let partition: Int
+  package let partition: Int
   /// That partition's stream.
-  public let incoming: String
+  package let incoming: String
   /// Where the devices are connected.
-  public let sessions: [Device]
+  package let sessions: [Device]
   /// How far the devices have got.
-  public let cursors: [Cursor]
+  package let cursors: [Cursor]
   /// What is kept.
-  public let mailbox: Mailbox
+  package let mailbox: Mailbox
   /// When this was read, in milliseconds since 1970 by Redis's clock.
-  public let atMilliseconds: UInt64
+  package let atMilliseconds: UInt64
 
   /// Whether there is nothing at all: a user who never was here, or a name misspelt.
-  public var isUnknown: Bool {
+  package var isUnknown: Bool {
     self.sessions.isEmpty && self.cursors.isEmpty && self.mailbox.length == 0
       && self.mailbox.removed == nil
   }
@@ -72,7 +72,7 @@ extension Inspector {
   ///
   /// - Parameter withExpiry: whether to ask how long the mailbox stays, which services have no
   ///   right to.
-  public func user(
+  package func user(
     _ user: UserName, withExpiry: Bool = true
   ) async throws(RedisError) -> UserReport {
     let now = try await self.now()

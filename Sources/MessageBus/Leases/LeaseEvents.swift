@@ -4,29 +4,29 @@ import Redis
 /// Wakes messaging instances when a member comes or goes, or a lease is given up.
 ///
 /// Only a wake-up: who misses one finds out at its next look, a fraction of the lease time later.
-public final class LeaseEvents {
+package final class LeaseEvents {
   private let stream: RedisKey
   private let reader: any RedisClient
   private var last = Offset.zero
 
   /// - Parameter reader: a client for this alone, since its reads block.
-  public init(keys: Keys, reader: any RedisClient) {
+  package init(keys: Keys, reader: any RedisClient) {
     self.stream = keys.leaseEvents
     self.reader = reader
   }
 
   /// Only what comes after `offset` wakes: an event of one's own, after which everything was looked
   /// at.
-  public func passed(_ offset: Offset) { self.last = offset }
+  package func passed(_ offset: Offset) { self.last = offset }
 
   /// Reads under which offset an event was told.
-  public static func offset(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
+  package static func offset(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     var cursor = try replies.cursor(index)
     return try Offset(from: &cursor)
   }
 
   /// Appends an event, for a person who reads the stream too.
-  public static func tell(_ text: String, _ keys: Keys, to batch: inout RedisBatch) {
+  package static func tell(_ text: String, _ keys: Keys, to batch: inout RedisBatch) {
     let stream = keys.leaseEvents
     batch.append(
       key: stream, "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.leaseEventsKept)", "*",
@@ -34,7 +34,7 @@ public final class LeaseEvents {
   }
 
   /// Waits for an event, or until the time is over.
-  public func wait(milliseconds: Int64) async throws(RedisError) {
+  package func wait(milliseconds: Int64) async throws(RedisError) {
     var batch = RedisBatch()
     batch.isBlocking = true
     batch.append(

@@ -1,20 +1,20 @@
 import Redis
 
 /// Says which instance owns a partition, and since which acquisition.
-public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
+package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
   /// The owner.
-  public let instance: InstanceID
+  package let instance: InstanceID
   /// Tells acquisitions of one instance apart.
-  public let nonce: String
+  package let nonce: String
 
   /// A token for a new acquisition.
-  public init(instance: InstanceID) {
+  package init(instance: InstanceID) {
     self.instance = instance
     self.nonce = String(UInt64.random(in: .min ... .max), radix: 36)
   }
 
   /// Reads a lease's value; nil if it is none.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 1)
     guard parts.count == 2, let instance = InstanceID(String(parts[0])) else { return nil }
     self.instance = instance
@@ -25,7 +25,7 @@ public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
   static let stranger = LeaseToken("-:-")!
 
   /// `<instance>:<nonce>`, as it stands in Redis.
-  public var description: String { "\(self.instance):\(self.nonce)" }
+  package var description: String { "\(self.instance):\(self.nonce)" }
 }
 
 /// Who owns which partition: a string per partition that lapses unless its owner extends it.
@@ -33,15 +33,15 @@ public struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
 /// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
 /// It is asked for where a session begins and where something is stored that may have been removed.
-public enum Leases {
+package enum Leases {
   /// Appends the question who owns `partition`.
-  public static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {
+  package static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.lease(partition)
     batch.append(key: key, "GET", "\(key)")
   }
 
   /// Reads who owns a partition; nil if nobody does. A value that is no token counts as a stranger's.
-  public static func holder(
+  package static func holder(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> LeaseToken? {
     var cursor = try replies.cursor(index)
@@ -50,7 +50,7 @@ public enum Leases {
 
   /// Appends the extension of a lease, or the taking of one that nobody holds; ``holder(_:at:)`` reads
   /// who holds it then.
-  public static func hold(
+  package static func hold(
     _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
     to batch: inout RedisBatch
   ) {
@@ -59,7 +59,7 @@ public enum Leases {
   }
 
   /// Appends the giving up of a lease.
-  public static func release(
+  package static func release(
     _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
   ) {
     Script.releaseLease.appendWithSource(

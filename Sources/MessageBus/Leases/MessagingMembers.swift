@@ -3,11 +3,11 @@ import Redis
 /// Which messaging instances there are: a set of all that joined, and a key of each that is alive.
 ///
 /// The sign of life is extended by PEXPIRE, which works while Redis is out of memory.
-public enum MessagingMembers {
+package enum MessagingMembers {
   /// Appends that `instance` is there. Three commands.
   ///
   /// - Parameter fields: names and values, for operators to read.
-  public static func join(
+  package static func join(
     _ instance: InstanceID, fields: [(String, String)], milliseconds: Int64, _ keys: Keys,
     to batch: inout RedisBatch
   ) {
@@ -19,7 +19,7 @@ public enum MessagingMembers {
   }
 
   /// Appends a sign of life; ``wasAlive(_:at:)`` reads its answer.
-  public static func beat(
+  package static func beat(
     _ instance: InstanceID, milliseconds: Int64, _ keys: Keys, to batch: inout RedisBatch
   ) {
     let key = keys.messaging(instance)
@@ -27,7 +27,7 @@ public enum MessagingMembers {
   }
 
   /// Whether the sign of life was there; else the instance must join again.
-  public static func wasAlive(
+  package static func wasAlive(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Bool {
     var cursor = try replies.cursor(index)
@@ -35,26 +35,26 @@ public enum MessagingMembers {
   }
 
   /// Appends that `instance` is gone. Two commands.
-  public static func leave(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
+  package static func leave(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.messaging(instance)
     batch.append(key: key, "DEL", "\(key)")
     self.forget(instance, keys, to: &batch)
   }
 
   /// Appends that `instance`, which is dead, is no member any more.
-  public static func forget(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
+  package static func forget(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let members = keys.messagingMembers
     batch.append(key: members, "SREM", "\(members)", instance.text)
   }
 
   /// Appends the question who has joined.
-  public static func all(_ keys: Keys, to batch: inout RedisBatch) {
+  package static func all(_ keys: Keys, to batch: inout RedisBatch) {
     let members = keys.messagingMembers
     batch.append(key: members, "SMEMBERS", "\(members)")
   }
 
   /// Reads who has joined.
-  public static func all(_ replies: RedisReplies, at index: Int) throws(RedisError) -> [InstanceID]
+  package static func all(_ replies: RedisReplies, at index: Int) throws(RedisError) -> [InstanceID]
   {
     var cursor = try replies.cursor(index)
     var members: [InstanceID] = []
@@ -65,13 +65,13 @@ public enum MessagingMembers {
   }
 
   /// Appends the question whether `instance` is alive; ``isAlive(_:at:)`` reads the answer.
-  public static func isAlive(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
+  package static func isAlive(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.messaging(instance)
     batch.append(key: key, "EXISTS", "\(key)")
   }
 
   /// Whether the instance that was asked for is alive.
-  public static func isAlive(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Bool {
+  package static func isAlive(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Bool {
     var cursor = try replies.cursor(index)
     return try cursor.integer() == 1
   }

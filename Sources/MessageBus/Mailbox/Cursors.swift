@@ -7,21 +7,21 @@ import Redis
 /// seen, in seconds since 1970. Written late, a cursor only causes a replay that the client
 /// recognises. A device that has a field holds back the trimming of what it has not acked, until it
 /// was not seen for the retention; see `Scripts/trim_mailbox.lua`.
-public enum Cursors {
+package enum Cursors {
   /// Holds the highest offset that retention has removed. No device is named so: names have no `!`.
   static let removedField = "!removed"
   /// There if a device was ever displaced by another one.
   static let displacedField = "!displaced"
 
   /// A device's place in its mailbox.
-  public struct Position: Sendable, Hashable {
+  package struct Position: Sendable, Hashable {
     /// The last acked offset; zero for a device that never acked.
-    public let acked: Offset
+    package let acked: Offset
     /// The highest offset that retention has removed; zero when it removed none.
-    public let removed: Offset
+    package let removed: Offset
     /// When the device was last seen, in seconds since 1970: nil if it is not known, 0 if its field
     /// does not say.
-    public let seenSeconds: UInt64?
+    package let seenSeconds: UInt64?
     /// Whether devices of the user were displaced, so that one which is not known may be one of them.
     let hasDisplaced: Bool
     private let hasRemoved: Bool
@@ -36,7 +36,7 @@ public enum Cursors {
 
     /// Whether the device may miss messages: retention has removed some that it never acked, or it was
     /// displaced by others, and nothing was held back for it since.
-    public var hasGap: Bool {
+    package var hasGap: Bool {
       self.removed > self.acked || (self.seenSeconds == nil && self.hasDisplaced)
     }
 
@@ -47,7 +47,7 @@ public enum Cursors {
 
     /// The place of a device whose cursor its Redis cannot have given: it has acked nothing, and that
     /// is not stored yet.
-    public var begunAgain: Position {
+    package var begunAgain: Position {
       Position(
         acked: .zero, removed: self.hasRemoved ? self.removed : nil, seenSeconds: nil,
         hasDisplaced: self.hasDisplaced)
@@ -55,14 +55,14 @@ public enum Cursors {
   }
 
   /// Appends the answer to where `device` is.
-  public static func position(
+  package static func position(
     of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
   ) {
     batch.append(key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField)
   }
 
   /// Reads that answer.
-  public static func position(
+  package static func position(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Position {
     var cursor = try replies.cursor(index)
@@ -79,14 +79,14 @@ public enum Cursors {
   }
 
   /// Appends one command: that there is such a device, unless it is known; it has acked nothing.
-  public static func introduce(
+  package static func introduce(
     _ device: DeviceName, seenSeconds: UInt64, in key: RedisKey, to batch: inout RedisBatch
   ) {
     batch.append(key: key, "HSETNX", "\(key)", device.text, "\(Offset.zero) \(seenSeconds)")
   }
 
   /// Appends one command: that `device` has acked all up to `offset`, and was seen at `seenSeconds`.
-  public static func store(
+  package static func store(
     _ offset: Offset, of device: DeviceName, seenSeconds: UInt64, in key: RedisKey,
     to batch: inout RedisBatch
   ) {

@@ -8,23 +8,23 @@ extension Script {
 
 /// Keeps the number of a user's devices within a limit. A device is a name that a client chose, and each
 /// holds back the trimming of what it has not acked, so they must not be without end.
-public enum DeviceBound {
+package enum DeviceBound {
   /// What became of a device that connects.
-  public struct Outcome: Sendable, Hashable {
+  package struct Outcome: Sendable, Hashable {
     /// Whether it may stay: not if it is new and all others are connected.
-    public let mayStay: Bool
+    package let mayStay: Bool
     /// How many others were forgotten for it.
-    public let displaced: Int
+    package let displaced: Int
   }
 
   /// Appends one command, behind ``Cursors/introduce(_:seenSeconds:in:to:)``: how many fields the
   /// cursors have.
-  public static func count(in cursors: RedisKey, to batch: inout RedisBatch) {
+  package static func count(in cursors: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: cursors, "HLEN", "\(cursors)")
   }
 
   /// Reads that answer, and says whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
-  public static func isExceeded(
+  package static func isExceeded(
     _ maximum: Int, at position: Cursors.Position, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Bool {
     var cursor = try replies.cursor(index)
@@ -32,7 +32,7 @@ public enum DeviceBound {
   }
 
   /// Appends one command, which forgets devices beyond `maximum`; see `Scripts/bound_devices.lua`.
-  public static func enforce(
+  package static func enforce(
     _ maximum: Int, for session: Session, isNew: Bool, keys: Keys, user: UserName,
     to batch: inout RedisBatch
   ) {
@@ -42,7 +42,7 @@ public enum DeviceBound {
   }
 
   /// Reads that answer.
-  public static func outcome(
+  package static func outcome(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Outcome {
     var cursor = try replies.cursor(index)

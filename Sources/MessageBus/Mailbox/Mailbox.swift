@@ -2,16 +2,16 @@ import ConnectProtocol
 import Redis
 
 /// A user's mailbox: the durable truth of what the user must see, in order.
-public enum Mailbox {
+package enum Mailbox {
   /// An entry of a mailbox.
-  public struct Entry: Sendable {
+  package struct Entry: Sendable {
     /// Where it stands: what the recipient acks.
-    public let offset: Offset
+    package let offset: Offset
     /// What it is. Nil for an entry in a form that this release does not know.
-    public let envelope: Envelope?
+    package let envelope: Envelope?
 
     /// When it was sent, in milliseconds since 1970 by Redis's clock.
-    public var sentAtMilliseconds: UInt64 {
+    package var sentAtMilliseconds: UInt64 {
       (self.envelope?.origin(at: self.offset) ?? self.offset).milliseconds
     }
 
@@ -21,21 +21,21 @@ public enum Mailbox {
     }
 
     /// An entry that was just pushed.
-    public init(offset: Offset, envelope: Envelope) {
+    package init(offset: Offset, envelope: Envelope) {
       self.offset = offset
       self.envelope = envelope
     }
   }
 
   /// Appends a read of what stands above `offset`, oldest first.
-  public static func page(
+  package static func page(
     _ mailbox: RedisKey, after offset: Offset, maximum: Int, to batch: inout RedisBatch
   ) {
     batch.entries(of: mailbox, after: offset, maximum: maximum)
   }
 
   /// Reads such a page.
-  public static func entries(
+  package static func entries(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [Entry] {
     var cursor = try replies.cursor(index)

@@ -1,20 +1,20 @@
 /// How much a mailbox keeps, and for how long. See ``BusLimits`` for the defaults.
-public struct MailboxLimits: Sendable, Hashable {
+package struct MailboxLimits: Sendable, Hashable {
   /// Entries of a mailbox, acked ones included, beyond which new messages fail. At least 1.
-  public var entries: Int
+  package var entries: Int
   /// Bytes that a mailbox takes of Redis, acked entries included, beyond which new messages fail. More
   /// than a frame.
-  public var bytes: Int
+  package var bytes: Int
   /// The newest acked entries, which stay for devices that connect for the first time.
-  public var historyEntries: Int
+  package var historyEntries: Int
   /// The age in seconds at which entries are removed, acked or not, and devices that were not seen
   /// for as long are forgotten. At least 1.
-  public var retentionSeconds: Int
+  package var retentionSeconds: Int
   /// See ``BusLimits/retryMilliseconds``.
   var lookUpMilliseconds = BusLimits.retryMilliseconds
 
   /// The limits of one deployment.
-  public init(
+  package init(
     entries: Int = BusLimits.mailboxEntries,
     bytes: Int = BusLimits.mailboxBytes,
     historyEntries: Int = BusLimits.mailboxHistoryEntries,

@@ -8,7 +8,7 @@ extension MailboxWriter {
   ///
   /// Recipients for whom a message must be looked up come last, with all of theirs, since each
   /// mailbox keeps the order of the bus: so the others do not wait for the look-ups.
-  public func parts(of items: [Item]) -> [[Item]] {
+  package func parts(of items: [Item]) -> [[Item]] {
     var sought: Set<UserName> = []
     for item in items where self.mayBeRepeat(item) { sought.insert(item.recipient) }
     guard !sought.isEmpty else { return items.isEmpty ? [] : [items] }

@@ -14,19 +14,19 @@ import Redis
 ///
 /// It also keeps the mailboxes that it writes within their limits; see `MailboxWriter+Trimming` and
 /// `MailboxWriter+Room`.
-public final class MailboxWriter {
+package final class MailboxWriter {
   /// A bus entry on its way to a mailbox.
-  public struct Item {
+  package struct Item {
     /// Its offset on the bus.
-    public let offset: Offset
+    package let offset: Offset
     /// What it is.
-    public let envelope: Envelope
+    package let envelope: Envelope
 
     /// Whose mailbox it goes to.
-    public let recipient: UserName
+    package let recipient: UserName
 
     /// An entry as it was read from the bus. Nil if it names no recipient.
-    public init?(offset: Offset, envelope: Envelope) {
+    package init?(offset: Offset, envelope: Envelope) {
       guard let recipient = envelope.recipient else { return nil }
       self.offset = offset
       self.envelope = envelope
@@ -35,34 +35,34 @@ public final class MailboxWriter {
   }
 
   /// What became of one recipient's entries.
-  public struct Stored {
+  package struct Stored {
     /// Whose mailbox.
-    public let recipient: UserName
+    package let recipient: UserName
     /// What must be pushed, in mailbox order, with the offsets before them.
-    public internal(set) var pushes: [Push] = []
+    package internal(set) var pushes: [Push] = []
     /// Where the recipient's devices are connected.
-    public internal(set) var sessions: [Session] = []
+    package internal(set) var sessions: [Session] = []
     /// Items that this mailbox did not take, for a reason of its own such as `WRONGTYPE`. They, and
     /// only they, are to be given again, or given up.
-    public internal(set) var refused: [(Item, RedisServerError)] = []
+    package internal(set) var refused: [(Item, RedisServerError)] = []
     /// Items for which the mailbox has no room: it is full of what no device has acked.
-    public internal(set) var overflowed: [Item] = []
+    package internal(set) var overflowed: [Item] = []
 
     init(recipient: UserName) { self.recipient = recipient }
   }
 
   /// A message for the recipient's devices.
-  public struct Push {
+  package struct Push {
     /// The offset before it in the mailbox; zero when that is not known.
-    public let previous: Offset
+    package let previous: Offset
     /// Where it stands in the mailbox.
-    public let offset: Offset
+    package let offset: Offset
     /// What is sent: the entry as it stands in the mailbox.
-    public let payload: Payload
+    package let payload: Payload
   }
 
   /// An envelope's bytes, as they were read or as they were made anew.
-  public enum Payload {
+  package enum Payload {
     case read(ReplyBytes)
     case made([UInt8])
 
@@ -82,21 +82,21 @@ public final class MailboxWriter {
   }
 
   /// What it has done, for metrics.
-  public struct Tally: Sendable, Hashable {
+  package struct Tally: Sendable, Hashable {
     /// Entries that were stored.
-    public var stored = 0
+    package var stored = 0
     /// Entries of the bus that were in their mailboxes already.
-    public var busRepeats = 0
+    package var busRepeats = 0
     /// Messages that a client had sent before.
-    public var clientRepeats = 0
+    package var clientRepeats = 0
     /// Entries that were stored under another offset than the bus's; they count as stored, too.
-    public var relocated = 0
+    package var relocated = 0
     /// Look-ups for messages sent again: one per mailbox and batch.
-    public var lookups = 0
+    package var lookups = 0
     /// What they have read.
-    public var lookupBytes = 0
+    package var lookupBytes = 0
     /// Look-ups that ended at ``BusLimits/retryBytes`` or ``BusLimits/retryMilliseconds``.
-    public var cutLookups = 0
+    package var cutLookups = 0
   }
 
   let keys: Keys
@@ -123,7 +123,7 @@ public final class MailboxWriter {
   /// - Parameter fence: what must stand where it is not certain that an entry is new: an owner that
   ///   was paused for long may have entries at hand that others have stored and that are trimmed by
   ///   now.
-  public init(
+  package init(
     keys: Keys, client: any RedisClient, limits: MailboxLimits = MailboxLimits(),
     durability: Durability = .accepted,
     remembering mailboxes: Int = BusLimits.rememberedMailboxes,
@@ -145,7 +145,7 @@ public final class MailboxWriter {
   /// - Throws: when something was not answered, not confirmed by as many replicas as must have it, or
   ///   refused for a reason that passes (``RedisServerError/isTransient``). Then nothing is certain, and the whole batch is to be given
   ///   again, before any other: what was stored is recognised.
-  public func store(
+  package func store(
     _ items: [Item], seenBefore: Offset = .zero
   ) async throws(RedisError) -> [Stored] {
     do throws(RedisError) {
@@ -186,13 +186,13 @@ public final class MailboxWriter {
   }
 
   /// What was done since this was asked last.
-  public func takeTally() -> Tally {
+  package func takeTally() -> Tally {
     defer { self.tally = Tally() }
     return self.tally
   }
 
   /// Looks after no mailbox any more. On the client's event loop only.
-  public func stop() {
+  package func stop() {
     self.isStopped = true
     self.isTrimDue = false
     self.trimTimer?.cancel()

@@ -9,7 +9,7 @@ import Redis
 /// closing is the user's name, a zero byte, the device (nothing for all of them), a zero byte, and
 /// a byte of flags, of which 1 says that the user is erased. A gateway leaves out what it does not
 /// know.
-public enum Delivery: Sendable {
+package enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
   case push(previous: Offset, offset: Offset, envelope: Envelope)
@@ -32,7 +32,7 @@ public enum Delivery: Sendable {
   ///
   /// What it cannot read it leaves out: a push is only a hint, and the position check finds what it
   /// would have brought.
-  public static func list(_ bytes: ReplyBytes) -> [Delivery] {
+  package static func list(_ bytes: ReplyBytes) -> [Delivery] {
     bytes.withUnsafeBytes { raw in
       guard raw.first == Self.version else { return [] }
       var deliveries: [Delivery] = []

@@ -3,7 +3,7 @@ import NIOCore
 import Redis
 
 /// Collects deliveries per gateway: messages of one batch for one gateway share an entry.
-public struct DeliveryWriter {
+package struct DeliveryWriter {
   private struct Entry {
     var bytes: ByteBuffer
     var deliveries: Int
@@ -14,13 +14,13 @@ public struct DeliveryWriter {
   private var entries: [InstanceID: [Entry]] = [:]
 
   /// An empty collection.
-  public init(keys: Keys) { self.keys = keys }
+  package init(keys: Keys) { self.keys = keys }
 
   /// Whether there is nothing to deliver.
-  public var isEmpty: Bool { self.order.isEmpty }
+  package var isEmpty: Bool { self.order.isEmpty }
 
   /// Adds a message. The caller's order is each gateway's order.
-  public mutating func add(_ push: MailboxWriter.Push, for gateway: InstanceID) {
+  package mutating func add(_ push: MailboxWriter.Push, for gateway: InstanceID) {
     let length = 2 * Offset.packedBytes + push.payload.count
     self.add(.push, length: length, for: gateway) { raw in
       push.previous.writeBigEndian(to: raw, at: 0)
@@ -33,7 +33,7 @@ public struct DeliveryWriter {
   }
 
   /// Adds that a connection is replaced by one elsewhere.
-  public mutating func addReplacement(of session: Session, user: UserName) {
+  package mutating func addReplacement(of session: Session, user: UserName) {
     let text = "\(user.text)\0\(session.connection)"
     self.add(.replaced, length: text.utf8.count, for: session.gateway) { raw in
       raw.copyBytes(from: text.utf8)
@@ -41,7 +41,7 @@ public struct DeliveryWriter {
   }
 
   /// Adds that connections of a user must go; see ``Delivery/closing(user:device:isErased:)``.
-  public mutating func addClosing(
+  package mutating func addClosing(
     of user: UserName, device: DeviceName?, isErased: Bool, for gateway: InstanceID
   ) {
     let flags = isErased ? Delivery.erasedFlag : 0
@@ -77,7 +77,7 @@ public struct DeliveryWriter {
   /// Appends the entries to the gateways' streams, where these still exist.
   ///
   /// - Returns: for each command the gateway whose stream it goes to.
-  public func write(to batch: inout RedisBatch) -> [InstanceID] {
+  package func write(to batch: inout RedisBatch) -> [InstanceID] {
     var targets: [InstanceID] = []
     for gateway in self.order {
       let stream = self.keys.outgoing(gateway)
@@ -109,7 +109,7 @@ public struct DeliveryWriter {
   }
 
   /// Reads which gateways are gone: their streams do not exist any more.
-  public static func missing(
+  package static func missing(
     among targets: [InstanceID], _ replies: RedisReplies, from index: Int
   ) throws(RedisError) -> Set<InstanceID> {
     var missing: Set<InstanceID> = []

@@ -4,20 +4,20 @@ import Redis
 /// extends their life.
 ///
 /// Every key may be on another node, so there is one command for each.
-public struct GatewayRegistry: Sendable {
+package struct GatewayRegistry: Sendable {
   /// What a gateway says of itself.
-  public struct Sign: Sendable, Hashable {
+  package struct Sign: Sendable, Hashable {
     /// Where apps reach it, as it knows it.
-    public var address: String
+    package var address: String
     /// How many connections it has.
-    public var connections: Int
+    package var connections: Int
     /// When it started, in milliseconds since 1970.
-    public var startedMilliseconds: UInt64
+    package var startedMilliseconds: UInt64
     /// Which release it is.
-    public var version: String
+    package var version: String
 
     /// A sign of life.
-    public init(address: String, connections: Int, startedMilliseconds: UInt64, version: String) {
+    package init(address: String, connections: Int, startedMilliseconds: UInt64, version: String) {
       self.address = address
       self.connections = connections
       self.startedMilliseconds = startedMilliseconds
@@ -30,7 +30,7 @@ public struct GatewayRegistry: Sendable {
   private let client: any RedisClient
 
   /// - Parameter id: of the gateway that speaks here.
-  public init(keys: Keys, id: InstanceID, client: any RedisClient) {
+  package init(keys: Keys, id: InstanceID, client: any RedisClient) {
     self.keys = keys
     self.id = id
     self.client = client
@@ -45,7 +45,7 @@ public struct GatewayRegistry: Sendable {
   /// for the rest.
   ///
   /// - Returns: whether Redis has heard it.
-  public func beat(_ sign: Sign) async -> Bool {
+  package func beat(_ sign: Sign) async -> Bool {
     let seconds = "\(BusLimits.gatewayTimeToLiveSeconds)"
     var batch = RedisBatch()
     batch.append(key: self.stream, "EXPIRE", "\(self.stream)", seconds)
@@ -58,7 +58,7 @@ public struct GatewayRegistry: Sendable {
   }
 
   /// Removes the traces of this gateway. Best effort: what stays expires by itself.
-  public func leave() async {
+  package func leave() async {
     var batch = RedisBatch()
     batch.append(key: self.stream, "DEL", "\(self.stream)")
     batch.append(key: self.hash, "DEL", "\(self.hash)")
@@ -71,7 +71,7 @@ public struct GatewayRegistry: Sendable {
   /// An id without stream and hash is forgotten. A stream without hash that would stay for good (its
   /// gateway died between making it and giving it a time to live) is given that time: if its gateway
   /// lives after all, it extends it.
-  public func sweep() async throws(RedisError) {
+  package func sweep() async throws(RedisError) {
     var batch = RedisBatch()
     batch.append(
       key: self.keys.gateways, "SRANDMEMBER", "\(self.keys.gateways)",

@@ -1,16 +1,16 @@
 /// One running instance of either service. A new start is a new instance, unless the operator names
 /// it.
-public struct InstanceID: Sendable, Hashable, CustomStringConvertible {
+package struct InstanceID: Sendable, Hashable, CustomStringConvertible {
   /// The longest id, in bytes.
-  public static let maximumLength = 64
+  package static let maximumLength = 64
   /// What an id consists of, for error messages.
-  public static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
+  package static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
 
   /// The id.
-  public let text: String
+  package let text: String
 
   /// Nil if `text` is not of ``alphabet``.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let isValid = text.utf8.allSatisfy { byte in
       switch UInt8(byte) {
       case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
@@ -25,5 +25,5 @@ public struct InstanceID: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// The id.
-  public var description: String { self.text }
+  package var description: String { self.text }
 }

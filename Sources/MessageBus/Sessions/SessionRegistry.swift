@@ -1,16 +1,16 @@
 import Redis
 
 /// A device of a user that is, or was, connected to a gateway.
-public struct Session: Sendable, Hashable {
+package struct Session: Sendable, Hashable {
   /// The hash's field: the device's name.
-  public let device: String
+  package let device: String
   /// The instance that holds the socket.
-  public let gateway: InstanceID
+  package let gateway: InstanceID
   /// Which of the instance's connections it is.
-  public let connection: String
+  package let connection: String
 
   /// A device's place.
-  public init(device: String, gateway: InstanceID, connection: String) {
+  package init(device: String, gateway: InstanceID, connection: String) {
     self.device = device
     self.gateway = gateway
     self.connection = connection
@@ -29,9 +29,9 @@ public struct Session: Sendable, Hashable {
 /// Who is connected where: one hash per user, a field per device.
 ///
 /// Only a hint for pushing: a session that is stale costs a push that nobody takes, never a message.
-public enum SessionRegistry {
+package enum SessionRegistry {
   /// Appends the answer to where a user's devices are connected.
-  public static func sessions(_ key: RedisKey, to batch: inout RedisBatch) {
+  package static func sessions(_ key: RedisKey, to batch: inout RedisBatch) {
     batch.append(arguments: 2, key: key, bytes: 7 + key.byteCount) { writer in
       writer.bulk("HGETALL")
       writer.bulk(key)
@@ -39,7 +39,7 @@ public enum SessionRegistry {
   }
 
   /// Reads that answer. Fields in an unknown form are left out.
-  public static func sessions(
+  package static func sessions(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [Session] {
     var cursor = try replies.cursor(index)
@@ -53,19 +53,19 @@ public enum SessionRegistry {
   }
 
   /// Appends two commands: who holds the device now, and that `session` does from here on.
-  public static func register(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
+  package static func register(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HGET", "\(key)", session.device)
     batch.append(key: key, "HSET", "\(key)", session.device, session.value)
   }
 
   /// Appends two commands: that `session` holds the device if nobody does, and who does.
-  public static func renew(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
+  package static func renew(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HSETNX", "\(key)", session.device, session.value)
     batch.append(key: key, "HGET", "\(key)", session.device)
   }
 
   /// Reads who holds, or held, the device of `session`.
-  public static func holder(
+  package static func holder(
     of session: Session, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Session? {
     var cursor = try replies.cursor(index)
@@ -73,19 +73,19 @@ public enum SessionRegistry {
   }
 
   /// Appends the removal of `session`, unless the device has meanwhile connected anew.
-  public static func remove(_ session: Session, from key: RedisKey, to batch: inout RedisBatch) {
+  package static func remove(_ session: Session, from key: RedisKey, to batch: inout RedisBatch) {
     Script.removeSession.append(key: key, arguments: [session.device, session.value], to: &batch)
   }
 
   /// Whether a removal failed because the node does not know the script yet; then it is repeated
   /// after ``load(on:to:)``.
-  public static func needsScript(_ error: RedisError) -> Bool {
+  package static func needsScript(_ error: RedisError) -> Bool {
     if case .server(let error) = error { return error.code == "NOSCRIPT" }
     return false
   }
 
   /// Appends the loading of the script that removals call, on the node of `key`.
-  public static func load(on key: RedisKey, to batch: inout RedisBatch) {
+  package static func load(on key: RedisKey, to batch: inout RedisBatch) {
     Script.removeSession.load(on: key, to: &batch)
   }
 }

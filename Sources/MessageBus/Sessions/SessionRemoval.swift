@@ -7,7 +7,7 @@ extension RedisClient {
   ///
   /// On the event loop only. Best effort: what stays is only a stale hint, removed by whoever meets
   /// it next.
-  public func removeSessions(
+  package func removeSessions(
     _ sessions: [(Session, of: RedisKey)], completion: @escaping () -> Void = {}
   ) {
     guard !sessions.isEmpty else { return completion() }

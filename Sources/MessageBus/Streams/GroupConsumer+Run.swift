@@ -4,7 +4,7 @@ import Redis
 
 extension GroupConsumer {
   /// Why ``run(logger:started:handle:)`` has ended.
-  public enum End: Hashable, Sendable {
+  package enum End: Hashable, Sendable {
     /// The task was cancelled, or ``stop()`` was called.
     case stopped
     /// The fence names somebody else, who reads on from where this one had got to.
@@ -20,7 +20,7 @@ extension GroupConsumer {
   ///   - handle: handles entries in order. If it throws, it is given the same entries again; else
   ///     they are finished.
   @discardableResult
-  public func run(
+  package func run(
     logger: Logger,
     started: (_ session: GroupSession) async throws(RedisError) -> Void = { _ in },
     handle: ([StreamEntry]) async throws(RedisError) -> Void

@@ -2,13 +2,13 @@ import ConnectProtocol
 import Redis
 
 /// How a reading session began.
-public struct GroupSession: Sendable {
+package struct GroupSession: Sendable {
   /// The stream was not there: it is new, or was lost.
-  public let wasCreated: Bool
+  package let wasCreated: Bool
   /// What was read before, by anybody, and so may have been handled: everything up to here.
-  public let seenBefore: Offset
+  package let seenBefore: Offset
   /// What another reader had read and not finished when it stopped: the first and the last of it.
-  public let unfinished: ClosedRange<Offset>?
+  package let unfinished: ClosedRange<Offset>?
 }
 
 extension GroupConsumer {

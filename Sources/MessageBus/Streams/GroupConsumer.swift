@@ -15,14 +15,14 @@ import Redis
 ///
 /// It has a client of its own for reading, because a blocking read holds a connection; all else goes
 /// through the shared one of its event loop.
-public final class GroupConsumer {
+package final class GroupConsumer {
   /// What reading is bound to: a key beside the stream that must hold this value.
-  public struct Fence {
+  package struct Fence {
     let key: RedisKey
     let value: String
 
     /// - Parameter key: in the slot of the stream.
-    public init(key: RedisKey, value: String) {
+    package init(key: RedisKey, value: String) {
       self.key = key
       self.value = value
     }
@@ -46,10 +46,10 @@ public final class GroupConsumer {
   var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
   /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
   /// changed between reads.
-  public var isCautious = false
+  package var isCautious = false
   /// Whether the entries that are being handled are to be acknowledged as soon as they are finished,
   /// because a repeat would be seen.
-  public var acknowledgesAtOnce = false
+  package var acknowledgesAtOnce = false
 
   /// - Parameters:
   ///   - family: what the names of all groups begin with that take turns at this stream; groups of
@@ -59,7 +59,7 @@ public final class GroupConsumer {
   ///   - client: for everything that does not block.
   ///   - fence: if given, a session begins only while it stands.
   ///   - timeToLiveSeconds: when the stream vanishes unless somebody extends it; nil for never.
-  public init(
+  package init(
     stream: RedisKey, family: String, instance: InstanceID, reader: any RedisClient,
     client: any RedisClient, fence: Fence? = nil, timeToLiveSeconds: Int? = nil
   ) {
@@ -75,7 +75,7 @@ public final class GroupConsumer {
   /// Ends ``run(logger:started:handle:)`` as soon as what is being handled is finished.
   ///
   /// On the event loop only.
-  public func stop() async {
+  package func stop() async {
     self.isStopping = true
     try? await self.reader.close().get()
   }
@@ -114,7 +114,7 @@ public final class GroupConsumer {
 
 extension RedisError {
   /// Whether the stream or its group is missing, so that a new session helps.
-  public var isMissingGroup: Bool {
+  package var isMissingGroup: Bool {
     guard case .server(let error) = self else { return false }
     // UNBLOCKED: the stream went away under a read that waited.
     return error.code == "NOGROUP" || error.code == "UNBLOCKED"

@@ -25,7 +25,7 @@ extension RedisBatch {
   }
 
   /// `XADD` of an envelope to a partition, under an id that Redis mints.
-  public mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) {
+  package mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) {
     self.addEntry(to: incoming, count: draft.byteCount) { draft.write(to: $0) }
   }
 

@@ -2,14 +2,14 @@ import ConnectProtocol
 import Redis
 
 /// An entry as a read of a stream answers it.
-public struct StreamEntry: Sendable {
+package struct StreamEntry: Sendable {
   /// The only field of every entry that Connect writes.
   static let field: StaticString = "m"
 
   /// The entry's id.
-  public let offset: Offset
+  package let offset: Offset
   /// The field's value. Nil if the entry has another form.
-  public let payload: ReplyBytes?
+  package let payload: ReplyBytes?
 
   /// Reads `[id, [name, value, …]]`.
   init(from cursor: inout ReplyCursor) throws(RedisError) {

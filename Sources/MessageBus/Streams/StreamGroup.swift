@@ -2,18 +2,18 @@ import ConnectProtocol
 import Redis
 
 /// A consumer group of a stream, as XINFO GROUPS tells.
-public struct StreamGroup: Sendable {
+package struct StreamGroup: Sendable {
   /// The group's name.
-  public let name: String
+  package let name: String
   /// Entries that were read and not acknowledged.
-  public let pending: Int
+  package let pending: Int
   /// The last entry that was read.
-  public let lastDelivered: Offset
+  package let lastDelivered: Offset
   /// How many entries are still to be read, if Redis knows.
-  public let lag: Int?
+  package let lag: Int?
 
   /// Reads XINFO GROUPS' answer; nil if there is no such stream.
-  public static func list(
+  package static func list(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [StreamGroup]? {
     var cursor: ReplyCursor

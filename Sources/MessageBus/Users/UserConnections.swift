@@ -3,12 +3,12 @@ import NIOCore
 import Redis
 
 /// Ends the connections of a user, whichever gateways hold them.
-public struct UserConnections: Sendable {
+package struct UserConnections: Sendable {
   private let keys: Keys
   private let client: any RedisClient
 
   /// By a client that nothing is waited for.
-  public init(keys: Keys, client: any RedisClient) {
+  package init(keys: Keys, client: any RedisClient) {
     self.keys = keys
     self.client = client
   }
@@ -20,7 +20,7 @@ public struct UserConnections: Sendable {
   ///   - device: nil for all.
   ///   - isErased: whether nothing is to be stored any more of where the devices were.
   /// - Returns: how many connections are to be closed, as the registry has them.
-  public func close(
+  package func close(
     _ user: UserName, device: DeviceName? = nil, isErased: Bool = false
   ) async throws(RedisError) -> Int {
     let sessions = try await self.sessions(of: user).filter { session in

@@ -7,11 +7,11 @@ extension Script {
 }
 
 /// What was erased of a user.
-public struct UserErasure: Sendable, Hashable {
+package struct UserErasure: Sendable, Hashable {
   /// Connections that gateways were told to close.
-  public internal(set) var connections = 0
+  package internal(set) var connections = 0
   /// Entries that were removed from the mailbox.
-  public internal(set) var entries = 0
+  package internal(set) var entries = 0
 }
 
 /// Takes away what is kept for a user: the mailbox's entries, how far devices have got, and where
@@ -20,7 +20,7 @@ public struct UserErasure: Sendable, Hashable {
 /// The keys stay for a while, empty: a mailbox must keep its top as long as the bus may repeat what
 /// stood in it, or a message would come back. What is on its way to the user arrives afterwards.
 /// What the user has sent stays with its recipients.
-public struct UserEraser: Sendable {
+package struct UserEraser: Sendable {
   private let keys: Keys
   private let client: any RedisClient
   private let durability: Durability
@@ -30,7 +30,7 @@ public struct UserEraser: Sendable {
   ///   - client: with ``Durability/replicated(_:)`` one of its own, since Redis answers nothing behind
   ///     the question to the replicas meanwhile.
   ///   - retentionSeconds: that of the mailboxes: no entry of the bus is repeated after it.
-  public init(
+  package init(
     keys: Keys, client: any RedisClient, durability: Durability = .accepted,
     retentionSeconds: Int = BusLimits.mailboxRetentionSeconds
   ) {
@@ -47,7 +47,7 @@ public struct UserEraser: Sendable {
   ///
   /// - Throws: when something was not answered, or not confirmed by the replicas asked for: then it
   ///   is to be called again.
-  public func erase(_ user: UserName) async throws(RedisError) -> UserErasure {
+  package func erase(_ user: UserName) async throws(RedisError) -> UserErasure {
     let gateways = UserConnections(keys: self.keys, client: self.client)
     var erasure = UserErasure()
     erasure.connections = try await gateways.close(user, isErased: true)

@@ -2,7 +2,7 @@
 ///
 /// Full jitter draws uniformly from zero to the bound; of the variants measured in "Exponential
 /// Backoff And Jitter" (AWS Architecture Blog, 2015) it spreads a herd of clients best.
-public struct Backoff: Sendable {
+package struct Backoff: Sendable {
   private let baseMilliseconds: Int64
   private let capMilliseconds: Int64
   private var attempt = 0
@@ -10,14 +10,14 @@ public struct Backoff: Sendable {
   /// - Parameters:
   ///   - baseMilliseconds: the bound of the first wait.
   ///   - capMilliseconds: the bound of every later one, at most.
-  public init(baseMilliseconds: Int64, capMilliseconds: Int64) {
+  package init(baseMilliseconds: Int64, capMilliseconds: Int64) {
     precondition(baseMilliseconds > 0 && capMilliseconds >= baseMilliseconds)
     self.baseMilliseconds = baseMilliseconds
     self.capMilliseconds = capMilliseconds
   }
 
   /// The bound of the wait before: that of the first one, if there was none.
-  public var boundMilliseconds: Int64 { self.bound(of: max(self.attempt - 1, 0)) }
+  package var boundMilliseconds: Int64 { self.bound(of: max(self.attempt - 1, 0)) }
 
   private func bound(of attempt: Int) -> Int64 {
     // In this order, since the base doubled that often need not fit into 64 bits.
@@ -27,18 +27,18 @@ public struct Backoff: Sendable {
   }
 
   /// The next wait in milliseconds.
-  public mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
+  package mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
     let bound = self.bound(of: self.attempt)
     self.attempt += 1
     return Int64.random(in: 0...bound, using: &random)
   }
 
   /// The next wait in milliseconds.
-  public mutating func next() -> Int64 {
+  package mutating func next() -> Int64 {
     var random = SystemRandomNumberGenerator()
     return self.next(using: &random)
   }
 
   /// Starts over, after a success.
-  public mutating func reset() { self.attempt = 0 }
+  package mutating func reset() { self.attempt = 0 }
 }

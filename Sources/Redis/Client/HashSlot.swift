@@ -2,15 +2,15 @@
 ///
 /// CRC16 of the key's tag, as the cluster specification defines it: the XMODEM variant, polynomial
 /// 0x1021, starting from 0, modulo 16,384.
-public struct HashSlot: Sendable, Hashable, Comparable {
+package struct HashSlot: Sendable, Hashable, Comparable {
   /// The number of slots in every cluster.
-  public static let count = 16_384
+  package static let count = 16_384
 
   /// 0 to 16,383.
-  public let number: Int
+  package let number: Int
 
   /// The slot of keys whose tag is `tag`.
-  public init(hashing tag: String) {
+  package init(hashing tag: String) {
     var crc: UInt16 = 0
     for byte in tag.utf8 {
       crc = (crc << 8) ^ Self.table[Int(UInt8(truncatingIfNeeded: crc >> 8) ^ byte)]
@@ -20,7 +20,7 @@ public struct HashSlot: Sendable, Hashable, Comparable {
 
   /// The slot of a key by its whole name: that of what stands in its first pair of braces, if there
   /// is anything, as the cluster specification says.
-  public init(ofKey name: String) {
+  package init(ofKey name: String) {
     let utf8 = name.utf8
     guard let open = utf8.firstIndex(of: UInt8(ascii: "{")),
       let close = utf8[open...].firstIndex(of: UInt8(ascii: "}")), utf8.index(after: open) < close
@@ -38,7 +38,7 @@ public struct HashSlot: Sendable, Hashable, Comparable {
   }
 
   /// Orders by number.
-  public static func < (a: HashSlot, b: HashSlot) -> Bool { a.number < b.number }
+  package static func < (a: HashSlot, b: HashSlot) -> Bool { a.number < b.number }
 
   private static let table: [UInt16] = (0..<256).map { byte in
     (0..<8).reduce(UInt16(byte) << 8) { crc, _ in

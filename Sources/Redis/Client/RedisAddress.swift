@@ -1,15 +1,15 @@
 /// Where one server listens.
-public struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
+package struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
   /// Those that a server can have.
   static let ports = 1...65_535
 
   /// Host name or address, without the brackets of an IPv6 address.
-  public let host: String
+  package let host: String
   /// TCP port.
-  public let port: Int
+  package let port: Int
 
   /// Takes the parts as they are.
-  public init(host: String, port: Int = RedisLimits.defaultPort) {
+  package init(host: String, port: Int = RedisLimits.defaultPort) {
     self.host = host
     self.port = port
   }
@@ -22,7 +22,7 @@ public struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// `host:port`, with an IPv6 address in brackets.
-  public var description: String {
+  package var description: String {
     self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
   }
 }

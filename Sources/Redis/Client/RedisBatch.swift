@@ -5,7 +5,7 @@ import NIOCore
 /// Each names the key that it touches, so that a client for a cluster can send it to that key's node;
 /// no command ever touches keys of two slots. Commands are encoded as they are appended, into one
 /// buffer, and are never looked at again.
-public struct RedisBatch: Sendable {
+package struct RedisBatch: Sendable {
   struct Command: Sendable {
     /// Where the command's bytes end in ``bytes``.
     let end: Int
@@ -18,15 +18,15 @@ public struct RedisBatch: Sendable {
   }
 
   /// What is asked beyond execution: that replicas have the writes, too.
-  public struct Confirmation: Sendable, Hashable {
+  package struct Confirmation: Sendable, Hashable {
     /// How many replicas of each node that is written.
-    public let replicas: Int
+    package let replicas: Int
     /// How long they may take, in milliseconds. Redis answers nothing else on that connection
     /// meanwhile.
-    public let milliseconds: Int64
+    package let milliseconds: Int64
 
     /// At least one replica, for at least a millisecond.
-    public init(replicas: Int, milliseconds: Int64) {
+    package init(replicas: Int, milliseconds: Int64) {
       precondition(replicas > 0 && milliseconds > 0)
       self.replicas = replicas
       self.milliseconds = milliseconds
@@ -43,25 +43,25 @@ public struct RedisBatch: Sendable {
 
   /// If set, each node that gets commands of this batch is asked behind them, with `WAIT`, how many
   /// replicas have what this connection wrote; ``RedisReplies/checkConfirmed(_:)`` tells.
-  public var confirmation: Confirmation?
+  package var confirmation: Confirmation?
 
   /// Whether it waits in Redis for something to come: then how long it takes says nothing of Redis.
-  public var isBlocking = false
+  package var isBlocking = false
 
   /// The longest reply that one of the commands may have, in bytes as they come; see ``RedisLimits``.
-  public var maximumReplyBytes = RedisLimits.maximumReplyBytes
+  package var maximumReplyBytes = RedisLimits.maximumReplyBytes
 
   /// An empty batch.
-  public init() {}
+  package init() {}
 
   /// The number of commands.
-  public var count: Int { self.commands.count }
+  package var count: Int { self.commands.count }
 
   /// Whether there is no command.
-  public var isEmpty: Bool { self.commands.isEmpty }
+  package var isEmpty: Bool { self.commands.isEmpty }
 
   /// The bytes of all commands as they go to Redis.
-  public var byteCount: Int { self.bytes.readableBytes }
+  package var byteCount: Int { self.bytes.readableBytes }
 
   /// Appends a command.
   ///
@@ -70,7 +70,7 @@ public struct RedisBatch: Sendable {
   ///   - key: the key that decides which node gets it; nil for commands without one (PING).
   ///   - bytes: room for the arguments' contents, at least; their framing is added to it.
   ///   - write: adds exactly `arguments` arguments.
-  public mutating func append(
+  package mutating func append(
     arguments: Int, key: RedisKey?, bytes: Int, _ write: (inout CommandWriter) -> Void
   ) {
     let room =
@@ -98,7 +98,7 @@ public struct RedisBatch: Sendable {
   /// more than those of `body`.
   ///
   /// - Parameter key: one in the slot of all keys that `body` names.
-  public mutating func transaction(on key: RedisKey, _ body: (inout RedisBatch) -> Void) {
+  package mutating func transaction(on key: RedisKey, _ body: (inout RedisBatch) -> Void) {
     precondition(!self.isInTransaction, "Redis has no transactions in transactions")
     self.append(arguments: 1, key: key, bytes: 5) { $0.bulk("MULTI") }
     self.isInTransaction = true
@@ -108,12 +108,12 @@ public struct RedisBatch: Sendable {
   }
 
   /// Appends a command of few short words, where convenience matters more than speed.
-  public mutating func append(key: RedisKey? = nil, _ words: String...) {
+  package mutating func append(key: RedisKey? = nil, _ words: String...) {
     self.append(key: key, words: words)
   }
 
   /// Appends a command of so many words as there are, where convenience matters more than speed.
-  public mutating func append(key: RedisKey? = nil, words: [String]) {
+  package mutating func append(key: RedisKey? = nil, words: [String]) {
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
     self.append(arguments: words.count, key: key, bytes: bytes) { writer in
       for word in words { writer.bulk(word) }

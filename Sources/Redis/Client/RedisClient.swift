@@ -10,7 +10,7 @@ import NIOCore
 /// A blocking read takes a client of its own, since nothing behind it would be answered.
 ///
 /// Unchecked in the implementations: all state is touched on ``eventLoop`` only, which they check.
-public protocol RedisClient: AnyObject, Sendable {
+package protocol RedisClient: AnyObject, Sendable {
   /// The loop on which everything happens.
   var eventLoop: any EventLoop { get }
 
@@ -52,7 +52,7 @@ public protocol RedisClient: AnyObject, Sendable {
 extension RedisClient {
   /// Sends a batch whose replies are due within
   /// ``RedisLimits/commandTimeoutMilliseconds``.
-  public func submit(_ batch: RedisBatch, completion: @escaping (RedisReplies) -> Void) {
+  package func submit(_ batch: RedisBatch, completion: @escaping (RedisReplies) -> Void) {
     self.submit(
       batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds),
       completion: completion)
@@ -60,7 +60,7 @@ extension RedisClient {
 
   /// Sends a batch whose replies are due within
   /// ``RedisLimits/commandTimeoutMilliseconds``, and answers part by part.
-  public func submit(
+  package func submit(
     _ batch: RedisBatch, onSettled: @escaping (Range<Int>, RedisReplies) -> Void
   ) {
     self.submit(
@@ -68,7 +68,7 @@ extension RedisClient {
   }
 
   /// Sends a batch from any context, for where a task already waits.
-  public func execute(
+  package func execute(
     _ batch: RedisBatch,
     timeout: TimeAmount = .milliseconds(RedisLimits.commandTimeoutMilliseconds)
   ) async -> RedisReplies {
@@ -85,7 +85,7 @@ extension RedisClient {
 }
 
 /// Makes clients of one kind, one per event loop and purpose.
-public protocol RedisClientFactory: Sendable {
+package protocol RedisClientFactory: Sendable {
   /// A new client with connections of its own, from any thread.
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient
 
@@ -95,7 +95,7 @@ public protocol RedisClientFactory: Sendable {
 
 extension RedisClientFactory {
   /// All keys are in one Redis.
-  public func makeClient(
+  package func makeClient(
     on eventLoop: any EventLoop, only home: RedisKey.Home
   ) -> any RedisClient {
     self.makeClient(on: eventLoop)

@@ -2,14 +2,14 @@ import Logging
 import NIOCore
 
 /// Finds out what stands behind a URL, and makes clients for it.
-public enum RedisClients {
+package enum RedisClients {
   /// Connects once, to tell an operator at start what is wrong, and to find out whether it is a
   /// cluster.
   ///
   /// - Parameter eventLoop: where a cluster is asked, from time to time, which node has what.
   /// - Throws: ``RedisError/server(_:)`` when Redis refuses us, which no retry mends, and
   ///   ``RedisError/unavailable(_:)`` when it cannot be reached.
-  public static func connect(
+  package static func connect(
     _ configuration: RedisConfiguration, on eventLoop: any EventLoop, logger: Logger
   ) async throws(RedisError) -> any RedisClientFactory {
     let reachability = ReachabilityReport(logger: logger)
@@ -47,7 +47,7 @@ public enum RedisClients {
 
   /// Makes clients for keys that are divided between two Redis, by ``RedisKey/home``. Each of the two
   /// may be a server or a cluster.
-  public static func split(
+  package static func split(
     _ first: any RedisClientFactory, _ second: any RedisClientFactory
   ) -> any RedisClientFactory {
     SplitClientFactory(first: first, second: second)
@@ -66,7 +66,7 @@ public enum RedisClients {
 
 extension RedisServerError {
   /// CLUSTER's answer where there is none.
-  public var saysNoCluster: Bool {
+  package var saysNoCluster: Bool {
     self.message == "ERR This instance has cluster support disabled"
   }
 

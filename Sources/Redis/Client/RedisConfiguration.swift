@@ -1,7 +1,7 @@
 import TLS
 
 /// What stands behind a URL.
-public enum RedisMode: String, Sendable, Hashable, CaseIterable {
+package enum RedisMode: String, Sendable, Hashable, CaseIterable {
   /// Whatever the server says that it is.
   case auto
   /// One server, or the primary endpoint of a replicated one.
@@ -11,23 +11,23 @@ public enum RedisMode: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Everything that is needed to connect to a Redis.
-public struct RedisConfiguration: Sendable {
+package struct RedisConfiguration: Sendable {
   /// Where it is, and as whom to log in.
-  public let url: RedisURL
+  package let url: RedisURL
   /// What it is.
-  public var mode: RedisMode
+  package var mode: RedisMode
   /// A file with the password, read anew at each connect, so that a rotated one is used from then
   /// on. It goes before the URL's password.
-  public var passwordFile: String?
+  package var passwordFile: String?
   /// Where its connections count; nil counts nothing.
-  public var metrics: RedisMetrics?
+  package var metrics: RedisMetrics?
   /// Whether any certificate is taken for Redis's: for development only.
-  public let trustsAnybody: Bool
+  package let trustsAnybody: Bool
   /// Shared by all connections; nil for a URL without TLS.
   let tls: TLSContext?
 
   /// One server without TLS and login, as for development.
-  public init(host: String, port: Int) {
+  package init(host: String, port: Int) {
     self.url = RedisURL(host: host, port: port)
     self.mode = .single
     self.trustsAnybody = false
@@ -36,7 +36,7 @@ public struct RedisConfiguration: Sendable {
 
   /// - Parameter tls: whom to trust, and who we are; of no consequence for a URL without TLS.
   /// - Throws: what is wrong with the files of `tls`.
-  public init(
+  package init(
     url: RedisURL, mode: RedisMode = .auto, passwordFile: String? = nil,
     tls: TLSConfiguration = TLSConfiguration()
   ) throws(TLSError) {

@@ -1,5 +1,5 @@
 /// Why a command has no value. What a caller must know is whether Redis may have executed it.
-public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
+package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The command was never sent. It can be sent again without harm.
   case unavailable(String)
   /// We decided not to send the command; nothing is wrong with Redis.
@@ -12,7 +12,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   case unexpectedReply(String)
 
   /// Whether Redis may have executed the command.
-  public var mayHaveBeenExecuted: Bool {
+  package var mayHaveBeenExecuted: Bool {
     switch self {
     case .unavailable, .withheld, .server: false
     case .unanswered, .unexpectedReply: true
@@ -27,7 +27,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   private static let oversizedReason = "a reply is longer than"
 
   /// Whether a reply was longer than what was asked for can be: less of it may be answered.
-  public var isOversized: Bool {
+  package var isOversized: Bool {
     guard case .unanswered(let reason) = self else { return false }
     return reason.hasPrefix(Self.oversizedReason)
   }
@@ -51,7 +51,7 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   /// What happened, for a person.
-  public var description: String {
+  package var description: String {
     switch self {
     case .unavailable(let reason): "Redis is unavailable: \(reason)"
     case .withheld(let reason): reason
@@ -63,13 +63,13 @@ public enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 /// An error reply in Redis's own words.
-public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The message as it came, as `NOGROUP No such key …`: the first
   /// ``RedisLimits/maximumErrorBytes`` of it. To be compared, not to be shown.
-  public let message: String
+  package let message: String
 
   /// Takes Redis's own words.
-  public init(_ message: String) {
+  package init(_ message: String) {
     let isShort = message.utf8.count <= RedisLimits.maximumErrorBytes
     self.message =
       isShort
@@ -78,10 +78,10 @@ public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertib
   }
 
   /// The message for a person: in one line, of which no character acts on a terminal.
-  public var description: String { PrintableText.of(self.message) }
+  package var description: String { PrintableText.of(self.message) }
 
   /// The first word, which is the error's kind: `NOGROUP`, `OOM`, `WRONGPASS`, …
-  public var code: Substring { self.message.prefix { $0 != " " } }
+  package var code: Substring { self.message.prefix { $0 != " " } }
 
   /// Whether the error says something about Redis's state and nothing about the command: the same
   /// command succeeds once the state is mended, by itself or by an operator.
@@ -99,7 +99,7 @@ public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertib
   /// | `UNBLOCKED`, `INPROG` | a server changes its role |
   /// | `NOAUTH`, `WRONGPASS`, `NOPERM` | the user or its rights are being changed, or wrong |
   /// | `EXECABORT` | for what it names as the cause; if it names none, that of a queued command |
-  public var isTransient: Bool {
+  package var isTransient: Bool {
     let code = self.code
     if code == "EXECABORT" { return self.abortCause?.isTransient ?? true }
     return Self.transientCodes.contains(code)

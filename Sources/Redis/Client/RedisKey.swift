@@ -2,10 +2,10 @@
 ///
 /// In two parts, so that the same prefix serves for every user and no key is put together as a
 /// String on the way of a message.
-public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
+package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
   /// Which of two Redis has a key, where keys are divided between two; see
   /// ``RedisClients/split(_:_:)``. Of no consequence where there is one.
-  public enum Home: Sendable, Hashable {
+  package enum Home: Sendable, Hashable {
     case first
     case second
   }
@@ -13,32 +13,32 @@ public struct RedisKey: Sendable, Hashable, CustomStringConvertible {
   private let prefix: String
   private let tag: String?
   /// Where the key lives.
-  public let home: Home
+  package let home: Home
 
   /// `prefix{tag}`. The tag must not be empty or contain `}`.
-  public init(prefix: String, tag: String, home: Home = .first) {
+  package init(prefix: String, tag: String, home: Home = .first) {
     self.prefix = prefix
     self.tag = tag
     self.home = home
   }
 
   /// A key by its whole name. Braces in it mark a tag, as Redis reads them.
-  public init(_ name: String, home: Home = .first) {
+  package init(_ name: String, home: Home = .first) {
     self.prefix = name
     self.tag = nil
     self.home = home
   }
 
   /// The key as Redis sees it.
-  public var description: String { self.tag.map { "\(self.prefix){\($0)}" } ?? self.prefix }
+  package var description: String { self.tag.map { "\(self.prefix){\($0)}" } ?? self.prefix }
 
   /// The key's length in bytes.
-  public var byteCount: Int {
+  package var byteCount: Int {
     self.prefix.utf8.count + (self.tag.map { $0.utf8.count + 2 } ?? 0)
   }
 
   /// The cluster slot that holds the key.
-  public var slot: HashSlot {
+  package var slot: HashSlot {
     self.tag.map { HashSlot(hashing: $0) } ?? HashSlot(ofKey: self.prefix)
   }
 

@@ -1,7 +1,7 @@
 import Metrics
 
 /// What a process counts of its ways to Redis. Made once, shared by all connections.
-public struct RedisMetrics: Sendable {
+package struct RedisMetrics: Sendable {
   /// From writing a batch to its last reply. Not of blocking reads, which wait on purpose.
   private let time: Timer
   private let unavailable: Counter
@@ -10,7 +10,7 @@ public struct RedisMetrics: Sendable {
   private let refused: [Substring: Counter]
 
   /// - Parameter factory: swift-metrics's, or one of a test's own.
-  public init(factory: any MetricsFactory = MetricsSystem.factory) {
+  package init(factory: any MetricsFactory = MetricsSystem.factory) {
     func errors(_ kind: String) -> Counter {
       Counter(label: "connect_redis_errors_total", dimensions: [("kind", kind)], factory: factory)
     }

@@ -1,7 +1,7 @@
 /// The replies to one batch, in the batch's order.
 ///
 /// When the connection was lost in between, the first ones are there and the rest have failed.
-public struct RedisReplies: Sendable {
+package struct RedisReplies: Sendable {
   /// What became of one command, where a batch was spread over several nodes or in part repeated.
   enum Answer: Sendable {
     case reply(ReplyArena, nodes: Range<Int>, confirmed: Confirmed?)
@@ -22,7 +22,7 @@ public struct RedisReplies: Sendable {
 
   private let storage: Storage
   /// The number of commands in the batch.
-  public let count: Int
+  package let count: Int
 
   init(arena: ReplyArena?, count: Int, failure: RedisError?) {
     self.storage = .inOrder(arena, failure: failure, confirmed: nil)
@@ -99,7 +99,7 @@ public struct RedisReplies: Sendable {
   /// A cursor on reply `index`.
   ///
   /// - Throws: what went wrong with that command: Redis's own error reply, or that none came.
-  public func cursor(_ index: Int) throws(RedisError) -> ReplyCursor {
+  package func cursor(_ index: Int) throws(RedisError) -> ReplyCursor {
     switch self.answer(index) {
     case .failure(let error):
       throw error
@@ -111,7 +111,7 @@ public struct RedisReplies: Sendable {
   }
 
   /// Checks that no command has failed, for batches whose values do not matter.
-  public func check() throws(RedisError) {
+  package func check() throws(RedisError) {
     for index in 0..<self.count { _ = try self.cursor(index) }
   }
 
@@ -120,7 +120,7 @@ public struct RedisReplies: Sendable {
   ///
   /// - Throws: what went wrong with the command, or that too few have it: it is executed, and a
   ///   failover may lose it.
-  public func checkConfirmed(_ index: Int) throws(RedisError) {
+  package func checkConfirmed(_ index: Int) throws(RedisError) {
     _ = try self.cursor(index)
     guard case .reply(_, _, let confirmed?) = self.answer(index),
       confirmed.replicas < confirmed.wanted.replicas

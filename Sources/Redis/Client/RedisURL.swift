@@ -1,23 +1,23 @@
 /// Where a Redis is and who we are to it:
 /// `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`.
-public struct RedisURL: Sendable, Hashable {
+package struct RedisURL: Sendable, Hashable {
   /// What a URL looks like, for error messages.
-  public static let form =
+  package static let form =
     "redis[s]://[user[:password]@]host[:port][,host[:port]...][/database]"
 
   /// At least one. Several are nodes of one cluster, any of which tells of the others.
-  public let addresses: [RedisAddress]
+  package let addresses: [RedisAddress]
   /// Whether connections are encrypted: `rediss://`.
-  public let isTLS: Bool
+  package let isTLS: Bool
   /// ACL user; nil for the default user.
-  public var user: String?
+  package var user: String?
   /// Never logged: ``description`` leaves it out.
-  public var password: String?
+  package var password: String?
   /// The database to SELECT; 0 needs none, and is the only one that a cluster has.
-  public let database: Int
+  package let database: Int
 
   /// Takes the parts as they are.
-  public init(
+  package init(
     addresses: [RedisAddress], isTLS: Bool = false, user: String? = nil, password: String? = nil,
     database: Int = 0
   ) {
@@ -30,7 +30,7 @@ public struct RedisURL: Sendable, Hashable {
   }
 
   /// A URL of one server.
-  public init(
+  package init(
     host: String, port: Int = RedisLimits.defaultPort, user: String? = nil,
     password: String? = nil, database: Int = 0
   ) {
@@ -40,14 +40,14 @@ public struct RedisURL: Sendable, Hashable {
   }
 
   /// Why a URL was refused, and what it should look like.
-  public struct Malformed: Error, CustomStringConvertible {
+  package struct Malformed: Error, CustomStringConvertible {
     /// A sentence for the operator. It never contains the password.
-    public let description: String
+    package let description: String
     init(_ reason: String) { self.description = "\(reason); expected \(RedisURL.form)" }
   }
 
   /// Parses a URL. User and password may be percent-encoded.
-  public init(parsing text: String) throws(Malformed) {
+  package init(parsing text: String) throws(Malformed) {
     let isTLS = text.hasPrefix("rediss://")
     guard isTLS || text.hasPrefix("redis://") else {
       throw Malformed("the URL must begin with redis:// or rediss://")
@@ -146,7 +146,7 @@ public struct RedisURL: Sendable, Hashable {
 
 extension RedisURL: CustomStringConvertible {
   /// The URL without the password, for logs.
-  public var description: String {
+  package var description: String {
     let login = self.user.map { "\($0)@" } ?? ""
     let addresses = self.addresses.map { "\($0)" }.joined(separator: ",")
     return "redis\(self.isTLS ? "s" : "")://\(login)\(addresses)/\(self.database)"
@@ -155,7 +155,7 @@ extension RedisURL: CustomStringConvertible {
 
 extension RedisURL: CustomReflectable {
   /// The parts without the password, for `dump`.
-  public var customMirror: Mirror {
+  package var customMirror: Mirror {
     Mirror(
       self,
       children: [

@@ -5,7 +5,7 @@ import NIOCore
 /// One `writeString` and `writeInteger` per argument cost 1,400 ns per XADD; a cursor over memory
 /// that was reserved once costs a tenth of it. The reservation is the caller's estimate, and every
 /// write checks it.
-public struct CommandWriter: ~Copyable {
+package struct CommandWriter: ~Copyable {
   /// Room for `$`, a length of up to ten digits and two line ends.
   static let bytesPerArgument = 15
   /// Room for `*`, a count and the line end.
@@ -24,23 +24,23 @@ public struct CommandWriter: ~Copyable {
   }
 
   /// Adds an argument that is known at compile time.
-  public mutating func bulk(_ text: StaticString) {
+  package mutating func bulk(_ text: StaticString) {
     self.bulk(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Adds an argument as UTF-8.
-  public mutating func bulk(_ text: String) {
+  package mutating func bulk(_ text: String) {
     var text = text
     text.withUTF8 { self.bulk(UnsafeRawBufferPointer($0)) }
   }
 
   /// Adds an argument as it is.
-  public mutating func bulk(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func bulk(_ bytes: UnsafeRawBufferPointer) {
     self.bulk(count: bytes.count) { $0.copyMemory(from: bytes) }
   }
 
   /// Adds a number in decimal digits.
-  public mutating func bulk(_ number: Int) {
+  package mutating func bulk(_ number: Int) {
     var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
     withUnsafeMutableBytes(of: &digits) { scratch in
       let count = Self.write(number.magnitude, before: 24, in: scratch)
@@ -54,12 +54,12 @@ public struct CommandWriter: ~Copyable {
   }
 
   /// Adds a key.
-  public mutating func bulk(_ key: RedisKey) {
+  package mutating func bulk(_ key: RedisKey) {
     self.bulk(count: key.byteCount) { key.write(to: $0) }
   }
 
   /// Adds an argument of exactly `count` bytes that `write` fills.
-  public mutating func bulk(count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
+  package mutating func bulk(count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void) {
     precondition(self.argumentsLeft > 0, "more arguments than the command announced")
     self.argumentsLeft -= 1
     self.header(UInt8(ascii: "$"), count)

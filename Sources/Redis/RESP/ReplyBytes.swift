@@ -1,5 +1,5 @@
 /// A string of a reply that keeps its batch's replies alive, so that it can outlast the cursor.
-public struct ReplyBytes: Sendable {
+package struct ReplyBytes: Sendable {
   private let arena: ReplyArena
   /// Where the string lies in the arena, which does not change once it was handed over.
   private let bytes: Range<Int>
@@ -10,10 +10,10 @@ public struct ReplyBytes: Sendable {
   }
 
   /// The length in bytes.
-  public var count: Int { self.bytes.count }
+  package var count: Int { self.bytes.count }
 
   /// A part of the string; `range` counts from the string's start.
-  public subscript(range: Range<Int>) -> ReplyBytes {
+  package subscript(range: Range<Int>) -> ReplyBytes {
     precondition(range.lowerBound >= 0 && range.upperBound <= self.count)
     let start = self.bytes.lowerBound
     return ReplyBytes(
@@ -21,7 +21,7 @@ public struct ReplyBytes: Sendable {
   }
 
   /// Calls `body` with the bytes, which are valid during the call.
-  public func withUnsafeBytes<R, E: Error>(
+  package func withUnsafeBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
     try body(self.arena.bytes(in: self.bytes))

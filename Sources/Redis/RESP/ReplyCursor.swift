@@ -8,7 +8,7 @@ import CHiredis
 /// Total: whatever Redis, or what is between, has answered, reading goes no further than the reply.
 /// What asks for a value behind the last one throws, so no caller needs to check that an array has as
 /// many elements as its command's documentation says.
-public struct ReplyCursor: Sendable {
+package struct ReplyCursor: Sendable {
   private let arena: ReplyArena
   private var index: Int
   /// Behind the last value of the reply.
@@ -29,12 +29,12 @@ public struct ReplyCursor: Sendable {
   }
 
   /// Whether the next value is nil; nothing is consumed.
-  public var isNil: Bool {
+  package var isNil: Bool {
     self.index < self.end && self.arena.node(self.index).type == REDIS_REPLY_NIL
   }
 
   /// The number of elements that follow, or nil for a nil array.
-  public mutating func array() throws(RedisError) -> Int? {
+  package mutating func array() throws(RedisError) -> Int? {
     let node = try self.next("an array")
     switch node.type {
     case REDIS_REPLY_ARRAY: return Int(node.count)
@@ -44,7 +44,7 @@ public struct ReplyCursor: Sendable {
   }
 
   /// The bytes of a bulk or status string, or nil for nil.
-  public mutating func bytes() throws(RedisError) -> UnsafeRawBufferPointer? {
+  package mutating func bytes() throws(RedisError) -> UnsafeRawBufferPointer? {
     let node = try self.next("a string")
     switch node.type {
     case REDIS_REPLY_STRING, REDIS_REPLY_STATUS: return self.arena.bytes(of: node)
@@ -54,7 +54,7 @@ public struct ReplyCursor: Sendable {
   }
 
   /// A bulk or status string that may outlast the cursor, or nil for nil.
-  public mutating func slice() throws(RedisError) -> ReplyBytes? {
+  package mutating func slice() throws(RedisError) -> ReplyBytes? {
     let node = try self.next("a string")
     switch node.type {
     case REDIS_REPLY_STRING, REDIS_REPLY_STATUS:
@@ -66,12 +66,12 @@ public struct ReplyCursor: Sendable {
   }
 
   /// A bulk or status string, or nil for nil. Bytes that are not UTF-8 are repaired.
-  public mutating func string() throws(RedisError) -> String? {
+  package mutating func string() throws(RedisError) -> String? {
     try self.bytes().map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// An integer: any of 64 bits, so nothing may be added to it without care. See ``count()``.
-  public mutating func integer() throws(RedisError) -> Int {
+  package mutating func integer() throws(RedisError) -> Int {
     let node = try self.next("an integer")
     guard node.type == REDIS_REPLY_INTEGER else { throw Self.unexpected(node, "an integer") }
     return Int(node.value)
@@ -79,7 +79,7 @@ public struct ReplyCursor: Sendable {
 
   /// How many there are of something: an integer from 0 to ``RedisLimits/maximumCount``. Some of them
   /// may be added up.
-  public mutating func count() throws(RedisError) -> Int {
+  package mutating func count() throws(RedisError) -> Int {
     let count = try self.integer()
     guard (0...RedisLimits.maximumCount).contains(count) else {
       throw .unexpectedReply("expected a count, got \(count)")
@@ -88,7 +88,7 @@ public struct ReplyCursor: Sendable {
   }
 
   /// Passes over the next value with all that it contains; at the end, over nothing.
-  public mutating func skip() {
+  package mutating func skip() {
     var left = 1
     while left > 0, self.index < self.end {
       let node = self.arena.node(self.index)
@@ -112,7 +112,7 @@ public struct ReplyCursor: Sendable {
 
   /// The error that the next value is, if it is one, as among the answers of EXEC; nothing is
   /// consumed. Of its text, the first ``RedisLimits/maximumErrorBytes``.
-  public var error: RedisServerError? {
+  package var error: RedisServerError? {
     guard self.index < self.end else { return nil }
     let node = self.arena.node(self.index)
     guard node.type == REDIS_REPLY_ERROR else { return nil }

@@ -1,5 +1,5 @@
 /// A metric as CloudWatch is to know it, and which of ours it is made of.
-public struct EmbeddedMetric: Sendable {
+package struct EmbeddedMetric: Sendable {
   /// How a number comes about.
   enum Source {
     /// The sum of what all counters of that label have counted in the interval.
@@ -13,13 +13,13 @@ public struct EmbeddedMetric: Sendable {
   }
 
   /// Under which CloudWatch lists it.
-  public let name: String
+  package let name: String
   /// CloudWatch's name of the unit.
-  public let unit: String
+  package let unit: String
   let source: Source
 
   /// What scaling, alarms and the dashboard need of a gateway.
-  public static let gateway: [EmbeddedMetric] =
+  package static let gateway: [EmbeddedMetric] =
     [
       EmbeddedMetric(name: "Connections", unit: "Count", source: .sum("connect_connections")),
       EmbeddedMetric(name: "Accepted", unit: "Count", source: .counted("connect_accepted_total")),
@@ -35,7 +35,7 @@ public struct EmbeddedMetric: Sendable {
     ] + Self.redis
 
   /// What scaling, alarms and the dashboard need of messaging.
-  public static let messaging: [EmbeddedMetric] =
+  package static let messaging: [EmbeddedMetric] =
     [
       EmbeddedMetric(name: "Stored", unit: "Count", source: .counted("connect_stored_total")),
       EmbeddedMetric(name: "Failed", unit: "Count", source: .counted("connect_failed_total")),

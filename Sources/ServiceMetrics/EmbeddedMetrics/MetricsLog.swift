@@ -2,7 +2,7 @@ import Foundation
 import ServiceLifecycle
 
 /// Writes a line for CloudWatch each interval, and a last one at the end.
-public struct MetricsLog: Service {
+package struct MetricsLog: Service {
   private let makeReport: @Sendable () -> EmbeddedMetricsReport
   private let seconds: Int
   private let write: @Sendable (String) -> Void
@@ -11,7 +11,7 @@ public struct MetricsLog: Service {
   ///   - service: `gateway` or `messaging`.
   ///   - seconds: between two lines.
   ///   - write: takes a line without its end; standard output by default.
-  public init(
+  package init(
     _ metrics: [EmbeddedMetric], of store: MetricsStore, namespace: String, service: String,
     seconds: Int = MetricsLimits.logSeconds,
     write: @escaping @Sendable (String) -> Void = Self.writeToStandardOutput
@@ -24,7 +24,7 @@ public struct MetricsLog: Service {
   }
 
   /// Writes until the service group shuts down.
-  public func run() async throws {
+  package func run() async throws {
     await cancelWhenGracefulShutdown {
       var report = self.makeReport()
       while (try? await Task.sleep(for: .seconds(self.seconds))) != nil {
@@ -38,7 +38,7 @@ public struct MetricsLog: Service {
   private static func now() -> Int64 { Int64(Date.now.timeIntervalSince1970 * 1_000) }
 
   /// One write per line, so that lines of several writers do not mix.
-  public static func writeToStandardOutput(_ line: String) {
+  package static func writeToStandardOutput(_ line: String) {
     try? FileHandle.standardOutput.write(contentsOf: Data("\(line)\n".utf8))
   }
 }

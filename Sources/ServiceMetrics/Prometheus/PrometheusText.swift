@@ -1,11 +1,11 @@
 /// What a scraper reads: Prometheus's text format, version 0.0.4
 /// (https://prometheus.io/docs/instrumenting/exposition_formats/).
-public enum PrometheusText {
+package enum PrometheusText {
   /// The media type of the text.
-  public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+  package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
   /// All metrics of a store, then those of the process.
-  public static func page(of store: MetricsStore) -> String {
+  package static func page(of store: MetricsStore) -> String {
     var text = ""
     var described: String?
     for (name, cell) in store.all() {
