@@ -39,6 +39,7 @@ let package = Package(
   platforms: [.macOS(.v15), .iOS(.v18)],
   products: [
     .executable(name: "connect", targets: ["ConnectCommand"]),
+    .executable(name: "connect-bench", targets: ["ConnectBench"]),
     .library(name: "ConnectClient", targets: ["ConnectClient", "ConnectProtocol"]),
   ],
   dependencies: [
@@ -82,32 +83,35 @@ let package = Package(
       name: "Listening", dependencies: [concurrencyHelpers, nioCore, nioPosix, logging, metrics],
       swiftSettings: settings),
     .target(
-      name: "PlainHTTP",
-      dependencies: ["Listening", "SocketErrors", nioCore, nioPosix, nioHTTP1, logging, deque],
+      name: "HTTPServer",
+      dependencies: [
+        "Listening", "SocketErrors", nioCore, nioPosix, nioHTTP1, lifecycle, logging, deque,
+      ],
       swiftSettings: settings),
     .target(
       name: "BackendAPI",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "PlainHTTP", nioCore, nioHTTP1, deque, crypto,
-        lifecycle, logging,
+        "MessageBus", "Inspection", "Redis", "ConnectProtocol", "HTTPServer", nioCore, nioHTTP1,
+        deque, crypto, lifecycle, logging,
       ],
-      resources: [.embedInCode("Description")],
+      resources: [.embedInCode("Description"), .embedInCode("Scripts")],
       swiftSettings: settings),
     .target(
-      name: "Management",
-      dependencies: ["Listening", "PlainHTTP", nioCore, nioPosix, nioHTTP1, lifecycle, logging],
+      name: "Inspection", dependencies: ["MessageBus", "Redis", "ConnectProtocol", nioCore],
       swiftSettings: settings),
     .target(
       name: "Messaging",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", concurrencyHelpers, nioCore, lifecycle, logging,
-        metrics,
+        "MessageBus", "Inspection", "Redis", "ConnectProtocol", concurrencyHelpers, nioCore,
+        lifecycle,
+        logging, metrics,
       ],
+      resources: [.embedInCode("Scripts")],
       swiftSettings: settings),
     .target(
       name: "Gateway",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "PlainHTTP", nioCore,
+        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "HTTPServer", nioCore,
         nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, metrics, deque,
       ],
       resources: [.embedInCode("DemoPage/Page")],
@@ -119,36 +123,56 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
+    .target(name: "LocalCluster", dependencies: ["LocalRedis"], swiftSettings: settings),
     .target(name: "SeededRandom", swiftSettings: settings),
     .target(
-      name: "RedisFixture",
-      dependencies: ["LocalRedis", "Redis", "TLS", "SeededRandom", nioCore, logging],
-      swiftSettings: settings),
-    .target(
-      name: "ConnectTestStand",
+      name: "Settings",
       dependencies: [
-        "Gateway", "Messaging", "BackendAPI", "MessageBus", "Redis", "ConnectProtocol",
-        "WebSocket", "LocalRedis", "RedisFixture", nioCore, nioPosix, lifecycle, logging, deque,
-        crypto,
-      ],
-      swiftSettings: settings),
-    .target(
-      name: "ConnectFaults",
-      dependencies: [
-        "LocalRedis", "ConnectClient", "ConnectProtocol", "Gateway", "MessageBus", "Redis",
-        "SeededRandom", "ServiceMetrics", nioCore, nioPosix, logging, deque,
+        "Gateway", "ConnectClient", "MessageBus", "Redis", "ConnectProtocol", argumentParser,
+        configuration, logging,
       ],
       swiftSettings: settings),
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
-        "Gateway", "Messaging", "BackendAPI", "Management", "MessageBus", "Redis", "ConnectClient",
-        "ConnectFaults", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS", "PlainHTTP",
-        "SocketErrors",
-        argumentParser, configuration, lifecycle, unixSignals, logging, metrics, histogram,
+        "Settings", "Gateway", "Messaging", "BackendAPI", "Inspection", "MessageBus",
+        "Redis", "ConnectClient", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS",
+        "HTTPServer", "SocketErrors", argumentParser, lifecycle, unixSignals, logging, metrics,
         nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "ConnectBench",
+      dependencies: [
+        "Settings", "LocalRedis", "LocalCluster", "ConnectClient", "ConnectProtocol", "Gateway",
+        "Messaging", "MessageBus", "Redis", "SeededRandom", "ServiceMetrics", argumentParser,
+        histogram, nioCore, nioPosix, logging, deque,
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "TestSupport",
+      dependencies: [
+        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, logging,
+      ],
+      path: "Tests/Support/TestSupport", swiftSettings: settings),
+    .target(
+      name: "BusTestSupport",
+      dependencies: [
+        "TestSupport", "MessageBus", "Redis", "ConnectProtocol", "LocalRedis", "LocalCluster",
+        nioCore, nioPosix, logging,
+      ],
+      path: "Tests/Support/BusTestSupport", swiftSettings: settings),
+    .target(
+      name: "ConnectTestStand",
+      dependencies: [
+        "TestSupport", "Gateway", "Messaging", "BackendAPI", "MessageBus", "Redis",
+        "ConnectProtocol", "WebSocket", "LocalRedis", "LocalCluster", nioCore, nioPosix, lifecycle,
+        logging, deque, crypto,
+      ],
+      path: "Tests/Support/ConnectTestStand", swiftSettings: settings),
+    .executableTarget(
+      name: "LocalRedisParent", dependencies: ["LocalRedis", "LocalCluster"],
+      path: "Tests/Support/LocalRedisParent", swiftSettings: settings),
     .testTarget(
       name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", "SeededRandom", nioCore],
       swiftSettings: settings),
@@ -161,81 +185,95 @@ let package = Package(
     .testTarget(
       name: "TLSTests",
       dependencies: [
-        "TLS", "LocalRedis", "SeededRandom", nioCore, nioPosix, nioEmbedded,
+        "TLS", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix, nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "RedisTests",
       dependencies: [
-        "Redis", "TLS", "RedisFixture", "LocalRedis", "SeededRandom", nioCore, nioPosix,
-        nioEmbedded, logging,
+        "Redis", "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom", nioCore,
+        nioPosix, nioEmbedded, logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "MessageBusTests",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "RedisFixture", "LocalRedis", "SeededRandom",
-        nioCore, nioPosix, logging,
+        "MessageBus", "Redis", "ConnectProtocol", "BusTestSupport", "TestSupport", "LocalRedis",
+        "LocalCluster", "SeededRandom", nioCore, nioPosix, logging,
       ],
       swiftSettings: settings),
-    .executableTarget(
-      name: "LocalRedisParent", dependencies: ["LocalRedis"], path: "Tests/LocalRedisParent",
-      swiftSettings: settings),
     .testTarget(
-      name: "LocalRedisTests", dependencies: ["LocalRedis", "RedisFixture", "LocalRedisParent"],
+      name: "LocalRedisTests",
+      dependencies: ["LocalRedis", "LocalCluster", "TestSupport", "LocalRedisParent"],
       swiftSettings: settings),
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "ConnectTestStand", "MessageBus", "ConnectProtocol", "Listening", "PlainHTTP",
-        "SeededRandom", nioCore, nioHTTP1,
+        "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "ConnectProtocol", "Listening",
+        "HTTPServer", "LocalCluster", "SeededRandom", nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "MessagingTests",
       dependencies: [
-        "Messaging", "MessageBus", "ConnectTestStand", "ConnectProtocol", "Redis",
-        "RedisFixture", "SeededRandom", concurrencyHelpers, logging, nioCore, nioEmbedded,
+        "Messaging", "MessageBus", "Inspection", "BackendAPI", "BusTestSupport", "ConnectTestStand",
+        "TestSupport", "ConnectProtocol", "Redis", "LocalRedis", "SeededRandom", concurrencyHelpers,
+        nioCore, nioEmbedded, logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ListeningTests",
-      dependencies: ["Listening", "ConnectTestStand", nioCore, nioPosix, logging, metrics],
+      dependencies: [
+        "Listening", "ConnectTestStand", "TestSupport", nioCore, nioPosix, logging, metrics,
+      ],
       swiftSettings: settings),
     .testTarget(
-      name: "PlainHTTPTests",
+      name: "HTTPServerTests",
       dependencies: [
-        "PlainHTTP", "Management", "ConnectTestStand", "SeededRandom", nioCore, nioPosix, nioHTTP1,
-        logging,
+        "HTTPServer", "ConnectTestStand", "TestSupport", "SeededRandom", nioCore, nioPosix,
+        nioHTTP1, logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "BackendAPITests",
       dependencies: [
-        "BackendAPI", "ConnectTestStand", "MessageBus", "ConnectProtocol", "PlainHTTP", "Redis",
-        "LocalRedis", nioCore, nioHTTP1,
+        "BackendAPI", "BusTestSupport", "ConnectTestStand", "TestSupport", "MessageBus",
+        "Messaging", "ConnectProtocol", "HTTPServer", "Redis", "LocalRedis", nioCore, nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectClientTests",
       dependencies: [
-        "ConnectClient", "ConnectCommand", "ConnectTestStand", "ConnectProtocol", "WebSocket",
+        "ConnectClient", "ConnectTestStand", "TestSupport", "ConnectProtocol", "WebSocket",
         "SeededRandom", nioCore, nioPosix, nioHTTP1, deque,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ConnectCommandTests",
+      dependencies: [
+        "ConnectCommand", "ConnectBench", "Settings", "ConnectClient", "ConnectProtocol", "Redis",
+        argumentParser,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ConnectBenchTests",
+      dependencies: [
+        "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "SeededRandom",
       ],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "ConnectCommand", "ConnectFaults", "ConnectProtocol", "ConnectTestStand", "LocalRedis",
-        "MessageBus", "RedisFixture", "Redis", "ServiceMetrics", argumentParser, logging, nioCore,
-        nioPosix,
+        "ConnectCommand", "ConnectBench", "Settings", "ConnectClient", "ConnectProtocol",
+        "ConnectTestStand", "TestSupport", "MessageBus", "LocalRedis", "LocalCluster", "Redis",
+        "ServiceMetrics", argumentParser, nioCore, nioPosix, logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "FaultTests",
       dependencies: [
-        "ConnectCommand", "ConnectFaults", "ConnectClient", "ConnectProtocol", "Gateway",
-        "LocalRedis", "RedisFixture", "SeededRandom", nioCore, nioPosix,
+        "ConnectCommand", "ConnectBench", "ConnectClient", "ConnectProtocol", "Gateway",
+        "LocalRedis", "LocalCluster", "TestSupport", "SeededRandom", nioCore, nioPosix,
       ],
       swiftSettings: settings),
   ],

@@ -1,6 +1,6 @@
 import ConnectProtocol
+import HTTPServer
 import MessageBus
-import PlainHTTP
 
 /// # BackendAPI
 ///
@@ -9,7 +9,7 @@ import PlainHTTP
 ///
 /// - `Routing/` is which request means what, and who may make it.
 /// - `Messages/` is the way of a message to the bus.
-/// - `Users/` is what is told of a user.
+/// - `Users/` is what is told of a user, and what is done to one as a whole: end the connections, erase.
 /// - `Description/` is all of it as an OpenAPI document.
 
 /// Every limit and default of the API, each with its unit. Those of HTTP itself, with which a
@@ -45,6 +45,16 @@ package enum BackendAPILimits {
   /// What a client is told to wait where something is unavailable, in seconds. Where it is
   /// overloaded, a random time up to as much again is added, so that not all come back at once.
   static let retryAfterSeconds = 1
+
+  /// Entries that one call of `erase_user.lua` removes at most: Redis serves nobody else meanwhile.
+  static let entriesPerErasure = 4_096
+
+  /// How long the erasing of a user waits until gateways have let the user's connections go, in
+  /// milliseconds, …
+  static let closingMilliseconds: Int64 = 2_000
+
+  /// … and how often it looks.
+  static let closingPollMilliseconds: Int64 = 10
 
   /// The limits of HTTP.
   static func http(bodyBytes: Int) -> HTTPServingLimits {

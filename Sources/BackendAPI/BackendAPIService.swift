@@ -1,7 +1,7 @@
+import HTTPServer
 import Logging
 import MessageBus
 import NIOCore
-import PlainHTTP
 import Redis
 import ServiceLifecycle
 

@@ -1,10 +1,11 @@
 import ConnectProtocol
+import HTTPServer
+import Inspection
 import Logging
 import MessageBus
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
-import PlainHTTP
 import Redis
 
 /// Answers the requests of backends.

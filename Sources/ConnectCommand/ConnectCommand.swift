@@ -1,16 +1,16 @@
 import ArgumentParser
 import MessageBus
+import Settings
 
 /// # ConnectCommand
 ///
-/// The one executable, `connect`: both services, everything for development, and the tools.
+/// The executable `connect`: both services, everything for development, and the tools.
 ///
-/// - `Settings/` is what can be configured, as flag and as environment variable.
 /// - `Services/` runs the two services as processes of their own.
 /// - `Development/` is `connect dev`, all in one process, and development tokens.
 /// - `Health/` asks a service whether it is well.
 /// - `Inspect/` shows operators what lies in Redis.
-/// - `Chat/` is the terminal client, `Bench/` the load generator.
+/// - `Chat/` is the terminal client.
 @main
 struct ConnectCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -30,17 +30,10 @@ struct ConnectCommand: AsyncParsableCommand {
     version: ConnectVersion.text,
     subcommands: [
       DevCommand.self, GatewayCommand.self, MessagingCommand.self, TokenCommand.self,
-      InspectCommand.self, HealthCommand.self, ChatCommand.self, BenchCommand.self,
+      InspectCommand.self, HealthCommand.self, ChatCommand.self,
     ])
 
   static func main() async {
-    let arguments = ArgumentRules.joiningNegativeNumbers(
-      Array(CommandLine.arguments.dropFirst()))
-    if let unknown = UnknownCommand(arguments, of: Self.self) {
-      let failure = Failure.usage(unknown.description)
-      failure.show()
-      Self.exit(withError: ExitCode(failure.kind.rawValue))
-    }
-    await Self.main(arguments)
+    await self.main(checking: CommandLine.arguments)
   }
 }

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import HTTPServer
 import Listening
 import Logging
 import MessageBus
@@ -7,7 +8,6 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import PlainHTTP
 import Redis
 import ServiceLifecycle
 

@@ -164,7 +164,7 @@ package final class ChildProcess: Sendable {
   /// call, where the system is too old to report it.
   private func reapSoon() {
     if !reap() {
-      queue.asyncAfter(deadline: .now() + Limits.reapInterval) { self.reapSoon() }
+      queue.asyncAfter(deadline: .now() + LocalRedisLimits.reapInterval) { self.reapSoon() }
     }
   }
 

@@ -84,7 +84,7 @@ struct LineAssembler {
   private var partial: [UInt8] = []
   private let limitBytes: Int
 
-  init(limitBytes: Int = Limits.lineBytes) {
+  init(limitBytes: Int = LocalRedisLimits.lineBytes) {
     self.limitBytes = limitBytes
   }
 

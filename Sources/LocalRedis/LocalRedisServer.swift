@@ -71,7 +71,9 @@ extension LocalRedisServer {
           return LocalRedisServer(
             options: options, executable: executable, ports: ports,
             state: State(process: process, directory: directory))
-        } catch .portInUse(let port) where port != options.port && attempts < Limits.portAttempts {
+        } catch .portInUse(let port)
+          where port != options.port && attempts < LocalRedisLimits.portAttempts
+        {
           attempts += 1
         }
       }
@@ -88,8 +90,8 @@ extension LocalRedisServer {
   }
 
   /// Asks the server to end, and waits until it has. Its files stay.
-  func end() async {
-    await process.terminate(grace: Limits.serverGrace)
+  package func end() async {
+    await process.terminate(grace: LocalRedisLimits.serverGrace)
   }
 
   /// Kills the server as a crash would, and waits until it has ended. Its files stay.
@@ -162,7 +164,7 @@ extension LocalRedisServer {
   private static func waitUntilReady(
     _ process: ChildProcess, _ executable: String, port: Int, output: LastLines
   ) async throws(LocalRedisError) {
-    let deadline = ContinuousClock.now + Limits.serverStart
+    let deadline = ContinuousClock.now + LocalRedisLimits.serverStart
     while !RedisProbe.isReady(port: port, processIdentifier: process.processIdentifier) {
       if !process.isRunning {
         let status = await process.waitForExit()
@@ -170,10 +172,11 @@ extension LocalRedisServer {
         throw .ended(executable: executable, status, output: output.lines)
       }
       if ContinuousClock.now > deadline {
-        throw .silent(executable: executable, after: Limits.serverStart, output: output.lines)
+        throw .silent(
+          executable: executable, after: LocalRedisLimits.serverStart, output: output.lines)
       }
       do {
-        try await Task.sleep(for: Limits.serverPoll)
+        try await Task.sleep(for: LocalRedisLimits.serverPoll)
       } catch {
         throw .cancelled
       }
@@ -236,7 +239,7 @@ private final class LastLines: Sendable {
     guard !line.allSatisfy(\.isWhitespace) else { return }
     kept.withLock { kept in
       kept.append(line)
-      if kept.count > Limits.shownLines { kept.removeFirst() }
+      if kept.count > LocalRedisLimits.shownLines { kept.removeFirst() }
     }
   }
 }

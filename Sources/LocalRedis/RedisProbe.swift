@@ -19,7 +19,7 @@ enum RedisProbe {
 
   private static func ask(_ question: String, port: Int) -> String? {
     do throws(ChildProcessError) {
-      let socket = try LoopbackSocket(port: port, deadline: .now + Limits.serverAnswer)
+      let socket = try LoopbackSocket(port: port, deadline: .now + LocalRedisLimits.serverAnswer)
       return try socket.ask(Array(question.utf8)) { bytes in
         guard !bytes.isEmpty else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)

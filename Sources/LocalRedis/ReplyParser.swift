@@ -57,7 +57,7 @@ struct ReplyParser {
   private mutating func array() throws(Failure) -> LocalRedisReply {
     guard let count = try length() else { return .null }
     depth += 1
-    guard depth <= Limits.replyDepth else { throw .malformed }
+    guard depth <= LocalRedisLimits.replyDepth else { throw .malformed }
     var replies: [LocalRedisReply] = []
     for _ in 0..<count { replies.append(try reply()) }
     depth -= 1
@@ -67,7 +67,7 @@ struct ReplyParser {
   /// A length, or nil for -1, which says that there is nothing.
   private mutating func length() throws(Failure) -> Int? {
     let length = try number()
-    guard length >= -1, length <= Limits.replyBytes else { throw .malformed }
+    guard length >= -1, length <= LocalRedisLimits.replyBytes else { throw .malformed }
     return length < 0 ? nil : length
   }
 

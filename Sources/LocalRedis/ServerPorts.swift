@@ -19,10 +19,10 @@ struct ServerPorts: Sendable, Hashable {
   /// between a crash and its restart, its port stays free.
   private static func free() throws(LocalRedisError) -> Int {
     for _ in 0..<1_000 {
-      let port = Int.random(in: Limits.ports)
+      let port = Int.random(in: LocalRedisLimits.ports)
       do throws(ChildProcessError) {
         guard try LoopbackSocket.isFree(port) else { continue }
-        if try LoopbackSocket.isFree(port + Limits.busOffset) { return port }
+        if try LoopbackSocket.isFree(port + LocalRedisLimits.busOffset) { return port }
       } catch {
         throw .refused(error)
       }

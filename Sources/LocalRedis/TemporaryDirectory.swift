@@ -1,11 +1,11 @@
 import Foundation
 
 /// A directory that is removed when this process ends, if not before.
-struct TemporaryDirectory: Sendable {
+package struct TemporaryDirectory: Sendable {
   /// The path of a directory that this type has made: the only kind of which it, or its watchdog,
   /// removes one.
-  struct Path: Sendable {
-    let string: String
+  package struct Path: Sendable {
+    package let string: String
 
     fileprivate init(making prefix: String) throws(ChildProcessError) {
       let template = NSTemporaryDirectory() + "/" + prefix + "XXXXXX"
@@ -16,12 +16,12 @@ struct TemporaryDirectory: Sendable {
     }
   }
 
-  static let prefix = "connect-redis."
+  package static let prefix = "connect-redis."
 
-  let path: Path
+  package let path: Path
   private let watchdog: Watchdog
 
-  init() throws(ChildProcessError) {
+  package init() throws(ChildProcessError) {
     let path = try Path(making: Self.prefix)
     do throws(ChildProcessError) {
       watchdog = try Watchdog(onParentsEnd: .remove(path))
@@ -32,7 +32,7 @@ struct TemporaryDirectory: Sendable {
     self.path = path
   }
 
-  func remove() {
+  package func remove() {
     try? FileManager.default.removeItem(atPath: path.string)
     watchdog.end()
   }

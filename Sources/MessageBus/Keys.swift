@@ -22,7 +22,7 @@ package struct Keys: Sendable {
   /// Where messages go that could not be processed.
   package let deadLetters: RedisKey
   /// Says how the data is laid out; see ``PartitionGuard``.
-  let partitionCount: RedisKey
+  package let partitionCount: RedisKey
 
   /// The ids of the messaging instances that have joined; ``messaging(_:)`` tells which are alive.
   package let messagingMembers: RedisKey

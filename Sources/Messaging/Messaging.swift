@@ -12,7 +12,11 @@ import Synchronization
 /// it to the gateways that hold their devices. It holds no state.
 ///
 /// - `Leases/` is which instance owns which partition.
-/// - `PartitionWorker` is what an owner does.
+/// - `Partition/` is what an owner does: read, store, push, acknowledge; and what it does with entries
+///   that cannot be processed.
+/// - `Mailbox/` is how a batch gets into mailboxes, each entry once and in order, and how these stay
+///   within their limits.
+/// - `Scripts/` is Lua, where a comparison must precede a write.
 
 /// One messaging instance, as a service. Instances share the partitions among themselves.
 package final class MessagingService: Service {

@@ -6,10 +6,10 @@ package struct MessagingConfiguration: Sendable {
   package var id: InstanceID
   /// The keys it shares with gateways.
   package var keys: Keys
-  /// See ``MessageBus/BusLimits/leaseSeconds``. The same for all instances.
-  package var leaseSeconds = BusLimits.leaseSeconds
-  /// See ``MessageBus/BusLimits/attempts``.
-  package var attempts = BusLimits.attempts
+  /// See ``MessagingLimits/leaseSeconds``. The same for all instances.
+  package var leaseSeconds = MessagingLimits.leaseSeconds
+  /// See ``MessagingLimits/attempts``.
+  package var attempts = MessagingLimits.attempts
   /// What it takes for a message to be safe in its mailbox. The same as that of the gateways: what
   /// they have accepted must not be lost here.
   package var durability = Durability.accepted

@@ -4,6 +4,7 @@ import ConnectTestStand
 import LocalRedis
 import MessageBus
 import NIOConcurrencyHelpers
+import TestSupport
 import Testing
 
 @Suite("A message of a backend", .timeLimit(.minutes(5)))

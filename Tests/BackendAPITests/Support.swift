@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import Foundation
+import TestSupport
 
 /// A message as a backend posts it.
 func message(

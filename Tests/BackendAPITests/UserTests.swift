@@ -3,6 +3,7 @@ import ConnectTestStand
 import MessageBus
 import NIOConcurrencyHelpers
 import Redis
+import TestSupport
 import Testing
 
 @testable import BackendAPI

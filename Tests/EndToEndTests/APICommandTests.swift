@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import ConnectTestStand
 import Foundation
 import LocalRedis

@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import Testing
 
@@ -51,7 +51,7 @@ struct BenchTests {
   }
 
   private func run<Report: Decodable>(_ arguments: String...) async throws -> Report {
-    let program = try Program(["bench"] + arguments + ["--json"])
+    let program = try Program(["connect-bench"] + arguments + ["--json"])
     #expect(try await program.exitCode(within: .seconds(60)) == 0, "\(program.errors)")
     return try JSONDecoder().decode(
       Report.self, from: Data(program.output.joined(separator: "\n").utf8))

@@ -1,6 +1,7 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import LocalRedis
+import TestSupport
 import Testing
 
 /// Conversations through whole deployments, with `connect chat` at both ends.

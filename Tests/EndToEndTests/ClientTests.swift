@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import ConnectProtocol
 import ConnectTestStand
 import Foundation

@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import LocalRedis
 import NIOCore
@@ -58,17 +58,22 @@ struct CommandTests {
       (["gateway", "--allowed-origins", "app.example.com"], "--allowed-origins"),
       (["gateway", "--allowed-origins", "https://app.example.com/"], "--allowed-origins"),
       (["gateway", "--allowed-origins", ","], "--allowed-origins"),
-      (["bench", "faults", "--redis", "cluster", "--durability", "replicated:1"], "--durability"),
-      (["bench", "--redis", "cluster-tls", "--durability", "replicated:2"], "--durability"),
+      (
+        ["connect-bench", "faults", "--redis", "cluster", "--durability", "replicated:1"],
+        "--durability"
+      ),
+      (
+        ["connect-bench", "--redis", "cluster-tls", "--durability", "replicated:2"], "--durability"
+      ),
       (
         [
-          "bench", "faults", "--redis", "cluster-tls", "--registry", "tls", "--durability",
+          "connect-bench", "faults", "--redis", "cluster-tls", "--registry", "tls", "--durability",
           "replicated:1",
         ], "--durability"
       ),
-      (["bench", "faults", "--minutes", "1", "--rounds", "1"], "--rounds"),
-      (["bench", "faults", "--raw-senders", "41"], "--raw-senders: '41'"),
-      (["bench", "faults", "--faults", "rain"], "--faults: 'rain'"),
+      (["connect-bench", "faults", "--minutes", "1", "--rounds", "1"], "--rounds"),
+      (["connect-bench", "faults", "--raw-senders", "41"], "--raw-senders: '41'"),
+      (["connect-bench", "faults", "--faults", "rain"], "--faults: 'rain'"),
       (["dev", "--port", "65535"], "--port: '65535'"),
     ])
   func wrongSetting(arguments: [String], named: String) async throws {
@@ -297,7 +302,7 @@ struct CommandTests {
     let (code, output, _) = try await run(["--help"])
     #expect(code == 0)
     let text = output.joined(separator: "\n")
-    for word in ["dev", "gateway", "messaging", "token", "chat", "bench", "CONNECT_REDIS_URL"] {
+    for word in ["dev", "gateway", "messaging", "token", "chat", "CONNECT_REDIS_URL"] {
       #expect(text.contains(word))
     }
   }

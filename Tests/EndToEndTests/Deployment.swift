@@ -1,6 +1,6 @@
-import ConnectFaults
+import ConnectBench
 import LocalRedis
-import RedisFixture
+import TestSupport
 
 extension Deployment {
   static let secret = "a secret for the tests of whole deployments"
@@ -28,11 +28,14 @@ extension Deployment {
 }
 
 extension Program {
+  /// - Parameter arguments: those of `connect`, unless the first is `connect-bench`.
   convenience init(
     _ arguments: [String], environment: [String: String] = [:], input: ChildProcess.Input = .null
   ) throws(ChildProcessError) {
+    let isBench = arguments.first == "connect-bench"
     try self.init(
-      executable: Self.connectBesideTests, arguments,
+      executable: Self.besideTests(isBench ? "connect-bench" : "connect"),
+      Array(isBench ? arguments.dropFirst() : arguments[...]),
       environment: ["CONNECT_AUTH_SECRET": Deployment.secret].merging(environment) { $1 },
       input: input)
   }

@@ -1,9 +1,10 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import LocalRedis
 import Logging
 import NIOPosix
 import Redis
+import TestSupport
 import Testing
 
 /// What an operator sees of a Redis into which the test wrote what services would have written.

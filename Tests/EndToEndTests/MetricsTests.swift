@@ -1,11 +1,11 @@
-import ConnectFaults
+import ConnectBench
 import ConnectProtocol
 import ConnectTestStand
 import Foundation
 import LocalRedis
 import MessageBus
-import RedisFixture
 import ServiceMetrics
+import TestSupport
 import Testing
 
 /// What monitoring reads of the running services, against what was really sent.
@@ -81,7 +81,8 @@ struct MetricsTests {
       let ports = try await (self.port(of: gateway.program), self.port(of: messaging.program))
 
       let bench = try Program([
-        "bench", "chat", "--url", "ws://127.0.0.1:\(gateway.port)", "--connections", "4", "--rate",
+        "connect-bench", "chat", "--url", "ws://127.0.0.1:\(gateway.port)", "--connections", "4",
+        "--rate",
         "50", "--seconds", "1", "--json",
       ])
       #expect(try await bench.exitCode() == 0, "\(bench.errors)")

@@ -1,8 +1,8 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import LocalRedis
 import MessageBus
-import RedisFixture
+import TestSupport
 import Testing
 
 /// What an operator reads when a Redis is there and does not serve us.

@@ -1,8 +1,9 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
+import LocalCluster
 import LocalRedis
 import MessageBus
-import RedisFixture
+import TestSupport
 import Testing
 
 /// What an operator reads when TLS or rights are wrong: one line that says what to mend.

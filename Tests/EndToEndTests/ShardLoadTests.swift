@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import Testing
 
@@ -15,7 +15,8 @@ struct ShardLoadTests {
   @Test("carry equal load: 100,000 messages among 2,000 users, with 16 partitions")
   func equalLoad() async throws {
     let program = try Program([
-      "bench", "chat", "--redis", "cluster", "--gateways", "3", "--connections", "2000", "--rate",
+      "connect-bench", "chat", "--redis", "cluster", "--gateways", "3", "--connections", "2000",
+      "--rate",
       "1250", "--seconds", "80", "--json",
     ])
     #expect(try await program.exitCode(within: .seconds(300)) == 0, "\(program.errors)")

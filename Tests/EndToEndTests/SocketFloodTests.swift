@@ -1,8 +1,9 @@
-import ConnectFaults
+import ConnectBench
 import ConnectProtocol
 import ConnectTestStand
 import Foundation
 import LocalRedis
+import TestSupport
 import Testing
 
 /// Idle TCP connections, more than a gateway has descriptors for.

@@ -1,9 +1,9 @@
+import ConnectBench
 import ConnectClient
-import ConnectFaults
 import ConnectProtocol
 import Foundation
 import LocalRedis
-import RedisFixture
+import TestSupport
 import Testing
 
 /// What an operator sees of users' keys in a Redis of their own, and of settings that do not fit them.

@@ -1,6 +1,7 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
-import RedisFixture
+import Settings
+import TestSupport
 import Testing
 
 @testable import ConnectCommand

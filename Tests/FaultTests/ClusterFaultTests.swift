@@ -1,4 +1,5 @@
-import ConnectFaults
+import ConnectBench
+import LocalCluster
 import LocalRedis
 import Testing
 

@@ -1,6 +1,6 @@
-import ConnectFaults
+import ConnectBench
 import LocalRedis
-import RedisFixture
+import TestSupport
 import Testing
 
 /// Real processes, a real Redis, people who chat meanwhile, and a count of every message.

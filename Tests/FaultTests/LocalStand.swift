@@ -1,5 +1,5 @@
+import ConnectBench
 import ConnectClient
-import ConnectFaults
 import ConnectProtocol
 import Foundation
 import Gateway

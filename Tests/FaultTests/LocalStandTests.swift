@@ -1,4 +1,4 @@
-import ConnectFaults
+import ConnectBench
 import Foundation
 import LocalRedis
 import Testing

@@ -1,5 +1,5 @@
-import ConnectFaults
-import RedisFixture
+import ConnectBench
+import TestSupport
 import Testing
 
 /// What all fault tests have in common: a small deployment, and few people who write little, so that

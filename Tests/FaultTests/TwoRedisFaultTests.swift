@@ -1,6 +1,7 @@
-import ConnectFaults
+import ConnectBench
+import LocalCluster
 import LocalRedis
-import RedisFixture
+import TestSupport
 import Testing
 
 extension FaultTests {

@@ -1,5 +1,6 @@
+import LocalCluster
 import LocalRedis
-import RedisFixture
+import TestSupport
 import Testing
 
 @Suite("A private Redis cluster that speaks TLS", .serialized, .timeLimit(.minutes(5)))

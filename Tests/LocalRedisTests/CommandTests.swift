@@ -1,4 +1,4 @@
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import LocalRedis

@@ -1,6 +1,7 @@
 import Foundation
-import RedisFixture
+import LocalCluster
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LocalRedis

@@ -1,5 +1,5 @@
 import Foundation
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import LocalRedis

@@ -2,18 +2,6 @@ import Foundation
 import LocalRedis
 import Synchronization
 
-/// Waits until a condition holds, and says whether it came to that.
-func eventually(
-  within duration: Duration = .seconds(60), _ condition: () -> Bool
-) async throws -> Bool {
-  let deadline = ContinuousClock.now + duration
-  while !condition() {
-    if ContinuousClock.now > deadline { return false }
-    try await Task.sleep(for: .milliseconds(5))
-  }
-  return true
-}
-
 /// Whether a process runs. One that has ended but was not reaped does not.
 func isRunning(_ process: pid_t) -> Bool {
   guard kill(process, 0) == 0 else { return false }

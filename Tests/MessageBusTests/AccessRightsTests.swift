@@ -1,8 +1,9 @@
+import BusTestSupport
 import Foundation
 import LocalRedis
 import Logging
 import NIOPosix
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import MessageBus

@@ -1,5 +1,5 @@
 import NIOPosix
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import MessageBus

@@ -1,7 +1,9 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import Messaging
 import Redis
+import TestSupport
 
 /// Entries of the bus written by hand, byte for byte as `Envelope` documents them.
 enum ByHand {

@@ -1,6 +1,6 @@
 import ConnectProtocol
 import ConnectTestStand
-import RedisFixture
+import TestSupport
 import Testing
 
 /// Gateways and messaging in one process, which would end with any of them.

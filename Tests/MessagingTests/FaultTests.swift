@@ -2,6 +2,7 @@ import ConnectProtocol
 import ConnectTestStand
 import MessageBus
 import Redis
+import TestSupport
 import Testing
 
 @Suite("A partition goes on")

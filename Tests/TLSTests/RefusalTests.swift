@@ -1,3 +1,4 @@
+import LocalCluster
 import LocalRedis
 import NIOCore
 import NIOPosix

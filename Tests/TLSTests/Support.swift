@@ -1,4 +1,5 @@
 import Foundation
+import LocalCluster
 import NIOCore
 import NIOPosix
 import SeededRandom

@@ -1,7 +1,7 @@
 import ConnectProtocol
+import HTTPServer
 import NIOCore
 import NIOHTTP1
-import PlainHTTP
 import Redis
 
 /// Why a request is not carried out: a code of the protocol and a sentence for a person.

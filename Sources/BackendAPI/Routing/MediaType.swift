@@ -1,5 +1,5 @@
+import HTTPServer
 import NIOHTTP1
-import PlainHTTP
 
 /// What a `Content-Type` says (RFC 9110, section 8.3.1): a type, and parameters whose values may be
 /// quoted.

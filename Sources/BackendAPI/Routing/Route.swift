@@ -1,6 +1,6 @@
 import ConnectProtocol
+import HTTPServer
 import NIOHTTP1
-import PlainHTTP
 
 /// What a request asks for.
 enum Route: Hashable {

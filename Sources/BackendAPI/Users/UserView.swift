@@ -1,5 +1,6 @@
 import ConnectProtocol
 import Foundation
+import Inspection
 import MessageBus
 import NIOCore
 

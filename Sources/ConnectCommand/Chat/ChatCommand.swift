@@ -3,6 +3,7 @@ import ConnectClient
 import ConnectProtocol
 import Foundation
 import Gateway
+import Settings
 
 /// The terminal client: for people, and with `--lines` for pipes.
 struct ChatCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ConnectClient
 import ConnectProtocol
 import Foundation
+import Settings
 
 /// One run of `connect chat`: input goes to the client, events to the output.
 final class ChatSession: Sendable {

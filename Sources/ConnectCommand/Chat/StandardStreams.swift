@@ -1,6 +1,7 @@
 import Foundation
 import NIOConcurrencyHelpers
 import NIOPosix
+import Settings
 
 /// Standard input, read on a thread of its own: files, terminals and pipes alike, which no event
 /// loop can wait for.

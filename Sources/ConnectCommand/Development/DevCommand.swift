@@ -1,4 +1,5 @@
 import ArgumentParser
+import Settings
 
 struct DevCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -10,6 +10,7 @@ import NIOCore
 import NIOPosix
 import Redis
 import ServiceLifecycle
+import Settings
 
 /// Everything that `connect dev` runs.
 struct DevStand {

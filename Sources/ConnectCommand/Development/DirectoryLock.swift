@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 
 /// Keeps a directory of data for one process: two Redis servers that append to the same file lose what
 /// the other has written.

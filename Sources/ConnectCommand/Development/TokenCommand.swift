@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConnectProtocol
 import Gateway
+import Settings
 
 struct TokenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

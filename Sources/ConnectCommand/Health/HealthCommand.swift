@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Settings
 import SocketErrors
 
 /// For orchestrators that check health by running a program: an image needs no curl for it.

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import Inspection
 import MessageBus
 import Redis
 

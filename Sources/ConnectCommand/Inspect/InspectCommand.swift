@@ -1,10 +1,12 @@
 import ArgumentParser
 import ConnectProtocol
+import Inspection
 import Logging
 import MessageBus
 import NIOCore
 import NIOPosix
 import Redis
+import Settings
 
 /// What lies in Redis, for operators.
 struct InspectCommand: AsyncParsableCommand {

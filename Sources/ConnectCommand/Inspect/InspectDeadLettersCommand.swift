@@ -1,7 +1,9 @@
 import ArgumentParser
 import ConnectProtocol
+import Inspection
 import MessageBus
 import Redis
+import Settings
 
 /// What could not be processed: look, send once more, or delete.
 struct InspectDeadLettersCommand: AsyncParsableCommand {

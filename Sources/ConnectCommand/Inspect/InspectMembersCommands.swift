@@ -1,6 +1,8 @@
 import ArgumentParser
+import Inspection
 import MessageBus
 import Redis
+import Settings
 
 struct InspectPartitionsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import ArgumentParser
 import ConnectProtocol
+import Inspection
 import MessageBus
 import Redis
+import Settings
 
 struct InspectUserCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

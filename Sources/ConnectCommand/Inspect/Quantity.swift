@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 
 /// Amounts as people read them.
 enum Quantity {

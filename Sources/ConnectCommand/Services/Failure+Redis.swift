@@ -1,5 +1,6 @@
 import MessageBus
 import Redis
+import Settings
 
 /// What an operator reads when Redis does not serve us: what is wrong, and what to change.
 extension Failure {

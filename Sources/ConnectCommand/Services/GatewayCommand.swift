@@ -4,6 +4,7 @@ import Logging
 import NIOPosix
 import Redis
 import ServiceMetrics
+import Settings
 
 struct GatewayCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

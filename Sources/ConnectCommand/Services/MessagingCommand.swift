@@ -5,6 +5,7 @@ import Messaging
 import NIOPosix
 import Redis
 import ServiceMetrics
+import Settings
 
 struct MessagingCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
+import HTTPServer
 import NIOCore
 import NIOPosix
-import PlainHTTP
+import Settings
 
 /// Sees that ports are free before a Redis is started or asked, so that one that is taken is the first
 /// thing to be said, and at once.

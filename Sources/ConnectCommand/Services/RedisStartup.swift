@@ -2,6 +2,7 @@ import Logging
 import MessageBus
 import NIOCore
 import Redis
+import Settings
 
 /// Makes sure, before a service starts, that its Redis is there and is the right one.
 enum RedisStartup {

@@ -1,5 +1,6 @@
 import Foundation
 import ServiceLifecycle
+import Settings
 import UnixSignals
 
 /// The signals that stop a service in order.

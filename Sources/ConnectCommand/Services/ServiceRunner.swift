@@ -1,9 +1,9 @@
+import HTTPServer
 import Logging
-import Management
 import NIOCore
-import PlainHTTP
 import ServiceLifecycle
 import ServiceMetrics
+import Settings
 
 /// Runs services until one of ``StopSignals``, and turns what goes wrong into one line.
 enum ServiceRunner {

@@ -3,8 +3,10 @@ import BackendAPI
 import Foundation
 import Gateway
 import MessageBus
+import Messaging
 import Redis
 import ServiceMetrics
+import Settings
 
 /// Options of whoever reaches Redis: where it is, as whom, and what lies in it.
 struct BusOptions: ParsableArguments {
@@ -102,23 +104,6 @@ struct ProcessOptions: ParsableArguments {
   }
 }
 
-/// Options of whoever checks or makes tokens.
-struct AuthOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      """
-      File with the secret of HS256 tokens, at least \(Authenticator.minimumSecretBytes) bytes (or \
-      the secret itself in CONNECT_AUTH_SECRET). Only the commands for development do without: \
-      they use the one that `connect dev` made.
-      """,
-      valueName: "path"))
-  var authSecretFile: String?
-
-  var flags: [Setting: String] {
-    [.authSecretFile: self.authSecretFile].compactMapValues { $0 }
-  }
-}
-
 /// Options of gateways, in `connect dev` too.
 struct GatewayOptions: ParsableArguments {
   @Option(
@@ -193,32 +178,33 @@ struct MessagingOptions: ParsableArguments {
   @Option(
     help: """
       Seconds after which the partitions of an instance that died are taken over (default: \
-      \(BusLimits.leaseSeconds)). The same for every instance.
+      \(MessagingLimits.leaseSeconds)). The same for every instance.
       """)
   var leaseSeconds: String?
 
   @Option(
-    help: "How often an entry is tried before it is a dead letter (default: \(BusLimits.attempts))."
+    help:
+      "How often an entry is tried before it is a dead letter (default: \(MessagingLimits.attempts))."
   )
   var attempts: String?
 
   @Option(
     help: """
       Messages in a mailbox beyond which new ones fail with mailbox_full (default: \
-      \(BusLimits.mailboxEntries)).
+      \(MessagingLimits.mailboxEntries)).
       """)
   var mailboxLimit: String?
 
   @Option(
     help: """
       Bytes that a mailbox takes of Redis, beyond which new messages fail with mailbox_full \
-      (default: \(BusLimits.mailboxBytes)).
+      (default: \(MessagingLimits.mailboxBytes)).
       """)
   var mailboxBytes: String?
 
   @Option(
     help: """
-      Acked messages that a mailbox keeps (default: \(BusLimits.mailboxHistoryEntries)).
+      Acked messages that a mailbox keeps (default: \(MessagingLimits.mailboxHistoryEntries)).
       """)
   var historyLimit: String?
 

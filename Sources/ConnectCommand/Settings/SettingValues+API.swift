@@ -1,6 +1,7 @@
 import BackendAPI
 import Messaging
 import Redis
+import Settings
 
 /// The internal HTTP API and its tokens.
 extension SettingValues {

@@ -1,6 +1,7 @@
 import MessageBus
 import Metrics
 import ServiceMetrics
+import Settings
 
 /// What a service tells of itself in numbers.
 struct MetricsSettings {

@@ -4,6 +4,7 @@ import Logging
 import MessageBus
 import Messaging
 import Redis
+import Settings
 
 /// A `host:port` to listen on.
 struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
@@ -127,15 +128,16 @@ extension SettingValues {
   func messaging(id: InstanceID, keys: Keys) throws(Failure) -> MessagingConfiguration {
     var configuration = MessagingConfiguration(id: id, keys: keys)
     configuration.leaseSeconds = try self.number(
-      .leaseSeconds, 1...300, default: BusLimits.leaseSeconds)
-    configuration.attempts = try self.number(.attempts, 1...1_000, default: BusLimits.attempts)
+      .leaseSeconds, 1...300, default: MessagingLimits.leaseSeconds)
+    configuration.attempts = try self.number(
+      .attempts, 1...1_000, default: MessagingLimits.attempts)
     configuration.durability = try self.durability()
     configuration.mailboxes.entries = try self.number(
-      .mailboxLimit, 1...100_000_000, default: BusLimits.mailboxEntries)
+      .mailboxLimit, 1...100_000_000, default: MessagingLimits.mailboxEntries)
     configuration.mailboxes.bytes = try self.number(
-      .mailboxBytes, 1_048_576...1_099_511_627_776, default: BusLimits.mailboxBytes)
+      .mailboxBytes, 1_048_576...1_099_511_627_776, default: MessagingLimits.mailboxBytes)
     configuration.mailboxes.historyEntries = try self.number(
-      .historyLimit, 0...100_000_000, default: BusLimits.mailboxHistoryEntries)
+      .historyLimit, 0...100_000_000, default: MessagingLimits.mailboxHistoryEntries)
     configuration.mailboxes.retentionSeconds =
       86_400
       * (try self.number(

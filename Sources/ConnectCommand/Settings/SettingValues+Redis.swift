@@ -1,4 +1,5 @@
 import Redis
+import Settings
 import TLS
 
 /// Where Redis is, as whom to log in, and whom to trust.

@@ -1,5 +1,5 @@
+import HTTPServer
 import NIOCore
-import PlainHTTP
 
 /// The page that two people chat on a minute after the clone; its files are part of the executable.
 enum DemoPage {

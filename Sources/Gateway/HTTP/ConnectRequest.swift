@@ -1,6 +1,6 @@
 import ConnectProtocol
+import HTTPServer
 import NIOHTTP1
-import PlainHTTP
 import WebSocket
 
 /// What a request to `/v1/connect` asks for, as far as it can be told without its token.

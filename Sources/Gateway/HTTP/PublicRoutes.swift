@@ -1,6 +1,6 @@
+import HTTPServer
 import NIOCore
 import NIOHTTP1
-import PlainHTTP
 
 /// What a gateway's public port answers when nothing is upgraded.
 enum PublicRoutes {

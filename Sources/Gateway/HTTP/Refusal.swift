@@ -1,7 +1,7 @@
 import ConnectProtocol
+import HTTPServer
 import NIOCore
 import NIOHTTP1
-import PlainHTTP
 
 /// Why a connection is not upgraded: a code of the protocol and a sentence for a person.
 struct Refusal: Error, Hashable {

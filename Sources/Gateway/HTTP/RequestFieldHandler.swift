@@ -1,6 +1,6 @@
+import HTTPServer
 import NIOCore
 import NIOHTTP1
-import PlainHTTP
 
 /// Makes the fields of a request fit to be compared: values without white space around them, and of all
 /// the protocols that it would be upgraded to, one `websocket` or none.

@@ -34,13 +34,13 @@ extension Envelope {
       Draft(kind: .failed, flags: [], from: recipient, to: to, id: id.text, body: code)
     }
 
-    var byteCount: Int {
+    package var byteCount: Int {
       Envelope.headerBytes + self.from.text.utf8.count + self.to.text.utf8.count
         + self.id.utf8.count + self.body.count
     }
 
     /// Fills `raw`, which has exactly ``byteCount`` bytes.
-    func write(to raw: UnsafeMutableRawBufferPointer) {
+    package func write(to raw: UnsafeMutableRawBufferPointer) {
       raw[0] = Envelope.version
       raw[1] = self.kind.rawValue
       raw[2] = self.flags.rawValue

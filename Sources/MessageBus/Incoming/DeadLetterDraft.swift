@@ -20,7 +20,7 @@ package struct DeadLetterDraft: Sendable {
     self.attempts = attempts
   }
 
-  static let fieldPrefix = "field."
+  package static let fieldPrefix = "field."
 
   /// Appends the entry with its one field.
   package func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {

@@ -48,7 +48,7 @@ package enum Durability: Sendable, Hashable, CustomStringConvertible {
 
 extension Durability {
   /// What is asked of the replicas with each batch that writes messages; nil if nothing is.
-  var confirmation: RedisBatch.Confirmation? {
+  package var confirmation: RedisBatch.Confirmation? {
     guard self.replicas > 0 else { return nil }
     return RedisBatch.Confirmation(
       replicas: self.replicas, milliseconds: BusLimits.replicationMilliseconds)

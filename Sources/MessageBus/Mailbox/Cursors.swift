@@ -9,9 +9,9 @@ import Redis
 /// was not seen for the retention; see `Scripts/trim_mailbox.lua`.
 package enum Cursors {
   /// Holds the highest offset that retention has removed. No device is named so: names have no `!`.
-  static let removedField = "!removed"
+  package static let removedField = "!removed"
   /// There if a device was ever displaced by another one.
-  static let displacedField = "!displaced"
+  package static let displacedField = "!displaced"
 
   /// A device's place in its mailbox.
   package struct Position: Sendable, Hashable {
@@ -112,12 +112,12 @@ package enum Cursors {
 
 extension Cursors {
   /// Appends the answer to what retention has removed.
-  static func removed(from key: RedisKey, to batch: inout RedisBatch) {
+  package static func removed(from key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HGET", "\(key)", Self.removedField)
   }
 
   /// Reads that answer: the highest offset, zero when nothing was removed.
-  static func removed(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
+  package static func removed(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     var cursor = try replies.cursor(index)
     return try cursor.string().flatMap { Offset($0) } ?? .zero
   }

@@ -3,7 +3,7 @@ import Redis
 
 extension Script {
   static let boundDevices = Script(
-    PackageResources.bound_devices_lua, library: PackageResources.displace_devices_lua)
+    PackageResources.bound_devices_lua, library: Self.displacingDevices)
 }
 
 /// Keeps the number of a user's devices within a limit. A device is a name that a client chose, and each

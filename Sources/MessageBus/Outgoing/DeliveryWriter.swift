@@ -20,7 +20,7 @@ package struct DeliveryWriter {
   package var isEmpty: Bool { self.order.isEmpty }
 
   /// Adds a message. The caller's order is each gateway's order.
-  package mutating func add(_ push: MailboxWriter.Push, for gateway: InstanceID) {
+  package mutating func add(_ push: MailboxPush, for gateway: InstanceID) {
     let length = 2 * Offset.packedBytes + push.payload.count
     self.add(.push, length: length, for: gateway) { raw in
       push.previous.writeBigEndian(to: raw, at: 0)

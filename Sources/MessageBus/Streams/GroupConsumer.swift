@@ -18,8 +18,8 @@ import Redis
 package final class GroupConsumer {
   /// What reading is bound to: a key beside the stream that must hold this value.
   package struct Fence {
-    let key: RedisKey
-    let value: String
+    package let key: RedisKey
+    package let value: String
 
     /// - Parameter key: in the slot of the stream.
     package init(key: RedisKey, value: String) {

@@ -4,19 +4,21 @@ import Redis
 /// A Lua script from `Scripts/`, called by the SHA-1 of its text.
 ///
 /// Scripts serve only where a comparison must precede a write, and never on the way of a message.
-struct Script: Sendable {
+package struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
-  static let beginSession = Script(
-    PackageResources.begin_session_lua, library: PackageResources.compare_ids_lua)
-  static let holdLease = Script(PackageResources.hold_lease_lua)
-  static let releaseLease = Script(PackageResources.release_lease_lua)
+  static let beginSession = Script(PackageResources.begin_session_lua, library: Self.comparingIDs)
+
+  /// A library: `below(left, right)` compares ids of a stream.
+  package static let comparingIDs = PackageResources.compare_ids_lua
+  /// A library: `displace(cursor, session, maximum, own)` forgets devices beyond a maximum.
+  package static let displacingDevices = PackageResources.displace_devices_lua
 
   let source: String
-  let sha1: String
+  package let sha1: String
 
   /// - Parameter library: functions that it calls. They go behind its first line, which says what the
   ///   script may do.
-  init(_ source: [UInt8], library: [UInt8] = []) {
+  package init(_ source: [UInt8], library: [UInt8] = []) {
     let body = source.firstIndex(of: UInt8(ascii: "\n"))! + 1
     let whole = source[..<body] + library + source[body...]
     self.source = String(decoding: whole, as: UTF8.self)
@@ -26,20 +28,20 @@ struct Script: Sendable {
   }
 
   /// Appends a call. It fails with NOSCRIPT where the script was not loaded since the server started.
-  func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
+  package func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
     batch.append(key: key, words: ["EVALSHA", self.sha1, "1", "\(key)"] + arguments)
   }
 
   /// Appends a call that brings the text along, for what is called seldom.
   ///
   /// - Parameter keys: all of one slot.
-  func appendWithSource(keys: [RedisKey], arguments: [String], to batch: inout RedisBatch) {
+  package func appendWithSource(keys: [RedisKey], arguments: [String], to batch: inout RedisBatch) {
     let words = ["EVAL", self.source, "\(keys.count)"] + keys.map { "\($0)" } + arguments
     batch.append(key: keys.first, words: words)
   }
 
   /// Appends the loading of the script on the node of `key`.
-  func load(on key: RedisKey, to batch: inout RedisBatch) {
+  package func load(on key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "SCRIPT", "LOAD", self.source)
   }
 }

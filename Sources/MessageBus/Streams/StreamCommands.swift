@@ -8,7 +8,7 @@ extension RedisBatch {
   /// - Parameters:
   ///   - offset: the entry's id, which must be above the stream's top; nil lets Redis mint it.
   ///   - count: the value's length in bytes; `write` fills it.
-  mutating func addEntry(
+  package mutating func addEntry(
     to stream: RedisKey, at offset: Offset? = nil, count: Int,
     _ write: (UnsafeMutableRawBufferPointer) -> Void
   ) {
@@ -30,7 +30,7 @@ extension RedisBatch {
   }
 
   /// `XRANGE` from above `start` to the end, at most `maximum` entries.
-  mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
+  package mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     self.append(
       arguments: 6, key: stream,
@@ -50,7 +50,7 @@ extension RedisBatch {
   /// - Parameters:
   ///   - below: only those below it; nil for the very newest.
   ///   - above: only those above it; nil for all.
-  mutating func newestEntries(
+  package mutating func newestEntries(
     of stream: RedisKey, below: Offset? = nil, above: Offset? = nil, maximum: Int
   ) {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
@@ -68,7 +68,7 @@ extension RedisBatch {
   }
 
   /// `XLEN`.
-  mutating func length(of stream: RedisKey) {
+  package mutating func length(of stream: RedisKey) {
     self.append(arguments: 2, key: stream, bytes: 4 + stream.byteCount) { writer in
       writer.bulk("XLEN")
       writer.bulk(stream)
@@ -76,7 +76,7 @@ extension RedisBatch {
   }
 
   /// `XINFO GROUPS`.
-  mutating func groups(of stream: RedisKey) {
+  package mutating func groups(of stream: RedisKey) {
     self.append(arguments: 3, key: stream, bytes: 11 + stream.byteCount) { writer in
       writer.bulk("XINFO")
       writer.bulk("GROUPS")
@@ -85,12 +85,12 @@ extension RedisBatch {
   }
 
   /// `XINFO STREAM`.
-  mutating func information(of stream: RedisKey) {
+  package mutating func information(of stream: RedisKey) {
     self.append(key: stream, "XINFO", "STREAM", "\(stream)")
   }
 
   /// `XREADGROUP … >`: entries that no consumer of the group has had, waiting for the first.
-  mutating func readGroup(
+  package mutating func readGroup(
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
     blockMilliseconds: Int64
   ) {
@@ -102,7 +102,7 @@ extension RedisBatch {
   }
 
   /// `XACK` of several entries.
-  mutating func acknowledge(_ offsets: [Offset], of stream: RedisKey, group: String) {
+  package mutating func acknowledge(_ offsets: [Offset], of stream: RedisKey, group: String) {
     self.append(
       arguments: 3 + offsets.count, key: stream,
       bytes: 4 + stream.byteCount + group.utf8.count + offsets.count * Offset.maximumTextLength
@@ -115,7 +115,7 @@ extension RedisBatch {
   }
 
   /// `XPENDING`: how much is pending, and between which ids.
-  mutating func oldestPending(of stream: RedisKey, group: String) {
+  package mutating func oldestPending(of stream: RedisKey, group: String) {
     self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) {
       writer in
       writer.bulk("XPENDING")
@@ -125,7 +125,7 @@ extension RedisBatch {
   }
 
   /// `XTRIM … MINID`: removes all entries up to and including `offset`.
-  mutating func trim(_ stream: RedisKey, through offset: Offset) {
+  package mutating func trim(_ stream: RedisKey, through offset: Offset) {
     self.append(
       arguments: 4, key: stream, bytes: 5 + stream.byteCount + 5 + Offset.maximumTextLength
     ) { writer in
@@ -139,7 +139,7 @@ extension RedisBatch {
 
 extension Offset {
   /// Reads XPENDING's summary: nil when nothing is pending.
-  init?(oldestPendingFrom cursor: inout ReplyCursor) throws(RedisError) {
+  package init?(oldestPendingFrom cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 4 else {
       throw .unexpectedReply("XPENDING answered no summary")
     }
@@ -148,7 +148,7 @@ extension Offset {
   }
 
   /// Reads the id that a stream gave last from XINFO STREAM's names and values.
-  init(lastGeneratedFrom cursor: consuming ReplyCursor) throws(RedisError) {
+  package init(lastGeneratedFrom cursor: consuming ReplyCursor) throws(RedisError) {
     for _ in 0..<(try cursor.array() ?? 0) / 2 {
       if try cursor.string() == "last-generated-id" {
         self = try Offset(from: &cursor)
@@ -160,7 +160,7 @@ extension Offset {
   }
 
   /// The largest offset below this one; zero answers itself.
-  var predecessor: Offset {
+  package var predecessor: Offset {
     if self.sequence > 0 {
       return Offset(milliseconds: self.milliseconds, sequence: self.sequence - 1)
     }
@@ -173,7 +173,7 @@ extension Offset {
 
 extension CommandWriter {
   /// Adds an offset as text.
-  mutating func bulk(_ offset: Offset) {
+  package mutating func bulk(_ offset: Offset) {
     self.bulk(count: offset.textLength) { _ = offset.write(to: $0) }
   }
 }

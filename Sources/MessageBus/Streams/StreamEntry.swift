@@ -4,7 +4,7 @@ import Redis
 /// An entry as a read of a stream answers it.
 package struct StreamEntry: Sendable {
   /// The only field of every entry that Connect writes.
-  static let field: StaticString = "m"
+  package static let field: StaticString = "m"
 
   /// The entry's id.
   package let offset: Offset
@@ -12,7 +12,7 @@ package struct StreamEntry: Sendable {
   package let payload: ReplyBytes?
 
   /// Reads `[id, [name, value, …]]`.
-  init(from cursor: inout ReplyCursor) throws(RedisError) {
+  package init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("a stream entry is not a pair")
     }
@@ -30,7 +30,7 @@ package struct StreamEntry: Sendable {
   }
 
   /// Reads an array of entries; nil counts as none.
-  static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamEntry] {
+  package static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamEntry] {
     guard let count = try cursor.array() else { return [] }
     var entries: [StreamEntry] = []
     entries.reserveCapacity(min(count, BusLimits.entriesPerRead))
@@ -41,7 +41,7 @@ package struct StreamEntry: Sendable {
 
 extension Offset {
   /// Reads an id as stream commands answer it.
-  init(from cursor: inout ReplyCursor) throws(RedisError) {
+  package init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard let bytes = try cursor.bytes(), let offset = Offset(utf8: bytes) else {
       throw .unexpectedReply("a stream id is not <milliseconds>-<sequence>")
     }

@@ -50,12 +50,12 @@ package struct StreamGroup: Sendable {
   }
 
   /// Whether the group is one of those that take turns under `family`.
-  func belongs(to family: String) -> Bool {
+  package func belongs(to family: String) -> Bool {
     self.name == family || self.name.hasPrefix("\(family):")
   }
 }
 
 extension RedisServerError {
   /// XINFO's answer for a key that does not exist.
-  var isMissingKey: Bool { self.message.hasPrefix("ERR no such key") }
+  package var isMissingKey: Bool { self.message.hasPrefix("ERR no such key") }
 }

@@ -57,7 +57,7 @@ actor LeaseKeeper {
 
   /// How long it waits between two looks when nothing wakes it.
   private var signMilliseconds: Int64 {
-    max(100, self.configuration.leaseMilliseconds / BusLimits.signsPerLease)
+    max(100, self.configuration.leaseMilliseconds / MessagingLimits.signsPerLease)
   }
 
   /// Owns and works until ``stop()``.

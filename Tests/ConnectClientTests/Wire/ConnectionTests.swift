@@ -2,6 +2,7 @@ import ConnectProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import ConnectClient

@@ -2,6 +2,7 @@ import ConnectProtocol
 import DequeModule
 import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 
 @testable import ConnectClient
 @testable import ConnectTestStand

@@ -3,6 +3,7 @@ import DequeModule
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TestSupport
 import WebSocket
 
 @testable import ConnectClient

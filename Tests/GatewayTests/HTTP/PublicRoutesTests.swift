@@ -1,5 +1,5 @@
+import HTTPServer
 import NIOHTTP1
-import PlainHTTP
 import Testing
 
 @testable import Gateway

@@ -3,6 +3,7 @@ import ConnectTestStand
 import Gateway
 import LocalRedis
 import MessageBus
+import TestSupport
 import Testing
 
 @Suite("A gateway takes no more sends than can be kept")

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import ConnectTestStand
+import TestSupport
 import Testing
 
 @Suite("A connection is closed")

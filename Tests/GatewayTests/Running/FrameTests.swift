@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import Gateway
+import TestSupport
 import Testing
 
 @Suite("A client that is heard")

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import TestSupport
 import Testing
 
 @Suite("A connected device still gets its messages")
@@ -48,7 +49,7 @@ struct RecoveryTests {
       for device in 0..<4 { devices.append(try await stand.online("bob", device: "d\(device)")) }
       await stand.server.kill()
       try await stand.server.restart()
-      try await stand.redis.waitUntilReady()
+      try await stand.redis.client.waitUntilReady()
       try await eventually("the gateway has come back") { await stand.gateways[0].isReady() }
       alice.sendMessage("1", to: "bob")
       var answer = try await alice.expectFrame()

@@ -2,6 +2,7 @@ import ConnectTestStand
 import Foundation
 import Gateway
 import LocalRedis
+import TestSupport
 import Testing
 
 @Suite("A gateway refuses")

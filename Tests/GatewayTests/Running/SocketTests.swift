@@ -2,6 +2,7 @@ import ConnectTestStand
 import Foundation
 import Gateway
 import Listening
+import TestSupport
 import Testing
 
 @Suite("What sockets cost a gateway is bounded")

@@ -1,7 +1,9 @@
 import ConnectProtocol
 import ConnectTestStand
+import LocalCluster
 import LocalRedis
 import MessageBus
+import TestSupport
 import Testing
 
 @Suite("With the users' keys in a Redis of their own")
@@ -185,7 +187,7 @@ struct TwoRedisTests {
         try await alice.expectAccepted("m\(number)")
       }
       try await registry.restart()
-      try await stand.redis.waitUntilReady()
+      try await stand.redis.client.waitUntilReady()
       for number in 0..<20 { #expect(try await bob.expectMessage().id == "m\(number)") }
       try await self.send("after", from: alice)
       #expect(try await bob.expectMessage().id == "after")

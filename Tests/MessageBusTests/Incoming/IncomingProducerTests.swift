@@ -1,8 +1,10 @@
+import BusTestSupport
 import ConnectProtocol
+import LocalCluster
 import LocalRedis
 import NIOCore
 import Redis
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import MessageBus
@@ -319,7 +321,8 @@ struct PartitionGuardTests {
       #expect("\(error)".contains("--registry-redis-url"))
       #expect("\(error)".contains("\(bus.keys.partitionCount)"))
       #expect("\(error)".split(whereSeparator: \.isNewline).count == 1)
-      let layout = try await Inspector(keys: bus.keys, client: bus.client).storedLayout()
+      var stored = try await bus.command("GET", "\(bus.keys.partitionCount)")
+      let layout = try DataLayout(#require(try stored.string()))
       #expect(layout == DataLayout(of: first))
       #expect(PartitionGuard.mismatch(of: layout, whereUsersAre: first) == nil)
       #expect(PartitionGuard.mismatch(of: layout, whereUsersAre: others) != nil)

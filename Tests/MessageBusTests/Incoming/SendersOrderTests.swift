@@ -1,8 +1,10 @@
+import BusTestSupport
 import ConnectProtocol
+import LocalCluster
 import LocalRedis
 import NIOCore
 import Redis
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import MessageBus

@@ -1,3 +1,4 @@
+import BusTestSupport
 import ConnectProtocol
 import Redis
 import Testing

@@ -1,3 +1,4 @@
+import BusTestSupport
 import ConnectProtocol
 import Redis
 import Testing
@@ -9,9 +10,9 @@ struct DeliveryWriterTests {
   private let one = InstanceID("g1")!
   private let two = InstanceID("g2")!
 
-  private func push(_ number: Int, bytes: Int = 0) -> MailboxWriter.Push {
+  private func push(_ number: Int, bytes: Int = 0) -> MailboxPush {
     let envelope = Envelope.Draft.message(id: "m\(number)").array
-    return MailboxWriter.Push(
+    return MailboxPush(
       previous: offset(UInt64(number)), offset: offset(UInt64(number) + 1),
       payload: .made(envelope + [UInt8](repeating: UInt8(ascii: " "), count: bytes)))
   }

@@ -1,8 +1,10 @@
+import BusTestSupport
 import ConnectProtocol
 import LocalRedis
 import Logging
 import NIOCore
 import Redis
+import TestSupport
 import Testing
 
 @testable import MessageBus
@@ -219,12 +221,6 @@ struct GroupConsumerTests {
       heir.finish(try await heir.read())
       try await heir.acknowledgeFinished()
       #expect(try await bus.length(self.stream(bus)) == 0)
-      // A lease, too, can be taken.
-      let partition = bus.keys.partitions.all[0]
-      let token = LeaseToken(instance: InstanceID("heir")!)
-      var batch = RedisBatch()
-      Leases.hold(partition, as: token, milliseconds: 60_000, bus.keys, to: &batch)
-      #expect(try Leases.holder(await bus.client.execute(batch), at: 0) == token)
     }
     await server.stop()
   }

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import TestSupport
 import Testing
 
 /// The lease time is an hour wherever something must happen without waiting for it.

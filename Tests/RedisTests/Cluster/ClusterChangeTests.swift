@@ -1,7 +1,8 @@
+import LocalCluster
 import LocalRedis
 import NIOCore
 import NIOPosix
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis
@@ -162,7 +163,9 @@ struct ClusterChangeTests {
         _ = try await cluster.waitForPromotion(of: primary)
         let promise = client.eventLoop.makePromise(of: Void.self)
         ready.cascade(to: promise)
-        client.eventLoop.scheduleTask(in: .seconds(10)) { promise.fail(NeverReady()) }
+        client.eventLoop.scheduleTask(in: .seconds(10)) {
+          promise.fail(TestFailure("the client was not ready"))
+        }
         try await promise.futureResult.get()
         let isServed = try await eventually(within: .seconds(10)) {
           await client.execute(key: key, "SET", "\(key)", "y").failure(0) == nil

@@ -1,7 +1,8 @@
+import LocalCluster
 import LocalRedis
 import NIOCore
 import NIOPosix
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis

@@ -1,3 +1,4 @@
+import LocalCluster
 import LocalRedis
 import Logging
 import NIOCore

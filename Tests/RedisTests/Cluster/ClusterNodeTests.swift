@@ -1,8 +1,9 @@
+import LocalCluster
 import LocalRedis
 import NIOCore
 import NIOPosix
-import RedisFixture
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Redis

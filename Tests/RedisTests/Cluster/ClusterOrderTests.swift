@@ -1,6 +1,6 @@
 import LocalRedis
 import NIOCore
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis

@@ -1,5 +1,5 @@
-import RedisFixture
 import SeededRandom
+import TestSupport
 import Testing
 
 @testable import Redis

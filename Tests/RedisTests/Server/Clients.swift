@@ -2,6 +2,7 @@ import LocalRedis
 import Logging
 import NIOCore
 import NIOPosix
+import TestSupport
 
 @testable import Redis
 
@@ -55,19 +56,7 @@ func withReadyClient<Result>(
   }
 }
 
-/// No connection came about in time.
-struct NeverReady: Error {}
-
 extension RedisClient {
-  /// Waits for a connection, for a bounded time.
-  func waitUntilReady() async throws {
-    let promise = self.eventLoop.makePromise(of: Void.self)
-    self.whenReady().cascade(to: promise)
-    let timer = self.eventLoop.scheduleTask(in: .seconds(60)) { promise.fail(NeverReady()) }
-    defer { timer.cancel() }
-    try await promise.futureResult.get()
-  }
-
   /// The replies to one command.
   func execute(
     timeout: TimeAmount = .seconds(60), _ words: String...
@@ -91,18 +80,6 @@ extension RedisClient {
   func isReadyNow() async throws -> Bool {
     try await self.eventLoop.submit { self.isReady }.get()
   }
-}
-
-/// Waits until a condition holds, and says whether it came to that.
-func eventually(
-  within duration: Duration = .seconds(60), _ condition: () async throws -> Bool
-) async throws -> Bool {
-  let deadline = ContinuousClock.now + duration
-  while try await !condition() {
-    if ContinuousClock.now > deadline { return false }
-    try await Task.sleep(for: .milliseconds(5))
-  }
-  return true
 }
 
 /// A TCP server that is no Redis: it answers whatever comes with what the test says.

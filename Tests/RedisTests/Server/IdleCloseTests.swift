@@ -1,7 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import NIOCore
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis

@@ -1,5 +1,5 @@
 import LocalRedis
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis

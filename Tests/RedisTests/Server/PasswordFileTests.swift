@@ -2,7 +2,7 @@ import Foundation
 import LocalRedis
 import NIOCore
 import NIOPosix
-import RedisFixture
+import TestSupport
 import Testing
 
 @testable import Redis

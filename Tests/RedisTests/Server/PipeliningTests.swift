@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
-import RedisFixture
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Redis

@@ -38,7 +38,7 @@ class Project:
     @cached_property
     def settings(self) -> set[str]:
         """The environment variables that Connect reads."""
-        source = self.root / "Sources/ConnectCommand/Settings/Setting.swift"
+        source = self.root / "Sources/Settings/Setting.swift"
         names = re.findall(r'^  case \w+ = "([a-z0-9-]+)"$', source.read_text(), re.MULTILINE)
         return {"CONNECT_" + name.upper().replace("-", "_") for name in names}
 

@@ -11,7 +11,7 @@ from connect_capacity.scenario import Scenario, ScenarioError
 DAY_SECONDS = 86_400
 MONTH_DAYS = 365 / 12
 
-# BusLimits.mailboxLookEntries: a mailbox grows by so many entries beyond its history before it is
+# MessagingLimits.mailboxLookEntries: a mailbox grows by so many entries beyond its history before it is
 # trimmed, by half of them on average.
 TRIM_ENTRIES = 256
 

@@ -61,7 +61,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class ChatRun:
-    """One run of `connect bench chat`."""
+    """One run of `connect-bench chat`."""
 
     redis: str
     partitions: int

@@ -21,7 +21,7 @@ CONNECTIONS_PER_NODE = 65_000
 DURABLE_BYTES_PER_SECOND = 100 * 2**20
 TARGETS_PER_LOAD_BALANCER = 1_000
 
-# Limits and intervals of Connect (BusLimits.swift, GatewayConfiguration).
+# Limits and intervals of Connect (BusLimits, MessagingLimits, GatewayConfiguration).
 PARTITIONS_DEFAULT = 16
 PARTITIONS_MAXIMUM = 1_024
 ENTRIES_PER_READ = 128
@@ -32,7 +32,7 @@ HEARTBEAT_COMMANDS = 5
 SWEEP_GATEWAYS = 64
 SWEEP_COMMANDS = 2  # for each of them
 BLOCKING_READ_SECONDS = 5
-# The default of --ping-seconds, with which `connect bench idle` runs: what an idle connection costs,
+# The default of --ping-seconds, with which `connect-bench idle` runs: what an idle connection costs,
 # it costs once per ping period.
 MEASURED_PING_SECONDS = 25
 

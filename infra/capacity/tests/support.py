@@ -43,7 +43,7 @@ def chat(redis: str, rate: int, cpu: float, partitions: int = 16, **changes: Any
             process("redis"), process("messaging 1"), process("gateway 1", 0.5),
             process("gateway 2", 0.5), process("load generator")],
     }
-    return {"command": "connect bench chat", "report": {**report, **changes}}
+    return {"command": "connect-bench chat", "report": {**report, **changes}}
 
 
 def document() -> dict[str, Any]:
@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
             chat("tls", 160, 400), chat("tls", 1_600, 100),
             chat("tls", 1_600, 50, partitions=1), chat("cluster", 1_000, 400),
             chat("cluster-tls", 1_000, 400)],
-        "idle": {"command": "connect bench idle", "report": {
+        "idle": {"command": "connect-bench idle", "report": {
             "setup": {"gateways": 1}, "connections": 10_000,
             "processes": [
                 {"name": name, "bytesPerConnection": 4_000, "residentBytes": 60_000_000,

@@ -1,0 +1,34 @@
+import ArgumentParser
+import MessageBus
+import Settings
+
+/// # ConnectBench
+///
+/// The executable `connect-bench`, for who works on Connect or sizes a deployment: load, whole
+/// deployments of separate processes that are hurt on purpose while people chat, and the count of what
+/// became of every message. It runs the `connect` that lies beside it.
+///
+/// - `Load/` is a steady load of messages or of idle connections, and what they cost.
+/// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
+///   balancer before them.
+/// - `Chatters/` is users with one or two devices each, senders that wait for no answer, and the ledger
+///   of what all of them sent and saw.
+/// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
+@main
+struct ConnectBench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "connect-bench",
+    abstract: "Measures what Connect costs, and what it does when something fails.",
+    discussion: """
+      Starts a Redis, messaging and gateways of its own as child processes on this machine, unless \
+      --url says where gateways run. Times are those of this machine, which also makes the load: \
+      compare runs of one machine, and trust ratios and CPU time more than latencies.
+      """,
+    version: ConnectVersion.text,
+    subcommands: [BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self],
+    defaultSubcommand: BenchChatCommand.self)
+
+  static func main() async {
+    await self.main(checking: CommandLine.arguments)
+  }
+}

@@ -1,0 +1,103 @@
+import ConnectProtocol
+import LocalCluster
+import LocalRedis
+import MessageBus
+import Redis
+
+extension Deployment {
+  /// The keys of everything in its Redis; those of users are in the second one, if there are two.
+  package static let keys = Keys(partitions: PartitionMap(), hasRegistryRedis: true)
+
+  /// Sends one command to Redis, which must run.
+  ///
+  /// - Throws: Redis's own error reply, too.
+  @discardableResult
+  package func redis(_ words: String...) async throws -> ReplyCursor {
+    try await self.redis(words)
+  }
+
+  /// Sends one command to Redis, which must run.
+  @discardableResult
+  package func redis(_ words: [String]) async throws -> ReplyCursor {
+    var batch = RedisBatch()
+    batch.append(key: words.count > 1 ? Self.keys.key(named: words[1]) : nil, words: words)
+    // A node that has come back is reached again within seconds.
+    return try await eventually("Redis to take \(words[0])", limit: FaultLimits.recovery) {
+      do {
+        return try await self.client.execute(batch).cursor(0)
+      } catch RedisError.unavailable {
+        return nil
+      }
+    }
+  }
+
+  /// Sends one command to each server of a Redis that has data.
+  package func onEachPrimary(
+    of redis: LocalRedisInstallation, _ words: String...
+  ) async throws {
+    for primary in try await redis.primaries() { try await primary.command(words) }
+  }
+
+  /// The names of all keys that fit a pattern, in the Redis of the bus or another one.
+  package func keys(
+    matching pattern: String, in redis: LocalRedisInstallation? = nil
+  ) async throws -> [String] {
+    var keys: [String] = []
+    for primary in try await (redis ?? self.redis).primaries() {
+      let reply = try await primary.command("KEYS", pattern)
+      keys += reply.array?.compactMap(\.string) ?? []
+    }
+    return keys
+  }
+
+  /// How many entries a stream has.
+  package func length(of key: RedisKey) async throws -> Int {
+    var cursor = try await self.redis("XLEN", key.description)
+    return try cursor.integer()
+  }
+
+  /// How many entries a mailbox has.
+  package func mailboxLength(of user: String) async throws -> Int {
+    guard let user = UserName(user) else { return 0 }
+    return try await self.length(of: Self.keys.mailbox(user))
+  }
+
+  /// Every `incoming` stream's key.
+  package var incomingKeys: [String] {
+    Self.keys.partitions.all.map { Self.keys.incoming($0).description }
+  }
+}
+
+extension Deployment {
+  /// The names of a stream's consumer groups; none if there is no such stream.
+  func groups(of stream: String) async throws -> [String] {
+    guard var cursor = try? await self.redis("XINFO", "GROUPS", stream) else { return [] }
+    var names: [String] = []
+    for _ in 0..<(try cursor.array() ?? 0) {
+      // A flat list of names and values, of which the first is `name`.
+      let count = try cursor.array() ?? 0
+      guard count >= 2 else { continue }
+      cursor.skip()
+      names.append(try cursor.string() ?? "")
+      for _ in 2..<count { cursor.skip() }
+    }
+    return names
+  }
+}
+
+extension Deployment {
+  /// The fields of every dead letter, oldest first.
+  package func deadLetters() async throws -> [[String: String]] {
+    var cursor = try await self.redis("XRANGE", Self.keys.deadLetters.description, "-", "+")
+    return try (0..<(cursor.array() ?? 0)).map { _ in
+      _ = try cursor.array()
+      cursor.skip()
+      var fields: [String: String] = [:]
+      for _ in 0..<(try cursor.array() ?? 0) / 2 {
+        let name = try cursor.string() ?? ""
+        fields[name] = try cursor.string() ?? ""
+      }
+      return fields
+    }
+  }
+}

@@ -1,0 +1,315 @@
+import ConnectClient
+import ConnectProtocol
+import Foundation
+import Gateway
+import LocalCluster
+import LocalRedis
+import Logging
+import MessageBus
+import NIOPosix
+import Redis
+import Synchronization
+
+/// A whole Connect of separate processes on this machine: a Redis, messaging instances and gateways.
+package final class Deployment: Sendable {
+  /// What is started, and how.
+  package struct Options: Sendable {
+    /// The path of the `connect` executable.
+    package var executable: String
+    /// Gateways at the start.
+    package var gateways = 2
+    /// Messaging instances at the start.
+    package var messaging = 1
+    /// What its Redis is.
+    package var redis = LocalRedisInstallation.Kind.plain
+    /// What the Redis is that has the users' keys, if they have one of their own.
+    package var registry: LocalRedisInstallation.Kind?
+    /// What outlives the process of Redis.
+    package var persistence = LocalRedisServer.Persistence.none
+    /// What it takes for a message to be safe.
+    package var durability = Durability.accepted
+    /// Whether services reach Redis through a ``ReplyDamager``: only where it is plain.
+    package var hasReplyDamager = false
+    /// Further arguments of each gateway.
+    package var gatewayArguments: [String] = []
+    /// Further arguments of each messaging instance.
+    package var messagingArguments: [String] = []
+    /// The secret of the tokens.
+    package var secret = String(
+      decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
+    /// A directory that gets a log of each service. Nil: none.
+    package var logDirectory: String?
+
+    /// Two gateways, one messaging instance, and a Redis that keeps nothing.
+    package init(executable: String) { self.executable = executable }
+  }
+
+  /// What a process is.
+  package enum Service: String, Sendable {
+    /// Keeps sockets.
+    case gateway
+    /// Stores and routes.
+    case messaging
+
+    fileprivate var started: String {
+      switch self {
+      case .gateway: "gateway.listening"
+      case .messaging: "messaging.started"
+      }
+    }
+  }
+
+  /// One process of a service.
+  package final class Instance: Sendable {
+    /// Which service it is of.
+    package let service: Service
+    /// Its `--instance-id`.
+    package let id: String
+    /// Its process.
+    package let program: Program
+    /// Where a gateway listens; 0 for messaging.
+    package let port: Int
+
+    fileprivate init(service: Service, id: String, program: Program, port: Int) {
+      self.service = service
+      self.id = id
+      self.program = program
+      self.port = port
+    }
+
+    /// Where clients of a gateway connect.
+    package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
+    /// The same as text.
+    package var url: String { "ws://127.0.0.1:\(self.port)" }
+  }
+
+  private struct State {
+    var instances: [Instance] = []
+    var started = [Service: Int]()
+  }
+
+  /// Its Redis.
+  package let redis: LocalRedisInstallation
+  /// The Redis of the users' keys, if they have one of their own.
+  package let registry: LocalRedisInstallation?
+  /// What stands before its Redis, if it was asked for.
+  let damager: ReplyDamager?
+  /// For commands to both.
+  let client: any RedisClient
+  private let options: Options
+  private let authenticator: Authenticator
+  private let state = Mutex(State())
+
+  private init(
+    _ options: Options, redis: LocalRedisInstallation, registry: LocalRedisInstallation?
+  ) async throws {
+    self.options = options
+    self.redis = redis
+    self.registry = registry
+    self.damager =
+      options.hasReplyDamager && options.redis == .plain
+      ? try await ReplyDamager.start(before: redis.nodes[0].port) : nil
+    self.authenticator = await Authenticator(secret: Array(options.secret.utf8))
+    var logger = Logger(label: "deployment")
+    // An unreachable Redis is what is wanted.
+    logger.logLevel = .critical
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    func clients(_ redis: LocalRedisInstallation) async throws -> any RedisClientFactory {
+      try await RedisClients.connect(
+        RedisConfiguration(url: RedisURL(parsing: redis.adminURL)), on: eventLoop, logger: logger)
+    }
+    var factory = try await clients(redis)
+    if let registry { factory = RedisClients.split(factory, try await clients(registry)) }
+    self.client = factory.makeClient(on: eventLoop)
+  }
+
+  /// Starts everything, runs `body`, and ends everything, however `body` ends. Should this process
+  /// be killed, all of it ends too.
+  package static func with<Result>(
+    _ options: Options, _ body: (Deployment) async throws -> Result
+  ) async throws -> Result {
+    var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
+    redisOptions.persistence = options.persistence
+    redisOptions.rights = AccessRights.services()
+    let redis = try await LocalRedisInstallation.start(redisOptions)
+    var registry: LocalRedisInstallation?
+    if let kind = options.registry {
+      redisOptions.kind = kind
+      redisOptions.relative = redis
+      registry = try await LocalRedisInstallation.start(redisOptions)
+    }
+    let deployment = try await Deployment(options, redis: redis, registry: registry)
+    do {
+      for _ in 0..<options.messaging { try await deployment.start(.messaging) }
+      for _ in 0..<options.gateways { try await deployment.start(.gateway) }
+      let result = try await body(deployment)
+      await deployment.end()
+      return result
+    } catch {
+      await deployment.end()
+      throw error
+    }
+  }
+
+  private func end() async {
+    let instances = self.state.withLock(\.instances)
+    await withTaskGroup { group in
+      for instance in instances {
+        group.addTask { _ = await instance.program.process.terminate(grace: .seconds(5)) }
+      }
+    }
+    try? await self.client.close().get()
+    await self.damager?.close()
+    // A stopped process would not end.
+    for redis in [self.redis, self.registry].compactMap({ $0 }) {
+      redis.resume()
+      await redis.stop()
+    }
+  }
+
+  // MARK: Instances
+
+  /// The instances of a service that were started and not ended.
+  package func instances(_ service: Service) -> [Instance] {
+    self.state.withLock { $0.instances.filter { $0.service == service } }
+  }
+
+  /// The gateways that were started and not ended.
+  package var gateways: [Instance] { self.instances(.gateway) }
+  /// The messaging instances that were started and not ended.
+  package var messaging: [Instance] { self.instances(.messaging) }
+
+  /// Starts one more instance, and returns once it serves.
+  @discardableResult
+  package func start(_ service: Service) async throws -> Instance {
+    let number = self.state.withLock { state in
+      state.started[service, default: 0] += 1
+      return state.started[service, default: 0]
+    }
+    let id = self.name(of: service, number)
+    let program = try self.program(
+      self.arguments(of: service, id: id),
+      log: self.options.logDirectory.map { "\($0)/\(id).log" })
+    do {
+      let line = try await program.errorLine { $0.contains(service.started) }
+      let instance = Instance(
+        service: service, id: id, program: program,
+        port: service == .gateway ? try Self.port(in: line) : 0)
+      self.state.withLock { $0.instances.append(instance) }
+      return instance
+    } catch {
+      await program.process.terminate(grace: .seconds(1))
+      throw error
+    }
+  }
+
+  /// On a cluster, each gateway of a set has a name whose slot is in a range of its own, so that the
+  /// shards share the load of their streams. Names drawn by lot share it only if they are many.
+  private func name(of service: Service, _ number: Int) -> String {
+    let name = "\(service.rawValue)-\(number)"
+    guard service == .gateway, self.options.redis.isCluster, self.options.gateways > 0 else {
+      return name
+    }
+    let width = HashSlot.count / self.options.gateways
+    let range = (number - 1) % self.options.gateways
+    let candidates = [name] + (1...1_000).lazy.map { "\(name)-\($0)" }
+    return candidates.first { HashSlot(hashing: $0).number / width == range } ?? name
+  }
+
+  /// The `connect` executable with any arguments, and the deployment's secret in its environment.
+  package func program(
+    _ arguments: [String], input: ChildProcess.Input = .null, log: String? = nil
+  ) throws(ChildProcessError) -> Program {
+    try Program(
+      executable: self.options.executable, arguments,
+      environment: self.environment, input: input, log: log)
+  }
+
+  private var redisArguments: [String] {
+    var arguments = ["--redis-url", self.damager?.url ?? self.redis.url]
+    if let registry = self.registry {
+      // A login of its own, since that of the other one need not be known to it.
+      let login =
+        registry.kind.isSecure
+        ? "\(LocalRedisInstallation.user):\(LocalRedisInstallation.password)" : "default:none"
+      let url = registry.url.replacing("://", with: "://\(login)@", maxReplacements: 1)
+      arguments += ["--registry-redis-url", url]
+    }
+    return arguments
+  }
+
+  private var environment: [String: String] {
+    var environment = self.redis.environment
+    environment["CONNECT_REDIS_CA_FILE"] = self.redis.caFile ?? self.registry?.caFile
+    environment["CONNECT_AUTH_SECRET"] = self.options.secret
+    return environment
+  }
+
+  private func arguments(of service: Service, id: String) -> [String] {
+    var arguments = [service.rawValue] + self.redisArguments
+    arguments += [
+      "--management-listen", "off", "--instance-id", id, "--durability",
+      "\(self.options.durability)",
+    ]
+    switch service {
+    case .gateway:
+      arguments += ["--listen", "127.0.0.1:0", "--sends-per-second", "0"]
+      arguments += self.options.gatewayArguments
+    case .messaging:
+      arguments += self.options.messagingArguments
+    }
+    return arguments
+  }
+
+  /// The port of the address that a line of a service's log names, as `[IPv4]127.0.0.1/127.0.0.1:41237`.
+  package static func port(in line: String) throws(TimedOut) -> Int {
+    let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
+    guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
+      throw TimedOut("no port in: \(line)")
+    }
+    return port
+  }
+
+  /// Ends an instance as a crash would, and waits until it has ended.
+  package func kill(_ instance: Instance) async {
+    self.forget(instance)
+    instance.program.process.signal(SIGKILL)
+    _ = await instance.program.process.waitForExit()
+  }
+
+  /// Asks an instance to end (SIGTERM), and waits until it has ended.
+  ///
+  /// - Returns: how; it is killed if it takes longer than ``FaultLimits/stopGrace``.
+  @discardableResult
+  package func stop(_ instance: Instance) async -> ExitStatus {
+    self.forget(instance)
+    return await instance.program.process.terminate(grace: FaultLimits.stopGrace)
+  }
+
+  private func forget(_ instance: Instance) {
+    self.state.withLock { state in state.instances.removeAll { $0 === instance } }
+  }
+
+  /// Forgets the instances that have ended of themselves, and says which these are.
+  func takeCrashed() -> [Instance] {
+    self.state.withLock { state in
+      let crashed = state.instances.filter { !$0.program.process.isRunning }
+      state.instances.removeAll { !$0.program.process.isRunning }
+      return crashed
+    }
+  }
+
+  // MARK: Clients
+
+  /// A token with which `user` connects to the gateways.
+  package func token(for user: UserName) async throws -> String {
+    try await self.authenticator.token(for: user, seconds: 86_400)
+  }
+}
+
+extension Deployment.Instance {
+  /// Stops the process where it is (SIGSTOP): its sockets stay, and nothing answers.
+  package func pause() { self.program.process.signal(SIGSTOP) }
+  /// Ends a ``pause()``.
+  package func resume() { self.program.process.signal(SIGCONT) }
+}

@@ -1,0 +1,209 @@
+import ArgumentParser
+import Foundation
+import Settings
+import Synchronization
+
+struct BenchFaultsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "faults",
+    abstract: "Hurts a deployment while people chat, and counts what became of each message.",
+    discussion: """
+      Starts a Redis, messaging instances and gateways of its own as child processes, with a load \
+      balancer before them. Users chat through it in pairs and across; some have a second device \
+      that is late, or off now and then. Raw senders write to some of them on a bare WebSocket \
+      each, and wait for no answer: what is rejected they send again in its old order, as the \
+      protocol says, and then go on. Meanwhile one fault after the other is done to the \
+      deployment, each kind once before any comes again, in an order that the seed decides.
+
+      Exits with 1 unless everything that was accepted was shown exactly once on each device, each \
+      sender's messages in the order in which they were first sent, and everything worked again \
+      after each fault. Where a replica takes over and --durability is accepted, what was lost is \
+      counted, and is no failure.
+
+      Also exits with 1 if fewer than \(FaultLimits.rejectionsPerFault) sends of raw senders were \
+      rejected for each fault that must cause rejections (\(Self.rejecting)): such a run says \
+      nothing about order.
+      """)
+
+  /// The faults that must cause rejections.
+  private static let rejecting = FaultKind.allCases.filter(\.causesRejections).map(\.rawValue)
+    .joined(separator: ", ")
+  private static let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
+  private static let defaultMinutes = 30.0
+
+  /// What holds unless it is said.
+  private enum Default {
+    static let seed = UInt64(1)
+    static let users = 40
+    static let rate = 400
+    static let rawSenders = 12
+    static let rawRate = 300
+    static let gateways = 2
+    static let messaging = 2
+  }
+
+  @Option(
+    help: "How long to go on, in minutes (default: \(Int(Self.defaultMinutes))).",
+    transform: ArgumentRules.minutes)
+  var minutes: Double?
+
+  @Option(
+    help: "How often to do each fault, instead of --minutes.",
+    transform: ArgumentRules.wholeNumber(1...Int.max))
+  var rounds: Int?
+
+  @Option(
+    help: """
+      The seed of the plan: the same gives the same faults in the same order \
+      (default: \(Default.seed)).
+      """,
+    transform: ArgumentRules.seed)
+  var seed: UInt64 = Default.seed
+
+  @Option(
+    help: "Users; an even number (default: \(Default.users)).",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
+  var users = Default.users
+
+  @Option(
+    help: "Messages per second, of all users together (default: \(Default.rate)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
+  var rate = Default.rate
+
+  @Option(
+    help: """
+      Raw senders: further users, at most as many as --users, who wait for no answer \
+      (default: \(Default.rawSenders)).
+      """,
+    transform: ArgumentRules.wholeNumber(0...BenchLimits.connections))
+  var rawSenders = Default.rawSenders
+
+  @Option(
+    help: "Messages per second, of all raw senders together (default: \(Default.rawRate)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
+  var rawRate = Default.rawRate
+
+  @Option(
+    help: "Gateways at a time (default: \(Default.gateways)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var gateways = Default.gateways
+
+  @Option(
+    help: "Messaging instances at a time (default: \(Default.messaging)).",
+    transform: ArgumentRules.wholeNumber(1...16))
+  var messaging = Default.messaging
+
+  @OptionGroup var redis: BenchRedisOptions
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Only these faults, separated by commas, of \(Self.all) (default: all that the Redis can \
+      have, but for damage-replies).
+      """,
+      valueName: "kinds"))
+  var faults: String?
+
+  @Option(help: "A directory for the logs of the services (default: none).")
+  var logs: String?
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  func run() async throws {
+    try await self.exiting {
+      var run = FaultRun(try self.deployment(), faults: try self.kinds())
+      run.chatters = Chatters.Options(users: self.users, rate: self.rate)
+      run.chatters.rawSenders = self.rawSenders
+      run.chatters.rawRate = self.rawRate
+      run.seed = self.seed
+      if let rounds = self.rounds {
+        run.rounds = rounds
+      } else {
+        run.time = .seconds((self.minutes ?? Self.defaultMinutes) * 60)
+      }
+      let screen = FaultScreen()
+      let report = try await BenchStand.starting { try await run.run { screen.show($0) } }
+      screen.end()
+      print(self.json ? try report.json() : report.table())
+      guard report.keepsPromises else {
+        throw Failure(.running, "the deployment did not keep its promises: see above")
+      }
+      guard report.saysEnough else {
+        throw Failure(
+          .running,
+          "only \(report.postponedOpenLoop) sends of raw senders were rejected for the moment: with "
+            + "fewer than \(report.requiredRejections) the run says nothing about order; raise --raw-rate"
+        )
+      }
+    }
+  }
+
+  private func deployment() throws(Failure) -> Deployment.Options {
+    guard self.minutes == nil || self.rounds == nil else {
+      throw Failure.usage("--minutes and --rounds: name one of them")
+    }
+    guard self.rawSenders <= self.users else {
+      throw Failure.usage(
+        "--raw-senders: '\(self.rawSenders)' is more than --users, \(self.users); give fewer")
+    }
+    var options = try self.redis.deployment(gateways: self.gateways)
+    options.messaging = self.messaging
+    options.persistence = .appendOnly(fsync: .always)
+    options.gatewayArguments = ["--ping-seconds", "5", "--drain-seconds", "5"]
+    options.logDirectory = self.logs
+    if let logs = self.logs {
+      try? FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+    }
+    return options
+  }
+
+  private func kinds() throws(Failure) -> [FaultKind] {
+    guard let faults = self.faults else {
+      return FaultKind.all(for: self.redis.redis, registry: self.redis.registry)
+    }
+    var kinds: [FaultKind] = []
+    for name in faults.split(separator: ",").map(String.init) {
+      guard let kind = FaultKind(rawValue: name) else {
+        throw Failure.usage("--faults: '\(name)' is not one of \(Self.all)")
+      }
+      guard kind.applies(to: self.redis.redis, registry: self.redis.registry) else {
+        throw Failure.usage(
+          "--faults: \(name) cannot be done to --redis \(self.redis.redis.rawValue)"
+            + (self.redis.registry.map { " --registry \($0.rawValue)" } ?? " without --registry"))
+      }
+      if !kinds.contains(kind) { kinds.append(kind) }
+    }
+    guard !kinds.isEmpty else { throw Failure.usage("--faults: name at least one") }
+    return kinds
+  }
+}
+
+/// What is shown while a run goes on, on standard error: the counts in one line that is written over
+/// where that is a terminal, and now and then where it is not.
+private final class FaultScreen: Sendable {
+  /// Every so many statuses, which come each second, one is shown where lines stay.
+  private static let shownEvery = 10
+
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let statuses = Mutex(0)
+
+  func show(_ progress: FaultRun.Progress) {
+    switch progress {
+    case .event(let text):
+      self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
+    case .status(let text):
+      if self.isTerminal { return self.write("\r\u{1B}[K\(text)") }
+      let count = self.statuses.withLock { count in
+        count += 1
+        return count
+      }
+      if count % Self.shownEvery == 0 { self.write("  \(text)\n") }
+    }
+  }
+
+  /// Leaves the line of the counts.
+  func end() { if self.isTerminal { self.write("\n") } }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

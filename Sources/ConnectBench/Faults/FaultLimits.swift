@@ -1,0 +1,48 @@
+/// Every limit, wait and default of deployments, chatters and faults, each with its unit.
+package enum FaultLimits {
+  /// How long a service may take to say that it has started.
+  package static let start = Duration.seconds(30)
+  /// How long a service may take to end after SIGTERM before it is killed.
+  package static let stopGrace = Duration.seconds(20)
+  /// How long everything may take to work again after a fault.
+  package static let recovery = Duration.seconds(90)
+  /// How long the last messages may take to arrive once nothing is sent any more.
+  package static let settle = Duration.seconds(90)
+  /// What is missing by then and has not become less for so long counts as lost. Longer than a
+  /// gateway takes to look whether a device has everything.
+  package static let standstill = Duration.seconds(60)
+  /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
+  /// way has failed by the time the server goes on.
+  package static let hang = Duration.seconds(8)
+  /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
+  /// rejections: a run with fewer says nothing about the order of what is sent again.
+  package static let rejectionsPerFault = 50
+  /// How often a condition is looked at that is waited for.
+  package static let poll = Duration.milliseconds(20)
+
+  /// Lines of output that are kept of each process: the last ones.
+  package static let keptLines = 100_000
+  /// What went wrong is described in the report, up to so many times.
+  package static let incidents = 40
+
+  /// Latencies that are kept until somebody asks for them.
+  static let keptLatencies = 100_000
+
+  /// Messages of a raw sender that have no answer, sent or not, before it writes no further ones: more
+  /// than a gateway holds back for one connection, and a fourth of the entries of a mailbox among which
+  /// what is sent again is recognised.
+  static let rawUnanswered = 512
+  /// How many messages each raw sender writes at once, in turn. The pauses between matter as much: what
+  /// is written in one pipeline fails as one, and what follows it alone can overtake.
+  static let rawBursts = [1, 6, 18]
+  /// Every second raw sender handles what it reads so much later, as if it were far away: meanwhile it
+  /// sends on, behind what is rejected already.
+  static let rawLag = Duration.milliseconds(200)
+
+  /// How often due messages are looked for.
+  static let tick = Duration.milliseconds(5)
+  /// Every so many messages one asks for a receipt.
+  static let receiptEvery = 16
+  /// How long the load balancer waits for a gateway to accept a connection, in milliseconds.
+  static let balancerConnectMilliseconds: Int64 = 1_000
+}

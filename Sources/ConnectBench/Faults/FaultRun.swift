@@ -1,0 +1,191 @@
+import Foundation
+import MessageBus
+import Messaging
+import SeededRandom
+
+/// People chat through a whole deployment while one fault after the other is done to it.
+package struct FaultRun: Sendable {
+  /// What is started, and how.
+  package var deployment: Deployment.Options
+  /// Who writes, and how much.
+  package var chatters = Chatters.Options()
+  /// What is done: each kind once in a round, in another order each round.
+  package var faults: [FaultKind]
+  /// How often each kind is done.
+  package var rounds = 1
+  /// Instead: as long as this, whatever that makes.
+  package var time: Duration?
+  /// The seed of everything that is drawn by lot.
+  package var seed: UInt64 = 1
+  /// How long a service is paused, in seconds: longer than leases live and than clients wait for a
+  /// sign of life, as both are configured.
+  package var pauseSeconds = 2 * MessagingLimits.leaseSeconds
+
+  /// A round of some faults.
+  package init(_ deployment: Deployment.Options, faults: [FaultKind]) {
+    self.deployment = deployment
+    self.faults = faults
+  }
+
+  /// What is said while it goes on.
+  package enum Progress: Sendable {
+    /// A fault begins, or has ended, or something is waited for.
+    case event(String)
+    /// The counts of the moment, every second.
+    case status(String)
+  }
+
+  /// Runs it.
+  ///
+  /// - Parameters:
+  ///   - progress: called now and then, from any task.
+  ///   - look: called at the end, when nothing is sent any more and everything still runs.
+  package func run(
+    progress: @escaping @Sendable (Progress) -> Void = { _ in },
+    look: (Deployment) async throws -> Void = { _ in }
+  ) async throws -> FaultReport {
+    var options = self.deployment
+    options.hasReplyDamager = self.faults.contains(.damageReplies)
+    return try await Deployment.with(options) { deployment in
+      try await LoadBalancer.with(gateways: { deployment.gateways.map(\.port) }) { balancer in
+        let endpoint = balancer.endpoint
+        return try await Chatters.with(
+          self.chatters, endpoint: endpoint, token: { try await deployment.token(for: $0) }
+        ) { chatters in
+          async let _ = Self.showStatus(chatters.ledger, progress)
+          let report = try await self.run(deployment, balancer, chatters, progress)
+          try await look(deployment)
+          return report
+        }
+      }
+    }
+  }
+
+  private func run(
+    _ deployment: Deployment, _ balancer: LoadBalancer, _ chatters: Chatters,
+    _ progress: @Sendable (Progress) -> Void
+  ) async throws -> FaultReport {
+    let ledger = chatters.ledger
+    let start = ContinuousClock.now
+    var random = SplitMix64(seed: self.seed)
+    var injector = FaultInjector(
+      deployment: deployment, balancer: balancer, ledger: ledger,
+      pauseSeconds: self.pauseSeconds, random: SplitMix64(seed: random.next()))
+    var faults = Dictionary(
+      uniqueKeysWithValues: self.faults.map { ($0, FaultReport.Fault(kind: $0.rawValue)) })
+    var crashed = 0
+
+    try await chatters.recovered()
+    var round = 0
+    while self.time.map({ start.duration(to: .now) < $0 }) ?? (round < self.rounds) {
+      round += 1
+      // Without a fault, people only chat.
+      if self.faults.isEmpty { try await Task.sleep(for: FaultLimits.poll) }
+      for kind in self.faults.shuffled(using: &random) {
+        if let time = self.time, start.duration(to: .now) >= time { break }
+        progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
+        _ = ledger.takeLongestSilence()
+        let rejections = ledger.totals.postponedOpenLoop
+        let shown = ledger.totals.shown
+        try await injector.inject(kind)
+        faults[kind]?.shown += ledger.totals.shown - shown
+        let ended = ContinuousClock.now
+        crashed += try await self.replaceCrashed(deployment, ledger)
+        var isStuck = false
+        do {
+          try await chatters.recovered()
+          try await chatters.allConnected()
+        } catch let timedOut as TimedOut {
+          isStuck = true
+          ledger.note("after \(kind.rawValue): \(timedOut)")
+        }
+        faults[kind]?.note(
+          rejections: ledger.totals.postponedOpenLoop - rejections,
+          silence: ledger.takeLongestSilence(), outage: injector.outage,
+          recovery: ended.duration(to: .now), isStuck: isStuck)
+        try await Task.sleep(for: .milliseconds(.random(in: 200...1_500, using: &random)))
+      }
+    }
+    let seconds = start.duration(to: .now) / .seconds(1)
+    progress(.event("\(start.duration(to: .now).inSeconds): waiting for the last messages"))
+    crashed += try await self.replaceCrashed(deployment, ledger)
+    try await chatters.settle()
+    return FaultReport(
+      seed: self.seed, seconds: seconds, chatters: self.chatters, ledger: ledger,
+      requiredRejections: self.requiredRejections(faults), mayLose: self.mayLose,
+      crashed: crashed, damagedReplies: injector.damagedReplies,
+      uncleanStops: injector.uncleanStops, faults: self.faults.compactMap { faults[$0] })
+  }
+
+  private func requiredRejections(_ faults: [FaultKind: FaultReport.Fault]) -> Int {
+    guard self.chatters.rawSenders > 0 else { return 0 }
+    let count = faults.reduce(0) { $0 + ($1.key.causesRejections ? $1.value.count : 0) }
+    return count * FaultLimits.rejectionsPerFault
+  }
+
+  /// Whether a replica may take over that was not asked whether it has everything.
+  private var mayLose: Bool {
+    let replicas = self.deployment.redis.replicas + (self.deployment.registry?.replicas ?? 0)
+    return self.deployment.durability.replicas == 0 && replicas > 0
+      && self.faults.contains(where: \.mayPromoteReplica)
+  }
+
+  private func replaceCrashed(_ deployment: Deployment, _ ledger: Ledger) async throws -> Int {
+    let crashed = deployment.takeCrashed()
+    for instance in crashed {
+      let status = await instance.program.process.waitForExit()
+      ledger.note("\(instance.id) \(status) of itself: \(instance.program.errors.suffix(3))")
+      try await deployment.start(instance.service)
+    }
+    return crashed.count
+  }
+
+  private static func showStatus(
+    _ ledger: Ledger, _ progress: @Sendable (Progress) -> Void
+  ) async {
+    while (try? await Task.sleep(for: .seconds(1))) != nil {
+      let totals = ledger.totals
+      progress(
+        .status(
+          "accepted \(totals.accepted), shown \(totals.shown), under way \(ledger.lost), "
+            + "repeated \(totals.repeated), reordered \(totals.reordered), "
+            + "reconnects \(totals.reconnects)"))
+    }
+  }
+}
+
+extension FaultReport.Fault {
+  fileprivate mutating func note(
+    rejections: Int, silence: Duration, outage: Duration?, recovery: Duration, isStuck: Bool
+  ) {
+    self.count += 1
+    self.rejections += rejections
+    self.stuck += isStuck ? 1 : 0
+    self.longestSilenceSeconds = max(self.longestSilenceSeconds, silence / .seconds(1))
+    if let outage {
+      self.longestOutageSeconds = max(self.longestOutageSeconds ?? 0, outage / .seconds(1))
+    }
+    self.longestRecoverySeconds = max(self.longestRecoverySeconds, recovery / .seconds(1))
+  }
+}
+
+extension FaultReport {
+  init(
+    seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: Ledger,
+    requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0,
+    damagedReplies: Int = 0, uncleanStops: Int = 0, faults: [Fault] = []
+  ) {
+    let totals = ledger.totals
+    self.init(
+      seed: seed, seconds: seconds, users: chatters.users, rawSenders: chatters.rawSenders,
+      sent: totals.enqueued,
+      accepted: totals.accepted, unanswered: ledger.unanswered, rejected: totals.refused,
+      postponed: totals.postponed, postponedOpenLoop: totals.postponedOpenLoop,
+      requiredRejections: requiredRejections, failed: totals.failed, shown: totals.shown,
+      lost: ledger.lost, mayLose: mayLose, repeated: totals.repeated,
+      reordered: totals.reordered, disagreed: totals.disagreed, garbled: totals.garbled,
+      receipts: totals.receipts, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
+      crashed: crashed, damagedReplies: damagedReplies, uncleanStops: uncleanStops, faults: faults,
+      incidents: ledger.incidents + ledger.lostOnes)
+  }
+}

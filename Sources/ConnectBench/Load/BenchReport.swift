@@ -1,0 +1,143 @@
+import Foundation
+import MessageBus
+
+/// What a run has shown.
+struct BenchReport: Encodable {
+  /// What a process used while the messages were under way.
+  struct Process: Encodable {
+    let name: String
+    /// Nil where the system does not tell.
+    let cpuMicroseconds: Double?
+    let residentBytes: Int?
+    let readBytes: Int?
+    let writtenBytes: Int?
+
+    init(name: String, before: ProcessUsage?, after: ProcessUsage?) {
+      self.name = name
+      self.residentBytes = after?.residentBytes
+      if let before, let after {
+        self.cpuMicroseconds = after.cpuMicroseconds - before.cpuMicroseconds
+      } else {
+        self.cpuMicroseconds = nil
+      }
+      self.readBytes = Self.difference(before?.readBytes, after?.readBytes)
+      self.writtenBytes = Self.difference(before?.writtenBytes, after?.writtenBytes)
+    }
+
+    private static func difference(_ before: Int?, _ after: Int?) -> Int? {
+      guard let before, let after else { return nil }
+      return after - before
+    }
+  }
+
+  let version = ConnectVersion.text
+  /// Where the messages went.
+  let setup: BenchSetup
+  let connections: Int
+  let rate: Int
+  let bodyBytes: Int
+  let seconds: Double
+  let sent: Int
+  let accepted: Int
+  let rejected: Int
+  let delivered: Int
+  let lost: Int
+  let repeated: Int
+  let reordered: Int
+  let disconnected: Int
+  let latencyP50Milliseconds: Double
+  let latencyP99Milliseconds: Double
+  let latencyMaxMilliseconds: Double
+  let processes: [Process]
+  /// What each primary of a Redis that was started has executed.
+  let commands: [Int]
+  /// What each of them has sent to each of its replicas; 0 without replicas.
+  let replicationBytes: [Int]
+
+  init(
+    setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration,
+    counts: BenchCounts, lost: Int, processes: [Process], primaries: [PrimaryCounts]
+  ) {
+    self.setup = setup
+    self.connections = connections
+    self.rate = rate
+    self.bodyBytes = bodyBytes
+    self.seconds = elapsed / .seconds(1)
+    self.sent = counts.sent
+    self.accepted = counts.accepted
+    self.rejected = counts.rejected
+    self.delivered = counts.delivered
+    self.lost = lost
+    self.repeated = counts.repeated
+    self.reordered = counts.reordered
+    self.disconnected = counts.disconnected
+    self.latencyP50Milliseconds = Double(counts.latency.valueAtPercentile(50)) / 1_000
+    self.latencyP99Milliseconds = Double(counts.latency.valueAtPercentile(99)) / 1_000
+    self.latencyMaxMilliseconds = Double(counts.latency.max) / 1_000
+    self.processes = processes
+    self.commands = primaries.map(\.commands)
+    self.replicationBytes = primaries.map(\.replicationBytes)
+  }
+
+  /// Whether everything that was accepted arrived once and in order.
+  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
+
+  func json() throws -> String { try BenchJSON.text(self) }
+
+  func table() -> String {
+    var rows: [(String, String)] = [
+      ("connections", "\(self.connections)"),
+      ("sent", "\(self.sent) in \(Self.decimal(self.seconds)) s"),
+      ("accepted", "\(self.accepted)"),
+      ("rejected", "\(self.rejected)"),
+      ("delivered", "\(self.delivered)"),
+      ("lost", "\(self.lost)"),
+      ("repeated", "\(self.repeated)"),
+      ("reordered", "\(self.reordered)"),
+      ("disconnected", "\(self.disconnected)"),
+      (
+        "latency",
+        "p50 \(Self.decimal(self.latencyP50Milliseconds)) ms, "
+          + "p99 \(Self.decimal(self.latencyP99Milliseconds)) ms, "
+          + "max \(Self.decimal(self.latencyMaxMilliseconds)) ms"
+      ),
+    ]
+    rows.append(("CPU per message", "(microseconds per delivered message)"))
+    let services = self.processes.filter { $0.name != "load generator" }
+    let sum = services.compactMap(\.cpuMicroseconds).reduce(0, +)
+    for process in self.processes {
+      rows.append(("  \(process.name)", self.perMessage(process.cpuMicroseconds)))
+    }
+    rows.append(("  all but the load generator", self.perMessage(sum)))
+    if !self.commands.isEmpty {
+      let mean = Double(self.commands.reduce(0, +)) / Double(self.commands.count)
+      rows.append(("commands per message", "(and of the mean of all primaries)"))
+      for (index, count) in self.commands.enumerated() {
+        let share = Self.decimal(100 * Double(count) / max(mean, 1))
+        rows.append(("  primary \(index + 1)", "\(self.perMessage(Double(count))), \(share) %"))
+      }
+    }
+    let width = rows.map(\.0.count).max() ?? 0
+    return rows.map { name, value in
+      name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + value
+    }.joined(separator: "\n")
+  }
+
+  private func perMessage(_ microseconds: Double?) -> String {
+    guard let microseconds, self.delivered > 0 else { return "not known" }
+    return Self.decimal(microseconds / Double(self.delivered))
+  }
+
+  private static func decimal(_ number: Double) -> String {
+    String(format: "%.1f", number)
+  }
+}
+
+/// How a benchmark's object is printed.
+enum BenchJSON {
+  static func text(_ report: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    return String(decoding: try encoder.encode(report), as: UTF8.self)
+  }
+}

@@ -1,0 +1,84 @@
+import MessageBus
+import Redis
+
+/// What Redis says of itself, as far as an operator of Connect must know it. On a cluster, one node's.
+package struct ServerReport: Sendable, Encodable {
+  /// `redis` or `valkey`.
+  package let name: String
+  /// The version, such as `7.2.4`.
+  package let version: String
+  /// Whether it is a node of a cluster: all else here is about that node alone.
+  package let isClusterNode: Bool
+  /// How long the server has been running.
+  package let uptimeSeconds: Int?
+  /// Memory in use.
+  package let usedBytes: Int?
+  /// The limit of memory; 0 for none.
+  package let maximumBytes: Int?
+  /// What happens at that limit: anything but `noeviction` loses mailboxes.
+  package let evictionPolicy: String?
+  /// Whether writes go to the append-only file, on which `accepted` relies; nil if it does not say.
+  package let hasAppendOnlyFile: Bool?
+  /// Connections, those of services among them.
+  package let clients: Int?
+
+  /// Reads INFO's lines of `name:value`.
+  init(_ fields: [Substring: Substring]) {
+    func text(_ name: Substring) -> String? { fields[name].map { PrintableText.of(String($0)) } }
+    func number(_ name: Substring) -> Int? { fields[name].flatMap { Int($0) } }
+    self.name = text("server_name") ?? (fields["valkey_version"] == nil ? "redis" : "valkey")
+    self.version = text("valkey_version") ?? text("redis_version") ?? "unknown"
+    self.isClusterNode = (text("server_mode") ?? text("redis_mode")) == "cluster"
+    self.uptimeSeconds = number("uptime_in_seconds")
+    self.usedBytes = number("used_memory")
+    self.maximumBytes = number("maxmemory")
+    self.evictionPolicy = text("maxmemory_policy")
+    self.hasAppendOnlyFile = number("aof_enabled").map { $0 == 1 }
+    self.clients = number("connected_clients")
+  }
+}
+
+/// Everything at a glance.
+package struct OverviewReport: Sendable, Encodable {
+  /// The Redis, or that of the bus.
+  package let server: ServerReport
+  /// The Redis of the users' keys, if they have one of their own.
+  package let registry: ServerReport?
+  /// Partitions and messaging instances.
+  package let partitions: PartitionsReport
+  /// The gateways.
+  package let gateways: GatewaysReport
+  /// How many dead letters there are.
+  package let deadLetters: Int
+}
+
+extension Inspector {
+  /// What Redis says of itself.
+  ///
+  /// - Parameter key: one of that Redis, if there are two; nil for that of the bus.
+  package func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {
+    var batch = RedisBatch()
+    let sections = ["server", "clients", "memory", "persistence"]
+    for section in sections { batch.append(key: key, "INFO", section) }
+    let replies = await self.client.execute(batch)
+    var fields: [Substring: Substring] = [:]
+    for index in sections.indices {
+      var cursor = try replies.cursor(index)
+      for line in (try cursor.string() ?? "").split(whereSeparator: \.isNewline) {
+        guard let colon = line.firstIndex(of: ":") else { continue }
+        fields[line[..<colon]] = line[line.index(after: colon)...]
+      }
+    }
+    return ServerReport(fields)
+  }
+
+  /// Everything at a glance.
+  package func overview() async throws(RedisError) -> OverviewReport {
+    OverviewReport(
+      server: try await self.server(),
+      registry: self.keys.hasRegistryRedis
+        ? try await self.server(of: self.keys.registry) : nil,
+      partitions: try await self.partitions(),
+      gateways: try await self.gateways(), deadLetters: try await self.deadLetterCount())
+  }
+}

@@ -1,0 +1,136 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+/// A stream and the groups that read it.
+package struct StreamReport: Sendable, Encodable {
+  /// A consumer group.
+  package struct Group: Sendable, Encodable {
+    /// The group's name.
+    package let name: String
+    /// Whether it is somebody else's, who reads along; it too holds back trimming.
+    package let isForeign: Bool
+    /// Entries that were read and not acknowledged.
+    package let pending: Int
+    /// Entries still to be read; nil where Redis cannot tell.
+    package let lag: Int?
+    /// The last entry that was read.
+    package let lastDelivered: Offset
+    /// The oldest entry that is pending or still to be read.
+    package let oldestUnfinished: Offset?
+    /// How long ago that was written.
+    package let oldestUnfinishedAgeMilliseconds: Int?
+  }
+
+  /// The stream's key.
+  package let stream: String
+  /// Whether it is there.
+  package let exists: Bool
+  /// How many entries it holds, finished ones among them that nobody has trimmed yet.
+  package let length: Int
+  /// Who reads it.
+  package let groups: [Group]
+
+  /// The group of ours that has got farthest, which is the reading one wherever sessions overlap.
+  package var reader: Group? {
+    self.groups.filter { !$0.isForeign }.max { $0.lastDelivered < $1.lastDelivered }
+  }
+
+  /// Entries that Connect itself has still to finish.
+  package var backlog: Int {
+    guard let reader = self.reader, let lag = reader.lag else { return self.length }
+    return reader.pending + lag
+  }
+}
+
+/// Both kinds of streams, and the dead letters.
+package struct StreamsReport: Sendable, Encodable {
+  /// One for each partition, in order.
+  package let incoming: [StreamReport]
+  /// One for each gateway that is known.
+  package let outgoing: [StreamReport]
+  /// The stream of dead letters; its groups are foreign.
+  package let deadLetters: StreamReport
+}
+
+extension Inspector {
+  /// The names under which groups of ours take turns: on `incoming`, and on `outgoing`.
+  private static let families = (incoming: "messaging", outgoing: "gateway")
+
+  /// All streams but the mailboxes.
+  package func streams() async throws(RedisError) -> StreamsReport {
+    let now = try await self.now()
+    let gateways = try await self.instances(self.keys.gateways).ids
+    return StreamsReport(
+      incoming: try await self.incoming(now: now),
+      outgoing: try await self.streams(
+        gateways.map { self.keys.outgoing($0) }, family: Self.families.outgoing, now: now),
+      deadLetters: try await self.deadLetterStream(now: now))
+  }
+
+  func incoming(now: UInt64) async throws(RedisError) -> [StreamReport] {
+    try await self.incoming(self.keys.partitions.all, now: now)
+  }
+
+  func incoming(
+    _ partitions: [Partition], now: UInt64
+  ) async throws(RedisError) -> [StreamReport] {
+    try await self.streams(
+      partitions.map { self.keys.incoming($0) }, family: Self.families.incoming, now: now)
+  }
+
+  func deadLetterStream(now: UInt64) async throws(RedisError) -> StreamReport {
+    try await self.streams([self.keys.deadLetters], family: "", now: now)[0]
+  }
+
+  private func streams(
+    _ keys: [RedisKey], family: String, now: UInt64
+  ) async throws(RedisError) -> [StreamReport] {
+    let found = try await self.ask(about: keys, commands: 2) { key, batch in
+      batch.length(of: key)
+      batch.groups(of: key)
+    } _: { (_, replies, index) throws(RedisError) in
+      var cursor = try replies.cursor(index)
+      return (try cursor.count(), try StreamGroup.list(replies, at: index + 1))
+    }
+    let places = zip(keys, found).flatMap { key, found in (found.1 ?? []).map { (key, $0) } }
+    let oldest = try await self.oldestUnfinished(places)
+
+    var rest = oldest[...]
+    return zip(keys, found).map { key, found in
+      let groups = (found.1 ?? []).map { group in
+        let offset = rest.removeFirst()
+        return StreamReport.Group(
+          name: group.name, isForeign: family.isEmpty || !group.belongs(to: family),
+          // After a restart Redis may not know how many entries a group had read; what lies there
+          // cannot be fewer than what it is behind.
+          pending: group.pending, lag: offset == nil ? 0 : group.lag.map { min($0, found.0) },
+          lastDelivered: group.lastDelivered,
+          oldestUnfinished: offset,
+          oldestUnfinishedAgeMilliseconds: offset.map { $0.age(at: now) })
+      }
+      return StreamReport(
+        stream: "\(key)", exists: found.1 != nil, length: found.0, groups: groups)
+    }
+  }
+
+  /// The first entry of each group that is pending or still to be read.
+  private func oldestUnfinished(
+    _ places: [(RedisKey, StreamGroup)]
+  ) async throws(RedisError) -> [Offset?] {
+    try await self.ask(about: places, commands: 2) { place, batch in
+      batch.oldestPending(of: place.0, group: place.1.name)
+      batch.entries(of: place.0, after: place.1.lastDelivered, maximum: 1)
+    } _: { (_, replies, index) throws(RedisError) in
+      do throws(RedisError) {
+        var cursor = try replies.cursor(index)
+        if let pending = try Offset(oldestPendingFrom: &cursor) { return pending }
+      } catch let error where error.isMissingGroup {
+        // Its session ended just now.
+        return nil
+      }
+      var cursor = try replies.cursor(index + 1)
+      return try StreamEntry.list(from: &cursor).first?.offset
+    }
+  }
+}

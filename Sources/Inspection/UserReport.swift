@@ -1,0 +1,181 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+/// All that Redis holds of one user.
+package struct UserReport: Sendable, Encodable {
+  /// A device that is connected, or whose gateway went away without a word.
+  package struct Device: Sendable, Encodable {
+    /// The device's name.
+    package let device: String
+    /// The gateway that holds its connection.
+    package let gateway: String
+    /// The connection's name in that gateway's log.
+    package let connection: String
+    /// Whether that gateway is there; else the session is removed when a message meets it.
+    package let isGatewayAlive: Bool
+  }
+
+  /// How far a device has got.
+  package struct Cursor: Sendable, Encodable {
+    /// The device's name.
+    package let device: String
+    /// All up to here it has acked.
+    package let acked: Offset
+    /// When it was last seen, in seconds since 1970, if that is known.
+    package let lastSeenSeconds: Int?
+    /// How many entries of the mailbox it has not acked.
+    package let behind: Int
+    /// Whether it is more than that: the count has a limit.
+    package let isBehindMore: Bool
+  }
+
+  /// What is kept for the user.
+  package struct Mailbox: Sendable, Encodable {
+    /// The stream's key.
+    package let stream: String
+    /// How many entries it holds.
+    package let length: Int
+    /// The first entry.
+    package let oldest: Offset?
+    /// The last entry.
+    package let newest: Offset?
+    /// The highest offset that retention has removed.
+    package let removed: Offset?
+    /// How long the key stays unless it is written to; nil for ever.
+    package let expiresMilliseconds: Int?
+  }
+
+  /// Who it is.
+  package let user: String
+  /// The partition through which all messages to the user come.
+  package let partition: Int
+  /// That partition's stream.
+  package let incoming: String
+  /// Where the devices are connected.
+  package let sessions: [Device]
+  /// How far the devices have got.
+  package let cursors: [Cursor]
+  /// What is kept.
+  package let mailbox: Mailbox
+  /// When this was read, in milliseconds since 1970 by Redis's clock.
+  package let atMilliseconds: UInt64
+
+  /// Whether there is nothing at all: a user who never was here, or a name misspelt.
+  package var isUnknown: Bool {
+    self.sessions.isEmpty && self.cursors.isEmpty && self.mailbox.length == 0
+      && self.mailbox.removed == nil
+  }
+}
+
+extension Inspector {
+  /// Everything about one user.
+  ///
+  /// - Parameter withExpiry: whether to ask how long the mailbox stays, which services have no
+  ///   right to.
+  package func user(
+    _ user: UserName, withExpiry: Bool = true
+  ) async throws(RedisError) -> UserReport {
+    let now = try await self.now()
+    let (mailbox, cursor) = (self.keys.mailbox(user), self.keys.cursor(user))
+    var batch = RedisBatch()
+    SessionRegistry.sessions(self.keys.session(user), to: &batch)
+    batch.append(key: cursor, "HGETALL", "\(cursor)")
+    batch.length(of: mailbox)
+    batch.entries(of: mailbox, after: .zero, maximum: 1)
+    batch.newestEntries(of: mailbox, maximum: 1)
+    if withExpiry { batch.append(key: mailbox, "PTTL", "\(mailbox)") }
+    let replies = await self.client.execute(batch)
+
+    let sessions = try SessionRegistry.sessions(replies, at: 0)
+    var positions = try replies.hash(1)
+    let removed = positions.removeValue(forKey: Cursors.removedField).flatMap { Offset($0) }
+    positions.removeValue(forKey: Cursors.displacedField)
+    var length = try replies.cursor(2)
+    let report = UserReport.Mailbox(
+      stream: "\(mailbox)", length: try length.count(),
+      oldest: try Self.offset(replies, 3), newest: try Self.offset(replies, 4), removed: removed,
+      expiresMilliseconds: withExpiry ? try replies.timeToLive(5) : nil)
+    let partition = self.keys.partitions.partition(for: user)
+    return UserReport(
+      user: user.text, partition: partition.number, incoming: "\(self.keys.incoming(partition))",
+      sessions: try await self.devices(sessions),
+      cursors: try await self.cursors(positions, in: mailbox, report), mailbox: report,
+      atMilliseconds: now)
+  }
+
+  private static func offset(
+    _ replies: RedisReplies, _ index: Int
+  ) throws(RedisError) -> Offset? {
+    var cursor = try replies.cursor(index)
+    return try StreamEntry.list(from: &cursor).first?.offset
+  }
+
+  private func devices(
+    _ sessions: [Session]
+  ) async throws(RedisError) -> [UserReport.Device] {
+    let sessions = sessions.sorted { Self.isBefore($0.device, $1.device) }
+    return try await self.ask(about: sessions, commands: 1) { session, batch in
+      let stream = self.keys.outgoing(session.gateway)
+      batch.append(key: stream, "EXISTS", "\(stream)")
+    } _: { (session, replies, index) throws(RedisError) in
+      var cursor = try replies.cursor(index)
+      return UserReport.Device(
+        device: session.device, gateway: session.gateway.text, connection: session.connection,
+        isGatewayAlive: try cursor.integer() == 1)
+    }
+  }
+
+  private func cursors(
+    _ positions: [String: String], in mailbox: RedisKey, _ report: UserReport.Mailbox
+  ) async throws(RedisError) -> [UserReport.Cursor] {
+    let devices = positions.keys.sorted(by: Self.isBefore).map { device in
+      let words = (positions[device] ?? "").split(separator: " ")
+      return (
+        name: device, acked: words.first.flatMap { Offset(String($0)) } ?? .zero,
+        // Nobody has written when it was seen: 0, or nothing.
+        lastSeen: words.dropFirst().first.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+      )
+    }
+    let newest = report.newest ?? .zero
+    let oldest = report.oldest ?? newest
+    // Who acked all and who acked nothing, which is most, need no counting.
+    let between = devices.map(\.acked).filter { $0 >= oldest && $0 < newest }
+    let above = try await self.newestOffsets(of: mailbox, downTo: between.min())
+    return devices.map { device in
+      var behind = 0
+      var isMore = false
+      if report.newest == nil || device.acked >= newest {
+        behind = 0
+      } else if device.acked < oldest {
+        behind = report.length
+      } else {
+        behind = above.prefix { $0 > device.acked }.count
+        isMore = behind == above.count && above.count >= InspectionLimits.entries
+      }
+      return UserReport.Cursor(
+        device: device.name, acked: device.acked, lastSeenSeconds: device.lastSeen,
+        behind: behind, isBehindMore: isMore)
+    }
+  }
+
+  /// The newest offsets of a mailbox, newest first, as far down as `lowest`, within a limit.
+  private func newestOffsets(
+    of mailbox: RedisKey, downTo lowest: Offset?
+  ) async throws(RedisError) -> [Offset] {
+    guard let lowest else { return [] }
+    var offsets: [Offset] = []
+    while offsets.count < InspectionLimits.entries, offsets.last.map({ $0 > lowest }) ?? true {
+      var batch = RedisBatch()
+      batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
+      batch.append(
+        key: mailbox, "XREVRANGE", "\(mailbox)", offsets.last.map { "(\($0)" } ?? "+", "-",
+        "COUNT", "\(BusLimits.entriesPerRead)")
+      var cursor = try await self.client.execute(batch).cursor(0)
+      let page = try StreamEntry.list(from: &cursor).map(\.offset)
+      guard !page.isEmpty else { break }
+      offsets += page
+    }
+    return offsets
+  }
+}

@@ -1,0 +1,68 @@
+import LocalRedis
+
+extension LocalRedisCluster {
+  /// What a private cluster consists of, and how it differs from the usual one.
+  package struct Options: Sendable, Hashable {
+    /// How many primaries share the slots evenly. Redis needs three for a failover by itself.
+    package var primaries = 3
+    /// How many replicas each has.
+    package var replicasPerPrimary = 0
+    /// After how long a node that does not answer is taken for dead. A failover takes two to four
+    /// times as long.
+    package var nodeTimeoutMilliseconds = 1_000
+    /// What outlives a node's process beside its view of the cluster, which always does. In a given
+    /// directory each node has one of its own.
+    package var persistence: LocalRedisServer.Persistence = .none
+    /// What the nodes need to speak TLS, which they then do beside plain. Nil: they speak plain only.
+    package var tls: TLSFiles?
+    /// Users that every node has beside the default one; see ``LocalRedisServer/Options/users``.
+    package var users: [String] = []
+    /// The name by which the nodes send clients to each other. Nil: the address 127.0.0.1.
+    package var announcesHostname: String?
+    /// Whether all nodes refuse commands while any slot has no primary.
+    package var requiresFullCoverage = true
+    /// Further arguments for every node, after ours: they win.
+    package var extraArguments: [String] = []
+    /// The path of redis-server. Nil: the one in `PATH`.
+    package var executable: String?
+
+    /// Three primaries without replicas and without persistence, unless properties say otherwise.
+    package init() {}
+  }
+}
+
+extension LocalRedisCluster.Options {
+  /// How the node of a number differs from a single server.
+  func node(_ number: Int) -> LocalRedisServer.Options {
+    var options = LocalRedisServer.Options(
+      persistence: persistence, tls: tls, users: users, extraArguments: nodeArguments,
+      executable: executable)
+    if case .appendOnly(.some(let directory), let fsync) = persistence {
+      options.persistence = .appendOnly(directory: "\(directory)/node-\(number)", fsync: fsync)
+    }
+    return options
+  }
+
+  private var nodeArguments: [String] {
+    var arguments = [
+      "--cluster-enabled", "yes",
+      "--cluster-config-file", ClusterView.fileName,
+      "--cluster-node-timeout", "\(nodeTimeoutMilliseconds)",
+      "--cluster-require-full-coverage", requiresFullCoverage ? "yes" : "no",
+      // Five seconds by default, for replicas that come later to share one snapshot.
+      "--repl-diskless-sync-delay", "0",
+    ]
+    if tls != nil {
+      // Only so does a node know both ports of the others, and name to each client those of its
+      // kind. Replication then goes to the port that speaks TLS, and must speak it.
+      arguments += ["--tls-cluster", "yes", "--tls-replication", "yes"]
+    }
+    if let announcesHostname {
+      arguments += [
+        "--cluster-announce-hostname", announcesHostname,
+        "--cluster-preferred-endpoint-type", "hostname",
+      ]
+    }
+    return arguments + extraArguments
+  }
+}

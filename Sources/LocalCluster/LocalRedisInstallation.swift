@@ -1,0 +1,186 @@
+import LocalRedis
+
+/// A private Redis of one of the kinds that Connect is made for: one server or a cluster, plain or
+/// with TLS and users.
+///
+/// The services know no kinds: they are told ``url`` and ``environment``, and find out the rest.
+package final class LocalRedisInstallation: Sendable {
+  /// What a Redis is.
+  package enum Kind: String, Sendable, Hashable, CaseIterable {
+    /// One server.
+    case plain
+    /// One server; services reach it by TLS and log in as a user with few rights.
+    case tls
+    /// Three primaries.
+    case cluster
+    /// Three primaries with a replica each; TLS and the user, too.
+    case clusterTLS = "cluster-tls"
+
+    /// Whether services reach it by TLS and log in.
+    package var isSecure: Bool { self == .tls || self == .clusterTLS }
+    /// Whether it is a cluster.
+    package var isCluster: Bool { self == .cluster || self == .clusterTLS }
+    /// Replicas of each primary.
+    package var replicas: Int { self == .clusterTLS ? 1 : 0 }
+  }
+
+  /// How an installation differs from the usual one.
+  package struct Options: Sendable {
+    /// What it is.
+    package var kind = Kind.plain
+    /// What outlives the servers' processes.
+    package var persistence = LocalRedisServer.Persistence.none
+    /// The rights of the user as whom services log in where the kind is secure, as ACL rules.
+    package var rights: [String] = ["~*", "&*", "+@all"]
+    /// Further arguments for each redis-server.
+    package var extraArguments: [String] = []
+    /// An installation whose CA this one's certificates are of, too, if both have some.
+    package var relative: LocalRedisInstallation?
+
+    /// One server without persistence, unless properties say otherwise.
+    package init(kind: Kind = .plain) { self.kind = kind }
+  }
+
+  private enum Servers: Sendable {
+    case one(LocalRedisServer)
+    case several(LocalRedisCluster)
+  }
+
+  /// What it is.
+  package let kind: Kind
+  private let servers: Servers
+  private let certificates: LocalCertificates?
+
+  /// The user as whom services log in where the kind is secure.
+  package static let user = "connect"
+  /// That user's password.
+  package static let password = "correct-horse-battery"
+
+  private init(_ kind: Kind, _ servers: Servers, _ certificates: LocalCertificates?) {
+    self.kind = kind
+    self.servers = servers
+    self.certificates = certificates
+  }
+
+  /// Starts it, and returns once it serves.
+  package static func start(_ options: Options = Options()) async throws -> LocalRedisInstallation {
+    let certificates =
+      if !options.kind.isSecure {
+        LocalCertificates?.none
+      } else if let shared = options.relative?.certificates {
+        shared
+      } else {
+        try await LocalCertificates.make()
+      }
+    let tls = certificates.map {
+      TLSFiles(
+        certificateFile: $0.serverCertificateFile, keyFile: $0.serverKeyFile, caFile: $0.caFile)
+    }
+    let users =
+      options.kind.isSecure
+      ? ["\(user) on >\(password) " + options.rights.joined(separator: " ")] : []
+    let servers: Servers
+    if options.kind.isCluster {
+      var cluster = LocalRedisCluster.Options()
+      cluster.replicasPerPrimary = options.kind.replicas
+      cluster.persistence = options.persistence
+      cluster.tls = tls
+      cluster.users = users
+      cluster.extraArguments = options.extraArguments
+      servers = .several(try await LocalRedisCluster.start(cluster))
+    } else {
+      servers = .one(
+        try await LocalRedisServer.start(
+          LocalRedisServer.Options(
+            persistence: options.persistence, tls: tls, users: users,
+            extraArguments: options.extraArguments)))
+    }
+    return LocalRedisInstallation(options.kind, servers, certificates)
+  }
+
+  // MARK: For clients
+
+  /// Where services find it.
+  package var url: String {
+    switch self.servers {
+    case .one(let server): server.tlsURL ?? server.url
+    case .several(let cluster): cluster.tlsURL ?? cluster.url
+    }
+  }
+
+  /// The CA to trust, where the kind is secure.
+  package var caFile: String? { self.certificates?.caFile }
+
+  /// Where whoever may do everything finds it: without TLS, as the default user.
+  package var adminURL: String {
+    switch self.servers {
+    case .one(let server): server.url
+    case .several(let cluster): cluster.url
+    }
+  }
+
+  /// What a service must be told beside ``url``: settings of `connect` as variables.
+  package var environment: [String: String] {
+    guard let caFile = self.caFile else { return [:] }
+    return [
+      "CONNECT_REDIS_CA_FILE": caFile, "CONNECT_REDIS_USER": Self.user,
+      "CONNECT_REDIS_PASSWORD": Self.password,
+    ]
+  }
+
+  // MARK: Servers
+
+  /// All servers, replicas too.
+  package var nodes: [LocalRedisServer] {
+    switch self.servers {
+    case .one(let server): [server]
+    case .several(let cluster): cluster.nodes
+    }
+  }
+
+  /// The cluster, if it is one.
+  package var cluster: LocalRedisCluster? {
+    if case .several(let cluster) = self.servers { cluster } else { nil }
+  }
+
+  /// The servers that have the data at the moment.
+  package func primaries() async throws -> [LocalRedisServer] {
+    switch self.servers {
+    case .one(let server): [server]
+    case .several(let cluster): try await cluster.primaries()
+    }
+  }
+
+  /// Asks all servers to end, and waits until they have.
+  package func stop() async {
+    switch self.servers {
+    case .one(let server): await server.stop()
+    case .several(let cluster): await cluster.stop()
+    }
+  }
+
+  /// Kills all servers at once, as a power failure would, and waits until they have ended.
+  package func kill() async {
+    await withDiscardingTaskGroup { group in
+      for node in self.nodes { group.addTask { await node.kill() } }
+    }
+  }
+
+  /// Starts all servers again, with their files, and returns once they serve.
+  package func restart() async throws {
+    switch self.servers {
+    case .one(let server): try await server.restart()
+    case .several(let cluster): try await cluster.restart()
+    }
+  }
+
+  /// Stops all servers' processes where they are (SIGSTOP).
+  package func pause() {
+    for node in self.nodes { node.pause() }
+  }
+
+  /// Ends a ``pause()``.
+  package func resume() {
+    for node in self.nodes { node.resume() }
+  }
+}

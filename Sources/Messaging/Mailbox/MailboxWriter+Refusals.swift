@@ -1,0 +1,224 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+/// What is rare: entries that the mailbox refused as not above its top.
+extension MailboxWriter {
+  /// What became of refused entries.
+  struct Resolution {
+    /// For all that stand in the mailbox, since the push may be what had failed.
+    var pushes: [MailboxPush] = []
+    var refused: [(Item, RedisServerError)] = []
+    var overflowed: [Item] = []
+    /// How many were stored now.
+    var added = 0
+    /// The bytes of those.
+    var addedBytes = 0
+  }
+
+  /// Finds out for each refused entry whether it was stored before, and stores it if it was not.
+  ///
+  /// It was not if an earlier write of it failed while a later one went through, or if clocks
+  /// differed across a failover. Then it goes above the top, under a fresh offset, with the one it
+  /// had on the bus noted.
+  func resolve(
+    _ items: [Item], for recipient: UserName, room: MailboxRoom
+  ) async throws(RedisError) -> Resolution {
+    var resolution = Resolution()
+    do throws(RedisError) {
+      let absent = try await self.absent(items, for: recipient, into: &resolution)
+      try await self.relocate(absent, for: recipient, room: room, into: &resolution)
+      self.tally.stored += resolution.added
+      self.tally.busRepeats += resolution.pushes.count - resolution.added
+      // Found, not written now: whoever wrote it may not have waited for the replicas.
+      if resolution.pushes.count > resolution.added { try await self.confirm(recipient) }
+    } catch .server(let error) where !error.isTransient {
+      resolution.refused += items.map { ($0, error) }
+      resolution.pushes = []
+    }
+    return resolution
+  }
+
+  /// The items that do not stand under their own offsets; nearly always all do.
+  private func absent(
+    _ items: [Item], for recipient: UserName, into resolution: inout Resolution
+  ) async throws(RedisError) -> [Item] {
+    let mailbox = self.keys.mailbox(recipient)
+    var lookups = RedisBatch()
+    for item in items {
+      lookups.entries(of: mailbox, after: item.offset.predecessor, maximum: 1)
+    }
+    Cursors.removed(from: self.keys.cursor(recipient), to: &lookups)
+    let replies = await self.client.execute(lookups)
+    let removed = try Cursors.removed(replies, at: items.count)
+    var absent: [Item] = []
+    for (index, item) in items.enumerated() {
+      if let push = Self.push(of: item, among: try Mailbox.entries(replies, at: index)) {
+        resolution.pushes.append(push)
+      } else if !self.wasRemoved(item, through: removed) {
+        absent.append(item)
+      }
+    }
+    return absent
+  }
+
+  /// Makes sure that the replicas have all of a mailbox.
+  ///
+  /// They are asked about what *this* connection wrote last, and what was stored may have been
+  /// written over another one: so it writes something, after which they must have everything before.
+  private func confirm(_ recipient: UserName) async throws(RedisError) {
+    guard self.durability.replicas > 0 else { return }
+    var batch = self.durability.batch()
+    let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
+    batch.expire(self.keys.mailbox(recipient), seconds: seconds)
+    try await self.client.execute(batch).checkConfirmed(0)
+  }
+
+  /// Whether an item that is nowhere was stored once, and removed since.
+  ///
+  /// Only one that may have been given before can have been. Another one that is not above what was
+  /// removed comes from a bus whose ids went back: it was lost, or a clock was set.
+  private func wasRemoved(_ item: Item, through removed: Offset) -> Bool {
+    item.offset <= removed && item.offset <= self.seenBefore
+  }
+
+  private static func push(of item: Item, among entries: [Mailbox.Entry]) -> MailboxPush? {
+    for entry in entries {
+      guard let envelope = entry.envelope, envelope.origin(at: entry.offset) == item.offset
+      else { continue }
+      return MailboxPush(previous: .zero, offset: entry.offset, payload: .read(envelope.bytes))
+    }
+    return nil
+  }
+
+  /// Puts entries that are nowhere above the top, in order.
+  ///
+  /// Each is written right above the top of a ``View``, so that it is refused if anybody wrote after
+  /// that view was taken: of two owners that look for the same entry at once, one stores it, and the
+  /// other one finds it when it looks again.
+  private func relocate(
+    _ items: [Item], for recipient: UserName, room: MailboxRoom, into resolution: inout Resolution
+  ) async throws(RedisError) {
+    guard !items.isEmpty else { return }
+    var room = room
+    try await self.checkFence()
+    var view: View?
+    var attempts = 0
+    var index = 0
+    while index < items.count {
+      let item = items[index]
+      var current: View
+      if let view {
+        current = view
+      } else {
+        guard attempts < MessagingLimits.relocationAttempts else {
+          throw .withheld("another writer took the place above a mailbox's top each time")
+        }
+        attempts += 1
+        current = try await self.view(of: recipient, for: items[index...])
+      }
+      view = current
+      if let push = Self.push(of: item, among: current.found) {
+        resolution.pushes.append(push)
+      } else if self.wasRemoved(item, through: current.removed) {
+        // It was stored, and removed since: nobody is to see it any more.
+      } else if !room.fits(item) {
+        resolution.overflowed.append(item)
+      } else if let push = try await self.write(item, above: current.top, for: recipient) {
+        current.top = push.offset
+        view = current
+        room.take(item)
+        resolution.added += 1
+        resolution.addedBytes += push.payload.count
+        resolution.pushes.append(push)
+      } else {
+        view = nil
+        continue
+      }
+      attempts = 0
+      index += 1
+    }
+  }
+
+  private func checkFence() async throws(RedisError) {
+    guard let fence = self.fence else { return }
+    var look = RedisBatch()
+    look.append(key: fence.key, "GET", "\(fence.key)")
+    var cursor = try await self.client.execute(look).cursor(0)
+    guard try cursor.string() == fence.value else {
+      throw .withheld("another instance owns the partition by now")
+    }
+  }
+
+  /// Nil if something stands there already.
+  private func write(
+    _ item: Item, above top: Offset, for recipient: UserName
+  ) async throws(RedisError) -> MailboxPush? {
+    // The mailbox itself may have been lost since it refused the entry.
+    let isRelocated = item.offset <= top
+    let offset = isRelocated ? top.successor : item.offset
+    let payload: MailboxPush.Payload =
+      isRelocated
+      ? .made(item.envelope.relocated(from: item.offset)) : .read(item.envelope.bytes)
+    guard offset > top else {
+      throw .server(
+        RedisServerError(
+          "the mailbox's top is the largest offset there is: its last entry was written by hand"))
+    }
+    var write = self.durability.batch()
+    payload.withUnsafeBytes { bytes in
+      write.addEntry(to: self.keys.mailbox(recipient), at: offset, count: bytes.count) {
+        $0.copyMemory(from: bytes)
+      }
+    }
+    do throws(RedisError) {
+      try await self.client.execute(write).checkConfirmed(0)
+      if isRelocated { self.tally.relocated += 1 }
+      return MailboxPush(previous: .zero, offset: offset, payload: payload)
+    } catch .server(let error) where error.isAtOrBelowTop {
+      return nil
+    }
+  }
+
+  /// Where a mailbox's top is, and what stands below it of what was looked for.
+  private struct View {
+    /// The id above which the mailbox takes entries: that of an entry which may be there no more.
+    var top: Offset
+    /// Among the newest entries, since they were put above what was the top then.
+    var found: [Mailbox.Entry] = []
+    var removed = Offset.zero
+  }
+
+  /// Takes a view: the top first, so that what is written meanwhile is above it, and what was removed
+  /// last, so that an entry which is removed meanwhile is either found or known as removed.
+  ///
+  /// Much to read, if in portions, and so only for entries that are not where
+  /// they belong.
+  private func view(
+    of recipient: UserName, for items: ArraySlice<Item>
+  ) async throws(RedisError) -> View {
+    let mailbox = self.keys.mailbox(recipient)
+    let sought = Set(items.map(\.offset))
+    var look = RedisBatch()
+    look.information(of: mailbox)
+    var view = View(top: try Mailbox.top(await self.client.execute(look), at: 0))
+    var newest = NewestEntries()
+    var portion = MessagingLimits.retryFirstPortionEntries
+    while newest.left > 0 {
+      let asked = min(portion, newest.left)
+      var batch = RedisBatch()
+      newest.next(asked, of: mailbox, to: &batch)
+      Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
+      let replies = await self.client.execute(batch)
+      let entries = try Mailbox.entries(replies, at: 0)
+      view.removed = try Cursors.removed(replies, at: 1)
+      view.found += entries.filter { entry in
+        entry.envelope.map { sought.contains($0.origin(at: entry.offset)) } ?? false
+      }
+      newest.read(entries, asked: asked)
+      portion = NewestEntries.nextPortion(
+        after: portion, entries: entries.count, bytes: entries.byteCount)
+    }
+    return view
+  }
+}

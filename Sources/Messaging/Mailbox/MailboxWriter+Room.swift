@@ -1,0 +1,123 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+/// What is rare: mailboxes that are full.
+extension MailboxWriter {
+  /// Sets aside what would bring a mailbox beyond ``MailboxLimits/entries`` or
+  /// ``MailboxLimits/bytes``, after all that its devices have acked was removed from it.
+  ///
+  /// What is not above a mailbox's top stays: it was stored before, nearly always, and takes no room;
+  /// see ``resolve(_:for:room:)``. A mailbox of which nothing is remembered is not looked at: it may
+  /// get beyond its limit by one batch.
+  func makeRoom(in groups: inout [Group]) async throws(RedisError) {
+    let full = groups.indices.filter { index in
+      guard let room = self.room(of: groups[index].recipient) else { return false }
+      return !room.fits(groups[index].items)
+    }
+    guard !full.isEmpty else { return }
+
+    var looks = RedisBatch()
+    for index in full {
+      let mailbox = self.keys.mailbox(groups[index].recipient)
+      looks.information(of: mailbox)
+      looks.length(of: mailbox)
+    }
+    let replies = await self.client.execute(looks)
+    var crowded: [(index: Int, top: Offset)] = []
+    for (place, index) in full.enumerated() {
+      let look = try Self.unlessRefused { () throws(RedisError) in
+        (try Mailbox.top(replies, at: 2 * place), try Self.length(replies, at: 2 * place + 1))
+      }
+      // A key of another type: it refuses its items by itself.
+      guard let (top, length) = look else { continue }
+      self.correct(groups[index].recipient, length: length)
+      let added = groups[index].items.filter { $0.offset > top }
+      guard var room = self.room(of: groups[index].recipient) else { continue }
+      guard room.fits(added) else {
+        crowded.append((index, top))
+        continue
+      }
+      for item in added { room.take(item) }
+      groups[index].room = room
+    }
+    var unfinished = crowded
+    for _ in 0..<MessagingLimits.trimsPerBatch where !unfinished.isEmpty {
+      let more = try await self.trimAcked(unfinished.map { groups[$0.index].recipient })
+      unfinished.removeAll { index, top in
+        let group = groups[index]
+        guard more.contains(group.recipient), let room = self.room(of: group.recipient)
+        else { return true }
+        return room.fits(group.items.filter { $0.offset > top })
+      }
+    }
+    for (index, top) in crowded {
+      guard let room = self.room(of: groups[index].recipient) else { continue }
+      groups[index].keep(room, above: top)
+    }
+  }
+
+  /// Nil when nothing is remembered of a mailbox.
+  private func room(of user: UserName) -> MailboxRoom? {
+    self.lastWrites[user].map {
+      MailboxRoom(within: self.limits, length: $0.length, bytes: $0.bytes)
+    }
+  }
+
+  /// Removes acked entries of full mailboxes; none from those that refuse. Takes over how long they are
+  /// then, and, where that is not certain, how large.
+  ///
+  /// - Returns: those that may have more to remove than one call does.
+  private func trimAcked(_ given: [UserName]) async throws(RedisError) -> Set<UserName> {
+    let users = self.withMaxima(given)
+    var calls = RedisBatch()
+    for (user, maximum) in users {
+      MailboxTrim.append(
+        of: user, keys: self.keys, limits: self.limits, makesRoom: true, maximum: maximum,
+        to: &calls)
+    }
+    let unmeasured = given.filter { self.lastWrites[$0]?.isMeasured == false }
+    for user in unmeasured { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
+    var replies = await self.client.execute(calls)
+    var more: Set<UserName> = []
+    func read(_ user: UserName, _ maximum: Int, at index: Int) throws(RedisError) {
+      let trim = try Self.unlessRefused { () throws(RedisError) in
+        try MailboxTrim(replies, at: index)
+      }
+      guard let trim else { return }
+      self.trimmed(user, trim, maximum: maximum, isLook: false)
+      if trim.removed == maximum { more.insert(user) }
+    }
+    for (index, (user, maximum)) in users.enumerated() { try read(user, maximum, at: index) }
+    for (index, user) in unmeasured.enumerated() {
+      self.measured(user, replies, at: users.count + index)
+    }
+
+    var again = RedisBatch()
+    let repeated = MailboxTrim.repeatUnknown(
+      of: users, keys: self.keys, limits: self.limits, makesRoom: true, replies, to: &again)
+    guard !repeated.isEmpty else { return more }
+    replies = await self.client.execute(again)
+    for (user, maximum, index) in repeated { try read(user, maximum, at: index) }
+    return more
+  }
+}
+
+extension MailboxWriter.Group {
+  /// Keeps what is not above `top`, and of the rest what there is room for.
+  fileprivate mutating func keep(_ room: MailboxRoom, above top: Offset) {
+    self.room = room
+    var kept: [MailboxWriter.Item] = []
+    for item in self.items {
+      if item.offset <= top {
+        kept.append(item)
+      } else if self.room.fits(item) {
+        self.room.take(item)
+        kept.append(item)
+      } else {
+        self.overflowed.append(item)
+      }
+    }
+    self.items = kept
+  }
+}

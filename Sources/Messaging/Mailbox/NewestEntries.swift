@@ -1,0 +1,61 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+/// How far a mailbox's newest entries were read, a portion at a time, from the newest down: no further
+/// than ``MessagingLimits/retryWindowEntries``.
+///
+/// All of them at once, each as large as a frame, would be more than Redis, the network and our memory
+/// bear, again and again.
+struct NewestEntries {
+  /// What is read next is below this; nil for the very newest.
+  private(set) var below: Offset?
+  /// What is read is above this; nil for all there is.
+  private(set) var above: Offset?
+  /// How many more entries may be read.
+  private(set) var left = MessagingLimits.retryWindowEntries
+
+  /// All that there are.
+  init() {}
+
+  /// Only those above `offset`, which others know already.
+  init(above offset: Offset?) { self.above = offset }
+
+  /// Only those below `offset`, and at most `left` of them.
+  init(below offset: Offset, left: Int) {
+    self.below = offset
+    self.left = max(0, left)
+  }
+
+  /// Appends the read of the next portion.
+  func next(_ maximum: Int, of mailbox: RedisKey, to batch: inout RedisBatch) {
+    batch.newestEntries(of: mailbox, below: self.below, above: self.above, maximum: maximum)
+  }
+
+  /// Takes note of what was read.
+  ///
+  /// - Parameter asked: how many entries were asked for; fewer are all that there are.
+  mutating func read(_ entries: [Mailbox.Entry], asked: Int) {
+    self.below = entries.last?.offset ?? self.below
+    // More than were asked for would be no answer of Redis.
+    self.left = entries.count < asked ? 0 : max(0, self.left - entries.count)
+  }
+
+  /// How many entries the next portion may have: as many as were seen to fit into
+  /// ``MessagingLimits/retryPortionBytes``, and at most twice as many as the last.
+  static func nextPortion(after portion: Int, entries: Int, bytes: Int) -> Int {
+    min(
+      2 * portion, Self.fitting(MessagingLimits.retryPortionBytes, entries: entries, bytes: bytes),
+      MessagingLimits.retryPortionEntries)
+  }
+
+  /// How many entries fit into so many bytes, if they are like those that were read last; 1 at least.
+  static func fitting(_ maximum: Int, entries: Int, bytes: Int) -> Int {
+    bytes > 0 ? max(1, maximum / max(1, bytes / entries)) : Int.max
+  }
+}
+
+extension [Mailbox.Entry] {
+  /// The bytes of all envelopes.
+  var byteCount: Int { self.reduce(0) { $0 + ($1.envelope?.bytes.count ?? 0) } }
+}

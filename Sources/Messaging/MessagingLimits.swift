@@ -1,0 +1,104 @@
+/// Every limit and default of messaging, each with its unit.
+package enum MessagingLimits {
+  /// How long a partition stays with an owner that gives no sign of life, in seconds. So long, at
+  /// most, its messages wait after a crash.
+  package static let leaseSeconds = 10
+
+  /// How many signs of life fit into that time.
+  package static let signsPerLease: Int64 = 5
+
+  /// Wake-ups of messaging instances that are kept, about.
+  package static let leaseEventsKept = 128
+
+  /// How often an entry is tried before it goes to the dead letters.
+  package static let attempts = 5
+
+  /// How long it is remembered which entry an owner ended with, in seconds.
+  package static let crashCountSeconds = 3_600
+
+  /// How often a messaging instance looks how far its partitions are behind, in seconds. Four commands
+  /// per partition.
+  package static let lagSeconds = 10
+
+  /// How many of a mailbox's newest entries are searched for a message that a client sent again. It
+  /// must be more than all senders to one recipient leave unanswered when a gateway or Redis goes
+  /// away: `ConnectClient` leaves 256 at most, and no connection more than 1,024.
+  package static let retryWindowEntries = 2_048
+
+  /// Bytes after which the look-ups of one batch end, all of them together. The 256 messages that
+  /// `ConnectClient` leaves unanswered are found at once if they have 16 KiB on average; what they
+  /// are behind if they have more is searched by the next batch, which goes on where this one ended.
+  package static let retryBytes = 4 * 1024 * 1024
+
+  /// Milliseconds after which they end if Redis is slow: the rest of the partition waits meanwhile. Less
+  /// than a command may take, and long enough that only a Redis which hardly works ends them: what is
+  /// not found then is stored twice.
+  package static let retryMilliseconds: Int64 = 4_000
+
+  /// Mailboxes are searched in portions: entries of the first one, which then doubles.
+  package static let retryFirstPortionEntries = 16
+
+  /// Entries of the largest portion, over all mailboxes of a batch.
+  package static let retryPortionEntries = 128
+
+  /// The fewest entries of each mailbox in a portion, however many take turns.
+  package static let retryEntriesPerMailbox = 4
+
+  /// Bytes into which a portion should fit, as far as can be told before: a millisecond of Redis.
+  package static let retryPortionBytes = 1024 * 1024
+
+  /// Entries of searched mailboxes that a partition's owner remembers, so that the next look-up reads
+  /// none of them again; 24 bytes each.
+  package static let rememberedSearchedEntries = 32_768
+
+  /// Mailboxes whose last offset a messaging instance remembers; about 170 bytes each.
+  package static let rememberedMailboxes = 100_000
+
+  /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
+  /// comes late is recognised; about 20 bytes each. As many as one event loop of a gateway has
+  /// unanswered.
+  package static let rememberedRetries = 16_384
+
+  /// Looks for a place above a mailbox's top before the batch is given back: another owner of the
+  /// partition takes it each time. Two owners meet for moments only.
+  package static let relocationAttempts = 16
+
+  /// The default of ``MailboxLimits/entries``.
+  package static let mailboxEntries = 100_000
+
+  /// The default of ``MailboxLimits/bytes``.
+  package static let mailboxBytes = 64 * 1024 * 1024
+
+  /// The default of ``MailboxLimits/historyEntries``.
+  package static let mailboxHistoryEntries = 1_000
+
+  /// A mailbox that is written is looked after once in this time, in seconds, …
+  package static let mailboxLookSeconds = 86_400
+
+  /// … and each time it has grown by so many entries beyond its history.
+  package static let mailboxLookEntries = 256
+
+  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
+  package static let entriesPerTrim = 512
+
+  /// Bytes of entries that one call has in hand, about: it removes fewer of large ones. It reads them twice
+  /// at most, 3 ms for each MiB.
+  package static let bytesPerTrim = 1024 * 1024
+
+  /// The fewest entries that one call removes, however large they are.
+  package static let fewestEntriesPerTrim = 16
+
+  /// Calls that make room in full mailboxes before one batch at most: enough for as many frames of 64 KiB
+  /// as it has entries.
+  package static let trimsPerBatch = 16
+
+  /// How often a partition's owner looks after mailboxes that are due, in milliseconds, …
+  package static let trimMilliseconds: Int64 = 125
+
+  /// … and how many at a time at most. Redis serves nobody else during such a batch.
+  package static let mailboxesPerTrim = 8
+
+  /// Mailboxes that wait to be looked after by a partition's owner at most. Others come to it with
+  /// their next message.
+  package static let mailboxesToTrim = 16_384
+}

@@ -1,0 +1,281 @@
+import ConnectProtocol
+import Logging
+import MessageBus
+import NIOCore
+import Redis
+
+/// Owns one partition of `incoming`: reads a batch, stores it, pushes it, and only then says it is
+/// done with.
+///
+/// Whatever fails, the whole batch comes again, and the mailboxes recognise what they have.
+///
+/// Its executor is the event loop of its connections to Redis, so that nothing hops between a reply
+/// and what is made of it.
+actor PartitionWorker {
+  private let keys: Keys
+  private let client: any RedisClient
+  private let writer: any RedisClient
+  private let durability: Durability
+  private let consumer: GroupConsumer
+  private let mailboxes: MailboxWriter
+  private let deadLetters: DeadLetters
+  private let crashes: CrashCounter
+  private let attemptsLimit: Int
+  private let partition: Partition
+  private let created: CreatedStreams
+  private let ended: EventLoopPromise<Void>
+  private let metrics: MessagingMetrics
+  private let logger: Logger
+  /// How often entries of the present batch were tried that their mailboxes did not take.
+  private var attempts: [Offset: Int] = [:]
+  /// What of the present batch is in the dead letters, or reported to its sender.
+  private var settled: Set<Offset> = []
+  /// Everything up to here may have been handled before.
+  private var seenBefore = Offset.zero
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    self.client.eventLoop.executor.asUnownedSerialExecutor()
+  }
+
+  /// - Parameters:
+  ///   - token: the lease under which it works.
+  ///   - reader: a client for this worker alone; it is closed at the end.
+  ///   - client: a client on the same event loop, for everything that does not block.
+  ///   - writer: another one, for what replicas must confirm; the same where they need not.
+  init(
+    partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
+    reader: any RedisClient, client: any RedisClient, writer: any RedisClient,
+    created: CreatedStreams, metrics: MessagingMetrics, logger: Logger
+  ) {
+    var logger = logger
+    logger[metadataKey: "partition"] = "\(partition.number)"
+    let keys = configuration.keys
+    self.keys = keys
+    self.partition = partition
+    self.created = created
+    self.client = client
+    self.writer = writer
+    self.metrics = metrics
+    self.durability = configuration.durability
+    self.logger = logger
+    self.attemptsLimit = configuration.attempts
+    self.ended = client.eventLoop.makePromise()
+    let fence = GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)")
+    self.consumer = GroupConsumer(
+      stream: keys.incoming(partition), family: "messaging", instance: token.instance,
+      reader: reader, client: client, fence: fence)
+    self.mailboxes = MailboxWriter(
+      keys: keys, client: writer, limits: configuration.mailboxes,
+      durability: configuration.durability,
+      remembering: MessagingLimits.rememberedMailboxes / keys.partitions.all.count, fence: fence)
+    self.deadLetters = DeadLetters(
+      partition: partition, keys: keys, client: writer, durability: configuration.durability,
+      metrics: metrics, logger: logger)
+    self.crashes = CrashCounter(
+      partition: partition, keys: keys, client: client, attempts: configuration.attempts)
+  }
+
+  /// Works until ``stop()``, or until somebody else has the partition.
+  func run() async -> GroupConsumer.End {
+    let end = await self.consumer.run(logger: self.logger) { session throws(RedisError) in
+      try await self.began(session)
+    } handle: { entries throws(RedisError) in
+      try await self.handle(entries)
+    }
+    await self.consumer.stop()
+    self.mailboxes.stop()
+    self.ended.succeed()
+    return end
+  }
+
+  /// Finishes the present batch and ends ``run()``.
+  func stop() async {
+    await self.consumer.stop()
+    try? await self.ended.futureResult.get()
+  }
+
+  private func began(_ session: GroupSession) async throws(RedisError) {
+    self.seenBefore = max(self.seenBefore, session.seenBefore)
+    try await self.crashes.began(session)
+    self.consumer.isCautious = self.crashes.isSuspicious
+    if session.wasCreated {
+      self.created.add(self.partition)
+    } else if let unfinished = session.unfinished {
+      self.logger.notice(
+        "messaging.taken_over", metadata: ["unfinished": "\(unfinished.lowerBound)"])
+    }
+  }
+
+  private func handle(_ entries: [StreamEntry]) async throws(RedisError) {
+    do throws(RedisError) {
+      if try await self.crashes.isGuilty(entries) {
+        for entry in entries { try await self.condemn(entry) }
+      } else {
+        try await self.process(entries)
+      }
+    } catch {
+      // It comes again, and some of it may be stored by now.
+      if let last = entries.last { self.seenBefore = max(self.seenBefore, last.offset) }
+      throw error
+    }
+    self.consumer.acknowledgesAtOnce = !self.settled.isEmpty
+    self.attempts = [:]
+    self.settled = []
+    await self.crashes.finished(entries)
+    self.consumer.isCautious = self.crashes.isSuspicious
+  }
+
+  /// Sets an entry aside that has ended every process which handled it.
+  private func condemn(_ entry: StreamEntry) async throws(RedisError) {
+    try await self.deadLetters.add(
+      entry, reason: "messaging has ended each time while it processed this entry",
+      attempts: self.attemptsLimit)
+    if let envelope = entry.payload.flatMap(Envelope.init),
+      let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
+    {
+      try await self.fail(item, .unprocessable)
+    }
+  }
+
+  private func process(_ entries: [StreamEntry]) async throws(RedisError) {
+    var items: [MailboxWriter.Item] = []
+    items.reserveCapacity(entries.count)
+    var unreadable: [StreamEntry] = []
+    for entry in entries where !self.settled.contains(entry.offset) {
+      if let envelope = entry.payload.flatMap(Envelope.init),
+        let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
+      {
+        items.append(item)
+      } else {
+        unreadable.append(entry)
+      }
+    }
+    var stored: [MailboxWriter.Stored] = []
+    for part in self.mailboxes.parts(of: items) {
+      let outcomes = try await self.store(part)
+      try await self.push(outcomes)
+      stored += outcomes
+    }
+    for entry in unreadable {
+      try await self.deadLetters.add(
+        entry, reason: "the entry has no envelope of a known version", attempts: 1)
+      self.settled.insert(entry.offset)
+    }
+    for outcome in stored {
+      for item in outcome.overflowed { try await self.overflow(item) }
+    }
+    try await self.settleRefused(stored.flatMap(\.refused))
+  }
+
+  private func store(
+    _ items: [MailboxWriter.Item]
+  ) async throws(RedisError) -> [MailboxWriter.Stored] {
+    defer { self.metrics.add(self.mailboxes.takeTally()) }
+    return try await self.mailboxes.store(items, seenBefore: self.seenBefore)
+  }
+
+  /// Tries again what a mailbox did not take; after some attempts it goes to the dead letters.
+  private func settleRefused(
+    _ refused: [(MailboxWriter.Item, RedisServerError)]
+  ) async throws(RedisError) {
+    var again: RedisServerError?
+    for (item, error) in refused {
+      let attempts = self.attempts[item.offset, default: 0] + 1
+      self.attempts[item.offset] = attempts
+      if attempts >= self.attemptsLimit {
+        try await self.deadLetters.add(item, reason: "\(error)", attempts: attempts)
+        try await self.fail(item, .unprocessable)
+      } else {
+        again = error
+      }
+    }
+    if let again { throw .server(again) }
+  }
+
+  // MARK: Telling senders
+
+  /// A `failed` that its recipient's mailbox has no room for is kept: there is nobody to tell of it.
+  private func overflow(_ item: MailboxWriter.Item) async throws(RedisError) {
+    if item.envelope.kind == .failed {
+      try await self.deadLetters.add(item, reason: "the mailbox is full", attempts: 1)
+    }
+    try await self.fail(item, .mailboxFull)
+  }
+
+  /// Tells the sender of a message that it could not be stored, if the sender exists.
+  ///
+  /// Only of messages: a receipt that finds no place costs a tick.
+  private func fail(
+    _ item: MailboxWriter.Item, _ code: FailureCode
+  ) async throws(RedisError) {
+    self.metrics.failed(code)
+    self.logger.warning(
+      "messaging.failed", metadata: ["offset": "\(item.offset)", "code": "\(code.rawValue)"])
+    if item.envelope.kind == .message, let sender = item.envelope.sender,
+      let id = item.envelope.messageID, try await self.exists(sender)
+    {
+      try await self.publishFailed(id, of: item, to: sender, code)
+    }
+    self.settled.insert(item.offset)
+  }
+
+  /// Who is connected has a session, and who ever was has a cursor.
+  private func exists(_ user: UserName) async throws(RedisError) -> Bool {
+    var batch = RedisBatch()
+    let session = self.keys.session(user)
+    batch.append(key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))")
+    var cursor = try await self.client.execute(batch).cursor(0)
+    return try cursor.integer() > 0
+  }
+
+  private func publishFailed(
+    _ id: MessageID, of item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
+  ) async throws(RedisError) {
+    var batch = self.durability.batch()
+    var text = code.rawValue
+    text.withUTF8 { code in
+      let draft = Envelope.Draft.failed(
+        recipient: item.recipient, to: sender, id: id,
+        code: UnsafeRawBufferPointer(code))
+      let partition = self.keys.partitions.partition(for: sender)
+      batch.add(draft, to: self.keys.incoming(partition))
+    }
+    try await self.writer.execute(batch).checkConfirmed(0)
+  }
+
+  // MARK: Pushing
+
+  /// Pushes what was stored to the gateways that hold the recipients' devices.
+  private func push(_ stored: [MailboxWriter.Stored]) async throws(RedisError) {
+    var writer = DeliveryWriter(keys: self.keys)
+    for outcome in stored where !outcome.sessions.isEmpty {
+      let gateways = Set(outcome.sessions.map(\.gateway))
+      for push in outcome.pushes {
+        for gateway in gateways { writer.add(push, for: gateway) }
+      }
+    }
+    guard !writer.isEmpty else { return }
+    var batch = RedisBatch()
+    let targets = writer.write(to: &batch)
+    let replies = await self.client.execute(batch)
+    do throws(RedisError) {
+      let missing = try DeliveryWriter.missing(among: targets, replies, from: 0)
+      if !missing.isEmpty { self.forget(missing, in: stored) }
+    } catch .server(let error) {
+      // A push is only a hint: the messages are in the mailboxes, and every connection looks there.
+      self.logger.warning("messaging.push_refused", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Removes the sessions of gateways whose streams are gone.
+  private func forget(_ gateways: Set<InstanceID>, in stored: [MailboxWriter.Stored]) {
+    var stale: [(Session, of: RedisKey)] = []
+    for outcome in stored {
+      for session in outcome.sessions where gateways.contains(session.gateway) {
+        stale.append((session, of: self.keys.session(outcome.recipient)))
+      }
+    }
+    self.logger.info("messaging.stale_sessions", metadata: ["count": "\(stale.count)"])
+    self.client.removeSessions(stale)
+  }
+}

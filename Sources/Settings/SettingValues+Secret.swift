@@ -1,0 +1,118 @@
+import ConnectProtocol
+import Foundation
+import Gateway
+import Redis
+
+/// The secret of tokens.
+extension SettingValues {
+  /// Where `connect dev` keeps the secret that it makes, for `token`, `chat` and `connect-bench` to find.
+  package static var developmentSecretPath: String {
+    let environment = ProcessInfo.processInfo.environment
+    let state =
+      environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+      ?? "\(NSHomeDirectory())/.local/state"
+    return "\(state)/connect/development.secret"
+  }
+
+  /// The secret that was configured: the variable's, else the file's.
+  package func secret() throws(Failure) -> [UInt8]? {
+    if let text = self.text(.authSecret) {
+      return try self.checked(Array(text.utf8), .authSecret)
+    }
+    guard let path = self.text(.authSecretFile) else { return nil }
+    return try self.checked(try self.contents(of: path, .authSecretFile), .authSecretFile)
+  }
+
+  /// The secret before it, while tokens that it has signed are still about.
+  package func previousSecret() throws(Failure) -> [UInt8]? {
+    if let text = self.text(.authPreviousSecret) {
+      return try self.checked(Array(text.utf8), .authPreviousSecret)
+    }
+    guard let path = self.text(.authPreviousSecretFile) else { return nil }
+    let setting = Setting.authPreviousSecretFile
+    return try self.checked(try self.contents(of: path, setting), setting)
+  }
+
+  /// The secret of a service, which must be configured.
+  package func requiredSecret() throws(Failure) -> [UInt8] {
+    guard let secret = try self.secret() else {
+      throw .usage(
+        """
+        tokens need a secret: give --auth-secret-file PATH, or \(Setting.authSecret.variable). \
+        One is made by: head -c 48 /dev/urandom | base64 > PATH
+        """)
+    }
+    return secret
+  }
+
+  /// The configured secret, or the one that `connect dev` made.
+  package func developmentSecret() throws(Failure) -> [UInt8] {
+    if let secret = try self.secret() { return secret }
+    let path = Self.developmentSecretPath
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw .usage(
+        """
+        no secret for tokens: start `connect dev` first, which makes \(path), or give \
+        --auth-secret-file or \(Setting.authSecret.variable)
+        """)
+    }
+    return try self.checked(try self.contents(of: path, .authSecretFile), .authSecretFile)
+  }
+
+  /// The configured secret, or one of this machine's own that is made when it is not there yet.
+  ///
+  /// - Returns: the secret, and where it is for the person to find.
+  package func secretMakingOne() throws(Failure) -> (secret: [UInt8], location: String) {
+    if let secret = try self.secret() {
+      let location = self.text(.authSecret) != nil ? Setting.authSecret.variable : nil
+      return (secret, location ?? self.text(.authSecretFile) ?? "")
+    }
+    let path = Self.developmentSecretPath
+    if !FileManager.default.fileExists(atPath: path) {
+      let text = Data((0..<48).map { _ in UInt8.random(in: .min ... .max) }).base64EncodedString()
+      do {
+        try FileManager.default.createDirectory(
+          atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      } catch {
+        throw Failure(
+          .running, "cannot make the directory of \(path): \(error.localizedDescription)")
+      }
+      guard
+        FileManager.default.createFile(
+          atPath: path, contents: Data("\(text)\n".utf8),
+          attributes: [.posixPermissions: 0o600])
+      else {
+        throw Failure(
+          .running,
+          "cannot write \(path); give --auth-secret-file or \(Setting.authSecret.variable)")
+      }
+    }
+    return (try self.developmentSecret(), path)
+  }
+
+  private func contents(of path: String, _ setting: Setting) throws(Failure) -> [UInt8] {
+    try self.read(
+      SecretFile.bytes(of: path, limit: CommandLimits.secretFileBytes), path, setting)
+  }
+
+  /// - Parameter result: what came of reading a file.
+  package func read<Content>(
+    _ result: Result<Content, SecretFile.Unreadable>, _ path: String, _ setting: Setting
+  ) throws(Failure) -> Content {
+    do throws(SecretFile.Unreadable) {
+      return try result.get()
+    } catch {
+      throw self.failure(setting, "cannot read \(path): \(error)")
+    }
+  }
+
+  private func checked(_ secret: [UInt8], _ setting: Setting) throws(Failure) -> [UInt8] {
+    guard secret.count >= Authenticator.minimumSecretBytes else {
+      throw self.failure(
+        setting,
+        "the secret has \(secret.count) bytes; HS256 needs at least "
+          + "\(Authenticator.minimumSecretBytes)")
+    }
+    return secret
+  }
+}

@@ -1,0 +1,268 @@
+import ArgumentParser
+import MessageBus
+import Settings
+import Testing
+
+@testable import ConnectBench
+@testable import ConnectCommand
+
+/// What the command line says of arguments that it refuses.
+@Suite("Arguments")
+struct ArgumentTests {
+  /// What is said of arguments that are refused; nil if they are not.
+  private func refusal(_ arguments: [String]) -> String? {
+    let (program, arguments) = Programs.split(arguments)
+    do {
+      _ = try program.parseAsRoot(ArgumentRules.joiningNegativeNumbers(arguments))
+      return nil
+    } catch {
+      return program.message(for: error)
+    }
+  }
+
+  private static let user = "a user name, 1 to 128 of A-Z a-z 0-9 . _ - @ + :"
+  private static let gateway =
+    "ws://host[:port][/path], such as ws://127.0.0.1:8080 (wss:// is not supported here yet)"
+  private static let timeSpan =
+    "it must be a whole number from 1 to 1000000 and a unit, such as 30s, 15m, 1h or 7d"
+  private static let chat = ["chat", "--as", "a", "--to", "b"]
+
+  @Test(
+    "are refused with the value, the option and the rule",
+    arguments: [
+      (["inspect", "user", "bob smith"], "bob smith", "<user>", user),
+      (["token", "bob smith"], "bob smith", "<user>", user),
+      (["chat", "--as", "a b", "--to", "c"], "a b", "--as", user),
+      (["chat", "--as", "a", "--to", ""], "", "--to", user),
+      (chat + ["--device", "a/b"], "a/b", "--device", "a device name, 1 to 64 of"),
+      (["token", "a", "--device", "a/b"], "a/b", "--device", "a device name, 1 to 64 of"),
+      (chat + ["--url", "http://x"], "http://x", "--url", gateway),
+      (chat + ["--url", "wss://x"], "wss://x", "--url", gateway),
+      (["connect-bench", "--url", "localhost:8080"], "localhost:8080", "--url", gateway),
+      (chat + ["--count", "0"], "0", "--count", "a whole number, 1 or more"),
+      (["token", "a", "--ttl", "1 hour"], "1 hour", "--ttl", timeSpan),
+      (["token", "a", "--ttl", "1.5h"], "1.5h", "--ttl", timeSpan),
+      (["token", "a", "--ttl", "1000001d"], "1000001d", "--ttl", timeSpan),
+      (["health", "localhost:9090"], "localhost:9090", "<url>", "http://host[:port]/path"),
+      (["health", "--timeout", "0"], "0", "--timeout", "a whole number from 1 to 60"),
+      (["dev", "--gateways", "0"], "0", "--gateways", "a whole number from 1 to 16"),
+      (["dev", "--port", "http"], "http", "--port", "a whole number from 1 to 65535"),
+      (
+        ["inspect", "deadletters", "show", "1-x"], "1-x", "<offset>",
+        "an offset as `inspect deadletters` lists them, such as 1795309875007-0"
+      ),
+      (
+        ["inspect", "deadletters", "--limit", "0"], "0", "--limit",
+        "a whole number from 1 to 100000"
+      ),
+      (
+        ["connect-bench", "--durability", "replicated"], "replicated", "--durability",
+        "accepted, or replicated:N with N from 1 to 5"
+      ),
+      (
+        ["connect-bench", "--connections", "3"], "3", "--connections",
+        "an even number from 2 to 1000000"
+      ),
+      (
+        ["connect-bench", "--body-bytes", "1"], "1", "--body-bytes",
+        "a whole number from 2 to 16777216"
+      ),
+      (["connect-bench", "--process", "x"], "x", "--process", "name=pid, such as gateway=4711"),
+      (["connect-bench", "faults", "--minutes", "-1"], "-1", "--minutes", "a number above 0"),
+      (
+        ["connect-bench", "faults", "--redis", "two"], "two", "--redis", "'plain', 'tls', 'cluster'"
+      ),
+    ])
+  func rule(arguments: [String], value: String, option: String, rule: String) throws {
+    let text = try #require(self.refusal(arguments))
+    #expect(text.contains("'\(value)'"), "\(text)")
+    #expect(text.contains(" for '\(option)"), "\(text)")
+    #expect(text.contains(rule), "\(text)")
+  }
+
+  @Test("that are words are taken in any case")
+  func anyCase() throws {
+    let words = ["--durability", "Replicated:1"]
+    #expect(try BenchRedisOptions.parse(words).durability == .replicated(1))
+  }
+
+  @Test("that are negative numbers are values, not options")
+  func negative() {
+    #expect(self.refusal(["messaging", "--partitions", "-1"]) == nil)
+    let given = ["--", "-1", "--a", "-1.5", "--b=1", "-2", "-x", "--c"]
+    let joined = ["--", "-1", "--a=-1.5", "--b=1", "-2", "-x", "--c"]
+    #expect(ArgumentRules.joiningNegativeNumbers(given) == joined)
+  }
+
+  @Test("are never called invalid without a rule, whichever command and option it is")
+  func noneWithoutRule() throws {
+    var refused = 0
+    for (path, command) in try DescribedCommand.all() {
+      for argument in command.arguments ?? [] where argument.kind != "flag" {
+        let value = ["\u{7}=\u{7} ☃"]
+        let isNamed = argument.names?.isEmpty == false
+        guard
+          let text = self.refusal(path + (isNamed ? [argument.title + "=" + value[0]] : value)),
+          text.contains("is invalid for")
+        else { continue }
+        refused += 1
+        let place = (path + [argument.title]).joined(separator: " ")
+        #expect(
+          text.contains(": it must be ") || text.contains("Please provide one of"), "\(place)")
+      }
+    }
+    #expect(refused > 30)
+  }
+
+  @Test(
+    "that are misspelled subcommands get a suggestion",
+    arguments: [
+      (["gatway"], "gatway", "connect gateway"), (["hlep"], "hlep", "connect help"),
+      (["Gateway", "--listen", "x"], "Gateway", "connect gateway"),
+      (["inspect", "usr"], "usr", "connect inspect user"),
+      (["inspect", "user-s", "bob"], "user-s", "connect inspect user"),
+      (["connect-bench", "chta", "--rate", "1"], "chta", "connect-bench chat"),
+      (
+        ["inspect", "deadletters", "requeu", "1-0"], "requeu", "connect inspect deadletters requeue"
+      ),
+      (["help", "mesaging"], "mesaging", "connect messaging"),
+      (["help", "inspect", "steams"], "steams", "connect inspect streams"),
+    ])
+  func suggestion(arguments: [String], word: String, command: String) throws {
+    let (program, arguments) = Programs.split(arguments)
+    let unknown = try #require(UnknownCommand(arguments, of: program))
+    #expect(unknown.description.hasPrefix("'\(word)' is not a command of `connect"))
+    #expect(unknown.description.hasSuffix("did you mean `\(command)`?"), "\(unknown)")
+  }
+
+  @Test("that are nothing like a subcommand get the list of them")
+  func list() throws {
+    let unknown = try #require(UnknownCommand(["inspect", "everything"], of: ConnectCommand.self))
+    #expect(
+      unknown.description == """
+        'everything' is not a command of `connect inspect`: there are overview, streams, \
+        partitions, gateways, user, deadletters; see `connect inspect --help`
+        """)
+  }
+
+  @Test(
+    "that are subcommands, options and their values are not taken for misspelled ones",
+    arguments: [
+      [], ["--help"], ["help"], ["connect-bench", "help", "chat"], ["connect-bench"],
+      ["connect-bench", "--rate", "chta"],
+      ["inspect", "user", "usr"], ["inspect", "--json"], ["inspect", "deadletters", "show", "shw"],
+      ["token", "alice"], ["health", "x"],
+    ])
+  func known(arguments: [String]) {
+    let (program, arguments) = Programs.split(arguments)
+    #expect(UnknownCommand(arguments, of: program) == nil)
+  }
+
+  @Test(
+    "that are misspelled options get a suggestion",
+    arguments: [
+      (["gateway", "--lisen", "x"], "--listen"), (["inspect", "--jsn"], "--json"),
+      (["connect-bench", "--rat", "1"], "--rate"), (["gateway", "--what-ever", "x"], nil),
+    ])
+  func option(arguments: [String], suggestion: String?) throws {
+    let text = try #require(self.refusal(arguments))
+    #expect(text.hasPrefix("Unknown option '\(arguments[1])'"))
+    #expect(text.hasSuffix(suggestion.map { ". Did you mean '\($0)'?" } ?? "'"), "\(text)")
+  }
+}
+
+@Suite("Words in settings")
+struct SettingWordTests {
+  @Test(
+    "are taken in any case",
+    arguments: [
+      (Setting.logLevel, "Info"), (.logLevel, "WARNING"), (.redisMode, "Cluster"), (.demo, "True"),
+      (.durability, "Replicated:1"), (.managementListen, "OFF"), (.apiListen, "Off"),
+    ])
+  func anyCase(setting: Setting, text: String) throws {
+    for values in [
+      SettingValues(flags: [setting: text], environment: [:]),
+      SettingValues(flags: [:], environment: [setting.variable: text]),
+    ] {
+      let level = try values.logLevel()
+      #expect(level == (setting == .logLevel ? .init(rawValue: text.lowercased()) : nil))
+      #expect(try values.redis().mode == (setting == .redisMode ? .cluster : .auto))
+      #expect(try values.isDemo() == (setting == .demo))
+      let messaging = try values.messaging(id: values.instanceID(prefix: "m"), keys: values.keys())
+      #expect(messaging.durability.replicas == (setting == .durability ? 1 : 0))
+      #expect(try values.api(beside: messaging) == nil)
+      let management = try values.managementListen(default: "127.0.0.1:9090")
+      #expect((management == nil) == (setting == .managementListen))
+    }
+  }
+
+  @Test("that are others are refused with a sentence: of durability there is no list")
+  func durability() throws {
+    let values = SettingValues(flags: [.durability: "safe"], environment: [:])
+    let keys = try values.keys()
+    let expected = "--durability: 'safe' is not \(Durability.form)"
+    #expect {
+      try values.messaging(id: values.instanceID(prefix: "m"), keys: keys)
+    } throws: {
+      ($0 as? Failure)?.description == expected
+    }
+  }
+
+  @Test("that are others are refused with the list of words")
+  func list() {
+    let values = SettingValues(flags: [.logLevel: "Loud"], environment: [:])
+    let expected = """
+      --log-level: 'Loud' is not one of trace, debug, info, notice, warning, error, critical
+      """
+    #expect {
+      try values.logLevel()
+    } throws: {
+      ($0 as? Failure)?.description == expected
+    }
+  }
+}
+
+@Suite("Refused settings")
+struct SettingRefusalTests {
+  /// Reads everything that a service reads.
+  private func read(_ values: SettingValues) throws {
+    _ = try values.redisPlaces()
+    let keys = try values.keys()
+    _ = try values.gateway(
+      listen: values.listen(.listen, default: "127.0.0.1:8080"),
+      id: values.instanceID(prefix: "g"), keys: keys, demo: values.isDemo())
+    _ = try values.api(beside: values.messaging(id: values.instanceID(prefix: "m"), keys: keys))
+    _ = try values.managementListen(default: "127.0.0.1:9090")
+    _ = try values.metricsLog()
+    _ = try values.logLevel()
+    _ = try values.isJSONLog()
+  }
+
+  /// Settings that any text is right for, or a file, or whose value may be secret.
+  private static let others: Set<Setting> = [
+    .redisURL, .registryRedisURL, .redisUser, .redisPassword, .redisPasswordFile, .redisCAFile,
+    .redisCertificateFile, .redisKeyFile, .authSecretFile, .authSecret, .authPreviousSecretFile,
+    .authPreviousSecret, .serviceToken, .serviceTokenFile,
+  ]
+
+  @Test(
+    "name the flag or variable, the value and the rule",
+    arguments: Setting.allCases.filter { !others.contains($0) })
+  func refusal(setting: Setting) throws {
+    let value = "no {such} value"
+    let token = [Setting.serviceToken.variable: String(repeating: "t", count: 32)]
+    for (values, name) in [
+      (SettingValues(flags: [setting: value], environment: token), setting.flag),
+      (
+        SettingValues(flags: [:], environment: token.merging([setting.variable: value]) { $1 }),
+        setting.variable
+      ),
+    ] {
+      let failure = #expect(throws: Failure.self) { try self.read(values) }
+      let said = try #require(failure?.description)
+      #expect(said.hasPrefix("\(name): '\(value)' is not "), "\(said)")
+      #expect(said.count > "\(name): '\(value)' is not ".count + 8, "\(said)")
+      #expect(failure?.kind == .usage)
+    }
+  }
+}

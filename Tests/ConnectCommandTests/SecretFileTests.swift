@@ -1,0 +1,80 @@
+import Foundation
+import Settings
+import Testing
+
+@testable import ConnectCommand
+
+/// Files with secrets, as editors and shells save them.
+@Suite("Settings that name a file with a secret")
+struct SecretFileTests {
+  private static let secret = "0123456789abcdef0123456789abcdef"
+
+  /// Reads the settings that each name such a file.
+  private func read(_ setting: Setting, _ content: [UInt8]) throws {
+    let path = FileManager.default.temporaryDirectory
+      .appendingPathComponent("secret-\(UUID().uuidString)").path
+    try Data(content).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let values = SettingValues(
+      flags: [setting: path, .apiListen: "127.0.0.1:0"], environment: [:])
+    switch setting {
+    case .redisPasswordFile: _ = try values.redisPlaces()
+    case .authSecretFile:
+      #expect(try values.secret() == Array(Self.secret.utf8))
+      _ = try values.requiredSecret()
+    case .authPreviousSecretFile:
+      #expect(try values.previousSecret() == Array(Self.secret.utf8))
+    default:
+      let messaging = try values.messaging(id: values.instanceID(prefix: "m"), keys: values.keys())
+      #expect(try values.api(beside: messaging) != nil)
+    }
+  }
+
+  private static let settings: [Setting] = [
+    .redisPasswordFile, .authSecretFile, .authPreviousSecretFile, .serviceTokenFile,
+  ]
+
+  @Test(
+    "take it without the line end behind it", arguments: settings, ["", "\n", "\r\n", "\r\n\r\n"])
+  func lineEnd(setting: Setting, end: String) throws {
+    try self.read(setting, Array((Self.secret + end).utf8))
+  }
+
+  private static let encodings: [(reason: String, content: [UInt8])] = [
+    ("it begins with a byte order mark", [0xef, 0xbb, 0xbf] + Array(secret.utf8)),
+    ("it is UTF-16", [0xff, 0xfe] + Array(secret.utf8).flatMap { [$0, 0] }),
+    ("it is UTF-16", Array(secret.utf8).flatMap { [0, $0] }),
+  ]
+
+  @Test(
+    "refuse a byte order mark and UTF-16, and say what to do", arguments: settings, encodings)
+  func encoding(setting: Setting, file: (reason: String, content: [UInt8])) {
+    #expect {
+      try self.read(setting, file.content)
+    } throws: { error in
+      let said = (error as? Failure)?.description ?? ""
+      return (error as? Failure)?.kind == .usage && said.hasPrefix("\(setting.flag): cannot read /")
+        && said.contains(": \(file.reason)") && said.contains("save it as UTF-8 without")
+    }
+  }
+
+  @Test("wait for a password file that is not there yet or empty, and refuse others at once")
+  func missing() throws {
+    let values = SettingValues(flags: [.redisPasswordFile: "/nowhere/password"], environment: [:])
+    #expect(try values.redisPlaces().bus.passwordFile == "/nowhere/password")
+    try self.read(.redisPasswordFile, [])
+    #expect {
+      try SettingValues(flags: [.redisPasswordFile: "/"], environment: [:]).redisPlaces()
+    } throws: {
+      ($0 as? Failure)?.kind == .usage
+        && ($0 as? Failure)?.description == "--redis-password-file: cannot read /: Is a directory"
+    }
+    for (setting, content) in [(Setting.authSecretFile, [UInt8]()), (.serviceTokenFile, [10])] {
+      #expect {
+        try self.read(setting, content)
+      } throws: {
+        ($0 as? Failure)?.description.hasSuffix(": it is empty") == true
+      }
+    }
+  }
+}

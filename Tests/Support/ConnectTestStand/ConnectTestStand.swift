@@ -1,0 +1,11 @@
+// ConnectTestStand: a whole Connect in the process of a test: a real redis-server, messaging and
+// gateways on free ports, and clients that can break every rule of the protocol.
+
+/// Every limit of the stand, each with its unit.
+package enum TestLimits {
+  /// Stands that run at a time. Each has a redis-server, two threads, and a connection per partition.
+  static let concurrentStands = 2
+
+  /// Frames that a failure quotes.
+  static let quotedFrames = 8
+}

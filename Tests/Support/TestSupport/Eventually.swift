@@ -1,0 +1,55 @@
+import NIOCore
+import Redis
+
+/// How long tests wait. Far above what is expected, so that a slow machine fails no test.
+package enum TestWaits {
+  /// How long for what must come, and for what must still be there.
+  package static let usual = Duration.seconds(60)
+  /// How often what is waited for is asked about.
+  package static let poll = Duration.milliseconds(5)
+}
+
+/// What a test waited for and did not get, in a sentence.
+package struct TestFailure: Error, CustomStringConvertible {
+  /// The sentence.
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}
+
+/// Waits until a condition holds.
+///
+/// - Parameter what: completes the sentence "it did not happen that …".
+package func eventually(
+  _ what: String, within wait: Duration = TestWaits.usual,
+  _ condition: () async throws -> Bool
+) async throws {
+  guard try await eventually(within: wait, condition) else {
+    throw TestFailure("it did not happen within \(wait) that \(what)")
+  }
+}
+
+/// Waits until a condition holds, and says whether it came to that.
+package func eventually(
+  within wait: Duration = TestWaits.usual, _ condition: () async throws -> Bool
+) async throws -> Bool {
+  let deadline = ContinuousClock.now + wait
+  while try await !condition() {
+    guard ContinuousClock.now < deadline else { return false }
+    try await Task.sleep(for: TestWaits.poll)
+  }
+  return true
+}
+
+extension RedisClient {
+  /// Waits for a connection, for a bounded time.
+  package func waitUntilReady() async throws {
+    let promise = self.eventLoop.makePromise(of: Void.self)
+    self.whenReady().cascade(to: promise)
+    let timer = self.eventLoop.scheduleTask(in: TimeAmount(TestWaits.usual)) {
+      promise.fail(TestFailure("there was no connection to Redis within \(TestWaits.usual)"))
+    }
+    defer { timer.cancel() }
+    try await promise.futureResult.get()
+  }
+}
