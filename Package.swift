@@ -152,7 +152,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, logging,
+        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, logging, deque,
       ],
       path: "Tests/Support/TestSupport", swiftSettings: settings),
     .target(

@@ -5,8 +5,8 @@ import Testing
 
 /// Real processes, a real Redis, people who chat meanwhile, and a count of every message.
 ///
-/// One after the other: each has the machine for itself, as far as tests can.
-@Suite("Whatever dies, nothing accepted is lost, repeated or reordered", .serialized)
+/// A few at a time: see ``Stand/places``.
+@Suite("Whatever dies, nothing accepted is lost, repeated or reordered")
 struct FaultTests {
   @Test(
     "when a process is killed, paused or away, or connections break",
@@ -42,7 +42,7 @@ struct FaultTests {
     var run = Stand.run([.cutRedis])
     run.deployment.gateways = 1
     run.deployment.messaging = 1
-    let report = try await Stand.expectSound(run)
+    let report = try await Stand.expectSound(run, isAlone: true)
     // A third of what is written in that time.
     #expect(report.faults[0].shown > 600, "shown while connections were cut")
   }

@@ -26,6 +26,12 @@ struct LocalStand {
 
   /// Starts it, runs `body` once clients are served, and ends it, however `body` ends.
   static func with<Result>(_ body: (LocalStand) async throws -> Result) async throws -> Result {
+    try await Stand.places.withPlace(isAlone: true) { try await Self.run(body) }
+  }
+
+  private static func run<Result>(
+    _ body: (LocalStand) async throws -> Result
+  ) async throws -> Result {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let up = try Self.program("up", in: directory, ["--drain-seconds", "\(Self.drainSeconds)"])

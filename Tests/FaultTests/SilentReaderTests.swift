@@ -31,48 +31,50 @@ extension FaultTests {
     options.persistence = .none
     // Who does not read does not answer pings.
     options.gatewayArguments = ["--ping-seconds", "300", "--drain-seconds", "2"]
-    try await Deployment.with(options) { deployment in
-      let gateway = try #require(deployment.gateways.first)
-      try await Chatters.with(
-        Chatters.Options(users: 8, rate: 40), endpoint: gateway.endpoint,
-        token: { try await deployment.token(for: $0) }
-      ) { chatters in
-        try await chatters.shown(100)
-        let readers = try await Self.openReaders(deployment, gateway.endpoint)
-        let before = try #require(chatters.takeLatency())
-        let memoryBefore = try Self.memory(of: gateway)
+    try await Stand.places.withPlace(isAlone: true) {
+      try await Deployment.with(options) { deployment in
+        let gateway = try #require(deployment.gateways.first)
+        try await Chatters.with(
+          Chatters.Options(users: 8, rate: 40), endpoint: gateway.endpoint,
+          token: { try await deployment.token(for: $0) }
+        ) { chatters in
+          try await chatters.shown(100)
+          let readers = try await Self.openReaders(deployment, gateway.endpoint)
+          let before = try #require(chatters.takeLatency())
+          let memoryBefore = try Self.memory(of: gateway)
 
-        let peak = try await Self.peak(of: gateway) {
-          try await Self.flood(deployment, gateway.endpoint)
-          try await Self.allStored(deployment)
-        }
-        let meanwhile = try #require(chatters.takeLatency())
-        print(
-          """
-          gateway: \(memoryBefore >> 10) KiB before, \(peak >> 10) KiB at most, bound \
-          \(Self.memoryBound >> 10) KiB more; others' latency: median \(before.median) before, \
-          \(meanwhile.median) meanwhile (\(meanwhile.median / before.median) times), longest \
-          \(meanwhile.longest)
-          """)
-        #expect(peak - memoryBefore < Self.memoryBound)
-
-        readers.forEach { $0.read() }
-        for reader in readers {
-          let progress = try await eventually(
-            "all messages to be read", limit: FaultLimits.settle
-          ) {
-            let progress = try await reader.progress()
-            return progress.count >= Self.addressed / Self.silentReaders || progress.ended != nil
-              ? progress : nil
+          let peak = try await Self.peak(of: gateway) {
+            try await Self.flood(deployment, gateway.endpoint)
+            try await Self.allStored(deployment)
           }
-          #expect(progress.count == Self.addressed / Self.silentReaders)
-          #expect(progress.disorder == 0)
-          #expect(progress.ended == nil)
-          reader.close()
+          let meanwhile = try #require(chatters.takeLatency())
+          print(
+            """
+            gateway: \(memoryBefore >> 10) KiB before, \(peak >> 10) KiB at most, bound \
+            \(Self.memoryBound >> 10) KiB more; others' latency: median \(before.median) before, \
+            \(meanwhile.median) meanwhile (\(meanwhile.median / before.median) times), longest \
+            \(meanwhile.longest)
+            """)
+          #expect(peak - memoryBefore < Self.memoryBound)
+
+          readers.forEach { $0.read() }
+          for reader in readers {
+            let progress = try await eventually(
+              "all messages to be read", limit: FaultLimits.settle
+            ) {
+              let progress = try await reader.progress()
+              return progress.count >= Self.addressed / Self.silentReaders || progress.ended != nil
+                ? progress : nil
+            }
+            #expect(progress.count == Self.addressed / Self.silentReaders)
+            #expect(progress.disorder == 0)
+            #expect(progress.ended == nil)
+            reader.close()
+          }
+          let counts = chatters.counts
+          #expect(counts.reconnects == 0, "nobody was disconnected")
+          try await chatters.recovered()
         }
-        let counts = chatters.counts
-        #expect(counts.reconnects == 0, "nobody was disconnected")
-        try await chatters.recovered()
       }
     }
   }

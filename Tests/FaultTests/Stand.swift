@@ -9,6 +9,10 @@ enum Stand {
   static let gatewayArguments = ["--ping-seconds", "2", "--drain-seconds", "2"]
   static let messagingArguments = ["--lease-seconds", "2"]
 
+  /// Deployments that run side by side. One is idle for half of its time, or more: it waits for leases,
+  /// silences and restarts.
+  static let places = TestSemaphore(count: 3)
+
   static var options: Deployment.Options {
     var options = Deployment.Options(executable: Program.connectBesideTests)
     options.messaging = 2
@@ -38,14 +42,18 @@ enum Stand {
   }
 
   /// Runs it, prints what was counted, and expects that it is sound.
+  ///
+  /// - Parameter isAlone: whether nothing may run beside it, since what it does in a time is counted.
   @discardableResult
   static func expectSound(
-    _ run: FaultRun, look: (Deployment) async throws -> Void = { _ in }
+    _ run: FaultRun, isAlone: Bool = false, look: (Deployment) async throws -> Void = { _ in }
   ) async throws -> FaultReport {
-    let report = try await run.run(
-      progress: { progress in
-        if case .event(let text) = progress { print(text) }
-      }, look: look)
+    let report = try await self.places.withPlace(isAlone: isAlone) {
+      try await run.run(
+        progress: { progress in
+          if case .event(let text) = progress { print(text) }
+        }, look: look)
+    }
     print(report.table())
     #expect(report.isSound, "\(report.table())")
     #expect(report.accepted > 0)

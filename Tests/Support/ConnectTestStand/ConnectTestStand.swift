@@ -3,8 +3,9 @@
 
 /// Every limit of the stand, each with its unit.
 package enum TestLimits {
-  /// Stands that run at a time. Each has a redis-server, two threads, and a connection per partition.
-  static let concurrentStands = 2
+  /// Stands that run at a time. Each has a redis-server, two threads, and a connection per partition, and
+  /// waits for most of its time.
+  static let concurrentStands = 4
 
   /// Frames that a failure quotes.
   static let quotedFrames = 8

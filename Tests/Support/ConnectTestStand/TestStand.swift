@@ -106,11 +106,13 @@ package final class TestStand: Sendable {
       keys: self.keys, client: administration.makeClient(on: self.group.next()))
   }
 
+  private static let places = TestSemaphore(count: TestLimits.concurrentStands)
+
   /// Runs a test with a stand of its own, and shuts everything down in order.
   package static func with<Result>(
     _ options: Options = Options(), _ body: (TestStand) async throws -> Result
   ) async throws -> Result {
-    try await StandPlaces.shared.withPlace {
+    try await Self.places.withPlace {
       try await Self.withServers(options) { server, registry in
         let stand = try await TestStand(options, server: server, registry: registry)
         do {
