@@ -8,12 +8,19 @@ import Settings
 /// deployments of separate processes that are hurt on purpose while people chat, and the count of what
 /// became of every message. It runs the `connect` that lies beside it.
 ///
+/// - `Measuring/` is what all benchmarks count, pace, show and report with: the ledger of what was
+///   sent and what became of it, the times at which an open loop sends, latencies, reports.
 /// - `Load/` is a steady load of messages or of idle connections, and what they cost.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
-/// - `Chatters/` is users with one or two devices each, senders that wait for no answer, and the ledger
-///   of what all of them sent and saw.
+/// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
 /// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
+///
+/// There are three kinds of users, as each proves something else. A `BenchUser` is as cheap as a user
+/// can be, so that a load of 60,000 messages per second leaves the machine to what is measured: one
+/// event loop, no task, nothing sent twice. A `ChatDevice` is an app with a `ConnectClient`, whose
+/// reconnecting is under test. A `RawSender` sends again by the rules of the protocol, without a
+/// client; for that it keeps all that is unanswered, in order.
 @main
 struct ConnectBench: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

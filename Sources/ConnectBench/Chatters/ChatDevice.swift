@@ -29,12 +29,12 @@ final class ChatDevice: Sendable {
   private let manner: Manner
   private let endpoint: ConnectEndpoint
   private let name: DeviceName
-  private let ledger: Ledger
+  private let ledger: ChatLedger
   private let token: @Sendable () async throws -> String
   private let state = Mutex(State())
 
   init(
-    user: Int, number: Int, manner: Manner, endpoint: ConnectEndpoint, ledger: Ledger,
+    user: Int, number: Int, manner: Manner, endpoint: ConnectEndpoint, ledger: ChatLedger,
     token: @escaping @Sendable () async throws -> String
   ) {
     self.user = user
@@ -181,10 +181,11 @@ enum ChatBody {
       && view.dropFirst().starts(with: "\(message.id.text) ".utf8)
   }
 
-  static func latency(_ message: IncomingMessage) -> Duration? {
+  /// In nanoseconds.
+  static func latency(_ message: IncomingMessage) -> UInt64? {
     let words = String(buffer: message.body).split(separator: " ")
     guard words.count == 3, let time = UInt64(words[1]) else { return nil }
     let now = NIODeadline.now().uptimeNanoseconds
-    return now > time ? .nanoseconds(now - time) : .zero
+    return now > time ? now - time : 0
   }
 }

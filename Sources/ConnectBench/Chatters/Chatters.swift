@@ -1,5 +1,6 @@
 import ConnectClient
 import ConnectProtocol
+import NIOCore
 import Synchronization
 
 /// Users who write to each other at a steady rate: each to a partner and to somebody else, so that
@@ -34,8 +35,8 @@ package final class Chatters: Sendable {
   private let devices: [ChatDevice]
   private let senders: [ChatDevice]
   private let rawSenders: [RawSender]
-  private let directions: [Ledger.Direction]
-  let ledger: Ledger
+  private let directions: [ChatLedger.Direction]
+  let ledger: ChatLedger
   private let isSending = Mutex(false)
 
   private init(
@@ -47,7 +48,7 @@ package final class Chatters: Sendable {
     self.options = options
     let names = (0..<options.users).map(Self.name)
     self.names = names
-    var directions: [Ledger.Direction] = []
+    var directions: [ChatLedger.Direction] = []
     for user in 0..<options.users {
       let partner = user ^ 1
       let other = (user + 2) % options.users
@@ -56,11 +57,11 @@ package final class Chatters: Sendable {
     }
     self.directions = directions
     let rawDirections = (0..<options.rawSenders).map { number in
-      Ledger.Direction(
+      ChatLedger.Direction(
         from: options.users + number, to: Self.recipient(ofRawSender: number, options))
     }
     let counts = (0..<options.users).map { $0 % 4 < 2 ? 2 : 1 }
-    let ledger = Ledger(
+    let ledger = ChatLedger(
       directions: directions + rawDirections,
       devices: counts + Array(repeating: 0, count: options.rawSenders))
     self.ledger = ledger
@@ -145,26 +146,23 @@ package final class Chatters: Sendable {
 
   private func write() async {
     var next = 0
-    var owed = 0.0
-    var last = ContinuousClock.now
+    var sends = OpenLoop(
+      every: .seconds(1) / self.options.rate, from: NIODeadline.now().uptimeNanoseconds,
+      catchUp: FaultLimits.catchUp)
     while (try? await Task.sleep(for: FaultLimits.tick)) != nil {
-      let now = ContinuousClock.now
-      // What a stall of this process has missed is made up for within bounds.
-      owed = min(owed + Double(self.options.rate) * (last.duration(to: now) / .seconds(1)), 100)
-      last = now
+      let now = NIODeadline.now().uptimeNanoseconds
       guard self.isSending.withLock({ $0 }) else {
-        owed = 0
+        sends.restart(at: now)
         continue
       }
-      while owed >= 1 {
-        owed -= 1
+      while sends.next(now: now) != nil {
         self.write(self.directions[next % self.directions.count], isMarked: next)
         next += 1
       }
     }
   }
 
-  private func write(_ direction: Ledger.Direction, isMarked count: Int) {
+  private func write(_ direction: ChatLedger.Direction, isMarked count: Int) {
     guard let client = self.senders[direction.from].client else { return }
     let id = self.ledger.next(direction)
     do {
@@ -204,11 +202,11 @@ package final class Chatters: Sendable {
 
   /// Waits until something that was written after this call has been shown in every conversation.
   package func recovered() async throws {
-    let ends = self.ledger.ends
+    let ends = self.ledger.read(\.ends)
     _ = try await eventually(
-      "\(self.ledger.quiet(since: ends)) of \(ends.count) conversations to go on",
+      "\(self.ledger.read { $0.quiet(since: ends) }) of \(ends.count) conversations to go on",
       limit: FaultLimits.recovery
-    ) { self.ledger.quiet(since: ends) == 0 ? true : nil }
+    ) { self.ledger.read { $0.quiet(since: ends) } == 0 ? true : nil }
   }
 
   /// Waits until something was written and shown.
@@ -222,8 +220,7 @@ package final class Chatters: Sendable {
   /// Latencies of messages since this was last asked for: their median, and the longest.
   package func takeLatency() -> (median: Duration, longest: Duration)? {
     let latencies = self.ledger.takeLatencies()
-    guard let longest = latencies.last else { return nil }
-    return (latencies[latencies.count / 2], longest)
+    return latencies.isEmpty ? nil : (latencies.percentile(50), latencies.longest)
   }
 
   /// How long clients waited since this was last asked for.
@@ -248,7 +245,8 @@ package final class Chatters: Sendable {
     for device in self.devices { device.setWanted(true) }
     var last = (missing: -1, since: ContinuousClock.now)
     _ = try? await eventually("the last messages", limit: FaultLimits.settle) {
-      let missing = self.ledger.unanswered + self.ledger.lost
+      let totals = self.ledger.totals
+      let missing = totals.unanswered + totals.lost
       if missing != last.missing { last = (missing, .now) }
       return missing == 0 || last.since.duration(to: .now) > FaultLimits.standstill ? true : nil
     }

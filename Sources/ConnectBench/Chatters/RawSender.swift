@@ -28,10 +28,10 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
     case rejected(ServerFrame.Rejected)
   }
 
-  private let direction: Ledger.Direction
+  private let direction: ChatLedger.Direction
   private let recipient: UserName
   private let endpoint: ConnectEndpoint
-  private let ledger: Ledger
+  private let ledger: ChatLedger
   private let pace: Pace
   private let requestToken: @Sendable () async throws -> String
   private let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
@@ -45,7 +45,8 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
   private var sends = OpenLoopSends()
   /// What was read and is not handled yet, and when it is.
   private var answers = Deque<(due: UInt64, answer: Answer)>()
-  private var nextWrite: UInt64 = 0
+  /// When each burst is written.
+  private var bursts: OpenLoop
   /// The server has said goodbye: nothing more is sent on this connection.
   private var isHeld = false
   private var hasConnected = false
@@ -54,14 +55,15 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
   private var end: EventLoopPromise<Void>?
 
   init(
-    _ direction: Ledger.Direction, to recipient: UserName, endpoint: ConnectEndpoint,
-    ledger: Ledger, pace: Pace, token: @escaping @Sendable () async throws -> String
+    _ direction: ChatLedger.Direction, to recipient: UserName, endpoint: ConnectEndpoint,
+    ledger: ChatLedger, pace: Pace, token: @escaping @Sendable () async throws -> String
   ) {
     self.direction = direction
     self.recipient = recipient
     self.endpoint = endpoint
     self.ledger = ledger
     self.pace = pace
+    self.bursts = OpenLoop(every: pace.interval, from: Self.now, catchUp: FaultLimits.catchUp)
     self.requestToken = token
   }
 
@@ -131,16 +133,13 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
 
   /// Writes as its user would, connected or not.
   private func write(now: UInt64) {
-    let interval = UInt64(self.pace.interval / .nanoseconds(1))
     guard self.writing.load(ordering: .relaxed) else {
       // The first burst at any time, so that not all write in the same moment.
-      self.nextWrite = now + .random(in: 0...interval)
+      let interval = UInt64(self.pace.interval / .nanoseconds(1))
+      self.bursts.restart(at: now + .random(in: 0...interval))
       return
     }
-    // What a stall of this process has missed is made up for within bounds.
-    self.nextWrite = max(self.nextWrite, now > 1_000_000_000 ? now - 1_000_000_000 : 0)
-    while self.nextWrite <= now {
-      self.nextWrite += interval
+    while self.bursts.next(now: now) != nil {
       for _ in 0..<self.pace.burst where self.sends.unanswered < FaultLimits.rawUnanswered {
         let id = self.ledger.next(self.direction)
         self.sends.append(

@@ -1,7 +1,6 @@
 import ConnectClient
 import NIOCore
 import NIOPosix
-import Settings
 import Synchronization
 
 /// Stands for the load balancer before the gateways: passes each connection on to one of them, and

@@ -1,7 +1,6 @@
 import NIOCore
 import NIOPosix
 import SeededRandom
-import Settings
 import Synchronization
 
 /// Stands between services and their Redis, and damages its replies while it is told to: at random, by

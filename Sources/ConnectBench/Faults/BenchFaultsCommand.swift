@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Settings
-import Synchronization
 
 struct BenchFaultsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -122,10 +121,17 @@ struct BenchFaultsCommand: AsyncParsableCommand {
       } else {
         run.time = .seconds((self.minutes ?? Self.defaultMinutes) * 60)
       }
-      let screen = FaultScreen()
-      let report = try await BenchStand.starting { try await run.run { screen.show($0) } }
+      let screen = ProgressScreen(shownEvery: FaultLimits.shownStatusEvery)
+      let report = try await BenchStand.starting {
+        try await run.run { progress in
+          switch progress {
+          case .event(let text): screen.event(text)
+          case .status(let text): screen.status(text)
+          }
+        }
+      }
       screen.end()
-      print(self.json ? try report.json() : report.table())
+      try report.print(asJSON: self.json)
       guard report.keepsPromises else {
         throw Failure(.running, "the deployment did not keep its promises: see above")
       }
@@ -177,33 +183,4 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     guard !kinds.isEmpty else { throw Failure.usage("--faults: name at least one") }
     return kinds
   }
-}
-
-/// What is shown while a run goes on, on standard error: the counts in one line that is written over
-/// where that is a terminal, and now and then where it is not.
-private final class FaultScreen: Sendable {
-  /// Every so many statuses, which come each second, one is shown where lines stay.
-  private static let shownEvery = 10
-
-  private let isTerminal = isatty(STDERR_FILENO) == 1
-  private let statuses = Mutex(0)
-
-  func show(_ progress: FaultRun.Progress) {
-    switch progress {
-    case .event(let text):
-      self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n")
-    case .status(let text):
-      if self.isTerminal { return self.write("\r\u{1B}[K\(text)") }
-      let count = self.statuses.withLock { count in
-        count += 1
-        return count
-      }
-      if count % Self.shownEvery == 0 { self.write("  \(text)\n") }
-    }
-  }
-
-  /// Leaves the line of the counts.
-  func end() { if self.isTerminal { self.write("\n") } }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

@@ -36,7 +36,7 @@ extension FaultInjector {
     guard let primary = try await self.pickPrimary(cluster) else { return }
     let hasReplica = try await !cluster.replicas(of: primary).isEmpty
     let conversations = try await self.conversations(of: primary, in: cluster)
-    let ends = self.ledger.ends
+    let ends = self.ledger.read(\.ends)
     let start = ContinuousClock.now
     await end(primary)
     async let accepted = self.firstAccepted(of: conversations, since: ends)
@@ -81,7 +81,8 @@ extension FaultInjector {
   ) async throws -> ContinuousClock.Instant? {
     guard !conversations.isEmpty else { return nil }
     return try await eventually("a message to be accepted", limit: FaultLimits.recovery) {
-      self.ledger.hasAccepted(of: conversations, since: ends) ? ContinuousClock.now : nil
+      self.ledger.read { $0.hasAccepted(of: conversations, since: ends) }
+        ? ContinuousClock.now : nil
     }
   }
 

@@ -8,7 +8,7 @@ import SeededRandom
 struct FaultInjector {
   let deployment: Deployment
   let balancer: LoadBalancer
-  let ledger: Ledger
+  let ledger: ChatLedger
   let pauseSeconds: Int
   var random: SplitMix64
   /// Instances that were asked to end and did not exit with 0.

@@ -25,9 +25,6 @@ package enum FaultLimits {
   /// What went wrong is described in the report, up to so many times.
   package static let incidents = 40
 
-  /// Latencies that are kept until somebody asks for them.
-  static let keptLatencies = 100_000
-
   /// Messages of a raw sender that have no answer, sent or not, before it writes no further ones: more
   /// than a gateway holds back for one connection, and a fourth of the entries of a mailbox among which
   /// what is sent again is recognised.
@@ -41,8 +38,12 @@ package enum FaultLimits {
 
   /// How often due messages are looked for.
   static let tick = Duration.milliseconds(5)
+  /// What a stall of this process has delayed for longer is not written any more.
+  static let catchUp = Duration.seconds(1)
   /// Every so many messages one asks for a receipt.
   static let receiptEvery = 16
+  /// Where the counts of each second are not written over, one of so many is shown.
+  static let shownStatusEvery = 10
   /// How long the load balancer waits for a gateway to accept a connection, in milliseconds.
   static let balancerConnectMilliseconds: Int64 = 1_000
 }

@@ -1,7 +1,5 @@
-import Foundation
-
 /// What became of everything that was sent while a deployment was hurt.
-package struct FaultReport: Encodable, Sendable {
+package struct FaultReport: Report, Sendable {
   /// What one kind of fault did.
   package struct Fault: Encodable, Sendable {
     /// Which it was.
@@ -96,13 +94,6 @@ package struct FaultReport: Encodable, Sendable {
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
 
-  /// One JSON object.
-  package func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
-  }
-
   /// For people.
   package func table() -> String {
     let rows: [(String, String)] = [
@@ -149,17 +140,4 @@ package struct FaultReport: Encodable, Sendable {
     if !self.incidents.isEmpty { lines += ["", "incidents"] + self.incidents.map { "  \($0)" } }
     return lines.joined(separator: "\n")
   }
-
-  private static func columns(_ rows: [[String]]) -> [String] {
-    let count = rows.map(\.count).max() ?? 0
-    let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = zip(row, widths).map { cell, width in
-        cell.padding(toLength: width, withPad: " ", startingAt: 0)
-      }
-      return cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces)
-    }
-  }
-
-  private static func decimal(_ number: Double) -> String { String(format: "%.1f", number) }
 }

@@ -130,7 +130,7 @@ package struct FaultRun: Sendable {
       && self.faults.contains(where: \.mayPromoteReplica)
   }
 
-  private func replaceCrashed(_ deployment: Deployment, _ ledger: Ledger) async throws -> Int {
+  private func replaceCrashed(_ deployment: Deployment, _ ledger: ChatLedger) async throws -> Int {
     let crashed = deployment.takeCrashed()
     for instance in crashed {
       let status = await instance.program.process.waitForExit()
@@ -141,13 +141,13 @@ package struct FaultRun: Sendable {
   }
 
   private static func showStatus(
-    _ ledger: Ledger, _ progress: @Sendable (Progress) -> Void
+    _ ledger: ChatLedger, _ progress: @Sendable (Progress) -> Void
   ) async {
     while (try? await Task.sleep(for: .seconds(1))) != nil {
       let totals = ledger.totals
       progress(
         .status(
-          "accepted \(totals.accepted), shown \(totals.shown), under way \(ledger.lost), "
+          "accepted \(totals.accepted), shown \(totals.shown), under way \(totals.lost), "
             + "repeated \(totals.repeated), reordered \(totals.reordered), "
             + "reconnects \(totals.reconnects)"))
     }
@@ -171,18 +171,18 @@ extension FaultReport.Fault {
 
 extension FaultReport {
   init(
-    seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: Ledger,
+    seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: ChatLedger,
     requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0,
     damagedReplies: Int = 0, uncleanStops: Int = 0, faults: [Fault] = []
   ) {
     let totals = ledger.totals
     self.init(
       seed: seed, seconds: seconds, users: chatters.users, rawSenders: chatters.rawSenders,
-      sent: totals.enqueued,
-      accepted: totals.accepted, unanswered: ledger.unanswered, rejected: totals.refused,
+      sent: totals.sent, accepted: totals.accepted,
+      unanswered: totals.unanswered, rejected: totals.refused,
       postponed: totals.postponed, postponedOpenLoop: totals.postponedOpenLoop,
       requiredRejections: requiredRejections, failed: totals.failed, shown: totals.shown,
-      lost: ledger.lost, mayLose: mayLose, repeated: totals.repeated,
+      lost: totals.lost, mayLose: mayLose, repeated: totals.repeated,
       reordered: totals.reordered, disagreed: totals.disagreed, garbled: totals.garbled,
       receipts: totals.receipts, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
       crashed: crashed, damagedReplies: damagedReplies, uncleanStops: uncleanStops, faults: faults,

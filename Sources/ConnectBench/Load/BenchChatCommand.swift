@@ -50,18 +50,22 @@ struct BenchChatCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      let report = try await BenchStand.with(self.bench) { try await self.measure($0) }
-      print(self.bench.json ? try report.json() : report.table())
+      let screen = ProgressScreen(shownEvery: 1)
+      let report = try await BenchStand.with(self.bench) { try await self.measure($0, screen) }
+      screen.end()
+      try report.print(asJSON: self.bench.json)
       guard report.isSound else {
         throw Failure(.running, "messages were lost, repeated or reordered: see above")
       }
     }
   }
 
-  private func measure(_ stand: BenchStand) async throws -> BenchReport {
+  private func measure(
+    _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> BenchReport {
     let run = BenchRun(
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
-    try await BenchUsers.open(self.connections, run: run, stand: stand)
+    try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
 
     let processes =
       stand.processes + [
@@ -72,20 +76,20 @@ struct BenchChatCommand: AsyncParsableCommand {
     let before = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let start = ContinuousClock.now
     // Ends with this scope.
-    async let _ = BenchProgress.show(run)
+    async let _ = Self.showStatus(run, screen)
     try await run.eventLoop.flatSubmit { [rate, seconds] in
-      run.send(rate: Double(rate), seconds: seconds)
+      run.send(rate: rate, seconds: seconds)
     }.get()
     try await self.settle(run)
     let elapsed = ContinuousClock.now - start
     let after = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let primaries = zip(try await stand.primaryCounts(), primariesBefore).map { $0 - $1 }
 
-    let (counts, lost) = try await run.eventLoop.submit { (run.counts, run.lost) }.get()
+    let ledger = try await run.eventLoop.submit { run.ledger }.get()
     try await run.eventLoop.submit { run.close() }.get()
     return BenchReport(
       setup: stand.setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
-      elapsed: elapsed, counts: counts, lost: lost,
+      elapsed: elapsed, totals: ledger.totals, latencies: ledger.latencies,
       processes: zip(processes, zip(before, after)).map { process, usage in
         BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
       }, primaries: primaries)
@@ -93,67 +97,21 @@ struct BenchChatCommand: AsyncParsableCommand {
 
   /// Waits until everything that was sent is answered and everything accepted has arrived.
   private func settle(_ run: BenchRun) async throws {
-    for _ in 0..<(Self.settleSeconds * 20) {
-      let isSettled = try await run.eventLoop.submit {
-        run.counts.accepted + run.counts.rejected >= run.counts.sent && run.lost == 0
-      }.get()
-      if isSettled { return }
-      try await Task.sleep(for: .milliseconds(50))
-    }
-  }
-}
-
-/// Opens the connections of a benchmark.
-enum BenchUsers {
-  /// Connections that are opened before waiting for them.
-  static let atOnce = 200
-
-  static func open(_ connections: Int, run: BenchRun, stand: BenchStand) async throws {
-    // Another prefix each time: what an earlier run left in the same Redis is not replayed.
-    let prefix = "bench-\(String(UInt32.random(in: .min ... .max), radix: 16))-"
-    var opened = 0
-    while opened < connections {
-      let next = min(connections, opened + Self.atOnce)
-      for number in stride(from: opened, to: next, by: 2) {
-        let names = [UserName("\(prefix)\(number)")!, UserName("\(prefix)\(number + 1)")!]
-        let tokens = [try await stand.token(names[0]), try await stand.token(names[1])]
-        // Each pair on two gateways, another two for the next.
-        let shift = number / 2 % stand.endpoints.count
-        let endpoints = Array(stand.endpoints[shift...] + stand.endpoints[..<shift])
-        run.eventLoop.execute { run.open(names: names, tokens: tokens, endpoints: endpoints) }
-      }
-      opened = next
-      try await Self.waitForLive(opened, run: run)
-      BenchProgress.line("\(opened) of \(connections) connections open")
+    _ = try? await eventually("the last messages", limit: .seconds(Self.settleSeconds)) {
+      let totals = try await run.eventLoop.submit { run.ledger.totals }.get()
+      return totals.unanswered == 0 && totals.lost == 0 ? true : nil
     }
   }
 
-  private static func waitForLive(_ count: Int, run: BenchRun) async throws {
-    for _ in 0..<6_000 {
-      let (live, failure) = try await run.eventLoop.submit { (run.live, run.failure) }.get()
-      if let failure { throw Failure(.running, "a connection ended: \(failure)") }
-      if live >= count { return }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    throw Failure(.running, "the connections were not open after 30 s")
-  }
-}
-
-/// What is shown while a benchmark runs, on standard error.
-enum BenchProgress {
-  static func show(_ run: BenchRun) async {
+  private static func showStatus(_ run: BenchRun, _ screen: ProgressScreen) async {
     var seconds = 0
     while (try? await Task.sleep(for: .seconds(1))) != nil {
       seconds += 1
-      let counts = try? await run.eventLoop.submit { run.counts }.get()
-      guard let counts else { return }
-      Self.line(
-        "\(seconds) s: sent \(counts.sent), accepted \(counts.accepted), "
-          + "delivered \(counts.delivered)")
+      let totals = try? await run.eventLoop.submit { run.ledger.totals }.get()
+      guard let totals else { return }
+      screen.status(
+        "\(seconds) s: sent \(totals.sent), accepted \(totals.accepted), "
+          + "delivered \(totals.shown)")
     }
-  }
-
-  static func line(_ text: String) {
-    FileHandle.standardError.write(Data("\(text)\n".utf8))
   }
 }

@@ -41,14 +41,15 @@ struct BenchIdleCommand: AsyncParsableCommand {
   }
 
   private func measure(_ stand: BenchStand) async throws {
+    let screen = ProgressScreen(shownEvery: 1)
     let run = BenchRun(
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: 2)
     // A few first: what the first connections cost is what a gateway costs.
-    try await BenchUsers.open(2, run: run, stand: stand)
+    try await BenchUsers.open(2, run: run, stand: stand, screen)
     let before = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
     let primariesBefore = try await stand.primaryCounts()
     let other = BenchRun(eventLoop: run.eventLoop, bodyBytes: 2)
-    try await BenchUsers.open(self.connections, run: other, stand: stand)
+    try await BenchUsers.open(self.connections, run: other, stand: stand, screen)
     // Cursors are stored within a second.
     try await Task.sleep(for: .seconds(2))
     let opened = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
@@ -68,7 +69,7 @@ struct BenchIdleCommand: AsyncParsableCommand {
       report.add(process.name, before: before, opened: opened, after: after)
     }
     report.addRedis(before: primariesBefore, opened: primariesOpened, after: primariesAfter)
-    print(self.bench.json ? try BenchJSON.text(report) : report.table())
+    try report.print(asJSON: self.bench.json)
     try await run.eventLoop.submit {
       run.close()
       other.close()

@@ -1,8 +1,7 @@
-import Foundation
 import MessageBus
 
 /// What idle connections cost.
-struct BenchIdleReport: Encodable {
+struct BenchIdleReport: Report {
   /// What one connection costs a process that has its share of them.
   struct Process: Encodable {
     let name: String
@@ -80,9 +79,5 @@ struct BenchIdleReport: Encodable {
         """)
     }
     return lines.joined(separator: "\n")
-  }
-
-  private static func decimal(_ number: Double, _ places: Int) -> String {
-    String(format: "%.\(places)f", number)
   }
 }

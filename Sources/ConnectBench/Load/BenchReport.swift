@@ -1,8 +1,7 @@
-import Foundation
 import MessageBus
 
 /// What a run has shown.
-struct BenchReport: Encodable {
+struct BenchReport: Report {
   /// What a process used while the messages were under way.
   struct Process: Encodable {
     let name: String
@@ -56,24 +55,25 @@ struct BenchReport: Encodable {
 
   init(
     setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration,
-    counts: BenchCounts, lost: Int, processes: [Process], primaries: [PrimaryCounts]
+    totals: Ledger.Totals, latencies: Latencies, processes: [Process], primaries: [PrimaryCounts]
   ) {
     self.setup = setup
     self.connections = connections
     self.rate = rate
     self.bodyBytes = bodyBytes
     self.seconds = elapsed / .seconds(1)
-    self.sent = counts.sent
-    self.accepted = counts.accepted
-    self.rejected = counts.rejected
-    self.delivered = counts.delivered
-    self.lost = lost
-    self.repeated = counts.repeated
-    self.reordered = counts.reordered
-    self.disconnected = counts.disconnected
-    self.latencyP50Milliseconds = Double(counts.latency.valueAtPercentile(50)) / 1_000
-    self.latencyP99Milliseconds = Double(counts.latency.valueAtPercentile(99)) / 1_000
-    self.latencyMaxMilliseconds = Double(counts.latency.max) / 1_000
+    self.sent = totals.sent
+    self.accepted = totals.accepted
+    self.rejected = totals.refused
+    self.delivered = totals.shown
+    self.lost = totals.lost
+    // What nobody sent is one too many.
+    self.repeated = totals.repeated + totals.garbled
+    self.reordered = totals.reordered
+    self.disconnected = totals.disconnected
+    self.latencyP50Milliseconds = latencies.percentile(50) / .milliseconds(1)
+    self.latencyP99Milliseconds = latencies.percentile(99) / .milliseconds(1)
+    self.latencyMaxMilliseconds = latencies.longest / .milliseconds(1)
     self.processes = processes
     self.commands = primaries.map(\.commands)
     self.replicationBytes = primaries.map(\.replicationBytes)
@@ -81,8 +81,6 @@ struct BenchReport: Encodable {
 
   /// Whether everything that was accepted arrived once and in order.
   var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
-
-  func json() throws -> String { try BenchJSON.text(self) }
 
   func table() -> String {
     var rows: [(String, String)] = [
@@ -117,27 +115,11 @@ struct BenchReport: Encodable {
         rows.append(("  primary \(index + 1)", "\(self.perMessage(Double(count))), \(share) %"))
       }
     }
-    let width = rows.map(\.0.count).max() ?? 0
-    return rows.map { name, value in
-      name.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + value
-    }.joined(separator: "\n")
+    return Self.columns(rows.map { [$0.0, $0.1] }).joined(separator: "\n")
   }
 
   private func perMessage(_ microseconds: Double?) -> String {
     guard let microseconds, self.delivered > 0 else { return "not known" }
     return Self.decimal(microseconds / Double(self.delivered))
-  }
-
-  private static func decimal(_ number: Double) -> String {
-    String(format: "%.1f", number)
-  }
-}
-
-/// How a benchmark's object is printed.
-enum BenchJSON {
-  static func text(_ report: some Encodable) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return String(decoding: try encoder.encode(report), as: UTF8.self)
   }
 }

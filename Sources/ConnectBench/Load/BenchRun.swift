@@ -2,11 +2,8 @@ import ConnectClient
 import ConnectProtocol
 import NIOCore
 
-/// The pairs of one event loop and their share of the load.
-///
-/// Open loop: message n is due at a time that is known beforehand, and is sent then or as soon after
-/// as this process can, whatever became of those before. Latency counts from when it was due, so a
-/// stall is seen by all messages that it delays.
+/// Pairs of users on one event loop, who write to each other as an ``OpenLoop`` says, and the ledger
+/// of what they sent and saw.
 ///
 /// Unchecked: touched on its event loop only.
 final class BenchRun: @unchecked Sendable {
@@ -15,16 +12,12 @@ final class BenchRun: @unchecked Sendable {
 
   let eventLoop: any EventLoop
   let body: ByteBuffer
-  var counts = BenchCounts()
+  var ledger = Ledger()
   /// Connections that have caught up.
   var live = 0
   private(set) var failure: String?
-  private var pairs: [BenchPair] = []
-  private var due = 0
-  private var total = 0
-  private var nanosecondsPerMessage = 0.0
-  private var start = NIODeadline.now()
-  private var isDone: EventLoopPromise<Void>?
+  /// Two who write to each other stand side by side.
+  private var users: [BenchUser] = []
 
   /// - Parameter bodyBytes: the length of every message's body, a JSON string.
   init(eventLoop: any EventLoop, bodyBytes: Int) {
@@ -33,48 +26,47 @@ final class BenchRun: @unchecked Sendable {
       string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
   }
 
+  /// Two users who write to each other, through two gateways where there are two.
   func open(names: [UserName], tokens: [String], endpoints: [ConnectEndpoint]) {
-    let pair = BenchPair(run: self, names: names)
-    self.pairs.append(pair)
-    pair.open(endpoints: endpoints, tokens: tokens)
+    let conversations = [self.ledger.add(devices: 1), self.ledger.add(devices: 1)]
+    for index in 0...1 {
+      let user = BenchUser(
+        run: self, peer: names[1 - index], writes: conversations[index],
+        reads: conversations[1 - index])
+      self.users.append(user)
+      user.open(endpoints[index % endpoints.count], token: tokens[index])
+    }
   }
 
   func ended(_ ended: EndedConnection) {
-    self.counts.disconnected += 1
+    self.ledger.totals.disconnected += 1
     if self.failure == nil { self.failure = "\(ended.end)" }
   }
 
-  /// Sends `rate` messages per second for `seconds`, each in turn from another user.
-  func send(rate: Double, seconds: Int) -> EventLoopFuture<Void> {
+  /// Sends `rate` messages per second for `seconds`, each in turn from another user: first one of
+  /// each pair, then the other.
+  func send(rate: Int, seconds: Int) -> EventLoopFuture<Void> {
     let promise = self.eventLoop.makePromise(of: Void.self)
-    self.total = Int(rate * Double(seconds))
-    self.nanosecondsPerMessage = 1e9 / rate
-    self.start = .now()
-    self.isDone = promise
-    self.tick()
+    let sends = OpenLoop(every: .seconds(1) / rate, from: NIODeadline.now().uptimeNanoseconds)
+    self.tick(sends, total: rate * seconds, isDone: promise)
     return promise.futureResult
   }
 
-  private func tick() {
-    let now = NIODeadline.now()
-    while self.due < self.total {
-      let wait = Double(self.due) * self.nanosecondsPerMessage
-      let time = self.start + .nanoseconds(Int64(wait))
-      guard time <= now else { break }
-      let user = self.due % (self.pairs.count * 2)
-      self.pairs[user % self.pairs.count].send(from: user / self.pairs.count, due: time)
-      self.due += 1
+  private func tick(_ loop: OpenLoop, total: Int, isDone: EventLoopPromise<Void>) {
+    var sends = loop
+    let now = NIODeadline.now().uptimeNanoseconds
+    let pairs = self.users.count / 2
+    while sends.count < total {
+      let turn = sends.count % self.users.count
+      guard let due = sends.next(now: now) else { break }
+      self.users[2 * (turn % pairs) + turn / pairs].send(due: due)
     }
-    guard self.due < self.total else {
-      self.isDone?.succeed()
-      return
-    }
+    guard sends.count < total else { return isDone.succeed() }
     self.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(Self.tickMicroseconds)) {
-      self.tick()
+      [sends] in
+      self.tick(sends, total: total, isDone: isDone)
     }
   }
 
-  func close() { self.pairs.forEach { $0.close() } }
-
-  var lost: Int { self.pairs.reduce(0) { $0 + $1.lost } }
+  func close() { self.users.forEach { $0.close() } }
 }

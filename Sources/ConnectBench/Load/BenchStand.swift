@@ -27,8 +27,8 @@ struct BenchStand: Sendable {
   static func with<Result>(
     _ options: BenchOptions, _ body: (BenchStand) async throws -> Result
   ) async throws -> Result {
-    guard options.url.isEmpty else { return try await body(self.running(options)) }
-    return try await self.starting {
+    try await self.starting {
+      guard options.url.isEmpty else { return try await body(self.running(options)) }
       var deployment = try options.redis.deployment(gateways: options.gateways)
       deployment.gatewayArguments = ["--partitions", "\(options.partitions)"]
       deployment.messagingArguments = deployment.gatewayArguments

@@ -1,5 +1,4 @@
 import Foundation
-import Settings
 
 /// Amounts as people read them.
 enum Quantity {

@@ -1,0 +1,277 @@
+import ConnectProtocol
+import Synchronization
+
+/// The ledger of chatters, whose devices run in parallel, and what only they need: what went wrong
+/// in words, the order of messages of different senders, and how long people waited.
+///
+/// A message's id says its conversation and its number. The order of messages of different senders
+/// is not promised, beyond being the same on every device of the recipient.
+final class ChatLedger: Sendable {
+  /// One sender and one recipient.
+  struct Direction: Hashable, Sendable {
+    let from: Int
+    let to: Int
+  }
+
+  private struct Message {
+    /// Its place among all that was shown to its recipient, on the device that was first; from 1.
+    var rank: UInt32 = 0
+    /// When it was enqueued, in milliseconds since the ledger's start.
+    let enqueued: UInt32
+  }
+
+  private struct Recipient {
+    var lastRank: UInt32 = 0
+    /// The rank of the last message that each device was shown.
+    var ranks: [UInt32]
+  }
+
+  private struct State {
+    var ledger = Ledger()
+    /// Of each conversation.
+    var messages: [[Message]]
+    var recipients: [Recipient]
+    /// Where accepted messages stand that are still to be shown somewhere.
+    var offsets: [Ledger.Place: Offset] = [:]
+    var incidents: [String] = []
+    var lastShown = ContinuousClock.now
+    var longestSilence = Duration.zero
+    var waits = Waits()
+  }
+
+  private let state: Mutex<State>
+  private let start = ContinuousClock.now
+  private let directions: [Direction]
+  private let index: [Direction: Int]
+
+  /// - Parameter devices: how many each user has.
+  init(directions: [Direction], devices: [Int]) {
+    self.directions = directions
+    self.index = Dictionary(
+      uniqueKeysWithValues: directions.enumerated().map { ($0.element, $0.offset) })
+    var state = State(
+      messages: Array(repeating: [], count: directions.count),
+      recipients: devices.map { Recipient(ranks: Array(repeating: 0, count: $0)) })
+    for direction in directions { _ = state.ledger.add(devices: devices[direction.to]) }
+    self.state = Mutex(state)
+  }
+
+  // MARK: Sending
+
+  /// The id of the next message, which thereby counts as sent.
+  func next(_ direction: Direction) -> MessageID {
+    guard let conversation = self.index[direction] else { preconditionFailure("no such direction") }
+    let number = self.state.withLock { state in
+      state.messages[conversation].append(Message(enqueued: self.milliseconds))
+      return state.ledger.next(in: conversation)
+    }
+    return MessageID("\(conversation).\(number)")!
+  }
+
+  /// The last message of a direction was not enqueued after all.
+  func takeBack(_ direction: Direction) {
+    guard let conversation = self.index[direction] else { return }
+    self.state.withLock { state in
+      state.messages[conversation].removeLast()
+      state.ledger.takeBack(in: conversation)
+    }
+  }
+
+  func accepted(_ id: MessageID, offset: Offset) {
+    self.with(id) { state, place in
+      guard state.ledger.accepted(place) else { return }
+      let enqueued = state.messages[place.conversation][place.number].enqueued
+      state.waits.accepted(after: .milliseconds(Int(self.milliseconds) - Int(enqueued)))
+      if state.ledger.isUnderWay(place) { state.offsets[place] = offset }
+    }
+  }
+
+  /// The server asked to send it again later.
+  ///
+  /// - Parameter isOpenLoop: whether its sender sends others behind it without waiting for answers.
+  func postponed(_ id: MessageID, isOpenLoop: Bool = false) {
+    self.with(id) { state, _ in
+      state.ledger.totals.postponed += 1
+      if isOpenLoop { state.ledger.totals.postponedOpenLoop += 1 }
+    }
+  }
+
+  /// The server refused it for good.
+  func refused(_ id: MessageID, why: String) {
+    self.with(id) { state, place in
+      state.ledger.refused()
+      self.note(&state, "refused: \(self.name(place)): \(why)")
+    }
+  }
+
+  func failed(_ id: MessageID, code: String) {
+    self.with(id) { state, place in
+      guard state.ledger.failed(place) else { return }
+      state.offsets[place] = nil
+      self.note(&state, "failed with \(code): \(self.name(place))")
+    }
+  }
+
+  // MARK: Receiving
+
+  /// - Parameters:
+  ///   - isIntact: whether the body is the one that was sent.
+  ///   - latency: since it was enqueued, in nanoseconds; nil on a device that is late on purpose.
+  func shown(
+    _ id: MessageID, to user: Int, device: Int, offset: Offset, isIntact: Bool, latency: UInt64?
+  ) {
+    let isKnown = self.with(id) { state, place in
+      guard self.directions[place.conversation].to == user, isIntact else {
+        state.ledger.totals.garbled += 1
+        return self.note(&state, "garbled: \(self.name(place)), shown to user \(user)")
+      }
+      let now = ContinuousClock.now
+      state.longestSilence = max(state.longestSilence, state.lastShown.duration(to: now))
+      state.lastShown = now
+
+      let what = "\(self.name(place)), on device \(device) at \(offset)"
+      let arrival = state.ledger.shown(place, on: device, latency: latency)
+      if arrival == .again { return self.note(&state, "repeated: \(what)") }
+      if case .late(let highest) = arrival {
+        self.note(&state, "reordered: \(what), after \(highest)")
+      }
+      if !state.ledger.isUnderWay(place) { state.offsets[place] = nil }
+      self.compare(&state, place, user: user, device: device, what: what)
+    }
+    if !isKnown {
+      self.state.withLock { state in
+        state.ledger.totals.garbled += 1
+        self.note(&state, "garbled: nobody sent \(id), shown to user \(user) at \(offset)")
+      }
+    }
+  }
+
+  /// Two devices show what both show in one order if and only if the ranks of what each shows only
+  /// grow, where a rank is given by whichever device shows the message first.
+  private func compare(
+    _ state: inout State, _ place: Ledger.Place, user: Int, device: Int, what: String
+  ) {
+    var rank = state.messages[place.conversation][place.number].rank
+    if rank == 0 {
+      state.recipients[user].lastRank += 1
+      rank = state.recipients[user].lastRank
+      state.messages[place.conversation][place.number].rank = rank
+    }
+    // A device that was away may have missed what was thrown away with the keyspace.
+    guard !state.ledger.isExcused(place) else { return }
+    if rank < state.recipients[user].ranks[device] {
+      state.ledger.totals.disagreed += 1
+      self.note(&state, "another order than on another device: \(what)")
+    } else {
+      state.recipients[user].ranks[device] = rank
+    }
+  }
+
+  /// - Returns: whether there is such a message.
+  @discardableResult
+  private func with(_ id: MessageID, _ body: (inout State, Ledger.Place) -> Void) -> Bool {
+    let parts = id.text.split(separator: ".").compactMap { Int($0) }
+    guard parts.count == 2 else { return false }
+    let place = Ledger.Place(conversation: parts[0], number: parts[1])
+    return self.state.withLock { state in
+      guard state.ledger.contains(place) else { return false }
+      body(&state, place)
+      return true
+    }
+  }
+
+  // MARK: Everything else
+
+  func receipt() { self.state.withLock { $0.ledger.totals.receipts += 1 } }
+
+  func reconnected() { self.state.withLock { $0.ledger.totals.reconnects += 1 } }
+
+  /// A device was not live for so long, from the end of its connection on.
+  func away(for time: Duration) { self.state.withLock { $0.waits.away(for: time) } }
+
+  func gaveUp(user: Int, device: Int, why: String) {
+    self.state.withLock { state in
+      state.ledger.totals.gaveUp += 1
+      self.note(&state, "gave up: user \(user), device \(device): \(why)")
+    }
+  }
+
+  /// What has been enqueued so far may be lost from now on, as the keyspace was thrown away, but
+  /// neither repeated nor reordered.
+  func excuseLosses() {
+    self.state.withLock { state in
+      state.ledger.excuseLosses()
+      state.offsets = [:]
+    }
+  }
+
+  /// Describes something that happened, for whoever looks for its cause.
+  func note(_ text: String) { self.state.withLock { self.note(&$0, text) } }
+
+  private func note(_ state: inout State, _ text: String) {
+    guard state.incidents.count < FaultLimits.incidents else { return }
+    state.incidents.append("\(self.start.duration(to: .now).inSeconds): \(text)")
+  }
+
+  private var milliseconds: UInt32 {
+    UInt32(truncatingIfNeeded: Int(self.start.duration(to: .now) / .milliseconds(1)))
+  }
+
+  private func name(_ place: Ledger.Place) -> String {
+    let direction = self.directions[place.conversation]
+    return """
+      message \(place.conversation).\(place.number), user \(direction.from) to \(direction.to)
+      """
+  }
+
+  // MARK: Asking
+
+  var totals: Ledger.Totals { self.read(\.totals) }
+
+  /// What the ledger says at the moment.
+  func read<Value>(_ body: (Ledger) -> Value) -> Value { self.state.withLock { body($0.ledger) } }
+
+  /// What went wrong, the first times.
+  var incidents: [String] { self.state.withLock(\.incidents) }
+
+  /// Describes some of what is lost.
+  var lostOnes: [String] {
+    self.state.withLock { state in
+      state.offsets.sorted { $0.value < $1.value }.prefix(FaultLimits.incidents).map {
+        place, offset in
+        let missing = state.ledger.missing(place)
+        return "lost: \(self.name(place)), accepted at \(offset), on devices \(missing)"
+      }
+    }
+  }
+
+  /// The recipient of each conversation.
+  var recipients: [Int] { self.directions.map(\.to) }
+
+  /// The latencies since this was last called.
+  func takeLatencies() -> Latencies { self.state.withLock { $0.ledger.takeLatencies() } }
+
+  /// How long clients have waited since this was last called.
+  func takeWaits() -> Waits {
+    self.state.withLock { state in
+      defer { state.waits = Waits() }
+      return state.waits
+    }
+  }
+
+  /// The longest time without anything shown since this was last called.
+  func takeLongestSilence() -> Duration {
+    self.state.withLock { state in
+      defer { state.longestSilence = .zero }
+      return max(state.longestSilence, state.lastShown.duration(to: .now))
+    }
+  }
+}
+
+extension Duration {
+  /// For people: `12.3 s`.
+  var inSeconds: String {
+    let tenths = Int((self / .milliseconds(100)).rounded())
+    return "\(tenths / 10).\(tenths % 10) s"
+  }
+}

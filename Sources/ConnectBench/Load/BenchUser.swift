@@ -1,0 +1,117 @@
+import ConnectClient
+import ConnectProtocol
+import NIOCore
+
+/// One of two users who write to each other, with one connection.
+///
+/// Leaner than a ``RawSender``, as its own CPU time is taken from what it measures: it sends nothing
+/// twice, does not reconnect, and its messages carry in their ids when they were due, so that
+/// nothing is looked up or read from a body.
+///
+/// Bound to its event loop.
+final class BenchUser: ConnectClientConnectionDelegate {
+  /// A gateway refuses connections (503) until each of its event loops has reached Redis, which may
+  /// come after it listens.
+  private static let openAttempts = 50
+  private static let openAgainMilliseconds: Int64 = 100
+
+  private let run: BenchRun
+  private let peer: UserName
+  /// The conversations of the ledger that it writes and reads.
+  private let writes: Int
+  private let reads: Int
+  private var connection: ConnectClientConnection?
+  private var ack: Offset?
+  private var isClosing = false
+  private var attempts = 0
+  private var openAgain: (() -> Void)?
+
+  init(run: BenchRun, peer: UserName, writes: Int, reads: Int) {
+    self.run = run
+    self.peer = peer
+    self.writes = writes
+    self.reads = reads
+  }
+
+  func open(_ endpoint: ConnectEndpoint, token: String) {
+    self.attempts += 1
+    self.openAgain = { [unowned self] in self.open(endpoint, token: token) }
+    self.connection = ConnectClientConnection.open(
+      to: endpoint, token: token, on: self.run.eventLoop, delegate: self)
+  }
+
+  /// Sends a message that is due at `due`.
+  func send(due: UInt64) {
+    let number = self.run.ledger.next(in: self.writes)
+    let id = MessageID("\(number).\(due)")!
+    self.connection?.send(id: id, to: self.peer, body: self.run.body)
+  }
+
+  func close() {
+    self.isClosing = true
+    self.connection?.close()
+  }
+
+  func received(
+    _ frame: ServerFrame, payload: ByteBuffer, on connection: ConnectClientConnection
+  ) {
+    switch frame {
+    case .message(let message):
+      self.ack = message.offset
+      self.arrived(message.id)
+    case .accepted(let id, _):
+      self.run.ledger.accepted(
+        Ledger.Place(conversation: self.writes, number: Self.numbers(of: id).number))
+    case .rejected:
+      self.run.ledger.refused()
+    case .live:
+      self.run.live += 1
+    default:
+      break
+    }
+  }
+
+  func readCompleted(on connection: ConnectClientConnection) {
+    guard let ack = self.ack else { return }
+    self.ack = nil
+    connection.acknowledge(ack)
+  }
+
+  func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
+    self.connection = nil
+    if self.isClosing { return }
+    if case .refused(let refusal) = ended.end, refusal.status == 503,
+      self.attempts < Self.openAttempts
+    {
+      self.run.eventLoop.assumeIsolated().scheduleTask(
+        in: .milliseconds(Self.openAgainMilliseconds)
+      ) {
+        if !self.isClosing { self.openAgain?() }
+      }
+      return
+    }
+    self.run.ended(ended)
+  }
+
+  private func arrived(_ id: MessageID) {
+    let (number, due) = Self.numbers(of: id)
+    let now = NIODeadline.now().uptimeNanoseconds
+    self.run.ledger.shown(
+      Ledger.Place(conversation: self.reads, number: number), on: 0,
+      latency: now > due ? now - due : 0)
+  }
+
+  /// An id is `number.due`, so that whoever receives the message knows when it was due.
+  private static func numbers(of id: MessageID) -> (number: Int, due: UInt64) {
+    var parts: [UInt64] = [0, 0]
+    var index = 0
+    for byte in id.text.utf8 {
+      if byte == UInt8(ascii: ".") {
+        index = 1
+      } else {
+        parts[index] = parts[index] * 10 + UInt64(byte - UInt8(ascii: "0"))
+      }
+    }
+    return (Int(parts[0]), parts[1])
+  }
+}

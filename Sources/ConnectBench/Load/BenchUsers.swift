@@ -1,0 +1,40 @@
+import ConnectProtocol
+import Settings
+
+/// Opens the connections of a benchmark.
+enum BenchUsers {
+  /// Connections that are opened before waiting for them.
+  static let atOnce = 200
+  /// How long these may take.
+  static let limit = Duration.seconds(30)
+
+  static func open(
+    _ connections: Int, run: BenchRun, stand: BenchStand, _ screen: ProgressScreen
+  ) async throws {
+    // Another prefix each time: what an earlier run left in the same Redis is not replayed.
+    let prefix = "bench-\(String(UInt32.random(in: .min ... .max), radix: 16))-"
+    var opened = 0
+    while opened < connections {
+      let next = min(connections, opened + Self.atOnce)
+      for number in stride(from: opened, to: next, by: 2) {
+        let names = [UserName("\(prefix)\(number)")!, UserName("\(prefix)\(number + 1)")!]
+        let tokens = [try await stand.token(names[0]), try await stand.token(names[1])]
+        // Each pair on two gateways, another two for the next.
+        let shift = number / 2 % stand.endpoints.count
+        let endpoints = Array(stand.endpoints[shift...] + stand.endpoints[..<shift])
+        run.eventLoop.execute { run.open(names: names, tokens: tokens, endpoints: endpoints) }
+      }
+      opened = next
+      try await Self.waitForLive(opened, run: run)
+      screen.event("\(opened) of \(connections) connections open")
+    }
+  }
+
+  private static func waitForLive(_ count: Int, run: BenchRun) async throws {
+    _ = try await eventually("\(count) connections to be open", limit: Self.limit) {
+      let (live, failure) = try await run.eventLoop.submit { (run.live, run.failure) }.get()
+      if let failure { throw Failure(.running, "a connection ended: \(failure)") }
+      return live >= count ? true : nil
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import Histogram
+
+/// How long messages took, as a histogram: as large for a million as for one.
+struct Latencies {
+  /// In microseconds, with three digits, up to ten minutes.
+  private var histogram = Histogram<UInt64>(highestTrackableValue: 600_000_000)
+
+  var isEmpty: Bool { self.histogram.totalCount == 0 }
+
+  mutating func record(nanoseconds: UInt64) { self.histogram.record(nanoseconds / 1_000) }
+
+  /// What so many of a hundred messages took at most.
+  func percentile(_ percentile: Double) -> Duration {
+    .microseconds(self.histogram.valueAtPercentile(percentile))
+  }
+
+  var longest: Duration { .microseconds(self.histogram.max) }
+}

@@ -1,0 +1,225 @@
+/// What was sent in each conversation, and what became of it on every device of its recipient: two
+/// bytes for each message, whatever its length.
+///
+/// All benchmarks count with it. A load of one event loop touches it there; chatters, who run in
+/// parallel, share one behind the lock of ``ChatLedger``, which adds what only they need.
+///
+/// A conversation is what one user sends to another, and a message's number is its place in it.
+/// Every message that is shown behind one of a higher number counts as reordered, whether it was
+/// rejected for the moment or sent again on another connection: a user's messages come from one
+/// device that has one connection at a time, and repeats everything unanswered on the next before it
+/// sends anything new, so their order is promised.
+struct Ledger {
+  /// Which message it is.
+  struct Place: Hashable {
+    let conversation: Int
+    let number: Int
+  }
+
+  enum Arrival: Equatable {
+    /// In order.
+    case first
+    /// Behind the message of this number, which was sent after it.
+    case late(Int)
+    /// The device had it.
+    case again
+    /// Nobody sent it.
+    case unknown
+  }
+
+  /// What was counted so far; each report prints what can happen in its benchmark.
+  struct Totals: Sendable {
+    var sent = 0
+    var accepted = 0
+    var failed = 0
+    /// Rejected, and not sent again.
+    var refused = 0
+    /// Rejected for the moment; each time counts.
+    var postponed = 0
+    /// Of these, messages of senders that had sent others behind them.
+    var postponedOpenLoop = 0
+    /// To a device, for the first time.
+    var shown = 0
+    /// Accepted, and still to be shown on some device of the recipient.
+    var lost = 0
+    var repeated = 0
+    var reordered = 0
+    /// Shown in another order than on another device of the user.
+    var disagreed = 0
+    /// Shown with another body or sender than it was sent with, or never sent.
+    var garbled = 0
+    var receipts = 0
+    /// Connections that ended and should not have.
+    var disconnected = 0
+    var reconnects = 0
+    /// Clients that gave up, which none may.
+    var gaveUp = 0
+
+    /// Messages that the server has neither taken nor refused.
+    var unanswered: Int { self.sent - self.accepted - self.refused }
+  }
+
+  private struct Marks: OptionSet {
+    let rawValue: UInt16
+    static let accepted = Marks(rawValue: 1 << 0)
+    static let failed = Marks(rawValue: 1 << 1)
+    static func shown(on device: Int) -> Marks { Marks(rawValue: 1 << (8 + UInt16(device))) }
+    static func shown(onAll devices: Int) -> Marks {
+      Marks(rawValue: ((1 << UInt16(devices)) - 1) << 8)
+    }
+  }
+
+  private struct Conversation {
+    let shownOnAll: Marks
+    var messages: [Marks] = []
+    /// What was sent before this number may be lost.
+    var excused = 0
+    /// The highest number that each device of the recipient was shown.
+    var highest: [Int]
+
+    func isUnderWay(_ number: Int) -> Bool {
+      let marks = self.messages[number]
+      return number >= self.excused && marks.contains(.accepted) && !marks.contains(.failed)
+        && !marks.contains(self.shownOnAll)
+    }
+  }
+
+  private var conversations: [Conversation] = []
+  var totals = Totals()
+  private(set) var latencies = Latencies()
+
+  /// Another conversation.
+  ///
+  /// - Parameter devices: how many the recipient has; up to 8, as a mark has a bit for each.
+  /// - Returns: its number.
+  mutating func add(devices: Int) -> Int {
+    precondition((0...8).contains(devices), "a mark has a bit for each of eight devices")
+    self.conversations.append(
+      Conversation(
+        shownOnAll: .shown(onAll: devices), highest: Array(repeating: -1, count: devices)))
+    return self.conversations.count - 1
+  }
+
+  // MARK: Sending
+
+  /// The number of a conversation's next message, which thereby counts as sent.
+  mutating func next(in conversation: Int) -> Int {
+    self.totals.sent += 1
+    self.conversations[conversation].messages.append([])
+    return self.conversations[conversation].messages.count - 1
+  }
+
+  /// The last message of a conversation was not sent after all.
+  mutating func takeBack(in conversation: Int) {
+    self.totals.sent -= 1
+    self.conversations[conversation].messages.removeLast()
+  }
+
+  /// - Returns: whether it was not accepted before.
+  @discardableResult
+  mutating func accepted(_ place: Place) -> Bool {
+    guard self.contains(place), self.mark(place, .accepted) else { return false }
+    self.totals.accepted += 1
+    return true
+  }
+
+  mutating func refused() { self.totals.refused += 1 }
+
+  /// It came back to its sender.
+  ///
+  /// - Returns: whether it had not before.
+  mutating func failed(_ place: Place) -> Bool {
+    guard self.contains(place), self.mark(place, .failed) else { return false }
+    self.totals.failed += 1
+    return true
+  }
+
+  /// What has been sent so far may be lost from now on, but neither repeated nor reordered.
+  mutating func excuseLosses() {
+    for index in self.conversations.indices {
+      self.conversations[index].excused = self.conversations[index].messages.count
+    }
+    self.totals.lost = 0
+  }
+
+  // MARK: Receiving
+
+  /// A device was shown a message.
+  ///
+  /// - Parameter latency: in nanoseconds; nil if it says nothing.
+  @discardableResult
+  mutating func shown(_ place: Place, on device: Int, latency: UInt64?) -> Arrival {
+    guard self.contains(place) else {
+      self.totals.garbled += 1
+      return .unknown
+    }
+    guard self.mark(place, .shown(on: device)) else {
+      self.totals.repeated += 1
+      return .again
+    }
+    self.totals.shown += 1
+    if let latency { self.latencies.record(nanoseconds: latency) }
+    let highest = self.conversations[place.conversation].highest[device]
+    guard place.number > highest else {
+      self.totals.reordered += 1
+      return .late(highest)
+    }
+    self.conversations[place.conversation].highest[device] = place.number
+    return .first
+  }
+
+  /// The latencies since this was last called.
+  mutating func takeLatencies() -> Latencies {
+    defer { self.latencies = Latencies() }
+    return self.latencies
+  }
+
+  private mutating func mark(_ place: Place, _ mark: Marks) -> Bool {
+    let wasUnderWay = self.isUnderWay(place)
+    let isNew = self.conversations[place.conversation].messages[place.number].insert(mark).inserted
+    let isUnderWay = self.isUnderWay(place)
+    if wasUnderWay != isUnderWay { self.totals.lost += isUnderWay ? 1 : -1 }
+    return isNew
+  }
+
+  // MARK: Asking
+
+  /// Whether there is such a message.
+  func contains(_ place: Place) -> Bool {
+    self.conversations.indices.contains(place.conversation)
+      && self.conversations[place.conversation].messages.indices.contains(place.number)
+  }
+
+  /// Whether it was accepted, may not be lost, and is still to be shown on some device.
+  func isUnderWay(_ place: Place) -> Bool {
+    self.conversations[place.conversation].isUnderWay(place.number)
+  }
+
+  /// Whether it may be lost.
+  func isExcused(_ place: Place) -> Bool {
+    place.number < self.conversations[place.conversation].excused
+  }
+
+  /// The devices that were not shown a message.
+  func missing(_ place: Place) -> [Int] {
+    let conversation = self.conversations[place.conversation]
+    return conversation.highest.indices.filter {
+      !conversation.messages[place.number].contains(.shown(on: $0))
+    }
+  }
+
+  /// The number that the next message of each conversation will have.
+  var ends: [Int] { self.conversations.map(\.messages.count) }
+
+  /// How many conversations have shown nothing from `ends` on to the recipient's first device.
+  func quiet(since ends: [Int]) -> Int {
+    zip(self.conversations, ends).count { $0.highest[0] < $1 }
+  }
+
+  /// Whether a message of some conversations that was sent after `ends` is accepted.
+  func hasAccepted(of conversations: [Int], since ends: [Int]) -> Bool {
+    conversations.contains { index in
+      self.conversations[index].messages.dropFirst(ends[index]).contains { $0.contains(.accepted) }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import Foundation
+import Synchronization
+
+/// What is shown while a benchmark runs, on standard error: the counts in one line that is written
+/// over where that is a terminal, and now and then where it is not.
+final class ProgressScreen: Sendable {
+  private let shownEvery: Int
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let statuses = Mutex(0)
+
+  /// - Parameter shownEvery: where lines stay, one of so many statuses is shown.
+  init(shownEvery: Int) { self.shownEvery = shownEvery }
+
+  /// Something that stays to be read.
+  func event(_ text: String) { self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n") }
+
+  /// The counts of the moment.
+  func status(_ text: String) {
+    let count = self.statuses.withLock { count in
+      count += 1
+      return count
+    }
+    if self.isTerminal { return self.write("\r\u{1B}[K\(text)") }
+    if count % self.shownEvery == 0 { self.write("  \(text)\n") }
+  }
+
+  /// Leaves the line of the counts.
+  func end() {
+    if self.isTerminal, self.statuses.withLock({ $0 > 0 }) { self.write("\n") }
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

@@ -1,0 +1,186 @@
+import ConnectProtocol
+import Testing
+
+@testable import ConnectBench
+
+/// The count itself: a driver that overlooks something proves nothing.
+@Suite("The ledger of chatters")
+struct ChatLedgerTests {
+  /// Users 0 and 2 write to user 1, who has two devices.
+  private let ledger = ChatLedger(
+    directions: [.init(from: 0, to: 1), .init(from: 2, to: 1)], devices: [1, 2, 1])
+  private let fromZero = ChatLedger.Direction(from: 0, to: 1)
+  private let fromTwo = ChatLedger.Direction(from: 2, to: 1)
+
+  private func accepted(_ direction: ChatLedger.Direction) -> MessageID {
+    let id = self.ledger.next(direction)
+    self.ledger.accepted(id, offset: Offset(milliseconds: 1, sequence: 0))
+    return id
+  }
+
+  private func show(_ ids: MessageID..., on device: Int) {
+    for id in ids {
+      self.ledger.shown(
+        id, to: 1, device: device, offset: .zero, isIntact: true, latency: .zero)
+    }
+  }
+
+  @Test("a message is lost until every device of its recipient was shown it")
+  func lost() {
+    let id = self.accepted(self.fromZero)
+    #expect(self.ledger.totals.lost == 1)
+    self.show(id, on: 0)
+    #expect(self.ledger.totals.lost == 1)
+    #expect(self.ledger.lostOnes.first?.contains("on devices [1]") == true)
+    self.show(id, on: 1)
+    #expect(self.ledger.totals.lost == 0)
+    #expect(self.ledger.totals.shown == 2)
+  }
+
+  @Test("a message that was shown before it was accepted is not lost")
+  func shownFirst() {
+    let id = self.ledger.next(self.fromZero)
+    self.show(id, on: 0)
+    self.show(id, on: 1)
+    self.ledger.accepted(id, offset: .zero)
+    #expect(self.ledger.totals.lost == 0)
+    #expect(self.ledger.totals.unanswered == 0)
+  }
+
+  @Test("a message that came back as failed is failed, not lost")
+  func failed() {
+    let id = self.accepted(self.fromZero)
+    self.ledger.failed(id, code: "mailbox_full")
+    #expect(self.ledger.totals.lost == 0)
+    #expect(self.ledger.totals.failed == 1)
+  }
+
+  @Test("a second time on the same device is a repeat")
+  func repeated() {
+    let id = self.accepted(self.fromZero)
+    self.show(id, id, on: 0)
+    self.show(id, on: 1)
+    #expect(self.ledger.totals.repeated == 1)
+  }
+
+  private var report: FaultReport { self.report() }
+
+  private func report(
+    requiredRejections: Int = 0, mayLose: Bool = false, faults: [FaultReport.Fault] = []
+  ) -> FaultReport {
+    FaultReport(
+      seed: 1, seconds: 1, chatters: Chatters.Options(), ledger: self.ledger,
+      requiredRejections: requiredRejections, mayLose: mayLose, faults: faults)
+  }
+
+  @Test("behind what was enqueued later is out of order, and breaks a promise")
+  func reordered() {
+    let first = self.accepted(self.fromZero)
+    let second = self.accepted(self.fromZero)
+    self.show(first, second, on: 0)
+    #expect(self.ledger.totals.reordered == 0)
+    self.show(second, first, on: 1)
+    #expect(self.ledger.totals.reordered == 1)
+    #expect(self.ledger.totals.lost == 0)
+    #expect(!self.report.keepsPromises && !self.report.isSoundButForLosses)
+  }
+
+  @Test("so is what was rejected for the moment and sent again: a rejection excuses nothing")
+  func reorderedAfterRejection() {
+    let first = self.ledger.next(self.fromZero)
+    let second = self.ledger.next(self.fromZero)
+    self.ledger.postponed(first, isOpenLoop: true)
+    for id in [second, first] { self.ledger.accepted(id, offset: .zero) }
+    for device in 0...1 { self.show(second, first, on: device) }
+    #expect(self.ledger.totals.postponed == 1)
+    #expect(self.ledger.totals.reordered == 2)
+    #expect(!self.report.keepsPromises)
+    #expect(self.report.incidents.contains { $0.contains("reordered: message 0.0") })
+  }
+
+  @Test("in its place, what was rejected and sent again is in order")
+  func rejectedInOrder() {
+    let ids = (0..<3).map { _ in self.ledger.next(self.fromZero) }
+    for id in ids { self.ledger.postponed(id) }
+    for id in ids { self.ledger.accepted(id, offset: .zero) }
+    for device in 0...1 { self.show(ids[0], ids[1], ids[2], on: device) }
+    #expect(self.report.postponed == 3 && self.report.postponedOpenLoop == 0)
+    #expect(self.report.isSound)
+  }
+
+  @Test("a run in which too few sends of raw senders were rejected says nothing about order")
+  func tooFewRejections() {
+    let id = self.ledger.next(self.fromZero)
+    for _ in 1..<FaultLimits.rejectionsPerFault { self.ledger.postponed(id, isOpenLoop: true) }
+    // Senders that wait for answers prove nothing.
+    self.ledger.postponed(id)
+    self.ledger.accepted(id, offset: .zero)
+    for device in 0...1 { self.show(id, on: device) }
+    let required = FaultLimits.rejectionsPerFault
+    #expect(self.report(requiredRejections: required).keepsPromises)
+    #expect(!self.report(requiredRejections: required).isSound)
+    #expect(self.report(requiredRejections: required).table().contains("too few, 50 are needed"))
+    self.ledger.postponed(id, isOpenLoop: true)
+    #expect(self.report(requiredRejections: required).isSound)
+  }
+
+  @Test("a lost message breaks a promise, unless no replica had to have it and one may take over")
+  func mayLose() {
+    _ = self.accepted(self.fromZero)
+    #expect(!self.report.keepsPromises)
+    #expect(self.report.isSoundButForLosses)
+    #expect(self.report(mayLose: true).isSound)
+  }
+
+  @Test("messages of two senders in another order than on another device are a disagreement")
+  func disagreed() {
+    let one = self.accepted(self.fromZero)
+    let other = self.accepted(self.fromTwo)
+    self.show(one, other, on: 0)
+    self.show(other, one, on: 1)
+    #expect(self.ledger.totals.reordered == 0)
+    #expect(self.ledger.totals.disagreed == 1)
+  }
+
+  @Test("a device that lags behind does not disagree")
+  func lag() {
+    let one = self.accepted(self.fromZero)
+    let other = self.accepted(self.fromTwo)
+    let later = self.accepted(self.fromZero)
+    self.show(one, other, later, on: 1)
+    self.show(one, other, later, on: 0)
+    #expect(self.ledger.totals.disagreed == 0)
+    #expect(self.ledger.totals.lost == 0)
+  }
+
+  @Test("a wrong recipient, a wrong body and an unknown message are garbled")
+  func garbled() {
+    let id = self.accepted(self.fromZero)
+    self.ledger.shown(id, to: 2, device: 0, offset: .zero, isIntact: true, latency: nil)
+    self.ledger.shown(id, to: 1, device: 0, offset: .zero, isIntact: false, latency: nil)
+    self.show(MessageID("0.7")!, MessageID("nonsense")!, on: 0)
+    #expect(self.ledger.totals.garbled == 4)
+    #expect(self.ledger.totals.shown == 0)
+  }
+
+  @Test("what was enqueued before the keyspace was thrown away may be lost, but not repeated")
+  func excused() {
+    let early = self.accepted(self.fromZero)
+    let untold = self.ledger.next(self.fromZero)
+    self.ledger.excuseLosses()
+    self.ledger.accepted(untold, offset: .zero)
+    #expect(self.ledger.totals.lost == 0)
+    self.show(early, early, on: 0)
+    #expect(self.ledger.totals.repeated == 1)
+    _ = self.accepted(self.fromZero)
+    #expect(self.ledger.totals.lost == 1)
+  }
+
+  @Test("a message that was taken back was never sent")
+  func takenBack() {
+    _ = self.ledger.next(self.fromZero)
+    self.ledger.takeBack(self.fromZero)
+    #expect(self.ledger.totals.sent == 0)
+    #expect(self.ledger.next(self.fromZero).text == "0.0")
+  }
+}
