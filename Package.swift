@@ -146,7 +146,7 @@ let package = Package(
       dependencies: [
         "Settings", "LocalRedis", "LocalCluster", "ConnectClient", "ConnectProtocol", "Gateway",
         "Messaging", "MessageBus", "Redis", "SeededRandom", "ServiceMetrics", argumentParser,
-        histogram, nioCore, nioPosix, logging, deque,
+        histogram, unixSignals, nioCore, nioPosix, logging, deque,
       ],
       swiftSettings: settings),
     .target(

@@ -14,6 +14,8 @@ import Settings
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
+/// - `Stand/` is what `infra/local/up` and `infra/local/roll` run: a deployment as in production, behind
+///   HAProxy, that goes on until Ctrl-C, and its rolling restarts.
 /// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
 ///
 /// There are three kinds of users, as each proves something else. A `BenchUser` is as cheap as a user
@@ -32,7 +34,9 @@ struct ConnectBench: AsyncParsableCommand {
       compare runs of one machine, and trust ratios and CPU time more than latencies.
       """,
     version: ConnectVersion.text,
-    subcommands: [BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self],
+    subcommands: [
+      BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self, StandCommand.self,
+    ],
     defaultSubcommand: BenchChatCommand.self)
 
   static func main() async {

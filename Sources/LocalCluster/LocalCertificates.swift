@@ -1,8 +1,7 @@
 import Foundation
 import LocalRedis
-import Synchronization
 
-/// Certificates for development and tests: made anew by the `openssl` command in a temporary
+/// Certificates for development and tests: made by the `openssl` command in a temporary
 /// directory, which is removed when this process ends. Nobody else trusts them.
 ///
 /// All keys are of the curve P-256, and not encrypted. What is valid is valid for 30 days.
@@ -13,7 +12,6 @@ package final class LocalCertificates: Sendable {
 
   /// Makes all of them, in about a quarter of a second.
   package static func make() async throws(LocalCertificatesError) -> LocalCertificates {
-    guard let openssl = ChildProcess.find("openssl") else { throw .notInstalled }
     let certificates: LocalCertificates
     do throws(ChildProcessError) {
       certificates = LocalCertificates(try TemporaryDirectory())
@@ -21,7 +19,7 @@ package final class LocalCertificates: Sendable {
       throw .refused(error)
     }
     do throws(LocalCertificatesError) {
-      try await Workshop(openssl: openssl, directory: certificates.path).makeAll()
+      try await CertificateWorkshop(directory: certificates.path, days: 30).makeAll()
       return certificates
     } catch {
       certificates.remove()
@@ -107,136 +105,4 @@ package enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConv
 
   /// The same as ``description``.
   package var errorDescription: String? { description }
-}
-
-/// Makes the files.
-///
-/// Everything is signed by `openssl ca`: of what all versions have, it alone takes dates of the past.
-private struct Workshop {
-  let openssl: String
-  let directory: String
-
-  /// What is in a certificate, by the name of its section below.
-  private static let configuration = """
-    [req]
-    prompt = no
-    distinguished_name = subject
-    x509_extensions = authority
-    [subject]
-    CN = ${ENV::CONNECT_SUBJECT}
-
-    [authority]
-    basicConstraints = critical, CA:true
-    keyUsage = critical, keyCertSign, cRLSign
-    subjectKeyIdentifier = hash
-    [server]
-    extendedKeyUsage = serverAuth, clientAuth
-    subjectAltName = DNS:localhost, IP:127.0.0.1, IP:::1
-    [wrong_host]
-    extendedKeyUsage = serverAuth, clientAuth
-    subjectAltName = DNS:redis.example, IP:192.0.2.1
-    [nameless]
-    extendedKeyUsage = serverAuth, clientAuth
-    [client]
-    extendedKeyUsage = clientAuth
-
-    [ca]
-    default_ca = signing
-    [signing]
-    dir = .
-    new_certs_dir = .
-    database = index
-    serial = serial
-    default_md = sha256
-    default_days = 30
-    policy = any
-    unique_subject = no
-    [any]
-    commonName = supplied
-
-    """
-
-  func makeAll() async throws(LocalCertificatesError) {
-    try write("configuration", Self.configuration)
-    try write("index", "")
-    try write("serial", "1000\n")
-    try await makeAuthority("ca", subject: "Connect local CA")
-    try await makeAuthority("other-ca", subject: "Another CA")
-
-    try await make("server", subject: "localhost", as: "server")
-    try await make(
-      "expired", subject: "localhost", as: "server",
-      dates: ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
-    try await make(
-      "early", subject: "localhost", as: "server",
-      dates: ["-startdate", "20490101000000Z", "-enddate", "20490201000000Z"])
-    try await make("wrong-host", subject: "redis.example", as: "wrong_host")
-    try await make("nameless", subject: "localhost", as: "nameless")
-    try await make("client", subject: "Connect", as: "client")
-    try await make("other-client", subject: "Connect", as: "client", by: "other-ca")
-  }
-
-  private static let newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-
-  private func makeAuthority(
-    _ name: String, subject: String
-  ) async throws(LocalCertificatesError) {
-    try await run(
-      ["req", "-x509", "-config", "configuration", "-days", "30"] + Self.newKey
-        + ["-keyout", "\(name).key", "-out", "\(name).pem"], subject: subject)
-  }
-
-  private func make(
-    _ name: String, subject: String, as extensions: String, by authority: String = "ca",
-    dates: [String] = []
-  ) async throws(LocalCertificatesError) {
-    try await run(
-      ["req", "-new", "-config", "configuration"] + Self.newKey
-        + ["-keyout", "\(name).key", "-out", "\(name).csr"], subject: subject)
-    try await run(
-      ["ca", "-batch", "-notext", "-config", "configuration", "-extensions", extensions] + dates
-        + ["-cert", "\(authority).pem", "-keyfile", "\(authority).key"]
-        + ["-in", "\(name).csr", "-out", "\(name).pem"], subject: subject)
-  }
-
-  private func write(_ name: String, _ text: String) throws(LocalCertificatesError) {
-    let path = "\(directory)/\(name)"
-    do {
-      try text.write(toFile: path, atomically: false, encoding: .utf8)
-    } catch {
-      throw .unwritable(path: path, reason: error.localizedDescription)
-    }
-  }
-
-  private func run(
-    _ arguments: [String], subject: String
-  ) async throws(LocalCertificatesError) {
-    let lines = Lines()
-    let process: ChildProcess
-    do throws(ChildProcessError) {
-      process = try ChildProcess(
-        executable: openssl, arguments: arguments, environment: ["CONNECT_SUBJECT": subject],
-        workingDirectory: directory, standardOutput: .discard, standardError: .lines(lines.append))
-    } catch {
-      throw .refused(error)
-    }
-    let status = await process.waitForExit()
-    guard status == .exited(0) else {
-      throw .failed(arguments: arguments, status, output: lines.last)
-    }
-  }
-}
-
-/// The last lines of a command's output.
-private final class Lines: Sendable {
-  private let kept = Mutex<[String]>([])
-
-  var last: [String] { kept.withLock(\.self) }
-
-  @Sendable func append(_ line: String) {
-    kept.withLock { kept in
-      kept.append(line)
-      if kept.count > LocalClusterLimits.shownLines { kept.removeFirst() }
-    }
-  }
 }

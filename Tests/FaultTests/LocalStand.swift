@@ -80,10 +80,20 @@ struct LocalStand {
 
   /// `infra/local/roll`, to its end.
   func roll(_ arguments: String...) async throws {
-    let roll = try Self.program("roll", in: self.directory, arguments)
+    let roll = try self.startRoll(arguments)
     let code = try await roll.exitCode(within: .seconds(300))
     print(roll.output.joined(separator: "\n"))
     if code != 0 { throw Failure("infra/local/roll", .exited(code), roll.errors) }
+  }
+
+  /// `infra/local/roll`, which goes on.
+  func startRoll(_ arguments: [String]) throws -> Program {
+    try Self.program("roll", in: self.directory, arguments)
+  }
+
+  /// Makes it impossible for further gateways to start.
+  func removeTokenSecret() throws {
+    try FileManager.default.removeItem(atPath: "\(self.directory.path.string)/secrets/tokens")
   }
 
   /// Where clients connect.
@@ -94,12 +104,14 @@ struct LocalStand {
     try await self.authenticator.token(for: user, seconds: 86_400)
   }
 
-  /// The processes that it has started, by their names.
+  /// The processes that it has started and that were not replaced, by their names.
   func processes() throws -> [String: pid_t] {
     let records = "\(self.directory.path.string)/run/processes"
     var processes: [String: pid_t] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: records) {
-      let text = try String(contentsOfFile: "\(records)/\(name)/pid", encoding: .utf8)
+      // One that has just ended is gone.
+      guard let text = try? String(contentsOfFile: "\(records)/\(name)/pid", encoding: .utf8)
+      else { continue }
       processes[name] = pid_t(text.trimmingCharacters(in: .newlines))
     }
     return processes

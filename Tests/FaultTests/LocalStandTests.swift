@@ -119,4 +119,43 @@ struct LocalStandTests {
       #expect(errors.contains { $0.contains("gateway.listening") }, "\(errors)")
     }
   }
+
+  @Test("is rolled by one at a time, and to its whole strength when that is interrupted or fails")
+  func interruptedRoll() async throws {
+    try await LocalStand.with { stand in
+      let first = try stand.startRoll(["gateways", "--cut-after", "600"])
+      _ = try await eventually("an instance to be taken out; it said \(first.errors)") {
+        first.output.contains { $0.contains("out of the load balancer") } ? true : nil
+      }
+      let second = try stand.startRoll(["messaging"])
+      #expect(try await second.exitCode() == 1)
+      let refusal = "another infra/local/roll is under way"
+      #expect(second.errors.contains { $0.contains(refusal) }, "\(second.errors)")
+
+      first.process.signal(SIGTERM)
+      #expect(try await Self.twoGateways(stand) == ["gateway-2", "gateway-3"])
+
+      let third = try stand.startRoll(["gateways", "--cut-after", "600"])
+      _ = try await eventually("an instance to be started; it said \(third.errors)") {
+        third.output.contains { $0.contains("starting") } ? true : nil
+      }
+      third.process.signal(SIGTERM)
+      let gateways = try await Self.twoGateways(stand)
+
+      try stand.removeTokenSecret()
+      let failing = try stand.startRoll(["gateways"])
+      #expect(try await failing.exitCode() == 1)
+      #expect(failing.errors.contains { $0.hasSuffix(" stays") }, "\(failing.errors)")
+      #expect(try await Self.twoGateways(stand) == gateways)
+      #expect(stand.up.process.isRunning, "\(stand.up.errors)")
+    }
+  }
+
+  /// The names of the gateways, once there are two.
+  private static func twoGateways(_ stand: LocalStand) async throws -> Set<String> {
+    try await eventually("two gateways to be left") {
+      let names = Set(try stand.processes().keys.filter { $0.hasPrefix("gateway") })
+      return names.count == 2 ? names : nil
+    }
+  }
 }

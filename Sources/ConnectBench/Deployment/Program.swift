@@ -67,6 +67,14 @@ package final class Program: Sendable {
 }
 
 extension Program {
+  /// The path of this executable.
+  static let own: String = {
+    let link = "/proc/self/exe"
+    let isThere = FileManager.default.fileExists(atPath: link)
+    return URL(fileURLWithPath: isThere ? link : CommandLine.arguments[0])
+      .resolvingSymlinksInPath().path
+  }()
+
   /// The `connect` that is built for tests.
   package static let connectBesideTests = Program.besideTests("connect")
 

@@ -94,10 +94,8 @@ struct BenchStand: Sendable {
 
   /// A deployment of the `connect` that lies beside this executable.
   static func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
-    let own = "/proc/self/exe"
-    let isThere = FileManager.default.fileExists(atPath: own)
-    let connect = URL(fileURLWithPath: isThere ? own : CommandLine.arguments[0])
-      .resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("connect").path
+    let connect = URL(fileURLWithPath: Program.own).deletingLastPathComponent()
+      .appendingPathComponent("connect").path
     guard FileManager.default.isExecutableFile(atPath: connect) else {
       throw Failure(
         .running,

@@ -1,0 +1,276 @@
+import Foundation
+import LocalRedis
+import Settings
+import Synchronization
+import UnixSignals
+
+/// Connect as production runs it, as processes on 127.0.0.1: a Redis cluster, messaging instances,
+/// gateways, and HAProxy in front of them.
+///
+/// All of them end with this process, however that ends: each is a ``ChildProcess``.
+final class Stand: Sendable {
+  /// What is started, and where.
+  struct Options: Sendable {
+    /// The path of the `connect` executable.
+    let connect: String
+    /// How long a gateway may take to let its clients go when it is stopped, in seconds.
+    let drainSeconds: Int
+    let directory: StandDirectory
+    let ports: StandPorts
+    /// The directory of the repository.
+    let root: String
+  }
+
+  /// The stand was asked to end.
+  private struct Stopped: Error {}
+
+  private struct State {
+    var processes: [StandProcess] = []
+    var isToStop = false
+    var isRolling = false
+  }
+
+  let options: Options
+  let balancer: StandBalancer
+  let redis: StandRedis
+  private let state = Mutex(State())
+
+  init(_ options: Options) {
+    self.options = options
+    self.balancer = StandBalancer(port: options.ports[.admin])
+    self.redis = StandRedis(
+      directory: options.directory, ports: options.ports, root: options.root)
+  }
+
+  /// Starts everything, prints `greeting` once clients are served, goes on until it is asked to end or
+  /// a process ends unasked, and ends everything.
+  ///
+  /// - Returns: the exit code.
+  func run(greeting: String) async -> Int32 {
+    let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+    return await withTaskGroup { group in
+      group.addTask {
+        for await _ in signals { self.stop() }
+      }
+      defer { group.cancelAll() }
+      return await self.keep(greeting: greeting)
+    }
+  }
+
+  /// Asks it to end; when asked again, ends everything at once.
+  private func stop() {
+    let (wasAsked, processes) = self.state.withLock { state in
+      defer { state.isToStop = true }
+      return (state.isToStop, state.processes)
+    }
+    guard wasAsked else { return }
+    for process in processes { process.process.signal(SIGKILL) }
+    self.options.directory.release()
+    StandOutput.say("up: everything was killed")
+    exit(1)
+  }
+
+  private func keep(greeting: String) async -> Int32 {
+    var code: Int32 = 0
+    do {
+      try await self.bringUp()
+      try await StandControl.serve(self) {
+        StandOutput.show(greeting)
+        while true {
+          try self.check()
+          try await Task.sleep(for: StandLimits.poll)
+        }
+      }
+    } catch is Stopped {
+      code = 0
+    } catch {
+      StandOutput.say("up: \(error)")
+      code = 1
+    }
+    StandOutput.say("up: stopping")
+    // Gateways without a load balancer have no clients whom they would have to let go slowly.
+    for service in [StandProcess.Service.balancer, .gateway, .messaging, .redis] {
+      await self.end(service)
+    }
+    return code
+  }
+
+  /// Starts everything, what others need first; returns once clients are served.
+  private func bringUp() async throws {
+    try await self.redis.start(in: self)
+    for place in 1...StandLimits.instances {
+      try self.start(.messaging, place: place)
+      try self.start(.gateway, place: place)
+    }
+    try self.startBalancer()
+    for place in 1...StandLimits.instances {
+      for service in [StandProcess.Service.messaging, .gateway] {
+        let port = self.options.ports[StandProcess.managementPort(of: service), place]
+        let server = StandBalancer.Server(service: service, place: place)
+        try await self.wait(for: "\(service) \(place) to be ready") { await Loopback.isReady(port) }
+        try await self.wait(for: "the load balancer to take \(service) \(place)") {
+          await self.balancer.isUp(server)
+        }
+      }
+    }
+  }
+
+  // MARK: Waiting
+
+  /// Waits until something is so.
+  func wait(for what: String, _ isSo: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + StandLimits.start
+    while true {
+      try self.check()
+      if try await isSo() { return }
+      guard ContinuousClock.now < deadline else {
+        throw Failure(
+          .running,
+          "waited \(StandLimits.start.components.seconds) s in vain for \(what); "
+            + "the logs are in \(self.options.directory.logs)")
+      }
+      try await Task.sleep(for: StandLimits.poll)
+    }
+  }
+
+  /// Throws if there is a reason to end; forgets the processes that have ended because they were asked.
+  private func check() throws {
+    let (isToStop, ended) = self.state.withLock { state in
+      let ended = state.processes.filter { $0.process.exitStatus != nil }
+      state.processes.removeAll { process in ended.contains { $0 === process } }
+      return (state.isToStop, ended)
+    }
+    for process in ended { self.options.directory.forget(process) }
+    if isToStop { throw Stopped() }
+    guard let unasked = ended.first(where: \.hasEndedUnasked),
+      let status = unasked.process.exitStatus
+    else { return }
+    let how =
+      switch status {
+      case .exited(let code): "ended with exit code \(code)."
+      case .signalled: "\(status)."
+      }
+    throw Failure(
+      .running, "\(unasked.name) \(how)\n\(self.options.directory.lastLines(unasked.name))")
+  }
+
+  // MARK: Processes
+
+  /// Those of a service that run, in the order of their start.
+  func running(_ service: StandProcess.Service) -> [StandProcess] {
+    self.state.withLock { state in
+      state.processes.filter { $0.service == service && $0.process.isRunning }
+    }
+  }
+
+  /// Starts a process.
+  @discardableResult
+  func start(
+    _ service: StandProcess.Service, name: String, place: Int, _ executable: String,
+    _ arguments: [String], environment: [String: String] = [:], isOnTrial: Bool = false
+  ) throws -> StandProcess {
+    let log = ChildProcess.Output.file(path: self.options.directory.log(name))
+    let process = StandProcess(
+      service, name: name, place: place,
+      process: try ChildProcess(
+        executable: executable, arguments: arguments, environment: environment,
+        standardOutput: log, standardError: log),
+      isOnTrial: isOnTrial)
+    self.state.withLock { $0.processes.append(process) }
+    try self.options.directory.note(process)
+    return process
+  }
+
+  /// Starts one more gateway or messaging instance, at a place where none runs.
+  @discardableResult
+  func start(
+    _ service: StandProcess.Service, place: Int, isOnTrial: Bool = false
+  ) throws -> StandProcess {
+    let name = try self.options.directory.nextName(service)
+    let ports = self.options.ports
+    let directory = self.options.directory
+    let management = ports[StandProcess.managementPort(of: service), place]
+    var arguments = [service.rawValue, "--instance-id", name] + self.redis.arguments
+    arguments += ["--management-listen", "127.0.0.1:\(management)"]
+    if service == .gateway {
+      arguments += [
+        "--listen", "127.0.0.1:\(ports[.gateway, place])",
+        "--auth-secret-file", directory.secretFile("tokens"),
+        "--drain-seconds", "\(self.options.drainSeconds)", "--demo",
+      ]
+    } else {
+      arguments += [
+        "--api-listen", "127.0.0.1:\(ports[.messagingAPI, place])",
+        "--service-token-file", directory.secretFile("service-token"),
+      ]
+    }
+    return try self.start(
+      service, name: name, place: place, self.options.connect, arguments, isOnTrial: isOnTrial)
+  }
+
+  private func startBalancer() throws {
+    let ports = self.options.ports
+    var environment = [
+      "LB_HTTP": "127.0.0.1:\(ports[.http])", "LB_HTTPS": "127.0.0.1:\(ports[.https])",
+      "LB_API": "127.0.0.1:\(ports[.api])",
+      "LB_STATISTICS": "127.0.0.1:\(ports[.statistics])",
+      "LB_ADMIN": "ipv4@127.0.0.1:\(ports[.admin])",
+      "LB_CERTIFICATE": "\(self.options.directory.path)/certificates/front.pem",
+    ]
+    for place in 1...StandLimits.places {
+      environment["GATEWAY_\(place)"] = "127.0.0.1:\(ports[.gateway, place])"
+      environment["MESSAGING_\(place)"] = "127.0.0.1:\(ports[.messagingAPI, place])"
+    }
+    let files = "\(self.options.root)/infra/local"
+    try self.start(
+      .balancer, name: "balancer-1", place: 1, "haproxy",
+      ["-db", "-f", "\(files)/haproxy.cfg", "-f", "\(files)/haproxy-api.cfg"],
+      environment: environment)
+  }
+
+  /// Ends all of a service.
+  private func end(_ service: StandProcess.Service) async {
+    await withTaskGroup { group in
+      for process in self.running(service) {
+        group.addTask {
+          let begin = ContinuousClock.now
+          // It may have been killed sooner, by a second Ctrl-C.
+          guard await process.end() == .signalled(SIGKILL),
+            ContinuousClock.now >= begin + StandLimits.stop
+          else { return }
+          StandOutput.say(
+            "up: \(process.name) did not end within \(StandLimits.stop.components.seconds) s, "
+              + "and was killed")
+        }
+      }
+    }
+  }
+
+  // MARK: Rolling restarts
+
+  /// Does something unless a rolling restart is under way: two would take each other's instances for
+  /// the old ones.
+  func rolling(_ body: () async throws -> Void) async throws {
+    let isFirst = self.state.withLock { state in
+      defer { state.isRolling = true }
+      return !state.isRolling
+    }
+    guard isFirst else {
+      throw Failure(
+        .running, "another infra/local/roll is under way on \(self.options.directory.path)")
+    }
+    defer { self.state.withLock { $0.isRolling = false } }
+    try await body()
+  }
+}
+
+/// What people read. Nobody may be there to read it: a terminal that was closed is a reason to stop.
+enum StandOutput {
+  static func show(_ text: String) {
+    try? FileHandle.standardOutput.write(contentsOf: Data("\(text)\n".utf8))
+  }
+
+  static func say(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
+  }
+}

@@ -1,0 +1,59 @@
+import Settings
+
+/// Where everything of a stand listens: a block of ports on 127.0.0.1.
+struct StandPorts: Sendable {
+  /// Ports of a block.
+  static let count = 33
+
+  /// The first port of each kind, as an offset in the block.
+  enum Kind: Int, Sendable {
+    case http = 0
+    case https = 1
+    case statistics = 2
+    case admin = 3
+    case gateway = 4
+    case gatewayManagement = 8
+    case messagingManagement = 12
+    case messagingAPI = 16
+    case redis = 20
+    case redisBus = 26
+    case api = 32
+  }
+
+  /// The first port of the block.
+  let base: Int
+
+  /// The port of a kind, for the first or another place.
+  subscript(_ kind: Kind, place: Int = 1) -> Int { self.base + kind.rawValue + place - 1 }
+
+  /// The ports that were given, or those of the last time, or some that are free.
+  ///
+  /// - Parameter before: those of the last time: a Redis cluster stays on its ports.
+  static func choose(
+    given: Int?, before: Int?, state: String
+  ) async throws(Failure) -> StandPorts {
+    if let given, let before, given != before {
+      throw Failure(
+        .running,
+        "--ports: the Redis cluster in \(state) is on ports from \(before) on; "
+          + "take another --state, or remove that directory")
+    }
+    if let base = given ?? before { return try await StandPorts(base: base).free() }
+    let bases = StandLimits.ports.lowerBound...(StandLimits.ports.upperBound + 1 - Self.count)
+    for _ in 1..<StandLimits.portAttempts {
+      if let ports = try? await StandPorts(base: .random(in: bases)).free() { return ports }
+    }
+    return try await StandPorts(base: .random(in: bases)).free()
+  }
+
+  /// Itself, if nobody listens on any of them.
+  private func free() async throws(Failure) -> StandPorts {
+    for port in self.base..<(self.base + Self.count) where await Loopback.isListening(on: port) {
+      throw Failure(
+        .running,
+        "port \(port) is in use; the stand needs \(self.base) to \(self.base + Self.count - 1): "
+          + "end what listens there, or take another --state or --ports")
+    }
+    return self
+  }
+}

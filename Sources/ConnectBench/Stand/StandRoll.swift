@@ -1,0 +1,139 @@
+import Foundation
+import Settings
+
+/// A rolling restart of gateways and messaging instances, one after the other, as a deployment does it.
+struct StandRoll: Sendable {
+  /// What is asked for: a line of text between `infra/local/roll` and the stand.
+  struct Request: Sendable, Codable {
+    /// Instances of which services are replaced, in this order.
+    let services: [String]
+    /// After how many seconds what is left of a gateway's sockets is cut, and the gateway stopped only
+    /// then. Nil: it is stopped at once, and tells its clients to go.
+    let cutAfter: Int?
+  }
+
+  let stand: Stand
+  let request: Request
+  /// Shows one line to whoever has asked.
+  let show: @Sendable (String) async -> Void
+
+  func run() async throws {
+    let begin = ContinuousClock.now
+    var unclean = 0
+    for service in self.request.services.compactMap(StandProcess.Service.init(rawValue:)) {
+      // Those that are there now; not the new ones.
+      for old in self.stand.running(service) {
+        try await self.startNew(service)
+        if try await self.stopOld(old) != 0 { unclean += 1 }
+      }
+    }
+    await self.step("all replaced after \(Self.seconds(since: begin))")
+    guard unclean == 0 else {
+      throw Failure(
+        .running,
+        "\(unclean) did not end with exit code 0; see \(self.stand.options.directory.logs)")
+    }
+  }
+
+  /// Starts a new instance, and returns once it serves.
+  private func startNew(_ service: StandProcess.Service) async throws {
+    let begin = ContinuousClock.now
+    let taken = self.stand.running(service).map(\.place)
+    guard let place = (1...StandLimits.places).first(where: { !taken.contains($0) }) else {
+      throw Failure(.running, "there is no place for one more \(service.rawValue)")
+    }
+    try await self.stand.balancer.forgetHealth(
+      StandBalancer.Server(service: service, place: place))
+    let new = try self.stand.start(service, place: place, isOnTrial: true)
+    let port = self.stand.options.ports[StandProcess.managementPort(of: service), place]
+    await self.step(
+      "\(new.name): starting; /readyz and /metrics are at http://localhost:\(port)")
+    do {
+      try await self.wait(for: new, StandLimits.start, orElse: "\(new.name) is not ready") {
+        await Loopback.isReady(port)
+      }
+      try await self.wait(
+        for: new, StandLimits.notice,
+        orElse: "the load balancer does not take \(new.name) for healthy"
+      ) { await self.stand.balancer.isUp(new.server) }
+    } catch {
+      // One that does not serve yet is not kept.
+      _ = await new.end()
+      throw error
+    }
+    await self.step(
+      "\(new.name): ready, and healthy for the load balancer, after \(Self.seconds(since: begin))")
+    new.endTrial()
+  }
+
+  /// Takes an old instance out of the load balancer, and waits for its end.
+  ///
+  /// - Returns: its exit code.
+  private func stopOld(_ old: StandProcess) async throws -> Int32 {
+    let balancer = self.stand.balancer
+    try await balancer.takeOut(old.server)
+    await self.step(
+      "\(old.name): out of the load balancer, with \(await balancer.sockets(old.server)) sockets")
+    var limit = StandLimits.stop
+    if old.service == .gateway {
+      limit += .seconds(self.stand.options.drainSeconds)
+      if let cutAfter = self.request.cutAfter {
+        do {
+          try await Task.sleep(for: .seconds(cutAfter))
+        } catch {
+          // Whoever has asked is gone. Nobody needs an instance that is out of the load balancer.
+          old.retire()
+          throw error
+        }
+        await self.step(
+          "\(old.name): \(await balancer.sockets(old.server)) sockets are left, and cut off")
+        try await balancer.cut(old.server)
+      }
+    }
+    let begin = ContinuousClock.now
+    old.retire()
+    await self.step("\(old.name): SIGTERM")
+    while old.process.isRunning {
+      guard ContinuousClock.now < begin + limit else {
+        throw Failure(
+          .running,
+          "\(old.name) has not ended within \(limit.components.seconds) s; it is left alone")
+      }
+      try await Task.sleep(for: StandLimits.poll)
+    }
+    let code = old.process.exitStatus?.code ?? 0
+    await self.step("\(old.name): ended with exit code \(code) after \(Self.seconds(since: begin))")
+    return code
+  }
+
+  /// Waits until something is so of a new instance.
+  private func wait(
+    for new: StandProcess, _ limit: Duration, orElse failure: String, _ isSo: () async -> Bool
+  ) async throws {
+    let deadline = ContinuousClock.now + limit
+    while await !isSo() {
+      if let status = new.process.exitStatus {
+        await self.step("\(new.name): ended with exit code \(status.code)")
+      }
+      guard new.process.isRunning, ContinuousClock.now < deadline else {
+        throw Failure(
+          .running,
+          "\(failure); the instance that it was to replace stays\n"
+            + self.stand.options.directory.lastLines(new.name))
+      }
+      try await Task.sleep(for: StandLimits.poll)
+    }
+  }
+
+  /// Shows what was done, with the time of day.
+  private func step(_ text: String) async {
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.dateFormat = "HH:mm:ss"
+    await self.show("\(format.string(from: Date()))  \(text)")
+  }
+
+  private static func seconds(since begin: ContinuousClock.Instant) -> String {
+    String(format: "%.1f s", begin.duration(to: .now) / .seconds(1))
+  }
+}
