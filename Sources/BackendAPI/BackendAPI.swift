@@ -66,7 +66,6 @@ package enum BackendAPILimits {
 
 /// What the API is told at its start.
 package struct BackendAPIConfiguration: Sendable {
-  /// Where it listens.
   package var host: String
   /// 0 takes a free port.
   package var port: Int
@@ -85,7 +84,6 @@ package struct BackendAPIConfiguration: Sendable {
   /// Told of each answer, on the event loop of its connection: for metrics.
   package var onAnswer: @Sendable (Answer) -> Void = { _ in }
 
-  /// A configuration with the defaults.
   package init(host: String, port: Int, keys: Keys, tokens: ServiceTokens) {
     self.host = host
     self.port = port
@@ -98,7 +96,6 @@ package struct BackendAPIConfiguration: Sendable {
     /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or
     /// `other`.
     package let route: String
-    /// The status.
     package let status: Int
     /// From the end of the request's head, or without one from its first byte, to the answer, in
     /// nanoseconds.

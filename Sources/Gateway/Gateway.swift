@@ -204,7 +204,6 @@ package enum GatewayLimits {
 
 /// What a gateway is told at its start.
 package struct GatewayConfiguration: Sendable {
-  /// Where it listens for apps.
   package var host: String
   /// 0 takes a free port.
   package var port: Int
@@ -244,7 +243,6 @@ package struct GatewayConfiguration: Sendable {
   /// How many copies of a send must exist before it is accepted.
   package var durability = Durability.accepted
 
-  /// A configuration with the defaults.
   package init(
     host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: AllowedOrigins = .all,
     servesDemoPage: Bool = false

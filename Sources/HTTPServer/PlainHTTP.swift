@@ -22,7 +22,6 @@ package struct PlainHTTPLimits: Sendable {
   /// then what it says is read and dropped: else it could lose the answer.
   package var lingerMilliseconds: Int64 = 2_000
 
-  /// The defaults.
   package init() {}
 }
 
@@ -37,20 +36,16 @@ package struct CannotListen: Error, CustomStringConvertible {
   }
 }
 
-/// An answer.
 package struct PlainHTTPResponse: Sendable {
-  /// The status.
   package var status: HTTPResponseStatus
   /// Beside `content-type`, `content-length`, `connection` and `server`-side safety headers.
   package var headers: [(String, String)]
   /// The media type of the body.
   package var contentType: String
-  /// The body.
   package var body: ByteBuffer
   /// Under what name it is counted.
   package var label = ""
 
-  /// An answer with everything chosen.
   package init(
     status: HTTPResponseStatus, contentType: String = "text/plain; charset=utf-8",
     headers: [(String, String)] = [], body: ByteBuffer
@@ -72,7 +67,6 @@ package struct PlainHTTPResponse: Sendable {
     [.GET, .HEAD, .OPTIONS].contains(method)
   }
 
-  /// A line of text.
   package static func text(_ status: HTTPResponseStatus, _ line: String) -> PlainHTTPResponse {
     PlainHTTPResponse(status: status, body: ByteBuffer(string: line + "\n"))
   }

@@ -15,7 +15,6 @@ import Redis
 /// 7.0, Valkey 7.2 and ElastiCache has, and needs, beyond what the services call, `INFO`, `PTTL`,
 /// `SCARD` and `XDEL`.
 package struct Inspector: Sendable {
-  /// The names of all keys.
   package let keys: Keys
   let client: any RedisClient
 

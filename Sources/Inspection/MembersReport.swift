@@ -20,7 +20,6 @@ package struct PartitionReport: Sendable, Encodable {
 
 /// A messaging instance that has joined.
 package struct MessagingReport: Sendable, Encodable {
-  /// Its id.
   package let instance: String
   /// Whether it has given a sign of life within the lease time.
   package let isAlive: Bool
@@ -47,13 +46,11 @@ package struct PartitionsReport: Sendable, Encodable {
 
 /// A gateway instance that has started.
 package struct GatewayReport: Sendable, Encodable {
-  /// Its id.
   package let gateway: String
   /// Whether its stream is there: without it nothing is delivered through this gateway.
   package let isAlive: Bool
   /// How long the stream stays without a further sign of life.
   package let aliveMilliseconds: Int?
-  /// Its stream's key.
   package let stream: String
   /// Deliveries that wait there.
   package let length: Int
@@ -69,11 +66,9 @@ package struct GatewayReport: Sendable, Encodable {
   }
 }
 
-/// All gateways that are known.
 package struct GatewaysReport: Sendable, Encodable {
   /// Sorted by id, at most ``InspectionLimits/inspectedInstances``.
   package let gateways: [GatewayReport]
-  /// How many there are in all.
   package let total: Int
   /// When this was read, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64

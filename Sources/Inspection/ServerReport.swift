@@ -11,7 +11,6 @@ package struct ServerReport: Sendable, Encodable {
   package let isClusterNode: Bool
   /// How long the server has been running.
   package let uptimeSeconds: Int?
-  /// Memory in use.
   package let usedBytes: Int?
   /// The limit of memory; 0 for none.
   package let maximumBytes: Int?
@@ -46,7 +45,6 @@ package struct OverviewReport: Sendable, Encodable {
   package let registry: ServerReport?
   /// Partitions and messaging instances.
   package let partitions: PartitionsReport
-  /// The gateways.
   package let gateways: GatewaysReport
   /// How many dead letters there are.
   package let deadLetters: Int

@@ -4,9 +4,7 @@ import Redis
 
 /// A stream and the groups that read it.
 package struct StreamReport: Sendable, Encodable {
-  /// A consumer group.
   package struct Group: Sendable, Encodable {
-    /// The group's name.
     package let name: String
     /// Whether it is somebody else's, who reads along; it too holds back trimming.
     package let isForeign: Bool
@@ -22,7 +20,6 @@ package struct StreamReport: Sendable, Encodable {
     package let oldestUnfinishedAgeMilliseconds: Int?
   }
 
-  /// The stream's key.
   package let stream: String
   /// Whether it is there.
   package let exists: Bool

@@ -6,7 +6,6 @@ import Redis
 package struct UserReport: Sendable, Encodable {
   /// A device that is connected, or whose gateway went away without a word.
   package struct Device: Sendable, Encodable {
-    /// The device's name.
     package let device: String
     /// The gateway that holds its connection.
     package let gateway: String
@@ -18,7 +17,6 @@ package struct UserReport: Sendable, Encodable {
 
   /// How far a device has got.
   package struct Cursor: Sendable, Encodable {
-    /// The device's name.
     package let device: String
     /// All up to here it has acked.
     package let acked: Offset
@@ -32,7 +30,6 @@ package struct UserReport: Sendable, Encodable {
 
   /// What is kept for the user.
   package struct Mailbox: Sendable, Encodable {
-    /// The stream's key.
     package let stream: String
     /// How many entries it holds.
     package let length: Int
@@ -46,7 +43,6 @@ package struct UserReport: Sendable, Encodable {
     package let expiresMilliseconds: Int?
   }
 
-  /// Who it is.
   package let user: String
   /// The partition through which all messages to the user come.
   package let partition: Int
@@ -56,7 +52,6 @@ package struct UserReport: Sendable, Encodable {
   package let sessions: [Device]
   /// How far the devices have got.
   package let cursors: [Cursor]
-  /// What is kept.
   package let mailbox: Mailbox
   /// When this was read, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64

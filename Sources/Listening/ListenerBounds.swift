@@ -52,7 +52,6 @@ package struct ListenerBounds: Sendable {
   /// What it keeps of what was received and not read yet, in bytes; twice as much, too.
   package var receiveBufferBytes: Int
 
-  /// With everything chosen.
   package init(
     name: String, sockets: Int, shared: SocketBudget?, sendBufferBytes: Int,
     receiveBufferBytes: Int

@@ -59,7 +59,6 @@ package struct CertificateWorkshop: Sendable {
 
     """
 
-  /// The path of a file.
   package func file(_ name: String) -> String { "\(directory)/\(name)" }
 
   /// Writes what `openssl` needs, for authorities that have signed nothing yet.

@@ -18,7 +18,6 @@ package final class LocalRedisInstallation: Sendable {
 
     /// Whether services reach it by TLS and log in.
     package var isSecure: Bool { self == .tls || self == .clusterTLS }
-    /// Whether it is a cluster.
     package var isCluster: Bool { self == .cluster || self == .clusterTLS }
     /// Replicas of each primary.
     package var replicas: Int { self == .clusterTLS ? 1 : 0 }
@@ -26,7 +25,6 @@ package final class LocalRedisInstallation: Sendable {
 
   /// How an installation differs from the usual one.
   package struct Options: Sendable {
-    /// What it is.
     package var kind = Kind.plain
     /// What outlives the servers' processes.
     package var persistence = LocalRedisServer.Persistence.none
@@ -46,14 +44,12 @@ package final class LocalRedisInstallation: Sendable {
     case several(LocalRedisCluster)
   }
 
-  /// What it is.
   package let kind: Kind
   private let servers: Servers
   private let certificates: LocalCertificates?
 
   /// The user as whom services log in where the kind is secure.
   package static let user = "connect"
-  /// That user's password.
   package static let password = "correct-horse-battery"
 
   private init(_ kind: Kind, _ servers: Servers, _ certificates: LocalCertificates?) {
@@ -138,7 +134,6 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// The cluster, if it is one.
   package var cluster: LocalRedisCluster? {
     if case .several(let cluster) = self.servers { cluster } else { nil }
   }

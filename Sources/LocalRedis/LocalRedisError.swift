@@ -53,7 +53,6 @@ package enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible
     }
   }
 
-  /// The same as ``description``.
   package var errorDescription: String? { description }
 
   private static func quote(_ output: [String]) -> String {

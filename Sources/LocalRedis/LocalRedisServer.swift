@@ -25,7 +25,6 @@ package final class LocalRedisServer: Sendable {
     self.state = Mutex(state)
   }
 
-  /// The plain port on 127.0.0.1.
   package var port: Int { ports.plain }
 
   /// The port on 127.0.0.1 that speaks TLS, if one does.

@@ -4,7 +4,6 @@ import Redis
 /// The commands without which a service cannot work, and whether Redis has them all for us: one that
 /// was renamed, or that the user may not run, would else show one by one, in the middle of the work.
 package enum CommandsNeeded {
-  /// What is missing.
   package struct Missing: Sendable, Hashable {
     /// There are no such commands: they were renamed or disabled, or Redis is too old.
     package var unknown: [String] = []

@@ -45,7 +45,6 @@ package struct Keys: Sendable {
   private let mailboxPrefix: String
   private let cursorPrefix: String
 
-  /// The keys under `prefix`.
   package init(
     prefix: String = Keys.defaultPrefix, partitions: PartitionMap, hasRegistryRedis: Bool = false
   ) {
@@ -95,7 +94,6 @@ package struct Keys: Sendable {
     RedisKey(prefix: self.outgoingPrefix, tag: gateway.text)
   }
 
-  /// A gateway's heartbeat.
   package func gateway(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.gatewayPrefix, tag: gateway.text)
   }

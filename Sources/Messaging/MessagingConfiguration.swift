@@ -2,7 +2,6 @@ import MessageBus
 
 /// What a messaging instance is told at its start. The defaults are in `BusLimits`.
 package struct MessagingConfiguration: Sendable {
-  /// Who it is.
   package var id: InstanceID
   /// The keys it shares with gateways.
   package var keys: Keys
@@ -16,7 +15,6 @@ package struct MessagingConfiguration: Sendable {
   /// What each mailbox keeps.
   package var mailboxes = MailboxLimits()
 
-  /// A configuration with the defaults.
   package init(id: InstanceID, keys: Keys) {
     self.id = id
     self.keys = keys

@@ -11,7 +11,6 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
   /// The same seed, the same numbers.
   package init(seed: UInt64) { self.state = seed }
 
-  /// The next number.
   package mutating func next() -> UInt64 {
     self.state &+= 0x9e37_79b9_7f4a_7c15
     var mixed = self.state

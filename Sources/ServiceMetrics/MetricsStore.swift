@@ -31,7 +31,6 @@ package final class MetricsStore: MetricsFactory {
 
   private let cells = NIOLockedValueBox<[Name: Cell]>([:])
 
-  /// A store with nothing in it.
   package init() {}
 
   /// All metrics, those of one label together, in the order of their names.
@@ -45,7 +44,6 @@ package final class MetricsStore: MetricsFactory {
 
   // MARK: MetricsFactory
 
-  /// A counter.
   package func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
     self.cells.withLockedValue { cells in
       let name = Name(label, dimensions)
@@ -69,7 +67,6 @@ package final class MetricsStore: MetricsFactory {
     self.meter(label, dimensions)
   }
 
-  /// A histogram of times.
   package func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
     self.cells.withLockedValue { cells in
       let name = Name(label, dimensions)

@@ -18,7 +18,6 @@ package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
 package struct TLSPeer: Sendable, Hashable, CustomStringConvertible {
   /// The name or address that the server's certificate must be for.
   package var host: String
-  /// The port.
   package var port: Int
 
   /// The server of that name or address, at that port.

@@ -53,6 +53,5 @@ package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertib
     }
   }
 
-  /// The code and the message.
   package var description: String { "\(closeCode): \(message)" }
 }

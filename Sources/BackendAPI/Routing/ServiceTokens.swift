@@ -7,7 +7,6 @@ import Crypto
 package struct ServiceTokens: Sendable {
   /// Why a text holds no tokens, in words that complete "the service token …".
   package struct Malformed: Error, CustomStringConvertible {
-    /// The words.
     package let description: String
   }
 

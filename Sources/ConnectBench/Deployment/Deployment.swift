@@ -12,15 +12,12 @@ import Synchronization
 
 /// A whole Connect of separate processes on this machine: a Redis, messaging instances and gateways.
 package final class Deployment: Sendable {
-  /// What is started, and how.
   package struct Options: Sendable {
     /// The path of the `connect` executable.
     package var executable: String
-    /// Gateways at the start.
     package var gateways = 2
     /// Messaging instances at the start.
     package var messaging = 1
-    /// What its Redis is.
     package var redis = LocalRedisInstallation.Kind.plain
     /// What the Redis is that has the users' keys, if they have one of their own.
     package var registry: LocalRedisInstallation.Kind?
@@ -34,7 +31,6 @@ package final class Deployment: Sendable {
     package var gatewayArguments: [String] = []
     /// Further arguments of each messaging instance.
     package var messagingArguments: [String] = []
-    /// The secret of the tokens.
     package var secret = String(
       decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
     /// A directory that gets a log of each service. Nil: none.
@@ -61,11 +57,9 @@ package final class Deployment: Sendable {
 
   /// One process of a service.
   package final class Instance: Sendable {
-    /// Which service it is of.
     package let service: Service
     /// Its `--instance-id`.
     package let id: String
-    /// Its process.
     package let program: Program
     /// Where a gateway listens; 0 for messaging.
     package let port: Int
@@ -79,7 +73,6 @@ package final class Deployment: Sendable {
 
     /// Where clients of a gateway connect.
     package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
-    /// The same as text.
     package var url: String { "ws://127.0.0.1:\(self.port)" }
   }
 
@@ -88,7 +81,6 @@ package final class Deployment: Sendable {
     var started = [Service: Int]()
   }
 
-  /// Its Redis.
   package let redis: LocalRedisInstallation
   /// The Redis of the users' keys, if they have one of their own.
   package let registry: LocalRedisInstallation?

@@ -5,7 +5,6 @@ import Synchronization
 
 /// The `connect` executable with arguments, and what it says.
 package final class Program: Sendable {
-  /// The process itself.
   package let process: ChildProcess
   private let outputLines: KeptLines
   private let errorLines: KeptLines
@@ -75,7 +74,6 @@ extension Program {
       .resolvingSymlinksInPath().path
   }()
 
-  /// The `connect` that is built for tests.
   package static let connectBesideTests = Program.besideTests("connect")
 
   /// Where SwiftPM puts an executable that is built for tests: beside their bundle.
@@ -120,7 +118,6 @@ private final class KeptLines: Sendable {
 
 /// What was waited for and did not come.
 package struct TimedOut: Error, CustomStringConvertible {
-  /// What it was.
   package let description: String
 
   init(_ description: String) { self.description = description }

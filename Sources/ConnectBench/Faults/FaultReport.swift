@@ -2,7 +2,6 @@
 package struct FaultReport: Report, Sendable {
   /// What one kind of fault did.
   package struct Fault: Encodable, Sendable {
-    /// Which it was.
     package let kind: String
     /// How often.
     package var count = 0
@@ -21,7 +20,6 @@ package struct FaultReport: Report, Sendable {
     package var longestRecoverySeconds = 0.0
   }
 
-  /// The seed of the plan.
   package let seed: UInt64
   /// How long messages were sent.
   package let seconds: Double
@@ -59,11 +57,9 @@ package struct FaultReport: Report, Sendable {
   package let disagreed: Int
   /// With another body, sender or recipient than they were sent with.
   package let garbled: Int
-  /// Receipts that came.
   package let receipts: Int
   /// Connections opened after a device's first.
   package let reconnects: Int
-  /// Clients that gave up.
   package let gaveUp: Int
   /// Processes that ended of themselves.
   package let crashed: Int
@@ -94,7 +90,6 @@ package struct FaultReport: Report, Sendable {
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
 
-  /// For people.
   package func table() -> String {
     let rows: [(String, String)] = [
       ("seed", "\(self.seed)"),

@@ -5,7 +5,6 @@ import SeededRandom
 
 /// People chat through a whole deployment while one fault after the other is done to it.
 package struct FaultRun: Sendable {
-  /// What is started, and how.
   package var deployment: Deployment.Options
   /// Who writes, and how much.
   package var chatters = Chatters.Options()
@@ -21,7 +20,6 @@ package struct FaultRun: Sendable {
   /// sign of life, as both are configured.
   package var pauseSeconds = 2 * MessagingLimits.leaseSeconds
 
-  /// A round of some faults.
   package init(_ deployment: Deployment.Options, faults: [FaultKind]) {
     self.deployment = deployment
     self.faults = faults

@@ -2,7 +2,6 @@ import Foundation
 
 /// From where browsers may connect.
 package struct AllowedOrigins: Sendable, Hashable {
-  /// All origins.
   package static let all = AllowedOrigins()
 
   /// Why an entry is refused: it would equal no browser's `Origin`, or everybody's.

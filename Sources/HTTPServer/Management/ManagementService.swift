@@ -33,7 +33,6 @@ package final class ManagementService: Service {
     self.logger = logger
   }
 
-  /// Where it listens.
   package var address: SocketAddress? { self.listener.localAddress }
 
   /// Serves until the service group shuts down.

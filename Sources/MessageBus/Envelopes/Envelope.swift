@@ -16,7 +16,6 @@ import Redis
 /// One field, because Redis pays for each: six cost it 131,000 instructions along a message's whole
 /// path, one packed field 90,000.
 package struct Envelope: Sendable {
-  /// What the entry is.
   package enum Kind: UInt8, Sendable {
     /// A message: `body` is the JSON that the sender gave.
     case message = 1
@@ -49,7 +48,6 @@ package struct Envelope: Sendable {
   static let headerBytes = 6
   static let originBytes = 16
 
-  /// What the entry is.
   package let kind: Kind
   /// What is to be observed with it.
   package let flags: Flags
@@ -85,12 +83,10 @@ package struct Envelope: Sendable {
     Self.headerBytes + (self.flags.contains(.relocated) ? Self.originBytes : 0)
   }
 
-  /// The sender's name.
   package func from(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.namesStart..<self.fromEnd])
   }
 
-  /// The recipient's name.
   package func to(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.fromEnd..<self.toEnd])
   }
@@ -100,7 +96,6 @@ package struct Envelope: Sendable {
     UnsafeRawBufferPointer(rebasing: raw[self.toEnd..<self.idEnd])
   }
 
-  /// The body.
   package func body(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])
   }

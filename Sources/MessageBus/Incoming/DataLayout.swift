@@ -4,12 +4,10 @@
 /// In one value, since it is written once and never changes: no service can see one half of it. And a
 /// release that knows nothing of a second Redis refuses to start with it.
 package struct DataLayout: Sendable, Hashable, CustomStringConvertible {
-  /// The number of partitions.
   package let partitions: Int
   /// Whether the keys of users live in a second Redis.
   package let hasRegistryRedis: Bool
 
-  /// The layout that these keys are for.
   package init(of keys: Keys) {
     self.partitions = keys.partitions.all.count
     self.hasRegistryRedis = keys.hasRegistryRedis

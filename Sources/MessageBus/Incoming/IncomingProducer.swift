@@ -42,7 +42,6 @@ package final class IncomingProducer<Token> {
   private var idleWaiters: [() -> Void] = []
   /// Entries that were published and have no result yet.
   package private(set) var unanswered = 0
-  /// Their bytes.
   package private(set) var unansweredBytes = 0
 
   /// - Parameters:

@@ -61,7 +61,6 @@ package enum Cursors {
     batch.append(key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField)
   }
 
-  /// Reads that answer.
   package static func position(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Position {

@@ -41,7 +41,6 @@ package enum DeviceBound {
       arguments: [session.device, session.value, "\(maximum)", isNew ? "1" : "0"], to: &batch)
   }
 
-  /// Reads that answer.
   package static func outcome(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Outcome {

@@ -3,7 +3,6 @@ import Redis
 
 /// A user's mailbox: the durable truth of what the user must see, in order.
 package enum Mailbox {
-  /// An entry of a mailbox.
   package struct Entry: Sendable {
     /// Where it stands: what the recipient acks.
     package let offset: Offset

@@ -13,7 +13,6 @@ package struct DeliveryWriter {
   private var order: [InstanceID] = []
   private var entries: [InstanceID: [Entry]] = [:]
 
-  /// An empty collection.
   package init(keys: Keys) { self.keys = keys }
 
   /// Whether there is nothing to deliver.

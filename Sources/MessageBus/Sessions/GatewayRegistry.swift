@@ -13,10 +13,8 @@ package struct GatewayRegistry: Sendable {
     package var connections: Int
     /// When it started, in milliseconds since 1970.
     package var startedMilliseconds: UInt64
-    /// Which release it is.
     package var version: String
 
-    /// A sign of life.
     package init(address: String, connections: Int, startedMilliseconds: UInt64, version: String) {
       self.address = address
       self.connections = connections

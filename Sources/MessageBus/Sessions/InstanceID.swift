@@ -6,7 +6,6 @@ package struct InstanceID: Sendable, Hashable, CustomStringConvertible {
   /// What an id consists of, for error messages.
   package static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
 
-  /// The id.
   package let text: String
 
   /// Nil if `text` is not of ``alphabet``.
@@ -24,6 +23,5 @@ package struct InstanceID: Sendable, Hashable, CustomStringConvertible {
     self.text = text
   }
 
-  /// The id.
   package var description: String { self.text }
 }

@@ -6,10 +6,8 @@ package struct Session: Sendable, Hashable {
   package let device: String
   /// The instance that holds the socket.
   package let gateway: InstanceID
-  /// Which of the instance's connections it is.
   package let connection: String
 
-  /// A device's place.
   package init(device: String, gateway: InstanceID, connection: String) {
     self.device = device
     self.gateway = gateway

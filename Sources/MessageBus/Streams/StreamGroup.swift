@@ -3,7 +3,6 @@ import Redis
 
 /// A consumer group of a stream, as XINFO GROUPS tells.
 package struct StreamGroup: Sendable {
-  /// The group's name.
   package let name: String
   /// Entries that were read and not acknowledged.
   package let pending: Int

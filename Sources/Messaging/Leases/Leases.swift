@@ -3,7 +3,6 @@ import Redis
 
 /// Says which instance owns a partition, and since which acquisition.
 package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
-  /// The owner.
   package let instance: InstanceID
   /// Tells acquisitions of one instance apart.
   package let nonce: String

@@ -15,7 +15,6 @@ package struct MailboxLimits: Sendable, Hashable {
   /// See ``MessagingLimits/retryMilliseconds``.
   var lookUpMilliseconds = MessagingLimits.retryMilliseconds
 
-  /// The limits of one deployment.
   package init(
     entries: Int = MessagingLimits.mailboxEntries,
     bytes: Int = MessagingLimits.mailboxBytes,

@@ -18,12 +18,9 @@ import Redis
 package final class MailboxWriter {
   /// A bus entry on its way to a mailbox.
   package struct Item {
-    /// Its offset on the bus.
     package let offset: Offset
-    /// What it is.
     package let envelope: Envelope
 
-    /// Whose mailbox it goes to.
     package let recipient: UserName
 
     /// An entry as it was read from the bus. Nil if it names no recipient.
@@ -37,7 +34,6 @@ package final class MailboxWriter {
 
   /// What became of one recipient's entries.
   package struct Stored {
-    /// Whose mailbox.
     package let recipient: UserName
     /// What must be pushed, in mailbox order, with the offsets before them.
     package internal(set) var pushes: [MailboxPush] = []

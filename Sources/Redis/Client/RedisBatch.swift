@@ -54,7 +54,6 @@ package struct RedisBatch: Sendable {
   /// An empty batch.
   package init() {}
 
-  /// The number of commands.
   package var count: Int { self.commands.count }
 
   /// Whether there is no command.

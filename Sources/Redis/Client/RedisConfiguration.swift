@@ -14,7 +14,6 @@ package enum RedisMode: String, Sendable, Hashable, CaseIterable {
 package struct RedisConfiguration: Sendable {
   /// Where it is, and as whom to log in.
   package let url: RedisURL
-  /// What it is.
   package var mode: RedisMode
   /// A file with the password, read anew at each connect, so that a rotated one is used from then
   /// on. It goes before the URL's password.

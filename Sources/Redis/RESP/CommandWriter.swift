@@ -53,7 +53,6 @@ package struct CommandWriter: ~Copyable {
     }
   }
 
-  /// Adds a key.
   package mutating func bulk(_ key: RedisKey) {
     self.bulk(count: key.byteCount) { key.write(to: $0) }
   }

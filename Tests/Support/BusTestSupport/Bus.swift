@@ -97,7 +97,6 @@ package actor Bus {
 }
 
 extension Bus {
-  /// A cursor on the reply to one command.
   package func command(_ words: String...) async throws -> ReplyCursor {
     var batch = RedisBatch()
     batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
@@ -109,7 +108,6 @@ extension Bus {
     return try cursor.integer()
   }
 
-  /// All entries of a stream.
   package func entries(_ stream: RedisKey) async throws -> [StreamEntry] {
     var cursor = try await self.command("XRANGE", "\(stream)", "-", "+")
     return try StreamEntry.list(from: &cursor)

@@ -1,13 +1,11 @@
 /// An HTTP answer, read by hand.
 package struct HTTPAnswer: Sendable, Hashable {
-  /// The status.
   package let status: Int
   /// The fields in order, their names in lower case.
   package let headers: [(name: String, value: String)]
   /// All up to the end of the connection.
   package var body: String
 
-  /// The first value of a field.
   package subscript(name: String) -> String? { self.headers.first { $0.name == name }?.value }
 
   /// Reads a head without its empty line.
@@ -39,11 +37,8 @@ package struct HTTPAnswer: Sendable, Hashable {
 
 /// A request to upgrade, of which every part can be made wrong.
 package struct UpgradeRequest: Sendable {
-  /// The request's method.
   package var method = "GET"
-  /// The request's target.
   package var target: String
-  /// The request's version.
   package var version = "HTTP/1.1"
   /// The fields, in order.
   package var headers: [(name: String, value: String)]

@@ -2,9 +2,7 @@ import NIOCore
 
 /// A request of which every part can be made wrong.
 package struct HTTPTestRequest: Sendable {
-  /// The request's method.
   package var method: String
-  /// The request's target.
   package var target: String
   /// The fields, in order, beside the length of the body.
   package var headers: [(name: String, value: String)]
@@ -45,7 +43,6 @@ package struct HTTPTestRequest: Sendable {
 
 /// A connection to a server that answers one request after the other.
 package struct HTTPTestConnection: Sendable {
-  /// Its bytes.
   package let socket: TestSocket
 
   /// Over a socket that is open.
@@ -57,7 +54,6 @@ package struct HTTPTestConnection: Sendable {
     return try await self.answer(hasBody: request.method != "HEAD")
   }
 
-  /// Reads an answer.
   package func answer(hasBody: Bool = true) async throws -> HTTPAnswer {
     var answer = try await self.socket.readHead()
     if hasBody, let length = answer["content-length"].flatMap({ Int($0) }) {

@@ -20,7 +20,6 @@ package struct RawFrame: Sendable {
     self.isFinal = isFinal
   }
 
-  /// The frame's bytes.
   package var bytes: [UInt8] {
     let mask: UInt8 = self.isMasked ? 0x80 : 0
     var bytes = [(self.isFinal ? 0x80 : 0) | self.reserved << 4 | self.opcode]

@@ -3,7 +3,6 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// A value as Redis answers it.
 package enum RedisValue: Sendable, Hashable, CustomStringConvertible {
   case none
   case string(String)
@@ -33,9 +32,7 @@ package enum RedisValue: Sendable, Hashable, CustomStringConvertible {
     self = .array(values)
   }
 
-  /// The text of a string.
   package var string: String? { if case .string(let text) = self { text } else { nil } }
-  /// The number of an integer.
   package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
   /// The elements of an array; none for anything else.
   package var array: [RedisValue] { if case .array(let values) = self { values } else { [] } }
@@ -53,9 +50,7 @@ package enum RedisValue: Sendable, Hashable, CustomStringConvertible {
 
 /// An entry of a stream, read by hand.
 package struct RedisStreamEntry: Sendable, Hashable {
-  /// Its id.
   package let id: String
-  /// Its fields by name.
   package let fields: [String: String]
 }
 
@@ -72,7 +67,6 @@ package struct StandRedis: Sendable {
     try await self.execute(words)
   }
 
-  /// Executes one command.
   @discardableResult
   package func execute(_ words: [String]) async throws -> RedisValue {
     var batch = RedisBatch()

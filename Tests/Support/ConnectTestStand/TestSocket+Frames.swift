@@ -17,14 +17,12 @@ extension TestSocket {
 
   // MARK: Sending
 
-  /// Sends a text message.
   package func sendText(_ text: String) {
     var frame = ByteBuffer()
     frame.writeWebSocketFrame(.text, maskKey: .random(in: 0 ... .max)) { $0.writeString(text) }
     self.channel.writeAndFlush(frame, promise: nil)
   }
 
-  /// Sends frames, in one write.
   package func send(_ frames: RawFrame...) { self.sendRaw(frames.flatMap(\.bytes)) }
 
   /// Sends a `send`.
@@ -36,12 +34,10 @@ extension TestSocket {
     self.sendText(#"{"type":"send","id":"\#(id)","to":"\#(user)","body":\#(body)\#(also)}"#)
   }
 
-  /// Sends an `ack`.
   package func ack(_ offset: Offset) {
     self.sendText(#"{"type":"ack","offset":"\#(offset)"}"#)
   }
 
-  /// Sends a close frame.
   package func sendClose(_ code: UInt16) {
     self.send(RawFrame(opcode: 8, payload: [UInt8(code >> 8), UInt8(truncatingIfNeeded: code)]))
   }
@@ -201,7 +197,6 @@ package struct ReceivedFrame: Sendable {
     }
   }
 
-  /// The frame's `type`.
   package var type: String {
     switch self.frame {
     case .welcome: "welcome"

@@ -63,13 +63,11 @@ package final class TestSocket: Sendable {
     /// What it has answered.
     package let answer: HTTPAnswer
 
-    /// The answer's status and body.
     package var description: String { "no upgrade: \(self.answer.status) \(self.answer.body)" }
   }
 
   // MARK: Bytes
 
-  /// Sends bytes as they are.
   package func sendRaw(_ bytes: some Sequence<UInt8>) {
     self.channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
   }
@@ -102,7 +100,6 @@ package final class TestSocket: Sendable {
 
   // MARK: HTTP
 
-  /// The head of an HTTP answer.
   package func readHead() async throws -> HTTPAnswer {
     try await self.wait(for: "HTTP answer") { received in
       let view = received.bytes.readableBytesView

@@ -5,9 +5,7 @@ import TestSupport
 extension TestStand {
   /// An API for backends that runs, or ran.
   package struct RunningAPI: Sendable {
-    /// Where it listens.
     package let port: Int
-    /// Stops it.
     package let service: RunningService
     let api: BackendAPIService
 

@@ -38,17 +38,13 @@ package final class TestStand: Sendable {
     /// Changes what each messaging is told.
     package var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
 
-    /// One gateway with the defaults.
     package init(gateways: Int = 1) { self.gateways = gateways }
   }
 
-  /// A gateway that runs, or ran.
   package struct RunningGateway: Sendable {
     /// Who it is on the bus.
     package let id: InstanceID
-    /// Where it listens.
     package let port: Int
-    /// Stops it.
     package let service: RunningService
     let gateway: GatewayService
 
@@ -68,7 +64,6 @@ package final class TestStand: Sendable {
   package let registry: LocalRedisInstallation?
   /// Commands by hand.
   package let redis: StandRedis
-  /// The names of all keys.
   package let keys: Keys
   /// Signs with ``TestTokens/secret``.
   package let authenticator: Authenticator

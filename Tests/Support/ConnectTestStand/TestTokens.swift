@@ -55,7 +55,6 @@ package enum TestTokens {
     return "\(text).\(self.encoded(code))"
   }
 
-  /// A valid token.
   package static func valid(for user: String, seconds: Double = 3_600) -> String {
     self.make(payload: #"{"sub":"\#(user)","exp":\#(self.now + seconds)}"#)
   }

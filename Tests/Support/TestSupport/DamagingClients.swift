@@ -33,7 +33,6 @@ package final class ReplyDamage: Sendable {
   /// How many replies were damaged.
   package var damaged: Int { self.state.withLock { $0.damaged } }
 
-  /// The replies, or others.
   package func callAsFunction(_ replies: RedisReplies) -> RedisReplies {
     guard replies.count > 0 else { return replies }
     return self.state.withLock { state in

@@ -11,7 +11,6 @@ package enum TestWaits {
 
 /// What a test waited for and did not get, in a sentence.
 package struct TestFailure: Error, CustomStringConvertible {
-  /// The sentence.
   package let description: String
 
   package init(_ description: String) { self.description = description }

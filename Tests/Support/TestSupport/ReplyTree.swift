@@ -46,7 +46,6 @@ package indirect enum ReplyTree: Sendable, Hashable {
     return value
   }
 
-  /// A string of text.
   package static func text(_ text: String) -> ReplyTree { .string(Array(text.utf8)) }
 
   /// Its bytes in RESP2.
