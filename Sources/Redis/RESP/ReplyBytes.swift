@@ -1,4 +1,5 @@
 /// A string of a reply that keeps its batch's replies alive, so that it can outlast the cursor.
+@usableFromInline
 package struct ReplyBytes: Sendable {
   private let arena: ReplyArena
   /// Where the string lies in the arena, which does not change once it was handed over.
@@ -21,9 +22,16 @@ package struct ReplyBytes: Sendable {
   }
 
   /// Calls `body` with the bytes, which are valid during the call.
+  ///
+  /// Inlined, since it is called for each message from other modules, where it would not be specialized.
+  @inlinable
   package func withUnsafeBytes<R, E: Error>(
     _ body: (UnsafeRawBufferPointer) throws(E) -> R
   ) throws(E) -> R {
-    try body(self.arena.bytes(in: self.bytes))
+    try body(self.raw)
   }
+
+  /// The bytes, as long as this is kept.
+  @usableFromInline
+  var raw: UnsafeRawBufferPointer { self.arena.bytes(in: self.bytes) }
 }
