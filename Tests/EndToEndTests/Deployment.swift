@@ -28,6 +28,12 @@ extension Deployment {
 }
 
 extension Program {
+  /// What tests do not say otherwise: a secret, and no port that another test or another program may have.
+  private static let environment = [
+    "CONNECT_AUTH_SECRET": Deployment.secret, "CONNECT_LISTEN": "127.0.0.1:0",
+    "CONNECT_MANAGEMENT_LISTEN": "off",
+  ]
+
   /// - Parameter arguments: those of `connect`, unless the first is `connect-bench`.
   convenience init(
     _ arguments: [String], environment: [String: String] = [:], input: ChildProcess.Input = .null
@@ -36,7 +42,7 @@ extension Program {
     try self.init(
       executable: Self.besideTests(isBench ? "connect-bench" : "connect"),
       Array(isBench ? arguments.dropFirst() : arguments[...]),
-      environment: ["CONNECT_AUTH_SECRET": Deployment.secret].merging(environment) { $1 },
+      environment: Self.environment.merging(environment) { $1 },
       input: input)
   }
 }
