@@ -53,6 +53,8 @@ import Testing
         for number in 0..<500 { try await alice.enqueue(number) }
         await alice.client.answered()
       }
+      // What is accepted is stored soon after: a client that connected between would be live among them.
+      try await eventually("all are stored") { try await stand.mailbox("bob").count == 500 }
       try await self.with(bob, on: stand) { bob in
         for number in 0..<500 { #expect(try await bob.message().id == messageID(number)) }
         try await bob.live()
