@@ -32,6 +32,8 @@ let configuration = Target.Dependency.product(
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 let package = Package(
@@ -53,6 +55,8 @@ let package = Package(
       url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.1.0"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.15.0"),
+    .package(url: "https://github.com/apple/swift-asn1.git", from: "1.5.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
   ],
   targets: [
@@ -123,7 +127,9 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
-    .target(name: "LocalCluster", dependencies: ["LocalRedis"], swiftSettings: settings),
+    .target(
+      name: "LocalCluster", dependencies: ["LocalRedis", crypto, x509, asn1],
+      swiftSettings: settings),
     .target(name: "SeededRandom", swiftSettings: settings),
     .target(
       name: "Settings",
@@ -185,7 +191,8 @@ let package = Package(
     .testTarget(
       name: "TLSTests",
       dependencies: [
-        "TLS", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix, nioEmbedded,
+        "TLS", "COpenSSL", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix,
+        nioEmbedded,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -1,30 +1,45 @@
 import Foundation
 import LocalRedis
 
-/// Certificates for development and tests: made by the `openssl` command in a temporary
-/// directory, which is removed when this process ends. Nobody else trusts them.
+/// Certificates for development and tests, in a temporary directory, which is removed when this process
+/// ends. Nobody else trusts them.
 ///
 /// All keys are of the curve P-256, and not encrypted. What is valid is valid for 30 days.
 package final class LocalCertificates: Sendable {
   private let directory: TemporaryDirectory
 
-  private init(_ directory: TemporaryDirectory) { self.directory = directory }
-
-  /// Makes all of them, in about a quarter of a second.
-  package static func make() async throws(LocalCertificatesError) -> LocalCertificates {
-    let certificates: LocalCertificates
-    do throws(ChildProcessError) {
-      certificates = LocalCertificates(try TemporaryDirectory())
+  /// Makes all of them, in a few milliseconds.
+  package init() throws {
+    self.directory = try TemporaryDirectory()
+    do {
+      try self.makeAll()
     } catch {
-      throw .refused(error)
-    }
-    do throws(LocalCertificatesError) {
-      try await CertificateWorkshop(directory: certificates.path, days: 30).makeAll()
-      return certificates
-    } catch {
-      certificates.remove()
+      self.remove()
       throw error
     }
+  }
+
+  private func makeAll() throws {
+    let authority = try CertificateAuthority(subject: "Connect local CA", days: 30)
+    let other = try CertificateAuthority(subject: "Another CA", days: 30)
+    let past = Date(timeIntervalSince1970: 1_577_836_800)  // 2020-01-01
+    let future = Date(timeIntervalSince1970: 2_493_072_000)  // 2049-01-01
+    let month = TimeInterval(31 * 86_400)
+    let credentials = [
+      "ca": authority.credential,
+      "other-ca": other.credential,
+      "server": try authority.issue(.localhost, subject: "localhost"),
+      "expired": try authority.issue(
+        .localhost, subject: "localhost", valid: past..<past + month),
+      "early": try authority.issue(
+        .localhost, subject: "localhost", valid: future..<future + month),
+      "wrong-host": try authority.issue(
+        .server(names: ["redis.example"], addresses: [[192, 0, 2, 1]]), subject: "redis.example"),
+      "nameless": try authority.issue(.server(names: [], addresses: []), subject: "localhost"),
+      "client": try authority.issue(.client, subject: "Connect"),
+      "other-client": try other.issue(.client, subject: "Connect"),
+    ]
+    for (name, credential) in credentials { try credential.write(name, in: self.path) }
   }
 
   /// Removes the files, before this process ends.
@@ -74,35 +89,14 @@ package final class LocalCertificates: Sendable {
 package enum LocalCertificatesError: Error, Sendable, Hashable, CustomStringConvertible,
   LocalizedError
 {
-  /// There is no `openssl` command in `PATH`.
-  case notInstalled
-  /// The system refused to start the command, or to make its directory.
-  case refused(ChildProcessError)
   /// The system refused to write a file.
   case unwritable(path: String, reason: String)
-  /// The command failed. The last lines of its output say why.
-  case failed(arguments: [String], ExitStatus, output: [String])
 
-  /// What happened, and what to do.
   package var description: String {
     switch self {
-    case .notInstalled:
-      """
-      the openssl command was not found in PATH: install it with `apt-get install openssl` (Debian, \
-      Ubuntu) or `brew install openssl@3` (macOS)
-      """
-    case .refused(let cause):
-      "openssl could not be started: \(cause)"
-    case .unwritable(let path, let reason):
-      "\(path) could not be written: \(reason)"
-    case .failed(let arguments, let status, let output):
-      """
-      openssl \(arguments.joined(separator: " ")) \(status); it said:
-      \(output.map { "  \($0)" }.joined(separator: "\n"))
-      """
+    case .unwritable(let path, let reason): "\(path) could not be written: \(reason)"
     }
   }
 
-  /// The same as ``description``.
-  package var errorDescription: String? { description }
+  package var errorDescription: String? { self.description }
 }

@@ -1,8 +1,5 @@
 /// Every limit and interval of this module.
 enum LocalClusterLimits {
-  /// How many of openssl's last lines of output an error shows.
-  static let shownLines = 8
-
   /// How long a cluster may take to be what is waited for. Usual are 2 to 3 seconds.
   static let clusterSettling = Duration.seconds(60)
   /// How often its nodes are asked meanwhile.

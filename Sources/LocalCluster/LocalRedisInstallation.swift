@@ -66,7 +66,7 @@ package final class LocalRedisInstallation: Sendable {
       } else if let shared = options.relative?.certificates {
         shared
       } else {
-        try await LocalCertificates.make()
+        try LocalCertificates()
       }
     let tls = certificates.map {
       TLSFiles(

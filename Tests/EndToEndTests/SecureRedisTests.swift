@@ -6,10 +6,10 @@ import MessageBus
 import TestSupport
 import Testing
 
-/// What an operator reads when TLS or rights are wrong: one line that says what to mend.
+/// What an operator reads when TLS or rights are wrong: one line that says what to do.
 @Suite("A Redis that cannot be reached as it is meant")
 struct SecureRedisTests {
-  private static let certificates = Task.detached { try await LocalCertificates.make() }
+  private static let certificates = Result { try LocalCertificates() }
 
   private struct Outcome {
     let code: Int32
@@ -34,7 +34,7 @@ struct SecureRedisTests {
     certificate: String, key: String, clients: TLSFiles.Clients = .none, users: [String] = [],
     _ body: (LocalRedisServer, LocalCertificates) async throws -> Void
   ) async throws {
-    let certificates = try await Self.certificates.value
+    let certificates = try Self.certificates.get()
     let tls = TLSFiles(
       certificateFile: certificate, keyFile: key, caFile: certificates.caFile, clients: clients)
     let server = try await LocalRedisServer.start(.init(tls: tls, users: users))
@@ -53,7 +53,7 @@ struct SecureRedisTests {
 
   @Test("because of certificates: each fault is named, with what to do", arguments: Fault.allCases)
   func certificates(fault: Fault) async throws {
-    let files = try await Self.certificates.value
+    let files = try Self.certificates.get()
     let (certificate, key) =
       switch fault {
       case .expired: (files.expiredCertificateFile, files.expiredKeyFile)
@@ -94,7 +94,7 @@ struct SecureRedisTests {
 
   @Test("because one side speaks TLS and the other does not: within the deadline")
   func plainAndTLS() async throws {
-    let files = try await Self.certificates.value
+    let files = try Self.certificates.get()
     try await self.withServer(certificate: files.serverCertificateFile, key: files.serverKeyFile) {
       server, files in
       let ca = ["CONNECT_REDIS_CA_FILE": files.caFile]
@@ -111,7 +111,7 @@ struct SecureRedisTests {
 
   @Test("not so with any certificate, where that was asked for; a service warns")
   func insecure() async throws {
-    let files = try await Self.certificates.value
+    let files = try Self.certificates.get()
     try await self.withServer(
       certificate: files.wrongHostCertificateFile, key: files.wrongHostKeyFile
     ) {
@@ -141,7 +141,7 @@ struct SecureRedisTests {
 
   @Test("because the user lacks rights: exit code 77, and which")
   func rights() async throws {
-    let files = try await Self.certificates.value
+    let files = try Self.certificates.get()
     let rights = AccessRights.services()
     let users = [
       "keys on >secret " + AccessRights.services(prefix: "other:").joined(separator: " "),

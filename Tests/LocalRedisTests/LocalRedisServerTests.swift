@@ -115,22 +115,20 @@ struct LocalRedisServerTests {
 
   @Test("speaks TLS on a port beside its plain one, and has users of its own")
   func usersAndTLS() async throws {
-    try await withTemporaryDirectory { directory in
-      let files = try await makeTLSFiles(in: directory, clients: .required)
-      let server = try await LocalRedisServer.start(
-        .init(tls: files, users: ["reader on >secret ~* +get", "other on nopass ~* -@all"]))
-      #expect(try await redis("AUTH reader secret", port: server.port) == "OK")
-      #expect(try await redis("AUTH other any", port: server.port) == "OK")
-      let port = try #require(server.tlsPort)
-      #expect(server.tlsURL == "rediss://localhost:\(port)")
-      #expect(
-        try await redisOverTLS("PING", port: port, files: files, presentsCertificate: true)
-          == ["PONG"])
-      #expect(try await redisOverTLS("PING", port: port, files: files) != ["PONG"])
-      try await server.restart()
-      #expect(server.tlsPort == port)
-      await server.stop()
-    }
+    let files = try makeTLSFiles(clients: .required)
+    let server = try await LocalRedisServer.start(
+      .init(tls: files, users: ["reader on >secret ~* +get", "other on nopass ~* -@all"]))
+    #expect(try await redis("AUTH reader secret", port: server.port) == "OK")
+    #expect(try await redis("AUTH other any", port: server.port) == "OK")
+    let port = try #require(server.tlsPort)
+    #expect(server.tlsURL == "rediss://localhost:\(port)")
+    #expect(
+      try await redisOverTLS("PING", port: port, files: files, presentsCertificate: true)
+        == ["PONG"])
+    #expect(try await redisOverTLS("PING", port: port, files: files) != ["PONG"])
+    try await server.restart()
+    #expect(server.tlsPort == port)
+    await server.stop()
   }
 
   @Test("on a port in use is a clear error")

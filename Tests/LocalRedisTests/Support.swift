@@ -1,4 +1,5 @@
 import Foundation
+import LocalCluster
 import LocalRedis
 import Synchronization
 
@@ -38,25 +39,12 @@ func shell(
   return (await child.waitForExit(), lines.all)
 }
 
-/// A certificate for localhost and the authority that it comes from, made anew in a directory.
-func makeTLSFiles(in directory: String, clients: TLSFiles.Clients = .none) async throws -> TLSFiles
-{
-  let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-  let script = """
-    set -e
-    openssl req -x509 \(key) -keyout ca.key -out ca.crt -days 2 -subj /CN=authority
-    openssl req \(key) -keyout server.key -out server.csr -subj /CN=localhost
-    echo subjectAltName=DNS:localhost,IP:127.0.0.1 > extensions
-    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \\
-      -extfile extensions -out server.crt
-    """
-  let status = try await shell("(\(script)) 2>&1", workingDirectory: directory).status
-  guard status == .exited(0) else {
-    throw ChildProcessError.refused(operation: "making certificates", code: EINVAL)
-  }
+/// A certificate for localhost and the authority that it comes from.
+func makeTLSFiles(clients: TLSFiles.Clients = .none) throws -> TLSFiles {
+  let certificates = try LocalCertificates()
   return TLSFiles(
-    certificateFile: directory + "/server.crt", keyFile: directory + "/server.key",
-    caFile: directory + "/ca.crt", clients: clients)
+    certificateFile: certificates.serverCertificateFile, keyFile: certificates.serverKeyFile,
+    caFile: certificates.caFile, clients: clients)
 }
 
 /// Sends one command to a redis-server over TLS and returns the lines of its reply.

@@ -1,6 +1,6 @@
+import COpenSSL
 import Foundation
 import LocalCluster
-import LocalRedis
 import Testing
 
 @testable import TLS
@@ -26,12 +26,12 @@ struct ConfigurationTests {
 
   @Test("takes a certificate with its key")
   func identity() async throws {
-    #expect(problem(try await LocalCertificates.shared.identified) == nil)
+    #expect(problem(try LocalCertificates.shared.identified) == nil)
   }
 
   @Test("says which file cannot be read, and why")
   func unreadable() async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let nowhere = certificates.path + "/nowhere.pem"
     let reason = "No such file or directory"
     #expect(
@@ -46,10 +46,11 @@ struct ConfigurationTests {
   }
 
   @Test("says which file has not what it should")
-  func malformed() async throws {
-    let certificates = try await LocalCertificates.shared
+  func malformed() throws {
+    let certificates = try LocalCertificates.shared
     let key = certificates.clientKeyFile
-    let text = certificates.path + "/configuration"
+    let text = certificates.path + "/text"
+    try "no certificate".write(toFile: text, atomically: false, encoding: .utf8)
     for path in [text, key, "/", "/dev/null"] {
       guard case .malformed(.authorities, path, _) = problem(TLSConfiguration(trust: .file(path)))
       else {
@@ -71,17 +72,25 @@ struct ConfigurationTests {
     }
   }
 
+  /// Writes a key again, with a password.
+  private func encrypt(_ path: String, as encrypted: String) throws {
+    let input = BIO_new_file(path, "r")
+    let output = BIO_new_file(encrypted, "w")
+    defer {
+      BIO_free(input)
+      BIO_free(output)
+    }
+    let key = PEM_read_bio_PrivateKey(input, nil, nil, nil)
+    defer { EVP_PKEY_free(key) }
+    try #require(
+      PEM_write_bio_PKCS8PrivateKey(output, key, EVP_aes_256_cbc(), "secret", 6, nil, nil) == 1)
+  }
+
   @Test("does not ask for the password of a key", .timeLimit(.minutes(5)))
-  func encryptedKey() async throws {
-    let certificates = try await LocalCertificates.shared
+  func encryptedKey() throws {
+    let certificates = try LocalCertificates.shared
     let path = certificates.path + "/encrypted.key"
-    let openssl = try ChildProcess(
-      executable: "openssl",
-      arguments: [
-        "pkcs8", "-topk8", "-in", certificates.clientKeyFile, "-passout", "pass:secret", "-out",
-        path,
-      ], standardOutput: .discard, standardError: .discard)
-    #expect(await openssl.waitForExit() == .exited(0))
+    try self.encrypt(certificates.clientKeyFile, as: path)
     var configuration = certificates.identified
     configuration.keyFile = path
     guard case .malformed(.key, path, _) = problem(configuration) else {
@@ -92,7 +101,7 @@ struct ConfigurationTests {
 
   @Test("needs the key that belongs to its certificate")
   func otherKey() async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     var configuration = certificates.identified
     configuration.keyFile = certificates.otherClientKeyFile
     #expect(
@@ -104,7 +113,7 @@ struct ConfigurationTests {
 
   @Test("has both a certificate and a key, or neither")
   func half() async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     var configuration = certificates.identified
     configuration.keyFile = nil
     #expect(problem(configuration) == .incompleteIdentity)

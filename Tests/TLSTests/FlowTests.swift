@@ -32,7 +32,7 @@ struct FlowTests {
 
   @Test("carries several megabytes both ways", arguments: ["TLSv1.2", "TLSv1.3"])
   func large(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let values = (0..<6).map { Self.value(1024 * 1024 + $0 * 8, seed: UInt64($0)) }
     try await withRedis(protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.port, context)
@@ -55,7 +55,7 @@ struct FlowTests {
 
   @Test("does not depend on how the stream is cut", arguments: ["TLSv1.2", "TLSv1.3"], [1, 700])
   func cuts(version: String, upTo: Int) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let value = Self.value(64 * 1024, seed: 1)
     try await withRedis(protocols: version) { (server) async throws in
       let shared = Shared(seed: 2)
@@ -79,7 +79,7 @@ struct FlowTests {
 
   @Test("is seen by the channel: it is not writable while the server does not read")
   func writability() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(client.channel.isWritable)
@@ -102,7 +102,7 @@ struct FlowTests {
 
   @Test("waits until it is read, and none is kept back", arguments: ["TLSv1.2", "TLSv1.3"])
   func reading(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let value = Self.value(4 * 1024 * 1024, seed: 3)
     let expected = Array("+OK\r\n".utf8) + Self.reply(value)
     try await withRedis(protocols: version) { (server) async throws in
@@ -133,7 +133,7 @@ struct FlowTests {
 
   @Test("gathers the small writes of one flush into one record, and tells each writer")
   func gathering() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")

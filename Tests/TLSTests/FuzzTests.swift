@@ -18,7 +18,7 @@ struct FuzzTests {
   /// What a server sent in the handshake and after, to be shown to others: who cannot know what it
   /// means, as each handshake has its own keys.
   private func recording(_ version: String) async throws -> [UInt8] {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     return try await withRedis(clients: "yes", protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -87,7 +87,7 @@ struct FuzzTests {
   @Test("and those of another connection end a handshake", arguments: ["TLSv1.2", "TLSv1.3"])
   func replayed(version: String) async throws {
     let recording = try await recording(version)
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let contexts = [
       try TLSContext(TLSConfiguration(trust: .anybody)), try TLSContext(certificates.identified),
     ]
@@ -143,7 +143,7 @@ struct FuzzTests {
     "of a real server end the connection, after nothing but true ones",
     arguments: ["TLSv1.2", "TLSv1.3"])
   func damaged(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     var generator = SplitMix64(seed: 0xDA4A6E)
     var clean = 0
     var failed = 0

@@ -40,7 +40,7 @@ struct HeldBackTests {
 
   @Test("leaves in order once the handshake is done")
   func released() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.connect(to: server.port, context)
       for number in 0..<5 {
@@ -57,7 +57,7 @@ struct HeldBackTests {
 
   @Test("never reaches a server that is not the right one")
   func refused() async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let context = try TLSContext(certificates.trusting)
     try await withRedis(certificate: "wrong-host") { (server) async throws in
       for _ in 0..<20 {

@@ -39,7 +39,7 @@ struct RefusalTests {
 
   @Test("takes a client with the right certificate", arguments: ["TLSv1.2", "TLSv1.3"])
   func rightCertificate(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     try await withRedis(clients: "yes", protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -50,7 +50,7 @@ struct RefusalTests {
 
   @Test("says that a client certificate is missing", arguments: ["TLSv1.2", "TLSv1.3"])
   func missingCertificate(version: String) async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(clients: "yes", protocols: version) { (server) async throws in
       #expect(try await failures(server, configuration) == [.clientCertificateMissing])
     }
@@ -58,7 +58,7 @@ struct RefusalTests {
 
   @Test("may ask for a client certificate and do without")
   func optionalCertificate() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(clients: "optional") { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -72,7 +72,7 @@ struct RefusalTests {
   @Test(
     "says that the client certificate is of another authority", arguments: ["TLSv1.2", "TLSv1.3"])
   func otherCertificate(version: String) async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     var configuration = certificates.trusting
     configuration.certificateFile = certificates.otherClientCertificateFile
     configuration.keyFile = certificates.otherClientKeyFile
@@ -90,7 +90,7 @@ struct RefusalTests {
 
   @Test("has no version in common")
   func protocolVersion() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(
       protocols: "TLSv1.1", extra: ["--tls-ciphers", "DEFAULT@SECLEVEL=0"]
     ) { (server) async throws in
@@ -100,7 +100,7 @@ struct RefusalTests {
 
   @Test("does not speak TLS")
   func plain() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in
         channel.pipeline.addHandler(PlainServer())
@@ -114,7 +114,7 @@ struct RefusalTests {
 
   @Test("is silent, until our side closes")
   func silent() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let redis = try await LocalRedisServer.start()
     let client = try await Client.connect(to: redis.port, context)
     let write = client.channel.eventLoop.makePromise(of: Void.self)
@@ -132,7 +132,7 @@ struct RefusalTests {
 
   @Test("closes during the handshake")
   func closes() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .childChannelInitializer { channel in channel.close() }
       .bind(host: "127.0.0.1", port: 0).get()

@@ -62,7 +62,7 @@ struct SessionTests {
 
   @Test("has a short handshake", arguments: ["TLSv1.2", "TLSv1.3"], ["no", "yes"])
   func resumes(version: String, clients: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     try await withRedis(clients: clients, protocols: version) { (server) async throws in
       #expect(try await !visit(server, context))
       for _ in 0..<5 { #expect(try await visit(server, context)) }
@@ -70,14 +70,14 @@ struct SessionTests {
       #expect(context.sessionCount(for: peer) <= TLSLimits.maximumSessionsPerPeer)
 
       // Another configuration is another context, with no session.
-      let other = try TLSContext(try await LocalCertificates.shared.identified)
+      let other = try TLSContext(LocalCertificates.shared.identified)
       #expect(try await !visit(server, other))
     }
   }
 
   @Test("has a short handshake after a connection that was cut", arguments: ["TLSv1.2", "TLSv1.3"])
   func resumesAfterCut(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -89,7 +89,7 @@ struct SessionTests {
 
   @Test("uses each ticket of TLS 1.3 once")
   func ticketsOnce() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: "TLSv1.3") { (server) async throws in
       let peer = TLSPeer(host: "localhost", port: server.port)
       _ = try await visit(server, context)
@@ -111,7 +111,7 @@ struct SessionTests {
 
   @Test("has a full handshake when the server has forgotten", arguments: ["TLSv1.2", "TLSv1.3"])
   func restarted(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let first = try await TLSRedis.start(protocols: version)
     #expect(try await !visit(first, context))
     await first.stop()

@@ -23,7 +23,7 @@ struct ShutdownTests {
 
   @Test("is a farewell when we close")
   func weClose() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     // In TLS 1.2 one can see from outside that a record is an alert (21).
     try await withRedis(protocols: "TLSv1.2") { (server) async throws in
       let client = try await Client.open(to: server.port, context)
@@ -46,7 +46,7 @@ struct ShutdownTests {
 
   @Test("is a farewell when the server closes, and no error", arguments: ["TLSv1.2", "TLSv1.3"])
   func serverCloses(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       let before = try await client.inLoop { _, wire in wire.sent.count }
@@ -63,7 +63,7 @@ struct ShutdownTests {
 
   @Test("is an error when the stream is cut, and comes before the channel is inactive")
   func truncated() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     let server = try await TLSRedis.start()
     let client = try await Client.open(to: server.port, context)
     #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -79,7 +79,7 @@ struct ShutdownTests {
 
   @Test("can not be that of one half")
   func halfClosure() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.open(to: server.port, context)
       await #expect(throws: ChannelError.self) {

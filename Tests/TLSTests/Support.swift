@@ -8,28 +8,11 @@ import Synchronization
 @testable import LocalRedis
 @testable import TLS
 
-/// The certificates of this run of the tests, made when the first test wants them.
-actor Certificates {
-  static let shared = Certificates()
-  private var made: LocalCertificates?
-
-  func make() async throws -> LocalCertificates {
-    if let made { return made }
-    let certificates = try await LocalCertificates.make()
-    // Another test may have been as quick.
-    if let made {
-      certificates.remove()
-      return made
-    }
-    made = certificates
-    return certificates
-  }
-}
-
 extension LocalCertificates {
-  static var shared: LocalCertificates {
-    get async throws { try await Certificates.shared.make() }
-  }
+  private static let made = Result { try LocalCertificates() }
+
+  /// Those of this run of the tests.
+  static var shared: LocalCertificates { get throws { try self.made.get() } }
 
   /// Trusts the authority, without a certificate of its own.
   var trusting: TLSConfiguration { TLSConfiguration(trust: .file(caFile)) }
@@ -58,7 +41,7 @@ final class TLSRedis: Sendable {
     certificate: String = "server", clients: String = "no", protocols: String = "TLSv1.2 TLSv1.3",
     extra: [String] = [], port: Int? = nil
   ) async throws -> TLSRedis {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let chosen = try ServerPorts(plain: port, isTLS: false).plain
     let arguments =
       [

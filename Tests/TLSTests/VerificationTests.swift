@@ -12,7 +12,7 @@ import Testing
 struct VerificationTests {
   @Test("is accepted by name and by address", arguments: ["localhost", "localhost.", "127.0.0.1"])
   func accepted(host: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.open(to: server.port, host: host, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -23,7 +23,7 @@ struct VerificationTests {
 
   @Test("is refused when another authority has signed it")
   func otherAuthority() async throws {
-    let other = try await LocalCertificates.shared.otherCAFile
+    let other = try LocalCertificates.shared.otherCAFile
     try await withRedis { (server) async throws in
       for trust in [TLSConfiguration.Trust.file(other), .system] {
         let failure = try await Client.failure(to: server.port, TLSConfiguration(trust: trust))
@@ -38,7 +38,7 @@ struct VerificationTests {
 
   @Test("is refused when it has expired, or is not valid yet")
   func dates() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: "expired") { (server) async throws in
       #expect(
         try await Client.failure(to: server.port, configuration)
@@ -53,7 +53,7 @@ struct VerificationTests {
 
   @Test("is refused when it is for another host, and the error says for which")
   func otherHost() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: "wrong-host") { (server) async throws in
       for host in ["localhost", "127.0.0.1", "edis.example", "a.redis.example"] {
         #expect(
@@ -68,7 +68,7 @@ struct VerificationTests {
 
   @Test("is refused when only its subject has the name")
   func nameless() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: "nameless") { (server) async throws in
       #expect(try await Client.failure(to: server.port, configuration) == .wrongHost(names: ""))
     }
@@ -87,7 +87,7 @@ struct VerificationTests {
   func system() async {
     // In a process of its own, since what the system trusts is told by the environment.
     await #expect(processExitsWith: .success) {
-      let certificates = try await LocalCertificates.shared
+      let certificates = try LocalCertificates.shared
       setenv("SSL_CERT_FILE", certificates.caFile, 1)
       try await withRedis { (server) async throws in
         try #require(await Client.failure(to: server.port, TLSConfiguration()) == nil)

@@ -6,7 +6,7 @@
 readonly swift_needed_major=6 swift_needed_minor=2
 
 # What is needed of the system, by the names of Debian and Ubuntu, and of Homebrew.
-debian_packages=(libhiredis-dev libssl-dev openssl redis-server)
+debian_packages=(libhiredis-dev libssl-dev redis-server)
 brew_packages=(hiredis openssl@3 redis)
 
 # Messages go to standard error: standard output is that of what is run.

@@ -51,7 +51,7 @@ struct StandUpCommand: AsyncParsableCommand {
     let chosen = try await StandPorts.choose(
       given: ports, before: directory.ports, state: directory.path)
     try directory.write("ports", "\(chosen.base)")
-    try await directory.makeCertificates()
+    try directory.makeCertificates()
     try directory.makeSecrets()
     let options = Stand.Options(
       connect: StandDirectory.absolute(self.connect), drainSeconds: drainSeconds,
@@ -79,15 +79,14 @@ struct StandUpCommand: AsyncParsableCommand {
     // Debian has haproxy there, where not every user looks.
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     setenv("PATH", "\(path):/usr/sbin", 1)
-    let missing = ["haproxy", "redis-server", "redis-cli", "openssl"].filter {
+    let missing = ["haproxy", "redis-server", "redis-cli"].filter {
       ChildProcess.find($0) == nil
     }
     guard missing.isEmpty else {
       throw Failure(
         .running,
         "missing: \(missing.joined(separator: " ")). To install, on Debian and Ubuntu: "
-          + "apt-get install haproxy redis-server openssl; on macOS: brew install haproxy redis "
-          + "openssl@3")
+          + "apt-get install haproxy redis-server; on macOS: brew install haproxy redis")
     }
   }
 

@@ -124,15 +124,16 @@ struct StandDirectory: Sendable {
 
   /// An authority of the stand's own, and by it one certificate for the nodes of Redis and one for the
   /// load balancer's front, both for localhost and 127.0.0.1.
-  func makeCertificates() async throws {
-    let workshop = try CertificateWorkshop(
-      directory: "\(self.path)/certificates", days: StandLimits.certificateDays)
-    let hasFront = FileManager.default.fileExists(atPath: workshop.file("front.pem"))
-    if hasFront, await workshop.isValid("ca", forSeconds: StandLimits.renewalSeconds) { return }
-    try workshop.prepare()
-    try await workshop.makeAuthority("ca", subject: "Connect local stand")
+  func makeCertificates() throws {
+    let directory = "\(self.path)/certificates"
+    let renewal = Date.now.addingTimeInterval(Double(StandLimits.renewalSeconds))
+    let hasFront = FileManager.default.fileExists(atPath: "\(directory)/front.pem")
+    if hasFront, let expiry = Credential.expiry(ofFile: self.caFile), expiry > renewal { return }
+    let authority = try CertificateAuthority(
+      subject: "Connect local stand", days: StandLimits.certificateDays)
+    try authority.credential.write("ca", in: directory)
     for name in ["redis", "balancer"] {
-      try await workshop.make(name, subject: "localhost", as: "server")
+      try authority.issue(.localhost, subject: "localhost").write(name, in: directory)
     }
     // HAProxy wants both in one file.
     let parts = ["certificates/balancer.pem", "certificates/balancer.key"]

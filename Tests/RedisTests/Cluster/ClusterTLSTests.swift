@@ -36,7 +36,7 @@ struct ClusterTLSTests {
     "reaches a cluster, and is redirected to ports that speak TLS, by address or by name",
     arguments: [nil, "localhost"])
   func cluster(hostname: String?) async throws {
-    let certificates = try await LocalCertificates.make()
+    let certificates = try LocalCertificates()
     defer { certificates.remove() }
     var options = LocalRedisCluster.Options()
     options.tls = files(certificates)
@@ -75,7 +75,7 @@ struct ClusterTLSTests {
 
   @Test("and one without, each say what is wrong at a port of the other kind, within the limit")
   func otherKind() async throws {
-    let certificates = try await LocalCertificates.make()
+    let certificates = try LocalCertificates()
     defer { certificates.remove() }
     let server = try await LocalRedisServer.start(
       LocalRedisServer.Options(tls: files(certificates)))
