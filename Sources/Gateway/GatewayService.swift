@@ -93,7 +93,9 @@ package final class GatewayService: Service {
       loops: self.loops, directory: self.directory, reader: self.reader, logger: self.logger)
 
     await withTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { await consumer.run { self.readiness.streamExists() } }
+      tasks.addTask(executorPreference: consumer.executor) {
+        await consumer.run { self.readiness.streamExists() }
+      }
       tasks.addTask { await self.heartbeat() }
       tasks.addTask { await self.watchBacklog() }
       try? await gracefulShutdown()

@@ -81,7 +81,7 @@ package final class MessagingService: Service {
   package func run() async throws {
     self.logger.notice("messaging.started")
     await withTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { await self.keeper.run() }
+      tasks.addTask(executorPreference: self.keeper.executor) { await self.keeper.run() }
       tasks.addTask {
         var watch = LagWatch(keys: self.keys, client: self.clients[0], metrics: self.metrics)
         await watch.run { await self.keeper.owned }

@@ -9,6 +9,8 @@ import Redis
 /// Its executor is the event loop of its connections to Redis, so that nothing hops between a reply
 /// and the frames made of it.
 actor DeliveryConsumer {
+  /// To be preferred by the task that calls ``run(onReady:)``.
+  nonisolated let executor: EventLoopExecutor
   private let loop: GatewayLoop
   private let loops: [GatewayLoop]
   private let directory: ConnectionDirectory
@@ -18,7 +20,7 @@ actor DeliveryConsumer {
   private var underWay: [EventLoopFuture<Void>] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
-    self.loop.eventLoop.executor.asUnownedSerialExecutor()
+    self.executor.asUnownedSerialExecutor()
   }
 
   /// - Parameter reader: a client on the first loop, for this consumer alone.
@@ -26,6 +28,7 @@ actor DeliveryConsumer {
     loops: [GatewayLoop], directory: ConnectionDirectory, reader: any RedisClient, logger: Logger
   ) {
     let loop = loops[0]
+    self.executor = EventLoopExecutor(loop.eventLoop)
     self.loop = loop
     self.loops = loops
     self.directory = directory
@@ -40,6 +43,7 @@ actor DeliveryConsumer {
   ///
   /// - Parameter onReady: called each time the stream is known to exist.
   func run(onReady: @escaping @Sendable () -> Void) async {
+    assert(self.executor.isPreferred)
     await self.consumer.run(logger: self.logger) { session throws(RedisError) in
       self.started(wasCreated: session.wasCreated)
       onReady()

@@ -8,6 +8,8 @@ import Synchronization
 ///
 /// Its executor is the event loop of its connections to Redis.
 actor LeaseKeeper {
+  /// To be preferred by the task that calls ``run()``.
+  nonisolated let executor: EventLoopExecutor
   private let configuration: MessagingConfiguration
   private let client: any RedisClient
   private let reader: any RedisClient
@@ -26,7 +28,7 @@ actor LeaseKeeper {
   nonisolated let hasJoined = Atomic(false)
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
-    self.client.eventLoop.executor.asUnownedSerialExecutor()
+    self.executor.asUnownedSerialExecutor()
   }
 
   /// - Parameters:
@@ -39,6 +41,7 @@ actor LeaseKeeper {
     makeWorker: @escaping @Sendable (Partition, LeaseToken) -> PartitionWorker
   ) {
     self.configuration = configuration
+    self.executor = EventLoopExecutor(client.eventLoop)
     self.client = client
     self.reader = reader
     self.makeWorker = makeWorker
@@ -74,7 +77,9 @@ actor LeaseKeeper {
             guard !self.isStopping else { break }
             let worker = self.makeWorker(partition, token)
             self.workers[partition] = worker
-            tasks.addTask { await self.work(worker, partition, token) }
+            tasks.addTask(executorPreference: worker.executor) {
+              await self.work(worker, partition, token)
+            }
           }
           // Beside the loop: a batch under way may take long, and the other leases must be extended.
           for worker in changes.lost { tasks.addTask { await worker.stop() } }

@@ -12,6 +12,8 @@ import Redis
 /// Its executor is the event loop of its connections to Redis, so that nothing hops between a reply
 /// and what is made of it.
 actor PartitionWorker {
+  /// To be preferred by the task that calls ``run()``.
+  nonisolated let executor: EventLoopExecutor
   private let keys: Keys
   private let client: any RedisClient
   private let writer: any RedisClient
@@ -34,7 +36,7 @@ actor PartitionWorker {
   private var seenBefore = Offset.zero
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
-    self.client.eventLoop.executor.asUnownedSerialExecutor()
+    self.executor.asUnownedSerialExecutor()
   }
 
   /// - Parameters:
@@ -50,6 +52,7 @@ actor PartitionWorker {
     var logger = logger
     logger[metadataKey: "partition"] = "\(partition.number)"
     let keys = configuration.keys
+    self.executor = EventLoopExecutor(client.eventLoop)
     self.keys = keys
     self.partition = partition
     self.created = created
@@ -77,6 +80,7 @@ actor PartitionWorker {
 
   /// Works until ``stop()``, or until somebody else has the partition.
   func run() async -> GroupConsumer.End {
+    assert(self.executor.isPreferred)
     let end = await self.consumer.run(logger: self.logger) { session throws(RedisError) in
       try await self.began(session)
     } handle: { entries throws(RedisError) in
