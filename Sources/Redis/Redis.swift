@@ -20,13 +20,13 @@ package enum RedisLimits {
   /// order, so nothing behind a lost one would ever be answered.
   package static let commandTimeoutMilliseconds: Int64 = 5_000
 
-  /// What a blocking read is given beyond the time it asked Redis to block.
+  /// Time that a blocking read gets beyond the time it asks Redis to block.
   package static let blockingReadGraceMilliseconds: Int64 = 2_000
 
   /// The first reconnect is tried after a random time up to this; see ``Backoff``.
   package static let reconnectBaseMilliseconds: Int64 = 50
 
-  /// No reconnect waits longer than this.
+  /// The longest wait before a reconnect.
   package static let reconnectCapMilliseconds: Int64 = 2_000
 
   /// A server may close a connection on which nothing is under way once it is older than this; sooner,
@@ -54,42 +54,41 @@ package enum RedisLimits {
   /// thousand counts can be added up.
   package static let maximumCount = 1 << 48
 
-  /// Of an error that Redis answers, so many bytes are kept.
+  /// Bytes kept of an error that Redis answers.
   package static let maximumErrorBytes = 1_024
 
-  /// Of a text that others wrote, so many characters are shown in a log or a line of a table.
+  /// Characters shown, in a log or a table row, of a text that others wrote.
   package static let maximumShownCharacters = 512
 
-  /// Primaries of a cluster that are taken for true. Redis recommends no more than 1,000 nodes.
+  /// The most primaries of a cluster that are believed. Redis recommends at most 1,000 nodes.
   package static let maximumPrimaries = 1_024
 
-  /// The longest name of a node that is taken from a cluster, in bytes: that of a domain name.
+  /// The longest accepted name of a cluster node, in bytes: that of a domain name.
   static let maximumHostBytes = 255
 
-  /// A password in a file may have so many bytes.
+  /// The longest password in a file, in bytes.
   package static let maximumPasswordBytes = 4_096
 
   /// How often a command is sent at most while a cluster answers that another node has it, or that
   /// nobody can at the moment. Then the caller gets the last answer.
   package static let maximumRedirects = 16
 
-  /// Before such a command is sent again it waits, if it must, for a random time up to this, doubling
-  /// …
+  /// Wait before such a command is sent again, if it must wait: at random up to this, which doubles
+  /// with each attempt up to ``redirectCapMilliseconds``.
   package static let redirectBaseMilliseconds: Int64 = 5
 
-  /// … up to this. So a command is tried for about two seconds.
+  /// The longest such wait. So a command is tried for about two seconds.
   package static let redirectCapMilliseconds: Int64 = 250
 
-  /// How often a process asks the cluster which node has what, when nothing makes it ask before.
+  /// How often a process refreshes the topology if nothing makes it do so earlier.
   package static let topologyRefreshSeconds: Int64 = 60
 
   /// Two such questions lie so far apart at least. An answer takes as long to be right as the cluster
   /// takes for a failover: seconds.
   package static let topologyRefreshMilliseconds: Int64 = 250
 
-  /// Nodes that one such question is put to at most, until one answers.
+  /// The most nodes asked for the topology in one refresh, until one answers.
   package static let nodesPerRefresh = 8
 
-  /// The default port of Redis.
   package static let defaultPort = 6379
 }

@@ -20,7 +20,6 @@ struct OpenSSLErrors {
 
   var isKeyMismatch: Bool { self.codes.contains { connect_err_is_key_mismatch($0) != 0 } }
 
-  /// The causes in OpenSSL's words.
   var text: String {
     let texts = self.codes.map { code in
       ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"

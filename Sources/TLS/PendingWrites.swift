@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What was written and not yet encrypted, in order, and who waits for each write.
+/// Writes that are not encrypted yet, in order, with the promise of each.
 struct PendingWrites {
   struct Write {
     let plaintext: ByteBuffer
@@ -15,12 +15,12 @@ struct PendingWrites {
     self.writes.append(Write(plaintext: plaintext, promise: promise))
   }
 
-  /// A flush: what was written so far may leave.
+  /// Marks what was written so far as flushed.
   mutating func mark() { self.writes.mark() }
 
   var hasFlushed: Bool { self.writes.hasMark }
 
-  /// The next write that may leave.
+  /// The oldest flushed write.
   mutating func popFlushed() -> Write? {
     guard self.writes.hasMark else { return nil }
     let write = self.writes.removeFirst()
@@ -28,13 +28,13 @@ struct PendingWrites {
     return write
   }
 
-  /// How many bytes may leave.
+  /// Bytes of plaintext that are flushed.
   var flushedByteCount: Int {
     guard let mark = self.writes.markedElementIndex else { return 0 }
     return self.writes[self.writes.startIndex...mark].reduce(0) { $0 + $1.plaintext.readableBytes }
   }
 
-  /// Lets go of all writes, and gives back who waits for them: to be told once nothing here changes.
+  /// Drops all writes, and returns their promises: to be failed once nothing here changes.
   mutating func removeAll() -> [EventLoopPromise<Void>] {
     var promises: [EventLoopPromise<Void>] = []
     while let write = self.writes.popFirst() {

@@ -44,7 +44,6 @@ struct SessionCache<Session> {
     return newest.session
   }
 
-  /// Forgets all sessions for a server.
   mutating func forget(_ peer: TLSPeer) {
     self.kept[peer] = nil
     self.order.removeAll { $0 == peer }

@@ -32,13 +32,13 @@ package enum TLSLimits {
   /// TLS 1.3 takes 22; TLS 1.2 with AES-GCM 29, with CBC up to 69.
   package static let recordOverheadBytes = 32
 
-  /// How many servers, by host name and port, have sessions kept for them.
+  /// The most servers, by host name and port, for which sessions are kept.
   package static let maximumPeersWithSessions = 256
 
   /// How many sessions are kept for one server. A Redis gives two for each full handshake and one
   /// for each short one; a reconnect of all connections to it wants one each.
   package static let maximumSessionsPerPeer = 16
 
-  /// How much of each text of a certificate an error shows, such as its names, in bytes.
+  /// Bytes shown in an error of each text of a certificate, such as its names.
   package static let shownCertificateTextBytes = 512
 }

@@ -1,7 +1,7 @@
 import NIOCore
 
 extension TLSClientHandler {
-  /// Keeps what is written until the next flush after the handshake.
+  /// Keeps a write until the next flush, or the first one after the handshake.
   package func write(
     context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
   ) {
@@ -20,7 +20,6 @@ extension TLSClientHandler {
     }
   }
 
-  /// Encrypts what was written, and hands it on as one buffer.
   package func flush(context: ChannelHandlerContext) {
     self.pending.mark()
     guard self.state.isOpen, let connection = self.connection else { return }
@@ -32,7 +31,7 @@ extension TLSClientHandler {
     }
   }
 
-  /// Sends what TLS itself has to say.
+  /// Sends what TLS itself has to send.
   func sendCiphertext(_ context: ChannelHandlerContext) {
     guard let connection = self.connection, connection.hasCiphertext else { return }
     var ciphertext = context.channel.allocator.buffer(capacity: 0)
@@ -40,7 +39,7 @@ extension TLSClientHandler {
     context.writeAndFlush(self.wrapOutboundOut(ciphertext), promise: nil)
   }
 
-  /// Writes, and does not flush, what TLS itself has to say and the ciphertext of all that was flushed.
+  /// Writes, without a flush, what TLS itself has to send and the ciphertext of all flushed writes.
   func encryptFlushed(
     _ connection: TLSConnection, _ context: ChannelHandlerContext
   ) throws(TLSFailure) {
@@ -89,7 +88,7 @@ extension TLSClientHandler {
     }
   }
 
-  /// The promise that completes all of these.
+  /// A promise that completes all the others.
   private static func one(
     for promises: [EventLoopPromise<Void>], _ eventLoop: any EventLoop
   ) -> EventLoopPromise<Void>? {

@@ -20,24 +20,20 @@ import NIOCore
 ///
 /// Bound to its channel's event loop. The decisions are ``TLSClientStateMachine``'s.
 package final class TLSClientHandler: ChannelDuplexHandler {
-  /// Ciphertext from the server.
   package typealias InboundIn = ByteBuffer
-  /// Plaintext from the server.
   package typealias InboundOut = ByteBuffer
-  /// Plaintext for the server.
   package typealias OutboundIn = ByteBuffer
-  /// Ciphertext for the server.
   package typealias OutboundOut = ByteBuffer
 
   private let tlsContext: TLSContext
   let peer: TLSPeer
   private var ready: EventLoopPromise<Void>?
   var state = TLSClientStateMachine()
-  /// From the beginning of the handshake until the state is closed.
+  /// Nil before the handshake, and once the state is closed.
   private(set) var connection: TLSConnection?
   var pending = PendingWrites()
 
-  /// Whether the handshake was a short one, by a session of an earlier connection.
+  /// Whether the handshake was short, with a session of an earlier connection.
   private(set) var isResumed = false
   /// As `TLSv1.3`, once the handshake is done.
   private(set) var protocolVersion: String?
@@ -63,7 +59,7 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     if context.channel.isActive { self.begin(context) }
   }
 
-  /// Fails what still waits.
+  /// Fails writes that still wait.
   package func handlerRemoved(context: ChannelHandlerContext) {
     if case .abandon(let failure) = self.state.close() {
       self.finish(.connection(self.peer, failure))
@@ -72,20 +68,19 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     }
   }
 
-  /// Begins the handshake.
   package func channelActive(context: ChannelHandlerContext) {
     // What is written meanwhile is held back.
     context.fireChannelActive()
     self.begin(context)
   }
 
-  /// Reports it if the stream ended without TLS's farewell.
+  /// Reports a stream that ended without close_notify.
   package func channelInactive(context: ChannelHandlerContext) {
     self.streamEnded(context, cause: nil)
     context.fireChannelInactive()
   }
 
-  /// An error of the channel's ends the stream; it is handed on behind what it means for TLS.
+  /// An error of the channel ends the stream; it is passed on after what it means for TLS.
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     let cause = (error as? IOError).flatMap { strerror($0.errnoCode).map { String(cString: $0) } }
     self.streamEnded(context, cause: cause ?? "\(error)")
@@ -98,7 +93,7 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     context.fireUserInboundEventTriggered(event)
   }
 
-  /// Says farewell, then closes. Half-closure is not supported.
+  /// Sends close_notify, then closes. Half-closure is not supported.
   package func close(
     context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
   ) {
@@ -130,7 +125,7 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     }
   }
 
-  /// Goes on with the handshake as far as it can.
+  /// Continues the handshake as far as it can.
   private func advance(
     _ connection: TLSConnection, _ context: ChannelHandlerContext
   ) throws(TLSFailure) {
@@ -148,7 +143,6 @@ package final class TLSClientHandler: ChannelDuplexHandler {
 
   // MARK: The way in
 
-  /// Decrypts what came, and hands it on.
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var ciphertext = self.unwrapInboundIn(data)
     if ciphertext.readableBytes > 0 { self.state.received() }
@@ -197,13 +191,13 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     }
   }
 
-  /// Reads again if nothing came of what was read.
+  /// Reads again if what was read yielded no plaintext.
   package func channelReadComplete(context: ChannelHandlerContext) {
     context.fireChannelReadComplete()
     if self.state.readsAgain() { context.read() }
   }
 
-  /// Hands on the wish, and remembers it until there is plaintext.
+  /// Passes the request on, and remembers it until there is plaintext.
   package func read(context: ChannelHandlerContext) {
     self.state.readRequested()
     context.read()
@@ -217,7 +211,6 @@ package final class TLSClientHandler: ChannelDuplexHandler {
     if let failure { self.report(failure, context) }
   }
 
-  /// Ends the connection for a failure of its TLS.
   func fail(_ failure: TLSFailure, _ context: ChannelHandlerContext) {
     let isHandshake = !self.state.isOpen
     guard self.state.fail() else { return }

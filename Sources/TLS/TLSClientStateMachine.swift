@@ -14,16 +14,16 @@ struct TLSClientStateMachine: ~Copyable {
   }
 
   private(set) var state = State.waiting
-  /// Something came from the server.
+  /// Whether any ciphertext came from the server.
   private var hasAnswer = false
-  /// Plaintext came from the server.
+  /// Whether any plaintext came from the server.
   private var hasPlaintext = false
-  /// Whoever reads has asked for data and was not given any yet.
+  /// Whether a read was requested that has not been answered with plaintext.
   private var owesRead = false
 
   // MARK: Coming and going
 
-  /// The channel is active. Whether the handshake is to begin.
+  /// Returns whether to begin the handshake.
   mutating func activate() -> Bool {
     guard case .waiting = self.state else { return false }
     self.state = .handshaking
@@ -36,11 +36,11 @@ struct TLSClientStateMachine: ~Copyable {
   }
 
   enum CloseAction {
-    /// Say farewell, then close.
+    /// Send close_notify, then close.
     case shutDown
     /// Give up the handshake for this reason, then close.
     case abandon(TLSFailure)
-    /// Close: there is nothing left to say.
+    /// Close: there is nothing left to send.
     case close
   }
 
@@ -55,14 +55,14 @@ struct TLSClientStateMachine: ~Copyable {
     }
   }
 
-  /// Something is wrong. Whether that is news.
+  /// Returns false if it was closed already.
   mutating func fail() -> Bool {
     if case .closed = self.state { return false }
     self.state = .closed
     return true
   }
 
-  /// The server said farewell. Whether to say it too, and close.
+  /// The server sent close_notify. Returns whether to send it too, and close.
   mutating func peerClosed() -> Bool {
     guard case .open = self.state else { return false }
     self.state = .closed
@@ -94,13 +94,13 @@ struct TLSClientStateMachine: ~Copyable {
   enum WriteAction {
     /// Keep it for the next flush.
     case keep
-    /// Too much would wait for the handshake.
+    /// Too many bytes would wait for the handshake.
     case overflow
     /// It cannot be sent any more.
     case refuse
   }
 
-  /// - Parameter pendingBytes: What waits already.
+  /// - Parameter pendingBytes: Bytes that wait already.
   func write(bytes: Int, pendingBytes: Int) -> WriteAction {
     switch self.state {
     case .waiting, .handshaking:
@@ -114,16 +114,15 @@ struct TLSClientStateMachine: ~Copyable {
 
   // MARK: Reading
 
-  /// Ciphertext came.
+  /// Notes that ciphertext came.
   mutating func received() { self.hasAnswer = true }
 
-  /// Plaintext is about to be handed on.
+  /// Call it before plaintext is passed on.
   mutating func delivered() {
     self.hasPlaintext = true
     self.owesRead = false
   }
 
-  /// Whoever reads wants data.
   mutating func readRequested() { self.owesRead = true }
 
   /// What came at once is decrypted. Whether the channel is to read more: for the handshake, which

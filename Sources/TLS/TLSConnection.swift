@@ -12,7 +12,7 @@ final class TLSConnection {
   private let peer: TLSPeer
   /// Why the server's certificate was not accepted. Only the first reason counts.
   private var verificationFailure: TLSFailure?
-  /// The server has asked for a client certificate, and there was none.
+  /// Whether the server asked for a client certificate and there was none.
   private(set) var wasAskedForCertificateInVain = false
   private var hasFailed = false
 
@@ -40,13 +40,13 @@ final class TLSConnection {
     SSL_free(self.pointer)
   }
 
-  /// Whether the handshake was a short one, by a session of an earlier connection.
+  /// Whether the handshake was short, with a session of an earlier connection.
   var isResumed: Bool { SSL_session_reused(self.pointer) != 0 }
 
   /// As `TLSv1.3`.
   var protocolVersion: String { String(cString: SSL_get_version(self.pointer)) }
 
-  /// Whom the certificate must be for, and, unless it is an address, whom the server is asked to be.
+  /// Sets the host that the certificate must name, and the SNI unless the host is an address.
   private func expect(host: String) throws(TLSFailure) {
     // The dot at the end of an absolute name is not part of what a certificate has.
     let name = host.hasSuffix(".") ? String(host.dropLast()) : host
@@ -71,7 +71,7 @@ final class TLSConnection {
 
   // MARK: The way in
 
-  /// Takes what came from the server, to be looked at by ``handshake()`` and ``decrypt(into:)``.
+  /// Takes ciphertext from the server, for ``handshake()`` and ``decrypt(into:)``.
   func receive(_ ciphertext: UnsafeRawBufferPointer) throws(TLSFailure) {
     guard ciphertext.count > 0 else { return }
     precondition(ciphertext.count <= TLSLimits.ciphertextPieceBytes, "more than a piece at once")
@@ -80,7 +80,7 @@ final class TLSConnection {
     guard count == ciphertext.count else { throw self.failure() }
   }
 
-  /// Goes on with the handshake as far as what came allows, and says whether it is done.
+  /// Continues the handshake as far as the data allows, and returns whether it is done.
   func handshake() throws(TLSFailure) -> Bool {
     OpenSSLErrors.clear()
     let result = SSL_do_handshake(self.pointer)
@@ -93,9 +93,9 @@ final class TLSConnection {
   var hasUndecrypted: Bool { self.undecryptedBytes > 0 }
 
   enum DecryptResult {
-    /// There is no whole record left.
+    /// No whole record is left.
     case needsMore
-    /// The server said farewell: nothing more comes.
+    /// The server sent close_notify: nothing more comes.
     case ended
   }
 
@@ -128,7 +128,7 @@ final class TLSConnection {
 
   // MARK: The way out
 
-  /// Encrypts all of some plaintext, and appends the ciphertext to a buffer.
+  /// Encrypts all of `plaintext`, and appends the ciphertext to the buffer.
   func encrypt(
     _ plaintext: UnsafeRawBufferPointer, into ciphertext: inout ByteBuffer
   ) throws(TLSFailure) {
@@ -146,10 +146,10 @@ final class TLSConnection {
     }
   }
 
-  /// Whether there is something for the server, be it of the handshake, an alert, or an answer.
+  /// Whether there is ciphertext to send, of the handshake, an alert, or data.
   var hasCiphertext: Bool { BIO_ctrl_pending(self.output) > 0 }
 
-  /// Appends what is there for the server.
+  /// Appends all ciphertext that is to be sent.
   func takeCiphertext(into ciphertext: inout ByteBuffer) {
     let count = BIO_ctrl_pending(self.output)
     guard count > 0 else { return }
@@ -158,7 +158,7 @@ final class TLSConnection {
     }
   }
 
-  /// Says farewell: nothing can be encrypted any more.
+  /// Produces close_notify: nothing can be encrypted any more.
   func shutDown() {
     guard !self.hasFailed else { return }
     OpenSSLErrors.clear()
@@ -172,12 +172,12 @@ final class TLSConnection {
   private var input: OpaquePointer { SSL_get_rbio(self.pointer) }
   private var output: OpaquePointer { SSL_get_wbio(self.pointer) }
 
-  /// What came and was not looked at, or was decrypted and not taken.
+  /// Bytes that came and were not read, or were decrypted and not taken.
   private var undecryptedBytes: Int {
     Int(SSL_pending(self.pointer)) + BIO_ctrl_pending(self.input)
   }
 
-  /// What OpenSSL's last call failed with. No further call may follow.
+  /// The failure of OpenSSL's last call. No further call may follow.
   private func failure() -> TLSFailure {
     self.hasFailed = true
     let errors = OpenSSLErrors.take()
@@ -191,7 +191,7 @@ final class TLSConnection {
 // MARK: What OpenSSL calls
 
 extension TLSConnection {
-  /// Have OpenSSL report to the connection: on its event loop, within one of the calls above.
+  /// Makes OpenSSL report to the connection: on its event loop, within one of the calls above.
   static func setCallbacks(of context: OpaquePointer) {
     SSL_CTX_sess_set_new_cb(context) { ssl, session in
       guard let session, let connection = TLSConnection.find(connect_ssl_owner(ssl)) else {
@@ -207,7 +207,7 @@ extension TLSConnection {
     }
   }
 
-  /// Called for each certificate, from the authority's to the server's own. The answer 0 ends it.
+  /// Called for each certificate, from the authority's to the server's own. Returning 0 ends it.
   private static func verify(_ isFine: Int32, _ store: OpaquePointer?) -> Int32 {
     guard isFine == 0 else { return 1 }
     if let store, let connection = Self.find(connect_store_ctx_owner(store)),

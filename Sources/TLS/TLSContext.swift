@@ -95,7 +95,7 @@ package final class TLSContext: Sendable {
     }
   }
 
-  /// Before OpenSSL tries, whose words for a missing file are of little help.
+  /// Checked before OpenSSL tries, whose message for a missing file is of little help.
   private static func checkReadable(
     _ path: String, _ content: TLSConfigurationProblem.Content
   ) throws(TLSConfigurationProblem) {
@@ -114,7 +114,6 @@ extension TLSContext {
     }
   }
 
-  /// A session to offer to a server.
   func takeSession(for peer: TLSPeer) -> TLSSession? {
     self.sessions.withLock { sessions in
       while let session = sessions.take(for: peer) {

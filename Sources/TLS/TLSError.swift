@@ -1,11 +1,10 @@
-/// Why there is no TLS, in words for whoever must mend it.
+/// Why TLS failed, in words for the person who must fix it.
 package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The configuration cannot be used. No connection was tried.
   case configuration(TLSConfigurationProblem)
   /// A connection failed, or ended in a way that TLS does not allow.
   case connection(TLSPeer, TLSFailure)
 
-  /// What happened, and what to do.
   package var description: String {
     switch self {
     case .configuration(let problem): "TLS cannot be set up: \(problem)"
@@ -14,13 +13,12 @@ package enum TLSError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// The server at the other end, as it was asked for.
+/// The server at the other end, as the caller named it.
 package struct TLSPeer: Sendable, Hashable, CustomStringConvertible {
   /// The name or address that the server's certificate must be for.
   package var host: String
   package var port: Int
 
-  /// The server of that name or address, at that port.
   package init(host: String, port: Int) {
     self.host = host
     self.port = port
@@ -32,30 +30,24 @@ package struct TLSPeer: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What is wrong with a ``TLSConfiguration``.
 package enum TLSConfigurationProblem: Error, Sendable, Hashable, CustomStringConvertible {
-  /// What a file is for.
   package enum Content: String, Sendable, Hashable {
-    /// The authorities to trust.
+    /// Certificates of the authorities to trust.
     case authorities = "the certificates of the authorities"
-    /// Our own certificate.
     case certificate = "the client certificate"
-    /// The private key of our certificate.
     case key = "the private key of the client certificate"
   }
 
-  /// The system does not let us read a file, for this reason.
+  /// The system cannot read a file, for this reason.
   case unreadable(Content, path: String, reason: String)
-  /// A file has not what it should have, or not as PEM.
+  /// A file does not have the content that it should, or not as PEM.
   case malformed(Content, path: String, reason: String)
-  /// The private key does not belong to the certificate.
   case keyMismatch(certificateFile: String, keyFile: String)
   /// There is a certificate without a private key, or the reverse.
   case incompleteIdentity
-  /// OpenSSL refuses, for this reason.
+  /// OpenSSL refuses it, for this reason.
   case refused(reason: String)
 
-  /// What is wrong, and what to do.
   package var description: String {
     switch self {
     case .unreadable(let content, let path, let reason):

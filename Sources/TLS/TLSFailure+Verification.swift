@@ -1,7 +1,7 @@
 import COpenSSL
 
 extension TLSFailure {
-  /// Why a certificate was not accepted, from within OpenSSL's callback for it.
+  /// The reason for which a certificate was rejected, within OpenSSL's callback for it.
   init(verifying store: OpaquePointer) {
     let code = X509_STORE_CTX_get_error(store)
     let reason = String(cString: X509_verify_cert_error_string(Int(code)))
@@ -28,7 +28,7 @@ extension TLSFailure {
     }
   }
 
-  /// A text of a certificate, which nobody vouches for: short, and without what could deceive in a log.
+  /// An untrusted text of a certificate: shortened, and without what could deceive in a log.
   private static func text<Source>(
     _ source: Source?, _ write: (Source?, UnsafeMutablePointer<CChar>?, Int32) -> Int32
   ) -> String {

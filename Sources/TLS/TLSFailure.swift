@@ -1,7 +1,6 @@
 /// What failed in a connection. Texts are OpenSSL's, or from the other side's certificate, and only to
 /// be shown.
 package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
-  /// Nobody whom we trust has signed the server's certificate.
   case unknownAuthority(issuer: String, reason: String)
   /// The server's certificate, or one that leads to it, is no longer valid.
   case expired(subject: String, since: String)
@@ -11,28 +10,24 @@ package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
   case wrongHost(names: String)
   /// The server's certificate is not acceptable for another reason.
   case unacceptableCertificate(subject: String, reason: String)
-  /// The server wants a client certificate, and we have none.
   case clientCertificateMissing
-  /// The server does not accept our client certificate.
   case clientCertificateRefused(alert: String)
   /// The server and we have no version of TLS in common.
   case protocolVersion
   /// The server refuses the connection with this alert.
   case refused(alert: String)
-  /// What came is not TLS.
   case notTLS
-  /// What came breaks the rules of TLS, or was changed on its way.
+  /// The bytes break the rules of TLS, or were changed on their way.
   case brokenProtocol(reason: String)
-  /// The connection ended before the handshake was done. `answered`: something had come by then.
+  /// The connection ended before the handshake was done. `answered`: some bytes had come.
   case closedDuringHandshake(answered: Bool, cause: String?)
-  /// The connection ended without TLS's own farewell, so the last of the data may be missing.
+  /// The connection ended without close_notify, so the last of the data may be missing.
   case truncated(anythingReceived: Bool, cause: String?)
-  /// The host is neither a name nor an address, so that no certificate could be for it.
+  /// The host is neither a name nor an address, so no certificate could be for it.
   case invalidHost
-  /// More was written before the handshake was done than is held back.
+  /// More was written before the handshake was done than may wait.
   case heldBackTooMuch(limitBytes: Int)
 
-  /// What happened, and what to do.
   package var description: String {
     switch self {
     case .unknownAuthority(let issuer, let reason):

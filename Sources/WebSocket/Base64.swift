@@ -6,7 +6,6 @@ enum Base64 {
   /// Whether a byte is one of the 64.
   static func isDigit(_ byte: UInt8) -> Bool { self.alphabet.contains(byte) }
 
-  /// The encoding of `bytes`.
   static func encode(_ bytes: [UInt8]) -> String {
     var encoded: [UInt8] = []
     encoded.reserveCapacity((bytes.count + 2) / 3 * 4)

@@ -80,7 +80,7 @@ extension ByteBuffer {
     moveWriterIndex(to: payloadAt + length)
   }
 
-  /// Writes a final frame's header; `header` is exactly as long as it is.
+  /// Fills `header`, which has exactly the length of the frame's header.
   private static func fillWebSocketHeader(
     _ header: UnsafeMutableRawBufferPointer, _ opcode: WebSocketOpcode, length: Int,
     maskKey: UInt32?

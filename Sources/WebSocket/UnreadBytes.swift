@@ -8,12 +8,12 @@ struct UnreadBytes: Sendable {
   /// and event loops would contend for its reference count.
   private var buffer: ByteBuffer?
 
-  /// How many bytes at the front are whole frames with their payloads already unmasked.
+  /// Bytes at the front that are whole frames with payloads already unmasked.
   private var unmaskedBytes = 0
 
   var count: Int { buffer?.readableBytes ?? 0 }
 
-  /// Adds received bytes: by taking the buffer over when there are none, else by copying.
+  /// Adds received bytes: takes the buffer over when there are none, and copies otherwise.
   mutating func append(_ bytes: consuming ByteBuffer) {
     guard bytes.readableBytes > 0 else { return }
     guard var unread = buffer.take() else {
@@ -28,7 +28,7 @@ struct UnreadBytes: Sendable {
     buffer = unread
   }
 
-  /// The header of the frame at the front, or nil if it is not all there yet.
+  /// The header of the frame at the front; nil if it is incomplete.
   func header(role: WebSocketRole) throws(WebSocketError) -> WebSocketFrameHeader? {
     guard let buffer else { return nil }
     return try WebSocketFrameHeader(parsing: buffer.readableBytesSpan, at: 0, role: role)
@@ -91,7 +91,7 @@ struct UnreadBytes: Sendable {
     buffer = unread.copyOfReadableBytes(extraCapacity: 0)
   }
 
-  /// Lets go of everything.
+  /// Frees all storage.
   mutating func removeAll() {
     buffer = nil
     unmaskedBytes = 0

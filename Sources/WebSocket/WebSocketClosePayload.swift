@@ -13,7 +13,6 @@ enum WebSocketClosePayload {
     }
   }
 
-  /// Reads a close frame's payload.
   static func parse(
     _ payload: consuming ByteBuffer
   ) throws(WebSocketError) -> (code: UInt16?, reason: ByteBuffer) {

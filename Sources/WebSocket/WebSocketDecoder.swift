@@ -20,7 +20,6 @@ package struct WebSocketDecoder: Sendable {
   package enum Event: Sendable, Equatable {
     /// A text message; whether it is UTF-8 has not been checked.
     case text(ByteBuffer)
-    /// A binary message.
     case binary(ByteBuffer)
     /// A ping, at most 125 bytes, to be answered with a pong of the same payload.
     case ping(ByteBuffer)
@@ -31,7 +30,7 @@ package struct WebSocketDecoder: Sendable {
     case close(code: UInt16?, reason: ByteBuffer)
   }
 
-  /// The message whose last fragment is still to come.
+  /// A message whose last fragment is still to come.
   private struct PartialMessage {
     let opcode: WebSocketOpcode
     var payload: ByteBuffer
@@ -156,7 +155,7 @@ package struct WebSocketDecoder: Sendable {
     opcode == .text ? .text(payload) : .binary(payload)
   }
 
-  /// Ends decoding for good and lets go of all storage.
+  /// Ends decoding for good, and frees all storage.
   private mutating func end() {
     hasEnded = true
     unread.removeAll()

@@ -1,10 +1,10 @@
 /// Why the peer's bytes cannot be decoded further, with the code to close the connection with.
 package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What was wrong: a closed set, so fit for a metric's label.
+  /// A closed set, so fit for a metric's label.
   package enum Kind: String, Sendable, CaseIterable {
     /// A reserved bit is set, though no extension was negotiated.
     case reservedBits
-    /// The opcode is one that RFC 6455 reserves.
+    /// RFC 6455 reserves the opcode.
     case unknownOpcode
     /// A client's frame is unmasked, or a server's is masked.
     case masking
@@ -14,7 +14,7 @@ package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertib
     case fragmentedControl
     /// A close, ping or pong declares more than 125 bytes.
     case oversizedControl
-    /// A continuation came though no message was begun.
+    /// A continuation came without a message to continue.
     case unexpectedContinuation
     /// A new message began inside a fragmented one.
     case interleavedMessage
@@ -24,18 +24,15 @@ package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertib
     case invalidCloseReason
     /// A message declares more bytes than the limit.
     case messageTooLarge
-    /// A message is cut into more fragments than the limit.
     case tooManyFragments
   }
 
-  /// What was wrong.
   package let kind: Kind
 
   /// What was wrong, in words that are safe to send as the close frame's reason: it quotes numbers
   /// of the header, never the payload.
   package let message: String
 
-  /// Creates an error.
   package init(_ kind: Kind, _ message: String) {
     self.kind = kind
     self.message = message

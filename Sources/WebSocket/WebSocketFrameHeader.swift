@@ -3,7 +3,7 @@ struct WebSocketFrameHeader {
   let opcode: WebSocketOpcode
   /// Whether this is the last frame of its message.
   let isFinal: Bool
-  /// As on the wire, the first byte most significant. Present exactly when the sender is a client.
+  /// In wire order, the first byte most significant. Present exactly when the sender is a client.
   let maskKey: UInt32?
   let headerBytes: Int
   let payloadBytes: Int

@@ -2,7 +2,7 @@ import Crypto
 
 /// The two computed header values of the opening handshake (RFC 6455 §4.1).
 package enum WebSocketHandshake {
-  /// What the server appends to the key, so that only a WebSocket server gives the right answer.
+  /// Appended by the server to the key, so that only a WebSocket server gives the right answer.
   private static let guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
   /// A fresh `Sec-WebSocket-Key`: 16 random bytes in Base64.
@@ -11,7 +11,7 @@ package enum WebSocketHandshake {
     return makeKey(using: &generator)
   }
 
-  /// A fresh `Sec-WebSocket-Key` from the given source of randomness.
+  /// The same from the given source of randomness.
   package static func makeKey(using generator: inout some RandomNumberGenerator) -> String {
     Base64.encode((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
   }

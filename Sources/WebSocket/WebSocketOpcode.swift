@@ -14,7 +14,7 @@ package enum WebSocketOpcode: UInt8, Sendable, CaseIterable {
   case close = 8
   /// The receiver must answer with a pong that carries the same payload.
   case ping = 9
-  /// Answers a ping, or is a sign of life nobody asked for.
+  /// Answers a ping, or is an unsolicited heartbeat.
   case pong = 10
 
   /// Whether the frame is about the connection, not part of a message: such frames are short, never

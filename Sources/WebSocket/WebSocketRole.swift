@@ -1,4 +1,4 @@
-/// Which end of the connection this is, and so which direction is masked (RFC 6455 §5.1).
+/// The end of the connection, which decides which direction is masked (RFC 6455 §5.1).
 package enum WebSocketRole: Sendable {
   /// Requires masked frames and writes unmasked ones.
   case server

@@ -16,7 +16,7 @@ package struct Backoff: Sendable {
     self.capMilliseconds = capMilliseconds
   }
 
-  /// The bound of the wait before: that of the first one, if there was none.
+  /// Bound of the previous wait, or of the first one if there was none.
   package var boundMilliseconds: Int64 { self.bound(of: max(self.attempt - 1, 0)) }
 
   private func bound(of attempt: Int) -> Int64 {
@@ -26,19 +26,19 @@ package struct Backoff: Sendable {
     return isCapped ? self.capMilliseconds : self.baseMilliseconds << shift
   }
 
-  /// The next wait in milliseconds.
+  /// The next wait, in milliseconds.
   package mutating func next(using random: inout some RandomNumberGenerator) -> Int64 {
     let bound = self.bound(of: self.attempt)
     self.attempt += 1
     return Int64.random(in: 0...bound, using: &random)
   }
 
-  /// The next wait in milliseconds.
+  /// The same, with the system's source of randomness.
   package mutating func next() -> Int64 {
     var random = SystemRandomNumberGenerator()
     return self.next(using: &random)
   }
 
-  /// Starts over, after a success.
+  /// Starts over after a success.
   package mutating func reset() { self.attempt = 0 }
 }

@@ -1,16 +1,16 @@
-/// What one of several servers gets of a batch that is taken apart.
+/// The share of one server in a batch that is split among several.
 struct BatchShare {
   private(set) var batch = RedisBatch()
-  /// Where its commands stand in the whole batch.
+  /// Positions of its commands in the whole batch.
   private(set) var places: [Range<Int>] = []
 
-  /// Nothing yet. What the whole batch asks of replicas is asked behind each share.
+  /// An empty share. It keeps what the whole batch asks of replicas.
   init(of whole: RedisBatch) {
     self.batch.confirmation = whole.confirmation
     self.batch.isBlocking = whole.isBlocking
   }
 
-  /// Adds commands that stand behind those that it has.
+  /// Adds commands that come after those already added.
   mutating func add(_ commands: Range<Int>, of whole: RedisBatch) {
     self.batch.append(commands, of: whole)
     if let last = self.places.last, last.upperBound == commands.lowerBound {
@@ -20,7 +20,7 @@ struct BatchShare {
     }
   }
 
-  /// Passes on what became of some of its commands, by where they stand in the whole batch.
+  /// Reports the outcome of some of its commands, by their positions in the whole batch.
   func settle(
     _ commands: Range<Int>, _ replies: RedisReplies,
     _ onSettled: (Range<Int>, RedisReplies) -> Void
@@ -49,14 +49,14 @@ final class BatchAnswers {
   private var answers: [RedisReplies.Answer?] = []
   private var unsettled: Int
 
-  /// Nothing is certain yet of `count` commands.
+  /// Starts with the outcome of all `count` commands unknown.
   init(count: Int, completion: @escaping (RedisReplies) -> Void) {
     self.count = count
     self.unsettled = count
     self.completion = completion
   }
 
-  /// What became of some commands is certain. Completes with the last.
+  /// Records the outcome of some commands. Completes with the last.
   func settle(_ commands: Range<Int>, _ replies: RedisReplies) {
     if commands.count == self.count { return self.completion(replies) }
     if self.answers.isEmpty { self.answers = Array(repeating: nil, count: self.count) }

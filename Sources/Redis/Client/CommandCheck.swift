@@ -41,7 +41,7 @@ package enum CommandCheck {
     return promise.futureResult
   }
 
-  /// Nothing else is sent before it is certain that the transaction is void.
+  /// Sends nothing else before it is certain that the transaction is void.
   private static func begin(
     _ commands: [[String]], over connection: RedisConnectionHandler,
     _ promise: EventLoopPromise<[RedisServerError?]>

@@ -9,7 +9,6 @@ package struct HashSlot: Sendable, Hashable, Comparable {
   /// 0 to 16,383.
   package let number: Int
 
-  /// The slot of keys whose tag is `tag`.
   package init(hashing tag: String) {
     var crc: UInt16 = 0
     for byte in tag.utf8 {
@@ -37,7 +36,6 @@ package struct HashSlot: Sendable, Hashable, Comparable {
     self.number = number
   }
 
-  /// Orders by number.
   package static func < (a: HashSlot, b: HashSlot) -> Bool { a.number < b.number }
 
   private static let table: [UInt16] = (0..<256).map { byte in

@@ -7,10 +7,10 @@ import NIOCore
 /// A service has a client per event loop and per partition; each would otherwise report the same
 /// outage, and again at each attempt.
 final class ReachabilityReport: Sendable {
-  /// An outage that lasts is reported again this often.
+  /// Interval at which a lasting outage is reported again.
   static let repeatMilliseconds: Int64 = 10_000
 
-  /// The servers that are away, and when that was reported last.
+  /// Servers that are unreachable, with the time of the last report.
   private let away = NIOLockedValueBox<[RedisAddress: NIODeadline]>([:])
   private let logger: Logger
 
@@ -36,12 +36,12 @@ final class ReachabilityReport: Sendable {
     }
   }
 
-  /// The server has closed a connection that nobody used; another one is opened.
+  /// Reports that the server closed an unused connection, and that another one is opened.
   func closedIdle(by address: RedisAddress) {
     self.logger.debug("redis.idle_closed", metadata: ["redis": "\(address)"])
   }
 
-  /// The server is none of ours any more.
+  /// Drops a server that is no longer one of ours.
   func forget(_ address: RedisAddress) {
     _ = self.away.withLockedValue { $0.removeValue(forKey: address) }
   }

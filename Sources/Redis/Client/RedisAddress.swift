@@ -1,14 +1,11 @@
-/// Where one server listens.
 package struct RedisAddress: Sendable, Hashable, CustomStringConvertible {
-  /// Those that a server can have.
   static let ports = 1...65_535
 
   /// Host name or address, without the brackets of an IPv6 address.
   package let host: String
-  /// TCP port.
   package let port: Int
 
-  /// Takes the parts as they are.
+  /// Does not check the parts.
   package init(host: String, port: Int = RedisLimits.defaultPort) {
     self.host = host
     self.port = port

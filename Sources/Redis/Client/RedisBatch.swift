@@ -7,19 +7,19 @@ import NIOCore
 /// buffer, and are never looked at again.
 package struct RedisBatch: Sendable {
   struct Command: Sendable {
-    /// Where the command's bytes end in ``bytes``.
+    /// End of the command in ``bytes``.
     let end: Int
-    /// Nil for a command that any node may have.
+    /// Nil for a command that any node can execute.
     let slot: HashSlot?
-    /// Nil for a command that either of two Redis may have.
+    /// Nil for a command that either Redis can execute.
     let home: RedisKey.Home?
-    /// Whether it makes sense only behind the command before it: it belongs to the same transaction.
+    /// Whether the command continues the transaction of the one before it.
     var belongsToPrevious = false
   }
 
-  /// What is asked beyond execution: that replicas have the writes, too.
+  /// A demand beyond execution: replicas must have the writes, too.
   package struct Confirmation: Sendable, Hashable {
-    /// How many replicas of each node that is written.
+    /// Replicas per node that is written.
     package let replicas: Int
     /// How long they may take, in milliseconds. Redis answers nothing else on that connection
     /// meanwhile.
@@ -36,30 +36,27 @@ package struct RedisBatch: Sendable {
   private(set) var bytes = ByteBuffer()
   private(set) var commands: [Command] = []
   private var isInTransaction = false
-  /// Where the key of the first command that has one lives; nil if none has one.
+  /// Home of the first command that has a key; nil if none has one.
   private(set) var home: RedisKey.Home?
-  /// Whether there are keys that live elsewhere.
+  /// Whether some keys live in the other home.
   private(set) var isOfTwoHomes = false
 
   /// If set, each node that gets commands of this batch is asked behind them, with `WAIT`, how many
   /// replicas have what this connection wrote; ``RedisReplies/checkConfirmed(_:)`` tells.
   package var confirmation: Confirmation?
 
-  /// Whether it waits in Redis for something to come: then how long it takes says nothing of Redis.
+  /// Whether it waits in Redis for new data: then its duration says nothing about Redis.
   package var isBlocking = false
 
-  /// The longest reply that one of the commands may have, in bytes as they come; see ``RedisLimits``.
+  /// The longest reply that a command may have, in bytes on the wire; see ``RedisLimits``.
   package var maximumReplyBytes = RedisLimits.maximumReplyBytes
 
-  /// An empty batch.
   package init() {}
 
   package var count: Int { self.commands.count }
 
-  /// Whether there is no command.
   package var isEmpty: Bool { self.commands.isEmpty }
 
-  /// The bytes of all commands as they go to Redis.
   package var byteCount: Int { self.bytes.readableBytes }
 
   /// Appends a command.
@@ -106,12 +103,12 @@ package struct RedisBatch: Sendable {
     self.isInTransaction = false
   }
 
-  /// Appends a command of few short words, where convenience matters more than speed.
+  /// Appends a command of a few short words, where convenience matters more than speed.
   package mutating func append(key: RedisKey? = nil, _ words: String...) {
     self.append(key: key, words: words)
   }
 
-  /// Appends a command of so many words as there are, where convenience matters more than speed.
+  /// The same for a list of words.
   package mutating func append(key: RedisKey? = nil, words: [String]) {
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
     self.append(arguments: words.count, key: key, bytes: bytes) { writer in
@@ -120,14 +117,12 @@ package struct RedisBatch: Sendable {
   }
 }
 
-/// Taking batches apart, for clients.
+/// Splitting batches, for clients.
 extension RedisBatch {
-  /// Where a command's bytes lie in ``bytes``.
   private func range(of index: Int) -> Range<Int> {
     (index == 0 ? 0 : self.commands[index - 1].end)..<self.commands[index].end
   }
 
-  /// A command as it goes to Redis.
   func encoded(_ index: Int) -> ByteBufferView {
     self.bytes.viewBytes(at: self.range(of: index).lowerBound, length: self.range(of: index).count)!
   }
@@ -141,12 +136,10 @@ extension RedisBatch {
     return start..<end
   }
 
-  /// Appends all commands of another batch, as they are.
   package mutating func append(_ other: RedisBatch) {
     self.append(0..<other.count, of: other)
   }
 
-  /// Appends commands of another batch, as they are.
   package mutating func append(_ range: Range<Int>, of other: RedisBatch) {
     guard let last = range.last else { return }
     self.maximumReplyBytes = max(self.maximumReplyBytes, other.maximumReplyBytes)

@@ -11,7 +11,7 @@ import NIOCore
 ///
 /// Unchecked in the implementations: all state is touched on ``eventLoop`` only, which they check.
 package protocol RedisClient: AnyObject, Sendable {
-  /// The loop on which everything happens.
+  /// Every method and callback runs on this loop.
   var eventLoop: any EventLoop { get }
 
   /// Whether a batch submitted now would be sent.
@@ -67,7 +67,7 @@ extension RedisClient {
       batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds), onSettled: onSettled)
   }
 
-  /// Sends a batch from any context, for where a task already waits.
+  /// Sends a batch from any context, for callers that are already in a task.
   package func execute(
     _ batch: RedisBatch,
     timeout: TimeAmount = .milliseconds(RedisLimits.commandTimeoutMilliseconds)
@@ -84,17 +84,17 @@ extension RedisClient {
   }
 }
 
-/// Makes clients of one kind, one per event loop and purpose.
+/// Makes clients of one kind: one client per event loop and purpose.
 package protocol RedisClientFactory: Sendable {
-  /// A new client with connections of its own, from any thread.
+  /// A new client with its own connections. Callable from any thread.
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient
 
-  /// The same for keys of one home only: it has no connection to the other one.
+  /// The same for keys of one home: without a connection to the other.
   func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient
 }
 
 extension RedisClientFactory {
-  /// All keys are in one Redis.
+  /// Ignores the home: all keys are in one Redis.
   package func makeClient(
     on eventLoop: any EventLoop, only home: RedisKey.Home
   ) -> any RedisClient {

@@ -1,7 +1,7 @@
 import Logging
 import NIOCore
 
-/// Finds out what stands behind a URL, and makes clients for it.
+/// Finds out which kind of Redis a URL leads to, and makes clients for it.
 package enum RedisClients {
   /// Connects once, to tell an operator at start what is wrong, and to find out whether it is a
   /// cluster.
@@ -65,17 +65,17 @@ package enum RedisClients {
 }
 
 extension RedisServerError {
-  /// CLUSTER's answer where there is none.
+  /// Whether this is the answer of a server without cluster mode to CLUSTER.
   package var saysNoCluster: Bool {
     self.message == "ERR This instance has cluster support disabled"
   }
 
-  /// There is no command, or subcommand, of that name.
+  /// Whether the command or subcommand does not exist.
   package var saysUnknownCommand: Bool {
     ["ERR unknown command", "ERR unknown subcommand"].contains { self.message.hasPrefix($0) }
   }
 
-  /// The command that Redis does not know, as its answer to that names it.
+  /// Name of the unknown command, from Redis's message.
   package var unknownCommand: String? {
     guard self.saysUnknownCommand else { return nil }
     let parts = self.message.split(maxSplits: 2) { "'`".contains($0) }

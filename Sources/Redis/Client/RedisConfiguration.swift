@@ -1,31 +1,29 @@
 import TLS
 
-/// What stands behind a URL.
+/// The kind of Redis behind a URL.
 package enum RedisMode: String, Sendable, Hashable, CaseIterable {
-  /// Whatever the server says that it is.
+  /// Ask the server.
   case auto
   /// One server, or the primary endpoint of a replicated one.
   case single
-  /// A cluster.
   case cluster
 }
 
-/// Everything that is needed to connect to a Redis.
 package struct RedisConfiguration: Sendable {
-  /// Where it is, and as whom to log in.
+  /// Address and login.
   package let url: RedisURL
   package var mode: RedisMode
   /// A file with the password, read anew at each connect, so that a rotated one is used from then
   /// on. It goes before the URL's password.
   package var passwordFile: String?
-  /// Where its connections count; nil counts nothing.
+  /// Metrics of its connections; nil counts nothing.
   package var metrics: RedisMetrics?
-  /// Whether any certificate is taken for Redis's: for development only.
+  /// Accept any certificate from Redis: for development only.
   package let trustsAnybody: Bool
   /// Shared by all connections; nil for a URL without TLS.
   let tls: TLSContext?
 
-  /// One server without TLS and login, as for development.
+  /// One server without TLS and login, as in development.
   package init(host: String, port: Int) {
     self.url = RedisURL(host: host, port: port)
     self.mode = .single

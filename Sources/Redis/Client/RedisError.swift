@@ -1,17 +1,16 @@
-/// Why a command has no value. What a caller must know is whether Redis may have executed it.
+/// Why a command has no value. The cases tell whether Redis may have executed it.
 package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The command was never sent. It can be sent again without harm.
   case unavailable(String)
-  /// We decided not to send the command; nothing is wrong with Redis.
+  /// We chose not to send the command; nothing is wrong with Redis.
   case withheld(String)
-  /// The command was sent, and its reply did not come: Redis may or may not have executed it.
+  /// The command was sent, but no reply came: Redis may or may not have executed it.
   case unanswered(String)
   /// Redis answered with an error, and executed nothing.
   case server(RedisServerError)
-  /// Redis answered, but not in the form that the command's documentation gives.
+  /// Redis answered, but not in the documented form.
   case unexpectedReply(String)
 
-  /// Whether Redis may have executed the command.
   package var mayHaveBeenExecuted: Bool {
     switch self {
     case .unavailable, .withheld, .server: false
@@ -19,38 +18,37 @@ package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// A reply is longer than what was asked for can be.
+  /// For a reply that is longer than the request allows.
   static func oversized(_ maximumBytes: Int) -> RedisError {
     .unanswered("\(Self.oversizedReason) \(maximumBytes) bytes, the limit for what was asked")
   }
 
   private static let oversizedReason = "a reply is longer than"
 
-  /// Whether a reply was longer than what was asked for can be: less of it may be answered.
+  /// Whether a reply was longer than allowed: asking for less may succeed.
   package var isOversized: Bool {
     guard case .unanswered(let reason) = self else { return false }
     return reason.hasPrefix(Self.oversizedReason)
   }
 
-  /// How ``unavailable(_:)`` begins where the file with the password could not be read …
+  /// Start of an ``unavailable(_:)`` reason where the file with the password is unreadable.
   static let passwordFileReason = "cannot read the password file"
 
-  /// … and where the TLS handshake failed.
+  /// Start of an ``unavailable(_:)`` reason where the TLS handshake failed.
   static let handshakeReason = "cannot connect: "
 
-  /// Whether there is no connection since the file with the password could not be read.
+  /// Whether there is no connection because the file with the password is unreadable.
   package var isOfPasswordFile: Bool {
     guard case .unavailable(let reason) = self else { return false }
     return reason.hasPrefix(Self.passwordFileReason)
   }
 
-  /// Whether there is no connection since the TLS handshake failed.
+  /// Whether there is no connection because the TLS handshake failed.
   package var isOfTLS: Bool {
     guard case .unavailable(let reason) = self else { return false }
     return reason.hasPrefix(Self.handshakeReason)
   }
 
-  /// What happened, for a person.
   package var description: String {
     switch self {
     case .unavailable(let reason): "Redis is unavailable: \(reason)"
@@ -68,7 +66,6 @@ package struct RedisServerError: Error, Sendable, Hashable, CustomStringConverti
   /// ``RedisLimits/maximumErrorBytes`` of it. To be compared, not to be shown.
   package let message: String
 
-  /// Takes Redis's own words.
   package init(_ message: String) {
     let isShort = message.utf8.count <= RedisLimits.maximumErrorBytes
     self.message =
@@ -77,10 +74,10 @@ package struct RedisServerError: Error, Sendable, Hashable, CustomStringConverti
       : String(decoding: message.utf8.prefix(RedisLimits.maximumErrorBytes), as: UTF8.self)
   }
 
-  /// The message for a person: in one line, of which no character acts on a terminal.
+  /// The message on one line, without characters that act on a terminal.
   package var description: String { PrintableText.of(self.message) }
 
-  /// The first word, which is the error's kind: `NOGROUP`, `OOM`, `WRONGPASS`, …
+  /// The first word, which is the kind of the error: `NOGROUP`, `OOM`, `WRONGPASS`, …
   package var code: Substring { self.message.prefix { $0 != " " } }
 
   /// Whether the error says something about Redis's state and nothing about the command: the same
@@ -111,7 +108,7 @@ package struct RedisServerError: Error, Sendable, Hashable, CustomStringConverti
     "EXECABORT",
   ]
 
-  /// What Redis says why it discarded a transaction, if it does.
+  /// Why Redis discarded a transaction, if the message says so.
   var abortCause: RedisServerError? {
     let mark = "because of: "
     guard let start = self.message.firstRange(of: mark)?.upperBound else { return nil }

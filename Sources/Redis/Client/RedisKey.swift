@@ -12,7 +12,6 @@ package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
 
   private let prefix: String
   private let tag: String?
-  /// Where the key lives.
   package let home: Home
 
   /// `prefix{tag}`. The tag must not be empty or contain `}`.
@@ -22,14 +21,13 @@ package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
     self.home = home
   }
 
-  /// A key by its whole name. Braces in it mark a tag, as Redis reads them.
+  /// A key by its whole name. Braces mark a tag, as Redis reads them.
   package init(_ name: String, home: Home = .first) {
     self.prefix = name
     self.tag = nil
     self.home = home
   }
 
-  /// The key as Redis sees it.
   package var description: String { self.tag.map { "\(self.prefix){\($0)}" } ?? self.prefix }
 
   /// The key's length in bytes.
@@ -37,7 +35,6 @@ package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
     self.prefix.utf8.count + (self.tag.map { $0.utf8.count + 2 } ?? 0)
   }
 
-  /// The cluster slot that holds the key.
   package var slot: HashSlot {
     self.tag.map { HashSlot(hashing: $0) } ?? HashSlot(ofKey: self.prefix)
   }

@@ -1,6 +1,6 @@
 import Metrics
 
-/// What a process counts of its ways to Redis. Made once, shared by all connections.
+/// Metrics of a process's connections to Redis. Made once, shared by all connections.
 package struct RedisMetrics: Sendable {
   /// From writing a batch to its last reply. Not of blocking reads, which wait on purpose.
   private let time: Timer
@@ -9,7 +9,7 @@ package struct RedisMetrics: Sendable {
   private let oversized: Counter
   private let refused: [Substring: Counter]
 
-  /// - Parameter factory: swift-metrics's, or one of a test's own.
+  /// - Parameter factory: The one of swift-metrics, or a test's own.
   package init(factory: any MetricsFactory = MetricsSystem.factory) {
     func errors(_ kind: String) -> Counter {
       Counter(label: "connect_redis_errors_total", dimensions: [("kind", kind)], factory: factory)
@@ -34,10 +34,9 @@ package struct RedisMetrics: Sendable {
     }
   }
 
-  /// A connection was closed, since a reply was longer than what was asked for can be.
+  /// Counts a connection that was closed because a reply was longer than allowed.
   func closedOversized() { self.oversized.increment() }
 
-  /// A batch has failed.
   func failed(_ error: RedisError) {
     switch error {
     case .unavailable: self.unavailable.increment()

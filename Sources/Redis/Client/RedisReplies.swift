@@ -2,26 +2,25 @@
 ///
 /// When the connection was lost in between, the first ones are there and the rest have failed.
 package struct RedisReplies: Sendable {
-  /// What became of one command, where a batch was spread over several nodes or in part repeated.
+  /// Outcome of one command, where a batch was spread over several nodes or repeated in part.
   enum Answer: Sendable {
     case reply(ReplyArena, nodes: Range<Int>, confirmed: Confirmed?)
     case failure(RedisError)
   }
 
-  /// How many replicas have what was written, of those that were asked for.
+  /// Number of replicas that have the writes, of those asked for.
   struct Confirmed: Sendable {
     let replicas: Int
     let wanted: RedisBatch.Confirmation
   }
 
   private enum Storage {
-    /// All replies came one after the other. Behind them, nothing came for the reason given.
+    /// Replies in the order of the commands. Commands without a reply failed with `failure`.
     case inOrder(ReplyArena?, failure: RedisError?, confirmed: Confirmed?)
     case spread([Answer])
   }
 
   private let storage: Storage
-  /// The number of commands in the batch.
   package let count: Int
 
   init(arena: ReplyArena?, count: Int, failure: RedisError?) {
@@ -39,7 +38,7 @@ package struct RedisReplies: Sendable {
     self.count = count
   }
 
-  /// The replies to `count` commands as they come from Redis, for tests.
+  /// Parses the replies to `count` commands from bytes as Redis sends them, for tests.
   package init(parsing bytes: [UInt8], count: Int) throws(RedisError) {
     var reader = ReplyReader()
     let arena = ReplyArena(expecting: count)
@@ -61,7 +60,6 @@ package struct RedisReplies: Sendable {
     RedisReplies(arena: nil, count: count, failure: error)
   }
 
-  /// What became of command `index`.
   func answer(_ index: Int) -> Answer {
     precondition(index < self.count, "the batch had fewer commands")
     switch self.storage {
@@ -75,12 +73,11 @@ package struct RedisReplies: Sendable {
     }
   }
 
-  /// The replies to some of the commands.
   func part(_ commands: Range<Int>) -> RedisReplies {
     commands == 0..<self.count ? self : RedisReplies(commands.map { self.answer($0) })
   }
 
-  /// The first error reply that fits. Costs little where there is none, which is nearly always.
+  /// The first matching error reply. Cheap if there is none, which is nearly always.
   func error(where fits: (RedisServerError) -> Bool) -> RedisServerError? {
     for index in 0..<self.count {
       if let error = self.serverError(index), fits(error) { return error }
@@ -88,7 +85,7 @@ package struct RedisReplies: Sendable {
     return nil
   }
 
-  /// The error reply to command `index`, if it is one.
+  /// The error reply to command `index`; nil if it is another reply.
   func serverError(_ index: Int) -> RedisServerError? {
     guard case .reply(let arena, let nodes, _) = self.answer(index),
       arena.isError(nodes.lowerBound)
@@ -110,7 +107,7 @@ package struct RedisReplies: Sendable {
     }
   }
 
-  /// Checks that no command has failed, for batches whose values do not matter.
+  /// Throws if a command failed, for batches whose values do not matter.
   package func check() throws(RedisError) {
     for index in 0..<self.count { _ = try self.cursor(index) }
   }
@@ -131,7 +128,7 @@ package struct RedisReplies: Sendable {
         + "--durability")
   }
 
-  /// Takes the reply to WAIT, which stands behind all others, for what it says of them.
+  /// Removes the last reply, which is that to WAIT, and keeps its figure.
   func takingConfirmation(_ wanted: RedisBatch.Confirmation) -> RedisReplies {
     guard case .inOrder(let arena, let failure, _) = self.storage else { return self }
     var replicas = 0

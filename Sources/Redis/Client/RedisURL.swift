@@ -1,22 +1,22 @@
 /// Where a Redis is and who we are to it:
 /// `redis[s]://[user[:password]@]host[:port][,host[:port]…][/database]`.
 package struct RedisURL: Sendable, Hashable {
-  /// What a URL looks like, for error messages.
+  /// Form of a URL, for error messages.
   package static let form =
     "redis[s]://[user[:password]@]host[:port][,host[:port]...][/database]"
 
-  /// At least one. Several are nodes of one cluster, any of which tells of the others.
+  /// At least one. Several are nodes of one cluster, any of which knows the others.
   package let addresses: [RedisAddress]
-  /// Whether connections are encrypted: `rediss://`.
+  /// Encrypts connections: `rediss://`.
   package let isTLS: Bool
   /// ACL user; nil for the default user.
   package var user: String?
   /// Never logged: ``description`` leaves it out.
   package var password: String?
-  /// The database to SELECT; 0 needs none, and is the only one that a cluster has.
+  /// The database to SELECT; 0 needs no SELECT, and is the only one that a cluster has.
   package let database: Int
 
-  /// Takes the parts as they are.
+  /// Does not check the parts.
   package init(
     addresses: [RedisAddress], isTLS: Bool = false, user: String? = nil, password: String? = nil,
     database: Int = 0
@@ -29,7 +29,6 @@ package struct RedisURL: Sendable, Hashable {
     self.database = database
   }
 
-  /// A URL of one server.
   package init(
     host: String, port: Int = RedisLimits.defaultPort, user: String? = nil,
     password: String? = nil, database: Int = 0
@@ -117,7 +116,7 @@ package struct RedisURL: Sendable, Hashable {
     return RedisAddress(host: String(host), port: port)
   }
 
-  /// A number of digits only: `Int` would also take a sign.
+  /// A number of digits only: `Int` also accepts a sign.
   private static func number(_ digits: Substring) -> Int? {
     digits.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
       ? Int(digits) : nil
@@ -154,7 +153,7 @@ extension RedisURL: CustomStringConvertible {
 }
 
 extension RedisURL: CustomReflectable {
-  /// The parts without the password, for `dump`.
+  /// Leaves the password out of `dump`.
   package var customMirror: Mirror {
     Mirror(
       self,

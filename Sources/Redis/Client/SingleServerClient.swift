@@ -43,7 +43,7 @@ final class SingleServerClient: RedisClient, @unchecked Sendable {
     }
   }
 
-  /// One server answers all of it.
+  /// Reports all commands at once: one server answers them.
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount,
     onSettled: @escaping (Range<Int>, RedisReplies) -> Void

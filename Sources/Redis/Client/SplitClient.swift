@@ -16,7 +16,7 @@ final class SplitClient: RedisClient, @unchecked Sendable {
   private let first: any RedisClient
   private let second: any RedisClient
 
-  /// Both on the same event loop, and nobody else's.
+  /// Both clients are on the same event loop, and belong to this one alone.
   init(first: any RedisClient, second: any RedisClient) {
     precondition(first.eventLoop === second.eventLoop, "a client belongs to one event loop")
     self.eventLoop = first.eventLoop
@@ -24,7 +24,7 @@ final class SplitClient: RedisClient, @unchecked Sendable {
     self.second = second
   }
 
-  /// Whether both are: who needs only one of them asks for a client of that one.
+  /// Requires both. A caller that needs one Redis asks for a client of that one.
   var isReady: Bool { self.first.isReady && self.second.isReady }
 
   func submit(
@@ -64,7 +64,7 @@ final class SplitClient: RedisClient, @unchecked Sendable {
     self.second.submit(second.batch, timeout: timeout) { second.settle($0, $1, onSettled) }
   }
 
-  /// The one that has a batch whose keys have one home.
+  /// The client for a batch whose keys have one home.
   private func only(_ batch: RedisBatch) -> any RedisClient {
     batch.home == .second ? self.second : self.first
   }

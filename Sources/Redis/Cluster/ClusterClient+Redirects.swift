@@ -1,8 +1,8 @@
 import NIOCore
 
-/// What is rare: commands that must be sent again.
+/// The rare case: commands that must be sent again.
 extension ClusterClient {
-  /// A node has answered a whole batch.
+  /// Handles a node's replies to a whole batch.
   func answered(_ request: ClusterRequest, _ replies: RedisReplies, by node: ClusterNode) {
     if self.holds.isEmpty, !Self.mayHaveRedirect(replies) {
       self.progressed(node)
@@ -11,7 +11,7 @@ extension ClusterClient {
     self.answered(request, at: [0..<request.batch.count], replies, by: node)
   }
 
-  /// A node has answered its share of a batch.
+  /// Handles a node's replies to its share of a batch.
   func answered(
     _ request: ClusterRequest, at places: [Range<Int>], _ replies: RedisReplies,
     by node: ClusterNode
@@ -95,14 +95,14 @@ extension ClusterClient {
     return redirect == .wait
   }
 
-  /// Whether a node has executed commands, or may have.
+  /// Whether a node executed, or may have executed, commands.
   private static func mayBeExecuted(_ answers: [RedisReplies.Answer]) -> Bool {
     answers.contains { answer in
       if case .failure(let error) = answer { error.mayHaveBeenExecuted } else { true }
     }
   }
 
-  /// Learns from a redirect.
+  /// Learns from a redirect where to send the command.
   private func follow(_ redirect: Redirect) -> (HashSlot?, Hold.Target) {
     switch redirect {
     case .moved(let slot, let address?):
@@ -119,7 +119,7 @@ extension ClusterClient {
     }
   }
 
-  /// Completes a unit with what its last attempt was answered.
+  /// Completes a unit with the answers to its last attempt.
   func giveUp(_ unit: Hold.Unit, _ error: RedisError = .unavailable("the cluster was changing")) {
     if let answers = unit.answers {
       unit.request.settle(unit.commands, answers)
@@ -134,7 +134,6 @@ extension ClusterClient {
     for slot in self.holds.keys where self.holds[slot]?.phase == .ready { self.sendRound(of: slot) }
   }
 
-  /// Sends the next of what is held of a slot.
   func sendRound(of slot: HashSlot) {
     guard var hold = self.holds[slot], hold.phase == .ready else { return }
     guard !self.isClosed else {

@@ -11,10 +11,10 @@ import NIOCore
 final class ClusterClient: RedisClient, @unchecked Sendable {
   typealias Hold = SlotHold<ClusterRequest>
 
-  /// A view of the cluster that was given up while something was under way by it.
+  /// A replaced view of the cluster while requests sent by it are under way.
   struct Transition {
     let topology: ClusterTopology
-    /// What must be answered until nothing is under way by that view any more.
+    /// Per node, the number of batches whose answers end everything under way by that view.
     var barriers: [RedisAddress: UInt64]
   }
 
@@ -23,12 +23,12 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   let topologies: TopologyKeeper
   private let reachability: ReachabilityReport
   private(set) var topology: ClusterTopology
-  /// All that have a connection, or are to have one.
+  /// All nodes that have a connection or are getting one.
   private(set) var nodes: [RedisAddress: ClusterNode] = [:]
-  /// Those of ``topology``, by its indices, as far as they are needed.
+  /// Nodes of ``topology``, by its indices, as far as they are needed.
   private var primaries: [ClusterNode?]
   private(set) var transitions: [Transition] = []
-  /// Slots of which something must be sent again.
+  /// Slots with units that must be sent again.
   var holds: [HashSlot: Hold] = [:]
   private var order: UInt64 = 0
   private var waiters: [EventLoopPromise<Void>] = []
@@ -122,7 +122,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
 
   // MARK: Nodes
 
-  /// The node that has a slot; nil if nobody has it.
+  /// The node that has a slot; nil if none has it.
   private func node(of slot: HashSlot) -> ClusterNode? {
     guard let index = self.topology.ownerIndex(of: slot) else { return nil }
     return self.primary(index)
@@ -135,7 +135,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     return node
   }
 
-  /// Who has commands that any node may have.
+  /// The node for commands that any node can execute.
   private var anyNode: ClusterNode? {
     self.topology.primaries.isEmpty ? nil : self.primary(0)
   }
@@ -159,7 +159,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     waiters.forEach { $0.succeed() }
   }
 
-  /// The node that has all slots of a batch; nil if they are of several, or of none.
+  /// The node that has all slots of a batch; nil for slots of several nodes, or without slots.
   private func onlyNode(for batch: RedisBatch) -> ClusterNode? {
     var only: Int?
     for command in batch.commands {
@@ -174,7 +174,6 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
 
   // MARK: The topology
 
-  /// Takes over what is known of the cluster now.
   func apply(_ topology: ClusterTopology) {
     guard !self.isClosed, topology != self.topology else { return }
     let busy = self.nodes.filter { $0.value.isBusy }.mapValues(\.sent)
@@ -202,7 +201,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     self.reachability.forget(node.address)
   }
 
-  /// A node has answered something: what waited for that goes on.
+  /// Continues what waited for answers of a node.
   func progressed(_ node: ClusterNode) {
     for slot in node.takePassedBarriers() where self.holds[slot]?.phase == .draining {
       self.holds[slot]?.phase = .ready
@@ -291,7 +290,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     return false
   }
 
-  /// Holds a slot from now on.
+  /// Holds a slot from now on, until `node` has answered `barrier` batches.
   func hold(_ slot: HashSlot, until barrier: UInt64, at node: ClusterNode?) {
     if let node, node.answered < barrier {
       self.holds[slot] = Hold(.draining)

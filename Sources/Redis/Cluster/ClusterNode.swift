@@ -13,18 +13,18 @@ final class ClusterNode {
 
   let address: RedisAddress
   let link: ServerLink
-  /// How many batches were submitted.
+  /// Number of batches submitted.
   private(set) var sent: UInt64 = 0
   /// The numbers of those that are not answered, in order. Nearly always the first one is answered
   /// first, but a batch may be refused while others are under way.
   private var underWay = Deque<UInt64>()
-  /// So many batches, the first ones, are answered.
+  /// Number of batches answered, counted from the first.
   var answered: UInt64 { (self.underWay.first ?? self.sent + 1) - 1 }
-  /// Slots that are held until `answered` has reached so much.
+  /// Slots that are held until `answered` reaches the number.
   private(set) var barriers: [(slot: HashSlot, until: UInt64)] = []
-  /// Whether the cluster has it no more; it is closed as soon as everything is answered.
+  /// Whether it has left the cluster; it is closed as soon as everything is answered.
   var isRetired = false
-  /// What came before the first attempt to connect had an outcome.
+  /// Batches submitted before the first attempt to connect ended.
   private var waiting: [Waiting] = []
   private var waitingBytes = 0
   private var isTried = false
@@ -48,7 +48,7 @@ final class ClusterNode {
 
   var isBusy: Bool { !self.underWay.isEmpty }
 
-  /// Whether it had its chance to connect and is not connected.
+  /// Whether an attempt to connect has ended and there is no connection.
   var isAway: Bool { self.isTried && !self.link.isReady }
 
   /// Sends a batch, once there is a connection if there was none yet; fails at once if a connection
@@ -84,12 +84,12 @@ final class ClusterNode {
     }
   }
 
-  /// Notes that a slot is held until everything is answered that was sent so far.
+  /// Holds a slot until all batches sent so far are answered.
   func addBarrier(for slot: HashSlot, until: UInt64) {
     self.barriers.append((slot, until))
   }
 
-  /// The slots that need wait no longer.
+  /// Removes and returns the slots that need not wait any longer.
   func takePassedBarriers() -> [HashSlot] {
     guard !self.barriers.isEmpty else { return [] }
     let passed = self.barriers.filter { $0.until <= self.answered }.map(\.slot)
@@ -97,7 +97,7 @@ final class ClusterNode {
     return passed
   }
 
-  /// Fails what is unanswered, and closes the connection for good.
+  /// Fails unanswered batches, and closes the connection for good.
   func close(_ reason: RedisError) {
     self.link.close(reason)
     self.tried()

@@ -6,9 +6,9 @@ import NIOCore
 final class ClusterRequest {
   let batch: RedisBatch
   let timeout: TimeAmount
-  /// No attempt begins after it.
+  /// No attempt begins after this time.
   let deadline: NIODeadline
-  /// Its place in the order of submission.
+  /// Position in the order of submission.
   let order: UInt64
   private let onSettled: (Range<Int>, RedisReplies) -> Void
 
@@ -23,15 +23,13 @@ final class ClusterRequest {
     self.onSettled = onSettled
   }
 
-  /// All replies are there, in order.
+  /// Reports all replies, in order.
   func settle(_ replies: RedisReplies) { self.onSettled(0..<self.batch.count, replies) }
 
-  /// What became of some commands is certain.
   func settle(_ commands: Range<Int>, _ answers: [RedisReplies.Answer]) {
     self.onSettled(commands, RedisReplies(answers))
   }
 
-  /// They have failed.
   func settle(_ commands: Range<Int>, failed error: RedisError) {
     self.onSettled(commands, .failed(commands.count, error))
   }

@@ -1,14 +1,14 @@
-/// Which node of a cluster has which slots, as far as it is known.
+/// The node of each slot of a cluster, as far as it is known.
 struct ClusterTopology: Sendable, Equatable {
-  /// Stands for a slot that nobody has.
+  /// Marks a slot without a primary.
   private static let nobody = UInt16.max
 
-  /// The primaries, in the order of the lowest slot that each had when it was asked.
+  /// The primaries, in the order of the lowest slot that each had at the time of asking.
   private(set) var primaries: [RedisAddress]
-  /// For each slot the index of its primary.
+  /// For each slot, the index of its primary.
   private var owners: [UInt16]
 
-  /// A cluster as one of its nodes describes it. What comes later wins.
+  /// A cluster as one of its nodes describes it. Later ranges win.
   init(_ ranges: [(slots: ClosedRange<Int>, primary: RedisAddress)]) {
     self.primaries = []
     self.owners = Array(repeating: Self.nobody, count: HashSlot.count)
@@ -18,7 +18,7 @@ struct ClusterTopology: Sendable, Equatable {
     }
   }
 
-  /// The primary that has a slot; nil if nobody has it.
+  /// The primary of a slot; nil if none has it.
   func owner(of slot: HashSlot) -> RedisAddress? {
     self.ownerIndex(of: slot).map { self.primaries[$0] }
   }
@@ -41,7 +41,7 @@ struct ClusterTopology: Sendable, Equatable {
     return true
   }
 
-  /// Nil for one primary more than there can be: then what is known is wrong, and asking tells.
+  /// Nil for more primaries than a cluster can have: then the view is wrong, and must be refreshed.
   private mutating func index(of address: RedisAddress) -> UInt16? {
     if let index = self.primaries.firstIndex(of: address) { return UInt16(index) }
     guard self.primaries.count < RedisLimits.maximumPrimaries else { return nil }

@@ -1,10 +1,10 @@
-/// What a node answers to a command that it has not executed, and that is to be sent again.
+/// A node's answer to a command that it did not execute and that must be sent again.
 enum Redirect: Equatable {
-  /// Another node has the slot. Nil address: the one that was asked knows no name for it.
+  /// Another node has the slot. Nil address: the answering node knows no name for it.
   case moved(HashSlot, RedisAddress?)
-  /// The slot is on its way, and the key there already: to be asked for this once.
+  /// The slot is moving, and the key has moved: ask the other node, this time only.
   case ask(HashSlot, RedisAddress?)
-  /// Nobody can at the moment.
+  /// No node can execute it at the moment.
   case wait
 
   /// Nil for an error that no other attempt mends.

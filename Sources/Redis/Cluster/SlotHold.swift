@@ -9,28 +9,27 @@ import DequeModule
 ///
 /// Pure; `Request` is whatever the caller wants back.
 struct SlotHold<Request> {
-  /// Who is to have a command.
+  /// Node that gets a command.
   enum Target: Equatable {
-    /// The primary that has the slot.
     case owner
-    /// A node that has the key already and not yet the slot.
+    /// A node that already has the key, but not yet the slot.
     case asking(RedisAddress)
   }
 
-  /// A command, or all commands of a transaction.
+  /// One command, or all commands of a transaction.
   struct Unit {
     let request: Request
-    /// The request's place in the order of submission.
+    /// Position of the request in the order of submission.
     let order: UInt64
-    /// Its commands in the request's batch.
+    /// Its commands, as positions in the request's batch.
     let commands: Range<Int>
     let key: [UInt8]?
     /// See ``CommandText/isRepeatable``.
     let isRepeatable: Bool
     var target = Target.owner
-    /// How often it was sent in vain.
+    /// Number of failed attempts.
     var attempts = 0
-    /// What the last attempt was answered; nil if there was none.
+    /// Answers to the last attempt; nil if there was none.
     var answers: [RedisReplies.Answer]?
 
     func isBefore(_ other: Self) -> Bool {
@@ -39,13 +38,13 @@ struct SlotHold<Request> {
   }
 
   enum Phase: Equatable {
-    /// Until everything that a node was sent before is answered. Becomes `.ready`.
+    /// Waits for the answers to all earlier batches of a node. Becomes `.ready`.
     case draining
-    /// The next round may go out. Becomes `.underWay`.
+    /// The next round may be sent. Becomes `.underWay`.
     case ready
-    /// A round is. Becomes `.ready` or `.pausing`.
+    /// A round was sent. Becomes `.ready` or `.pausing`.
     case underWay
-    /// Until it is worth another attempt. Becomes `.ready`.
+    /// Waits until another attempt is worthwhile. Becomes `.ready`.
     case pausing
   }
 
@@ -54,7 +53,7 @@ struct SlotHold<Request> {
 
   init(_ phase: Phase) { self.phase = phase }
 
-  /// Holds a unit, in its place.
+  /// Holds a unit, in its place in the order.
   mutating func insert(_ unit: Unit) {
     var place = self.units.endIndex
     while place > self.units.startIndex, unit.isBefore(self.units[place - 1]) { place -= 1 }
@@ -65,11 +64,11 @@ struct SlotHold<Request> {
     /// Its answer stands, and the units given are not to be sent any more: they are of the same key,
     /// and would come after what they were submitted before.
     case settled(overtaken: [Unit])
-    /// It is to be repeated with what it came after, and is held.
+    /// The unit must be repeated with those before it, and is held.
     case held
   }
 
-  /// A unit was executed, or may have been.
+  /// Handles a unit that was executed, or may have been.
   mutating func executed(_ unit: Unit) -> Outcome {
     guard let first = self.units.first, first.isBefore(unit) else {
       return .settled(overtaken: [])
@@ -100,7 +99,6 @@ struct SlotHold<Request> {
     return round
   }
 
-  /// Everything that is held, which is held no more.
   mutating func takeAll() -> [Unit] {
     defer { self.units.removeAll() }
     return Array(self.units)

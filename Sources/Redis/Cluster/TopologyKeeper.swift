@@ -16,7 +16,7 @@ final class TopologyKeeper: Sendable {
     var topology: ClusterTopology
     var subscribers: [ObjectIdentifier: Subscriber] = [:]
     var isAsking = false
-    /// Whether somebody wants to know more since the question was put.
+    /// Whether another refresh was requested since the question was sent.
     var isWanted = false
     var asked = NIODeadline.now()
     var timer: Scheduled<Void>?
@@ -40,10 +40,9 @@ final class TopologyKeeper: Sendable {
 
   deinit { self.state.withLockedValue { $0.timer?.cancel() } }
 
-  /// What is known now.
   var topology: ClusterTopology { self.state.withLockedValue { $0.topology } }
 
-  /// From now on the client is told of changes, on its event loop.
+  /// Tells the client of changes from now on, on its event loop.
   func subscribe(_ client: ClusterClient) {
     self.state.withLockedValue { state in
       state.subscribers[ObjectIdentifier(client)] = Subscriber(client: client)
@@ -68,7 +67,7 @@ final class TopologyKeeper: Sendable {
     return topology
   }
 
-  /// What is known seems wrong: asks soon.
+  /// Refreshes soon, because the view seems to be wrong.
   func refresh() {
     self.state.withLockedValue { state in
       if state.isWanted { return }
@@ -83,7 +82,7 @@ final class TopologyKeeper: Sendable {
 
   // MARK: Private
 
-  /// Tells clients what is known when they hear of it: of two changes at once, the later one.
+  /// Clients read the view when they are told: of two concurrent changes, they see the later.
   private func publish() {
     let clients = self.state.withLockedValue { state in
       state.subscribers = state.subscribers.filter { $0.value.client != nil }
@@ -92,7 +91,7 @@ final class TopologyKeeper: Sendable {
     for client in clients { client.eventLoop.execute { client.apply(self.topology) } }
   }
 
-  /// Under the lock, with the change that is its reason: of two who set the timer the later one wins.
+  /// Called under the lock, together with the change that causes it: of two timers the later wins.
   private func askLater(_ wait: TimeAmount, _ state: inout State) {
     state.timer?.cancel()
     state.timer = self.eventLoop.scheduleTask(in: wait) { [weak self] () -> Void in self?.ask() }
@@ -143,7 +142,7 @@ final class TopologyKeeper: Sendable {
   }
 }
 
-/// Asks nodes which node has what, one after the other, until one answers.
+/// Asks nodes for the slots of each node, one after the other, until one answers.
 enum ClusterQuestion {
   static func ask(
     _ nodes: [RedisAddress], as configuration: RedisConfiguration, on eventLoop: any EventLoop

@@ -1,7 +1,5 @@
-/// How a connection that was ready has ended.
 struct ConnectionEnd: Sendable, Hashable {
-  /// Why.
   let reason: RedisError
-  /// Whether the server has closed it while nothing was under way, as Redis's `timeout` makes it do.
+  /// Whether the server closed it while nothing was under way, as Redis's `timeout` does.
   let wasIdle: Bool
 }

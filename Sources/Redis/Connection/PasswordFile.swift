@@ -1,6 +1,5 @@
-/// The file with Redis's password.
 enum PasswordFile {
-  /// Reads it. Blocks.
+  /// Blocks.
   static func read(_ path: String) -> Result<String, RedisError> {
     SecretFile.text(of: path, limit: RedisLimits.maximumPasswordBytes).mapError {
       .unavailable("\(RedisError.passwordFileReason) \(path): \($0)")

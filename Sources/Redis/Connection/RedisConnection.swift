@@ -22,7 +22,7 @@ enum RedisConnection {
   }
 }
 
-/// One attempt. All of it on the connection's event loop.
+/// One attempt. Runs on the connection's event loop.
 private final class Opening {
   private let address: RedisAddress
   private let configuration: RedisConfiguration
@@ -30,7 +30,7 @@ private final class Opening {
   private let onClose: (ConnectionEnd) -> Void
   let opened: EventLoopPromise<NIOLoopBound<RedisConnectionHandler>>
   private let deadline: NIODeadline
-  /// What is waited for, for the error if it does not come.
+  /// The awaited step, for the error if it does not come.
   private var step = "no answer"
   private var channel: (any Channel)?
   private var isDone = false
@@ -153,7 +153,7 @@ private final class Opening {
     }
   }
 
-  /// What a plain client meets at a port with TLS: the connection ends, or what comes is no RESP.
+  /// Explains what a plain client sees at a TLS port: the connection ends, or it is not RESP.
   private func explained(_ error: RedisError, isFirst: Bool) -> RedisError {
     guard isFirst, self.configuration.tls == nil, case .unanswered(let reason) = error else {
       return error
@@ -163,7 +163,7 @@ private final class Opening {
 
   private static let tlsAdvice = "if the port serves TLS, the URL must begin with rediss://"
 
-  /// PING last: it shows what AUTH was not asked for (NOAUTH) and that the data set is loaded (LOADING).
+  /// PING is last: it reveals a missing AUTH (NOAUTH) and a data set that is loading (LOADING).
   private func handshake(password: String?) -> RedisBatch {
     let url = self.configuration.url
     var batch = RedisBatch()

@@ -8,12 +8,12 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// A batch under way: where its replies go, and who waits for them.
+  /// A batch under way, with the destination of its replies and its completion.
   private final class Request {
     let arena: ReplyArena
     let maximumReplyBytes: Int
     let completion: (RedisReplies) -> Void
-    /// When it was submitted; nil for what is not timed.
+    /// Time of submission; nil for what is not timed.
     let since: NIODeadline?
 
     init(
@@ -31,7 +31,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
   private var state = RedisConnectionStateMachine<Request>(
     maximumUnansweredBytes: RedisLimits.maximumUnansweredBytes)
   private var reader = ReplyReader()
-  /// What has come of the reply that is not whole yet, in bytes, and how much it may be.
+  /// Bytes received of the incomplete reply, and their limit.
   private var unfinishedBytes = 0
   private var maximumReplyBytes = 0
   /// In use while nothing is under way, so that no arena is kept that was already handed over.
@@ -71,10 +71,10 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// Why nothing is taken any more; nil while batches are.
+  /// Why no batches are accepted; nil while they are.
   var closeReason: RedisError? { self.state.closeReason }
 
-  /// What is under way was sent, and so fails as unanswered, whatever the reason.
+  /// Batches under way were sent, and so fail as unanswered, whatever the reason.
   func close(_ reason: RedisError) {
     guard let context = self.context else { return }
     self.fail(reason)
@@ -165,7 +165,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     onClose?(end)
   }
 
-  /// What is submitted within one turn of the loop goes out in one system call.
+  /// Batches submitted within one turn of the loop leave in one system call.
   private func scheduleFlush(_ context: ChannelHandlerContext) {
     guard !self.isFlushScheduled else { return }
     self.isFlushScheduled = true
@@ -175,7 +175,7 @@ final class RedisConnectionHandler: ChannelInboundHandler {
     }
   }
 
-  /// One timer for the connection rather than one per batch: it looks at the front when it fires.
+  /// One timer per connection instead of one per batch: it looks at the front when it fires.
   private func scheduleDeadline() {
     guard let context = self.context, let deadline = self.state.nextDeadline else { return }
     if let timer = self.deadlineTimer {

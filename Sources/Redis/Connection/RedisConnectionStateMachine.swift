@@ -14,9 +14,9 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
   }
 
   enum State {
-    /// Batches are taken. May become `.closed`.
+    /// Batches are accepted. May become `.closed`.
     case open
-    /// Nothing is taken any more, for the reason given. Final.
+    /// Nothing is accepted. Final.
     case closed(RedisError)
   }
 
@@ -28,7 +28,7 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
   init(maximumUnansweredBytes: Int) { self.maximumUnansweredBytes = maximumUnansweredBytes }
 
   enum SubmitAction {
-    /// Write the batch. `isFirst`: its replies are the next that come.
+    /// Write the batch. `isFirst`: the next replies are its own.
     case write(isFirst: Bool)
     case refuse(RedisError)
   }
@@ -52,9 +52,9 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
   enum ReplyAction {
     /// The batch in front has more replies to come.
     case wait
-    /// The batch in front is done. `next` is the one whose replies come now.
+    /// The batch in front is done. The next replies belong to `next`.
     case complete(Request, commands: Int, next: Request?)
-    /// Redis said something that nobody asked for: close.
+    /// Redis sent a reply that nothing asked for: close.
     case unexpected
   }
 
@@ -67,26 +67,25 @@ struct RedisConnectionStateMachine<Request>: ~Copyable {
     return .complete(done.request, commands: done.commands, next: self.pending.first?.request)
   }
 
-  /// Whether batches are taken, and replies belong to somebody.
+  /// Whether batches are accepted and replies are expected.
   var isOpen: Bool { if case .open = self.state { true } else { false } }
 
-  /// Why nothing is taken any more; nil while batches are.
+  /// Why no batches are accepted; nil while they are.
   var closeReason: RedisError? {
     guard case .closed(let reason) = self.state else { return nil }
     return reason
   }
 
-  /// Whether a reply is due.
   var awaitsReply: Bool { !self.pending.isEmpty }
 
   /// When the batch in front is due. Replies come in order, so no other deadline matters sooner:
   /// a batch behind it cannot be answered before it.
   var nextDeadline: UInt64? { self.pending.first?.deadline }
 
-  /// Whether the batch in front is overdue, and the connection therefore useless.
+  /// Whether the batch in front is overdue, which makes the connection useless.
   func isOverdue(now: UInt64) -> Bool { self.pending.first.map { $0.deadline <= now } ?? false }
 
-  /// Takes nothing more, and gives back what was unanswered, in order.
+  /// Accepts nothing more, and returns the unanswered requests, in order.
   mutating func close(_ reason: RedisError) -> [(Request, commands: Int)] {
     guard case .open = self.state else { return [] }
     self.state = .closed(reason)

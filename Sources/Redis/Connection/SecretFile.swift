@@ -6,23 +6,20 @@
   import Glibc
 #endif
 
-/// A file that holds a secret, and perhaps a line end that nobody means.
+/// A file that holds a secret, and perhaps a trailing line end that does not belong to it.
 package enum SecretFile {
   /// Why a file was refused, in words that follow its name and a colon.
   package enum Unreadable: Error, Hashable, CustomStringConvertible {
-    /// The system does not read it: its own words.
+    /// The system cannot read it, in the system's words.
     case system(String)
-    /// It is not there.
     case missing
-    /// There is nothing in it.
     case empty
-    /// There is more in it than this many bytes.
+    /// It has more than `limit` bytes.
     case tooLong(limit: Int)
-    /// An editor has put a byte order mark before the secret.
+    /// An editor put a byte order mark before the secret.
     case byteOrderMark
-    /// An editor or a shell has written each character as two bytes.
+    /// An editor or a shell wrote each character as two bytes.
     case utf16
-    /// It is to be text, and is not.
     case notUTF8
 
     package var description: String {
@@ -39,7 +36,7 @@ package enum SecretFile {
       }
     }
 
-    /// Whether somebody must put it right; a file that is missing or empty may be about to be written.
+    /// Whether somebody must fix it; a missing or empty file may be about to be written.
     package var isLasting: Bool {
       switch self {
       case .missing, .empty: false
@@ -48,7 +45,7 @@ package enum SecretFile {
     }
   }
 
-  /// What stands in it, without the line ends behind it. Blocks.
+  /// The content without trailing line ends. Blocks.
   package static func bytes(
     of path: String, limit: Int
   ) -> Result<[UInt8], Unreadable> {
@@ -63,7 +60,7 @@ package enum SecretFile {
     }
   }
 
-  /// The same for one that is text. Blocks.
+  /// The content as text. Blocks.
   package static func text(of path: String, limit: Int) -> Result<String, Unreadable> {
     Self.bytes(of: path, limit: limit).flatMap { bytes in
       if bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) {
@@ -73,7 +70,7 @@ package enum SecretFile {
     }
   }
 
-  /// Whether every second byte is zero, as where UTF-16 spells ASCII: random bytes are not so by chance.
+  /// Whether every second byte is zero, as in ASCII in UTF-16: random bytes are not.
   private static func isUTF16(_ bytes: [UInt8]) -> Bool {
     let hasMark = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff])
     let units = bytes.dropFirst(hasMark ? 2 : 0)

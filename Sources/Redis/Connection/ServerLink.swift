@@ -25,12 +25,11 @@ final class ServerLink {
     capMilliseconds: RedisLimits.reconnectCapMilliseconds)
   private var readySince: NIODeadline?
   private var lastFailure = RedisError.unavailable("the connection is being opened")
-  /// Called when there is a connection.
   var onReady: () -> Void = {}
-  /// Called when a connection was lost, or an attempt to open one has failed.
+  /// Called when a connection is lost, or an attempt to open one failed.
   var onFailure: () -> Void = {}
 
-  /// Begins to connect with ``open()``.
+  /// Connects only after ``open()``.
   init(
     to address: RedisAddress, as configuration: RedisConfiguration, on eventLoop: any EventLoop,
     reachability: ReachabilityReport
@@ -41,12 +40,11 @@ final class ServerLink {
     self.reachability = reachability
   }
 
-  /// Whether there is a connection.
   var isReady: Bool { if case .ready = self.state { true } else { false } }
 
   var isClosed: Bool { if case .closed = self.state { true } else { false } }
 
-  /// Sends a batch, or fails at once where there is no connection.
+  /// Sends a batch, or fails at once without a connection.
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
   ) {
@@ -66,7 +64,7 @@ final class ServerLink {
     }
   }
 
-  /// Gives up a connection over which the server answers as it should not. Another one is opened.
+  /// Closes a connection over which the server misbehaves. Another one is opened.
   func giveUp(_ reason: RedisError) {
     if case .ready(let connection) = self.state { connection.close(reason) }
   }
@@ -83,7 +81,6 @@ final class ServerLink {
     }
   }
 
-  /// Why there is no connection.
   var whyNot: String {
     if case .unavailable(let reason) = self.lastFailure { return reason }
     return "\(self.lastFailure)"
@@ -110,7 +107,7 @@ final class ServerLink {
     }
   }
 
-  /// A server may close what nobody uses: that is no outage unless the next connection fails.
+  /// A server may close an unused connection: no outage unless the next attempt fails.
   private func ended(_ end: ConnectionEnd) {
     let grace = TimeAmount.milliseconds(RedisLimits.idleCloseMilliseconds)
     guard end.wasIdle, !self.isClosed, let since = self.readySince,

@@ -23,18 +23,15 @@ package struct CommandWriter: ~Copyable {
     self.header(UInt8(ascii: "*"), arguments)
   }
 
-  /// Adds an argument that is known at compile time.
   package mutating func bulk(_ text: StaticString) {
     self.bulk(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
-  /// Adds an argument as UTF-8.
   package mutating func bulk(_ text: String) {
     var text = text
     text.withUTF8 { self.bulk(UnsafeRawBufferPointer($0)) }
   }
 
-  /// Adds an argument as it is.
   package mutating func bulk(_ bytes: UnsafeRawBufferPointer) {
     self.bulk(count: bytes.count) { $0.copyMemory(from: bytes) }
   }
@@ -95,7 +92,7 @@ package struct CommandWriter: ~Copyable {
     return digits
   }
 
-  /// Writes decimal digits that end just before `end`, and answers how many.
+  /// Writes decimal digits that end just before `end`, and returns their number.
   private static func write(
     _ number: UInt, before end: Int, in raw: UnsafeMutableRawBufferPointer
   ) -> Int {

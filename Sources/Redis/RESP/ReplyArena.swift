@@ -8,9 +8,9 @@ import CHiredis
 /// Unchecked: a connection fills it on its event loop, then hands it over; nothing changes it after.
 final class ReplyArena: @unchecked Sendable {
   let storage: UnsafeMutablePointer<connect_arena>
-  /// Where each reply's first node is.
+  /// Index of each reply's first node.
   private(set) var roots: [Int] = []
-  /// Behind the last node of the last whole reply.
+  /// Index after the last node of the last whole reply.
   private var end = 0
 
   init(expecting replies: Int) {
@@ -30,12 +30,11 @@ final class ReplyArena: @unchecked Sendable {
     self.end = self.nodeCount
   }
 
-  /// The nodes of a reply that is there.
   func nodes(ofReply index: Int) -> Range<Int> {
     self.roots[index]..<(index + 1 < self.roots.count ? self.roots[index + 1] : self.end)
   }
 
-  /// Node `index`, which must exist: a ``ReplyCursor`` asks for none outside of its reply.
+  /// `index` must exist: a ``ReplyCursor`` asks for none outside its reply.
   func node(_ index: Int) -> connect_node {
     assert(index < self.nodeCount, "read past the end of a reply")
     return self.storage.pointee.nodes[index]
@@ -43,12 +42,12 @@ final class ReplyArena: @unchecked Sendable {
 
   func isError(_ index: Int) -> Bool { self.node(index).type == REDIS_REPLY_ERROR }
 
-  /// A string node's bytes. They live as long as the arena.
+  /// The bytes of a string node. They live as long as the arena.
   func bytes(of node: connect_node) -> UnsafeRawBufferPointer {
     self.bytes(in: Int(node.value)..<Int(node.value) + Int(node.count))
   }
 
-  /// A range of all strings' bytes. They live as long as the arena.
+  /// A range of the bytes of all strings. They live as long as the arena.
   func bytes(in range: Range<Int>) -> UnsafeRawBufferPointer {
     guard !range.isEmpty else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     return UnsafeRawBufferPointer(

@@ -2,7 +2,7 @@
 @usableFromInline
 package struct ReplyBytes: Sendable {
   private let arena: ReplyArena
-  /// Where the string lies in the arena, which does not change once it was handed over.
+  /// Location in the arena, which does not change once it was handed over.
   private let bytes: Range<Int>
 
   init(arena: ReplyArena, bytes: Range<Int>) {
@@ -10,7 +10,7 @@ package struct ReplyBytes: Sendable {
     self.bytes = bytes
   }
 
-  /// The length in bytes.
+  /// In bytes.
   package var count: Int { self.bytes.count }
 
   /// A part of the string; `range` counts from the string's start.
@@ -31,7 +31,7 @@ package struct ReplyBytes: Sendable {
     try body(self.raw)
   }
 
-  /// The bytes, as long as this is kept.
+  /// Valid as long as this value is kept.
   @usableFromInline
   var raw: UnsafeRawBufferPointer { self.arena.bytes(in: self.bytes) }
 }

@@ -11,7 +11,7 @@ import CHiredis
 package struct ReplyCursor: Sendable {
   private let arena: ReplyArena
   private var index: Int
-  /// Behind the last value of the reply.
+  /// Index after the last value of the reply.
   private let end: Int
 
   init(arena: ReplyArena, nodes: Range<Int>) {
@@ -70,7 +70,7 @@ package struct ReplyCursor: Sendable {
     try self.bytes().map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// An integer: any of 64 bits, so nothing may be added to it without care. See ``count()``.
+  /// An integer of any 64-bit value: adding to it can overflow. See ``count()``.
   package mutating func integer() throws(RedisError) -> Int {
     let node = try self.next("an integer")
     guard node.type == REDIS_REPLY_INTEGER else { throw Self.unexpected(node, "an integer") }
@@ -87,7 +87,7 @@ package struct ReplyCursor: Sendable {
     return count
   }
 
-  /// Passes over the next value with all that it contains; at the end, over nothing.
+  /// Skips the next value with all that it contains; at the end, nothing.
   package mutating func skip() {
     var left = 1
     while left > 0, self.index < self.end {

@@ -19,7 +19,7 @@ struct ReplyReader: ~Copyable {
 
   deinit { connect_reader_destroy(self.reader) }
 
-  /// The replies from here on go to `arena`. Only between replies.
+  /// Directs further replies to `arena`. Call it only between replies.
   mutating func use(_ arena: ReplyArena) {
     self.arena = arena
     self.nextRoot = arena.nodeCount
@@ -33,7 +33,7 @@ struct ReplyReader: ~Copyable {
     }
   }
 
-  /// Whether one more whole reply was appended to the arena in use.
+  /// Returns whether one more whole reply was appended to the arena in use.
   mutating func next() throws(RedisError) -> Bool {
     guard let arena = self.arena else { return false }
     switch connect_reader_next(self.reader) {
@@ -46,7 +46,7 @@ struct ReplyReader: ~Copyable {
     }
   }
 
-  /// How many bytes came after the reply that ``next()`` has just appended.
+  /// Bytes received after the reply that ``next()`` has just appended.
   var unreadBytes: Int { connect_reader_unread(self.reader) }
 
   private var error: RedisError {
