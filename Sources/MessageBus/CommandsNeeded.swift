@@ -5,9 +5,9 @@ import Redis
 /// was renamed, or that the user may not run, would else show one by one, in the middle of the work.
 package enum CommandsNeeded {
   package struct Missing: Sendable, Hashable {
-    /// There are no such commands: they were renamed or disabled, or Redis is too old.
+    /// Commands that do not exist: they were renamed or disabled, or Redis is too old.
     package var unknown: [String] = []
-    /// The user has no right to them.
+    /// Commands to which the user has no right.
     package var forbidden: [String] = []
 
     package init() {}
@@ -77,7 +77,7 @@ package enum CommandsNeeded {
 }
 
 extension RedisServerError {
-  /// The user may not run it, whatever its keys are.
+  /// Whether the user may not run the command, whatever its keys are.
   fileprivate var saysForbiddenCommand: Bool {
     self.code == "NOPERM" && self.message.contains("permissions to run")
   }

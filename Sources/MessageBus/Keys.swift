@@ -9,26 +9,23 @@ import Redis
 /// none is needed: what relies on the order of commands is either about one user or about one stream of
 /// the bus.
 package struct Keys: Sendable {
-  /// The prefix that is used when none is configured.
   package static let defaultPrefix = "connect:"
 
-  /// What all names begin with.
   package let prefix: String
-  /// How `incoming` is divided.
   package let partitions: PartitionMap
-  /// Whether the keys of users live in a second Redis.
+  /// Whether the keys of users are in a second Redis.
   package let hasRegistryRedis: Bool
 
-  /// Where messages go that could not be processed.
+  /// Messages that could not be processed.
   package let deadLetters: RedisKey
-  /// Says how the data is laid out; see ``PartitionGuard``.
+  /// The layout of the data; see ``PartitionGuard``.
   package let partitionCount: RedisKey
 
-  /// The ids of the messaging instances that have joined; ``messaging(_:)`` tells which are alive.
+  /// The ids of messaging instances that have joined; ``messaging(_:)`` tells which are alive.
   package let messagingMembers: RedisKey
   /// Wakes messaging instances when leases change hands.
   package let leaseEvents: RedisKey
-  /// The ids of the gateways that have started; ``gateway(_:)`` tells which are alive.
+  /// The ids of gateways that have started; ``gateway(_:)`` tells which are alive.
   package let gateways: RedisKey
   /// For commands that have no key and are meant for the Redis of the users' keys. Nothing is stored
   /// under it.
@@ -75,21 +72,21 @@ package struct Keys: Sendable {
     self.cursorPrefix = "\(prefix)cursor:"
   }
 
-  /// The stream of partition `partition`.
+  /// The partition's stream.
   package func incoming(_ partition: Partition) -> RedisKey { self.incomingKeys[partition.number] }
 
-  /// Who owns a partition: a string that expires.
+  /// The owner of a partition: a string that expires.
   package func lease(_ partition: Partition) -> RedisKey { self.leaseKeys[partition.number] }
 
-  /// How often owners of a partition have ended with the same entry unfinished.
+  /// How many owners of a partition in a row ended with the same entry unfinished.
   package func attempts(_ partition: Partition) -> RedisKey { self.attemptKeys[partition.number] }
 
-  /// The sign of life of one messaging instance.
+  /// The heartbeat of a messaging instance.
   package func messaging(_ instance: InstanceID) -> RedisKey {
     RedisKey(prefix: self.messagingPrefix, tag: instance.text)
   }
 
-  /// The stream of deliveries for one gateway instance.
+  /// The stream of deliveries for a gateway.
   package func outgoing(_ gateway: InstanceID) -> RedisKey {
     RedisKey(prefix: self.outgoingPrefix, tag: gateway.text)
   }
@@ -98,17 +95,17 @@ package struct Keys: Sendable {
     RedisKey(prefix: self.gatewayPrefix, tag: gateway.text)
   }
 
-  /// Where a user's devices are connected.
+  /// The gateways of a user's connected devices.
   package func session(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.sessionPrefix, tag: user.text, home: self.usersHome)
   }
 
-  /// What a user must see, in order.
+  /// The messages for a user, in order.
   package func mailbox(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.mailboxPrefix, tag: user.text, home: self.usersHome)
   }
 
-  /// How far each device of a user has got.
+  /// The position of each device of a user.
   package func cursor(_ user: UserName) -> RedisKey {
     RedisKey(prefix: self.cursorPrefix, tag: user.text, home: self.usersHome)
   }

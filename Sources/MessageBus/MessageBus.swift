@@ -15,29 +15,29 @@ package enum BusLimits {
   /// The number of `incoming` partitions. It is part of the data: see ``DataLayout``.
   package static let defaultPartitions = 16
 
-  /// More partitions would cost a blocking connection each and gain nothing.
+  /// More partitions cost a blocking connection each and gain nothing.
   package static let maximumPartitions = 1_024
 
-  /// Entries that one read of a stream brings at most.
+  /// The most entries that one read of a stream returns.
   package static let entriesPerRead = 128
 
-  /// How long one blocking read waits for entries.
+  /// Time that one blocking read waits for entries.
   package static let blockMilliseconds: Int64 = 5_000
 
-  /// What a consumer has finished is acknowledged after this time at the latest …
+  /// Finished entries are acknowledged after this time at the latest.
   package static let acknowledgeMilliseconds: Int64 = 100
 
-  /// … and as soon as it is this many entries. No more than these are repeated after a crash, beside
-  /// what was being handled.
+  /// Finished entries that are acknowledged without waiting for that time. No more than these are
+  /// repeated after a crash, beside what was being handled.
   package static let acknowledgeEntries = 512
 
-  /// Dead letters that are kept, about; beyond them the oldest are removed.
+  /// Dead letters kept, approximately; beyond them the oldest are removed.
   package static let deadLettersKept = 100_000
 
-  /// A gateway's stream and heartbeat vanish after this time without a sign of life.
+  /// A gateway's stream and heartbeat expire after this time without a heartbeat.
   package static let gatewayTimeToLiveSeconds = 60
 
-  /// How often a gateway gives that sign.
+  /// Interval of a gateway's heartbeats.
   package static let gatewayHeartbeatSeconds: Int64 = 15
 
   /// Other gateways that a gateway looks at with each sign of life, at random, to clean up after
@@ -48,7 +48,7 @@ package enum BusLimits {
   /// loses the oldest pushes beyond them, and its connections find the messages in the mailbox.
   package static let outgoingEntries = 4_096
 
-  /// Entries in an `incoming` partition above which gateways take no more sends to it.
+  /// Entries in an `incoming` partition above which gateways accept no more sends to it.
   package static let backlogEntries = 50_000
 
   /// Entries of a partition that one event loop sends at once, at most. Several of one sender are a
@@ -60,10 +60,10 @@ package enum BusLimits {
   /// grow beyond its limit by what arrives in this time.
   package static let backlogMilliseconds: Int64 = 500
 
-  /// How long a producer waits for replicas, in milliseconds; see ``Durability``.
+  /// Time that a producer waits for replicas, in milliseconds; see ``Durability``.
   package static let replicationMilliseconds: Int64 = 1_000
 
-  /// Messages that one entry of an `outgoing` stream carries at most.
+  /// The most messages in one entry of an `outgoing` stream.
   package static let deliveriesPerEntry = 128
 
   /// Bytes after which an entry of an `outgoing` stream is full.
@@ -87,9 +87,9 @@ package enum BusLimits {
   /// up to ``consumerBackoffCapMilliseconds``.
   package static let consumerBackoffBaseMilliseconds: Int64 = 50
 
-  /// The longest time up to which that doubles.
+  /// The most to which that time doubles.
   package static let consumerBackoffCapMilliseconds: Int64 = 2_000
 
-  /// A consumer that waits since Redis could not be reached goes on within this time once it can.
+  /// A consumer that waits for Redis continues within this time once Redis can be reached.
   static let consumerPauseStepMilliseconds: Int64 = 20
 }

@@ -6,7 +6,7 @@ import NIOCore
 /// Says in the log which partitions had no stream yet, once for all workers of an instance that find
 /// that at about the same time: at the first start each of them does.
 final class CreatedStreams: Sendable {
-  /// How long the first one is kept for others to join it, in milliseconds.
+  /// The first one waits this long, in milliseconds, so that others are reported with it.
   static let gatherMilliseconds: Int64 = 500
 
   private let numbers = NIOLockedValueBox<[Int]>([])
@@ -18,7 +18,7 @@ final class CreatedStreams: Sendable {
     self.logger = logger
   }
 
-  /// A partition's stream did not exist, and does now. From any thread.
+  /// A partition's stream did not exist, and was created. Callable from any thread.
   func add(_ partition: Partition) {
     let isFirst = self.numbers.withLockedValue { numbers in
       numbers.append(partition.number)
@@ -38,7 +38,7 @@ final class CreatedStreams: Sendable {
       metadata: ["partitions": "\(Self.ranges(numbers))", "count": "\(numbers.count)"])
   }
 
-  /// Numbers for a person, in their order: `0-4,7`.
+  /// Numbers for a person, in ascending order: `0-4,7`.
   static func ranges(_ numbers: [Int]) -> String {
     var ranges: [ClosedRange<Int>] = []
     for number in numbers.sorted() {

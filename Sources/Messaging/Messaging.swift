@@ -63,7 +63,7 @@ package final class MessagingService: Service {
     }
   }
 
-  /// Whether messages can be processed: connected to the bus, known to the others, and not stopping.
+  /// Whether it can process messages: connected to the bus, a member, and not stopping.
   package func isReady() async -> Bool {
     guard !self.isStopping.load(ordering: .relaxed),
       self.keeper.hasJoined.load(ordering: .relaxed)

@@ -4,16 +4,16 @@ package enum MessagingLimits {
   /// most, its messages wait after a crash.
   package static let leaseSeconds = 10
 
-  /// How many signs of life fit into that time.
+  /// Heartbeats in that time.
   package static let signsPerLease: Int64 = 5
 
-  /// Wake-ups of messaging instances that are kept, about.
+  /// Wake-ups of messaging instances kept, approximately.
   package static let leaseEventsKept = 128
 
-  /// How often an entry is tried before it goes to the dead letters.
+  /// Attempts at an entry before it goes to the dead letters.
   package static let attempts = 5
 
-  /// How long it is remembered which entry an owner ended with, in seconds.
+  /// Seconds for which the entry with which an owner ended is remembered.
   package static let crashCountSeconds = 3_600
 
   /// How often a messaging instance looks how far its partitions are behind, in seconds. Four commands
@@ -35,16 +35,16 @@ package enum MessagingLimits {
   /// not found then is stored twice.
   package static let retryMilliseconds: Int64 = 4_000
 
-  /// Mailboxes are searched in portions: entries of the first one, which then doubles.
+  /// Entries in the first portion of a search; portions double.
   package static let retryFirstPortionEntries = 16
 
-  /// Entries of the largest portion, over all mailboxes of a batch.
+  /// Entries in the largest portion, over all mailboxes of a batch.
   package static let retryPortionEntries = 128
 
-  /// The fewest entries of each mailbox in a portion, however many take turns.
+  /// The fewest entries of each mailbox in a portion, however many mailboxes take turns.
   package static let retryEntriesPerMailbox = 4
 
-  /// Bytes into which a portion should fit, as far as can be told before: a millisecond of Redis.
+  /// Target size of a portion, as far as it can be estimated: a millisecond of Redis.
   package static let retryPortionBytes = 1024 * 1024
 
   /// Entries of searched mailboxes that a partition's owner remembers, so that the next look-up reads
@@ -72,30 +72,30 @@ package enum MessagingLimits {
   /// The default of ``MailboxLimits/historyEntries``.
   package static let mailboxHistoryEntries = 1_000
 
-  /// A mailbox that is written is looked after once in this time, in seconds, …
+  /// A written mailbox is trimmed once in this time, in seconds.
   package static let mailboxLookSeconds = 86_400
 
-  /// … and each time it has grown by so many entries beyond its history.
+  /// A mailbox is also trimmed whenever it has grown by this many entries beyond its history.
   package static let mailboxLookEntries = 256
 
-  /// Entries that one call of `trim_mailbox.lua` removes at most: it blocks Redis meanwhile.
+  /// The most entries that one call of `trim_mailbox.lua` removes: it blocks Redis meanwhile.
   package static let entriesPerTrim = 512
 
   /// Bytes of entries that one call has in hand, about: it removes fewer of large ones. It reads them twice
   /// at most, 3 ms for each MiB.
   package static let bytesPerTrim = 1024 * 1024
 
-  /// The fewest entries that one call removes, however large they are.
+  /// The fewest entries that one call may remove, however large they are.
   package static let fewestEntriesPerTrim = 16
 
   /// Calls that make room in full mailboxes before one batch at most: enough for as many frames of 64 KiB
   /// as it has entries.
   package static let trimsPerBatch = 16
 
-  /// How often a partition's owner looks after mailboxes that are due, in milliseconds, …
+  /// Interval at which a partition's owner trims mailboxes that are due, in milliseconds.
   package static let trimMilliseconds: Int64 = 125
 
-  /// … and how many at a time at most. Redis serves nobody else during such a batch.
+  /// The most mailboxes trimmed at a time. Redis serves nobody else during such a batch.
   package static let mailboxesPerTrim = 8
 
   /// Mailboxes that wait to be looked after by a partition's owner at most. Others come to it with

@@ -3,7 +3,7 @@ import Inspection
 import MessageBus
 import Metrics
 
-/// What a messaging instance counts. Made once, shared by its workers.
+/// Metrics of a messaging instance. Made once, shared by its workers.
 struct MessagingMetrics: Sendable {
   private let factory: any MetricsFactory
   let deadLetters: Counter
@@ -52,7 +52,7 @@ struct MessagingMetrics: Sendable {
     self.cutLookups.increment(by: tally.cutLookups)
   }
 
-  /// How far a partition is behind.
+  /// The lag of one partition.
   struct Lag: Sendable {
     let entries: Meter
     let pending: Meter
@@ -64,7 +64,7 @@ struct MessagingMetrics: Sendable {
       self.oldestAge.set(Double(lag.oldestAgeMilliseconds) / 1_000)
     }
 
-    /// The partition is another instance's from now on, who tells of it.
+    /// Call it when another instance, which reports from then on, has the partition.
     func destroy() {
       self.entries.destroy()
       self.pending.destroy()

@@ -2,7 +2,7 @@ import ConnectProtocol
 import Redis
 
 extension Envelope {
-  /// What is needed to write an envelope; nothing is copied before it lies in the command's buffer.
+  /// An envelope to be written; nothing is copied before it lies in the command's buffer.
   package struct Draft {
     var kind: Kind
     var flags: Flags
@@ -18,7 +18,7 @@ extension Envelope {
       Draft(kind: .message, flags: flags, from: from, to: to, id: id.text, body: body)
     }
 
-    /// A receipt: `device` of `by` has acked what `to` sent. `idsJSON` is a JSON array of their ids.
+    /// A receipt: `device` of `by` acked messages of `to`. `idsJSON` is a JSON array of their ids.
     package static func delivered(
       by: UserName, device: DeviceName, to: UserName, idsJSON: UnsafeRawBufferPointer
     ) -> Draft {

@@ -19,28 +19,26 @@ package struct Envelope: Sendable {
   package enum Kind: UInt8, Sendable {
     /// A message: `body` is the JSON that the sender gave.
     case message = 1
-    /// A receipt to the sender: `from` is who acked, `id` the device, `body` a JSON array of ids.
+    /// A receipt to the sender: `from` acked, `id` is the device, `body` a JSON array of ids.
     case delivered = 2
     /// A message of `to` that was accepted could not be stored: `from` is its recipient, `id` the
     /// message, `body` a `FailureCode`.
     case failed = 3
   }
 
-  /// What is to be observed with the entry.
   package struct Flags: OptionSet, Sendable {
-    /// The byte in the entry, with flags of later releases as they came.
+    /// The byte in the entry. Flags of later releases are kept.
     package let rawValue: UInt8
 
-    /// The flags of a byte.
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The sender wants to know when a device acks it.
     package static let receipt = Flags(rawValue: 1 << 0)
     /// The sender's other devices want to see it.
     package static let copy = Flags(rawValue: 1 << 1)
-    /// The same may have been sent before.
+    /// The same message may have been sent before.
     package static let retry = Flags(rawValue: 1 << 2)
-    /// It stands in the mailbox under another offset than on the bus.
+    /// Its offset in the mailbox differs from the one on the bus.
     package static let relocated = Flags(rawValue: 1 << 3)
   }
 
@@ -49,15 +47,14 @@ package struct Envelope: Sendable {
   static let originBytes = 16
 
   package let kind: Kind
-  /// What is to be observed with it.
   package let flags: Flags
-  /// All of it, as it is stored.
+  /// The whole envelope, as it is stored.
   package let bytes: ReplyBytes
   private let fromEnd: Int
   private let toEnd: Int
   private let idEnd: Int
 
-  /// Nil if the bytes are no envelope of a known version and kind.
+  /// Nil for bytes that are not an envelope of a known version and kind.
   package init?(_ bytes: ReplyBytes) {
     let parsed: (Kind, Flags, Int, Int, Int)? = bytes.withUnsafeBytes { raw in
       guard raw.count >= Self.headerBytes, raw[0] == Self.version, let kind = Kind(rawValue: raw[1])
@@ -91,7 +88,6 @@ package struct Envelope: Sendable {
     UnsafeRawBufferPointer(rebasing: raw[self.fromEnd..<self.toEnd])
   }
 
-  /// The sender's id of the message.
   package func id(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.toEnd..<self.idEnd])
   }
@@ -100,22 +96,22 @@ package struct Envelope: Sendable {
     UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])
   }
 
-  /// The recipient, or nil if the name is not one.
+  /// Nil if the name is invalid.
   package var recipient: UserName? {
     self.bytes.withUnsafeBytes { UserName(utf8: self.to(in: $0)) }
   }
 
-  /// The sender, or nil if the name is not one.
+  /// Nil if the name is invalid.
   package var sender: UserName? {
     self.bytes.withUnsafeBytes { UserName(utf8: self.from(in: $0)) }
   }
 
-  /// The sender's id of the message, or nil if it is not one: no client has sent it so.
+  /// The sender's id of the message; nil if it is invalid, which no client can have sent.
   package var messageID: MessageID? {
     self.bytes.withUnsafeBytes { MessageID(utf8: self.id(in: $0)) }
   }
 
-  /// The offset on the bus of an entry that stands in the mailbox at `offset`.
+  /// The offset on the bus of an entry that has the offset `offset` in the mailbox.
   package func origin(at offset: Offset) -> Offset {
     guard self.flags.contains(.relocated) else { return offset }
     return self.bytes.withUnsafeBytes { raw in
@@ -123,7 +119,7 @@ package struct Envelope: Sendable {
     }
   }
 
-  /// Whether both were sent by the same user under the same id.
+  /// Whether the same user sent both under the same id.
   package func isRepeat(of other: Envelope) -> Bool {
     self.kind == other.kind
       && self.bytes.withUnsafeBytes { mine in

@@ -12,22 +12,20 @@ package final class Backlog: Sendable {
   private let anyIsFull = Atomic(false)
   private let full: Mutex<[Bool]>
 
-  /// What a look has found.
   package struct Finding: Sendable, Hashable {
-    /// How many partitions are full.
+    /// Number of full partitions.
     package let full: Int
-    /// Entries in the longest one.
+    /// Entries in the longest partition.
     package let longest: Int
   }
 
-  /// - Parameter limit: entries in a partition.
+  /// - Parameter limit: Entries in a partition.
   package init(keys: Keys, limit: Int = BusLimits.backlogEntries) {
     self.keys = keys
     self.limit = limit
     self.full = Mutex(Array(repeating: false, count: keys.partitions.all.count))
   }
 
-  /// Whether what goes to `user` must wait.
   package func isFull(for user: UserName) -> Bool {
     guard self.anyIsFull.load(ordering: .relaxed) else { return false }
     let partition = self.keys.partitions.partition(for: user)

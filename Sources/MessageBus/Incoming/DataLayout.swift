@@ -5,7 +5,7 @@
 /// release that knows nothing of a second Redis refuses to start with it.
 package struct DataLayout: Sendable, Hashable, CustomStringConvertible {
   package let partitions: Int
-  /// Whether the keys of users live in a second Redis.
+  /// Whether the keys of users are in a second Redis.
   package let hasRegistryRedis: Bool
 
   package init(of keys: Keys) {
@@ -25,7 +25,7 @@ package struct DataLayout: Sendable, Hashable, CustomStringConvertible {
 
   private static let registry: Substring = "registry"
 
-  /// As it stands in Redis.
+  /// The form in which it is stored in Redis.
   package var description: String {
     self.hasRegistryRedis ? "\(self.partitions) \(Self.registry)" : "\(self.partitions)"
   }

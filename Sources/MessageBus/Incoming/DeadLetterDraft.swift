@@ -6,14 +6,13 @@ import Redis
 /// Fields `reason`, `origin` (stream and offset), `attempts`, and the entry itself: an envelope in
 /// the field `m`, as on the bus; anything else field by field, each name after `field.`.
 package struct DeadLetterDraft: Sendable {
-  /// Why, for an operator to read.
+  /// The reason, for an operator.
   package let reason: String
   /// The stream and the offset that the entry had.
   package let origin: String
-  /// How often it was tried.
+  /// Number of attempts to process it.
   package let attempts: Int
 
-  /// What is known of an entry that could not be processed.
   package init(reason: String, origin: String, attempts: Int) {
     self.reason = reason
     self.origin = origin
@@ -58,7 +57,7 @@ package struct DeadLetterDraft: Sendable {
     }
   }
 
-  /// Appends the question what an entry of the bus consists of.
+  /// Appends a read of the fields of a bus entry.
   package static func fields(
     of offset: Offset, in stream: RedisKey, to batch: inout RedisBatch
   ) {
@@ -66,7 +65,7 @@ package struct DeadLetterDraft: Sendable {
     batch.append(key: stream, "XRANGE", "\(stream)", "\(offset)", "\(offset)")
   }
 
-  /// Reads the answer: names and values in turn; none if the entry is not there any more.
+  /// Reads the answer: names and values in turn; none if the entry no longer exists.
   package static func fields(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [ReplyBytes] {

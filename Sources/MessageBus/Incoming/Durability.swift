@@ -3,16 +3,16 @@ import Redis
 /// How many copies of a message must exist before its sender is told that it is accepted, and before
 /// messaging is done with it.
 package enum Durability: Sendable, Hashable, CustomStringConvertible {
-  /// As many as Redis itself makes before it answers: what its append-only file says.
+  /// As durable as Redis itself makes a write before it answers: see its append-only file.
   case accepted
   /// Beside that, so many replicas must have confirmed it, which is what `WAIT` asks them. It narrows
   /// the window in which a failover loses what was accepted, and does not close it: Redis may promote
   /// a replica that had not confirmed.
   case replicated(Int)
 
-  /// The most replicas that can be asked for: as many as a primary of ElastiCache has.
+  /// The most replicas that can be demanded: as many as a primary of ElastiCache has.
   package static let maximumReplicas = 5
-  /// What a setting looks like, for error messages.
+  /// Form of a setting, for error messages.
   package static let form = "accepted, or replicated:N with N from 1 to \(Self.maximumReplicas)"
 
   /// Nil if `text` is not of ``form``.
@@ -29,7 +29,7 @@ package enum Durability: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// As ``init(_:)`` reads it.
+  /// The form that ``init(_:)`` reads.
   package var description: String {
     switch self {
     case .accepted: "accepted"
@@ -37,7 +37,7 @@ package enum Durability: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// How many replicas must confirm.
+  /// Replicas that must confirm.
   package var replicas: Int {
     switch self {
     case .accepted: 0
@@ -47,7 +47,7 @@ package enum Durability: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Durability {
-  /// What is asked of the replicas with each batch that writes messages; nil if nothing is.
+  /// What replicas must confirm of each batch that writes messages; nil if nothing.
   package var confirmation: RedisBatch.Confirmation? {
     guard self.replicas > 0 else { return nil }
     return RedisBatch.Confirmation(

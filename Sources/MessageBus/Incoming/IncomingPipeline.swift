@@ -1,13 +1,12 @@
 import ConnectProtocol
 import Redis
 
-/// What a producer sends at once: entries of some partitions.
 struct IncomingPipeline<Token> {
-  /// One partition's part of it.
+  /// The part of one partition.
   struct Share {
     let partition: Int
     let entries: [IncomingEntry<Token>]
-    /// Its commands: one for each entry, between `MULTI` and `EXEC` if it is a transaction.
+    /// One command for each entry, between `MULTI` and `EXEC` if it is a transaction.
     let commands: Range<Int>
 
     private var isTransaction: Bool { self.commands.count > self.entries.count }
@@ -40,7 +39,7 @@ struct IncomingPipeline<Token> {
       return own.count
     }
 
-    /// The same for a transaction, whose replies stand at `start`.
+    /// The same for a transaction, whose replies begin at `start`.
     private func forEachExecuted(
       _ replies: RedisReplies, from start: Int,
       _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
@@ -80,10 +79,9 @@ struct IncomingPipeline<Token> {
   var batch = RedisBatch()
   private(set) var shares: [Share] = []
   private(set) var entryCount = 0
-  /// Whether an entry in it must be confirmed by replicas, where any are asked for.
+  /// Whether replicas must confirm an entry in it, where any are demanded.
   private(set) var isDurable = false
 
-  /// Adds what a partition sends.
   mutating func take(_ load: IncomingQueue<Token>.Load, of partition: Int, on stream: RedisKey) {
     let start = self.batch.count
     if load.repeatsSender {

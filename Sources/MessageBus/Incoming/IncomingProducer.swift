@@ -32,15 +32,15 @@ package final class IncomingProducer<Token> {
   private let durability: Durability
   private let refusal: () -> RedisError?
   private let onResult: (Token, Result<Offset, RedisError>) -> Void
-  /// One for each partition.
+  /// One queue per partition.
   private var queues: [IncomingQueue<Token>]
-  /// Partitions whose entries may be sent now, in the order in which they got them.
+  /// Partitions with entries that may be sent now, in the order in which they got them.
   private var ready: [Int] = []
   private var isFlushScheduled = false
-  /// With replicas, what must have a result before the next pipeline is sent.
+  /// With replicas: entries that must have a result before the next pipeline is sent.
   private var awaited = 0
   private var idleWaiters: [() -> Void] = []
-  /// Entries that were published and have no result yet.
+  /// Entries published that have no result yet.
   package private(set) var unanswered = 0
   package private(set) var unansweredBytes = 0
 
@@ -78,7 +78,7 @@ package final class IncomingProducer<Token> {
     self.sendLater(number)
   }
 
-  /// Calls `body` as soon as nothing that was published is without a result, which may be at once.
+  /// Calls `body` as soon as every published entry has a result, which may be at once.
   package func whenIdle(_ body: @escaping () -> Void) {
     if self.unanswered == 0 { body() } else { self.idleWaiters.append(body) }
   }
@@ -129,7 +129,7 @@ package final class IncomingProducer<Token> {
     }
   }
 
-  /// Some commands of a pipeline have their replies.
+  /// Handles the replies to some commands of a pipeline.
   private func settle(
     _ share: IncomingPipeline<Token>.Share, _ settled: Range<Int>, _ replies: RedisReplies
   ) {

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import Redis
 
-/// An entry that was published and has no result yet.
+/// A published entry without a result yet.
 struct IncomingEntry<Token> {
   let token: Token
   let sender: ObjectIdentifier?
@@ -19,9 +19,9 @@ struct IncomingQueue<Token> {
   /// Entries that go into one pipeline.
   struct Load {
     var entries: [Entry] = []
-    /// One for each of `entries`.
+    /// One command for each of `entries`.
     var commands = RedisBatch()
-    /// Whether a sender has several of them.
+    /// Whether it has several entries of one sender.
     var repeatsSender = false
 
     var isFull: Bool { self.entries.count >= BusLimits.entriesPerTransaction }
@@ -45,14 +45,14 @@ struct IncomingQueue<Token> {
   }
 
   let stream: RedisKey
-  /// What goes next.
+  /// The next load.
   private var waiting = Load()
-  /// What came when that was full, in order.
+  /// Later loads, in order.
   private var behind: [Load] = []
-  /// Whether ``becomesReady()`` was answered with yes, and the entries were not taken since.
+  /// Whether ``becomesReady()`` returned true and the entries were not taken since.
   private var isReady = false
   private var underWay = 0
-  /// Whose entries have failed among those under way.
+  /// Senders that have failed entries among those under way.
   private var failedSenders: Set<ObjectIdentifier> = []
 
   init(stream: RedisKey) { self.stream = stream }
@@ -71,7 +71,7 @@ struct IncomingQueue<Token> {
     self.behind[self.behind.count - 1].add(entry, command: command)
   }
 
-  /// All that waits, in order.
+  /// Removes and returns all waiting entries, in order.
   private mutating func takeAll() -> [Load] {
     defer {
       self.waiting = Load()
@@ -80,14 +80,14 @@ struct IncomingQueue<Token> {
     return [self.waiting] + self.behind
   }
 
-  /// Whether there is something that may be sent now. Yes once, until ``send()`` or ``giveUp()``.
+  /// Whether entries may be sent now. True once, until ``send()`` or ``giveUp()``.
   mutating func becomesReady() -> Bool {
     guard !self.isReady, self.underWay == 0, !self.waiting.entries.isEmpty else { return false }
     self.isReady = true
     return true
   }
 
-  /// What waits, up to ``BusLimits/entriesPerTransaction`` of it, which is under way from now on.
+  /// The next entries, at most ``BusLimits/entriesPerTransaction``. They are under way from now on.
   mutating func send() -> Load {
     precondition(self.underWay == 0, "a partition has entries in one pipeline at a time")
     defer { self.waiting = self.behind.isEmpty ? Load() : self.behind.removeFirst() }
@@ -96,13 +96,12 @@ struct IncomingQueue<Token> {
     return self.waiting
   }
 
-  /// All that waits, which will not be sent.
+  /// All waiting entries. They will not be sent.
   mutating func giveUp() -> [Entry] {
     self.isReady = false
     return self.takeAll().flatMap(\.entries)
   }
 
-  /// An entry under way has failed.
   mutating func failed(_ entry: Entry) {
     if let sender = entry.sender { self.failedSenders.insert(sender) }
   }

@@ -3,7 +3,7 @@ import Redis
 
 /// One part of `incoming`: an ordered stream with one owner at a time.
 package struct Partition: Sendable, Hashable {
-  /// 0 up to the number of partitions.
+  /// From 0 to the number of partitions minus 1.
   package let number: Int
 }
 
@@ -34,7 +34,6 @@ package struct PartitionMap: Sendable {
     return self.all[Int(hash % UInt64(self.all.count))]
   }
 
-  /// The hash tag of a partition's keys.
   package func tag(of partition: Partition) -> String { self.tags[partition.number] }
 
   /// The first of `pN`, `pN.1`, `pN.2`, … that falls into the N-th of equal ranges of slots.

@@ -7,13 +7,12 @@ import Redis
 /// is a second Redis, are part of the data, written by the first service that ever starts, and a service
 /// that was told something else must not run.
 package enum PartitionGuard {
-  /// This service was told otherwise than the data is.
+  /// The configuration of this service contradicts the data.
   package struct Mismatch: Error, CustomStringConvertible {
     let configured: DataLayout
     let stored: String
     let key: String
 
-    /// What to do about it.
     package var description: String {
       let layout = DataLayout(self.stored)
       let partitions = layout.map { "\($0.partitions)" } ?? PrintableText.of(self.stored)
@@ -45,13 +44,13 @@ package enum PartitionGuard {
       configured: DataLayout(of: keys), stored: "\(layout)", key: "\(keys.partitionCount)")
   }
 
-  /// Appends the layout, if there is none: for who is running when the keyspace is lost.
+  /// Appends the layout if there is none: for services that run when the keyspace is lost.
   package static func restore(_ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.partitionCount
     batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
   }
 
-  /// Redis does not say which key it refuses.
+  /// Adds the key to the error, since Redis does not say which key it refuses.
   private static func answer(
     _ replies: RedisReplies, at index: Int, about key: RedisKey
   ) throws(RedisError) -> ReplyCursor {

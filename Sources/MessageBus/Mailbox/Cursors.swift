@@ -8,21 +8,21 @@ import Redis
 /// recognises. A device that has a field holds back the trimming of what it has not acked, until it
 /// was not seen for the retention; see `Scripts/trim_mailbox.lua`.
 package enum Cursors {
-  /// Holds the highest offset that retention has removed. No device is named so: names have no `!`.
+  /// Holds the highest offset that retention has removed. No device name contains `!`.
   package static let removedField = "!removed"
-  /// There if a device was ever displaced by another one.
+  /// Present if a device of the user was ever displaced by another.
   package static let displacedField = "!displaced"
 
   /// A device's place in its mailbox.
   package struct Position: Sendable, Hashable {
     /// The last acked offset; zero for a device that never acked.
     package let acked: Offset
-    /// The highest offset that retention has removed; zero when it removed none.
+    /// The highest offset that retention has removed; zero if none.
     package let removed: Offset
     /// When the device was last seen, in seconds since 1970: nil if it is not known, 0 if its field
     /// does not say.
     package let seenSeconds: UInt64?
-    /// Whether devices of the user were displaced, so that one which is not known may be one of them.
+    /// Whether devices of the user were displaced, so that an unknown device may be one of them.
     let hasDisplaced: Bool
     private let hasRemoved: Bool
 
@@ -40,7 +40,7 @@ package enum Cursors {
       self.removed > self.acked || (self.seenSeconds == nil && self.hasDisplaced)
     }
 
-    /// How many devices there are, if the hash has so many fields.
+    /// Number of devices, if the hash has `fields` fields.
     func devices(among fields: Int) -> Int {
       fields - (self.hasRemoved ? 1 : 0) - (self.hasDisplaced ? 1 : 0)
     }
@@ -54,7 +54,7 @@ package enum Cursors {
     }
   }
 
-  /// Appends the answer to where `device` is.
+  /// Appends a read of the device's position.
   package static func position(
     of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
   ) {
@@ -77,14 +77,13 @@ package enum Cursors {
       hasDisplaced: try cursor.string() != nil)
   }
 
-  /// Appends one command: that there is such a device, unless it is known; it has acked nothing.
+  /// Appends one command: records the device, unless it is known, as one that has acked nothing.
   package static func introduce(
     _ device: DeviceName, seenSeconds: UInt64, in key: RedisKey, to batch: inout RedisBatch
   ) {
     batch.append(key: key, "HSETNX", "\(key)", device.text, "\(Offset.zero) \(seenSeconds)")
   }
 
-  /// Appends one command: that `device` has acked all up to `offset`, and was seen at `seenSeconds`.
   package static func store(
     _ offset: Offset, of device: DeviceName, seenSeconds: UInt64, in key: RedisKey,
     to batch: inout RedisBatch
@@ -110,12 +109,12 @@ package enum Cursors {
 }
 
 extension Cursors {
-  /// Appends the answer to what retention has removed.
+  /// Appends a read of the highest offset that retention has removed.
   package static func removed(from key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HGET", "\(key)", Self.removedField)
   }
 
-  /// Reads that answer: the highest offset, zero when nothing was removed.
+  /// Reads the answer; zero if nothing was removed.
   package static func removed(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     var cursor = try replies.cursor(index)
     return try cursor.string().flatMap { Offset($0) } ?? .zero

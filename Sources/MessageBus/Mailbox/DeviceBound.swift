@@ -9,11 +9,11 @@ extension Script {
 /// Keeps the number of a user's devices within a limit. A device is a name that a client chose, and each
 /// holds back the trimming of what it has not acked, so they must not be without end.
 package enum DeviceBound {
-  /// What became of a device that connects.
+  /// The outcome for a device that connects.
   package struct Outcome: Sendable, Hashable {
     /// Whether it may stay: not if it is new and all others are connected.
     package let mayStay: Bool
-    /// How many others were forgotten for it.
+    /// Number of other devices forgotten for it.
     package let displaced: Int
   }
 
@@ -23,7 +23,7 @@ package enum DeviceBound {
     batch.append(key: cursors, "HLEN", "\(cursors)")
   }
 
-  /// Reads that answer, and says whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
+  /// Reads the answer, and returns whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
   package static func isExceeded(
     _ maximum: Int, at position: Cursors.Position, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Bool {

@@ -1,15 +1,15 @@
 import ConnectProtocol
 import Redis
 
-/// A user's mailbox: the durable truth of what the user must see, in order.
+/// A user's mailbox: the durable record of what the user must see, in order.
 package enum Mailbox {
   package struct Entry: Sendable {
-    /// Where it stands: what the recipient acks.
+    /// The offset in the mailbox, which the recipient acks.
     package let offset: Offset
-    /// What it is. Nil for an entry in a form that this release does not know.
+    /// Nil for an entry in a form that this release does not know.
     package let envelope: Envelope?
 
-    /// When it was sent, in milliseconds since 1970 by Redis's clock.
+    /// Time of sending, in milliseconds since 1970 by Redis's clock.
     package var sentAtMilliseconds: UInt64 {
       (self.envelope?.origin(at: self.offset) ?? self.offset).milliseconds
     }
@@ -26,14 +26,14 @@ package enum Mailbox {
     }
   }
 
-  /// Appends a read of what stands above `offset`, oldest first.
+  /// Appends a read of the entries above `offset`, oldest first.
   package static func page(
     _ mailbox: RedisKey, after offset: Offset, maximum: Int, to batch: inout RedisBatch
   ) {
     batch.entries(of: mailbox, after: offset, maximum: maximum)
   }
 
-  /// Reads such a page.
+  /// Reads the answer.
   package static func entries(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [Entry] {
@@ -43,7 +43,7 @@ package enum Mailbox {
 }
 
 extension Mailbox {
-  /// Appends the answer to which id a mailbox gave last.
+  /// Appends a read of the last id that a mailbox gave.
   package static func top(of mailbox: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: mailbox, "XINFO", "STREAM", "\(mailbox)")
   }

@@ -13,7 +13,7 @@ package enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
   case push(previous: Offset, offset: Offset, envelope: Envelope)
-  /// A device of `user` has connected elsewhere: the older connection must go.
+  /// A device of `user` connected elsewhere: the older connection must be closed.
   case replaced(user: UserName, connection: String)
   /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored
   /// any more of where they were.

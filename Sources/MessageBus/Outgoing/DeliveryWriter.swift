@@ -15,10 +15,9 @@ package struct DeliveryWriter {
 
   package init(keys: Keys) { self.keys = keys }
 
-  /// Whether there is nothing to deliver.
   package var isEmpty: Bool { self.order.isEmpty }
 
-  /// Adds a message. The caller's order is each gateway's order.
+  /// Messages reach each gateway in the order in which they are added.
   package mutating func add(_ push: MailboxPush, for gateway: InstanceID) {
     let length = 2 * Offset.packedBytes + push.payload.count
     self.add(.push, length: length, for: gateway) { raw in
@@ -31,7 +30,7 @@ package struct DeliveryWriter {
     }
   }
 
-  /// Adds that a connection is replaced by one elsewhere.
+  /// Tells a gateway that a connection was replaced by one elsewhere.
   package mutating func addReplacement(of session: Session, user: UserName) {
     let text = "\(user.text)\0\(session.connection)"
     self.add(.replaced, length: text.utf8.count, for: session.gateway) { raw in
@@ -39,7 +38,7 @@ package struct DeliveryWriter {
     }
   }
 
-  /// Adds that connections of a user must go; see ``Delivery/closing(user:device:isErased:)``.
+  /// Tells a gateway to close connections; see ``Delivery/closing(user:device:isErased:)``.
   package mutating func addClosing(
     of user: UserName, device: DeviceName?, isErased: Bool, for gateway: InstanceID
   ) {
@@ -88,7 +87,7 @@ package struct DeliveryWriter {
     return targets
   }
 
-  /// `XADD` to a stream that exists, which is kept from growing without end.
+  /// `XADD` to a stream that exists, with a bound on its length.
   private static func add(_ bytes: ByteBuffer, to stream: RedisKey, _ batch: inout RedisBatch) {
     batch.append(
       arguments: 9, key: stream, bytes: 48 + stream.byteCount + bytes.readableBytes
@@ -107,7 +106,7 @@ package struct DeliveryWriter {
     }
   }
 
-  /// Reads which gateways are gone: their streams do not exist any more.
+  /// Reads which gateways are gone: their streams no longer exist.
   package static func missing(
     among targets: [InstanceID], _ replies: RedisReplies, from index: Int
   ) throws(RedisError) -> Set<InstanceID> {

@@ -1,13 +1,12 @@
 import ConnectProtocol
 import Redis
 
-/// A stored message for its recipient's devices.
 package struct MailboxPush {
-  /// The offset before it in the mailbox; zero when that is not known.
+  /// The previous offset in the mailbox; zero if it is unknown.
   package let previous: Offset
-  /// Where it stands in the mailbox.
+  /// The offset in the mailbox.
   package let offset: Offset
-  /// The entry as it stands in the mailbox.
+  /// The entry as it is in the mailbox.
   package let payload: Payload
 
   package init(previous: Offset, offset: Offset, payload: Payload) {
@@ -16,7 +15,7 @@ package struct MailboxPush {
     self.payload = payload
   }
 
-  /// An envelope's bytes, as they were read or as they were made again.
+  /// An envelope's bytes, as they were read or as they were rebuilt.
   package enum Payload {
     case read(ReplyBytes)
     case made([UInt8])

@@ -1,5 +1,4 @@
-/// Which release this is: what `connect --version` prints, and what instances say of themselves.
 package enum ConnectVersion {
-  /// The release, as semver.org has it.
+  /// The release, by semver.org: printed by `connect --version`, and reported by instances.
   package static let text = "0.4.0"
 }

@@ -5,13 +5,12 @@ import Redis
 ///
 /// Every key may be on another node, so there is one command for each.
 package struct GatewayRegistry: Sendable {
-  /// What a gateway says of itself.
+  /// A gateway's report on itself.
   package struct Sign: Sendable, Hashable {
-    /// Where apps reach it, as it knows it.
+    /// The address at which apps reach it, as far as it knows.
     package var address: String
-    /// How many connections it has.
     package var connections: Int
-    /// When it started, in milliseconds since 1970.
+    /// Start time, in milliseconds since 1970.
     package var startedMilliseconds: UInt64
     package var version: String
 
@@ -27,7 +26,6 @@ package struct GatewayRegistry: Sendable {
   private let id: InstanceID
   private let client: any RedisClient
 
-  /// - Parameter id: of the gateway that speaks here.
   package init(keys: Keys, id: InstanceID, client: any RedisClient) {
     self.keys = keys
     self.id = id
@@ -55,7 +53,7 @@ package struct GatewayRegistry: Sendable {
     return (try? await self.client.execute(batch).cursor(0)) != nil
   }
 
-  /// Removes the traces of this gateway. Best effort: what stays expires by itself.
+  /// Removes this gateway's keys. Best effort: the rest expires by itself.
   package func leave() async {
     var batch = RedisBatch()
     batch.append(key: self.stream, "DEL", "\(self.stream)")
@@ -84,7 +82,7 @@ package struct GatewayRegistry: Sendable {
     try await self.forget(strangers + self.gone(of: others))
   }
 
-  /// Which of `others` have neither stream nor hash.
+  /// Those of `others` that have neither stream nor hash.
   private func gone(of others: [InstanceID]) async throws(RedisError) -> [String] {
     var batch = RedisBatch()
     for other in others {

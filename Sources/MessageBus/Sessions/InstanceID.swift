@@ -1,9 +1,9 @@
 /// One running instance of either service. A new start is a new instance, unless the operator names
 /// it.
 package struct InstanceID: Sendable, Hashable, CustomStringConvertible {
-  /// The longest id, in bytes.
+  /// In bytes.
   package static let maximumLength = 64
-  /// What an id consists of, for error messages.
+  /// Rule for an id, for error messages.
   package static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
 
   package let text: String

@@ -4,7 +4,6 @@ import Redis
 package struct Session: Sendable, Hashable {
   /// The hash's field: the device's name.
   package let device: String
-  /// The instance that holds the socket.
   package let gateway: InstanceID
   package let connection: String
 
@@ -28,7 +27,7 @@ package struct Session: Sendable, Hashable {
 ///
 /// Only a hint for pushing: a session that is stale costs a push that nobody takes, never a message.
 package enum SessionRegistry {
-  /// Appends the answer to where a user's devices are connected.
+  /// Appends a read of the sessions of a user's devices.
   package static func sessions(_ key: RedisKey, to batch: inout RedisBatch) {
     batch.append(arguments: 2, key: key, bytes: 7 + key.byteCount) { writer in
       writer.bulk("HGETALL")
@@ -36,7 +35,7 @@ package enum SessionRegistry {
     }
   }
 
-  /// Reads that answer. Fields in an unknown form are left out.
+  /// Reads the answer. Omits fields in an unknown form.
   package static func sessions(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [Session] {
@@ -50,19 +49,19 @@ package enum SessionRegistry {
     return sessions
   }
 
-  /// Appends two commands: who holds the device now, and that `session` does from here on.
+  /// Appends two commands: read the present holder of the device, then make `session` the holder.
   package static func register(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HGET", "\(key)", session.device)
     batch.append(key: key, "HSET", "\(key)", session.device, session.value)
   }
 
-  /// Appends two commands: that `session` holds the device if nobody does, and who does.
+  /// Appends two commands: make `session` the holder if there is none, then read the holder.
   package static func renew(_ session: Session, in key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "HSETNX", "\(key)", session.device, session.value)
     batch.append(key: key, "HGET", "\(key)", session.device)
   }
 
-  /// Reads who holds, or held, the device of `session`.
+  /// Reads the holder of the device of `session`, or its previous holder.
   package static func holder(
     of session: Session, _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Session? {
@@ -70,7 +69,7 @@ package enum SessionRegistry {
     return try cursor.string().flatMap { Session(device: session.device, value: $0) }
   }
 
-  /// Appends the removal of `session`, unless the device has meanwhile connected anew.
+  /// Appends the removal of `session`, unless the device has connected again in the meantime.
   package static func remove(_ session: Session, from key: RedisKey, to batch: inout RedisBatch) {
     Script.removeSession.append(key: key, arguments: [session.device, session.value], to: &batch)
   }

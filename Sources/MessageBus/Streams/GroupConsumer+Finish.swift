@@ -2,9 +2,9 @@ import ConnectProtocol
 import NIOCore
 import Redis
 
-/// What a consumer has finished and Redis does not know yet.
+/// Entries that a consumer finished and did not acknowledge yet.
 struct FinishedEntries {
-  /// In the order in which they were finished.
+  /// In the order of finishing.
   var offsets: [Offset] = []
   var timer: Scheduled<Void>?
 }
@@ -25,7 +25,6 @@ extension GroupConsumer {
     }
   }
 
-  /// A new session begins: what was finished in the one before is of no group that there is.
   func forgetFinished() {
     self.finished.timer?.cancel()
     self.finished = FinishedEntries()
@@ -40,7 +39,6 @@ extension GroupConsumer {
     }
   }
 
-  /// Acknowledges what was finished, now.
   func acknowledgeFinished() async throws(RedisError) {
     let failure: RedisError? = await withCheckedContinuation { continuation in
       self.acknowledge { continuation.resume(returning: $0) }
@@ -77,7 +75,7 @@ extension GroupConsumer {
     }
   }
 
-  /// Removes as much as every other group is done with, too.
+  /// Removes the entries that every other group is done with, too.
   private func remove(
     through last: Offset, others: [StreamGroup], _ completion: @escaping (RedisError?) -> Void
   ) {
@@ -99,7 +97,7 @@ extension GroupConsumer {
     }
   }
 
-  /// What is not removed now, is with the next acknowledgement.
+  /// What a failure leaves is removed with the next acknowledgement.
   private func trim(through offset: Offset, _ completion: @escaping (RedisError?) -> Void) {
     guard offset > .zero else { return completion(nil) }
     var batch = RedisBatch()

@@ -3,11 +3,11 @@ import NIOCore
 import Redis
 
 extension GroupConsumer {
-  /// Why ``run(logger:started:handle:)`` has ended.
+  /// Why ``run(logger:started:handle:)`` ended.
   package enum End: Hashable, Sendable {
     /// The task was cancelled, or ``stop()`` was called.
     case stopped
-    /// The fence names somebody else, who reads on from where this one had got to.
+    /// The fence names another reader, who continues where this one stopped.
     case replaced
   }
 

@@ -1,13 +1,13 @@
 import ConnectProtocol
 import Redis
 
-/// How a reading session began.
+/// The start of a reading session.
 package struct GroupSession: Sendable {
-  /// The stream was not there: it is new, or was lost.
+  /// The stream did not exist: it is new, or was lost.
   package let wasCreated: Bool
-  /// What was read before, by anybody, and so may have been handled: everything up to here.
+  /// Everything up to here was read before, by any reader, and so may have been handled.
   package let seenBefore: Offset
-  /// What another reader had read and not finished when it stopped: the first and the last of it.
+  /// The first and last entry that another reader had read and not finished when it stopped.
   package let unfinished: ClosedRange<Offset>?
 }
 

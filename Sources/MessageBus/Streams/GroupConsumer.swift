@@ -16,12 +16,12 @@ import Redis
 /// It has a client of its own for reading, because a blocking read holds a connection; all else goes
 /// through the shared one of its event loop.
 package final class GroupConsumer {
-  /// What reading is bound to: a key beside the stream that must hold this value.
+  /// The condition for reading: a key beside the stream must hold this value.
   package struct Fence {
     package let key: RedisKey
     package let value: String
 
-    /// - Parameter key: in the slot of the stream.
+    /// - Parameter key: In the slot of the stream.
     package init(key: RedisKey, value: String) {
       self.key = key
       self.value = value
@@ -35,14 +35,13 @@ package final class GroupConsumer {
   let reader: any RedisClient
   let fence: Fence?
   let timeToLiveSeconds: Int?
-  /// The group of the present session.
   var group = ""
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
   var isStopping = false
-  /// Fewer than usual after a read that brought more bytes than it may.
+  /// Lower than usual after a reply that exceeded its limit of bytes.
   private(set) var entriesPerRead = BusLimits.entriesPerRead
-  /// How many bytes one may bring.
+  /// The most bytes that a read may return.
   var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
   /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
   /// changed between reads.
@@ -80,7 +79,7 @@ package final class GroupConsumer {
     try? await self.reader.close().get()
   }
 
-  /// Entries that this group had not yet, in order. Empty when none came in time.
+  /// New entries for this group, in order. Empty if none came in time.
   func read(
     blockMilliseconds: Int64 = BusLimits.blockMilliseconds
   ) async throws(RedisError) -> [StreamEntry] {

@@ -8,9 +8,9 @@ package struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
   static let beginSession = Script(PackageResources.begin_session_lua, library: Self.comparingIDs)
 
-  /// A library: `below(left, right)` compares ids of a stream.
+  /// Library: `below(left, right)` compares ids of a stream.
   package static let comparingIDs = PackageResources.compare_ids_lua
-  /// A library: `displace(cursor, session, maximum, own)` forgets devices beyond a maximum.
+  /// Library: `displace(cursor, session, maximum, own)` forgets devices beyond a maximum.
   package static let displacingDevices = PackageResources.displace_devices_lua
 
   let source: String
@@ -27,7 +27,7 @@ package struct Script: Sendable {
     }.joined()
   }
 
-  /// Appends a call. It fails with NOSCRIPT where the script was not loaded since the server started.
+  /// Appends a call. It fails with NOSCRIPT if the script was not loaded since the server started.
   package func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
     batch.append(key: key, words: ["EVALSHA", self.sha1, "1", "\(key)"] + arguments)
   }
@@ -40,7 +40,6 @@ package struct Script: Sendable {
     batch.append(key: keys.first, words: words)
   }
 
-  /// Appends the loading of the script on the node of `key`.
   package func load(on key: RedisKey, to batch: inout RedisBatch) {
     batch.append(key: key, "SCRIPT", "LOAD", self.source)
   }

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import Redis
 
-/// Redis Streams, as far as Connect uses them.
+/// Commands of Redis Streams, as far as Connect uses them.
 extension RedisBatch {
   /// `XADD`: appends an entry of one field, and makes the stream if there is none. Answers its id.
   ///
@@ -24,12 +24,12 @@ extension RedisBatch {
     }
   }
 
-  /// `XADD` of an envelope to a partition, under an id that Redis mints.
+  /// `XADD` of an envelope to a partition, under an id that Redis generates.
   package mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) {
     self.addEntry(to: incoming, count: draft.byteCount) { draft.write(to: $0) }
   }
 
-  /// `XRANGE` from above `start` to the end, at most `maximum` entries.
+  /// `XRANGE` from above `start`, at most `maximum` entries.
   package mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     self.append(
@@ -89,7 +89,7 @@ extension RedisBatch {
     self.append(key: stream, "XINFO", "STREAM", "\(stream)")
   }
 
-  /// `XREADGROUP … >`: entries that no consumer of the group has had, waiting for the first.
+  /// `XREADGROUP … >`: entries new to the group; waits for the first.
   package mutating func readGroup(
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
     blockMilliseconds: Int64
@@ -114,7 +114,7 @@ extension RedisBatch {
     }
   }
 
-  /// `XPENDING`: how much is pending, and between which ids.
+  /// `XPENDING`: number of pending entries, and their lowest and highest id.
   package mutating func oldestPending(of stream: RedisKey, group: String) {
     self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) {
       writer in
@@ -147,7 +147,7 @@ extension Offset {
     self = try Offset(from: &cursor)
   }
 
-  /// Reads the id that a stream gave last from XINFO STREAM's names and values.
+  /// Reads the last id that a stream gave from the names and values of XINFO STREAM.
   package init(lastGeneratedFrom cursor: consuming ReplyCursor) throws(RedisError) {
     for _ in 0..<(try cursor.array() ?? 0) / 2 {
       if try cursor.string() == "last-generated-id" {
@@ -159,7 +159,7 @@ extension Offset {
     throw .unexpectedReply("XINFO STREAM answered no last-generated-id")
   }
 
-  /// The largest offset below this one; zero answers itself.
+  /// The largest offset below this one; zero for zero.
   package var predecessor: Offset {
     if self.sequence > 0 {
       return Offset(milliseconds: self.milliseconds, sequence: self.sequence - 1)

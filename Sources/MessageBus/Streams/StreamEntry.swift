@@ -1,14 +1,13 @@
 import ConnectProtocol
 import Redis
 
-/// An entry as a read of a stream answers it.
+/// An entry as a read of a stream returns it.
 package struct StreamEntry: Sendable {
   /// The only field of every entry that Connect writes.
   package static let field: StaticString = "m"
 
-  /// The entry's id.
   package let offset: Offset
-  /// The field's value. Nil if the entry has another form.
+  /// The field's value; nil if the entry has another form.
   package let payload: ReplyBytes?
 
   /// Reads `[id, [name, value, …]]`.
@@ -40,7 +39,7 @@ package struct StreamEntry: Sendable {
 }
 
 extension Offset {
-  /// Reads an id as stream commands answer it.
+  /// Reads an id as stream commands return it.
   package init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard let bytes = try cursor.bytes(), let offset = Offset(utf8: bytes) else {
       throw .unexpectedReply("a stream id is not <milliseconds>-<sequence>")

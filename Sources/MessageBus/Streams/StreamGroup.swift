@@ -1,17 +1,16 @@
 import ConnectProtocol
 import Redis
 
-/// A consumer group of a stream, as XINFO GROUPS tells.
+/// A consumer group of a stream, from XINFO GROUPS.
 package struct StreamGroup: Sendable {
   package let name: String
-  /// Entries that were read and not acknowledged.
+  /// Entries read and not acknowledged.
   package let pending: Int
-  /// The last entry that was read.
   package let lastDelivered: Offset
-  /// How many entries are still to be read, if Redis knows.
+  /// Number of entries that are not read yet; nil if Redis does not know.
   package let lag: Int?
 
-  /// Reads XINFO GROUPS' answer; nil if there is no such stream.
+  /// Reads the answer of XINFO GROUPS; nil if the stream does not exist.
   package static func list(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> [StreamGroup]? {
@@ -55,6 +54,6 @@ package struct StreamGroup: Sendable {
 }
 
 extension RedisServerError {
-  /// XINFO's answer for a key that does not exist.
+  /// Whether this is XINFO's answer for a key that does not exist.
   package var isMissingKey: Bool { self.message.hasPrefix("ERR no such key") }
 }

@@ -10,7 +10,7 @@ package final class LeaseEvents {
   private let reader: any RedisClient
   private var last = Offset.zero
 
-  /// - Parameter reader: a client for this alone, since its reads block.
+  /// - Parameter reader: A client for this alone, since its reads block.
   package init(keys: Keys, reader: any RedisClient) {
     self.stream = keys.leaseEvents
     self.reader = reader
@@ -20,13 +20,13 @@ package final class LeaseEvents {
   /// at.
   package func passed(_ offset: Offset) { self.last = offset }
 
-  /// Reads under which offset an event was told.
+  /// Reads the offset of an event.
   package static func offset(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
     var cursor = try replies.cursor(index)
     return try Offset(from: &cursor)
   }
 
-  /// Appends an event, for a person who reads the stream too.
+  /// Appends an event with a text for people who read the stream.
   package static func tell(_ text: String, _ keys: Keys, to batch: inout RedisBatch) {
     let stream = keys.leaseEvents
     batch.append(
@@ -34,7 +34,7 @@ package final class LeaseEvents {
       "\(StreamEntry.field)", text)
   }
 
-  /// Waits for an event, or until the time is over.
+  /// Waits for an event, at most for this time.
   package func wait(milliseconds: Int64) async throws(RedisError) {
     var batch = RedisBatch()
     batch.isBlocking = true

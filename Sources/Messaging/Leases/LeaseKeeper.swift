@@ -22,9 +22,9 @@ actor LeaseKeeper {
   private var workers: [Partition: PartitionWorker] = [:]
   private var known: [InstanceID] = []
   private var isStopping = false
-  /// When it was known last whose the leases are.
+  /// Time at which the owners of the leases were last read.
   private var lookedAt = ContinuousClock.now
-  /// Whether Redis knows of this instance.
+  /// Whether Redis has this instance as a member.
   nonisolated let hasJoined = Atomic(false)
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -55,15 +55,14 @@ actor LeaseKeeper {
 
   private var keys: Keys { self.configuration.keys }
 
-  /// The partitions that are ours.
   var owned: [Partition] { self.machine.held.map(\.0) }
 
-  /// How long it waits between two looks when nothing wakes it.
+  /// Time between two looks when nothing wakes it.
   private var signMilliseconds: Int64 {
     max(100, self.configuration.leaseMilliseconds / MessagingLimits.signsPerLease)
   }
 
-  /// Owns and works until ``stop()``.
+  /// Owns partitions and works on them until ``stop()``.
   func run() async {
     await withDiscardingTaskGroup { tasks in
       var backoff = Backoff(
@@ -119,19 +118,19 @@ actor LeaseKeeper {
 
   // MARK: One look
 
-  /// What a look has changed.
+  /// The effect of one look.
   private struct Changes {
-    /// Leases that are ours from now on.
+    /// Leases acquired.
     var taken: [(Partition, LeaseToken)] = []
-    /// Leases of ours that others are to have.
+    /// Leases of ours beyond our share.
     var surplus: [(Partition, LeaseToken)] = []
-    /// Workers of leases that others have.
+    /// Workers whose leases others hold now.
     var lost: [PartitionWorker] = []
-    /// Why nothing could be taken.
+    /// Why nothing could be acquired.
     var failure: RedisError?
   }
 
-  /// Says that we live, finds out who else does and who holds what, and takes what is due to us.
+  /// Sends a heartbeat, reads members and leases, and acquires those due to this instance.
   private func look() async throws(RedisError) -> Changes {
     var batch = RedisBatch()
     MessagingMembers.beat(
@@ -181,7 +180,7 @@ actor LeaseKeeper {
     self.hasJoined.store(true, ordering: .relaxed)
   }
 
-  /// Who of those that joined is alive. The dead are forgotten.
+  /// Those of `all` that are alive. Removes the dead from the members.
   private func alive(among all: [InstanceID]) async throws(RedisError) -> Set<InstanceID> {
     let others = all.filter { $0 != self.configuration.id }
     var alive: Set<InstanceID> = [self.configuration.id]
@@ -289,14 +288,14 @@ actor LeaseKeeper {
 
   // MARK: Stopping
 
-  /// Finishes what is under way and hands everything over.
+  /// Finishes what is under way and gives up all partitions.
   func stop() async {
     self.isStopping = true
     // Ends the wait for events.
     try? await self.reader.close().get()
   }
 
-  /// First it leaves, so that the others' shares grow; then it gives up what they wait for.
+  /// Leaves first, so that the others' shares grow; then gives up the leases they wait for.
   private func giveUpAll() async {
     self.metrics.leases.set(0)
     var batch = RedisBatch()

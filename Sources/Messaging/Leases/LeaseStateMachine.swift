@@ -11,22 +11,22 @@ import MessageBus
 /// Pure: no clock and no Redis. The keeper carries out, and tells what came of it.
 struct LeaseStateMachine {
   enum State: Hashable {
-    /// Somebody else has it, or nobody. May become `.acquiring`.
+    /// Another instance holds it, or none. May become `.acquiring`.
     case notOurs
-    /// We ask for it. May become `.owned` or `.notOurs`.
+    /// Acquisition was requested. May become `.owned` or `.notOurs`.
     case acquiring(LeaseToken)
-    /// It is ours. May become `.releasing` or `.notOurs`.
+    /// This instance holds it. May become `.releasing` or `.notOurs`.
     case owned(LeaseToken)
-    /// We finish what we have begun, and then give it up. May become `.notOurs`.
+    /// Work under way is being finished before the lease is given up. May become `.notOurs`.
     case releasing(LeaseToken)
   }
 
   enum Action: Hashable {
-    /// Ask for the lease, then call `answered`.
+    /// Request the lease, then call `answered`.
     case acquire(Partition, LeaseToken)
-    /// Stop working, give the lease up, then call `released`.
+    /// Stop working, give up the lease, then call `released`.
     case release(Partition, LeaseToken)
-    /// Stop working: somebody else has the lease.
+    /// Stop working: another instance has the lease.
     case stop(Partition)
   }
 
@@ -40,14 +40,14 @@ struct LeaseStateMachine {
     self.states = Array(repeating: .notOurs, count: partitions.count)
   }
 
-  /// What is ours, and must be extended. Not what we are giving up: extending that might take it back.
+  /// Leases to extend. Without those being given up: extending one of them might take it back.
   var held: [(Partition, LeaseToken)] {
     self.partitions.compactMap { partition in
       if case .owned(let token) = self.states[partition.number] { (partition, token) } else { nil }
     }
   }
 
-  /// How many partitions are ours, or about to be.
+  /// Number of partitions that we hold or are acquiring.
   private var count: Int {
     self.states.count { state in
       switch state {
@@ -57,7 +57,7 @@ struct LeaseStateMachine {
     }
   }
 
-  /// Our share among `members`; we are one of them, whether they know or not.
+  /// Our share among `members`, to which we always count ourselves.
   func share(of members: Set<InstanceID>) -> Int {
     let all = members.union([self.instance])
     let rank = all.count { $0.text < self.instance.text }
@@ -134,19 +134,19 @@ struct LeaseStateMachine {
     return isOurs ? token : nil
   }
 
-  /// A `release` is carried out, as far as that was possible.
+  /// A `release` was carried out, as far as possible.
   mutating func released(_ partition: Partition) {
     guard case .releasing = self.states[partition.number] else { return }
     self.states[partition.number] = .notOurs
   }
 
-  /// Whoever works on it has found out by itself that somebody else has the lease.
+  /// The worker of the partition noticed that another instance has the lease.
   mutating func lost(_ partition: Partition, _ token: LeaseToken) {
     guard self.states[partition.number] == .owned(token) else { return }
     self.states[partition.number] = .notOurs
   }
 
-  /// The instance stops: everything is given up.
+  /// Gives up everything, because the instance stops.
   mutating func releaseAll() -> [Action] {
     var actions: [Action] = []
     for partition in self.partitions {

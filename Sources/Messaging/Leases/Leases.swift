@@ -1,19 +1,18 @@
 import MessageBus
 import Redis
 
-/// Says which instance owns a partition, and since which acquisition.
+/// The instance that owns a partition, and the acquisition by which it does.
 package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
   package let instance: InstanceID
-  /// Tells acquisitions of one instance apart.
+  /// Distinguishes acquisitions of one instance.
   package let nonce: String
 
-  /// A token for a new acquisition.
   package init(instance: InstanceID) {
     self.instance = instance
     self.nonce = String(UInt64.random(in: .min ... .max), radix: 36)
   }
 
-  /// Reads a lease's value; nil if it is none.
+  /// Reads a lease's value; nil if it is not a token.
   package init?(_ text: String) {
     let parts = text.split(separator: ":", maxSplits: 1)
     guard parts.count == 2, let instance = InstanceID(String(parts[0])) else { return nil }
@@ -21,10 +20,10 @@ package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
     self.nonce = String(parts[1])
   }
 
-  /// Whoever wrote something else.
+  /// Holder of a lease whose value is not a token.
   static let stranger = LeaseToken("-:-")!
 
-  /// `<instance>:<nonce>`, as it stands in Redis.
+  /// `<instance>:<nonce>`, as stored in Redis.
   package var description: String { "\(self.instance):\(self.nonce)" }
 }
 
@@ -39,13 +38,13 @@ extension Script {
 /// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
 /// It is asked for where a session begins and where something is stored that may have been removed.
 package enum Leases {
-  /// Appends the question who owns `partition`.
+  /// Appends a read of the partition's lease.
   package static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.lease(partition)
     batch.append(key: key, "GET", "\(key)")
   }
 
-  /// Reads who owns a partition; nil if nobody does. A value that is no token counts as a stranger's.
+  /// Reads the owner of a partition; nil if there is none. A malformed value is a stranger's.
   package static func holder(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> LeaseToken? {
@@ -63,7 +62,6 @@ package enum Leases {
       keys: [keys.lease(partition)], arguments: ["\(token)", "\(milliseconds)"], to: &batch)
   }
 
-  /// Appends the giving up of a lease.
   package static func release(
     _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
   ) {

@@ -19,7 +19,7 @@ package enum MessagingMembers {
     batch.append(key: members, "SADD", "\(members)", instance.text)
   }
 
-  /// Appends a sign of life; ``wasAlive(_:at:)`` reads its answer.
+  /// Appends a heartbeat; ``wasAlive(_:at:)`` reads the answer.
   package static func beat(
     _ instance: InstanceID, milliseconds: Int64, _ keys: Keys, to batch: inout RedisBatch
   ) {
@@ -27,7 +27,7 @@ package enum MessagingMembers {
     batch.append(key: key, "PEXPIRE", "\(key)", "\(milliseconds)")
   }
 
-  /// Whether the sign of life was there; else the instance must join again.
+  /// Whether there was an earlier heartbeat; else the instance must join again.
   package static func wasAlive(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> Bool {
@@ -35,26 +35,25 @@ package enum MessagingMembers {
     return try cursor.integer() == 1
   }
 
-  /// Appends that `instance` is gone. Two commands.
+  /// Appends two commands that remove `instance`.
   package static func leave(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.messaging(instance)
     batch.append(key: key, "DEL", "\(key)")
     self.forget(instance, keys, to: &batch)
   }
 
-  /// Appends that `instance`, which is dead, is no member any more.
+  /// Appends the removal of `instance`, which is dead, from the members.
   package static func forget(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let members = keys.messagingMembers
     batch.append(key: members, "SREM", "\(members)", instance.text)
   }
 
-  /// Appends the question who has joined.
+  /// Appends a read of the members.
   package static func all(_ keys: Keys, to batch: inout RedisBatch) {
     let members = keys.messagingMembers
     batch.append(key: members, "SMEMBERS", "\(members)")
   }
 
-  /// Reads who has joined.
   package static func all(_ replies: RedisReplies, at index: Int) throws(RedisError) -> [InstanceID]
   {
     var cursor = try replies.cursor(index)
@@ -65,13 +64,12 @@ package enum MessagingMembers {
     return members
   }
 
-  /// Appends the question whether `instance` is alive; ``isAlive(_:at:)`` reads the answer.
+  /// Appends a check of the heartbeat; ``isAlive(_:at:)`` reads the answer.
   package static func isAlive(_ instance: InstanceID, _ keys: Keys, to batch: inout RedisBatch) {
     let key = keys.messaging(instance)
     batch.append(key: key, "EXISTS", "\(key)")
   }
 
-  /// Whether the instance that was asked for is alive.
   package static func isAlive(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Bool {
     var cursor = try replies.cursor(index)
     return try cursor.integer() == 1

@@ -8,20 +8,20 @@ import MessageBus
 /// a list.
 struct LastWrites {
   struct Entry: Hashable {
-    /// The last offset; zero when another may have been written since.
+    /// The last offset; zero if another writer may have added entries since.
     var offset: Offset
     var length: Int
-    /// When the mailbox is to be looked after at the latest, in seconds of a clock that never steps.
+    /// Time of the next look at the mailbox, in seconds of a monotonic clock.
     var nextLookSeconds = Int.min
-    /// The length at which it is to be looked after.
+    /// Length at which a look is due.
     var nextLookLength = Int.max
     /// What the mailbox takes of Redis, in bytes: what Redis said, and the entries written since. For
     /// a mailbox that Redis was not asked about, only the latter.
     var bytes = 0
-    /// Whether Redis was asked, and nobody else has changed the mailbox since.
+    /// Whether Redis was asked, and no other writer has changed the mailbox since.
     var isMeasured = false
 
-    /// How many entries one trimming may remove: so many as a look at all of them is bounded in bytes.
+    /// The most entries that one trimming may remove: a look at all of them is bounded in bytes.
     var entriesPerTrim: Int {
       guard self.length > 0 else { return MessagingLimits.entriesPerTrim }
       return min(
@@ -43,7 +43,7 @@ struct LastWrites {
       self.nextLookSeconds = Int.min
     }
 
-    /// What Redis can have, and can be added to.
+    /// More than Redis can hold, and safe to add to.
     static let maximumBytes = 1 << 50
   }
 

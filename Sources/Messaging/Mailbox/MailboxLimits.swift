@@ -1,13 +1,13 @@
 import MessageBus
 
-/// How much a mailbox keeps, and for how long. See ``BusLimits`` for the defaults.
+/// Limits of a mailbox in size and age. See ``BusLimits`` for the defaults.
 package struct MailboxLimits: Sendable, Hashable {
   /// Entries of a mailbox, acked ones included, beyond which new messages fail. At least 1.
   package var entries: Int
   /// Bytes that a mailbox takes of Redis, acked entries included, beyond which new messages fail. More
   /// than a frame.
   package var bytes: Int
-  /// The newest acked entries, which stay for devices that connect for the first time.
+  /// The newest acked entries, kept for devices that connect for the first time.
   package var historyEntries: Int
   /// The age in seconds at which entries are removed, acked or not, and devices that were not seen
   /// for as long are forgotten. At least 1.

@@ -1,14 +1,14 @@
 import MessageBus
 
-/// What a mailbox still has room for: entries, and bytes of their envelopes.
+/// Space left in a mailbox: entries, and bytes of their envelopes.
 struct MailboxRoom: Hashable {
   private var entries = Int.max
   private var bytes = Int.max
 
-  /// Without a limit.
+  /// Room without a limit.
   init() {}
 
-  /// Within limits, beside what there is.
+  /// Room that `limits` leave to a mailbox of this size.
   init(within limits: MailboxLimits, length: Int, bytes: Int) {
     self.entries = limits.entries - max(0, length)
     self.bytes = limits.bytes - bytes

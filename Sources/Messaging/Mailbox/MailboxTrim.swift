@@ -8,13 +8,12 @@ extension Script {
     library: Script.comparingIDs + Script.displacingDevices)
 }
 
-/// What `trim_mailbox.lua` did to a mailbox.
+/// Result of `trim_mailbox.lua` for a mailbox.
 struct MailboxTrim: Hashable {
-  /// The mailbox's length after it.
+  /// Length after trimming.
   let length: Int
-  /// How many entries it removed.
   let removed: Int
-  /// How many bytes their envelopes had.
+  /// Bytes of the removed envelopes.
   let removedBytes: Int
   /// Whether the user has more devices than one call looks at, and it forgot some: then it is to be called
   /// again.
@@ -38,7 +37,6 @@ struct MailboxTrim: Hashable {
       "\(BusLimits.maximumDevices)")
   }
 
-  /// Reads the answer.
   init(_ replies: RedisReplies, at index: Int) throws(RedisError) {
     var cursor = try replies.cursor(index)
     guard try cursor.array() == 4 else {

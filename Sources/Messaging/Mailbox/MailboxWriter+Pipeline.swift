@@ -2,20 +2,20 @@ import ConnectProtocol
 import MessageBus
 import Redis
 
-/// What a batch says to Redis, and what Redis answers.
+/// The commands of a batch, and their replies.
 extension MailboxWriter {
-  /// One recipient's part of a batch.
+  /// The part of one recipient.
   struct Group {
     let recipient: UserName
     var items: [Item]
-    /// Whether nothing is remembered of the mailbox, so that its length before must be asked for.
+    /// Whether nothing is known of the mailbox, so that its earlier length must be read.
     var isNew = false
     /// Whether it is long enough since the mailbox was looked after, so that its expiry must be put
     /// off now: the look itself comes later, and not at all if this owner stops before.
     var isDue = false
-    /// What the mailbox has no room for.
+    /// Items for which the mailbox has no room.
     var overflowed: [Item] = []
-    /// What else it has room for.
+    /// Room for further items.
     var room = MailboxRoom()
 
     /// Redis may refuse one entry and take the next: memory is full now and free again a moment
@@ -23,17 +23,16 @@ extension MailboxWriter {
     var isTransaction: Bool { self.items.count > 1 }
   }
 
-  /// What Redis answered to one group.
+  /// Redis's replies to one group.
   struct Answers {
     var lengthBefore: Int?
-    /// Nil when the mailbox has none, since it is no stream.
+    /// Nil if the key is not a stream.
     var lengthAfter: Int?
     var sessions: [Session] = []
-    /// Items that were taken.
     var written: [Item] = []
     /// Items whose offsets are not above the mailbox's top.
     var collided: [Item] = []
-    /// Items that were refused for a reason that does not pass.
+    /// Items refused for a lasting reason.
     var refused: [(Item, RedisServerError)] = []
 
     fileprivate mutating func sort(_ item: Item, _ error: RedisServerError?) throws(RedisError) {
@@ -161,7 +160,7 @@ extension MailboxWriter {
     try replies.checkConfirmed(end)
   }
 
-  /// The error that Redis answered, if it is one. Throws when nothing was answered.
+  /// The error reply, if it is one. Throws if there was no reply.
   private static func refusal(
     _ replies: RedisReplies, at index: Int
   ) throws(RedisError) -> RedisServerError? {
@@ -178,7 +177,7 @@ extension MailboxWriter {
     return try cursor.count()
   }
 
-  /// Nil where Redis refuses for a reason that does not pass, such as a key of another type.
+  /// Nil if Redis refuses for a lasting reason, such as a key of another type.
   static func unlessRefused<Value>(
     _ read: () throws(RedisError) -> Value
   ) throws(RedisError) -> Value? {
@@ -202,7 +201,7 @@ extension RedisBatch {
 }
 
 extension RedisServerError {
-  /// XADD's answer to an id that is not above the stream's last.
+  /// Whether XADD refused an id that is not above the stream's last.
   var isAtOrBelowTop: Bool {
     self.message.hasPrefix("ERR The ID specified in XADD is equal or smaller")
   }

@@ -2,17 +2,17 @@ import ConnectProtocol
 import MessageBus
 import Redis
 
-/// What is rare: entries that the mailbox refused as not above its top.
+/// The rare case: entries that the mailbox refused as not above its top.
 extension MailboxWriter {
-  /// What became of refused entries.
+  /// Outcome for refused entries.
   struct Resolution {
-    /// For all that stand in the mailbox, since the push may be what had failed.
+    /// For all entries in the mailbox, since an earlier push may have failed.
     var pushes: [MailboxPush] = []
     var refused: [(Item, RedisServerError)] = []
     var overflowed: [Item] = []
-    /// How many were stored now.
+    /// Entries that were stored now.
     var added = 0
-    /// The bytes of those.
+    /// Bytes of these entries.
     var addedBytes = 0
   }
 
@@ -39,7 +39,7 @@ extension MailboxWriter {
     return resolution
   }
 
-  /// The items that do not stand under their own offsets; nearly always all do.
+  /// The items that are not in the mailbox under their own offsets; nearly always none.
   private func absent(
     _ items: [Item], for recipient: UserName, into resolution: inout Resolution
   ) async throws(RedisError) -> [Item] {
@@ -150,7 +150,7 @@ extension MailboxWriter {
     }
   }
 
-  /// Nil if something stands there already.
+  /// Nil if the mailbox has an entry there already.
   private func write(
     _ item: Item, above top: Offset, for recipient: UserName
   ) async throws(RedisError) -> MailboxPush? {
@@ -180,11 +180,11 @@ extension MailboxWriter {
     }
   }
 
-  /// Where a mailbox's top is, and what stands below it of what was looked for.
+  /// The top of a mailbox, and the entries below it that were searched for.
   private struct View {
-    /// The id above which the mailbox takes entries: that of an entry which may be there no more.
+    /// The id above which the mailbox accepts entries; the entry that had it may be removed.
     var top: Offset
-    /// Among the newest entries, since they were put above what was the top then.
+    /// Found among the newest entries, since they were stored above the top of that time.
     var found: [Mailbox.Entry] = []
     var removed = Offset.zero
   }

@@ -3,7 +3,7 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// What is rare: messages that a client sent more than once.
+/// The rare case: messages that a client sent more than once.
 extension MailboxWriter {
   /// The items of a batch in the parts in which they are to be stored, one after the other.
   ///
@@ -30,7 +30,7 @@ extension MailboxWriter {
   /// recognised by its offset.
   func withoutRepeats(_ groups: [Group]) async throws(RedisError) -> [Group] {
     var searches: [RetrySearch] = []
-    /// Where the search of each group stands.
+    /// Progress of the search of each group.
     var places: [Int: Int] = [:]
     for (index, group) in groups.enumerated()
     where group.items.contains(where: { self.mayBeRepeat($0) }) {
@@ -55,7 +55,7 @@ extension MailboxWriter {
     return result
   }
 
-  /// Reads what the look-ups ask for, a portion at a time.
+  /// Performs the reads of the look-ups, one portion at a time.
   private func carryOut(_ lookups: RetryLookups) async throws(RedisError) -> [RetrySearch] {
     var lookups = lookups
     let start = NIODeadline.now()
@@ -95,7 +95,7 @@ extension MailboxWriter {
     item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item)
   }
 
-  /// - Parameter isKnown: whether each of the items stands in the mailbox as another entry of the bus.
+  /// - Parameter isKnown: For each item, whether the mailbox has it as another entry of the bus.
   private func removeRepeats(from group: inout Group, _ isKnown: [Bool]) {
     var kept: [Item] = []
     for (item, isKnown) in zip(group.items, isKnown) {

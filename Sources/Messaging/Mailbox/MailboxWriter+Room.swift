@@ -2,7 +2,7 @@ import ConnectProtocol
 import MessageBus
 import Redis
 
-/// What is rare: mailboxes that are full.
+/// The rare case: mailboxes that are full.
 extension MailboxWriter {
   /// Sets aside what would bring a mailbox beyond ``MailboxLimits/entries`` or
   /// ``MailboxLimits/bytes``, after all that its devices have acked was removed from it.
@@ -57,7 +57,7 @@ extension MailboxWriter {
     }
   }
 
-  /// Nil when nothing is remembered of a mailbox.
+  /// Nil if nothing is known of the mailbox.
   private func room(of user: UserName) -> MailboxRoom? {
     self.lastWrites[user].map {
       MailboxRoom(within: self.limits, length: $0.length, bytes: $0.bytes)
@@ -104,7 +104,7 @@ extension MailboxWriter {
 }
 
 extension MailboxWriter.Group {
-  /// Keeps what is not above `top`, and of the rest what there is room for.
+  /// Keeps items that are not above `top`, and of the others those that fit.
   fileprivate mutating func keep(_ room: MailboxRoom, above top: Offset) {
     self.room = room
     var kept: [MailboxWriter.Item] = []

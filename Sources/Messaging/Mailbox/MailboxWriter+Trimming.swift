@@ -3,7 +3,7 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// How mailboxes that are written are kept short: `trim_mailbox.lua`, beside the way of a message.
+/// Keeps written mailboxes short, outside the path of a message, with `trim_mailbox.lua`.
 extension MailboxWriter {
   static func nowSeconds() -> Int {
     Int(NIODeadline.now().uptimeNanoseconds / 1_000_000_000)
@@ -39,7 +39,7 @@ extension MailboxWriter {
     max(length, self.limits.historyEntries) + MessagingLimits.mailboxLookEntries
   }
 
-  /// Takes over a length that was asked for apart from a write.
+  /// Adopts a length that was read apart from a write.
   func correct(_ user: UserName, length: Int) {
     guard var entry = self.lastWrites[user], entry.length != length else { return }
     entry.offset = .zero
@@ -71,7 +71,7 @@ extension MailboxWriter {
     }
   }
 
-  /// Takes over what Redis says that a mailbox takes, if it says so.
+  /// Adopts the memory use that Redis reports, if it does.
   func measured(_ user: UserName, _ replies: RedisReplies, at index: Int) {
     guard let bytes = Mailbox.measured(replies, at: index), var entry = self.lastWrites[user]
     else { return }
@@ -123,7 +123,7 @@ extension MailboxWriter {
     }
   }
 
-  /// A mailbox that could not be trimmed now is so after its next step, or tomorrow.
+  /// A mailbox that could not be trimmed is tried again when its next look is due.
   private func takeOver(
     _ user: UserName, _ maximum: Int, _ replies: RedisReplies, at index: Int
   ) {
@@ -131,7 +131,7 @@ extension MailboxWriter {
     self.trimmed(user, trim, maximum: maximum, isLook: true)
   }
 
-  /// Mailboxes, and how many entries of each one trimming may remove.
+  /// The mailboxes, each with the most entries that one trimming may remove.
   func withMaxima(_ users: [UserName]) -> [(user: UserName, maximum: Int)] {
     users.map { ($0, self.lastWrites[$0]?.entriesPerTrim ?? MessagingLimits.entriesPerTrim) }
   }

@@ -23,7 +23,7 @@ package final class MailboxWriter {
 
     package let recipient: UserName
 
-    /// An entry as it was read from the bus. Nil if it names no recipient.
+    /// An entry as it was read from the bus; nil if it has no valid recipient.
     package init?(offset: Offset, envelope: Envelope) {
       guard let recipient = envelope.recipient else { return nil }
       self.offset = offset
@@ -32,35 +32,33 @@ package final class MailboxWriter {
     }
   }
 
-  /// What became of one recipient's entries.
+  /// Outcome for one recipient's entries.
   package struct Stored {
     package let recipient: UserName
-    /// What must be pushed, in mailbox order, with the offsets before them.
+    /// To be pushed, in mailbox order, with the preceding offsets.
     package internal(set) var pushes: [MailboxPush] = []
-    /// Where the recipient's devices are connected.
+    /// Connected devices of the recipient.
     package internal(set) var sessions: [Session] = []
     /// Items that this mailbox did not take, for a reason of its own such as `WRONGTYPE`. They, and
     /// only they, are to be given again, or given up.
     package internal(set) var refused: [(Item, RedisServerError)] = []
-    /// Items for which the mailbox has no room: it is full of what no device has acked.
+    /// Items for which the mailbox has no room: it is full of entries that no device has acked.
     package internal(set) var overflowed: [Item] = []
 
     init(recipient: UserName) { self.recipient = recipient }
   }
 
-  /// What it has done, for metrics.
+  /// Counts of its work, for metrics.
   package struct Tally: Sendable, Hashable {
-    /// Entries that were stored.
     package var stored = 0
     /// Entries of the bus that were in their mailboxes already.
     package var busRepeats = 0
     /// Messages that a client had sent before.
     package var clientRepeats = 0
-    /// Entries that were stored under another offset than the bus's; they count as stored, too.
+    /// Entries stored under another offset than the bus's; they are in `stored`, too.
     package var relocated = 0
     /// Look-ups for messages sent again: one per mailbox and batch.
     package var lookups = 0
-    /// What they have read.
     package var lookupBytes = 0
     /// Look-ups that ended at ``MessagingLimits/retryBytes`` or ``MessagingLimits/retryMilliseconds``.
     package var cutLookups = 0
@@ -80,7 +78,7 @@ package final class MailboxWriter {
   var isTrimDue = false
   var isStoring = false
   var isStopped = false
-  /// Everything up to here may have been given before.
+  /// Entries up to here may have been handled before.
   var seenBefore = Offset.zero
   var tally = Tally()
 
@@ -152,13 +150,13 @@ package final class MailboxWriter {
     return result
   }
 
-  /// What was done since this was asked last.
+  /// The counts since the last call.
   package func takeTally() -> Tally {
     defer { self.tally = Tally() }
     return self.tally
   }
 
-  /// Looks after no mailbox any more. On the client's event loop only.
+  /// Ends trimming. Call it on the client's event loop.
   package func stop() {
     self.isStopped = true
     self.isTrimDue = false

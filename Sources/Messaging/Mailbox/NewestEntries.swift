@@ -8,26 +8,26 @@ import Redis
 /// All of them at once, each as large as a frame, would be more than Redis, the network and our memory
 /// bear, again and again.
 struct NewestEntries {
-  /// What is read next is below this; nil for the very newest.
+  /// The next read is below this; nil for the newest.
   private(set) var below: Offset?
-  /// What is read is above this; nil for all there is.
+  /// Reads stay above this; nil for no bound.
   private(set) var above: Offset?
-  /// How many more entries may be read.
+  /// Number of entries that may still be read.
   private(set) var left = MessagingLimits.retryWindowEntries
 
-  /// All that there are.
+  /// All entries.
   init() {}
 
-  /// Only those above `offset`, which others know already.
+  /// Only entries above `offset`; the rest is known already.
   init(above offset: Offset?) { self.above = offset }
 
-  /// Only those below `offset`, and at most `left` of them.
+  /// Only entries below `offset`, at most `left`.
   init(below offset: Offset, left: Int) {
     self.below = offset
     self.left = max(0, left)
   }
 
-  /// Appends the read of the next portion.
+  /// Appends a read of the next portion.
   func next(_ maximum: Int, of mailbox: RedisKey, to batch: inout RedisBatch) {
     batch.newestEntries(of: mailbox, below: self.below, above: self.above, maximum: maximum)
   }
@@ -49,7 +49,7 @@ struct NewestEntries {
       MessagingLimits.retryPortionEntries)
   }
 
-  /// How many entries fit into so many bytes, if they are like those that were read last; 1 at least.
+  /// Entries that fit into `maximum` bytes if they are like those read last; at least 1.
   static func fitting(_ maximum: Int, entries: Int, bytes: Int) -> Int {
     bytes > 0 ? max(1, maximum / max(1, bytes / entries)) : Int.max
   }

@@ -7,21 +7,21 @@ import MessageBus
 /// They take turns, so that one mailbox of large entries leaves something for the others. What is not
 /// found within the bound counts as not sent before.
 struct RetryLookups {
-  /// A part of what is read next.
+  /// A part of the next read.
   struct Ask: Hashable {
-    /// The search that it is for.
+    /// Index of its search.
     let search: Int
     let question: RetrySearch.Question
   }
 
   private(set) var searches: [RetrySearch]
-  /// Those that are not done, in turn.
+  /// Searches that are not done, in turn.
   private var open: [Int]
-  /// What was read so far.
+  /// Bytes read so far.
   private(set) var bytes = 0
-  /// How many searches have ended before they were done.
+  /// Searches that ended before they were done.
   private(set) var cut = 0
-  /// How much the portion before had, to tell how large entries are.
+  /// Size of the previous portion, to estimate the size of entries.
   private var last = (entries: 0, bytes: 0)
 
   private let milliseconds: Int64
@@ -63,7 +63,6 @@ struct RetryLookups {
     return asks
   }
 
-  /// Takes what was read.
   mutating func read(_ answers: [[Mailbox.Entry]], to asks: [Ask]) {
     var entries = 0
     var bytes = 0

@@ -9,14 +9,14 @@ import Redis
 /// large, and so many. What an earlier search has read is not read again, but for those entries that
 /// seem to be what is looked for.
 struct RetrySearch {
-  /// What is to be read next.
+  /// The next thing to read.
   enum Question: Hashable {
-    /// Entries that were read before, each by itself.
+    /// Entries that were read before, one by one.
     case places([Offset])
-    /// So many entries, from where the last ended.
+    /// At most this many entries, from where the last portion ended.
     case newest(Int)
 
-    /// How many entries it brings at most.
+    /// The most entries that the answer has.
     var count: Int {
       switch self {
       case .places(let offsets): offsets.count
@@ -28,20 +28,20 @@ struct RetrySearch {
   let recipient: UserName
   private let items: [MailboxWriter.Item]
   private let hashes: [Int]
-  /// Whether each of the items is to be looked for; the others are found by the way.
+  /// For each item, whether to search for it; the others may be found along the way.
   private let isSought: [Bool]
-  /// Whether each of the items stands there as another entry of the bus.
+  /// For each item, whether the mailbox has it as another entry of the bus.
   private(set) var isKnown: [Bool]
-  /// Where what is sought may stand, according to an earlier search.
+  /// Offsets at which an earlier search found possible repeats.
   private var places: [Offset] = []
   private var newest: NewestEntries
   private var portion = MessagingLimits.retryFirstPortionEntries
-  /// What an earlier search has read, until this one has read all above it.
+  /// Entries read by an earlier search, until this one has read all above them.
   private var earlier: SearchedMailboxes.Window?
   private var read: [SearchedMailboxes.Entry] = []
   private var isWhole = false
 
-  /// - Parameter earlier: what an earlier search has read of this mailbox.
+  /// - Parameter earlier: Entries of this mailbox read by an earlier search.
   init(
     _ items: [MailboxWriter.Item], isSought: [Bool], in recipient: UserName,
     earlier: SearchedMailboxes.Window? = nil
@@ -58,13 +58,12 @@ struct RetrySearch {
     self.places = earlier.entries.filter { sought.contains($0.hash) }.map(\.offset)
   }
 
-  /// Whether nothing more is to be read.
   var isDone: Bool {
     (self.places.isEmpty && self.newest.left == 0)
       || !zip(self.isSought, self.isKnown).contains { $0 && !$1 }
   }
 
-  /// What this search and the earlier ones have read; nil if this one has read nothing new.
+  /// Entries read by this search and earlier ones; nil if this one has read nothing new.
   var window: SearchedMailboxes.Window? {
     guard !self.read.isEmpty else { return nil }
     let maximum = MessagingLimits.retryWindowEntries
@@ -73,13 +72,12 @@ struct RetrySearch {
       isWhole: self.isWhole && self.read.count <= maximum)
   }
 
-  /// What to read next, until it is done.
   func question(atMost maximum: Int) -> Question {
     guard self.places.isEmpty else { return .places(Array(self.places.prefix(maximum))) }
     return .newest(min(maximum, self.portion, self.newest.left))
   }
 
-  /// Appends what reads the answer: one command for each place, or one for all entries.
+  /// Appends the reads: one command for each place, or one for all entries.
   func append(_ question: Question, of mailbox: RedisKey, to batch: inout RedisBatch) {
     switch question {
     case .places(let offsets):
@@ -91,7 +89,6 @@ struct RetrySearch {
     }
   }
 
-  /// Takes what was read.
   mutating func read(_ entries: [Mailbox.Entry], to question: Question) {
     let read = entries.map { entry in
       SearchedMailboxes.Entry(hash: self.compare(entry), offset: entry.offset)
@@ -107,7 +104,7 @@ struct RetrySearch {
     }
   }
 
-  /// Answers the entry's hash.
+  /// Returns the entry's hash.
   private mutating func compare(_ entry: Mailbox.Entry) -> Int {
     guard let envelope = entry.envelope else { return 0 }
     let hash = envelope.repeatHash
@@ -119,7 +116,7 @@ struct RetrySearch {
     return hash
   }
 
-  /// All that is above what the earlier search has read, or all that there is, was read.
+  /// Everything above the earlier search's entries was read, or the whole mailbox.
   private mutating func reachedEnd() {
     guard let earlier, let bottom = earlier.entries.last else {
       self.isWhole = true

@@ -7,17 +7,16 @@ import MessageBus
 /// It says where a message may stand, never that it does: that is read, since Redis may have lost the
 /// entry, or trimmed it. Two generations, as in ``LastWrites``.
 struct SearchedMailboxes {
-  /// An entry that was read.
   struct Entry: Hashable {
-    /// That of its sender and id; see ``Envelope/repeatHash``.
+    /// Hash of the sender and id; see ``Envelope/repeatHash``.
     let hash: Int
     let offset: Offset
   }
 
-  /// The entries of one mailbox that were read, from the newest down, without a gap.
+  /// Entries of one mailbox that were read, from the newest down, without a gap.
   struct Window: Hashable {
     var entries: [Entry]
-    /// Whether the mailbox had nothing below them.
+    /// Whether it reaches the mailbox's oldest entry.
     var isWhole: Bool
   }
 
@@ -26,7 +25,7 @@ struct SearchedMailboxes {
   private var youngEntries = 0
   private let generation: Int
 
-  /// - Parameter capacity: how many entries are remembered, over all mailboxes.
+  /// - Parameter capacity: Entries remembered, over all mailboxes.
   init(capacity: Int) {
     precondition(capacity >= 2)
     self.generation = capacity / 2
@@ -38,7 +37,7 @@ struct SearchedMailboxes {
     self.youngEntries + self.old.values.reduce(0) { $0 + $1.entries.count }
   }
 
-  /// Takes over what was read; more than a generation holds is not remembered.
+  /// Adopts what was read; entries beyond a generation's size are dropped.
   mutating func insert(_ window: Window, for user: UserName) {
     self.old[user] = nil
     if let former = self.young.removeValue(forKey: user) {
@@ -62,7 +61,7 @@ struct SearchedMailboxes {
 }
 
 extension Envelope {
-  /// Equal for two that are repeats of each other, and nearly always different for others.
+  /// Equal for two repeats of one message, and nearly always different for others.
   var repeatHash: Int {
     var hasher = Hasher()
     hasher.combine(self.kind)

@@ -1,10 +1,10 @@
 import ConnectProtocol
 import MessageBus
 
-/// Mailboxes that are to be looked after, each once, first come first, bounded.
+/// Mailboxes to be trimmed, each once, first come first served, bounded.
 struct TrimQueue {
   private var members: Set<UserName> = []
-  /// In order; those before ``head`` are done with.
+  /// In order; those before ``head`` are done.
   private var order: [UserName] = []
   private var head = 0
   private let capacity: Int
@@ -13,7 +13,7 @@ struct TrimQueue {
 
   var isEmpty: Bool { self.members.isEmpty }
 
-  /// Whether the mailbox is in the queue now: not if that is full.
+  /// Returns whether the mailbox is in the queue now: not if the queue is full.
   mutating func insert(_ user: UserName) -> Bool {
     if self.members.contains(user) { return true }
     guard self.members.count < self.capacity else { return false }
@@ -22,7 +22,7 @@ struct TrimQueue {
     return true
   }
 
-  /// Takes out at most `maximum`.
+  /// Removes and returns at most `maximum` mailboxes.
   mutating func next(_ maximum: Int) -> [UserName] {
     let end = min(self.order.count, self.head + maximum)
     let users = Array(self.order[self.head..<end])

@@ -15,9 +15,9 @@ final class CrashCounter {
   private let key: RedisKey
   private let client: any RedisClient
   private let attempts: Int
-  /// What another owner had begun, as far as it is not finished yet.
+  /// Entries that another owner had begun and that are not finished yet.
   private var suspects: ClosedRange<Offset>?
-  /// How many owners have ended with `counted` unfinished: each is counted by the next.
+  /// Number of owners that ended with `counted` unfinished: each is counted by the next.
   private var begun = 0
   private var counted: Offset?
 
@@ -27,10 +27,9 @@ final class CrashCounter {
     self.attempts = attempts
   }
 
-  /// Whether entries are to be handled one by one, and each acknowledged at once.
+  /// Whether to handle entries one by one, and acknowledge each at once.
   private(set) var isSuspicious = false
 
-  /// A reading session has begun.
   func began(_ session: GroupSession) async throws(RedisError) {
     if let unfinished = session.unfinished {
       self.suspects = unfinished
@@ -49,7 +48,6 @@ final class CrashCounter {
     return self.begun >= self.attempts
   }
 
-  /// Entries are finished.
   func finished(_ entries: [StreamEntry]) async {
     guard let suspects = self.suspects, let last = entries.last,
       last.offset >= suspects.upperBound

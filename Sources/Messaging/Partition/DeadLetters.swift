@@ -27,7 +27,7 @@ struct DeadLetters {
     self.logger = logger
   }
 
-  /// An entry of the bus, as it is.
+  /// Adds an entry of the bus, unchanged.
   func add(_ entry: StreamEntry, reason: String, attempts: Int) async throws(RedisError) {
     let letter = DeadLetterDraft(
       reason: reason, origin: "\(self.keys.incoming(self.partition)) \(entry.offset)",
@@ -44,7 +44,7 @@ struct DeadLetters {
     }
   }
 
-  /// An entry that its mailbox does not take.
+  /// Adds an entry that its mailbox refuses.
   func add(
     _ item: MailboxWriter.Item, reason: String, attempts: Int
   ) async throws(RedisError) {
@@ -67,7 +67,7 @@ struct DeadLetters {
     self.metrics.deadLetters.increment()
   }
 
-  /// What an entry of another form consists of.
+  /// The fields of an entry that is not in Connect's form.
   private func fields(of offset: Offset) async throws(RedisError) -> [ReplyBytes] {
     var batch = RedisBatch()
     DeadLetterDraft.fields(of: offset, in: self.keys.incoming(self.partition), to: &batch)

@@ -2,7 +2,7 @@ import Inspection
 import MessageBus
 import Redis
 
-/// Looks now and then how far the partitions of an instance are behind, for its metrics.
+/// Measures now and then the lag of an instance's partitions, for its metrics.
 struct LagWatch {
   private let inspector: Inspector
   private let metrics: MessagingMetrics
@@ -13,7 +13,7 @@ struct LagWatch {
     self.metrics = metrics
   }
 
-  /// Until the task is cancelled.
+  /// Runs until the task is cancelled.
   mutating func run(partitions: () async -> [Partition]) async {
     while !Task.isCancelled {
       await self.look(at: await partitions())

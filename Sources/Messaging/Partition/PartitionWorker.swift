@@ -28,11 +28,11 @@ actor PartitionWorker {
   private let ended: EventLoopPromise<Void>
   private let metrics: MessagingMetrics
   private let logger: Logger
-  /// How often entries of the present batch were tried that their mailboxes did not take.
+  /// Attempts at entries of the present batch that their mailboxes refused.
   private var attempts: [Offset: Int] = [:]
-  /// What of the present batch is in the dead letters, or reported to its sender.
+  /// Entries of the present batch that are in the dead letters or were reported to the sender.
   private var settled: Set<Offset> = []
-  /// Everything up to here may have been handled before.
+  /// Entries up to here may have been handled before.
   private var seenBefore = Offset.zero
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -78,7 +78,7 @@ actor PartitionWorker {
       partition: partition, keys: keys, client: client, attempts: configuration.attempts)
   }
 
-  /// Works until ``stop()``, or until somebody else has the partition.
+  /// Works until ``stop()``, or until another instance has the partition.
   func run() async -> GroupConsumer.End {
     assert(self.executor.isPreferred)
     let end = await self.consumer.run(logger: self.logger) { session throws(RedisError) in
@@ -129,7 +129,7 @@ actor PartitionWorker {
     self.consumer.isCautious = self.crashes.isSuspicious
   }
 
-  /// Sets an entry aside that has ended every process which handled it.
+  /// Sets aside an entry during which every process that handled it ended.
   private func condemn(_ entry: StreamEntry) async throws(RedisError) {
     try await self.deadLetters.add(
       entry, reason: "messaging has ended each time while it processed this entry",
@@ -178,7 +178,7 @@ actor PartitionWorker {
     return try await self.mailboxes.store(items, seenBefore: self.seenBefore)
   }
 
-  /// Tries again what a mailbox did not take; after some attempts it goes to the dead letters.
+  /// Tries again what a mailbox refused; after some attempts it goes to the dead letters.
   private func settleRefused(
     _ refused: [(MailboxWriter.Item, RedisServerError)]
   ) async throws(RedisError) {
@@ -198,7 +198,7 @@ actor PartitionWorker {
 
   // MARK: Telling senders
 
-  /// A `failed` that its recipient's mailbox has no room for is kept: there is nobody to tell of it.
+  /// A `failed` that does not fit into its recipient's mailbox is kept: nobody can be told of it.
   private func overflow(_ item: MailboxWriter.Item) async throws(RedisError) {
     if item.envelope.kind == .failed {
       try await self.deadLetters.add(item, reason: "the mailbox is full", attempts: 1)
@@ -223,7 +223,7 @@ actor PartitionWorker {
     self.settled.insert(item.offset)
   }
 
-  /// Who is connected has a session, and who ever was has a cursor.
+  /// A connected user has a session, and one who ever connected has a cursor.
   private func exists(_ user: UserName) async throws(RedisError) -> Bool {
     var batch = RedisBatch()
     let session = self.keys.session(user)
@@ -249,7 +249,7 @@ actor PartitionWorker {
 
   // MARK: Pushing
 
-  /// Pushes what was stored to the gateways that hold the recipients' devices.
+  /// Pushes stored messages to the gateways that hold the recipients' devices.
   private func push(_ stored: [MailboxWriter.Stored]) async throws(RedisError) {
     var writer = DeliveryWriter(keys: self.keys)
     for outcome in stored where !outcome.sessions.isEmpty {
