@@ -36,27 +36,26 @@ package enum BackendAPILimits {
   /// replicas: a second each, one behind the other on one connection, where a reply is due within five.
   static let concurrentErasures = 4
 
-  /// Requests that wait their turn at most, of each of the two. Beyond them they are refused.
+  /// The most requests in each of the two queues. Further ones are refused.
   static let waitingUsers = 64
 
-  /// Devices that the view of a user lists at most.
+  /// The most devices that the view of a user lists.
   static let listedDevices = 1_000
 
   /// What a client is told to wait where something is unavailable, in seconds. Where it is
   /// overloaded, a random time up to as much again is added, so that not all come back at once.
   static let retryAfterSeconds = 1
 
-  /// Entries that one call of `erase_user.lua` removes at most: Redis serves nobody else meanwhile.
+  /// The most entries that one call of `erase_user.lua` removes: it blocks Redis meanwhile.
   static let entriesPerErasure = 4_096
 
   /// How long the erasing of a user waits until gateways have let the user's connections go, in
-  /// milliseconds, …
+  /// milliseconds.
   static let closingMilliseconds: Int64 = 2_000
 
-  /// … and how often it looks.
+  /// Interval of the checks during that wait.
   static let closingPollMilliseconds: Int64 = 10
 
-  /// The limits of HTTP.
   static func http(bodyBytes: Int) -> HTTPServingLimits {
     var limits = HTTPServingLimits()
     limits.bodyBytes = bodyBytes
@@ -64,24 +63,23 @@ package enum BackendAPILimits {
   }
 }
 
-/// What the API is told at its start.
 package struct BackendAPIConfiguration: Sendable {
   package var host: String
   /// 0 takes a free port.
   package var port: Int
-  /// The keys it shares with the services.
+  /// The keys that it shares with the services.
   package var keys: Keys
-  /// Who may use it.
+  /// The tokens that permit its use.
   package var tokens: ServiceTokens
   /// See ``BackendAPILimits/bodyBytes``.
   package var bodyBytes = BackendAPILimits.bodyBytes
-  /// See `BusLimits.backlogEntries`. The same as that of the gateways.
+  /// See `BusLimits.backlogEntries`. Must equal that of the gateways.
   package var backlogEntries = BusLimits.backlogEntries
-  /// How many copies of a message must exist before it is accepted, and of an erasure.
+  /// Number of copies of a message, or of an erasure, that must exist before it is accepted.
   package var durability = Durability.accepted
-  /// That of the mailboxes, in seconds.
+  /// Retention of the mailboxes, in seconds.
   package var retentionSeconds = BusLimits.mailboxRetentionSeconds
-  /// Told of each answer, on the event loop of its connection: for metrics.
+  /// Called with each answer, on the event loop of its connection: for metrics.
   package var onAnswer: @Sendable (Answer) -> Void = { _ in }
 
   package init(host: String, port: Int, keys: Keys, tokens: ServiceTokens) {
@@ -91,7 +89,6 @@ package struct BackendAPIConfiguration: Sendable {
     self.tokens = tokens
   }
 
-  /// An answer that was sent.
   package struct Answer: Sendable, Hashable {
     /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or
     /// `other`.

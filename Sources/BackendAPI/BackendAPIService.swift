@@ -5,7 +5,7 @@ import NIOCore
 import Redis
 import ServiceLifecycle
 
-/// The API, as a service: it serves until it is told to stop, then answers what has begun.
+/// Serves until it is told to stop, then answers the requests that have begun.
 package final class BackendAPIService: Service {
   private let configuration: BackendAPIConfiguration
   private let bus: BackendServing.Bus
@@ -46,7 +46,7 @@ package final class BackendAPIService: Service {
       name: "api", logger: logger)
   }
 
-  /// Where backends reach it; nil before the service listens.
+  /// Address for backends; nil before the service listens.
   package var address: SocketAddress? { self.server.address }
 
   /// Whether it listens and Redis can be reached.
@@ -96,7 +96,7 @@ package final class BackendAPIService: Service {
     self.logger.notice("api.stopped")
   }
 
-  /// As the gateways do, whose limit it is.
+  /// As in the gateways, whose limit it is.
   private func watchBacklog() async {
     while !Task.isCancelled {
       _ = try? await self.bus.backlog.look(with: self.bus.users)

@@ -8,15 +8,14 @@ import NIOCore
 import NIOHTTP1
 import Redis
 
-/// Answers the requests of backends.
 final class BackendServing: HTTPServing {
-  /// The ways to Redis, and what is known of the bus.
+  /// Clients of Redis, and the state of the bus.
   struct Bus: Sendable {
     /// One on each event loop of the server.
     let publishers: [MessagePublisher]
-    /// For everything about users, so that pages of mailboxes hold up no message.
+    /// For everything about users, so that pages of mailboxes delay no message.
     let users: any RedisClient
-    /// For erasures: the same where these wait for no replicas.
+    /// For erasures: the same as `users` if these wait for no replicas.
     let eraser: any RedisClient
     let backlog: Backlog
   }
@@ -27,7 +26,7 @@ final class BackendServing: HTTPServing {
   private let publishers: [ObjectIdentifier: MessagePublisher]
   private let turns = Turns(
     BackendAPILimits.concurrentUsers, waiting: BackendAPILimits.waitingUsers)
-  /// Of their own, since they take long: they hold up nobody else.
+  /// Separate, since erasures take long and would delay others.
   private let erasures = Turns(
     BackendAPILimits.concurrentErasures, waiting: BackendAPILimits.waitingUsers)
   private let logger: Logger
@@ -71,7 +70,7 @@ final class BackendServing: HTTPServing {
     }
   }
 
-  /// A body is read as it is, however small a compressed one may be.
+  /// Bodies are not decompressed: a small compressed body may be huge.
   private static func checkCoding(_ headers: HTTPHeaders) throws(BackendRefusal) {
     let codings = headers[canonicalForm: "content-encoding"]
     guard codings.allSatisfy({ $0.lowercased() == "identity" }) else {
@@ -265,7 +264,7 @@ final class BackendServing: HTTPServing {
     }
   }
 
-  /// Says at most once a second why backends are told that something is unavailable or failed.
+  /// Logs at most once a second why backends are told that something is unavailable or failed.
   private func refusal(of error: any Error, unavailable what: String) -> BackendRefusal {
     let refusal =
       (error as? RedisError).map { BackendRefusal($0, unavailable: what) }

@@ -26,19 +26,19 @@ package enum GatewayLimits {
   /// The largest frame that a client may send, in bytes.
   package static let frameBytes = 65_536
 
-  /// Messages that a client may have unacked before no more are sent to it.
+  /// Unacked messages of a client at which no more are sent to it.
   package static let unackedMessages = 256
 
-  /// Sends that a user may make in a second, over all devices on one gateway, on average …
+  /// Sends that a user may make in a second, over all devices on one gateway, on average.
   ///
   /// An entry of receipts costs as much: else acks of old messages under new device names could fill
   /// the mailbox of whoever wrote them.
   package static let sendsPerSecond = 100
 
-  /// … and at once, as a multiple of that.
+  /// Sends that a user may make at once, as a multiple of ``sendsPerSecond``.
   package static let sendBurstSeconds = 2
 
-  /// What receipts leave of it to sends, unless they have waited, again as a multiple.
+  /// Sends of that burst that receipts leave free unless they have waited, as the same multiple.
   package static let sendReserveSeconds = 1
 
   /// Sends marked `retry` that a user may make in a second, over all devices on one gateway: each
@@ -54,7 +54,7 @@ package enum GatewayLimits {
   /// 0.3 KiB each.
   package static let restingBudgets = 100_000
 
-  /// Frames without sense within one ping period after which a connection is closed with 1008.
+  /// Malformed frames within one ping period after which a connection is closed with 1008.
   package static let badFrames = 10
 
   /// How often a client is pinged; below the 60 s after which an AWS load balancer, by default, cuts
@@ -62,10 +62,10 @@ package enum GatewayLimits {
   package static let pingSeconds = 25
 
   /// Entries of a mailbox that a connection's first read brings at most: few, since most replays are
-  /// short. A full page doubles the next …
+  /// short. A full page doubles the next, up to ``maximumPageEntries``.
   package static let firstPageEntries = 16
 
-  /// … up to this.
+  /// The largest such page.
   package static let maximumPageEntries = 128
 
   /// A page that the socket did not take whole, or that could not be read, halves the next, down to
@@ -99,13 +99,13 @@ package enum GatewayLimits {
   /// each, so 0.25 MiB, of which a client that does not read was seen to take 0.12.
   package static let writeBufferHighBytes = 64 * 1024
 
-  /// A socket on which fewer bytes wait is written to again.
+  /// Waiting bytes below which a socket is written to again.
   package static let writeBufferLowBytes = 32 * 1024
 
-  /// Sends of one event loop that the bus has not answered yet. More are rejected as overloaded.
+  /// Unanswered sends of one event loop. More are rejected as overloaded.
   package static let unansweredSends = 16_384
 
-  /// Their bytes, about. More are rejected as overloaded.
+  /// Bytes of these sends, approximately. More are rejected as overloaded.
   package static let unansweredSendBytes = 64 * 1024 * 1024
 
   /// Sends of one connection that are under way, or were rejected for the moment and have not come
@@ -133,7 +133,7 @@ package enum GatewayLimits {
   /// them, the newest are followed as one.
   package static let trackedAcks = 64
 
-  /// A device's cursor says when the device was last seen, as exactly as this, in seconds.
+  /// Precision, in seconds, with which a device's cursor records when the device was last seen.
   package static let seenSeconds: Double = 86_400
 
   /// A send that is read from a socket while the loop's last tick is longer ago than this, in
@@ -141,13 +141,13 @@ package enum GatewayLimits {
   /// it elsewhere.
   package static let pauseMilliseconds: Int64 = 5_000
 
-  /// For so long after a pause what is read may still be from before it, in milliseconds.
+  /// Time after a pause in which data read may still be from before it, in milliseconds.
   package static let afterPauseMilliseconds: Int64 = 1_000
 
-  /// How long a connection may take from TCP's accept to a complete upgrade, in milliseconds.
+  /// Time from TCP's accept to a complete upgrade, in milliseconds.
   package static let handshakeMilliseconds: Int64 = 10_000
 
-  /// How long the other side may take to answer a close, in milliseconds.
+  /// Time that the other side has to answer a close, in milliseconds.
   package static let closeMilliseconds: Int64 = 2_000
 
   /// Header bytes of an HTTP request.
@@ -156,7 +156,7 @@ package enum GatewayLimits {
   /// Header fields of an HTTP request.
   package static let httpHeaderFields = 100
 
-  /// Connections that one gateway keeps. 429 beyond. A file descriptor each.
+  /// Connections per gateway, a file descriptor each. More are refused with 429.
   package static let connections = 100_000
 
   /// Sockets beyond these, of requests that are not upgraded yet, or are refused. More wait to be
@@ -174,13 +174,13 @@ package enum GatewayLimits {
   /// more if the time would not suffice. Each comes back with a handshake and a read of its mailbox.
   package static let drainPerSecond = 200
 
-  /// Upon a planned stop, clients are told to reconnect after a random time up to this.
+  /// On a planned stop, clients are told to reconnect after a random time up to this.
   package static let reconnectSpreadMilliseconds = 1_000
 
-  /// How long a connection that was told to go waits for the answers to its sends, in milliseconds.
+  /// Time for the answers to the sends of a connection that was told to leave, in milliseconds.
   package static let answerMilliseconds: Int64 = 2_000
 
-  /// The receive buffer of a connection, in bytes: small while it is idle, since most are.
+  /// Smallest receive buffer of a connection, in bytes: most connections are idle.
   static let receiveBufferMinimumBytes = 64
   static let receiveBufferInitialBytes = 512
   static let receiveBufferMaximumBytes = 16_384
@@ -202,19 +202,18 @@ package enum GatewayLimits {
   static let readsPerTurn: UInt = 1
 }
 
-/// What a gateway is told at its start.
 package struct GatewayConfiguration: Sendable {
   package var host: String
   /// 0 takes a free port.
   package var port: Int
-  /// Who it is on the bus.
+  /// Its id on the bus.
   package var id: InstanceID
-  /// The keys it shares with messaging.
+  /// The keys that it shares with messaging.
   package var keys: Keys
   /// From where browsers may connect. A token is needed in any case, and
   /// is never sent by a browser of its own accord as a cookie is.
   package var allowedOrigins: AllowedOrigins
-  /// Whether `/` is the demo page.
+  /// Serves the demo page at `/`.
   package var servesDemoPage: Bool
   /// See ``GatewayLimits/frameBytes``.
   package var frameBytes = GatewayLimits.frameBytes
@@ -230,9 +229,9 @@ package struct GatewayConfiguration: Sendable {
   package var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
   package var maximumConnections = GatewayLimits.connections
-  /// The sockets that all ports of the process may have together.
+  /// Limits the sockets of all ports of the process together.
   package var socketBudget = SocketBudget.process
-  /// See ``GatewayLimits/drainSeconds``; 0 lets all connections go at once.
+  /// See ``GatewayLimits/drainSeconds``; 0 closes all connections at once.
   package var drainSeconds = GatewayLimits.drainSeconds
   /// See ``GatewayLimits/drainPerSecond``.
   package var drainPerSecond = GatewayLimits.drainPerSecond
@@ -240,7 +239,7 @@ package struct GatewayConfiguration: Sendable {
   package var devicesPerUser = BusLimits.devicesPerUser
   /// See `BusLimits.backlogEntries`.
   package var backlogEntries = BusLimits.backlogEntries
-  /// How many copies of a send must exist before it is accepted.
+  /// Number of copies of a send that must exist before it is accepted.
   package var durability = Durability.accepted
 
   package init(

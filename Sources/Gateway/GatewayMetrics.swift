@@ -1,7 +1,7 @@
 import ConnectProtocol
 import Metrics
 
-/// What a gateway counts. Made once, shared by its loops; each count is an atomic addition.
+/// Metrics of a gateway. Made once, shared by its loops; each count is an atomic addition.
 struct GatewayMetrics: Sendable {
   let connections: Meter
   let accepted: Counter
@@ -56,7 +56,7 @@ struct GatewayMetrics: Sendable {
     Dictionary(uniqueKeysWithValues: codes.map { ($0, make($0)) })
   }
 
-  /// All with which a gateway closes.
+  /// All codes with which a gateway closes.
   private static let closeCodes: [CloseCode] = [
     .protocolError, .unsupportedData, .invalidPayload, .policyViolation, .messageTooBig,
     .tryAgainLater, .restart, .tokenExpired, .replaced, .noPong,

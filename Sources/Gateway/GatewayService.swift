@@ -62,7 +62,7 @@ package final class GatewayService: Service {
     self.reader = clients.makeBusClient(on: loops[0].eventLoop)
   }
 
-  /// Whether clients can be served: connected to the bus, and not stopping.
+  /// Whether it can serve clients: connected to the bus, and not stopping.
   package func isReady() async -> Bool {
     guard self.readiness.isReady, !self.readiness.isStopping else { return false }
     for loop in self.loops {
@@ -73,7 +73,7 @@ package final class GatewayService: Service {
     return true
   }
 
-  /// Where apps connect; nil before the service listens.
+  /// Address for apps; nil before the service listens.
   package var address: SocketAddress? { self.listening.withLockedValue { $0 } }
 
   /// Serves until the service group shuts down gracefully.
@@ -230,7 +230,6 @@ package final class GatewayService: Service {
     }
   }
 
-  /// Keeps track of the partitions that are full.
   private func watchBacklog() async {
     var known = 0
     while !Task.isCancelled {
@@ -279,7 +278,7 @@ package final class GatewayService: Service {
     }
   }
 
-  /// What the closing itself may take when there is no time for it.
+  /// Time for the closing itself where none is left.
   private static let slack = TimeAmount.milliseconds(500)
 
   private func leave() async {

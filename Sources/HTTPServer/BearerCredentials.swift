@@ -8,10 +8,10 @@ package enum BearerCredentials: Hashable, Sendable {
   /// There is no `Bearer`.
   case none
   case token(String)
-  /// There is a `Bearer` without a token, with spaces in it, or a second one.
+  /// A `Bearer` without a token, with spaces in it, or a second one.
   case malformed
 
-  /// Reads fields that have no white space around them, as `stripOptionalWhitespace` leaves them.
+  /// Reads fields without surrounding white space, as `stripOptionalWhitespace` leaves them.
   package init(_ headers: HTTPHeaders) {
     self = .none
     for field in headers["authorization"] {

@@ -17,7 +17,7 @@ extension HTTPHeaders {
 }
 
 extension StringProtocol where SubSequence == Substring {
-  /// The text without the spaces and tabs at its ends.
+  /// The text without spaces and tabs at its ends.
   package var withoutOptionalWhitespace: Substring {
     guard let start = self.firstIndex(where: { $0 != " " && $0 != "\t" }),
       let last = self.lastIndex(where: { $0 != " " && $0 != "\t" })

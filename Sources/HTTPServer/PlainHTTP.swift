@@ -12,11 +12,10 @@ import SocketErrors
 
 /// Limits of an HTTP request, each with its unit.
 package struct PlainHTTPLimits: Sendable {
-  /// Header bytes.
+  /// Bytes of all header fields.
   package var headerBytes = 16 * 1024
-  /// Header fields.
   package var headerFields = 100
-  /// From accept to the end of the answer, or to an upgrade, in milliseconds.
+  /// Time from accept to the end of the answer, or to an upgrade, in milliseconds.
   package var requestMilliseconds: Int64 = 10_000
   /// How long is waited for the client to end the connection after the answer, in milliseconds. Until
   /// then what it says is read and dropped: else it could lose the answer.
@@ -25,7 +24,7 @@ package struct PlainHTTPLimits: Sendable {
   package init() {}
 }
 
-/// A port that could not be listened on, in a sentence that says what to do.
+/// A port could not be opened, in a sentence that says what to do.
 package struct CannotListen: Error, CustomStringConvertible {
   package let description: String
 
@@ -38,12 +37,11 @@ package struct CannotListen: Error, CustomStringConvertible {
 
 package struct PlainHTTPResponse: Sendable {
   package var status: HTTPResponseStatus
-  /// Beside `content-type`, `content-length`, `connection` and `server`-side safety headers.
+  /// Further headers, beside `content-type`, `content-length`, `connection` and the safety headers.
   package var headers: [(String, String)]
-  /// The media type of the body.
   package var contentType: String
   package var body: ByteBuffer
-  /// Under what name it is counted.
+  /// The name under which it is counted.
   package var label = ""
 
   package init(
@@ -56,11 +54,11 @@ package struct PlainHTTPResponse: Sendable {
     self.body = body
   }
 
-  /// What `/healthz` answers, in HTTP/1.0 too, since that is how load balancers ask.
+  /// The answer of `/healthz`, also in HTTP/1.0, which load balancers use.
   package static let alive = PlainHTTPResponse(
     status: .ok, headers: [("allow", Self.healthMethods)], body: ByteBuffer(string: "alive\n"))
 
-  /// What `/healthz` may be asked with: HAProxy asks with OPTIONS.
+  /// Methods of `/healthz`: HAProxy uses OPTIONS.
   package static let healthMethods = "GET, HEAD, OPTIONS"
 
   package static func isHealthMethod(_ method: HTTPMethod) -> Bool {
@@ -84,11 +82,11 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
   private let route: (HTTPRequestHead, any EventLoop) -> EventLoopFuture<PlainHTTPResponse>
   private let answerToError: (any Error) -> PlainHTTPResponse?
   private let answerToFault: (HTTPFault) -> PlainHTTPResponse
-  /// Whether the one request was there, or what is no request.
+  /// Whether the request is answered; only one is.
   private var isDecided = false
   private var deadline: Scheduled<Void>?
   private var head: HTTPRequestHead?
-  /// An answer that was decided before the request was passed on, by an upgrade that was refused.
+  /// The answer of a refused upgrade, decided before the request was passed on.
   private var decided: PlainHTTPResponse?
 
   /// - Parameters:
@@ -188,16 +186,16 @@ package final class PlainHTTPHandler: ChannelInboundHandler, RemovableChannelHan
 }
 
 extension HTTPRequestHead {
-  /// What ``isHTTP11`` asks for, in a sentence.
+  /// The rule behind ``isHTTP11``, in a sentence.
   package static let isHTTP11Rule =
     "the request must be of HTTP/1.1, and have one Host (RFC 9112, section 3.2)"
 
-  /// Whether it is a request of HTTP/1.1 as far as NIO's parser does not look at it.
+  /// Whether it obeys those rules of HTTP/1.1 that NIO's parser does not check.
   package var isHTTP11: Bool { self.version == .http1_1 && self.headers["host"].count == 1 }
 }
 
 extension HTTPFault {
-  /// What is said of a request that the parser refuses.
+  /// The message for a request that the parser rejects.
   package static func parserMessage(
     _ fault: HTTPFault, headerBytes: Int, headerFields: Int
   ) -> String {
@@ -218,7 +216,7 @@ extension HTTPFault {
 }
 
 extension NIOHTTPDecoderLimitConfiguration {
-  /// NIO's decoder with our limits: its own default takes 2 MB of headers.
+  /// NIO's decoder with our limits: its own default accepts 2 MB of headers.
   package init(_ limits: PlainHTTPLimits) {
     self.init()
     self.maxHeaderListSize = limits.headerBytes

@@ -4,11 +4,11 @@ import NIOCore
 import NIOHTTP1
 import Redis
 
-/// Why a request is not carried out: a code of the protocol and a sentence for a person.
+/// Why a request is not carried out: a code of the protocol and a sentence for people.
 struct BackendRefusal: Error, Hashable {
   let code: BackendCode
   let message: String
-  /// Which methods the path takes, where it does not take this one.
+  /// Methods of the path, if this one is not allowed.
   var allowed: String?
 
   init(_ code: BackendCode, _ message: String) {

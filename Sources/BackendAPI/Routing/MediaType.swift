@@ -6,10 +6,10 @@ import NIOHTTP1
 struct MediaType: Hashable {
   /// Type and subtype, in lower case.
   let name: String
-  /// Values as they are, by names in lower case; of two the first.
+  /// Values by names in lower case; of duplicates the first.
   let parameters: [String: String]
 
-  /// Nil for what has another form.
+  /// Nil for text of another form.
   init?(_ field: String) {
     var rest = field.withoutOptionalWhitespace
     let name = rest.prefix { $0 != ";" }

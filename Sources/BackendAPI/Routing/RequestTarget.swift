@@ -1,4 +1,3 @@
-/// The target of an HTTP request, taken apart.
 enum RequestTarget {
   /// Path and query. An absolute target (RFC 9112, section 3.2.2) counts as its path.
   static func split(_ target: String) -> (path: Substring, query: Substring?) {

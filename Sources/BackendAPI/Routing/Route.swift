@@ -2,7 +2,6 @@ import ConnectProtocol
 import HTTPServer
 import NIOHTTP1
 
-/// What a request asks for.
 enum Route: Hashable {
   case sendMessage
   case showUser(UserName)
@@ -23,18 +22,17 @@ enum Route: Hashable {
     }
   }
 
-  /// What answers are counted under that belong to no route.
+  /// Label of answers that belong to no route.
   static let otherLabel = "other"
 
-  /// Whether anybody may ask.
+  /// Whether no token is needed.
   static func isPublic(_ uri: String) -> Bool {
     Self.isHealth(uri) || RequestTarget.split(uri).path == "/openapi.json"
   }
 
-  /// Whether it is the path that load balancers ask, in HTTP/1.0 too.
+  /// Whether it is the path for load balancers, which may use HTTP/1.0.
   static func isHealth(_ uri: String) -> Bool { RequestTarget.split(uri).path == "/healthz" }
 
-  /// Reads what a request asks for.
   init(_ head: HTTPRequestHead) throws(BackendRefusal) {
     let (path, query) = RequestTarget.split(head.uri)
     let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
@@ -92,14 +90,14 @@ enum Route: Hashable {
     return user
   }
 
-  /// What is asked for and ignored would be taken for done.
+  /// A parameter that is ignored would seem to have had its effect.
   private static func checkNoQuery(_ query: Substring?) throws(BackendRefusal) {
     guard query ?? "" == "" else {
       throw BackendRefusal(.malformed, "this path takes no query")
     }
   }
 
-  /// A parameter that is misspelt must not mean all devices.
+  /// A misspelt parameter must not mean all devices.
   private static func device(in query: Substring?) throws(BackendRefusal) -> DeviceName? {
     guard let query, !query.isEmpty else { return nil }
     let parts = query.split(separator: "&", omittingEmptySubsequences: false)

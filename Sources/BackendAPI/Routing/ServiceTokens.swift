@@ -12,7 +12,7 @@ package struct ServiceTokens: Sendable {
 
   private let digests: [SHA256Digest]
 
-  /// Reads one token per line; lines that are empty do not count, nor do spaces at the ends.
+  /// Reads one token per line; ignores empty lines, and spaces at the ends.
   package init(lines text: String) throws(Malformed) {
     var digests: [SHA256Digest] = []
     for line in text.split(whereSeparator: \.isNewline) {

@@ -7,17 +7,17 @@ import NIOCore
 /// A request that waits outlives its connection, so each has a deadline: who is late is dropped, and
 /// what it was to do is not begun.
 final class Turns: Sendable {
-  /// Why somebody gets no turn.
+  /// Why there is no turn.
   enum Refusal: Error, Hashable {
-    /// As many wait already as may.
+    /// The queue is full.
     case full
-    /// Its turn did not come in time.
+    /// The turn did not come in time.
     case late
   }
 
   private struct Waiter {
     let deadline: NIODeadline
-    /// Told why there is no turn, or nil at the begin of it.
+    /// Resumed with the reason for no turn, or with nil when the turn begins.
     let continuation: CheckedContinuation<Refusal?, Never>
   }
 
@@ -31,7 +31,7 @@ final class Turns: Sendable {
     var free: Int
     var waiting: Deque<Waiter> = []
 
-    /// From the front alone: all have the same patience, so who came first is late first.
+    /// Looks only at the front: all wait equally long, so the first to come is late first.
     mutating func takeLate(_ now: NIODeadline) -> [Waiter] {
       var late: [Waiter] = []
       while let first = self.waiting.first, first.deadline <= now {
@@ -52,7 +52,7 @@ final class Turns: Sendable {
     self.state = NIOLockedValueBox(State(free: count))
   }
 
-  /// How many wait, those included who are late and were not dropped yet.
+  /// Number of waiters, including late ones that were not dropped yet.
   var waitingCount: Int { self.state.withLockedValue { $0.waiting.count } }
 
   /// Does something in a turn of its own.

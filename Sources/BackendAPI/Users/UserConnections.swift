@@ -8,7 +8,7 @@ package struct UserConnections: Sendable {
   private let keys: Keys
   private let client: any RedisClient
 
-  /// By a client that nothing is waited for.
+  /// - Parameter client: Not that of messages, which would have to wait behind it.
   package init(keys: Keys, client: any RedisClient) {
     self.keys = keys
     self.client = client

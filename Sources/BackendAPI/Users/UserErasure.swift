@@ -7,11 +7,11 @@ extension Script {
     PackageResources.erase_user_lua, library: Script.comparingIDs)
 }
 
-/// What was erased of a user.
+/// Counts of what was erased of a user.
 package struct UserErasure: Sendable, Hashable {
   /// Connections that gateways were told to close.
   package internal(set) var connections = 0
-  /// Entries that were removed from the mailbox.
+  /// Entries removed from the mailbox.
   package internal(set) var entries = 0
 }
 

@@ -4,13 +4,13 @@ import Inspection
 import MessageBus
 import NIOCore
 
-/// What a backend is told of a user: JSON that only grows, apart from what `connect inspect` shows.
+/// A backend's view of a user: JSON that only grows, separate from the output of `connect inspect`.
 struct UserView: Encodable {
   struct Session: Encodable {
     let device: String
     let gateway: String
     let connection: String
-    /// Whether the gateway that holds the connection is there.
+    /// Whether the gateway that holds the connection is alive.
     let alive: Bool
   }
 
@@ -19,7 +19,7 @@ struct UserView: Encodable {
     let acked: Offset
     /// Mailbox entries that the device has not acked.
     let lag: Int
-    /// Whether it is more than that: the count ends at 1,024.
+    /// Whether there are more: the count ends at 1,024.
     let lagIsMore: Bool
     /// In seconds since 1970.
     let lastSeen: Int?
@@ -29,7 +29,7 @@ struct UserView: Encodable {
     let entries: Int
     let oldest: Offset?
     let newest: Offset?
-    /// Everything up to here was removed, if anything was.
+    /// Everything up to this offset was removed; nil if nothing was.
     let removed: Offset?
   }
 
@@ -37,7 +37,7 @@ struct UserView: Encodable {
   let sessions: [Session]
   let cursors: [Cursor]
   let mailbox: Mailbox
-  /// Whether sessions or cursors are left out, since there are too many.
+  /// Whether sessions or cursors are omitted, because there are too many.
   let truncated: Bool
   /// In milliseconds since 1970, by Redis's clock.
   let at: UInt64

@@ -3,9 +3,9 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// What the client is sent, and what it acks.
+/// Messages to the client, and its acks.
 extension ConnectionHandler {
-  /// A message for this user has come through the gateway's stream.
+  /// Handles a message for this user from the gateway's stream.
   func push(_ push: PushedMessage) {
     guard self.session.takesMessages else { return }
     switch self.delivery.push(
@@ -24,7 +24,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// Reads the mailbox, if that is due and the socket takes more.
+  /// Reads the mailbox if a read is due and the socket takes more.
   func requestPage() {
     guard self.session.takesMessages, let maximum = self.delivery.nextPage(canWrite: self.canWrite)
     else {
@@ -102,7 +102,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// - Parameter receipts: of one sender.
+  /// - Parameter receipts: Of one sender.
   private func publish(_ receipts: [ReceiptTracker.Tracked]) {
     // Ids need no escaping: their alphabet has neither quotes nor backslashes.
     var json = "[\"" + receipts.map(\.receipt.id.text).joined(separator: "\",\"") + "\"]"
@@ -116,7 +116,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// The bus has answered receipts.
+  /// Handles the bus's answer to receipts.
   func receiptsPublished(
     _ receipts: [ReceiptTracker.Tracked], _ result: Result<Offset, RedisError>
   ) {
@@ -131,7 +131,7 @@ extension ConnectionHandler {
     if self.receipts.safe > self.storedCursor { self.loop.storeCursorLater(self) }
   }
 
-  /// Something failed a while ago, or had to wait.
+  /// Tries again what failed or had to wait.
   func retry() {
     if self.needsRegistration { self.registerAgain() }
     self.holdsReceipts = false
@@ -142,7 +142,7 @@ extension ConnectionHandler {
 }
 
 extension DeliveryStateMachine.Receipt {
-  /// Nil if the sender did not ask for one.
+  /// Nil if the sender did not ask for a receipt.
   init?(_ envelope: Envelope) {
     guard envelope.kind == .message, envelope.flags.contains(.receipt) else { return nil }
     let names = envelope.bytes.withUnsafeBytes { raw in

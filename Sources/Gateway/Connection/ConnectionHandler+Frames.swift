@@ -4,7 +4,7 @@ import NIOCore
 import Redis
 import WebSocket
 
-/// What the client says.
+/// Frames from the client.
 extension ConnectionHandler {
   func handle(_ event: WebSocketDecoder.Event) {
     switch event {
@@ -93,7 +93,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// Why a send cannot be taken now, if it cannot.
+  /// The reason to refuse a send now; nil to take it.
   private func refusal(of send: ClientFrame.Send, now: UInt64) -> SendOrder.Refusal? {
     let wait = GatewayLimits.retryAfterMilliseconds
     if self.loop.pauseGuard.isLate(now) {
@@ -132,7 +132,7 @@ extension ConnectionHandler {
       retryAfterMilliseconds: wait)
   }
 
-  /// The bus has answered a send.
+  /// Handles the bus's answer to a send.
   func published(_ send: GatewayLoop.Send, _ result: Result<Offset, RedisError>) {
     switch result {
     case .success(let offset):

@@ -3,7 +3,7 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// Where a device says it is, or is said to be, against what its Redis can have.
+/// Checks a claimed position of the device against what its Redis can have.
 extension ConnectionHandler {
   /// Calls `body` with `position`; or, if that or `since` lies above everything that the mailbox has
   /// or can be given, with one that begins again.

@@ -38,7 +38,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// Goes on with what is answered, even if the connection has ended meanwhile: it has left a name.
+  /// Handles the answer even if the connection has ended: a name may remain in the registry.
   private func register(
     _ batch: RedisBatch, _ answered: @escaping (RedisReplies) throws(RedisError) -> Void
   ) {
@@ -54,7 +54,7 @@ extension ConnectionHandler {
     }
   }
 
-  /// The user has more devices than allowed: others go that are not connected, or this one.
+  /// Displaces devices beyond `maximum` that are not connected, or closes this connection.
   private func boundDevices(
     _ maximum: Int, at position: Cursors.Position, replacing replaced: Session?
   ) {
@@ -130,25 +130,25 @@ extension ConnectionHandler {
     }
   }
 
-  /// What a device has not acked stays in the mailbox only if the device is known there.
+  /// The mailbox keeps unacked messages only for devices that it knows.
   private func makeKnown(in batch: inout RedisBatch) {
     Cursors.introduce(
       self.device, seenSeconds: UInt64(SystemClock.secondsSince1970()),
       in: self.loop.configuration.keys.cursor(self.user), to: &batch)
   }
 
-  /// Whether nothing is to be stored any more of where the device is.
+  /// Whether the device's position must no longer be stored.
   var isErased: Bool { self.farewell?.isErased ?? false }
 
-  /// Takes the session out of the registry at once, behind all that was stored of the device.
+  /// Removes the session from the registry at once, after all that was stored of the device.
   func forget() {
     self.loop.removeSessions([(self.ownSession, of: self.sessionKey)])
   }
 
-  /// A newer connection of this device is here or elsewhere.
+  /// Called when a newer connection of this device exists, here or elsewhere.
   func replaced() { self.close(.replaced, "replaced by a newer connection of this device") }
 
-  /// The socket is gone.
+  /// Called when the socket is closed.
   func deregister() {
     self.loop.remove(self)
     self.loop.storeCursorLater(self)

@@ -16,9 +16,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Unique among the instance's connections.
   let id: String
   let loop: GatewayLoop
-  /// Where the client wants to begin, if it said.
+  /// The offset from which the client wants messages, if it named one.
   var since: Offset?
-  /// It begins at 0, since where it was cannot be.
+  /// Begins at 0, since the claimed position is impossible.
   var beginsAgain = false
   private let tokenExpires: Double
 
@@ -26,29 +26,29 @@ final class ConnectionHandler: ChannelInboundHandler {
   var session = SessionStateMachine()
   var delivery: DeliveryStateMachine
   var receipts = ReceiptTracker()
-  /// Its own until the directory has told that of the user.
+  /// A budget of its own until the directory supplies the user's.
   var budget: UserBudget
-  /// Receipts wait because the budget was used up.
+  /// Whether receipts wait because the budget was used up.
   var holdsReceipts = false
   var sendOrder = SendOrder()
-  /// The registry was lost, and could not be entered again yet.
+  /// Whether the registry was lost and the session is not entered again yet.
   var needsRegistration = false
-  /// Whether Redis has told what the cursor is: before, there is none to be stored.
+  /// Whether the cursor was read from Redis: before that, none may be stored.
   var knowsCursor = false
-  /// The cursor as Redis has it.
+  /// The cursor in Redis.
   var storedCursor = Offset.zero
-  /// When Redis was told last that the device is there, in seconds since 1970.
+  /// Time at which Redis last recorded the device as seen, in seconds since 1970.
   var storedSeen: Double = 0
-  /// The device's cursor is to be stored, if only to say that the device was seen.
+  /// Whether a store of the cursor is due, be it only to record the device as seen.
   var awaitsCursorStore = false
   var awaitsRetry = false
-  /// Why the connection must go, as soon as it can be told.
+  /// Why the connection must close, as soon as the client can be told.
   var farewell: Farewell?
 
-  /// Whether nothing is read until sends are answered.
+  /// Whether reading is suspended until sends are answered.
   private var awaitsAnswers = false
   private var decoder: WebSocketDecoder
-  /// What is written within one turn of the loop goes out as one buffer.
+  /// Frames written within one turn of the loop leave as one buffer.
   private var output = ByteBuffer()
   private var isDirty = false
 
@@ -110,7 +110,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.deregister()
   }
 
-  /// Serves what has arrived. Also called when the session has opened, for what came with the upgrade.
+  /// Serves buffered frames. Also called when the session opens: some may come with the upgrade.
   func serveFrames() {
     do throws(WebSocketError) {
       while self.context != nil, !self.mustAwaitAnswers, let event = try self.decoder.next() {
@@ -136,7 +136,7 @@ final class ConnectionHandler: ChannelInboundHandler {
       && unanswered + self.sendOrder.count >= GatewayLimits.heldSends
   }
 
-  /// Reads on once sends were answered.
+  /// Resumes reading once sends are answered.
   func readOnIfAnswered() {
     guard self.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else { return }
     self.awaitsAnswers = false
@@ -167,7 +167,7 @@ final class ConnectionHandler: ChannelInboundHandler {
       && self.output.readableBytes <= GatewayLimits.writeBufferHighBytes
   }
 
-  /// Appends frames to what goes out at the end of this turn of the loop.
+  /// Appends frames to the output of this turn of the loop.
   func write(_ body: (inout ByteBuffer) -> Void) {
     guard self.context != nil else { return }
     body(&self.output)
@@ -176,7 +176,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.loop.flushLater(self)
   }
 
-  /// Appends a frame of JSON, unless a close was sent: nothing may come after that.
+  /// Appends a frame of JSON, unless a close was sent: nothing may follow it.
   func writeText(_ body: (inout ByteBuffer) -> Void) {
     guard self.session.isOpen else { return }
     self.write { $0.writeWebSocketFrame(.text) { body(&$0) } }
@@ -227,10 +227,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.close(farewell.code, farewell.reason)
   }
 
-  /// Ends without further ado.
+  /// Closes the socket without a close frame.
   func abandon() { self.context?.close(promise: nil) }
 
-  /// The client closes: answer, then end.
   func closeReceived(_ code: UInt16?) {
     guard let context = self.context else { return }
     if self.session.closeReceived() {

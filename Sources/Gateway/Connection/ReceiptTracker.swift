@@ -9,13 +9,13 @@ import DequeModule
 ///
 /// Pure.
 struct ReceiptTracker {
-  /// Says which ack receipts belong to.
+  /// Identifies the ack to which receipts belong.
   typealias Ticket = UInt64
 
-  /// An ack that waits for receipts, its own or those of one before it.
+  /// An ack that waits for receipts: its own, or those of an earlier ack.
   private struct Ack {
     var offset: Offset
-    /// Receipts that the bus does not have yet.
+    /// Number of receipts that the bus does not have yet.
     var missing: Int
   }
 
@@ -25,11 +25,11 @@ struct ReceiptTracker {
     let receipt: DeliveryStateMachine.Receipt
   }
 
-  /// The cursor may be stored up to here.
+  /// The cursor may be stored up to this offset.
   private(set) var safe = Offset.zero
-  /// What could not be published, and waits to be tried again.
+  /// Receipts that could not be published and will be tried again.
   private(set) var failed: [Tracked] = []
-  /// How many receipts are being published.
+  /// Number of receipts being published.
   private(set) var underWay = 0
   private var acks = Deque<Ack>()
   /// The ticket of the first of `acks`.
@@ -55,7 +55,7 @@ struct ReceiptTracker {
     return ticket
   }
 
-  /// The bus has taken receipts, or has not, or was not given them yet.
+  /// The bus has the receipts (`isTaken`), refused them, or was not given them.
   mutating func published(_ receipts: [Tracked], isTaken: Bool) {
     self.underWay -= receipts.count
     if isTaken {
@@ -69,7 +69,7 @@ struct ReceiptTracker {
     self.settle()
   }
 
-  /// Takes what is to be published again.
+  /// Removes and returns the receipts to publish again.
   mutating func takeFailed() -> [Tracked] {
     defer { self.failed = [] }
     self.underWay += self.failed.count

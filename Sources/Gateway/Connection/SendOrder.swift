@@ -11,7 +11,7 @@ import ConnectProtocol
 ///
 /// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock.
 struct SendOrder {
-  /// Where a message stands among those of its connection.
+  /// Position of a message among those of its connection.
   struct Place: Hashable, Comparable {
     fileprivate let number: UInt64
 
@@ -24,7 +24,7 @@ struct SendOrder {
     let place: Place
   }
 
-  /// Why a message is not taken now, and when to come again.
+  /// Why a message is not accepted now, and when to send it again.
   struct Refusal: Hashable {
     var code: RejectionCode
     var message: String
@@ -33,19 +33,19 @@ struct SendOrder {
 
   private static let hold = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
 
-  /// Why the last one was rejected: what waits for it is rejected for the same reason.
+  /// Why the last one was rejected; those that wait for it are rejected for the same reason.
   private(set) var refusal = Refusal(code: .unavailable, message: "", retryAfterMilliseconds: 0)
 
-  /// In the order in which they were sent first.
+  /// In the order in which they were first sent.
   private var rejected: [Rejected] = []
-  /// When they are given up, if the client sends none of them again.
+  /// Time at which they are given up if the client sends none of them again.
   private var until: UInt64 = 0
   private var next: UInt64 = 0
 
-  /// How many were rejected and have not come again.
+  /// Rejected messages that were not sent again.
   var count: Int { self.rejected.count }
 
-  /// Whether there are as many as are remembered, and a message that may be rejected is none of them.
+  /// Whether the limit of remembered messages is reached, and this one is not among them.
   mutating func isFull(for id: MessageID, to: UserName, now: UInt64) -> Bool {
     guard self.rejected.count >= GatewayLimits.heldSends else { return false }
     self.giveUpLate(now: now)
@@ -84,7 +84,7 @@ struct SendOrder {
     return Place(number: self.next)
   }
 
-  /// A message was rejected, and the client asked to send it again.
+  /// Remembers a rejected message that the client was asked to send again.
   mutating func rejected(
     _ id: MessageID, to: UserName, at place: Place, for refusal: Refusal, now: UInt64
   ) {

@@ -37,10 +37,10 @@ struct SessionStateMachine {
   /// Whether frames of the client are served.
   var isOpen: Bool { self.state == .open || self.state == .leaving }
 
-  /// Whether sends are taken, and messages sent.
+  /// Whether sends are accepted, and messages delivered.
   var takesMessages: Bool { self.state == .open }
 
-  /// Something came from the client.
+  /// Call it when anything came from the client.
   mutating func heard() { self.silentPeriods = 0 }
 
   enum PeriodAction: Hashable {
@@ -69,7 +69,6 @@ struct SessionStateMachine {
     return self.badFrames > GatewayLimits.badFrames
   }
 
-  /// A send goes to the bus.
   mutating func sendPublished() { self.unansweredSends += 1 }
 
   /// The bus has answered a send, and the client was told.
@@ -81,14 +80,14 @@ struct SessionStateMachine {
   }
 
   enum LeaveAction: Hashable {
-    /// Say goodbye, and close when the answers to sends are there.
+    /// Send a goodbye, and close when the sends are answered.
     case goodbyeAndWait
-    /// Say goodbye and close.
+    /// Send a goodbye and close.
     case goodbyeAndClose
     case none
   }
 
-  /// The gateway stops, and it is this connection's turn.
+  /// Call it when the gateway stops and it is this connection's turn.
   mutating func leave() -> LeaveAction {
     guard case .open = self.state else { return .none }
     self.state = .leaving
@@ -119,6 +118,5 @@ struct SessionStateMachine {
     }
   }
 
-  /// The socket is gone.
   mutating func disconnected() { self.state = .closed }
 }

@@ -26,10 +26,10 @@ struct TokenBucket {
     return nil
   }
 
-  /// Puts a token back that was taken for nothing.
+  /// Returns a token that was taken needlessly.
   mutating func giveBack() { self.tokens = min(self.burst, self.tokens + 1) }
 
-  /// - Returns: nil if there is a token to take, else the milliseconds until there is.
+  /// - Returns: Milliseconds until there is a token; nil if there is one now.
   mutating func wait(now: UInt64, leaving rest: Int = 0) -> Int? {
     guard self.perSecond > 0 else { return nil }
     self.refill(now: now)
@@ -38,7 +38,7 @@ struct TokenBucket {
     return max(1, Int((missing / self.perSecond * 1_000).rounded(.up)))
   }
 
-  /// Whether all tokens are back.
+  /// Whether no token is missing.
   mutating func isFull(now: UInt64) -> Bool {
     self.refill(now: now)
     return self.perSecond == 0 || self.tokens >= self.burst

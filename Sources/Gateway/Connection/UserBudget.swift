@@ -10,17 +10,17 @@ final class UserBudget: Sendable {
     var lookUps: TokenBucket
   }
 
-  /// What there is too little of, and the milliseconds until there is enough.
+  /// The scarce resource, and the milliseconds until there is enough of it.
   enum Shortage: Hashable {
     case sends(Int)
     case lookUps(Int)
   }
 
   private let buckets: Mutex<Buckets>
-  /// Tokens that receipts leave to sends.
+  /// Tokens that receipts leave for sends.
   private let reserve: Int
 
-  /// A full one, at `now` in nanoseconds.
+  /// A full budget, at `now` in nanoseconds.
   init(_ configuration: GatewayConfiguration, now: UInt64) {
     let sends = configuration.sendsPerSecond
     self.reserve = sends * GatewayLimits.sendReserveSeconds
@@ -45,7 +45,7 @@ final class UserBudget: Sendable {
     }
   }
 
-  /// Gives back what a send marked `retry` cost beyond a send: it never came to messaging.
+  /// Returns the surcharge of a send marked `retry` that never reached messaging.
   func returnLookUp() {
     self.buckets.withLock { $0.lookUps.giveBack() }
   }
@@ -62,7 +62,7 @@ final class UserBudget: Sendable {
     }
   }
 
-  /// Whether it is as good as a new one.
+  /// Whether it equals a new one.
   func isFull(now: UInt64) -> Bool {
     self.buckets.withLock { buckets in
       buckets.sends.isFull(now: now) && buckets.lookUps.isFull(now: now)

@@ -2,13 +2,13 @@ import ConnectProtocol
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Which connections of this instance are whose, across all its event loops.
+/// The connections of each user on this instance, across all its event loops.
 final class ConnectionDirectory: Sendable {
   private struct Entry {
     let device: DeviceName
     let handler: NIOLoopBound<ConnectionHandler>
     let identity: ObjectIdentifier
-    /// The same for all connections of a user.
+    /// Shared by all connections of a user.
     let budget: UserBudget
   }
 
@@ -20,10 +20,10 @@ final class ConnectionDirectory: Sendable {
   }
 
   private let state = NIOLockedValueBox(State())
-  /// Tells the connections of this start from those of an earlier one under the same instance id.
+  /// Distinguishes connections of this start from earlier ones under the same instance id.
   private let epoch = String(UInt64(SystemClock.secondsSince1970() * 1_000), radix: 36)
 
-  /// How many connections there are, with those that are gone and have receipts under way.
+  /// Includes closed connections with receipts under way.
   var count: Int { self.state.withLockedValue { $0.count } }
 
   func nextConnectionID() -> String {
@@ -55,7 +55,7 @@ final class ConnectionDirectory: Sendable {
     }
   }
 
-  /// Removes a connection; once is enough, more does no harm.
+  /// Removes a connection. Idempotent.
   func remove(_ connection: ConnectionHandler) {
     let now = NIODeadline.now().uptimeNanoseconds
     self.state.withLockedValue { state in

@@ -23,7 +23,7 @@ actor DeliveryConsumer {
     self.executor.asUnownedSerialExecutor()
   }
 
-  /// - Parameter reader: a client on the first loop, for this consumer alone.
+  /// - Parameter reader: A client on the first loop, for this consumer alone.
   init(
     loops: [GatewayLoop], directory: ConnectionDirectory, reader: any RedisClient, logger: Logger
   ) {
@@ -52,7 +52,7 @@ actor DeliveryConsumer {
     }
   }
 
-  /// A stream that had to be made anew: messaging took this gateway for gone, and forgot its sessions.
+  /// If the stream is new, messaging took this gateway for dead and forgot its sessions.
   private func started(wasCreated: Bool) {
     guard wasCreated else { return }
     for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
@@ -77,7 +77,7 @@ actor DeliveryConsumer {
     self.hand(pushes)
   }
 
-  /// Waits until the loops have taken the batch before: no more than two are in memory.
+  /// Waits until the loops have taken the previous batch: at most two are in memory.
   private func handed() async {
     let underWay = self.underWay
     self.underWay = []
@@ -94,7 +94,7 @@ actor DeliveryConsumer {
       receipt: DeliveryStateMachine.Receipt(envelope))
   }
 
-  /// One task per loop and batch, whatever the number of messages.
+  /// One task per loop and batch, however many messages there are.
   private func hand(_ pushes: [PushedMessage]) {
     let targets = self.directory.connections(of: pushes.map(\.user))
     for loop in self.loops {

@@ -11,7 +11,7 @@ import DequeModule
 /// Pure: the handler asks, carries out, and tells what came of it.
 struct DeliveryStateMachine {
   enum State: Hashable {
-    /// All that is known to be in the mailbox was sent. May become `.behind`.
+    /// All known messages of the mailbox were sent. May become `.behind`.
     case current
     /// Something may be in the mailbox that was not sent. It is read as soon as the socket takes more
     /// and the client has acked enough. May become `.paging`.
@@ -21,22 +21,22 @@ struct DeliveryStateMachine {
     case paging(maximum: Int, missed: Offset)
   }
 
-  /// A message that was sent and not acked. Its sender may want to know when it is.
+  /// A message that was sent and not acked, with the receipt that its ack may cause.
   struct Unacked {
     var offset: Offset
     var receipt: Receipt?
   }
 
-  /// Who wants to know, and of which message.
+  /// The sender to notify, and the message.
   struct Receipt: Hashable {
     var to: UserName
     var id: MessageID
   }
 
   private(set) var state = State.behind
-  /// The last offset that was sent, or that the client said it has.
+  /// The last offset that was sent, or that the client claims to have.
   private(set) var last: Offset
-  /// All up to here was acked.
+  /// Everything up to this offset was acked.
   private(set) var acked: Offset
   private var unacked = Deque<Unacked>()
   private let window: Int
@@ -57,15 +57,14 @@ struct DeliveryStateMachine {
     self.window = window
   }
 
-  /// The number of messages that were sent and are not acked.
   var unackedCount: Int { self.unacked.count }
 
   enum PushAction: Hashable {
     /// Send it, then call `sent`.
     case send
-    /// The client has it.
+    /// The client already has it.
     case skip
-    /// The mailbox will be read instead. Ask `nextPage`.
+    /// The mailbox will be read instead. Call `nextPage`.
     case fallBehind
   }
 
@@ -88,7 +87,7 @@ struct DeliveryStateMachine {
     return .fallBehind
   }
 
-  /// A message was written to the socket.
+  /// Call it after writing a message to the socket.
   mutating func sent(_ offset: Offset, receipt: Receipt?) {
     precondition(offset > self.last, "messages are sent in the order of the mailbox")
     self.last = offset
@@ -96,10 +95,9 @@ struct DeliveryStateMachine {
       Unacked(offset: offset, receipt: offset > self.reported ? receipt : nil))
   }
 
-  /// An entry was passed over that this release cannot read.
+  /// Call it after skipping an entry that this release cannot read.
   mutating func skipped(_ offset: Offset) { self.last = max(self.last, offset) }
 
-  /// Whether one more message may be written.
   func mayWrite(canWrite: Bool) -> Bool { canWrite && self.unacked.count < self.window }
 
   /// The read of the mailbox that is due, if one is.
@@ -113,11 +111,10 @@ struct DeliveryStateMachine {
   }
 
   enum PageAction: Hashable {
-    /// Nothing to do.
     case none
-    /// For the first time all was sent: say `live`.
+    /// Everything was sent for the first time: send `live`.
     case live(Offset)
-    /// There is more. Ask `nextPage`.
+    /// There is more. Call `nextPage`.
     case more
   }
 
@@ -158,7 +155,7 @@ struct DeliveryStateMachine {
     self.state = .behind
   }
 
-  /// Whether the last push was lost is not known: look.
+  /// The last push may have been lost: reads the mailbox.
   mutating func checkPosition() {
     if case .current = self.state { self.state = .behind }
   }

@@ -13,7 +13,7 @@ struct PushedMessage: Sendable {
   let frame: ByteBuffer
   let receipt: DeliveryStateMachine.Receipt?
 
-  /// How long it has been on the bus, in nanoseconds: by our clock, from Redis's.
+  /// Time on the bus, in nanoseconds: from Redis's clock to ours.
   func age() -> Int64 {
     let seconds = SystemClock.secondsSince1970() - Double(self.offset.milliseconds) / 1_000
     return Int64(max(0, seconds) * 1e9)
@@ -21,7 +21,7 @@ struct PushedMessage: Sendable {
 }
 
 extension ByteBuffer {
-  /// Appends the frame that a client is sent for an entry of its mailbox.
+  /// Appends the frame that delivers a mailbox entry.
   mutating func writeMailboxEntry(_ entry: Mailbox.Entry, _ envelope: Envelope) {
     self.writeWebSocketFrame(.text) { buffer in
       envelope.bytes.withUnsafeBytes { raw in

@@ -7,19 +7,19 @@ import DequeModule
 /// Pure: times are nanoseconds of the caller's clock.
 struct RestingBudgets {
   private var budgets: [UserName: UserBudget] = [:]
-  /// In the order in which they were left. One may be in use again, or be there twice.
+  /// In the order in which they were left. A budget may be in use again, or be listed twice.
   private var order = Deque<(user: UserName, budget: UserBudget)>()
 
   var count: Int { self.budgets.count }
 
-  /// The user is back.
+  /// Call it when the user connects again.
   mutating func take(of user: UserName, now: UInt64) -> UserBudget? {
     let budget = self.budgets.removeValue(forKey: user)
     self.forgetFull(now: now)
     return budget
   }
 
-  /// The user's last connection is gone.
+  /// Call it when the user's last connection is closed.
   mutating func keep(_ budget: UserBudget, of user: UserName, now: UInt64) {
     if !budget.isFull(now: now) {
       self.budgets[user] = budget

@@ -1,14 +1,14 @@
 import HTTPServer
 import NIOCore
 
-/// The page that two people chat on a minute after the clone; its files are part of the executable.
+/// A page for trying a chat between two users; its files are part of the executable.
 enum DemoPage {
   private static let policy = """
     default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'
     """
 
-  /// The file at a path, or nil if the page has none there.
+  /// The file at a path; nil if the page has none there.
   static func response(to path: Substring) -> PlainHTTPResponse? {
     switch path {
     case "/", "/index.html": file(PackageResources.index_html, "text/html; charset=utf-8")

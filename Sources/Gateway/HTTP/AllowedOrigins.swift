@@ -1,10 +1,10 @@
 import Foundation
 
-/// From where browsers may connect.
+/// Web origins from which browsers may connect.
 package struct AllowedOrigins: Sendable, Hashable {
   package static let all = AllowedOrigins()
 
-  /// Why an entry is refused: it would equal no browser's `Origin`, or everybody's.
+  /// Why an entry is refused: it would match no browser's `Origin`, or everybody's.
   package struct Invalid: Error, Hashable, CustomStringConvertible {
     package let description: String
   }
@@ -16,7 +16,7 @@ package struct AllowedOrigins: Sendable, Hashable {
     + "https://*.example.com is all hosts below example.com"
 
   private var exact: Set<WebOrigin> = []
-  /// The origins without their `*`: `https://` and `.example.com:8443`.
+  /// The origins with a wildcard, without its `*`: `https://` and `.example.com:8443`.
   private var below: [Below] = []
 
   private struct Below: Hashable {
@@ -26,7 +26,7 @@ package struct AllowedOrigins: Sendable, Hashable {
 
   private init() {}
 
-  /// Reads a list that is separated by commas. White space around an entry does not count.
+  /// Reads a comma-separated list. White space around an entry is ignored.
   package init(_ list: String) throws(Invalid) {
     let entries = list.split(separator: ",").map { String($0).trimmed() }.filter { !$0.isEmpty }
     guard !entries.isEmpty else {
@@ -88,7 +88,7 @@ package struct AllowedOrigins: Sendable, Hashable {
       Below(scheme: String(origin[..<start]), domain: "." + String(origin[start...])))
   }
 
-  /// What is behind a wildcard: neither an address, nor so short that it is nearly everybody's.
+  /// The part after a wildcard: neither an address, nor so short that it covers nearly everybody.
   private static func checkDomain(
     _ authority: Substring, _ invalid: (String) -> Invalid
   ) throws(Invalid) {
@@ -101,7 +101,7 @@ package struct AllowedOrigins: Sendable, Hashable {
     }
   }
 
-  /// - Returns: the host without the port.
+  /// - Returns: The host without the port.
   @discardableResult
   private static func checkHost(
     _ authority: Substring, _ invalid: (String) -> Invalid
@@ -125,7 +125,7 @@ package struct AllowedOrigins: Sendable, Hashable {
     return host
   }
 
-  /// Whether a host is written as browsers write it: an address in its one canonical form, else labels.
+  /// Whether a host is spelt as browsers do: an address in its one canonical form, else labels.
   private static func isHost(_ host: String) -> Bool {
     if host.hasPrefix("[") {
       return host.hasSuffix("]")
@@ -140,12 +140,12 @@ package struct AllowedOrigins: Sendable, Hashable {
     }
   }
 
-  /// Whether browsers take a host that ends so for an IPv4 address (WHATWG URL, "ends in a number").
+  /// Whether browsers take a host with this last label for IPv4 (WHATWG URL, "ends in a number").
   private static func isNumber(_ label: Substring) -> Bool {
     !label.isEmpty && label.allSatisfy(\.isWholeNumber) || label.hasPrefix("0x")
   }
 
-  /// An address as the system writes it; nil if it is none.
+  /// The system's spelling of an address; nil if the text is not an address.
   private static func canonical(_ text: String, _ family: Int32) -> Substring? {
     var address = in6_addr()
     var written = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

@@ -11,15 +11,15 @@ package struct Authenticator: Sendable {
   /// The shortest secret, in bytes: RFC 7518, section 3.2, wants a key as long as the hash.
   package static let minimumSecretBytes = 32
 
-  /// Who a token speaks for.
+  /// The user and device that a token is for.
   struct Identity: Sendable, Hashable {
     let user: UserName
-    /// When the token ends, in seconds since 1970.
+    /// Expiry of the token, in seconds since 1970.
     let expires: Double
   }
 
   private let keys: JWTKeyCollection
-  /// The secret, then the one before it.
+  /// The current secret, then the previous one.
   private let algorithms: [any JWTAlgorithm]
 
   /// - Parameters:
@@ -76,12 +76,12 @@ package struct Authenticator: Sendable {
   }
 }
 
-/// The claims of a token that is made here.
+/// Claims of a token made here.
 private struct NewToken: JWTPayload {
   var sub: SubjectClaim
   var exp: ExpirationClaim
   var iat: IssuedAtClaim
 
-  /// JWTKit wants it for reading, which it does not do here.
+  /// JWTKit requires it for reading, which is not done here.
   func verify(using algorithm: some JWTAlgorithm) {}
 }

@@ -3,7 +3,7 @@ import HTTPServer
 import NIOHTTP1
 import WebSocket
 
-/// What a request to `/v1/connect` asks for, as far as it can be told without its token.
+/// The parameters of a request to `/v1/connect`, as far as they are known without its token.
 struct ConnectRequest: Hashable {
   static let path = "/v1/connect"
 
@@ -12,7 +12,7 @@ struct ConnectRequest: Hashable {
   let since: Offset?
   /// Not yet checked. Never logged.
   let token: String
-  /// Whether the client offered a subprotocol, and so must be answered with the one chosen.
+  /// Whether the client offered a subprotocol, so that the answer must name the chosen one.
   let namesSubprotocol: Bool
 
   /// Reads the request's line and headers, whose values have no white space around them.
@@ -56,7 +56,6 @@ struct ConnectRequest: Hashable {
     self.token = try Self.token(in: head.headers, offers: offers)
   }
 
-  /// The path of a request's target, without the query.
   static func path(of uri: String) -> Substring { uri.prefix { $0 != "?" } }
 
   private static func token(

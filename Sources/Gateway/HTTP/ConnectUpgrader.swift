@@ -13,7 +13,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
   static let protocolName = "websocket"
 
   let supportedProtocol = ConnectUpgrader.protocolName
-  /// NIO then demands it in `Connection` too, as RFC 6455, section 4.2.1, does.
+  /// NIO then requires it in `Connection` too, as RFC 6455, section 4.2.1, does.
   let requiredUpgradeHeaders = ["upgrade"]
 
   private let loop: GatewayLoop
@@ -22,7 +22,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
     shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
     upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
   private var handler: ConnectionHandler?
-  /// Removes what HTTP still has in the pipeline.
+  /// Removes the HTTP handlers that are left in the pipeline.
   private let onUpgrade: (ChannelHandlerContext) -> Void
 
   init(
@@ -34,7 +34,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
     self.onUpgrade = onUpgrade
   }
 
-  /// Fails with a ``Refusal``, which the HTTP handler then answers with.
+  /// Fails with a ``Refusal``, with which the HTTP handler then answers.
   func buildUpgradeResponse(
     channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
   ) -> EventLoopFuture<HTTPHeaders> {

@@ -2,7 +2,6 @@ import HTTPServer
 import NIOCore
 import NIOHTTP1
 
-/// What a gateway's public port answers when nothing is upgraded.
 enum PublicRoutes {
   static func response(
     to head: HTTPRequestHead, servesDemoPage: Bool

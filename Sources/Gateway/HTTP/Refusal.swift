@@ -3,7 +3,7 @@ import HTTPServer
 import NIOCore
 import NIOHTTP1
 
-/// Why a connection is not upgraded: a code of the protocol and a sentence for a person.
+/// Why a connection is not upgraded: a code of the protocol and a sentence for people.
 struct Refusal: Error, Hashable {
   let code: RefusalCode
   let message: String
@@ -13,7 +13,7 @@ struct Refusal: Error, Hashable {
     self.message = message
   }
 
-  /// What the parser refuses.
+  /// The refusal for a request that the parser rejects.
   init(_ fault: HTTPFault, _ limits: PlainHTTPLimits) {
     self.init(
       fault == .headerTooLarge ? .headerTooLarge : .malformed,

@@ -5,7 +5,7 @@ import ConnectProtocol
 ///
 /// What is refused here everybody can read in the token without the secret, so the refusals say it.
 struct SignedToken {
-  /// The only algorithm, compared as it is written (RFC 7515, section 4.1.1).
+  /// The only algorithm, compared verbatim (RFC 7515, section 4.1.1).
   static let algorithm = "HS256"
 
   /// What `typ` may be if it is given, in lower case and without `application/` (RFC 7515, section
@@ -13,10 +13,10 @@ struct SignedToken {
   /// access token of RFC 9068.
   private static let types: Set<String> = ["jwt", "at+jwt"]
 
-  /// What the signature is of.
+  /// The bytes that the signature covers.
   let signed: [UInt8]
   let signature: [UInt8]
-  /// JSON, if the signature is right.
+  /// JSON, to be trusted only if the signature is right.
   let claims: [UInt8]
 
   init(_ token: String) throws(Refusal) {
@@ -49,7 +49,7 @@ struct SignedToken {
     return bytes
   }
 
-  /// Other members (`kid`, `jwk`, `jku`, `x5c` …) are ignored: no token chooses its key.
+  /// Ignores other members (`kid`, `jwk`, `jku`, `x5c` …): no token chooses its key.
   private static func check(_ header: JSONMembers) throws(Refusal) {
     // First, since without it other members may mean something else (RFC 7515, section 4.1.11).
     // No extension is known, and a list of none is invalid, so whatever it is.
@@ -78,7 +78,7 @@ struct SignedToken {
 }
 
 extension JSONMembers {
-  /// - Parameter part: which one of a token it is, for the refusal.
+  /// - Parameter part: Name of the part of the token, for the refusal.
   init(_ text: [UInt8], of part: String) throws(Refusal) {
     do throws(Fault) {
       try self.init(text)

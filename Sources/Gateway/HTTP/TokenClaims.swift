@@ -6,7 +6,7 @@ import ConnectProtocol
 /// There is no leeway for clocks that differ. Other claims are ignored, `iss` and `aud` among them:
 /// the secret alone says who may make tokens, and for whom.
 enum TokenClaims {
-  /// Who the token speaks for, if it is valid at `now`, in seconds since 1970.
+  /// Throws unless the token is valid at `now`, in seconds since 1970.
   static func identity(
     in claims: JSONMembers, now: Double
   ) throws(Refusal) -> Authenticator.Identity {

@@ -1,6 +1,6 @@
-/// From where a page of a browser comes: scheme, host and port, compared as RFC 6454, section 5, says.
+/// The origin of a browser's page: scheme, host and port, compared as RFC 6454, section 5, says.
 package struct WebOrigin: Hashable, Sendable {
-  /// The ports that are left out, by scheme.
+  /// The ports that are omitted, by scheme.
   private static let defaultPorts = ["https://": ":443", "http://": ":80"]
 
   /// In lower case, without a default port.

@@ -7,7 +7,7 @@ final class ConnectionClock {
   private var nextBucket = 0
   private var hand = 0
 
-  /// - Parameter periodSeconds: as many buckets, one for each second.
+  /// - Parameter periodSeconds: Number of buckets, one for each second.
   init(periodSeconds: Int) {
     precondition(periodSeconds > 0)
     self.buckets = Array(repeating: [:], count: periodSeconds)
@@ -27,7 +27,7 @@ final class ConnectionClock {
     self.buckets[bucket][ObjectIdentifier(connection)] = nil
   }
 
-  /// Visits the connections whose second it is.
+  /// Visits the connections of the present second.
   func tick() {
     let now = SystemClock.secondsSince1970()
     // A copy: a visit may remove its connection.

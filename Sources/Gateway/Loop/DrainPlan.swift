@@ -5,15 +5,15 @@
 ///
 /// Pure.
 struct DrainPlan {
-  /// All go at once, and nothing is waited for.
+  /// Closes all connections at once, and waits for nothing.
   static let atOnce = DrainPlan(seconds: 0)
 
-  /// While the gateway does not stop.
+  /// Used while the gateway is not stopping.
   static let running = DrainPlan(seconds: GatewayLimits.drainSeconds)
 
-  /// How long the answers to a connection's sends are waited for, in milliseconds.
+  /// Time to wait for answers to a connection's sends, in milliseconds.
   let answerMilliseconds: Int64
-  /// How long a client has to answer the close, in milliseconds.
+  /// Time that a client has to answer the close, in milliseconds.
   let closeMilliseconds: Int64
   private let spreadSeconds: Double
   private let perSecond: Double
@@ -30,7 +30,7 @@ struct DrainPlan {
     self.perSecond = Double(perSecond) / Double(loops)
   }
 
-  /// How many of `total` connections of a loop have been told to go after `seconds`.
+  /// Number of a loop's connections, of `total`, that have been told to leave after `seconds`.
   func due(of total: Int, after seconds: Double) -> Int {
     guard seconds < self.spreadSeconds else { return total }
     let perSecond = max(self.perSecond, Double(total) / self.spreadSeconds)

@@ -2,16 +2,16 @@ import DequeModule
 import NIOCore
 import Redis
 
-/// How a loop's connections go when the gateway stops.
+/// How a loop closes its connections when the gateway stops.
 extension GatewayLoop {
-  /// Connections that were there when the gateway began to stop, and have not been told yet.
+  /// Connections from before the stop that have not been told to leave yet.
   struct Leavers {
     var waiting: Deque<ConnectionHandler>
     let total: Int
     let began: NIODeadline
   }
 
-  /// Tells all connections to go, each in its turn, until which it is served as ever.
+  /// Tells all connections to leave, each in its turn, until which it is served as before.
   func drain(_ plan: DrainPlan) {
     self.drainPlan = plan
     var waiting = Deque<ConnectionHandler>()
@@ -29,19 +29,18 @@ extension GatewayLoop {
     self.isolated.scheduleTask(in: .milliseconds(Self.turnMilliseconds)) { self.tellNext() }
   }
 
-  /// How often some connections are told.
+  /// Interval at which connections are told.
   private static let turnMilliseconds: Int64 = 5
 
-  /// There is no more time: all that are left go now.
+  /// Closes the rest at once, because no time is left.
   func hurry() { self.drain(.atOnce) }
 
-  /// Ends what has not ended by itself.
+  /// Closes the sockets of connections that have not ended.
   func abandonConnections() { self.clock.forEach { $0.abandon() } }
 
-  /// How many connections are left.
   var connectionCount: Int { self.clock.count }
 
-  /// Stores what is not stored yet, then closes the ways to Redis.
+  /// Stores what is not stored yet, then closes the clients of Redis.
   func close() -> EventLoopFuture<Void> {
     let promise = self.eventLoop.makePromise(of: Void.self)
     // Now, and again behind the receipts under way, whose answers may let cursors move: of a cluster,

@@ -17,13 +17,13 @@ final class GatewayLoop: @unchecked Sendable {
     let id: MessageID
     let to: UserName
     let place: SendOrder.Place
-    /// Whether it is marked `retry`.
+    /// Whether the client marked it `retry`.
     let isRepeat: Bool
-    /// When it was read from the socket.
+    /// Time at which it was read from the socket.
     let readAt: NIODeadline
   }
 
-  /// Whose result it is.
+  /// The connection that gets a result from the producer, and for what.
   enum PublishToken {
     case send(ConnectionHandler, Send)
     case receipts(ConnectionHandler, [ReceiptTracker.Tracked])
@@ -42,7 +42,7 @@ final class GatewayLoop: @unchecked Sendable {
   var drainPlan = DrainPlan.running
   var isDraining: Bool { self.readiness.isStopping }
 
-  /// The producer's: the same client where it waits for no replicas.
+  /// The producer's client: the same one if it waits for no replicas.
   let publisher: any RedisClient
   private let directory: ConnectionDirectory
   private let readiness: Readiness
@@ -52,9 +52,9 @@ final class GatewayLoop: @unchecked Sendable {
   private var unflushed: [ConnectionHandler] = []
   private var cursors: [ConnectionHandler] = []
   private var isStoringSoon = false
-  /// Of connections that are gone. They stay in the registry until their cursors are on the way.
+  /// Sessions of closed connections, kept in the registry until their cursors are on the way.
   private var removals: [(Session, of: RedisKey)] = []
-  /// Batches with cursors and removals that are not answered yet.
+  /// Unanswered batches with cursors and removals.
   private var storesUnderWay = 0
   private var storeWaiters: [() -> Void] = []
   private var retries: [ConnectionHandler] = []
@@ -97,12 +97,11 @@ final class GatewayLoop: @unchecked Sendable {
     self.scheduleSecond()
   }
 
-  /// Whether Redis can be reached.
   var isConnected: Bool { self.client.isReady && self.publisher.isReady }
 
   // MARK: Admission
 
-  /// Whether one more connection may be opened now.
+  /// Throws if no further connection may be opened now.
   func admit() throws(Refusal) {
     if self.isDraining { throw Refusal(.draining, "this gateway is stopping; connect again") }
     // A client whose request has waited through a pause may be connected elsewhere by now, and would
@@ -131,13 +130,13 @@ final class GatewayLoop: @unchecked Sendable {
     older?.eventLoop.execute { older?.value.replaced() }
   }
 
-  /// Its socket is gone. It is known until ``removeSessionLater(_:)``.
+  /// Call it when its socket is closed. It stays in the directory until ``removeSessionLater(_:)``.
   func remove(_ connection: ConnectionHandler) {
     self.clock.remove(connection)
     self.metrics.connections.decrement()
   }
 
-  /// Tells another gateway that a device it holds is here now.
+  /// Tells another gateway that a device of its connections is now connected here.
   func tellReplaced(_ session: Session, user: UserName) {
     var writer = DeliveryWriter(keys: self.configuration.keys)
     writer.addReplacement(of: session, user: user)
@@ -147,7 +146,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.client.submit(batch) { _ in }
   }
 
-  /// Messaging took this gateway for gone: enter all its sessions again.
+  /// Enters all sessions again after messaging took this gateway for dead.
   func registerAgain() {
     self.clock.forEach { connection in
       connection.needsRegistration = true
@@ -157,7 +156,7 @@ final class GatewayLoop: @unchecked Sendable {
 
   // MARK: Later, once for many
 
-  /// Flushes at the end of this turn: everything for one socket goes out in one write.
+  /// Flushes at the end of this turn: all output for one socket leaves in one write.
   func flushLater(_ connection: ConnectionHandler) {
     self.unflushed.append(connection)
     guard self.unflushed.count == 1 else { return }
@@ -168,7 +167,7 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
-  /// Stores the cursor within a second; that of a connection that is gone at the end of this turn.
+  /// Stores the cursor within a second; of a closed connection, at the end of this turn.
   func storeCursorLater(_ connection: ConnectionHandler) {
     if !connection.awaitsCursorStore { self.cursors.append(connection) }
     connection.awaitsCursorStore = true
@@ -257,7 +256,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.removeSessions(removals)
   }
 
-  /// Removes sessions now, behind all that was stored so far.
+  /// Removes sessions now, after all that was stored so far.
   func removeSessions(_ sessions: [(Session, of: RedisKey)]) {
     self.storesUnderWay += 1
     self.client.removeSessions(sessions) { self.stored() }
@@ -271,14 +270,14 @@ final class GatewayLoop: @unchecked Sendable {
     for waiter in waiters { waiter() }
   }
 
-  /// Calls `body` as soon as no cursor is being stored and no session removed, which may be at once.
+  /// Calls `body` once no store of a cursor or removal of a session is under way; perhaps at once.
   func whenStored(_ body: @escaping () -> Void) {
     if self.storesUnderWay == 0 { body() } else { self.storeWaiters.append(body) }
   }
 
   // MARK: Errors
 
-  /// Says at most once a second why clients are told that the bus is unavailable.
+  /// Logs at most once a second why clients are told that the bus is unavailable.
   func noteRejection(_ error: RedisError) {
     let now = NIODeadline.now()
     guard now - self.lastRejectionLogged >= .seconds(1) else { return }

@@ -27,7 +27,7 @@ final class PageReader {
     self.eventLoop = client.eventLoop.assumeIsolated()
   }
 
-  /// The connection is given the page, or why there is none, later on.
+  /// Gives the connection the page, or the reason for its absence, later.
   func request(_ request: Request) {
     self.waiting.append(request)
     self.schedule()

@@ -17,7 +17,6 @@ final class PauseGuard {
 
   init(now: UInt64) { self.ticked = now }
 
-  /// The clock has ticked.
   func tick(now: UInt64) {
     if self.isLate(now) {
       // What has waited in the sockets is read only now, over some turns of the loop.
@@ -28,7 +27,7 @@ final class PauseGuard {
     self.ticked = now
   }
 
-  /// Whether what is read now may have been sent long ago.
+  /// Whether data read now may have been sent long ago.
   func isLate(_ now: UInt64) -> Bool {
     if now > self.ticked, now - self.ticked > Self.limit { return true }
     guard let resumed = self.resumed else { return false }

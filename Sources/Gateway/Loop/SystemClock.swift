@@ -6,7 +6,6 @@
   import Glibc
 #endif
 
-/// The time of day, which only the end of a token needs.
 enum SystemClock {
   static func secondsSince1970() -> Double {
     var time = timespec()

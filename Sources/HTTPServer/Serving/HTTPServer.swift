@@ -31,15 +31,14 @@ package final class HTTPServer: Sendable {
     self.logger = logger
   }
 
-  /// Where it listens; nil before that.
+  /// Nil before it listens.
   package var address: SocketAddress? {
     self.state.withLockedValue { $0.listener?.localAddress }
   }
 
-  /// How many connections there are.
   package var connectionCount: Int { self.state.withLockedValue { $0.connections.count } }
 
-  /// Listens. Port 0 takes a free one.
+  /// Port 0 takes a free one.
   package func start(
     host: String, port: Int, group: any EventLoopGroup
   ) async throws(CannotListen) {
@@ -74,7 +73,7 @@ package final class HTTPServer: Sendable {
     self.state.withLockedValue { $0.listener = listener }
   }
 
-  /// Stops: listens no more, answers the requests that have begun, and then closes what is left.
+  /// Stops listening, answers the requests that have begun, and then closes the rest.
   package func stop() async {
     let (listener, connections) = self.state.withLockedValue { state in
       state.isStopping = true
@@ -122,7 +121,7 @@ package final class HTTPServer: Sendable {
   }
 }
 
-/// Tells that bytes came, which the parser keeps for itself until a head is whole.
+/// Reports the arrival of bytes, which the parser keeps to itself until a head is complete.
 private final class HeardHandler: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

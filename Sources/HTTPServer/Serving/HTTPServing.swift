@@ -1,17 +1,17 @@
 import NIOCore
 import NIOHTTP1
 
-/// What a server answers. Called on the event loop of the connection.
+/// The application behind a server. Called on the event loop of the connection.
 package protocol HTTPServing: Sendable {
-  /// What is wrong with a request, as far as its head tells; nil to have its body read.
+  /// The refusal of a request by its head; nil to read its body.
   func refusal(of head: HTTPRequestHead) -> PlainHTTPResponse?
 
-  /// The answer to a request that has come whole.
+  /// The answer to a complete request.
   func answer(
     to head: HTTPRequestHead, body: ByteBuffer, on eventLoop: any EventLoop
   ) -> EventLoopFuture<PlainHTTPResponse>
 
-  /// The answer where the way of HTTP itself failed. The connection is closed behind it.
+  /// The answer where HTTP itself failed. The connection is closed after it.
   func answer(to fault: HTTPFault) -> PlainHTTPResponse
 
   /// An answer is sent, so long after the head of its request was there; where none ever was, after
@@ -19,20 +19,18 @@ package protocol HTTPServing: Sendable {
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount)
 }
 
-/// What can go wrong with a request before anybody looks at what it asks for.
+/// Faults of a request that are found before anything looks at its meaning.
 package enum HTTPFault: Error, Hashable, CaseIterable {
   /// It is not HTTP/1.
   case malformed
-  /// Its header is over the limits.
   case headerTooLarge
-  /// Its body is over the limit.
   case bodyTooLarge
   /// Its `Expect` is not `100-continue`.
   case unknownExpectation
-  /// It did not come whole in time.
+  /// It was not complete in time.
   case tooSlow
-  /// Its answer was not found in time, or not at all.
+  /// Its answer was not ready in time, or never.
   case unanswered
-  /// The server has all the connections it takes.
+  /// The server has no room for another connection.
   case tooManyConnections
 }

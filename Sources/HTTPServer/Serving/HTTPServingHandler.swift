@@ -17,18 +17,18 @@ final class HTTPServingHandler: ChannelDuplexHandler {
   private var head: HTTPRequestHead?
   private var body = ByteBuffer()
   private var refusal: PlainHTTPResponse?
-  /// When the head of the request was there or, of one without a head, its first byte.
+  /// Time at which the head of the request was complete or, without one, its first byte came.
   private var began = NIODeadline.now()
-  /// What came behind a request that is not answered yet: no more than one read of the socket.
+  /// Input after a request that is not answered yet: at most one read of the socket.
   private var waiting: Deque<Result<HTTPServerRequestPart, HTTPFault>> = []
   private var isReadWanted = false
-  /// Tells the deadline of one state from that of another.
+  /// Distinguishes the deadline of one state from that of another.
   private var deadline: (state: DeadlineKind, task: Scheduled<Void>)?
-  /// Tells an answer that comes too late from that of the next request.
+  /// Distinguishes an answer that comes too late from that of the next request.
   private var exchange = 0
   private var context: ChannelHandlerContext?
 
-  /// - Parameter isRefused: whether there is no room for this connection.
+  /// - Parameter isRefused: Whether there is no room for this connection.
   init(limits: HTTPServingLimits, serving: any HTTPServing, isRefused: Bool) {
     self.limits = limits
     self.serving = serving
@@ -67,7 +67,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     }
   }
 
-  /// Bytes came, before anything is made of them.
+  /// Called when bytes came, before they are parsed.
   func heard() {
     self.noteFirst()
     self.machine.heard()
@@ -107,7 +107,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     self.updateDeadline()
   }
 
-  /// Also of a request that was sent ahead, whose bytes were heard long ago.
+  /// Also called for a pipelined request, whose bytes came long ago.
   private func noteFirst() {
     if self.machine.state == .idle { self.began = .now() }
   }
@@ -234,7 +234,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     case idle, head, body, answer, write, linger
   }
 
-  /// One deadline at a time: that of what the connection waits for.
+  /// One deadline at a time, that of the present state.
   private func updateDeadline() {
     let next: (kind: DeadlineKind, milliseconds: Int64)? =
       switch self.machine.state {

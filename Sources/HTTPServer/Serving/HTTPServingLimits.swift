@@ -1,38 +1,35 @@
-/// Limits of a server that serves one request after the other on a connection, each with its unit.
+/// Limits of a server that serves requests of a connection one by one, each with its unit.
 package struct HTTPServingLimits: Sendable {
-  /// Header bytes of a request.
   package var headerBytes = 16 * 1024
-  /// Header fields of a request.
   package var headerFields = 100
-  /// Bytes of a request's body.
+  /// The longest body of a request, in bytes.
   package var bodyBytes = 64 * 1024
-  /// Bytes that one read of a socket brings at most; so much may wait for its turn, parsed.
+  /// The most bytes that one read of a socket returns; as many may wait, parsed.
   package var readBytes = 16 * 1024
-  /// From the first byte of a request to the end of its head, in milliseconds.
+  /// Time from the first byte of a request to the end of its head, in milliseconds.
   package var headMilliseconds: Int64 = 10_000
-  /// From there to the end of its body, in milliseconds.
+  /// Time from the end of the head to the end of the body, in milliseconds.
   package var bodyMilliseconds: Int64 = 10_000
-  /// How long an answer may take to be found, in milliseconds.
+  /// Time to find an answer, in milliseconds.
   package var answerMilliseconds: Int64 = 30_000
-  /// How long the client may take to receive it, in milliseconds.
+  /// Time for the client to receive it, in milliseconds.
   package var writeMilliseconds: Int64 = 10_000
-  /// How long a connection without a request is kept, in milliseconds.
+  /// Time for which a connection without a request is kept, in milliseconds.
   package var idleMilliseconds: Int64 = 60_000
   /// How long is waited for the client to end a connection after its last answer, in milliseconds.
   /// Until then what it says is read and dropped: else it could lose the answer.
   package var lingerMilliseconds: Int64 = 2_000
-  /// Connections at a time. Beyond them an answer says so …
+  /// Connections at a time. Further ones get an answer that says so.
   package var connections = 1_024
-  /// … to so many at a time; others are closed without a word.
+  /// Connections that get that answer at a time; others are closed without one.
   package var refusedConnections = 64
   /// What the kernel keeps for a connection of what was written to it, and of what came from it, in
   /// bytes each. Linux takes twice as much.
   package var kernelBufferBytes = 64 * 1024
   /// Connections that wait to be accepted.
   package var listenBacklog: Int32 = 256
-  /// How long requests under way may take when the server stops, in milliseconds.
+  /// Time for requests under way when the server stops, in milliseconds.
   package var stopMilliseconds: Int64 = 8_000
 
-  /// The defaults.
   package init() {}
 }

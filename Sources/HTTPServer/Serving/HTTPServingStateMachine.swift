@@ -6,50 +6,43 @@ struct HTTPServingStateMachine {
     /// Nothing of a request has come. May become `.head`, `.collecting`, `.discarding`, `.writing`
     /// or `.closed`.
     case idle
-    /// Bytes have come, a whole head has not. May become the same.
+    /// Bytes came, but not a whole head. May become what `.idle` may.
     case head
-    /// So many bytes of a body have come. May become `.answering`, `.writing` or `.closed`.
+    /// Number of bytes of a body received. May become `.answering`, `.writing` or `.closed`.
     case collecting(Int)
     /// So many bytes of a body have come that nobody wants; it is refused at its end. May become
     /// `.writing` or `.closed`.
     case discarding(Int)
-    /// The answer is being found. May become `.writing` or `.closed`.
+    /// The answer is being prepared. May become `.writing` or `.closed`.
     case answering
-    /// The answer is on its way. May become `.idle`, `.lingering` or `.closed`.
+    /// The answer is being written. May become `.idle`, `.lingering` or `.closed`.
     case writing
-    /// We have said all. What still comes is dropped. May become `.closed`.
+    /// Our side is finished. Further input is dropped. May become `.closed`.
     case lingering
     /// Final.
     case closed
   }
 
-  /// What is known of a request by its head.
+  /// What the head of a request says.
   struct Head: Hashable {
-    /// Whether something follows the head.
     var hasBody = false
-    /// How long that is said to be.
+    /// The declared length of the body.
     var bodyBytes: Int?
-    /// Whether the client waits for a word before it sends it.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     var expectsContinue = false
-    /// Whether the connection ends with this request.
     var isLast = false
-    /// Whether it is refused already.
     var isRefused = false
   }
 
   enum Action: Hashable {
     case none
-    /// Tell the client to send the body.
     case sendContinue
-    /// Find the answer.
     case answer
-    /// Write the refusal.
     case refuse
-    /// Write the answer to what went wrong.
+    /// Write the answer to the fault.
     case fault(HTTPFault)
-    /// End what we say, and wait for the client to end, too.
+    /// End our side, and wait for the client to end its own.
     case finish
-    /// Close at once.
     case close
   }
 
@@ -58,13 +51,13 @@ struct HTTPServingStateMachine {
   private var isStopping = false
   private let bodyBytes: Int
 
-  /// - Parameter bodyBytes: how long a body may be.
+  /// - Parameter bodyBytes: The longest body.
   init(bodyBytes: Int) { self.bodyBytes = bodyBytes }
 
-  /// Whether the answer that is written ends the connection.
+  /// Whether the present answer ends the connection.
   var endsConnection: Bool { self.isLast || self.isStopping }
 
-  /// Whether what comes is taken; else it waits, and nothing is read.
+  /// Whether input is processed; otherwise it waits, and nothing is read.
   var isReading: Bool {
     switch self.state {
     case .answering, .writing: false
@@ -72,7 +65,7 @@ struct HTTPServingStateMachine {
     }
   }
 
-  /// Some bytes came.
+  /// Call it when bytes came.
   mutating func heard() {
     if self.state == .idle { self.state = .head }
   }
@@ -91,7 +84,6 @@ struct HTTPServingStateMachine {
     return head.expectsContinue && head.hasBody ? .sendContinue : .none
   }
 
-  /// A part of a body came.
   mutating func bodyCame(_ bytes: Int) -> Action {
     switch self.state {
     case .collecting(let before):
@@ -106,7 +98,7 @@ struct HTTPServingStateMachine {
     return .none
   }
 
-  /// The request is there as a whole.
+  /// Call it when the request is complete.
   mutating func endCame() -> Action {
     switch self.state {
     case .collecting:
@@ -120,7 +112,7 @@ struct HTTPServingStateMachine {
     }
   }
 
-  /// What came is no request.
+  /// Call it when the input is not a request.
   mutating func failed(_ fault: HTTPFault) -> Action {
     switch self.state {
     case .idle, .head, .collecting, .discarding: self.lastWord(.fault(fault))
@@ -138,14 +130,13 @@ struct HTTPServingStateMachine {
     return true
   }
 
-  /// The answer lies in the socket.
   mutating func written() -> Action {
     guard self.state == .writing else { return .none }
     self.state = self.endsConnection ? .lingering : .idle
     return self.endsConnection ? .finish : .none
   }
 
-  /// The time for what the state waits for is over.
+  /// Call it when the deadline of the state has passed.
   mutating func timePassed() -> Action {
     switch self.state {
     case .head, .collecting, .discarding: self.lastWord(.fault(.tooSlow))
@@ -155,16 +146,14 @@ struct HTTPServingStateMachine {
     }
   }
 
-  /// The server has no room for this connection.
   mutating func refuseConnection() -> Action { self.lastWord(.fault(.tooManyConnections)) }
 
-  /// The server stops. A request that has begun is still answered.
+  /// Call it when the server stops. A request that has begun is still answered.
   mutating func stop() -> Action {
     self.isStopping = true
     return self.state == .idle ? self.end() : .none
   }
 
-  /// The connection is gone.
   mutating func disconnected() { self.state = .closed }
 
   private mutating func lastWord(_ action: Action) -> Action {
