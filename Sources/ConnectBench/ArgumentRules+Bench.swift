@@ -16,7 +16,7 @@ extension ArgumentRules {
       "a number above 0, and at most \(Int(most))")
   }
 
-  /// A number of things that come in pairs.
+  /// An even number, for things that come in pairs.
   static func evenNumber(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
     { text in
       try Self.value(

@@ -5,7 +5,7 @@ import LocalRedis
 import MessageBus
 import Settings
 
-/// Which Redis a benchmark starts.
+/// The kind of Redis that a benchmark starts.
 struct BenchRedisOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -31,7 +31,7 @@ struct BenchRedisOptions: ParsableArguments {
     transform: ArgumentRules.durability)
   var durability: Durability?
 
-  /// A deployment of this very executable.
+  /// Options of a deployment of this executable.
   func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
     var options = try BenchStand.deployment(gateways: gateways)
     options.redis = self.redis
@@ -50,9 +50,7 @@ struct BenchRedisOptions: ParsableArguments {
 
 extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 
-/// What all benchmarks can be told.
 struct BenchOptions: ParsableArguments {
-  /// What holds unless it is said.
   private enum Default {
     static let gateways = 2
     static let partitions = 16

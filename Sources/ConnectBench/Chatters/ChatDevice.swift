@@ -3,13 +3,13 @@ import ConnectProtocol
 import NIOCore
 import Synchronization
 
-/// One device of a user, with a client that stays connected; it tells the ledger what it is shown.
+/// One device of a user, whose client stays connected. It reports what it shows to the ledger.
 final class ChatDevice: Sendable {
-  /// How a device takes what is shown to it.
+  /// How a device handles messages.
   enum Manner: Sendable {
-    /// At once.
+    /// Immediately.
     case prompt
-    /// With a long pause every now and then: always late.
+    /// With a long pause now and then: always late.
     case late
   }
 
@@ -18,9 +18,9 @@ final class ChatDevice: Sendable {
     var isConnected = false
     var isWanted = true
     var isClosed = false
-    /// An app would keep it across its restarts.
+    /// An app would keep it across restarts.
     var lastShown: Offset?
-    /// When the connection was lost; nil while it is live, or not wanted.
+    /// Time at which the connection was lost; nil while it is live, or not wanted.
     var awaySince: ContinuousClock.Instant?
   }
 
@@ -46,13 +46,13 @@ final class ChatDevice: Sendable {
     self.token = token
   }
 
-  /// Where sends go; nil while the device is off.
+  /// The client for sends; nil while the device is off.
   var client: ConnectClient? { self.state.withLock(\.client) }
 
-  /// Whether it is as it should be: connected, or off.
+  /// Whether its state is the wanted one: connected, or off.
   var isAsWanted: Bool { self.state.withLock { $0.isWanted ? $0.isConnected : $0.client == nil } }
 
-  /// Switches the device off, as an app that is put away, or on again.
+  /// Switches the device off, like an app in the background, or on again.
   func setWanted(_ isWanted: Bool) {
     let client = self.state.withLock { state in
       state.isWanted = isWanted
@@ -61,7 +61,6 @@ final class ChatDevice: Sendable {
     client?.close()
   }
 
-  /// Ends ``run()``.
   func close() {
     let client = self.state.withLock { state in
       state.isClosed = true
@@ -70,7 +69,7 @@ final class ChatDevice: Sendable {
     client?.close()
   }
 
-  /// Stays connected while it is wanted, until ``close()``.
+  /// Stays connected while that is wanted, until ``close()``.
   func run() async {
     while !self.state.withLock(\.isClosed), !Task.isCancelled {
       if self.state.withLock(\.isWanted) {
@@ -157,7 +156,7 @@ final class ChatDevice: Sendable {
     }
   }
 
-  /// One that is late on purpose would be told of its connection late.
+  /// A device that is late on purpose would notice its connection late.
   private func noteLive() {
     let since = self.state.withLock { state in
       defer { state.awaySince = nil }
@@ -168,7 +167,7 @@ final class ChatDevice: Sendable {
   }
 }
 
-/// What the chatters write: the message's id, when it was enqueued, and something to make it long.
+/// Body of a chatter's message: its id, the time of enqueuing, and padding.
 enum ChatBody {
   static func text(_ id: MessageID, bytes: Int) -> String {
     let text = "\(id.text) \(NIODeadline.now().uptimeNanoseconds) "

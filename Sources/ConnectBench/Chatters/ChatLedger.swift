@@ -14,9 +14,9 @@ final class ChatLedger: Sendable {
   }
 
   private struct Message {
-    /// Its place among all that was shown to its recipient, on the device that was first; from 1.
+    /// Position among all messages shown to its recipient, on the device that was first; from 1.
     var rank: UInt32 = 0
-    /// When it was enqueued, in milliseconds since the ledger's start.
+    /// Time of enqueuing, in milliseconds since the ledger's start.
     let enqueued: UInt32
   }
 
@@ -28,10 +28,10 @@ final class ChatLedger: Sendable {
 
   private struct State {
     var ledger = Ledger()
-    /// Of each conversation.
+    /// Messages of each conversation.
     var messages: [[Message]]
     var recipients: [Recipient]
-    /// Where accepted messages stand that are still to be shown somewhere.
+    /// Offsets of accepted messages that are still to be shown on some device.
     var offsets: [Ledger.Place: Offset] = [:]
     var incidents: [String] = []
     var lastShown = ContinuousClock.now
@@ -44,7 +44,7 @@ final class ChatLedger: Sendable {
   private let directions: [Direction]
   private let index: [Direction: Int]
 
-  /// - Parameter devices: how many each user has.
+  /// - Parameter devices: Number of devices of each user.
   init(directions: [Direction], devices: [Int]) {
     self.directions = directions
     self.index = Dictionary(
@@ -58,7 +58,7 @@ final class ChatLedger: Sendable {
 
   // MARK: Sending
 
-  /// The id of the next message, which thereby counts as sent.
+  /// The id of the next message, which counts as sent from now on.
   func next(_ direction: Direction) -> MessageID {
     guard let conversation = self.index[direction] else { preconditionFailure("no such direction") }
     let number = self.state.withLock { state in
@@ -68,7 +68,7 @@ final class ChatLedger: Sendable {
     return MessageID("\(conversation).\(number)")!
   }
 
-  /// The last message of a direction was not enqueued after all.
+  /// Takes back the last message of a direction, which was not enqueued after all.
   func takeBack(_ direction: Direction) {
     guard let conversation = self.index[direction] else { return }
     self.state.withLock { state in
@@ -96,7 +96,7 @@ final class ChatLedger: Sendable {
     }
   }
 
-  /// The server refused it for good.
+  /// Records that the server refused it permanently.
   func refused(_ id: MessageID, why: String) {
     self.with(id) { state, place in
       state.ledger.refused()
@@ -167,7 +167,7 @@ final class ChatLedger: Sendable {
     }
   }
 
-  /// - Returns: whether there is such a message.
+  /// - Returns: Whether there is such a message.
   @discardableResult
   private func with(_ id: MessageID, _ body: (inout State, Ledger.Place) -> Void) -> Bool {
     let parts = id.text.split(separator: ".").compactMap { Int($0) }
@@ -186,7 +186,7 @@ final class ChatLedger: Sendable {
 
   func reconnected() { self.state.withLock { $0.ledger.totals.reconnects += 1 } }
 
-  /// A device was not live for so long, from the end of its connection on.
+  /// Records that a device was not live for this time, from the end of its connection on.
   func away(for time: Duration) { self.state.withLock { $0.waits.away(for: time) } }
 
   func gaveUp(user: Int, device: Int, why: String) {
@@ -205,7 +205,7 @@ final class ChatLedger: Sendable {
     }
   }
 
-  /// Describes something that happened, for whoever looks for its cause.
+  /// Records a description of an incident, for people who look for its cause.
   func note(_ text: String) { self.state.withLock { self.note(&$0, text) } }
 
   private func note(_ state: inout State, _ text: String) {
@@ -228,13 +228,12 @@ final class ChatLedger: Sendable {
 
   var totals: Ledger.Totals { self.read(\.totals) }
 
-  /// What the ledger says at the moment.
   func read<Value>(_ body: (Ledger) -> Value) -> Value { self.state.withLock { body($0.ledger) } }
 
-  /// What went wrong, the first times.
+  /// Descriptions of the first incidents.
   var incidents: [String] { self.state.withLock(\.incidents) }
 
-  /// Describes some of what is lost.
+  /// Descriptions of some lost messages.
   var lostOnes: [String] {
     self.state.withLock { state in
       state.offsets.sorted { $0.value < $1.value }.prefix(FaultLimits.incidents).map {
@@ -248,10 +247,10 @@ final class ChatLedger: Sendable {
   /// The recipient of each conversation.
   var recipients: [Int] { self.directions.map(\.to) }
 
-  /// The latencies since this was last called.
+  /// The latencies since the last call.
   func takeLatencies() -> Latencies { self.state.withLock { $0.ledger.takeLatencies() } }
 
-  /// How long clients have waited since this was last called.
+  /// The waits of clients since the last call.
   func takeWaits() -> Waits {
     self.state.withLock { state in
       defer { state.waits = Waits() }
@@ -259,7 +258,7 @@ final class ChatLedger: Sendable {
     }
   }
 
-  /// The longest time without anything shown since this was last called.
+  /// The longest time without anything shown since the last call.
   func takeLongestSilence() -> Duration {
     self.state.withLock { state in
       defer { state.longestSilence = .zero }

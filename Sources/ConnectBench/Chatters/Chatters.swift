@@ -9,13 +9,12 @@ import Synchronization
 /// Every fourth user has a second device that is always late, and every fourth one that is switched
 /// off and on. Raw senders, if there are some, are further users, who write to some of these.
 package final class Chatters: Sendable {
-  /// How many they are and how much they write.
+  /// Number of chatters, and how much they write.
   package struct Options: Sendable {
     /// An even number, at least 2.
     package var users = 20
     /// Messages per second, of all users together.
     package var rate = 200
-    /// The length of a body.
     package var bodyBytes = 100
     /// Further users who send open loop, each to one of the others.
     package var rawSenders = 0
@@ -100,7 +99,6 @@ package final class Chatters: Sendable {
     return nearest ?? 1
   }
 
-  /// A user by number.
   static func name(_ user: Int) -> UserName { UserName("chatter-\(user)")! }
 
   /// Connects everybody, runs `body` while they write, and disconnects everybody.
@@ -176,7 +174,7 @@ package final class Chatters: Sendable {
     }
   }
 
-  /// Switches every other second device off and on, some seconds each.
+  /// Switches devices off and on, every other second one, for some seconds.
   private func switchDevices() async {
     let switched = self.devices.filter { $0.number == 1 && $0.user % 4 == 1 }
     var isWanted = true
@@ -200,7 +198,7 @@ package final class Chatters: Sendable {
     self.devices.count { !$0.isAsWanted } + self.rawSenders.count { !$0.isConnected }
   }
 
-  /// Waits until something that was written after this call has been shown in every conversation.
+  /// Waits until a message written after this call was shown in every conversation.
   package func recovered() async throws {
     let ends = self.ledger.read(\.ends)
     _ = try await eventually(
@@ -209,7 +207,7 @@ package final class Chatters: Sendable {
     ) { self.ledger.read { $0.quiet(since: ends) } == 0 ? true : nil }
   }
 
-  /// Waits until something was written and shown.
+  /// Waits until `count` further messages were shown.
   package func shown(_ count: Int) async throws {
     let goal = self.ledger.totals.shown + count
     _ = try await eventually(
@@ -217,22 +215,21 @@ package final class Chatters: Sendable {
     ) { self.ledger.totals.shown >= goal ? true : nil }
   }
 
-  /// Latencies of messages since this was last asked for: their median, and the longest.
+  /// Median and longest latency of messages since the last call; nil without messages.
   package func takeLatency() -> (median: Duration, longest: Duration)? {
     let latencies = self.ledger.takeLatencies()
     return latencies.isEmpty ? nil : (latencies.percentile(50), latencies.longest)
   }
 
-  /// How long clients waited since this was last asked for.
+  /// The waits of clients since the last call.
   package func takeWaits() -> Waits { self.ledger.takeWaits() }
 
-  /// What was counted so far.
   package var counts: (accepted: Int, shown: Int, reconnects: Int) {
     let totals = self.ledger.totals
     return (totals.accepted, totals.shown, totals.reconnects)
   }
 
-  /// Writes no more, waits until all that was accepted has arrived, and says what became of it.
+  /// Stops writing, waits until all accepted messages have arrived, and reports the result.
   package func finish(after seconds: Double) async throws -> FaultReport {
     try await self.settle()
     return FaultReport(seed: 0, seconds: seconds, chatters: self.options, ledger: self.ledger)

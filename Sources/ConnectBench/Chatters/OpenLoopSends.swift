@@ -16,7 +16,7 @@ struct OpenLoopSends {
     let id: MessageID
     let body: ByteBuffer
     fileprivate(set) var state = MessageState.new
-    /// An earlier attempt may have been taken.
+    /// Whether an earlier attempt may have been accepted.
     fileprivate(set) var mayBeTaken = false
 
     init(id: MessageID, body: ByteBuffer) {
@@ -28,7 +28,7 @@ struct OpenLoopSends {
   enum MessageState: Hashable {
     /// Never sent. May become `.sent`.
     case new
-    /// On the way. May become `.again`; gone once it is accepted, or refused for good.
+    /// Sent. May become `.again`; removed once it is accepted, or refused permanently.
     case sent
     /// To be sent again, not before this time. May become `.sent`.
     case again(UInt64)
@@ -43,7 +43,7 @@ struct OpenLoopSends {
     self.messages.append(Message(id: id, body: body))
   }
 
-  /// The message to be sent now, which thereby counts as sent; nil if there is none.
+  /// The message to send now, which counts as sent from now on; nil if there is none.
   mutating func next(now: UInt64) -> Message? {
     var firstNew: Int?
     for index in self.messages.indices {

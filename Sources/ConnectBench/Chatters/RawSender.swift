@@ -12,13 +12,12 @@ import Synchronization
 ///
 /// Unchecked: what changes is touched on its event loop only; the entries of others hop there.
 final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
-  /// How fast it is.
   struct Pace: Sendable {
-    /// How many messages it writes at once.
+    /// Number of messages written at once.
     var burst: Int
-    /// From one burst to the next.
+    /// Time from one burst to the next.
     var interval: Duration
-    /// From when an answer is there until it is handled, as on a long way.
+    /// Delay between the arrival of an answer and its handling, as on a long path.
     var lag: Duration
     var bodyBytes: Int
   }
@@ -43,11 +42,11 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
   private var reconnect = ReconnectStateMachine(reconnectsAfterNormalClose: true)
   private var random = SystemRandomNumberGenerator()
   private var sends = OpenLoopSends()
-  /// What was read and is not handled yet, and when it is.
+  /// Answers that were read and not handled yet, with the time for it.
   private var answers = Deque<(due: UInt64, answer: Answer)>()
-  /// When each burst is written.
+  /// Times of the bursts.
   private var bursts: OpenLoop
-  /// The server has said goodbye: nothing more is sent on this connection.
+  /// The server sent a goodbye: nothing more is sent on this connection.
   private var isHeld = false
   private var hasConnected = false
   private var highest: Offset?
@@ -69,10 +68,10 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
 
   var isConnected: Bool { self.connected.load(ordering: .relaxed) }
 
-  /// Whether it writes further messages. What it has written goes out in any case.
+  /// Whether to write further messages. Those already written are sent in any case.
   func setWriting(_ isWriting: Bool) { self.writing.store(isWriting, ordering: .relaxed) }
 
-  /// Stays connected, until ``close()``.
+  /// Stays connected until ``close()``.
   func run() async throws {
     // One for all connections: the deployment gives tokens for a day.
     let token = try await self.requestToken()
@@ -131,7 +130,7 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
     self.send(now: now)
   }
 
-  /// Writes as its user would, connected or not.
+  /// Writes as its user would, whether connected or not.
   private func write(now: UInt64) {
     guard self.writing.load(ordering: .relaxed) else {
       // The first burst at any time, so that not all write in the same moment.

@@ -1,11 +1,10 @@
-/// How long clients have waited for a deployment.
+/// How long clients waited for a deployment.
 package struct Waits: Sendable {
-  /// How often a device that wanted to be connected lost its connection, and was live again.
+  /// How often a device that should be connected lost its connection and was live again.
   package private(set) var aways = 0
   /// The longest time from the end of a device's connection until it was live again: connected, and
   /// with all that its mailbox held.
   package private(set) var longestAway = Duration.zero
-  /// How many messages were accepted.
   package private(set) var accepted = 0
   /// The longest time from when an app handed a message to its client until it was accepted, whether
   /// the client was connected meanwhile or not.

@@ -5,7 +5,7 @@ import MessageBus
 import Redis
 
 extension Deployment {
-  /// The keys of everything in its Redis; those of users are in the second one, if there are two.
+  /// The keys in its Redis; those of users are in the second one, if there are two.
   package static let keys = Keys(partitions: PartitionMap(), hasRegistryRedis: true)
 
   /// Sends one command to Redis, which must run.
@@ -16,7 +16,7 @@ extension Deployment {
     try await self.redis(words)
   }
 
-  /// Sends one command to Redis, which must run.
+  /// Sends one command to Redis, which must be running.
   @discardableResult
   package func redis(_ words: [String]) async throws -> ReplyCursor {
     var batch = RedisBatch()
@@ -31,14 +31,14 @@ extension Deployment {
     }
   }
 
-  /// Sends one command to each server of a Redis that has data.
+  /// Sends a command to each primary of a Redis.
   package func onEachPrimary(
     of redis: LocalRedisInstallation, _ words: String...
   ) async throws {
     for primary in try await redis.primaries() { try await primary.command(words) }
   }
 
-  /// The names of all keys that fit a pattern, in the Redis of the bus or another one.
+  /// The names of all keys that match a pattern, by default in the Redis of the bus.
   package func keys(
     matching pattern: String, in redis: LocalRedisInstallation? = nil
   ) async throws -> [String] {
@@ -50,26 +50,23 @@ extension Deployment {
     return keys
   }
 
-  /// How many entries a stream has.
   package func length(of key: RedisKey) async throws -> Int {
     var cursor = try await self.redis("XLEN", key.description)
     return try cursor.integer()
   }
 
-  /// How many entries a mailbox has.
   package func mailboxLength(of user: String) async throws -> Int {
     guard let user = UserName(user) else { return 0 }
     return try await self.length(of: Self.keys.mailbox(user))
   }
 
-  /// Every `incoming` stream's key.
   package var incomingKeys: [String] {
     Self.keys.partitions.all.map { Self.keys.incoming($0).description }
   }
 }
 
 extension Deployment {
-  /// The names of a stream's consumer groups; none if there is no such stream.
+  /// The names of a stream's consumer groups; none if the stream does not exist.
   func groups(of stream: String) async throws -> [String] {
     guard var cursor = try? await self.redis("XINFO", "GROUPS", stream) else { return [] }
     var names: [String] = []
@@ -86,7 +83,7 @@ extension Deployment {
 }
 
 extension Deployment {
-  /// The fields of every dead letter, oldest first.
+  /// The fields of all dead letters, oldest first.
   package func deadLetters() async throws -> [[String: String]] {
     var cursor = try await self.redis("XRANGE", Self.keys.deadLetters.description, "-", "+")
     return try (0..<(cursor.array() ?? 0)).map { _ in

@@ -13,19 +13,18 @@ import Synchronization
 /// A whole Connect of separate processes on this machine: a Redis, messaging instances and gateways.
 package final class Deployment: Sendable {
   package struct Options: Sendable {
-    /// The path of the `connect` executable.
     package var executable: String
     package var gateways = 2
     /// Messaging instances at the start.
     package var messaging = 1
     package var redis = LocalRedisInstallation.Kind.plain
-    /// What the Redis is that has the users' keys, if they have one of their own.
+    /// Kind of a second Redis for the users' keys; nil for none.
     package var registry: LocalRedisInstallation.Kind?
-    /// What outlives the process of Redis.
+    /// What survives the process of Redis.
     package var persistence = LocalRedisServer.Persistence.none
-    /// What it takes for a message to be safe.
+    /// The condition for a message to count as accepted.
     package var durability = Durability.accepted
-    /// Whether services reach Redis through a ``ReplyDamager``: only where it is plain.
+    /// Whether services reach Redis through a ``ReplyDamager``: only for a plain Redis.
     package var hasReplyDamager = false
     /// Further arguments of each gateway.
     package var gatewayArguments: [String] = []
@@ -33,18 +32,17 @@ package final class Deployment: Sendable {
     package var messagingArguments: [String] = []
     package var secret = String(
       decoding: (0..<48).map { _ in UInt8.random(in: 0x61...0x7a) }, as: UTF8.self)
-    /// A directory that gets a log of each service. Nil: none.
+    /// A directory for the logs of the services; nil for none.
     package var logDirectory: String?
 
     /// Two gateways, one messaging instance, and a Redis that keeps nothing.
     package init(executable: String) { self.executable = executable }
   }
 
-  /// What a process is.
   package enum Service: String, Sendable {
-    /// Keeps sockets.
+    /// Holds the sockets of clients.
     case gateway
-    /// Stores and routes.
+    /// Stores and routes messages.
     case messaging
 
     fileprivate var started: String {
@@ -55,13 +53,12 @@ package final class Deployment: Sendable {
     }
   }
 
-  /// One process of a service.
   package final class Instance: Sendable {
     package let service: Service
     /// Its `--instance-id`.
     package let id: String
     package let program: Program
-    /// Where a gateway listens; 0 for messaging.
+    /// Port of a gateway's listener; 0 for messaging.
     package let port: Int
 
     fileprivate init(service: Service, id: String, program: Program, port: Int) {
@@ -71,7 +68,6 @@ package final class Deployment: Sendable {
       self.port = port
     }
 
-    /// Where clients of a gateway connect.
     package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
     package var url: String { "ws://127.0.0.1:\(self.port)" }
   }
@@ -82,11 +78,11 @@ package final class Deployment: Sendable {
   }
 
   package let redis: LocalRedisInstallation
-  /// The Redis of the users' keys, if they have one of their own.
+  /// The second Redis, for the users' keys; nil if there is none.
   package let registry: LocalRedisInstallation?
-  /// What stands before its Redis, if it was asked for.
+  /// The proxy before its Redis, if one was asked for.
   let damager: ReplyDamager?
-  /// For commands to both.
+  /// For commands to both Redis.
   let client: any RedisClient
   private let options: Options
   private let authenticator: Authenticator
@@ -161,17 +157,15 @@ package final class Deployment: Sendable {
 
   // MARK: Instances
 
-  /// The instances of a service that were started and not ended.
+  /// The instances that were started and not ended.
   package func instances(_ service: Service) -> [Instance] {
     self.state.withLock { $0.instances.filter { $0.service == service } }
   }
 
-  /// The gateways that were started and not ended.
   package var gateways: [Instance] { self.instances(.gateway) }
-  /// The messaging instances that were started and not ended.
   package var messaging: [Instance] { self.instances(.messaging) }
 
-  /// Starts one more instance, and returns once it serves.
+  /// Starts one more instance, and returns when it serves.
   @discardableResult
   package func start(_ service: Service) async throws -> Instance {
     let number = self.state.withLock { state in
@@ -253,7 +247,7 @@ package final class Deployment: Sendable {
     return arguments
   }
 
-  /// The port of the address that a line of a service's log names, as `[IPv4]127.0.0.1/127.0.0.1:41237`.
+  /// The port in an address in a log line, such as `[IPv4]127.0.0.1/127.0.0.1:41237`.
   package static func port(in line: String) throws(TimedOut) -> Int {
     let address = line.split(separator: "address=").last?.prefix { $0 != " " } ?? ""
     guard let port = address.split(separator: ":").last.flatMap({ Int($0) }) else {
@@ -262,7 +256,7 @@ package final class Deployment: Sendable {
     return port
   }
 
-  /// Ends an instance as a crash would, and waits until it has ended.
+  /// Ends an instance by SIGKILL, like a crash, and waits for its end.
   package func kill(_ instance: Instance) async {
     self.forget(instance)
     instance.program.process.signal(SIGKILL)
@@ -282,7 +276,7 @@ package final class Deployment: Sendable {
     self.state.withLock { state in state.instances.removeAll { $0 === instance } }
   }
 
-  /// Forgets the instances that have ended of themselves, and says which these are.
+  /// Removes and returns the instances that ended by themselves.
   func takeCrashed() -> [Instance] {
     self.state.withLock { state in
       let crashed = state.instances.filter { !$0.program.process.isRunning }
@@ -300,7 +294,7 @@ package final class Deployment: Sendable {
 }
 
 extension Deployment.Instance {
-  /// Stops the process where it is (SIGSTOP): its sockets stay, and nothing answers.
+  /// Suspends the process (SIGSTOP): its sockets stay open, and nothing answers.
   package func pause() { self.program.process.signal(SIGSTOP) }
   /// Ends a ``pause()``.
   package func resume() { self.program.process.signal(SIGCONT) }

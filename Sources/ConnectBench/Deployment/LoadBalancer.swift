@@ -11,7 +11,7 @@ package final class LoadBalancer: Sendable {
     var next = 0
   }
 
-  /// The two halves of a connection that is passed on, both on one event loop.
+  /// The two halves of a proxied connection, both on one event loop.
   fileprivate struct Connection: Sendable {
     let client: any Channel
     let gateway: any Channel
@@ -21,7 +21,7 @@ package final class LoadBalancer: Sendable {
 
   private let listener: any Channel
   private let state: Mutex<State>
-  /// Where it listens, on 127.0.0.1.
+  /// Port of the listener, on 127.0.0.1.
   package let port: Int
 
   private init(listener: any Channel) {
@@ -62,10 +62,9 @@ package final class LoadBalancer: Sendable {
     }
   }
 
-  /// Where clients connect.
   package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
 
-  /// How many connections are passed on, those included of which one end is not told.
+  /// Number of proxied connections, including those of which one end was not told of the cut.
   var connections: Int { self.state.withLock(\.connections.count) }
 
   private func close() async {
@@ -121,9 +120,9 @@ package final class LoadBalancer: Sendable {
     }
   }
 
-  /// What can become of a connection.
+  /// Faults of a connection.
   package enum Mishap: Sendable, CaseIterable {
-    /// Nothing goes through any more, either way, and neither end is told.
+    /// Nothing passes either way, and neither end is told.
     case silence
     /// The client is cut off; the gateway is not told.
     case halfOpen
@@ -174,7 +173,7 @@ private final class PassingHandler: ChannelInboundHandler {
     self.onBothEnds = onBothEnds
   }
 
-  /// From now on, nothing goes through either way, not even an end.
+  /// Lets nothing pass either way from now on, not even an end.
   func silence() {
     self.isSilent = true
     self.other?.isSilent = true

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A process that takes part, and what it is called in the report.
+/// A process to be measured, and its name in the report.
 struct MeasuredProcess {
   let name: String
   let processIdentifier: pid_t

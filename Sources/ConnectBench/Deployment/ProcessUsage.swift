@@ -1,17 +1,16 @@
 import Foundation
 import ServiceMetrics
 
-/// What a process has used so far, as the system accounts for it.
+/// Resources used by a process so far, as the system counts them.
 package struct ProcessUsage: Sendable {
-  /// CPU time in user and kernel mode, in microseconds; the system counts in hundredths of a second.
+  /// CPU time in user and kernel mode, in microseconds; measured in hundredths of a second.
   package var cpuMicroseconds: Double
-  /// Resident memory in bytes.
   package var residentBytes: Int
   /// Bytes that it has read and written so far, from sockets and all else. Nil where the system does
   /// not tell.
   package var readBytes, writtenBytes: Int?
 
-  /// Nil where the process is gone, or the system has no /proc.
+  /// Nil if the process is gone, or the system has no /proc.
   package init?(of process: pid_t) {
     guard let stat = ProcessStat(of: "\(process)") else { return nil }
     self.cpuMicroseconds = stat.cpuSeconds * 1e6

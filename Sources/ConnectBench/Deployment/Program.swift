@@ -3,7 +3,7 @@ import Foundation
 import LocalRedis
 import Synchronization
 
-/// The `connect` executable with arguments, and what it says.
+/// A process of the `connect` executable, and its output.
 package final class Program: Sendable {
   package let process: ChildProcess
   private let outputLines: KeptLines
@@ -29,9 +29,9 @@ package final class Program: Sendable {
       standardInput: input)
   }
 
-  /// What stood on standard output so far: the last ``FaultLimits/keptLines``.
+  /// Standard output: the last ``FaultLimits/keptLines`` lines.
   package var output: [String] { self.outputLines.all }
-  /// What stood on standard error so far: the last ``FaultLimits/keptLines``.
+  /// Standard error: the last ``FaultLimits/keptLines`` lines.
   package var errors: [String] { self.errorLines.all }
 
   /// The first line on standard error that fits, waited for.
@@ -66,7 +66,6 @@ package final class Program: Sendable {
 }
 
 extension Program {
-  /// The path of this executable.
   static let own: String = {
     let link = "/proc/self/exe"
     let isThere = FileManager.default.fileExists(atPath: link)
@@ -76,7 +75,7 @@ extension Program {
 
   package static let connectBesideTests = Program.besideTests("connect")
 
-  /// Where SwiftPM puts an executable that is built for tests: beside their bundle.
+  /// Path of an executable that SwiftPM built for tests: beside their bundle.
   package static func besideTests(_ name: String) -> String {
     #if os(macOS)
       for bundle in Bundle.allBundles where bundle.bundlePath.hasSuffix(".xctest") {
@@ -116,7 +115,7 @@ private final class KeptLines: Sendable {
   }
 }
 
-/// What was waited for and did not come.
+/// An awaited event that did not come.
 package struct TimedOut: Error, CustomStringConvertible {
   package let description: String
 

@@ -21,12 +21,12 @@ final class ReplyDamager: Sendable {
   private let listener: any Channel
   private let state: StateBox
 
-  /// What its handlers share.
+  /// State shared by its handlers.
   final class StateBox: Sendable {
     let state = Mutex(State())
   }
 
-  /// Where services find it.
+  /// Address for services.
   var url: String { "redis://127.0.0.1:\(self.listener.localAddress?.port ?? 0)" }
 
   private init(_ listener: any Channel, _ state: StateBox) {
@@ -34,7 +34,7 @@ final class ReplyDamager: Sendable {
     self.state = state
   }
 
-  /// Listens, and passes all on as it comes.
+  /// Listens, and passes everything on unchanged.
   static func start(before port: Int) async throws -> ReplyDamager {
     let state = StateBox()
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -71,7 +71,7 @@ final class ReplyDamager: Sendable {
     }
   }
 
-  /// From now on, replies are damaged.
+  /// Damages replies from now on.
   func start(seed: UInt64) {
     self.state.state.withLock { state in
       state.random = SplitMix64(seed: seed)
@@ -79,34 +79,33 @@ final class ReplyDamager: Sendable {
     }
   }
 
-  /// From now on, none is.
+  /// Damages no more replies.
   func stop() { self.state.state.withLock { $0.random = nil } }
 
-  /// How many replies were damaged since ``start(seed:)``.
+  /// Number of replies damaged since ``start(seed:)``.
   var damaged: Int { self.state.state.withLock { $0.damaged } }
 }
 
 extension ReplyDamager {
-  /// What can become of a reply.
   enum Damage: CaseIterable {
-    /// It breaks off, and with it the connection.
+    /// The reply is cut off, and the connection with it.
     case cut
-    /// Bytes that are not RESP2 come instead.
+    /// Bytes that are not RESP2 replace it.
     case noise
-    /// An array of an array comes instead, which no command of a service answers.
+    /// An array in an array replaces it, which no service's command returns.
     case otherType
-    /// It is an element of an array that never ends.
+    /// It becomes an element of an array that never ends.
     case endlessArray
-    /// It is a part of a string that never ends.
+    /// It becomes a part of a string that never ends.
     case endlessString
   }
 
-  /// Of so many replies one is damaged.
+  /// One reply in this many is damaged.
   static let every = 40
 }
 
 extension ReplyDamager.StateBox {
-  /// What becomes of the reply that begins now; nil for nearly all.
+  /// The damage to the reply that begins now; nearly always nil.
   func damage() -> ReplyDamager.Damage? {
     self.state.withLock { state in
       guard var random = state.random else { return nil }
@@ -180,11 +179,11 @@ private final class RelayHandler: ChannelInboundHandler {
 ///
 /// Pure.
 struct ReplySplitter {
-  /// Values that are still to come of the reply under way.
+  /// Values of the present reply still to come.
   private var valuesLeft = 0
-  /// Bytes of a string that are still to come, with the end of its line.
+  /// Bytes of a string still to come, including the end of its line.
   private var stringLeft = 0
-  /// The line under way: what a value is, and how long.
+  /// The incomplete line, which gives the type and length of a value.
   private var line: [UInt8] = []
 
   /// Whether the next byte begins a reply.

@@ -30,7 +30,6 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   private static let all = FaultKind.allCases.map(\.rawValue).joined(separator: ", ")
   private static let defaultMinutes = 30.0
 
-  /// What holds unless it is said.
   private enum Default {
     static let seed = UInt64(1)
     static let users = 40

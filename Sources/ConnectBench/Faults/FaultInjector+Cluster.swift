@@ -4,7 +4,7 @@ import LocalRedis
 import MessageBus
 import Redis
 
-/// What can be done to the nodes of a cluster.
+/// Faults of a cluster's nodes.
 extension FaultInjector {
   mutating func hurtCluster(_ kind: FaultKind) async throws {
     guard let cluster = self.deployment.redis.cluster else { return }
@@ -29,7 +29,7 @@ extension FaultInjector {
     _ = try await cluster.failOver(primary)
   }
 
-  /// Ends a node and starts it again, and measures how long nothing is accepted for what it had.
+  /// Ends a node, starts it again, and measures how long nothing is accepted for its slots.
   mutating func loseNode(
     _ cluster: LocalRedisCluster, end: (LocalRedisServer) async -> Void
   ) async throws {
@@ -62,7 +62,7 @@ extension FaultInjector {
     try await cluster.waitUntilOK()
   }
 
-  /// Conversations whose recipients' partitions a node has.
+  /// Conversations whose recipients' partitions are on a node.
   private func conversations(
     of primary: LocalRedisServer, in cluster: LocalRedisCluster
   ) async throws -> [Int] {
@@ -75,7 +75,7 @@ extension FaultInjector {
     return conversations
   }
 
-  /// When the first message of some conversations is accepted that was enqueued after `ends`.
+  /// Time at which the first message enqueued after `ends` is accepted in one of the conversations.
   private func firstAccepted(
     of conversations: [Int], since ends: [Int]
   ) async throws -> ContinuousClock.Instant? {
@@ -86,7 +86,7 @@ extension FaultInjector {
     }
   }
 
-  /// Slots in use: of a partition, and of mailboxes.
+  /// Slots of a partition and of mailboxes.
   private mutating func slotsInUse() -> [Int] {
     var slots: [Int] = []
     if let partition = Deployment.keys.partitions.all.randomElement(using: &self.random) {
@@ -107,7 +107,7 @@ extension FaultInjector {
     }
   }
 
-  /// One key at a time, with a pause for traffic while the slot is in two places.
+  /// Moves one key at a time, with a pause for traffic while the slot is on two nodes.
   private func move(
     _ slot: Int, to node: LocalRedisServer, in cluster: LocalRedisCluster
   ) async throws {

@@ -4,7 +4,7 @@ import LocalRedis
 import MessageBus
 import SeededRandom
 
-/// Does to a deployment what a fault is, and undoes it. What died of it is started again.
+/// Carries out faults on a deployment and undoes them. Restarts what died of them.
 struct FaultInjector {
   let deployment: Deployment
   let balancer: LoadBalancer
@@ -13,12 +13,11 @@ struct FaultInjector {
   var random: SplitMix64
   /// Instances that were asked to end and did not exit with 0.
   var uncleanStops = 0
-  /// Replies that were damaged.
   var damagedReplies = 0
-  /// From the end of a node to the first message accepted afterwards for what it had, the last time.
+  /// Time from the last end of a node to the first message accepted for its slots.
   var outage: Duration?
 
-  /// Returns when nothing is done to the deployment any more; it may still have to recover.
+  /// Returns when the fault is undone; the deployment may still have to recover.
   mutating func inject(_ kind: FaultKind) async throws {
     self.outage = nil
     switch kind {
@@ -175,7 +174,7 @@ struct FaultInjector {
     }
   }
 
-  /// What was enqueued until `body` returns may be lost.
+  /// Messages enqueued until `body` returns may be lost.
   private func losing(_ body: () async throws -> Void) async throws {
     self.ledger.excuseLosses()
     try await body()

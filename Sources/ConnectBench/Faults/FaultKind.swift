@@ -1,7 +1,7 @@
 import LocalCluster
 import LocalRedis
 
-/// What can be done to a deployment while people chat.
+/// Faults done to a deployment during a chat.
 package enum FaultKind: String, CaseIterable, Sendable {
   /// SIGKILL of a messaging instance; another starts within two seconds.
   case killMessaging = "kill-messaging"
@@ -11,13 +11,13 @@ package enum FaultKind: String, CaseIterable, Sendable {
   case killBoth = "kill-both"
   /// SIGSTOP of a messaging instance for longer than its leases live, then SIGCONT.
   case pauseMessaging = "pause-messaging"
-  /// SIGSTOP of a gateway for longer than its clients wait for a sign of life, then SIGCONT.
+  /// SIGSTOP of a gateway for longer than its clients wait for a heartbeat, then SIGCONT.
   case pauseGateway = "pause-gateway"
   /// SIGTERM of every instance in turn, each after its successor has started.
   case roll
-  /// Every messaging instance away for some seconds.
+  /// Every messaging instance is away for some seconds.
   case messagingAway = "messaging-away"
-  /// Redis stopped as by an operator, and started again: all nodes of a cluster.
+  /// Redis is stopped in an orderly way, and started again: all nodes of a cluster.
   case restartRedis = "restart-redis"
   /// SIGKILL of Redis, of all nodes at once; started again after a second.
   case killRedis = "kill-redis"
@@ -32,19 +32,19 @@ package enum FaultKind: String, CaseIterable, Sendable {
   /// Replies of Redis damaged or cut off on their way, at random, for some seconds. Only where it is
   /// asked for: services then reach Redis through ``ReplyDamager``.
   case damageReplies = "damage-replies"
-  /// Entries without sense on `incoming` streams.
+  /// Malformed entries on `incoming` streams.
   case poison
   /// All `outgoing` streams deleted.
   case deleteOutgoing = "delete-outgoing"
   /// All consumer groups of all streams destroyed.
   case destroyGroups = "destroy-groups"
-  /// All `incoming` streams deleted, with what was under way in them.
+  /// All `incoming` streams are deleted, with the messages under way in them.
   case deleteIncoming = "delete-incoming"
   /// FLUSHALL.
   case flush
-  /// A primary and its replica change roles, as an operator orders it.
+  /// A primary and its replica change roles, by an operator's command.
   case failOver = "fail-over"
-  /// SIGKILL of a primary. Started again once a replica has taken over; after a second if it has none.
+  /// SIGKILL of a primary. Started again after a replica took over; without one, after a second.
   case killNode = "kill-node"
   /// SIGSTOP of a primary for eight seconds, and until a replica has taken over; then SIGCONT.
   case hangNode = "hang-node"
@@ -59,12 +59,12 @@ package enum FaultKind: String, CaseIterable, Sendable {
   case pauseRegistry = "pause-registry"
   /// The registry's Redis has no memory left for some seconds.
   case fillRegistry = "fill-registry"
-  /// FLUSHALL of the registry's Redis: the bus goes on with mailboxes that have forgotten.
+  /// FLUSHALL of the registry's Redis: the bus continues with mailboxes that are empty.
   case flushRegistry = "flush-registry"
   /// SIGKILL of a primary of the registry's cluster; started again as with `kill-node`.
   case killRegistryNode = "kill-registry-node"
 
-  /// Whether it can be done to a Redis of a kind, and one of the registry if there is one.
+  /// Whether the fault is possible with these kinds of Redis, for the bus and for the registry.
   package func applies(
     to kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
   ) -> Bool {
@@ -98,7 +98,7 @@ package enum FaultKind: String, CaseIterable, Sendable {
     }
   }
 
-  /// Those that can be done to a Redis of a kind, and one of the registry if there is one.
+  /// The faults that are possible with these kinds of Redis, for the bus and for the registry.
   package static func all(
     for kind: LocalRedisInstallation.Kind, registry: LocalRedisInstallation.Kind? = nil
   ) -> [FaultKind] {

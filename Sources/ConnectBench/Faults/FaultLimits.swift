@@ -1,12 +1,12 @@
 /// Every limit, wait and default of deployments, chatters and faults, each with its unit.
 package enum FaultLimits {
-  /// How long a service may take to say that it has started.
+  /// Time for a service to report its start.
   package static let start = Duration.seconds(30)
-  /// How long a service may take to end after SIGTERM before it is killed.
+  /// Time between SIGTERM of a service and SIGKILL.
   package static let stopGrace = Duration.seconds(20)
-  /// How long everything may take to work again after a fault.
+  /// Time for everything to work again after a fault.
   package static let recovery = Duration.seconds(90)
-  /// How long the last messages may take to arrive once nothing is sent any more.
+  /// Time for the last messages to arrive after the last send.
   package static let settle = Duration.seconds(90)
   /// What is missing by then and has not become less for so long counts as lost. Longer than a
   /// gateway takes to look whether a device has everything.
@@ -17,12 +17,12 @@ package enum FaultLimits {
   /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
   /// rejections: a run with fewer says nothing about the order of what is sent again.
   package static let rejectionsPerFault = 50
-  /// How often a condition is looked at that is waited for.
+  /// Interval at which an awaited condition is checked.
   package static let poll = Duration.milliseconds(20)
 
-  /// Lines of output that are kept of each process: the last ones.
+  /// Lines of output kept of each process: the last ones.
   package static let keptLines = 100_000
-  /// What went wrong is described in the report, up to so many times.
+  /// The most incidents that the report describes.
   package static let incidents = 40
 
   /// Messages of a raw sender that have no answer, sent or not, before it writes no further ones: more
@@ -36,14 +36,14 @@ package enum FaultLimits {
   /// sends on, behind what is rejected already.
   static let rawLag = Duration.milliseconds(200)
 
-  /// How often due messages are looked for.
+  /// Interval at which due messages are looked for.
   static let tick = Duration.milliseconds(5)
-  /// What a stall of this process has delayed for longer is not written any more.
+  /// Messages that a stall of this process has delayed for longer are not written.
   static let catchUp = Duration.seconds(1)
-  /// Every so many messages one asks for a receipt.
+  /// One message in this many asks for a receipt.
   static let receiptEvery = 16
-  /// Where the counts of each second are not written over, one of so many is shown.
+  /// One status in this many is printed where the line cannot be overwritten.
   static let shownStatusEvery = 10
-  /// How long the load balancer waits for a gateway to accept a connection, in milliseconds.
+  /// Time that the load balancer waits for a gateway to accept a connection, in milliseconds.
   static let balancerConnectMilliseconds: Int64 = 1_000
 }

@@ -3,18 +3,17 @@ import MessageBus
 import Messaging
 import SeededRandom
 
-/// People chat through a whole deployment while one fault after the other is done to it.
+/// A chat through a whole deployment to which faults are done one after the other.
 package struct FaultRun: Sendable {
   package var deployment: Deployment.Options
-  /// Who writes, and how much.
   package var chatters = Chatters.Options()
-  /// What is done: each kind once in a round, in another order each round.
+  /// Faults to do: each kind once per round, in a new order each round.
   package var faults: [FaultKind]
-  /// How often each kind is done.
+  /// Rounds, in each of which every kind is done once.
   package var rounds = 1
-  /// Instead: as long as this, whatever that makes.
+  /// Instead of ``rounds``: for at least this time.
   package var time: Duration?
-  /// The seed of everything that is drawn by lot.
+  /// Seed of everything that is random.
   package var seed: UInt64 = 1
   /// How long a service is paused, in seconds: longer than leases live and than clients wait for a
   /// sign of life, as both are configured.
@@ -25,11 +24,10 @@ package struct FaultRun: Sendable {
     self.faults = faults
   }
 
-  /// What is said while it goes on.
   package enum Progress: Sendable {
-    /// A fault begins, or has ended, or something is waited for.
+    /// A fault begins or has ended, or something is awaited.
     case event(String)
-    /// The counts of the moment, every second.
+    /// The present counts, every second.
     case status(String)
   }
 
@@ -121,7 +119,7 @@ package struct FaultRun: Sendable {
     return count * FaultLimits.rejectionsPerFault
   }
 
-  /// Whether a replica may take over that was not asked whether it has everything.
+  /// Whether a replica that did not have to confirm writes may take over.
   private var mayLose: Bool {
     let replicas = self.deployment.redis.replicas + (self.deployment.registry?.replicas ?? 0)
     return self.deployment.durability.replicas == 0 && replicas > 0

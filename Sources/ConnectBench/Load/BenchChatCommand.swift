@@ -15,10 +15,9 @@ struct BenchChatCommand: AsyncParsableCommand {
       due.
       """)
 
-  /// How long to wait for what is still under way after the last message, in seconds.
+  /// Time to wait, after the last message, for everything under way, in seconds.
   static let settleSeconds = 30
 
-  /// What holds unless it is said.
   private enum Default {
     static let connections = 200
     static let rate = 2_000
@@ -95,7 +94,7 @@ struct BenchChatCommand: AsyncParsableCommand {
       }, primaries: primaries)
   }
 
-  /// Waits until everything that was sent is answered and everything accepted has arrived.
+  /// Waits until every send is answered and every accepted message has arrived.
   private func settle(_ run: BenchRun) async throws {
     _ = try? await eventually("the last messages", limit: .seconds(Self.settleSeconds)) {
       let totals = try await run.eventLoop.submit { run.ledger.totals }.get()

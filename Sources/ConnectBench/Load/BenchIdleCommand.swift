@@ -10,7 +10,6 @@ struct BenchIdleCommand: AsyncParsableCommand {
     commandName: "idle",
     abstract: "Opens connections that stay idle, and prints the memory of each.")
 
-  /// What holds unless it is said.
   private enum Default {
     static let connections = 10_000
     static let seconds = 5

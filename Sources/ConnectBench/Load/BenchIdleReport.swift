@@ -1,20 +1,19 @@
 import MessageBus
 
-/// What idle connections cost.
 struct BenchIdleReport: Report {
-  /// What one connection costs a process that has its share of them.
+  /// Cost of one connection for a process that has its share of them.
   struct Process: Encodable {
     let name: String
     let bytesPerConnection: Double
-    /// Of the opening, once.
+    /// Once per connection, for opening it.
     let openCPUMicrosecondsPerConnection: Double
     let cpuMicrosecondsPerConnectionAndSecond: Double
     let residentBytes: Int
   }
 
-  /// What one connection costs all primaries of a Redis that was started, together.
+  /// Cost of one connection for all primaries of a Redis that was started, together.
   struct Redis: Encodable {
-    /// Of the opening, once.
+    /// Once per connection, for opening it.
     let openCommandsPerConnection: Double
     let commandsPerConnectionAndSecond: Double
   }

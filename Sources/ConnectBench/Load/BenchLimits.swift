@@ -1,11 +1,11 @@
-/// What a benchmark can be asked for at most.
+/// Upper bounds of a benchmark's options.
 enum BenchLimits {
   /// Connections, or users.
   static let connections = 1_000_000
   /// Messages per second, of all users together.
   static let messagesPerSecond = 1_000_000
-  /// How long a benchmark goes on, in seconds.
+  /// Duration of a benchmark, in seconds.
   static let seconds = 86_400
-  /// The length of a message's body: that of the largest frame that a gateway can be told to take.
+  /// The longest body of a message: that of the largest frame that a gateway can be configured for.
   static let bodyBytes = 16_777_216
 }

@@ -1,8 +1,7 @@
 import MessageBus
 
-/// What a run has shown.
 struct BenchReport: Report {
-  /// What a process used while the messages were under way.
+  /// Resources used by a process while messages were under way.
   struct Process: Encodable {
     let name: String
     /// Nil where the system does not tell.
@@ -30,7 +29,7 @@ struct BenchReport: Report {
   }
 
   let version = ConnectVersion.text
-  /// Where the messages went.
+  /// The path of the messages.
   let setup: BenchSetup
   let connections: Int
   let rate: Int
@@ -48,9 +47,9 @@ struct BenchReport: Report {
   let latencyP99Milliseconds: Double
   let latencyMaxMilliseconds: Double
   let processes: [Process]
-  /// What each primary of a Redis that was started has executed.
+  /// Commands executed by each primary of a Redis that was started.
   let commands: [Int]
-  /// What each of them has sent to each of its replicas; 0 without replicas.
+  /// Bytes that each of these has sent to each of its replicas; 0 without replicas.
   let replicationBytes: [Int]
 
   init(
@@ -79,7 +78,7 @@ struct BenchReport: Report {
     self.replicationBytes = primaries.map(\.replicationBytes)
   }
 
-  /// Whether everything that was accepted arrived once and in order.
+  /// Whether every accepted message arrived once and in order.
   var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
 
   func table() -> String {

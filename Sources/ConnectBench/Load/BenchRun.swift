@@ -7,7 +7,7 @@ import NIOCore
 ///
 /// Unchecked: touched on its event loop only.
 final class BenchRun: @unchecked Sendable {
-  /// How often due messages are looked for, in microseconds.
+  /// Interval at which due messages are looked for, in microseconds.
   private static let tickMicroseconds: Int64 = 1_000
 
   let eventLoop: any EventLoop
@@ -16,10 +16,10 @@ final class BenchRun: @unchecked Sendable {
   /// Connections that have caught up.
   var live = 0
   private(set) var failure: String?
-  /// Two who write to each other stand side by side.
+  /// Two who write to each other are adjacent.
   private var users: [BenchUser] = []
 
-  /// - Parameter bodyBytes: the length of every message's body, a JSON string.
+  /// - Parameter bodyBytes: Length of every message's body, a JSON string.
   init(eventLoop: any EventLoop, bodyBytes: Int) {
     self.eventLoop = eventLoop
     self.body = ByteBuffer(

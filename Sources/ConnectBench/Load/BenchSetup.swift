@@ -1,17 +1,17 @@
-/// What the messages of a benchmark go through. Nil: what gateways that ran already do not tell.
+/// The path of a benchmark's messages. Nil for what gateways that were running already do not tell.
 struct BenchSetup: Encodable {
   let gateways: Int
   let messaging: Int?
   let partitions: Int?
   let primaries: Int?
-  /// Which Redis was started: `plain`, `tls`, `cluster` or `cluster-tls`.
+  /// Kind of the Redis that was started: `plain`, `tls`, `cluster` or `cluster-tls`.
   let redis: String?
 }
 
-/// What a primary has counted, by its `INFO`.
+/// Counts of a primary, from its `INFO`.
 struct PrimaryCounts: Equatable {
   var commands: Int
-  /// The length of what it has sent to each of its replicas.
+  /// Bytes that it has sent to each of its replicas.
   var replicationBytes: Int
 
   init(info: String) {
@@ -24,7 +24,7 @@ struct PrimaryCounts: Equatable {
     self.replicationBytes = values["master_repl_offset"] ?? 0
   }
 
-  /// What was counted in between.
+  /// The counts between two readings.
   static func - (later: PrimaryCounts, earlier: PrimaryCounts) -> PrimaryCounts {
     var difference = later
     difference.commands -= earlier.commands

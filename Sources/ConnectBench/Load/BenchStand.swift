@@ -5,16 +5,16 @@ import Gateway
 import LocalRedis
 import Settings
 
-/// What is measured: gateways that run already, or a deployment of child processes.
+/// The system under test: gateways that run already, or a deployment of child processes.
 struct BenchStand: Sendable {
   let endpoints: [ConnectEndpoint]
   let processes: [MeasuredProcess]
-  /// The nodes of a Redis that was started, as far as they have data.
+  /// Primaries of a Redis that was started.
   let primaries: [LocalRedisServer]
   let setup: BenchSetup
   let token: @Sendable (UserName) async throws -> String
 
-  /// What each of ``primaries`` has counted since it started.
+  /// Counts of each of ``primaries`` since its start.
   func primaryCounts() async throws -> [PrimaryCounts] {
     var counts: [PrimaryCounts] = []
     for primary in self.primaries {
@@ -92,7 +92,7 @@ struct BenchStand: Sendable {
       token: { try await authenticator.token(for: $0, seconds: 86_400) })
   }
 
-  /// A deployment of the `connect` that lies beside this executable.
+  /// A deployment of the `connect` executable beside this one.
   static func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
     let connect = URL(fileURLWithPath: Program.own).deletingLastPathComponent()
       .appendingPathComponent("connect").path
@@ -106,7 +106,7 @@ struct BenchStand: Sendable {
     return options
   }
 
-  /// Turns what can go wrong with a deployment into one line.
+  /// Turns errors of a deployment into one line.
   static func starting<Result>(_ body: () async throws -> Result) async throws -> Result {
     do {
       return try await body()

@@ -17,7 +17,7 @@ final class BenchUser: ConnectClientConnectionDelegate {
 
   private let run: BenchRun
   private let peer: UserName
-  /// The conversations of the ledger that it writes and reads.
+  /// Conversation of the ledger that it writes.
   private let writes: Int
   private let reads: Int
   private var connection: ConnectClientConnection?
@@ -40,7 +40,6 @@ final class BenchUser: ConnectClientConnectionDelegate {
       to: endpoint, token: token, on: self.run.eventLoop, delegate: self)
   }
 
-  /// Sends a message that is due at `due`.
   func send(due: UInt64) {
     let number = self.run.ledger.next(in: self.writes)
     let id = MessageID("\(number).\(due)")!
@@ -101,7 +100,7 @@ final class BenchUser: ConnectClientConnectionDelegate {
       latency: now > due ? now - due : 0)
   }
 
-  /// An id is `number.due`, so that whoever receives the message knows when it was due.
+  /// An id is `number.due`, so that the recipient knows when the message was due.
   private static func numbers(of id: MessageID) -> (number: Int, due: UInt64) {
     var parts: [UInt64] = [0, 0]
     var index = 0

@@ -3,9 +3,9 @@ import Settings
 
 /// Opens the connections of a benchmark.
 enum BenchUsers {
-  /// Connections that are opened before waiting for them.
+  /// Connections opened before waiting for them.
   static let atOnce = 200
-  /// How long these may take.
+  /// Time for these to open.
   static let limit = Duration.seconds(30)
 
   static func open(

@@ -1,6 +1,6 @@
 import Histogram
 
-/// How long messages took, as a histogram: as large for a million as for one.
+/// Latencies of messages, as a histogram of constant size.
 struct Latencies {
   /// In microseconds, with three digits, up to ten minutes.
   private var histogram = Histogram<UInt64>(highestTrackableValue: 600_000_000)
@@ -9,7 +9,7 @@ struct Latencies {
 
   mutating func record(nanoseconds: UInt64) { self.histogram.record(nanoseconds / 1_000) }
 
-  /// What so many of a hundred messages took at most.
+  /// Upper bound of the latencies of `percentile` % of the messages.
   func percentile(_ percentile: Double) -> Duration {
     .microseconds(self.histogram.valueAtPercentile(percentile))
   }

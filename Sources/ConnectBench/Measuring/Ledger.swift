@@ -10,52 +10,51 @@
 /// device that has one connection at a time, and repeats everything unanswered on the next before it
 /// sends anything new, so their order is promised.
 struct Ledger {
-  /// Which message it is.
+  /// Identifies a message.
   struct Place: Hashable {
     let conversation: Int
     let number: Int
   }
 
   enum Arrival: Equatable {
-    /// In order.
+    /// For the first time, and in order.
     case first
-    /// Behind the message of this number, which was sent after it.
+    /// After the message with this number, which was sent later.
     case late(Int)
-    /// The device had it.
+    /// The device had it already.
     case again
-    /// Nobody sent it.
+    /// It was never sent.
     case unknown
   }
 
-  /// What was counted so far; each report prints what can happen in its benchmark.
+  /// The counts so far; each report prints those that its benchmark can change.
   struct Totals: Sendable {
     var sent = 0
     var accepted = 0
     var failed = 0
-    /// Rejected, and not sent again.
+    /// Messages rejected, and not sent again.
     var refused = 0
-    /// Rejected for the moment; each time counts.
+    /// Temporary rejections; a message may have several.
     var postponed = 0
-    /// Of these, messages of senders that had sent others behind them.
+    /// Those of messages of senders that had sent others after them.
     var postponedOpenLoop = 0
-    /// To a device, for the first time.
+    /// Messages shown to a device for the first time.
     var shown = 0
-    /// Accepted, and still to be shown on some device of the recipient.
+    /// Accepted messages still to be shown on some device of the recipient.
     var lost = 0
     var repeated = 0
     var reordered = 0
-    /// Shown in another order than on another device of the user.
+    /// Messages shown in another order than on another device of the user.
     var disagreed = 0
-    /// Shown with another body or sender than it was sent with, or never sent.
+    /// Messages shown with another body or sender than sent, or never sent.
     var garbled = 0
     var receipts = 0
-    /// Connections that ended and should not have.
+    /// Connections that ended unexpectedly.
     var disconnected = 0
     var reconnects = 0
     /// Clients that gave up, which none may.
     var gaveUp = 0
 
-    /// Messages that the server has neither taken nor refused.
     var unanswered: Int { self.sent - self.accepted - self.refused }
   }
 
@@ -72,7 +71,7 @@ struct Ledger {
   private struct Conversation {
     let shownOnAll: Marks
     var messages: [Marks] = []
-    /// What was sent before this number may be lost.
+    /// Messages sent before this number may be lost.
     var excused = 0
     /// The highest number that each device of the recipient was shown.
     var highest: [Int]
@@ -102,20 +101,20 @@ struct Ledger {
 
   // MARK: Sending
 
-  /// The number of a conversation's next message, which thereby counts as sent.
+  /// The number of a conversation's next message, which counts as sent from now on.
   mutating func next(in conversation: Int) -> Int {
     self.totals.sent += 1
     self.conversations[conversation].messages.append([])
     return self.conversations[conversation].messages.count - 1
   }
 
-  /// The last message of a conversation was not sent after all.
+  /// Takes back the last message of a conversation, which was not sent after all.
   mutating func takeBack(in conversation: Int) {
     self.totals.sent -= 1
     self.conversations[conversation].messages.removeLast()
   }
 
-  /// - Returns: whether it was not accepted before.
+  /// - Returns: Whether it was not accepted before.
   @discardableResult
   mutating func accepted(_ place: Place) -> Bool {
     guard self.contains(place), self.mark(place, .accepted) else { return false }
@@ -134,7 +133,7 @@ struct Ledger {
     return true
   }
 
-  /// What has been sent so far may be lost from now on, but neither repeated nor reordered.
+  /// Messages sent so far may be lost from now on, but neither repeated nor reordered.
   mutating func excuseLosses() {
     for index in self.conversations.indices {
       self.conversations[index].excused = self.conversations[index].messages.count
@@ -168,7 +167,7 @@ struct Ledger {
     return .first
   }
 
-  /// The latencies since this was last called.
+  /// The latencies since the last call.
   mutating func takeLatencies() -> Latencies {
     defer { self.latencies = Latencies() }
     return self.latencies
@@ -184,7 +183,6 @@ struct Ledger {
 
   // MARK: Asking
 
-  /// Whether there is such a message.
   func contains(_ place: Place) -> Bool {
     self.conversations.indices.contains(place.conversation)
       && self.conversations[place.conversation].messages.indices.contains(place.number)
@@ -195,7 +193,6 @@ struct Ledger {
     self.conversations[place.conversation].isUnderWay(place.number)
   }
 
-  /// Whether it may be lost.
   func isExcused(_ place: Place) -> Bool {
     place.number < self.conversations[place.conversation].excused
   }
@@ -211,12 +208,12 @@ struct Ledger {
   /// The number that the next message of each conversation will have.
   var ends: [Int] { self.conversations.map(\.messages.count) }
 
-  /// How many conversations have shown nothing from `ends` on to the recipient's first device.
+  /// Conversations of which the recipient's first device was shown nothing from `ends` on.
   func quiet(since ends: [Int]) -> Int {
     zip(self.conversations, ends).count { $0.highest[0] < $1 }
   }
 
-  /// Whether a message of some conversations that was sent after `ends` is accepted.
+  /// Whether a message sent after `ends` was accepted in one of the conversations.
   func hasAccepted(of conversations: [Int], since ends: [Int]) -> Bool {
     conversations.contains { index in
       self.conversations[index].messages.dropFirst(ends[index]).contains { $0.contains(.accepted) }

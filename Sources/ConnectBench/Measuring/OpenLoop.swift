@@ -9,7 +9,7 @@ struct OpenLoop {
   private let interval: Double
   private let catchUp: UInt64?
   private var start: UInt64
-  /// How many were due since the start.
+  /// Number of sends due since the start.
   private(set) var count = 0
 
   /// - Parameters:
@@ -22,7 +22,7 @@ struct OpenLoop {
     self.catchUp = catchUp.map { UInt64($0 / .nanoseconds(1)) }
   }
 
-  /// When the next send was due, which thereby counts as sent; nil if it is not due yet.
+  /// Time of the next due send, which counts as sent from now on; nil if none is due yet.
   mutating func next(now: UInt64) -> UInt64? {
     var due = self.start + UInt64(Double(self.count) * self.interval)
     guard due <= now else { return nil }
@@ -34,7 +34,7 @@ struct OpenLoop {
     return due
   }
 
-  /// Begins again with a first send.
+  /// Starts over with a first send at `start`.
   mutating func restart(at start: UInt64) {
     self.start = start
     self.count = 0

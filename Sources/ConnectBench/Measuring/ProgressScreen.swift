@@ -8,13 +8,13 @@ final class ProgressScreen: Sendable {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let statuses = Mutex(0)
 
-  /// - Parameter shownEvery: where lines stay, one of so many statuses is shown.
+  /// - Parameter shownEvery: Without a terminal, one status in this many is shown.
   init(shownEvery: Int) { self.shownEvery = shownEvery }
 
-  /// Something that stays to be read.
+  /// Prints a line that stays.
   func event(_ text: String) { self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n") }
 
-  /// The counts of the moment.
+  /// Shows the present counts in place of the previous ones.
   func status(_ text: String) {
     let count = self.statuses.withLock { count in
       count += 1

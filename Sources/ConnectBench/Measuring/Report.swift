@@ -1,6 +1,5 @@
 import Foundation
 
-/// What a benchmark has found.
 protocol Report: Encodable {
   /// For people.
   func table() -> String
@@ -16,7 +15,7 @@ extension Report {
 
   func print(asJSON: Bool) throws { Swift.print(asJSON ? try self.json() : self.table()) }
 
-  /// Lines whose cells stand below each other.
+  /// Lines with aligned columns.
   static func columns(_ rows: [[String]]) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -1,12 +1,12 @@
 import NIOCore
 import NIOPosix
 
-/// Short questions to processes on 127.0.0.1.
+/// Short exchanges with processes on 127.0.0.1.
 enum Loopback {
   /// A connection that is read and written by one task.
   typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
-  /// Sends a text to a port, and returns all that comes until the other end closes.
+  /// Sends a text to a port, and returns everything until the other end closes.
   static func ask(_ port: Int, _ text: String) async throws -> String {
     let connection = try await self.bootstrap.connect(
       host: "127.0.0.1", port: port, channelInitializer: self.wrap)
@@ -23,13 +23,12 @@ enum Loopback {
     }
   }
 
-  /// Whether the management port of a service says that it is ready.
+  /// Whether the service behind a management port is ready.
   static func isReady(_ port: Int) async -> Bool {
     let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     return (try? await self.ask(port, request))?.hasPrefix("HTTP/1.1 200") ?? false
   }
 
-  /// Whether somebody listens on a port.
   static func isListening(on port: Int) async -> Bool {
     guard
       let connection = try? await self.bootstrap.connect(
@@ -39,13 +38,12 @@ enum Loopback {
     return true
   }
 
-  /// Connects.
   static var bootstrap: ClientBootstrap {
     ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connectTimeout(.seconds(StandLimits.answerSeconds))
   }
 
-  /// Makes a channel that was connected or accepted one that tasks can use.
+  /// Makes a connected or accepted channel usable by tasks.
   @Sendable static func wrap(_ channel: any Channel) -> EventLoopFuture<Connection> {
     channel.eventLoop.makeCompletedFuture {
       try Connection(wrappingChannelSynchronously: channel)

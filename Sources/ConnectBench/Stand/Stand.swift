@@ -9,19 +9,18 @@ import UnixSignals
 ///
 /// All of them end with this process, however that ends: each is a ``ChildProcess``.
 final class Stand: Sendable {
-  /// What is started, and where.
+  /// What to start, and where.
   struct Options: Sendable {
-    /// The path of the `connect` executable.
+    /// Path of the `connect` executable.
     let connect: String
-    /// How long a gateway may take to let its clients go when it is stopped, in seconds.
+    /// Time, in seconds, that a stopping gateway has to close its connections.
     let drainSeconds: Int
     let directory: StandDirectory
     let ports: StandPorts
-    /// The directory of the repository.
+    /// Directory of the repository.
     let root: String
   }
 
-  /// The stand was asked to end.
   private struct Stopped: Error {}
 
   private struct State {
@@ -57,7 +56,7 @@ final class Stand: Sendable {
     }
   }
 
-  /// Asks it to end; when asked again, ends everything at once.
+  /// Asks it to end; the second time, ends everything at once.
   private func stop() {
     let (wasAsked, processes) = self.state.withLock { state in
       defer { state.isToStop = true }
@@ -95,7 +94,7 @@ final class Stand: Sendable {
     return code
   }
 
-  /// Starts everything, what others need first; returns once clients are served.
+  /// Starts everything, in the order of dependence; returns when clients are served.
   private func bringUp() async throws {
     try await self.redis.start(in: self)
     for place in 1...StandLimits.instances {
@@ -117,7 +116,7 @@ final class Stand: Sendable {
 
   // MARK: Waiting
 
-  /// Waits until something is so.
+  /// Waits until the condition holds.
   func wait(for what: String, _ isSo: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now + StandLimits.start
     while true {
@@ -133,7 +132,7 @@ final class Stand: Sendable {
     }
   }
 
-  /// Throws if there is a reason to end; forgets the processes that have ended because they were asked.
+  /// Throws if there is a reason to end; drops processes that have ended on request.
   private func check() throws {
     let (isToStop, ended) = self.state.withLock { state in
       let ended = state.processes.filter { $0.process.exitStatus != nil }
@@ -156,14 +155,13 @@ final class Stand: Sendable {
 
   // MARK: Processes
 
-  /// Those of a service that run, in the order of their start.
+  /// Running processes of a service, in the order of their start.
   func running(_ service: StandProcess.Service) -> [StandProcess] {
     self.state.withLock { state in
       state.processes.filter { $0.service == service && $0.process.isRunning }
     }
   }
 
-  /// Starts a process.
   @discardableResult
   func start(
     _ service: StandProcess.Service, name: String, place: Int, _ executable: String,
@@ -181,7 +179,7 @@ final class Stand: Sendable {
     return process
   }
 
-  /// Starts one more gateway or messaging instance, at a place where none runs.
+  /// Starts one more gateway or messaging instance, at a free place.
   @discardableResult
   func start(
     _ service: StandProcess.Service, place: Int, isOnTrial: Bool = false
@@ -228,7 +226,6 @@ final class Stand: Sendable {
       environment: environment)
   }
 
-  /// Ends all of a service.
   private func end(_ service: StandProcess.Service) async {
     await withTaskGroup { group in
       for process in self.running(service) {
@@ -264,7 +261,7 @@ final class Stand: Sendable {
   }
 }
 
-/// What people read. Nobody may be there to read it: a terminal that was closed is a reason to stop.
+/// Output for people. A closed terminal, which nobody can read, is a reason to stop.
 enum StandOutput {
   static func show(_ text: String) {
     try? FileHandle.standardOutput.write(contentsOf: Data("\(text)\n".utf8))

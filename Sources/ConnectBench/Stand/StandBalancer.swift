@@ -1,8 +1,7 @@
 import Settings
 
-/// The HAProxy of a stand, by its admin socket.
+/// The HAProxy of a stand, through its admin socket.
 struct StandBalancer: Sendable {
-  /// The port of the admin socket.
   let port: Int
 
   /// Whether clients are sent to a place.
@@ -10,7 +9,7 @@ struct StandBalancer: Sendable {
     await self.statistic("status", of: server) == "UP"
   }
 
-  /// How many connections a place has.
+  /// Number of connections of a place, as text.
   func sockets(_ server: Server) async -> String { await self.statistic("scur", of: server) ?? "?" }
 
   /// Has HAProxy take a place for down until it has seen otherwise. (From maintenance alone it would
@@ -28,23 +27,22 @@ struct StandBalancer: Sendable {
     try await self.run("set server \(server) state maint")
   }
 
-  /// Cuts the connections of a place.
   func cut(_ server: Server) async throws(Failure) {
     try await self.run("shutdown sessions server \(server)")
   }
 
-  /// A place of HAProxy's files.
+  /// A server in HAProxy's configuration.
   struct Server: Sendable, CustomStringConvertible {
     let service: StandProcess.Service
     let place: Int
 
     fileprivate var backend: String { self.service == .gateway ? "gateways" : "messaging" }
     fileprivate var name: String { "\(self.service.rawValue)-\(self.place)" }
-    /// As HAProxy names it.
+    /// HAProxy's name for it.
     var description: String { "\(self.backend)/\(self.name)" }
   }
 
-  /// What HAProxy's statistics say of a place; nil if it does not answer.
+  /// A value from HAProxy's statistics of a place; nil if it does not answer.
   private func statistic(_ column: String, of server: Server) async -> String? {
     guard let answer = try? await Loopback.ask(self.port, "show stat \(server.backend) 4 -1\n")
     else { return nil }
@@ -57,7 +55,7 @@ struct StandBalancer: Sendable {
     return String(row[index])
   }
 
-  /// Has HAProxy do something, of which it says nothing unless it fails.
+  /// Runs commands of HAProxy, which answers nothing unless they fail.
   private func run(_ commands: String) async throws(Failure) {
     let answer: String
     do {

@@ -74,7 +74,7 @@ struct StandUpCommand: AsyncParsableCommand {
     return base
   }
 
-  /// Throws if a program is missing that the stand runs.
+  /// Throws if a program that the stand runs is missing.
   private static func requirePrograms() throws(Failure) {
     // Debian has haproxy there, where not every user looks.
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
@@ -90,7 +90,7 @@ struct StandUpCommand: AsyncParsableCommand {
     }
   }
 
-  /// What the stand itself tells its services of Redis and secrets must not come from elsewhere.
+  /// Removes settings of Redis and secrets from the environment: the stand passes its own.
   private static func forgetSettings() {
     for name in [
       "REDIS_PASSWORD", "REDIS_MODE", "REDIS_TLS_INSECURE", "AUTH_SECRET", "REDIS_CERT_FILE",
@@ -140,7 +140,7 @@ struct StandRollCommand: AsyncParsableCommand {
   }
 }
 
-/// Runs the body of a script's command; what goes wrong becomes its line, and exit code 1.
+/// Runs the body of a script's command; an error becomes its line, and exit code 1.
 private func standing(as script: String, _ body: () async throws -> Int32) async throws -> Int32 {
   do {
     return try await body()
@@ -150,10 +150,10 @@ private func standing(as script: String, _ body: () async throws -> Int32) async
   }
 }
 
-/// Where a stand is if nobody says otherwise. Ignored by git.
+/// Default directory of a stand. Ignored by git.
 func defaultState(root: String) -> String { "\(root)/.build-local" }
 
-/// A number that has digits only.
+/// A number of digits only.
 private func number(_ text: String) -> Int? {
   text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
 }

@@ -8,13 +8,13 @@ import Settings
 /// The client sends a ``StandRoll/Request`` as JSON, and shows the lines that come back: each has a mark
 /// before it. A client that goes away ends the rolling restart.
 enum StandControl {
-  /// What a line is.
+  /// The kind of a line.
   private enum Mark: Character {
     /// For standard output.
     case output = "1"
     /// For standard error.
     case error = "2"
-    /// The exit code. No more lines come.
+    /// The exit code. No more lines follow.
     case code = "="
   }
 

@@ -6,10 +6,9 @@ import Settings
 /// The directory of a stand: certificates, secrets, logs, data and ports, which stay for the next time,
 /// and `run`, which is there while the stand is up.
 struct StandDirectory: Sendable {
-  /// Its absolute path.
   let path: String
 
-  /// - Parameter path: absolute, or from the working directory.
+  /// - Parameter path: Absolute, or relative to the working directory.
   init(_ path: String) throws(Failure) {
     guard !path.isEmpty, !path.contains(where: { "\"'\\\n".contains($0) }) else {
       throw Failure(.running, "--state: '\(path)' cannot be a directory of a stand")
@@ -17,16 +16,16 @@ struct StandDirectory: Sendable {
     self.path = Self.absolute(path)
   }
 
-  /// A path that no longer depends on the working directory.
+  /// A path that does not depend on the working directory.
   static func absolute(_ path: String) -> String {
     URL(fileURLWithPath: path).standardizedFileURL.path
   }
 
   var logs: String { "\(self.path)/logs" }
   var caFile: String { "\(self.path)/certificates/ca.pem" }
-  /// What is there while the stand is up.
+  /// Contents exist only while the stand is up.
   var run: String { "\(self.path)/run" }
-  /// The socket for rolling restarts, from `run`: the path of a socket is limited to some 100 bytes.
+  /// Socket for rolling restarts, relative to `run`: socket paths are limited to some 100 bytes.
   static let socket = "control"
 
   func log(_ name: String) -> String { "\(self.logs)/\(name).log" }
@@ -34,7 +33,7 @@ struct StandDirectory: Sendable {
 
   // MARK: Held by one stand
 
-  /// Keeps the directory for this process until it ends, however that happens.
+  /// Reserves the directory for this process until it ends, in whatever way.
   func hold() throws(Failure) {
     do {
       try FileManager.default.createDirectory(
@@ -70,24 +69,23 @@ struct StandDirectory: Sendable {
       atPath: "\(self.run)/connect-bench", withDestinationPath: Program.own)
   }
 
-  /// Removes what is there only while the stand is up.
+  /// Removes the files that exist only while the stand is up.
   func release() { try? FileManager.default.removeItem(atPath: self.run) }
 
-  /// Records a process for whoever wants to find it.
+  /// Records a process, for anybody who wants to find it.
   func note(_ process: StandProcess) throws(Failure) {
     try self.makeDirectory("run/processes/\(process.name)")
     try self.write(
       "run/processes/\(process.name)/pid", "\(process.process.processIdentifier)")
   }
 
-  /// Removes that record.
   func forget(_ process: StandProcess) {
     try? FileManager.default.removeItem(atPath: "\(self.run)/processes/\(process.name)")
   }
 
   // MARK: Files that stay
 
-  /// The ports of the last time.
+  /// The ports of the previous run.
   var ports: Int? { self.text("ports").flatMap { Int($0) } }
 
   /// A name that no process of this directory has had: two gateways must never share one.
@@ -98,7 +96,7 @@ struct StandDirectory: Sendable {
     return "\(service.rawValue)-\(number)"
   }
 
-  /// The last lines of a process's log, to be shown.
+  /// The last lines of a process's log, for display.
   func lastLines(_ name: String) -> String {
     let text = (try? String(contentsOfFile: self.log(name), encoding: .utf8)) ?? ""
     let lines = text.split(separator: "\n", omittingEmptySubsequences: true)
@@ -142,7 +140,7 @@ struct StandDirectory: Sendable {
 
   // MARK: Plain files
 
-  /// What a file has, without the line feed at its end.
+  /// The content of a file, without the line feed at its end.
   func text(_ name: String) -> String? {
     (try? String(contentsOfFile: "\(self.path)/\(name)", encoding: .utf8))?
       .trimmingCharacters(in: .newlines)

@@ -2,7 +2,7 @@ import ConnectProtocol
 import Gateway
 import Settings
 
-/// What a stand says once clients are served: where everything is, and what there is to do.
+/// Message of a stand once clients are served: where everything is, and what can be done.
 struct StandGreeting {
   private let options: Stand.Options
 
@@ -65,7 +65,7 @@ struct StandGreeting {
       .token(for: user, seconds: StandLimits.tokenSeconds)
   }
 
-  /// Where the management ports of the first instances are.
+  /// Management ports of the first instances.
   private func management(_ kind: StandPorts.Kind) -> String {
     (1...StandLimits.instances).map { "http://localhost:\(self.options.ports[kind, $0])" }
       .joined(separator: " and ")

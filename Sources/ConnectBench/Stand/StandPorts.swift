@@ -1,8 +1,8 @@
 import Settings
 
-/// Where everything of a stand listens: a block of ports on 127.0.0.1.
+/// Ports of everything in a stand: a block on 127.0.0.1.
 struct StandPorts: Sendable {
-  /// Ports of a block.
+  /// Ports in a block.
   static let count = 33
 
   /// The first port of each kind, as an offset in the block.
@@ -20,7 +20,6 @@ struct StandPorts: Sendable {
     case api = 32
   }
 
-  /// The first port of the block.
   let base: Int
 
   /// The port of a kind, for the first or another place.
@@ -46,7 +45,7 @@ struct StandPorts: Sendable {
     return try await StandPorts(base: .random(in: bases)).free()
   }
 
-  /// Itself, if nobody listens on any of them.
+  /// Returns itself if nobody listens on any of the ports.
   private func free() async throws(Failure) -> StandPorts {
     for port in self.base..<(self.base + Self.count) where await Loopback.isListening(on: port) {
       throw Failure(

@@ -4,7 +4,6 @@ import Synchronization
 
 /// A process of a stand. It ends with this process, however that ends.
 final class StandProcess: Sendable {
-  /// What it is.
   enum Service: String, Sendable {
     case redis
     case messaging
@@ -15,13 +14,12 @@ final class StandProcess: Sendable {
   let service: Service
   /// No other process of this state directory has had or will get the name.
   let name: String
-  /// Its place, from 1: of it follow its ports.
+  /// From 1; determines its ports.
   let place: Int
-  /// The process itself.
   let process: ChildProcess
   private let isExpectedToEnd: Mutex<Bool>
 
-  /// - Parameter isOnTrial: it may end: whoever has started it looks after it.
+  /// - Parameter isOnTrial: It may end: the caller watches it.
   init(
     _ service: Service, name: String, place: Int, process: ChildProcess, isOnTrial: Bool = false
   ) {
@@ -32,22 +30,22 @@ final class StandProcess: Sendable {
     self.isExpectedToEnd = Mutex(isOnTrial)
   }
 
-  /// Where `/healthz`, `/readyz` and `/metrics` of a gateway or a messaging instance are.
+  /// Port of `/healthz`, `/readyz` and `/metrics` of a gateway or a messaging instance.
   static func managementPort(of service: Service) -> StandPorts.Kind {
     service == .gateway ? .gatewayManagement : .messagingManagement
   }
 
-  /// Its place in the load balancer.
+  /// Its server in the load balancer.
   var server: StandBalancer.Server {
     StandBalancer.Server(service: self.service, place: self.place)
   }
 
-  /// Whether it has ended though nobody asked it to.
+  /// Whether it ended without being asked to.
   var hasEndedUnasked: Bool {
     self.process.exitStatus != nil && !self.isExpectedToEnd.withLock(\.self)
   }
 
-  /// From now on, it is not to end unasked.
+  /// Treats an end as unexpected from now on.
   func endTrial() { self.isExpectedToEnd.withLock { $0 = false } }
 
   /// Asks it to end (SIGTERM).
@@ -64,7 +62,7 @@ final class StandProcess: Sendable {
 }
 
 extension ExitStatus {
-  /// As shells count: 128 and the signal, if one has ended it.
+  /// As in shells: 128 plus the signal, if one has ended it.
   var code: Int32 {
     switch self {
     case .exited(let code): code

@@ -8,17 +8,17 @@ import Synchronization
 struct StandRedis: Sendable {
   let directory: StandDirectory
   let ports: StandPorts
-  /// The directory of the repository.
+  /// Directory of the repository.
   let root: String
 
   private static let nodes = 1...StandLimits.redisNodes
   private var addresses: [String] { Self.nodes.map { "127.0.0.1:\(self.ports[.redis, $0])" } }
   private var isMade: Bool { self.directory.text("redis/made") != nil }
 
-  /// Where clients find it.
+  /// Address for clients.
   var url: String { "rediss://" + self.addresses.joined(separator: ",") }
 
-  /// What `connect` is told of it, by every instance.
+  /// Arguments of `connect` for this Redis, equal in all instances.
   var arguments: [String] {
     [
       "--redis-url", self.url, "--redis-user", "connect",
@@ -29,7 +29,7 @@ struct StandRedis: Sendable {
 
   // MARK: Files
 
-  /// What each node is told beside `infra/local/redis.conf`.
+  /// Writes the settings of each node beside `infra/local/redis.conf`.
   func makeFiles() throws(Failure) {
     let admin = try self.directory.secret("redis-admin")
     try self.directory.write(
@@ -72,7 +72,7 @@ struct StandRedis: Sendable {
       """)
   }
 
-  /// The rights of a user as the operations guide gives them, in a line to copy.
+  /// The rights of a user from the operations guide, in a line to copy.
   private func documentedRights(_ user: String) throws(Failure) -> Substring {
     let guide = "\(self.root)/Sources/ConnectCommand/Documentation.docc/Operations.md"
     let start = "ACL SETUSER \(user) on >PASSWORD "
@@ -85,7 +85,7 @@ struct StandRedis: Sendable {
 
   // MARK: Start
 
-  /// Starts it in a stand, and returns once it serves with all its replicas.
+  /// Starts it in a stand, and returns when it serves with all its replicas.
   func start(in stand: Stand) async throws {
     for node in Self.nodes {
       try stand.start(
@@ -118,7 +118,7 @@ struct StandRedis: Sendable {
     }
   }
 
-  /// All slots are served, as this node sees it; and a replica has what its primary has.
+  /// Whether this node sees all slots served, and a replica is in sync with its primary.
   private func isWell(_ node: Int) async throws -> Bool {
     let answers = Set(
       try await self.command(node, [], input: "CLUSTER INFO\nINFO replication\n").output)
@@ -127,7 +127,7 @@ struct StandRedis: Sendable {
       || answers.contains("role:slave") && answers.contains("master_link_status:up")
   }
 
-  /// Runs `redis-cli` against a node, and returns what it says.
+  /// Runs `redis-cli` against a node, and returns its output.
   private func command(
     _ node: Int, _ words: [String], input: String = ""
   ) async throws -> (status: ExitStatus, output: [String]) {

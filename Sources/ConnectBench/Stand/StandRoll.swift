@@ -1,11 +1,11 @@
 import Foundation
 import Settings
 
-/// A rolling restart of gateways and messaging instances, one after the other, as a deployment does it.
+/// A rolling restart of gateways and messaging instances, one by one, as in a deployment.
 struct StandRoll: Sendable {
-  /// What is asked for: a line of text between `infra/local/roll` and the stand.
+  /// A request: a line of text between `infra/local/roll` and the stand.
   struct Request: Sendable, Codable {
-    /// Instances of which services are replaced, in this order.
+    /// Services whose instances are replaced, in this order.
     let services: [String]
     /// After how many seconds what is left of a gateway's sockets is cut, and the gateway stopped only
     /// then. Nil: it is stopped at once, and tells its clients to go.
@@ -14,7 +14,7 @@ struct StandRoll: Sendable {
 
   let stand: Stand
   let request: Request
-  /// Shows one line to whoever has asked.
+  /// Shows one line to the requester.
   let show: @Sendable (String) async -> Void
 
   func run() async throws {
@@ -35,7 +35,7 @@ struct StandRoll: Sendable {
     }
   }
 
-  /// Starts a new instance, and returns once it serves.
+  /// Starts a new instance, and returns when it serves.
   private func startNew(_ service: StandProcess.Service) async throws {
     let begin = ContinuousClock.now
     let taken = self.stand.running(service).map(\.place)
@@ -106,7 +106,7 @@ struct StandRoll: Sendable {
     return code
   }
 
-  /// Waits until something is so of a new instance.
+  /// Waits for a condition on a new instance.
   private func wait(
     for new: StandProcess, _ limit: Duration, orElse failure: String, _ isSo: () async -> Bool
   ) async throws {
