@@ -1,9 +1,9 @@
 import Foundation
 import LocalRedis
 
-/// What one node knows of its cluster: what CLUSTER NODES answers, and what it keeps in its file.
+/// One node's view of its cluster: the answer to CLUSTER NODES, and the content of its file.
 struct ClusterView: Sendable {
-  /// The file of this in a node's directory.
+  /// Name of this file in a node's directory.
   static let fileName = "nodes.conf"
 
   struct Node: Sendable, Hashable {
@@ -11,14 +11,14 @@ struct ClusterView: Sendable {
     let flags: Set<String>
     /// The id of the primary that this node replicates; nil for a primary.
     let primary: String?
-    /// Higher epochs win where nodes differ over who owns a slot.
+    /// Higher epochs win where nodes disagree about the owner of a slot.
     let configEpoch: Int
     let isConnected: Bool
     let slots: [ClosedRange<Int>]
 
     var isSelf: Bool { flags.contains("myself") }
     var isPrimary: Bool { flags.contains("master") }
-    /// Known for good, connected, and thought to live.
+    /// Known permanently, connected, and believed to be alive.
     var isWell: Bool {
       isConnected && flags.isDisjoint(with: ["fail", "fail?", "handshake", "noaddr"])
     }
@@ -28,7 +28,7 @@ struct ClusterView: Sendable {
 
   private(set) var nodes: [String: Node] = [:]
 
-  /// The node whose view this is.
+  /// The node that has this view.
   var myself: Node? { nodes.values.first(where: \.isSelf) }
 
   var highestEpoch: Int { nodes.values.map(\.configEpoch).max() ?? 0 }

@@ -45,41 +45,34 @@ package final class LocalCertificates: Sendable {
   /// Removes the files, before this process ends.
   package func remove() { directory.remove() }
 
-  /// Where the files are. A file that is added here is removed with them.
+  /// Directory of the files. A file that is added here is removed with them.
   package var path: String { directory.path.string }
 
-  /// The authority that has signed all the others.
+  /// The authority that signed all the others.
   package var caFile: String { file("ca.pem") }
   /// For `localhost`, `127.0.0.1` and `::1`.
   package var serverCertificateFile: String { file("server.pem") }
-  /// The key of ``serverCertificateFile``.
   package var serverKeyFile: String { file("server.key") }
   /// For the same names, expired in 2020.
   package var expiredCertificateFile: String { file("expired.pem") }
-  /// The key of ``expiredCertificateFile``.
   package var expiredKeyFile: String { file("expired.key") }
   /// For the same names, not valid before 2049.
   package var notYetValidCertificateFile: String { file("early.pem") }
-  /// The key of ``notYetValidCertificateFile``.
   package var notYetValidKeyFile: String { file("early.key") }
-  /// For `redis.example` and `192.0.2.1`, where nobody is.
+  /// For `redis.example` and `192.0.2.1`, which no server has.
   package var wrongHostCertificateFile: String { file("wrong-host.pem") }
-  /// The key of ``wrongHostCertificateFile``.
   package var wrongHostKeyFile: String { file("wrong-host.key") }
   /// For no host: only its subject says `localhost`, which is not enough since RFC 9525.
   package var namelessCertificateFile: String { file("nameless.pem") }
-  /// The key of ``namelessCertificateFile``.
   package var namelessKeyFile: String { file("nameless.key") }
   /// For a client.
   package var clientCertificateFile: String { file("client.pem") }
-  /// The key of ``clientCertificateFile``.
   package var clientKeyFile: String { file("client.key") }
 
-  /// Another authority, which has signed none of the certificates above.
+  /// Another authority, which signed none of the certificates above.
   package var otherCAFile: String { file("other-ca.pem") }
   /// For a client, by the other authority.
   package var otherClientCertificateFile: String { file("other-client.pem") }
-  /// The key of ``otherClientCertificateFile``.
   package var otherClientKeyFile: String { file("other-client.key") }
 
   private func file(_ name: String) -> String { "\(path)/\(name)" }

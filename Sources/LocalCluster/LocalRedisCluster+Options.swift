@@ -1,11 +1,10 @@
 import LocalRedis
 
 extension LocalRedisCluster {
-  /// What a private cluster consists of, and how it differs from the usual one.
+  /// Size of a private cluster, and options that make it differ from the default.
   package struct Options: Sendable, Hashable {
-    /// How many primaries share the slots evenly. Redis needs three for a failover by itself.
+    /// Primaries, which share the slots evenly. Redis needs three for an automatic failover.
     package var primaries = 3
-    /// How many replicas each has.
     package var replicasPerPrimary = 0
     /// After how long a node that does not answer is taken for dead. A failover takes two to four
     /// times as long.
@@ -13,26 +12,25 @@ extension LocalRedisCluster {
     /// What outlives a node's process beside its view of the cluster, which always does. In a given
     /// directory each node has one of its own.
     package var persistence: LocalRedisServer.Persistence = .none
-    /// What the nodes need to speak TLS, which they then do beside plain. Nil: they speak plain only.
+    /// TLS beside plain connections; nil for plain only.
     package var tls: TLSFiles?
-    /// Users that every node has beside the default one; see ``LocalRedisServer/Options/users``.
+    /// Users of every node beside the default one; see ``LocalRedisServer/Options/users``.
     package var users: [String] = []
-    /// The name by which the nodes send clients to each other. Nil: the address 127.0.0.1.
+    /// The name that nodes give to clients in redirects; nil for the address 127.0.0.1.
     package var announcesHostname: String?
     /// Whether all nodes refuse commands while any slot has no primary.
     package var requiresFullCoverage = true
-    /// Further arguments for every node, after ours: they win.
+    /// Further arguments for every node. They follow ours, and so override them.
     package var extraArguments: [String] = []
-    /// The path of redis-server. Nil: the one in `PATH`.
+    /// Path of redis-server; nil for the one in `PATH`.
     package var executable: String?
 
-    /// Three primaries without replicas and without persistence, unless properties say otherwise.
+    /// Three primaries without replicas and without persistence.
     package init() {}
   }
 }
 
 extension LocalRedisCluster.Options {
-  /// How the node of a number differs from a single server.
   func node(_ number: Int) -> LocalRedisServer.Options {
     var options = LocalRedisServer.Options(
       persistence: persistence, tls: tls, users: users, extraArguments: nodeArguments,

@@ -1,7 +1,7 @@
 import LocalRedis
 
 extension LocalRedisCluster {
-  /// The number of slots of every Redis cluster.
+  /// Slots of every Redis cluster.
   static let slotCount = 16_384
 
   /// Starts a cluster and returns once every node is ready, knows all others, and says that the
@@ -98,7 +98,7 @@ extension LocalRedisCluster {
     }
   }
 
-  /// Tells every node of every other, which is quicker than leaving it to their gossip.
+  /// Introduces every node to every other, which is faster than gossip.
   private func introduceAll() async throws(LocalRedisError) {
     let members = members
     for (number, member) in members.enumerated() {
@@ -129,7 +129,7 @@ extension LocalRedisCluster.Member {
   }
 }
 
-/// What some work has come to, as a value that can leave a task group.
+/// The result of `work` as a value that can leave a task group.
 private func result<Success: Sendable>(
   _ work: () async throws(LocalRedisError) -> Success
 ) async -> Result<Success, LocalRedisError> {

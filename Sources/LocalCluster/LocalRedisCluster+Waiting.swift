@@ -71,13 +71,13 @@ extension LocalRedisCluster {
     }
   }
 
-  /// What one node that runs says.
+  /// The answers of one running node.
   struct Report {
     let member: Member
     let view: ClusterView
-    /// The node says that the cluster is ready.
+    /// The node reports that the cluster is ready.
     let isOK: Bool
-    /// The node is a primary, or has all that its primary had when it connected to it.
+    /// The node is a primary, or has received everything that its primary had when it connected.
     let isInSync: Bool
   }
 
@@ -96,7 +96,7 @@ extension LocalRedisCluster {
     return reports
   }
 
-  /// What keeps the nodes that run from being agreed on the cluster; nil if nothing does.
+  /// What prevents the running nodes from agreeing on the cluster; nil if nothing does.
   func missing(in reports: [Report]) -> String? {
     let ids = Set(members.map(\.id))
     let running = Set(reports.map(\.member.id))

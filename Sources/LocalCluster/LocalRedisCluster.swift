@@ -14,7 +14,7 @@ package final class LocalRedisCluster: Sendable {
   let options: Options
   private let state: Mutex<State>
 
-  /// A node, and the id by which the cluster knows it, through restarts.
+  /// A node, and its id in the cluster, which survives restarts.
   struct Member: Sendable {
     let server: LocalRedisServer
     let id: String
@@ -22,9 +22,9 @@ package final class LocalRedisCluster: Sendable {
 
   private struct State {
     var members: [Member]
-    /// How many nodes there have been.
+    /// Number of nodes ever added.
     var count: Int
-    /// When each node last stood for election, by its id.
+    /// Time at which each node last stood for election, by its id.
     var elections: [String: ContinuousClock.Instant] = [:]
   }
 
@@ -33,7 +33,7 @@ package final class LocalRedisCluster: Sendable {
     state = Mutex(State(members: members, count: members.count))
   }
 
-  /// All nodes, primaries first as they were started, and those that were added later at the end.
+  /// All nodes: first the initial primaries, in order, and last those that were added later.
   package var nodes: [LocalRedisServer] { members.map(\.server) }
 
   /// The plain addresses of all nodes: `redis://127.0.0.1:PORT,127.0.0.1:PORT,…`.
@@ -41,7 +41,7 @@ package final class LocalRedisCluster: Sendable {
     "redis://" + nodes.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
   }
 
-  /// The addresses of all nodes' ports that speak TLS: `rediss://localhost:PORT,localhost:PORT,…`.
+  /// The TLS addresses of all nodes: `rediss://localhost:PORT,localhost:PORT,…`.
   package var tlsURL: String? {
     guard options.tls != nil else { return nil }
     return "rediss://"
@@ -92,7 +92,7 @@ extension LocalRedisCluster {
       .compactMap { server(id: $0.id) }
   }
 
-  /// The replicas of a primary, as the cluster says now, whether they run or not.
+  /// The replicas of a primary by the cluster's present view, whether they run or not.
   package func replicas(
     of primary: LocalRedisServer
   ) async throws(LocalRedisError) -> [LocalRedisServer] {
@@ -101,7 +101,7 @@ extension LocalRedisCluster {
     return members.filter { view.nodes[$0.id]?.primary == id }.map(\.server)
   }
 
-  /// The node that owns a slot, as the cluster says now.
+  /// The owner of a slot by the cluster's present view.
   package func primary(of slot: Int) async throws(LocalRedisError) -> LocalRedisServer {
     let view = try await latestView()
     guard let owner = view.owner(of: slot), let server = server(id: owner.id) else {
@@ -121,7 +121,6 @@ extension LocalRedisCluster {
     return member
   }
 
-  /// The members that run.
   var running: [Member] { members.filter(\.server.isRunning) }
 
   /// What the node knows that has seen the latest change: one that has just been restarted may be
@@ -143,7 +142,7 @@ extension LocalRedisCluster {
 }
 
 extension LocalRedisCluster.Member {
-  /// The port by which the other nodes know this one.
+  /// The port under which the other nodes know this one.
   var port: Int { server.tlsPort ?? server.port }
 
   func view() async throws(LocalRedisError) -> ClusterView {

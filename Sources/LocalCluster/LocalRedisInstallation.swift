@@ -5,37 +5,34 @@ import LocalRedis
 ///
 /// The services know no kinds: they are told ``url`` and ``environment``, and find out the rest.
 package final class LocalRedisInstallation: Sendable {
-  /// What a Redis is.
   package enum Kind: String, Sendable, Hashable, CaseIterable {
-    /// One server.
     case plain
-    /// One server; services reach it by TLS and log in as a user with few rights.
+    /// One server; services use TLS and log in as a user with few rights.
     case tls
     /// Three primaries.
     case cluster
-    /// Three primaries with a replica each; TLS and the user, too.
+    /// Three primaries with a replica each; TLS and login as in ``tls``.
     case clusterTLS = "cluster-tls"
 
-    /// Whether services reach it by TLS and log in.
+    /// Whether services use TLS and log in.
     package var isSecure: Bool { self == .tls || self == .clusterTLS }
     package var isCluster: Bool { self == .cluster || self == .clusterTLS }
     /// Replicas of each primary.
     package var replicas: Int { self == .clusterTLS ? 1 : 0 }
   }
 
-  /// How an installation differs from the usual one.
   package struct Options: Sendable {
     package var kind = Kind.plain
-    /// What outlives the servers' processes.
+    /// What survives the servers' processes.
     package var persistence = LocalRedisServer.Persistence.none
-    /// The rights of the user as whom services log in where the kind is secure, as ACL rules.
+    /// Rights of ``user``, as ACL rules.
     package var rights: [String] = ["~*", "&*", "+@all"]
     /// Further arguments for each redis-server.
     package var extraArguments: [String] = []
-    /// An installation whose CA this one's certificates are of, too, if both have some.
+    /// An installation that shares its CA with this one, if both have one.
     package var relative: LocalRedisInstallation?
 
-    /// One server without persistence, unless properties say otherwise.
+    /// One server without persistence.
     package init(kind: Kind = .plain) { self.kind = kind }
   }
 
@@ -48,7 +45,7 @@ package final class LocalRedisInstallation: Sendable {
   private let servers: Servers
   private let certificates: LocalCertificates?
 
-  /// The user as whom services log in where the kind is secure.
+  /// The user as whom services log in if the kind is secure.
   package static let user = "connect"
   package static let password = "correct-horse-battery"
 
@@ -58,7 +55,7 @@ package final class LocalRedisInstallation: Sendable {
     self.certificates = certificates
   }
 
-  /// Starts it, and returns once it serves.
+  /// Starts it, and returns when it serves.
   package static func start(_ options: Options = Options()) async throws -> LocalRedisInstallation {
     let certificates =
       if !options.kind.isSecure {
@@ -96,7 +93,7 @@ package final class LocalRedisInstallation: Sendable {
 
   // MARK: For clients
 
-  /// Where services find it.
+  /// Address for services.
   package var url: String {
     switch self.servers {
     case .one(let server): server.tlsURL ?? server.url
@@ -104,10 +101,10 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// The CA to trust, where the kind is secure.
+  /// The CA to trust, if the kind is secure.
   package var caFile: String? { self.certificates?.caFile }
 
-  /// Where whoever may do everything finds it: without TLS, as the default user.
+  /// Address for unrestricted use: without TLS, as the default user.
   package var adminURL: String {
     switch self.servers {
     case .one(let server): server.url
@@ -115,7 +112,7 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// What a service must be told beside ``url``: settings of `connect` as variables.
+  /// What a service needs besides ``url``: settings of `connect` as variables.
   package var environment: [String: String] {
     guard let caFile = self.caFile else { return [:] }
     return [
@@ -126,7 +123,7 @@ package final class LocalRedisInstallation: Sendable {
 
   // MARK: Servers
 
-  /// All servers, replicas too.
+  /// All servers, including replicas.
   package var nodes: [LocalRedisServer] {
     switch self.servers {
     case .one(let server): [server]
@@ -138,7 +135,7 @@ package final class LocalRedisInstallation: Sendable {
     if case .several(let cluster) = self.servers { cluster } else { nil }
   }
 
-  /// The servers that have the data at the moment.
+  /// The servers that are primaries at the moment.
   package func primaries() async throws -> [LocalRedisServer] {
     switch self.servers {
     case .one(let server): [server]
@@ -146,7 +143,7 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// Asks all servers to end, and waits until they have.
+  /// Asks all servers to end, and waits for that.
   package func stop() async {
     switch self.servers {
     case .one(let server): await server.stop()
@@ -154,14 +151,14 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// Kills all servers at once, as a power failure would, and waits until they have ended.
+  /// Kills all servers at once, like a power failure, and waits for their end.
   package func kill() async {
     await withDiscardingTaskGroup { group in
       for node in self.nodes { group.addTask { await node.kill() } }
     }
   }
 
-  /// Starts all servers again, with their files, and returns once they serve.
+  /// Starts all servers again, with their files, and returns when they serve.
   package func restart() async throws {
     switch self.servers {
     case .one(let server): try await server.restart()
@@ -169,7 +166,7 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// Stops all servers' processes where they are (SIGSTOP).
+  /// Suspends all servers' processes (SIGSTOP).
   package func pause() {
     for node in self.nodes { node.pause() }
   }

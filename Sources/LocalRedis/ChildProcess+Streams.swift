@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 extension ChildProcess {
-  /// The writing end of a child's standard input.
+  /// The write end of a child's standard input.
   package final class InputPipe: Sendable {
     private let descriptor: Mutex<FileDescriptor?>
 
@@ -31,14 +31,13 @@ extension ChildProcess {
       guard code == 0 else { throw .refused(operation: "writing to a child process", code: code) }
     }
 
-    /// Ends the child's input.
     package func close() {
       descriptor.withLock { $0 = nil }
     }
   }
 }
 
-/// What a child's standard input becomes, and our end of it.
+/// A child's standard input, and our end of it.
 struct PreparedInput: ~Copyable {
   let stream: ChildStream
   let pipe: ChildProcess.InputPipe?
@@ -56,7 +55,7 @@ struct PreparedInput: ~Copyable {
   }
 }
 
-/// What a child's standard output or error becomes, and our end of it.
+/// A child's standard output or error, and our end of it.
 struct PreparedOutput: ~Copyable {
   let stream: ChildStream
   let reader: LineReader?

@@ -14,11 +14,11 @@ import Synchronization
 ///
 /// The child goes on when the last reference to this object is dropped.
 package final class ChildProcess: Sendable {
-  /// Where a standard output goes.
+  /// Destination of standard output or error.
   package enum Output: Sendable {
     /// To `/dev/null`.
     case discard
-    /// To the same place as ours.
+    /// To the destination of our own.
     case inherit
     /// Appended to a file, which is created with mode 0644 if missing.
     case file(path: String)
@@ -28,29 +28,29 @@ package final class ChildProcess: Sendable {
     case lines(@Sendable (String) -> Void)
   }
 
-  /// What the child reads.
+  /// Source of standard input.
   package enum Input: Sendable {
     /// `/dev/null`.
     case null
-    /// What is written to ``ChildProcess/input``.
+    /// Fed through ``ChildProcess/input``.
     case pipe
   }
 
-  /// The child's process identifier. Another process may have it once the child has ended.
+  /// Another process may have the same identifier once the child has ended.
   package let processIdentifier: pid_t
-  /// The writing end of a standard input of ``Input/pipe``.
+  /// Nil unless standard input is ``Input/pipe``.
   package let input: InputPipe?
 
   private let watchdog: Watchdog
   private let readers: [LineReader]
-  /// Reads output, reaps the child and runs its timers.
+  /// Reads output, reaps the child, and runs its timers.
   private let queue: DispatchQueue
   private let state = Mutex(State())
 
   private struct State {
-    /// The child is reaped, and its process identifier no longer its own, once this is set.
+    /// Once this is set, the child is reaped and its process identifier is no longer its own.
     var status: ExitStatus?
-    /// Output has been read to its end too, and whoever waits has been told.
+    /// Whether output was read to its end and the waiters were resumed.
     var isSettled = false
     var waiters: [CheckedContinuation<ExitStatus, Never>] = []
   }
@@ -97,10 +97,9 @@ package final class ChildProcess: Sendable {
     watchForExit()
   }
 
-  /// Whether the child has not ended yet, as far as this process has noticed: at most about 10 ms late.
+  /// Whether the child has not ended yet, as far as this process knows: at most about 10 ms late.
   package var isRunning: Bool { exitStatus == nil }
 
-  /// How the child ended, or nil while it runs.
   package var exitStatus: ExitStatus? { state.withLock(\.status) }
 
   /// Sends a signal to the child, and says whether it was sent.
@@ -168,7 +167,7 @@ package final class ChildProcess: Sendable {
     }
   }
 
-  /// Reaps the child if it has ended, and says whether it has.
+  /// Reaps the child if it has ended, and returns whether it has.
   private func reap() -> Bool {
     let status: ExitStatus? = state.withLock { state in
       state.status = ExitStatus(reaping: processIdentifier)
@@ -188,7 +187,7 @@ package final class ChildProcess: Sendable {
 }
 
 extension ChildProcess {
-  /// The path of an executable: looked up in `PATH`, then where Homebrew puts things.
+  /// Path of an executable: searched in `PATH`, then in Homebrew's directories.
   package static func find(_ name: String) -> String? {
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     let directories = path.split(separator: ":").map(String.init)
@@ -198,7 +197,7 @@ extension ChildProcess {
       .first(where: isExecutable)
   }
 
-  /// An absolute path, since the child looks for it from its own working directory.
+  /// An absolute path, since the child looks it up from its own working directory.
   private static func resolve(_ executable: String) -> String? {
     guard executable.contains("/") else { return find(executable) }
     guard isExecutable(executable) else { return nil }

@@ -1,13 +1,11 @@
 import Foundation
 
-/// Why a child process could not be started.
 package enum ChildProcessError: Error, Sendable, Hashable, CustomStringConvertible {
   /// There is no such executable: not at that path, or not in `PATH`.
   case notFound(executable: String)
   /// The system refused an operation, with this `errno`.
   case refused(operation: String, code: Int32)
 
-  /// What happened, and what to do.
   package var description: String {
     switch self {
     case .notFound(let executable):

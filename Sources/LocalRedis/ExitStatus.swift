@@ -1,13 +1,11 @@
 import Foundation
 
-/// How a process ended.
 package enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
   /// By itself, with this code.
   case exited(Int32)
   /// By this signal.
   case signalled(Int32)
 
-  /// In words.
   package var description: String {
     switch self {
     case .exited(let code): "exited with code \(code)"
@@ -15,7 +13,7 @@ package enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// Reaps a child process if it has ended. Nil if it has not.
+  /// Reaps a child process if it has ended; nil if it has not.
   init?(reaping child: pid_t) {
     var status: Int32 = 0
     var reaped = waitpid(child, &status, WNOHANG)
@@ -25,7 +23,7 @@ package enum ExitStatus: Sendable, Hashable, CustomStringConvertible {
     if reaped < 0 { self = .exited(-1) } else { self.init(waitStatus: status) }
   }
 
-  /// The layout of `waitpid`'s status, of which the C macros are not imported.
+  /// Decodes the status of `waitpid`, whose C macros are not imported.
   init(waitStatus status: Int32) {
     let signal = status & 0x7f
     self = signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal)

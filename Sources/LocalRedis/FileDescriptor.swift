@@ -1,6 +1,6 @@
 import Foundation
 
-/// An open file of this process, closed when its owner lets go of it, and never inherited by a child.
+/// An open file of this process. Closed at the end of its lifetime, and never inherited by a child.
 struct FileDescriptor: ~Copyable, Sendable {
   let rawValue: Int32
 
@@ -23,7 +23,7 @@ struct FileDescriptor: ~Copyable, Sendable {
     rawValue = moved
   }
 
-  /// Lets go of it without closing it.
+  /// Gives up ownership without closing it.
   consuming func release() -> Int32 {
     let rawValue = rawValue
     discard self
@@ -66,7 +66,7 @@ struct DescriptorPair: ~Copyable {
     self.second = second
   }
 
-  /// A pipe: the first is its reading end, the second its writing end.
+  /// A pipe: first its read end, then its write end.
   static func pipe() throws(ChildProcessError) -> DescriptorPair {
     var ends: [Int32] = [-1, -1]
     #if canImport(Darwin)
@@ -79,7 +79,7 @@ struct DescriptorPair: ~Copyable {
     return try DescriptorPair(ends, from: "pipe")
   }
 
-  /// A pair of sockets: unlike a pipe's end, one can be written to without a risk of SIGPIPE.
+  /// A pair of sockets: unlike a pipe, writing to one does not risk SIGPIPE.
   static func sockets() throws(ChildProcessError) -> DescriptorPair {
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, FileDescriptor.streamSocket, 0, &ends) == 0 else {

@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Reads a pipe and delivers its lines, on one serial queue.
+/// Delivers the lines of a pipe, on one serial queue.
 final class LineReader: Sendable {
   private let queue: DispatchQueue
   private let deliver: @Sendable (String) -> Void
@@ -27,7 +27,7 @@ final class LineReader: Sendable {
     state = Mutex(State(descriptor: descriptor))
   }
 
-  /// Reads from now on, and keeps this object until the end of the file.
+  /// Starts reading, and keeps this object until the end of the file.
   func resume() {
     guard let descriptor = state.withLock({ $0.descriptor?.rawValue }) else { return }
     Thread.detachNewThread {
@@ -40,7 +40,7 @@ final class LineReader: Sendable {
     }
   }
 
-  /// Delivers what can be read without waiting. Only to be called on the queue.
+  /// Delivers what can be read without waiting. Call it only on the queue.
   func drain() {
     while true {
       let lines: [String]? = state.withLock { state in
@@ -79,7 +79,7 @@ final class LineReader: Sendable {
   }
 }
 
-/// Puts lines together from the pieces in which they are read.
+/// Assembles lines from the pieces in which they are read.
 struct LineAssembler {
   private var partial: [UInt8] = []
   private let limitBytes: Int

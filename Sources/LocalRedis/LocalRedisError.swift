@@ -1,12 +1,12 @@
 import Foundation
 
-/// Why a private redis-server, or a cluster of them, did not do what it was to do.
+/// Why a private redis-server, or a cluster of them, failed.
 package enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible, LocalizedError {
-  /// There is no redis-server in `PATH`, or none at the path that was given.
+  /// There is no redis-server in `PATH`, or none at the given path.
   case notInstalled(path: String?)
-  /// The system refused to start the server, or to make its directory.
+  /// The system refused to start the server, or to create its directory.
   case refused(ChildProcessError)
-  /// Another process listens on the port that was asked for, or took every free one that was tried.
+  /// Another process listens on the requested port, or took every free one that was tried.
   case portInUse(Int)
   /// The server ended instead of answering. The last lines of its output say why.
   case ended(executable: String, ExitStatus, output: [String])
@@ -15,16 +15,14 @@ package enum LocalRedisError: Error, Sendable, Hashable, CustomStringConvertible
   /// The task was cancelled before the server answered, and the server was killed; or while a cluster
   /// was waited for.
   case cancelled
-  /// A command by hand was not answered: not in time, not at all, or not in RESP2.
+  /// A command was not answered: not in time, not at all, or not in RESP2.
   case unanswered(command: String, port: Int, cause: String)
-  /// A command by hand was answered with an error.
   case errorReply(command: String, port: Int, reply: String)
-  /// A cluster did not become what was waited for. What was missing at the end says why.
+  /// A cluster did not reach the awaited state. `missing` tells what was lacking at the end.
   case unsettled(goal: String, after: Duration, missing: String)
-  /// A cluster cannot do what it was asked to, as it is now.
+  /// A cluster cannot do what was asked in its present state.
   case impossible(reason: String)
 
-  /// What happened, and what to do.
   package var description: String {
     switch self {
     case .notInstalled(let path):

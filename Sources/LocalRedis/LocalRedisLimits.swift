@@ -2,22 +2,22 @@ import Dispatch
 
 /// Every limit and interval of this module.
 enum LocalRedisLimits {
-  /// How often the end of a child process is looked for, where the system does not tell of it.
+  /// Interval of checks for the end of a child, where the system does not report it.
   static let reapInterval = DispatchTimeInterval.milliseconds(10)
   /// A longer line of output is delivered in pieces of this many bytes.
   static let lineBytes = 64 * 1024
-  /// How many of a server's last lines of output an error shows.
+  /// Last lines of a server's output that an error shows.
   static let shownLines = 8
 
-  /// How long a server may take to answer. Loading an append-only file counts.
+  /// Time for a server to answer after its start. Loading an append-only file counts.
   static let serverStart = Duration.seconds(60)
-  /// How often a starting server is asked: it answers 10 to 15 ms after its start.
+  /// Interval of questions to a starting server: it answers 10 to 15 ms after its start.
   static let serverPoll = Duration.milliseconds(2)
-  /// How long one such question may wait for its answer.
+  /// Time for the answer to one such question.
   static let serverAnswer = Duration.milliseconds(200)
-  /// How long a server may take to end after SIGTERM: it may have a file to sync.
+  /// Time for a server to end after SIGTERM: it may have a file to sync.
   static let serverGrace = Duration.seconds(10)
-  /// How many free ports are tried, as another process may take one first.
+  /// Number of free ports tried, since another process may take one first.
   static let portAttempts = 10
   /// The ports that servers are given. They and the ports of their buses are below those that the
   /// system gives to connections (from 32,768 on Linux, from 49,152 on macOS).
@@ -25,8 +25,8 @@ enum LocalRedisLimits {
   /// A cluster's bus is at the port plus this.
   static let busOffset = 10_000
 
-  /// The longest reply to a command by hand, and its longest array.
+  /// The longest reply to a command, and its longest array.
   static let replyBytes = 64 * 1024 * 1024
-  /// How deep its arrays may nest.
+  /// The deepest nesting of its arrays.
   static let replyDepth = 16
 }

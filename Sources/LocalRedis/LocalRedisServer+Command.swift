@@ -13,7 +13,7 @@ extension LocalRedisServer {
     try await command(words, within: limit)
   }
 
-  /// The same with words that were put together.
+  /// The same for a list of words.
   @discardableResult
   package func command(
     _ words: [String], within limit: Duration = .seconds(5)

@@ -1,9 +1,8 @@
 extension LocalRedisServer {
-  /// How a private server differs from the usual one.
+  /// Options that make a private server differ from the default.
   package struct Options: Sendable, Hashable {
-    /// What outlives the server's process.
     package var persistence: Persistence = .none
-    /// The port to listen on. Nil: a free one.
+    /// The port to listen on; nil for a free one.
     package var port: Int?
     /// What the server needs to speak TLS, which it then does on a free port beside the plain one.
     /// Nil: it speaks plain only.
@@ -11,9 +10,9 @@ extension LocalRedisServer {
     /// Users beside the default one, which the fixture itself needs: each as its name and its rules,
     /// as in `reader on >secret ~* &* +@read`.
     package var users: [String] = []
-    /// Further arguments for redis-server, after ours: they win.
+    /// Further arguments for redis-server. They follow ours, and so override them.
     package var extraArguments: [String] = []
-    /// The path of redis-server. Nil: the one in `PATH`.
+    /// Path of redis-server; nil for the one in `PATH`.
     package var executable: String?
 
     /// A server without persistence on a free port, unless arguments say otherwise.
@@ -30,26 +29,24 @@ extension LocalRedisServer {
     }
   }
 
-  /// What outlives the server's process.
+  /// What survives the server's process.
   package enum Persistence: Sendable, Hashable {
-    /// Nothing.
     case none
     /// Every write, in an append-only file. The directory is made if missing, and stays the caller's:
     /// it is never removed. Nil: the server's temporary directory, which ``stop()`` removes.
     case appendOnly(directory: String? = nil, fsync: Fsync = .everySecond)
   }
 
-  /// When writes reach the disk, for good.
   package enum Fsync: String, Sendable, Hashable {
-    /// Before the server answers. With a full disk it ends.
+    /// Before the server answers. If the disk is full, the server ends.
     case always
-    /// Once a second. With a full disk it refuses writes.
+    /// Once a second. If the disk is full, the server refuses writes.
     case everySecond = "everysec"
   }
 }
 
 extension LocalRedisServer.Options {
-  /// The directory that the caller has chosen.
+  /// The caller's directory; nil for a temporary one.
   var givenDirectory: String? {
     guard case .appendOnly(let directory, _) = persistence else { return nil }
     return directory

@@ -27,24 +27,23 @@ package final class LocalRedisServer: Sendable {
 
   package var port: Int { ports.plain }
 
-  /// The port on 127.0.0.1 that speaks TLS, if one does.
+  /// The TLS port on 127.0.0.1, if there is one.
   package var tlsPort: Int? { ports.tls }
 
-  /// The server's plain address: `redis://127.0.0.1:PORT`.
+  /// The plain address: `redis://127.0.0.1:PORT`.
   package var url: String { "redis://127.0.0.1:\(port)" }
 
-  /// The address of its port that speaks TLS, if one does: `rediss://localhost:PORT`.
+  /// The TLS address, if there is a TLS port: `rediss://localhost:PORT`.
   package var tlsURL: String? { tlsPort.map { "rediss://localhost:\($0)" } }
 
-  /// Whether the server runs, neither ended nor paused by ``pause()``.
+  /// Whether the process has neither ended nor been paused by ``pause()``.
   package var isRunning: Bool {
     state.withLock { $0.process.isRunning && !$0.isPaused }
   }
 
-  /// That of the server's process: the latest one.
+  /// Of the latest process.
   package var processIdentifier: pid_t { process.processIdentifier }
 
-  /// Where the server keeps its files.
   package var dataDirectory: String { directory.path }
 
   private var process: ChildProcess { state.withLock(\.process) }
@@ -82,18 +81,18 @@ extension LocalRedisServer {
     }
   }
 
-  /// Asks the server to end, waits until it has, and removes its temporary directory.
+  /// Asks the server to end, waits for that, and removes its temporary directory.
   package func stop() async {
     await end()
     directory.removeIfTemporary()
   }
 
-  /// Asks the server to end, and waits until it has. Its files stay.
+  /// Asks the server to end, and waits for that. Its files stay.
   package func end() async {
     await process.terminate(grace: LocalRedisLimits.serverGrace)
   }
 
-  /// Kills the server as a crash would, and waits until it has ended. Its files stay.
+  /// Kills the server (SIGKILL), like a crash, and waits for its end. Its files stay.
   package func kill() async {
     process.signal(SIGKILL)
     _ = await process.waitForExit()
@@ -111,7 +110,7 @@ extension LocalRedisServer {
     state.withLock { $0 = State(process: process, directory: directory) }
   }
 
-  /// Stops the server's process where it is (SIGSTOP): connections stay, and nothing answers.
+  /// Suspends the server's process (SIGSTOP): connections stay open, and nothing answers.
   package func pause() {
     state.withLock { state in
       state.process.signal(SIGSTOP)
@@ -132,7 +131,7 @@ extension LocalRedisServer {
     throw .notInstalled(path: nil)
   }
 
-  /// Starts the process and waits until that very process answers on the port.
+  /// Starts the process, and waits until this process answers on the port.
   private static func launch(
     _ options: Options, _ executable: String, ports: ServerPorts, directory: DataDirectory
   ) async throws(LocalRedisError) -> ChildProcess {
@@ -183,7 +182,7 @@ extension LocalRedisServer {
   }
 }
 
-/// Where a server keeps its files: the caller's directory, or a temporary one.
+/// Directory of a server's files: the caller's, or a temporary one.
 private enum DataDirectory: Sendable {
   case given(path: String)
   case temporary(TemporaryDirectory)
@@ -220,13 +219,13 @@ private enum DataDirectory: Sendable {
   }
 }
 
-/// The last lines that a server has written, to be shown when it fails.
+/// The last lines of a server's output, to be shown if it fails.
 private final class LastLines: Sendable {
   private let kept = Mutex<[String]>([])
 
   var lines: [String] { kept.withLock(\.self) }
 
-  /// The port that was taken: `… listening socket 127.0.0.1:6379: bind: Address already in use`.
+  /// The port in `… listening socket 127.0.0.1:6379: bind: Address already in use`.
   var portInUse: Int? {
     lines.lazy.compactMap { line in
       guard let end = line.range(of: ": bind: Address already in use") else { return nil }

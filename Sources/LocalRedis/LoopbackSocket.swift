@@ -1,11 +1,11 @@
 import Foundation
 
-/// A blocking connection to a port on 127.0.0.1, for one question and its answer in a bounded time.
+/// A blocking connection to a port on 127.0.0.1, for one question and its answer in bounded time.
 struct LoopbackSocket: ~Copyable {
   private let descriptor: FileDescriptor
   private let deadline: ContinuousClock.Instant
 
-  /// Connects. All that this connection does ends by the deadline.
+  /// Connects. Every operation of this connection ends by the deadline.
   init(port: Int, deadline: ContinuousClock.Instant) throws(ChildProcessError) {
     let descriptor = try FileDescriptor.tcpSocket()
     // On Linux this holds for connecting too; elsewhere a connection to 127.0.0.1 is made or
@@ -47,7 +47,7 @@ struct LoopbackSocket: ~Copyable {
     }
   }
 
-  /// Whether this process may listen on a port at the moment.
+  /// Whether this process can listen on a port at the moment.
   static func isFree(_ port: Int) throws(ChildProcessError) -> Bool {
     let descriptor = try FileDescriptor.tcpSocket()
     var address = address(port: port)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Asks a starting redis-server whether it is ready, over a socket of its own.
+/// Asks a starting redis-server whether it is ready, over its own socket.
 enum RedisProbe {
   /// Whether the server on the port answers, has loaded its data, and is that process: not another
   /// one that had the port already.

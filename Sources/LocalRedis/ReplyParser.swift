@@ -3,9 +3,9 @@
 /// It begins anew with each piece that comes. The fixture's replies are short, so this is no loss.
 struct ReplyParser {
   enum Failure: Error {
-    /// The reply goes on beyond these bytes.
+    /// The reply continues after these bytes.
     case incomplete
-    /// This is no RESP2.
+    /// The bytes are not RESP2.
     case malformed
   }
 
@@ -17,7 +17,7 @@ struct ReplyParser {
     self.bytes = bytes
   }
 
-  /// The reply that some bytes are, or nil when they are only its beginning.
+  /// Parses a reply; nil if the bytes are only its beginning.
   static func parse(_ bytes: [UInt8]) throws(Failure) -> LocalRedisReply? {
     var parser = ReplyParser(bytes)
     do throws(Failure) {
@@ -64,7 +64,7 @@ struct ReplyParser {
     return .array(replies)
   }
 
-  /// A length, or nil for -1, which says that there is nothing.
+  /// A length; nil for -1, which means null.
   private mutating func length() throws(Failure) -> Int? {
     let length = try number()
     guard length >= -1, length <= LocalRedisLimits.replyBytes else { throw .malformed }

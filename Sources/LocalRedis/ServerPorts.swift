@@ -1,12 +1,11 @@
 import Foundation
 
-/// Where one server listens.
 struct ServerPorts: Sendable, Hashable {
   var plain: Int
-  /// Nil: it does not speak TLS.
+  /// Nil without TLS.
   var tls: Int?
 
-  /// Ports on which nobody listens at the moment, unless one is given.
+  /// Uses ports on which nobody listens at the moment, unless one is given.
   init(plain: Int?, isTLS: Bool) throws(LocalRedisError) {
     self.plain = if let plain { plain } else { try Self.free() }
     guard isTLS else { return }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What one of a child's three standard streams becomes.
+/// Replacement of one of a child's three standard streams.
 enum ChildStream: ~Copyable {
   case null
   case inherit
@@ -15,7 +15,7 @@ struct Spawn {
   var arguments: [String]
   var environment: [String: String]
   var workingDirectory: String?
-  /// 0: one of its own.
+  /// 0 for a group of its own.
   var processGroup: pid_t
   var blockedSignals = SignalSet.none
 
@@ -46,10 +46,10 @@ struct Spawn {
   }
 }
 
-/// Signals that a process is started with blocked.
+/// Signals that are blocked when a process starts.
 enum SignalSet {
   case none
-  /// Every one but SIGCHLD, which a shell waits for. (SIGKILL and SIGSTOP cannot be blocked.)
+  /// All except SIGCHLD, which a shell waits for. (SIGKILL and SIGSTOP cannot be blocked.)
   case allButChild
 
   var value: sigset_t {

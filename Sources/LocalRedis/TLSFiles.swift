@@ -3,26 +3,25 @@
 /// In a cluster the nodes are also each other's clients, with the same certificate: if that states
 /// an extended key usage, it must include both `serverAuth` and `clientAuth`.
 package struct TLSFiles: Sendable, Hashable {
-  /// The path of the server's certificate, PEM.
+  /// The server's certificate, PEM.
   package var certificateFile: String
-  /// The path of its private key, PEM.
+  /// Its private key, PEM.
   package var keyFile: String
-  /// The path of the certificates of the authorities that clients' certificates come from, PEM.
+  /// Certificates of the authorities that issue clients' certificates, PEM.
   package var caFile: String
-  /// Whether clients have certificates of their own.
   package var clients: Clients
 
-  /// Whether clients have certificates of their own.
+  /// Whether clients need certificates.
   package enum Clients: String, Sendable, Hashable {
     /// The server asks for none.
     case none = "no"
-    /// The server asks, and accepts clients that have none.
+    /// The server asks, and accepts clients without one.
     case optional
-    /// Whoever has none is sent away.
+    /// The server rejects clients without one.
     case required = "yes"
   }
 
-  /// Paths of files that exist before the server starts.
+  /// The files must exist before the server starts.
   package init(
     certificateFile: String, keyFile: String, caFile: String, clients: Clients = .none
   ) {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory that is removed when this process ends, if not before.
+/// A directory that is removed when this process ends, if not earlier.
 package struct TemporaryDirectory: Sendable {
   /// The path of a directory that this type has made: the only kind of which it, or its watchdog,
   /// removes one.

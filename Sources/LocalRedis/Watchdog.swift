@@ -36,9 +36,9 @@ final class Watchdog: Sendable {
     }
   }
 
-  /// That of the shell, and of its process group. Stays ours until ``end()``.
+  /// Of the shell, and of its process group. Reserved until ``end()``.
   let processIdentifier: pid_t
-  /// Open until ``end()``, even when the last reference to this object is dropped.
+  /// Open until ``end()``, even after the last reference to this object is gone.
   private let lifeline: Mutex<Int32?>
 
   init(onParentsEnd action: Action) throws(ChildProcessError) {
@@ -54,7 +54,7 @@ final class Watchdog: Sendable {
     self.lifeline = Mutex(pipe.second.release())
   }
 
-  /// Kills the watchdog and all others in its process group.
+  /// Kills the watchdog and everything else in its process group.
   func end() {
     lifeline.withLock { lifeline in
       guard let descriptor = lifeline else { return }

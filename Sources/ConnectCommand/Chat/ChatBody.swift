@@ -5,7 +5,6 @@ import Redis
 enum ChatBody {
   private struct Text: Decodable { let text: String }
 
-  /// The body that says `text`.
   static func encode(_ text: String) -> [UInt8] {
     var json: [UInt8] = Array("{\"text\":\"".utf8)
     json.reserveCapacity(text.utf8.count + 16)
@@ -28,7 +27,7 @@ enum ChatBody {
 
   private static let hexadecimal = Array("0123456789abcdef".utf8)
 
-  /// What a body says; a body of another form is shown as it is.
+  /// The text of a body; a body of another form is returned unchanged.
   static func decode(_ body: some Sequence<UInt8>) -> String {
     let data = Data(body)
     if let decoded = try? JSONDecoder().decode(Text.self, from: data) { return decoded.text }
@@ -79,7 +78,7 @@ enum ChatBody {
     if let scalar = rest.first, ("\u{40}"..."\u{7E}").contains(scalar) { rest.removeFirst() }
   }
 
-  /// A text as a terminal may show it: nothing in it can move the cursor or colour the screen.
+  /// A text that is safe on a terminal: nothing in it can move the cursor or colour the screen.
   static func visible(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

@@ -5,7 +5,7 @@ import Foundation
 import Gateway
 import Settings
 
-/// The terminal client: for people, and with `--lines` for pipes.
+/// The terminal client: for people, and for pipes with `--lines`.
 struct ChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat",
@@ -24,7 +24,6 @@ struct ChatCommand: AsyncParsableCommand {
           connect chat --as bob --to alice --lines --listen --count 1000
       """)
 
-  /// What holds unless it is said.
   private enum Default {
     static let url = "ws://127.0.0.1:8080"
   }
@@ -88,7 +87,7 @@ struct ChatCommand: AsyncParsableCommand {
     }
   }
 
-  /// How to have a token for each connection.
+  /// The source of a token for each connection.
   private func makeTokens() async throws(Failure) -> @Sendable () async throws -> String {
     let given = self.token ?? ProcessInfo.processInfo.environment["CONNECT_TOKEN"]
     if let given, !given.isEmpty {
@@ -106,7 +105,7 @@ struct ChatCommand: AsyncParsableCommand {
   }
 }
 
-/// Calls back upon the first SIGINT or SIGTERM; the second ends the process as usual.
+/// Calls back on the first SIGINT or SIGTERM; the second ends the process as usual.
 struct Interrupts {
   private let sources: [any DispatchSourceSignal]
 

@@ -8,10 +8,10 @@ import Foundation
 struct ChatScreen {
   static let prompt = "> "
 
-  /// How many rows up a tick may still change; more than terminals have.
+  /// Number of rows upwards in which a tick may still change; more than terminals have.
   static let rememberedRows = 500
 
-  /// How a message of one's own stands.
+  /// State of the user's own message.
   enum Tick: String {
     case waiting = "… "
     case accepted = "✓ "
@@ -20,14 +20,13 @@ struct ChatScreen {
   }
 
   private let isTerminal: Bool
-  /// Rows that were written so far, the prompt's not counted.
+  /// Rows written so far, without the prompt's.
   private var rows = 0
   /// The row and the time of each message whose tick may change.
   private var ownRows: [String: Int] = [:]
 
   init(isTerminal: Bool) { self.isTerminal = isTerminal }
 
-  /// The beginning.
   func start() -> String { self.isTerminal ? Self.prompt : "" }
 
   /// A line above the one that is being typed.
@@ -61,7 +60,7 @@ struct ChatScreen {
     return "\u{1B}[\(echoed)A\r\u{1B}[J" + lines.map { $0 + "\r\n" }.joined() + Self.prompt
   }
 
-  /// A line was typed that says nothing.
+  /// Removes an empty line that was typed.
   func empty(typed: String, columns: Int) -> String {
     guard self.isTerminal else { return "" }
     return "\u{1B}[\(Self.echoedRows(typed, columns: columns))A\r\u{1B}[J" + Self.prompt
@@ -84,7 +83,6 @@ struct ChatScreen {
     return "\u{1B}7\u{1B}[\(up)A\r\u{1B}[\(column)C\(tick.rawValue)\u{1B}8"
   }
 
-  /// The end.
   func end() -> String { self.isTerminal ? "\r\u{1B}[K" : "" }
 
   /// How many rows the prompt takes with what the terminal echoed behind it: a control character as

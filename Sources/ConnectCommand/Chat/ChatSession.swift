@@ -6,14 +6,14 @@ import Settings
 /// One run of `connect chat`: input goes to the client, events to the output.
 final class ChatSession: Sendable {
   struct Options: Sendable {
-    /// Text alone on standard output, all else on standard error.
+    /// Only texts on standard output, everything else on standard error.
     var isPipe: Bool
     var readsInput: Bool
-    /// End after so many messages from the peer.
+    /// End after this many messages from the peer; nil for no end.
     var count: Int?
   }
 
-  /// The longest line to read, in bytes: more than any gateway takes by default.
+  /// The longest line to read, in bytes: more than any gateway accepts by default.
   static let maximumLineBytes = 1 << 20
 
   private let client: ConnectClient
@@ -68,7 +68,7 @@ final class ChatSession: Sendable {
     try result.get()
   }
 
-  /// What is to say about an end that nothing failed for.
+  /// Result of a session that ended without an error.
   private func outcome(received: Int) -> Result<Void, any Error> {
     if let problem = self.view.problem { return .failure(Failure(.running, problem)) }
     if let count = self.options.count, received < count, !self.view.isClosed {
@@ -120,7 +120,7 @@ final class ChatSession: Sendable {
       to: self.peer, id: id, body: ChatBody.encode(text), receipt: !self.options.isPipe)
   }
 
-  /// Ends when all is answered.
+  /// Returns when all messages are answered.
   private func finish() async {
     await self.client.answered()
     self.client.close()
@@ -128,7 +128,7 @@ final class ChatSession: Sendable {
 
   // MARK: Events
 
-  /// - Returns: how many messages the peer has sent.
+  /// - Returns: Number of messages from the peer.
   private func showEvents() async -> Int {
     await withTaskGroup(of: Void.self) { group in
       var received = 0
@@ -155,17 +155,16 @@ final class ChatSession: Sendable {
   }
 }
 
-/// How a chat looks.
+/// The output of a chat.
 protocol ChatView: Sendable {
   func start()
-  /// `text` is about to be sent; `typed` is the line as it was read.
+  /// `text` will be sent; `typed` is the line as it was read.
   func sending(_ text: String, typed: String, id: MessageID)
-  /// A line was read that says nothing.
+  /// An empty line was read.
   func typedNothing(_ typed: String)
-  /// - Returns: false when nobody reads the output any more.
+  /// - Returns: False when nobody reads the output any more.
   func show(_ event: ConnectEvent) -> Bool
   func end()
-  /// What to fail with at the end.
   var problem: String? { get }
   /// Whether nobody reads the output any more.
   var isClosed: Bool { get }

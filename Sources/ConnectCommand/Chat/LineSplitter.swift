@@ -2,11 +2,9 @@
 ///
 /// Pure.
 struct LineSplitter {
-  /// Why a line cannot be sent.
   enum Fault: Error, Hashable {
-    /// It is longer than the limit.
     case tooLong
-    /// It would not be what was written: it is no text. Lines count from 1.
+    /// It is not text, and would not arrive as written. Lines count from 1.
     case notUTF8(line: Int)
   }
 

@@ -3,11 +3,11 @@ import ConnectProtocol
 import Foundation
 import NIOConcurrencyHelpers
 
-/// A chat for people: lines with times and ticks, and the line that is being typed below them.
+/// A chat for people: lines with times and ticks, above the line that is being typed.
 final class PeopleView: ChatView {
   private struct State {
     var screen: ChatScreen
-    /// Texts of messages without an answer, to name them by when they are not sent.
+    /// Texts of unanswered messages, to name them by if they are not sent.
     var texts: [MessageID: String] = [:]
     var isClosed = false
   }
@@ -104,10 +104,10 @@ final class PeopleView: ChatView {
       rows: size.rows)
   }
 
-  /// Behind `12:34:56 `.
+  /// After `12:34:56 `.
   private static let tickColumn = 9
 
-  /// Under the lock, so that the sequences of two tasks do not mix.
+  /// Writes under the lock, so that the sequences of two tasks do not mix.
   private func write(_ body: (inout State) -> String) {
     self.state.withLockedValue { state in
       let text = body(&state)

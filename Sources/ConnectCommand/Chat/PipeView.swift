@@ -2,7 +2,7 @@ import ConnectClient
 import ConnectProtocol
 import NIOConcurrencyHelpers
 
-/// A chat in a pipe: texts on standard output, all else on standard error.
+/// A chat in a pipe: texts on standard output, everything else on standard error.
 final class PipeView: ChatView {
   private struct State {
     var unanswered: Set<MessageID> = []
@@ -76,9 +76,9 @@ final class PipeView: ChatView {
   private func note(_ text: String) { OutputStream.error.write("connect: \(text)\n") }
 }
 
-/// What is said of the connection, in both views.
+/// Lines about the connection, shared by both views.
 enum ConnectionLine {
-  /// Nil for what is not about the connection, or not worth a line.
+  /// Nil for events that are not about the connection, or not worth a line.
   static func text(_ event: ConnectEvent, endpoint: ConnectEndpoint) -> String? {
     switch event {
     case .connecting(let failures):

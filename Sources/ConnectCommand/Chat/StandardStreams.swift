@@ -7,7 +7,7 @@ import Settings
 /// loop can wait for.
 final class StandardInput: Sendable {
   private static let chunkBytes = 64 * 1024
-  /// How often the wait for input looks whether it is still wanted, in milliseconds.
+  /// Interval at which the wait for input checks whether it was cancelled, in milliseconds.
   private static let pollMilliseconds: Int32 = 100
 
   private let thread = NIOThreadPool(numberOfThreads: 1)
@@ -26,7 +26,7 @@ final class StandardInput: Sendable {
     return nil
   }
 
-  /// - Returns: nil if nothing came, and nothing at the end.
+  /// - Returns: Nil without input, and empty at its end.
   private static func readOnce() throws -> [UInt8]? {
     var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
     guard poll(&descriptor, 1, Self.pollMilliseconds) > 0 else { return nil }
@@ -43,14 +43,14 @@ final class StandardInput: Sendable {
   func close() async { try? await self.thread.shutdownGracefully() }
 }
 
-/// Standard output or standard error, written at once: what has been written is not lost any more.
+/// Standard output or standard error, unbuffered: what was written cannot be lost any more.
 struct OutputStream: Sendable {
   let descriptor: Int32
 
   static let output = OutputStream(descriptor: STDOUT_FILENO)
   static let error = OutputStream(descriptor: STDERR_FILENO)
 
-  /// Whether this is a terminal, whatever it understands.
+  /// Whether this is a terminal, even one without escape sequences.
   var isAnyTerminal: Bool { isatty(self.descriptor) == 1 }
 
   /// Whether this is a terminal that understands escape sequences.
@@ -59,7 +59,6 @@ struct OutputStream: Sendable {
     return ProcessInfo.processInfo.environment["TERM"] ?? "dumb" != "dumb"
   }
 
-  /// How many columns and rows the terminal has.
   var size: (columns: Int, rows: Int) {
     var size = winsize()
     guard ioctl(self.descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {

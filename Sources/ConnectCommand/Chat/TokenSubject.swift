@@ -1,10 +1,10 @@
 import Foundation
 
-/// Whom a token is for.
+/// The user named by a token.
 enum TokenSubject {
   private struct Payload: Decodable { let sub: String }
 
-  /// The `sub` of a JWT, which is not verified: only the server can. Nil for what is no JWT.
+  /// The `sub` of a JWT, unverified: only the server can verify it. Nil if it is not a JWT.
   static func of(_ token: String) -> String? {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3 else { return nil }

@@ -11,7 +11,6 @@ struct DevCommand: AsyncParsableCommand {
       links contain tokens.
       """)
 
-  /// What holds unless it is said.
   private enum Default {
     static let gateways = 2
     static let port = 8080

@@ -12,9 +12,9 @@ import Redis
 import ServiceLifecycle
 import Settings
 
-/// Everything that `connect dev` runs.
+/// The processes of `connect dev`, in one.
 struct DevStand {
-  /// What it is to run; made before anything starts, so that a bad setting is refused first.
+  /// Configuration, made before anything starts so that a bad setting is refused first.
   struct Plan {
     let gateways: [GatewayConfiguration]
     let messaging: MessagingConfiguration
@@ -49,13 +49,13 @@ struct DevStand {
     }
   }
 
-  /// How long the tokens of the printed links are valid, in seconds.
+  /// Validity of the tokens in the printed links, in seconds.
   static let tokenSeconds: Double = 7 * 86_400
-  /// How long each gateway may take to let its connections go, in seconds.
+  /// Time that each gateway has to close its connections, in seconds.
   static let drainSeconds = 2
-  /// How long to wait at the start for a Redis that was given by URL, in seconds.
+  /// Time to wait at the start for a Redis that was given by URL, in seconds.
   static let redisWaitSeconds: Int64 = 3
-  /// How long the gateways may take to be ready, in seconds.
+  /// Time for the gateways to become ready, in seconds.
   static let readySeconds: Int64 = 15
 
   private let plan: Plan
@@ -139,7 +139,7 @@ struct DevStand {
   }
 }
 
-/// Prints what to do next, as soon as everything is ready.
+/// Prints the next steps as soon as everything is ready.
 private struct Greeting: Service {
   let gateways: [GatewayService]
   let redis: String
@@ -198,7 +198,7 @@ private struct Greeting: Service {
 }
 
 extension Result {
-  /// The outcome of an async body, for what must be done whichever way it goes.
+  /// The outcome of an async body, for cleanup that must follow success and failure.
   fileprivate init(_ body: () async throws(Failure) -> Success) async {
     do throws(Failure) { self = .success(try await body()) } catch { self = .failure(error) }
   }

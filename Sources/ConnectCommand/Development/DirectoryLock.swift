@@ -8,7 +8,7 @@ import Settings
 final class DirectoryLock {
   private let descriptor: Int32
 
-  /// Makes the directory if it is not there, and locks it.
+  /// Creates the directory if it is missing, and locks it.
   init(_ directory: String) throws(Failure) {
     guard !directory.isEmpty else { throw .usage("--data: '' is not the name of a directory") }
     do {

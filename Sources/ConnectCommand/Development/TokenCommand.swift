@@ -8,7 +8,7 @@ struct TokenCommand: AsyncParsableCommand {
     commandName: "token",
     abstract: "Prints a token for development, signed with the configured secret (HS256).")
 
-  /// How long a token is valid unless that is said, in seconds.
+  /// Validity of a token, unless another is given, in seconds.
   static let defaultSeconds: Double = 3_600
 
   @Argument(help: "The user: \(UserName.alphabet).", transform: ArgumentRules.user)
@@ -39,11 +39,11 @@ struct TokenCommand: AsyncParsableCommand {
   }
 }
 
-/// A time as people write it.
+/// A duration in people's notation.
 struct TimeSpan {
   let seconds: Double
 
-  /// Reads `30s`, `15m`, `1h` or `7d`; nil for anything else or nothing.
+  /// Reads `30s`, `15m`, `1h` or `7d`; nil for anything else.
   init?(_ text: String) {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
     guard let unit = text.last.flatMap({ units[$0] }), let number = Int(text.dropLast()),

@@ -6,13 +6,12 @@ import NIOPosix
 import Settings
 import SocketErrors
 
-/// For orchestrators that check health by running a program: an image needs no curl for it.
+/// Health check for orchestrators that run a program for it: an image needs no curl.
 struct HealthCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "health",
     abstract: "Asks a service whether it is healthy: exit code 0 if it says so, 1 if not.")
 
-  /// What holds unless it is said.
   private enum Default {
     static let url = HealthQuestion("http://127.0.0.1:9090/healthz")!
     static let timeout = 2
@@ -42,7 +41,7 @@ struct HealthCommand: AsyncParsableCommand {
   }
 }
 
-/// One GET of which only the status matters.
+/// A GET request of which only the status matters.
 struct HealthQuestion: CustomStringConvertible {
   /// The URL, as it was given.
   let description: String

@@ -3,7 +3,7 @@ import Inspection
 import MessageBus
 import Redis
 
-/// A dead letter as it is shown.
+/// A dead letter for display.
 struct DeadLetterReport: Encodable {
   /// The envelope of a message or receipt.
   struct Message: Encodable {
@@ -32,7 +32,7 @@ struct DeadLetterReport: Encodable {
     }
   }
 
-  /// Bytes: text where they are UTF-8, else hexadecimal.
+  /// Bytes: text if they are UTF-8, else hexadecimal.
   struct Content: Encodable {
     let text: String?
     let hexadecimal: String?
@@ -53,9 +53,9 @@ struct DeadLetterReport: Encodable {
   let origin: String
   let attempts: Int?
   let message: Message?
-  /// What should have been a message, and is none that this release can read.
+  /// A payload that should be a message, but that this release cannot read.
   let unreadable: Content?
-  /// What an entry of another form consisted of.
+  /// The fields of an entry in another form.
   let fields: [String: Content]?
 
   init(_ letter: DeadLetter, at now: UInt64) {
@@ -76,7 +76,7 @@ struct DeadLetterReport: Encodable {
         uniquingKeysWith: { _, last in last })
   }
 
-  /// All of it, a line for each part.
+  /// Everything, one line per part.
   var text: String {
     var lines = [
       ("offset", "\(self.offset), \(Quantity.span(milliseconds: self.ageMilliseconds)) ago"),
@@ -104,7 +104,7 @@ struct DeadLetterReport: Encodable {
 /// The newest dead letters.
 struct DeadLettersReport: Encodable {
   let deadLetters: [DeadLetterReport]
-  /// How many there are in all.
+  /// Number of all dead letters.
   let total: Int
 
   func text(width: Int?) -> String {
@@ -124,11 +124,10 @@ struct DeadLettersReport: Encodable {
   }
 }
 
-/// What a requeueing did.
 struct RequeueReport: Encodable {
   struct Requeued: Encodable {
     let deadLetter: Offset
-    /// Where it is now.
+    /// The new offset.
     let offset: Offset
     let stream: String
   }

@@ -8,7 +8,7 @@ import NIOPosix
 import Redis
 import Settings
 
-/// What lies in Redis, for operators.
+/// Shows the data in Redis to operators.
 struct InspectCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
@@ -27,7 +27,7 @@ struct InspectCommand: AsyncParsableCommand {
     defaultSubcommand: InspectOverviewCommand.self)
 }
 
-/// Options of everything that inspects.
+/// Options of all inspecting commands.
 struct InspectOptions: ParsableArguments {
   @OptionGroup var bus: BusOptions
   @OptionGroup var registry: RegistryOptions
@@ -47,7 +47,7 @@ struct InspectOptions: ParsableArguments {
     }
   }
 
-  /// Prints a report in the form that was asked for.
+  /// Prints a report in the chosen form.
   func print<Report: Encodable>(_ report: Report, text: (Report, Int?) -> String) {
     let output = OutputStream.output
     output.write(
@@ -55,7 +55,7 @@ struct InspectOptions: ParsableArguments {
         ? JSONText.of(report) : text(report, output.isTerminal ? output.size.columns : nil))
   }
 
-  /// Connects, and says in one line what is wrong if that or `body` fails.
+  /// Connects, runs `body`, and turns an error of either into one line.
   func inspect(
     _ body: (Inspector) async throws(RedisError) -> Void
   ) async throws(Failure) {
@@ -102,7 +102,7 @@ struct InspectOptions: ParsableArguments {
     return Failure(error, at: redis.bus.url, .redisURL)
   }
 
-  /// The keys for as many partitions as the data has, whatever is configured: to look does no harm.
+  /// Uses as many partitions as the data has, whatever is configured: looking does no harm.
   private func keys(_ keys: Keys, _ values: SettingValues, for layout: DataLayout?) -> Keys {
     let configured = keys.partitions.all.count
     guard let stored = layout?.partitions else {
@@ -124,7 +124,6 @@ struct InspectOptions: ParsableArguments {
 }
 
 extension RedisClient {
-  /// Waits for the connection.
   fileprivate func ready() async throws(RedisError) {
     do {
       try await self.whenReady().get()
@@ -135,7 +134,7 @@ extension RedisClient {
 }
 
 extension Failure {
-  /// What to say of a command that failed.
+  /// The message for a failed command.
   fileprivate init(_ error: RedisError, from redis: RedisPlaces) {
     let url = "\(redis)"
     switch error {

@@ -5,7 +5,6 @@ import MessageBus
 import Redis
 import Settings
 
-/// What could not be processed: look, send once more, or delete.
 struct InspectDeadLettersCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "deadletters",
@@ -22,7 +21,7 @@ struct ListDeadLettersCommand: AsyncParsableCommand {
     commandName: "list", abstract: "The newest dead letters, newest first (the default).")
 
   static let defaultLimit = 50
-  /// More is not shown at once; dead letters are bounded to about as many.
+  /// The most dead letters to show at once; Redis keeps about as many.
   static let maximumLimit = 100_000
 
   @Option(
@@ -69,7 +68,7 @@ struct ShowDeadLetterCommand: AsyncParsableCommand {
   }
 }
 
-/// Which dead letters to do something with.
+/// The dead letters to act on.
 struct DeadLetterChoice: ParsableArguments {
   @Argument(help: "Its offset, as `list` shows it.", transform: ArgumentRules.offset)
   var offset: Offset?

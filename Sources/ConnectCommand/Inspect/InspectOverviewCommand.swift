@@ -8,7 +8,7 @@ struct InspectOverviewCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "overview", abstract: "Everything at a glance (the default).")
 
-  /// Of the partitions, those with the largest backlog are shown.
+  /// Partitions shown: those with the largest backlog.
   static let shownPartitions = 5
 
   @OptionGroup var options: InspectOptions

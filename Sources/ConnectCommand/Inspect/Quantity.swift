@@ -1,11 +1,11 @@
 import Foundation
 
-/// Amounts as people read them.
+/// Amounts in people's notation.
 enum Quantity {
-  /// What stands where there is nothing to say.
+  /// For a cell without a value.
   static let none = "–"
 
-  /// A time span by its largest unit: `250 ms`, `8.2 s`, `42 s`, `12 min`, `5 h`, `3 d`.
+  /// A duration in its largest unit: `250 ms`, `8.2 s`, `42 s`, `12 min`, `5 h`, `3 d`.
   static func span(milliseconds: Int?) -> String {
     guard let milliseconds else { return self.none }
     switch milliseconds {
@@ -25,7 +25,7 @@ enum Quantity {
     return overflow ? .max : milliseconds
   }
 
-  /// How long ago a time of milliseconds since 1970 was.
+  /// Time since `time`, in milliseconds since 1970.
   static func age(of time: UInt64?, at now: UInt64) -> String {
     self.span(milliseconds: time.map { $0 < now ? Int(clamping: now - $0) : 0 })
   }

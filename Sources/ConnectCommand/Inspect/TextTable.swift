@@ -13,13 +13,13 @@ struct TextTable {
   private let alignments: [Alignment]
   private var rows: [[String]] = []
 
-  /// - Parameter columns: the titles, and how the words under them stand.
+  /// - Parameter columns: The titles, and the alignment of the words under them.
   init(_ columns: [(String, Alignment)]) {
     self.titles = columns.map(\.0)
     self.alignments = columns.map(\.1)
   }
 
-  /// Adds a row, a word for each column.
+  /// Adds a row, with a word for each column.
   mutating func add(_ words: String...) {
     precondition(words.count == self.titles.count)
     // What others wrote must not move the cursor, nor fill the screen.

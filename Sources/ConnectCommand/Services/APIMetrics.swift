@@ -2,7 +2,7 @@ import BackendAPI
 import Metrics
 import Synchronization
 
-/// Counts what the API for backends answers, by route and status, of which there are few.
+/// Counts answers of the API for backends, by route and status, of which there are few.
 final class APIMetrics: Sendable {
   private struct Kind: Hashable {
     let route: String

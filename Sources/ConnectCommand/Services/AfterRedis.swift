@@ -21,7 +21,7 @@ final class AfterRedis<Inner: Service>: Service {
     self.make = make
   }
 
-  /// The service, once it was made.
+  /// Nil until it is made.
   var service: Inner? { self.inner.withLockedValue { $0 } }
 
   func run() async throws {

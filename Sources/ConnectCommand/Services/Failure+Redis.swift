@@ -2,7 +2,7 @@ import MessageBus
 import Redis
 import Settings
 
-/// What an operator reads when Redis does not serve us: what is wrong, and what to change.
+/// Messages for an operator when Redis refuses service: what is wrong, and what to change.
 extension Failure {
   /// - Parameters:
   ///   - url: of the Redis that it is about.
@@ -101,7 +101,6 @@ extension Failure {
     return Failure(.refused, "\(url): \(text)")
   }
 
-  /// Redis does not know commands.
   fileprivate static func unknownCommands(
     _ names: [String], forbidden: [String] = [], at url: RedisURL, _ setting: Setting
   ) -> Failure {
@@ -115,7 +114,7 @@ extension Failure {
     return .usage(text)
   }
 
-  /// Commands are missing without which a service cannot work.
+  /// The message for missing commands without which a service cannot work.
   init(_ missing: CommandsNeeded.Missing, at url: RedisURL, _ setting: Setting) {
     guard missing.unknown.isEmpty else {
       self = .unknownCommands(missing.unknown, forbidden: missing.forbidden, at: url, setting)
@@ -133,7 +132,7 @@ extension Failure {
 }
 
 extension RedisServerError {
-  /// What to do where a node of a cluster was taken for a single server.
+  /// Advice if a node of a cluster was taken for a single server.
   static let clusterAdvice = "is a node of a cluster; leave --redis-mode at auto, or say cluster"
 
   /// Whether it may serve us soon, without anybody changing a setting: it is starting, fails over, or
@@ -142,7 +141,7 @@ extension RedisServerError {
     self.isStarting || self.saysNoConnections || self.code == "READONLY"
   }
 
-  /// Whether Redis is on its way to serve.
+  /// Whether Redis is not ready yet.
   fileprivate var isStarting: Bool {
     ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY"].contains(String(self.code))
   }
@@ -151,7 +150,7 @@ extension RedisServerError {
     self.message.hasPrefix("ERR max number of clients")
   }
 
-  /// Redis 6 and newer, and before.
+  /// In the words of Redis 6 and later, and of earlier ones.
   fileprivate var saysNoPassword: Bool {
     self.message.hasPrefix("ERR AUTH <password> called without any password")
       || self.message.hasPrefix("ERR Client sent AUTH, but no password is set")

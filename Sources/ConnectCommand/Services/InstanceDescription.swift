@@ -1,7 +1,7 @@
 import Foundation
 import MessageBus
 
-/// What operators see of a running instance.
+/// A running instance's description of itself, for operators.
 enum InstanceDescription {
   static var fields: [(String, String)] {
     let process = ProcessInfo.processInfo

@@ -8,7 +8,7 @@ struct MessagingWithAPI: Service {
   let messaging: MessagingService
   let api: BackendAPIService?
 
-  /// Whether all that runs here can serve.
+  /// Whether both can serve.
   func isReady() async -> Bool {
     guard await self.messaging.isReady() else { return false }
     return await self.api?.isReady() ?? true

@@ -16,7 +16,7 @@ struct PortCheck {
 
   private var ports: [Port] = []
 
-  /// - Parameter flag: the option that chooses it.
+  /// - Parameter flag: The option that sets the port.
   mutating func add(host: String, port: Int, _ flag: String) {
     self.ports.append(Port(host: host, port: port, flag: flag))
   }

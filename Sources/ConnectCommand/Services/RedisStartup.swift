@@ -4,12 +4,12 @@ import NIOCore
 import Redis
 import Settings
 
-/// Makes sure, before a service starts, that its Redis is there and is the right one.
+/// Checks, before a service starts, that its Redis is reachable and is the right one.
 enum RedisStartup {
-  /// How long a service waits at its start for a Redis that is not there yet, in seconds.
+  /// Time that a service waits at its start for a Redis that is not reachable yet, in seconds.
   static let waitSeconds: Int64 = 30
 
-  /// What a Redis lacks of what is needed.
+  /// Per Redis, the required commands that it lacks.
   typealias MissingCommands =
     (RedisConfiguration) async throws(RedisError) -> CommandsNeeded.Missing
 

@@ -3,7 +3,7 @@ import ServiceLifecycle
 import Settings
 import UnixSignals
 
-/// The signals that stop a service in order.
+/// The signals that stop a service in an orderly way.
 enum StopSignals {
   /// Beside SIGTERM and SIGINT also those of a terminal that is closed and of Ctrl-\: neither should cost
   /// a drain. SIGHUP stays ignored where whoever started us has it ignored, as `nohup` does.

@@ -5,7 +5,7 @@ import ServiceLifecycle
 import ServiceMetrics
 import Settings
 
-/// Runs services until one of ``StopSignals``, and turns what goes wrong into one line.
+/// Runs services until one of ``StopSignals``, and turns an error into one line.
 enum ServiceRunner {
   /// How long services may take to stop before they are cancelled, in seconds, beside the time in
   /// which a gateway lets its connections go.
@@ -32,7 +32,7 @@ enum ServiceRunner {
     }
   }
 
-  /// The management port, if it is not switched off. It listens from now on.
+  /// The management port, already listening; nil if it is switched off.
   static func management(
     _ address: ListenAddress?, metrics: MetricsStore, group: any EventLoopGroup,
     logger: Logger, isReady: @escaping @Sendable () async -> Bool

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// Writes one JSON object per line to standard error, for collectors.
+/// Writes one JSON object per line to standard error, for log collectors.
 struct JSONLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var metadataProvider: Logger.MetadataProvider?

@@ -8,7 +8,7 @@ import Redis
 import ServiceMetrics
 import Settings
 
-/// Options of whoever reaches Redis: where it is, as whom, and what lies in it.
+/// Options of all commands that use Redis: its address, login, and layout of data.
 struct BusOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -72,7 +72,7 @@ struct BusOptions: ParsableArguments {
   }
 }
 
-/// Where a second Redis is, for whoever can do with two.
+/// Address of a second Redis, for commands that support two.
 struct RegistryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -91,7 +91,7 @@ struct RegistryOptions: ParsableArguments {
   }
 }
 
-/// Options of every process that runs for long.
+/// Options of every long-running process.
 struct ProcessOptions: ParsableArguments {
   @Option(help: "trace, debug, info, notice, warning, error or critical (default: info).")
   var logLevel: String?
@@ -104,7 +104,7 @@ struct ProcessOptions: ParsableArguments {
   }
 }
 
-/// Options of gateways, in `connect dev` too.
+/// Options of gateways, also in `connect dev`.
 struct GatewayOptions: ParsableArguments {
   @Option(
     help: """
@@ -161,7 +161,7 @@ struct GatewayOptions: ParsableArguments {
   }
 }
 
-/// What it takes for a message to be safe: of both services, which are to be told the same.
+/// The condition for a message to count as accepted. Both services need the same.
 struct DurabilityOptions: ParsableArguments {
   @Option(
     help: """
@@ -173,7 +173,7 @@ struct DurabilityOptions: ParsableArguments {
   var flags: [Setting: String] { [.durability: self.durability].compactMapValues { $0 } }
 }
 
-/// Options of messaging, in `connect dev` too.
+/// Options of messaging, also in `connect dev`.
 struct MessagingOptions: ParsableArguments {
   @Option(
     help: """
@@ -224,7 +224,6 @@ struct MessagingOptions: ParsableArguments {
   }
 }
 
-/// Options of the internal HTTP API.
 struct APIOptions: ParsableArguments {
   @Option(
     help: """
@@ -247,7 +246,7 @@ struct APIOptions: ParsableArguments {
   }
 }
 
-/// Limits that gateways set for clients, and the API for backends: to be the same for both.
+/// Limits that gateways and the API for backends share. Both need the same.
 struct APILimitOptions: ParsableArguments {
   @Option(help: "Largest body of a request in bytes (default: \(BackendAPILimits.bodyBytes)).")
   var frameBytes: String?

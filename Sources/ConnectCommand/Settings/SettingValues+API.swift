@@ -23,7 +23,7 @@ extension SettingValues {
     return configuration
   }
 
-  /// The tokens that were configured: the variable's, else the file's.
+  /// The configured tokens: from the variable, else from the file.
   private func serviceTokens() throws(Failure) -> ServiceTokens {
     if let text = self.text(.serviceToken) { return try self.tokens(text, .serviceToken) }
     guard let path = self.text(.serviceTokenFile) else {

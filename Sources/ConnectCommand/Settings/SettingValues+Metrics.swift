@@ -3,9 +3,8 @@ import Metrics
 import ServiceMetrics
 import Settings
 
-/// What a service tells of itself in numbers.
 struct MetricsSettings {
-  /// What `/metrics` shows.
+  /// The metrics that `/metrics` shows.
   let store: MetricsStore
   private let log: (namespace: String, seconds: Int)?
 
@@ -27,7 +26,7 @@ struct MetricsSettings {
 }
 
 extension SettingValues {
-  /// Makes the process's metrics, once per process.
+  /// Sets the process's metrics up. Call it once per process.
   func bootstrapMetrics() throws(Failure) -> MetricsSettings {
     let log = try self.metricsLog()
     let store = MetricsStore()
@@ -36,7 +35,7 @@ extension SettingValues {
     return MetricsSettings(store: store, log: log)
   }
 
-  /// The namespace of the lines for CloudWatch, and how often they come; nil if they are not wanted.
+  /// Namespace and interval of the lines for CloudWatch; nil if they are not wanted.
   func metricsLog() throws(Failure) -> (namespace: String, seconds: Int)? {
     let isLogged = try self.word(.metricsLog, ["emf": true, "off": false]) ?? false
     let namespace = try self.value(

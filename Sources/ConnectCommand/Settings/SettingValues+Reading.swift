@@ -29,7 +29,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     self.port = port
   }
 
-  /// Takes a host alone, too. What is a number is none: it would be a port that lacks its host.
+  /// Accepts a host alone, too, but not a number alone: that would be a port without a host.
   init?(_ text: String, defaultPort: Int) {
     let isHostAlone = ListenAddress(text) == nil && Int(text) == nil
     self.init(isHostAlone ? "\(text):\(defaultPort)" : text)
@@ -40,7 +40,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What each setting means. The defaults are the modules' own, and listed in Operations.md.
+/// The meaning of each setting. The defaults belong to the modules; Operations.md lists them.
 extension SettingValues {
   func keys(hasRegistryRedis: Bool = false) throws(Failure) -> Keys {
     let count = try self.number(
@@ -145,7 +145,7 @@ extension SettingValues {
     return configuration
   }
 
-  /// Nil when it was not given.
+  /// Nil if it was not given.
   func logLevel() throws(Failure) -> Logger.Level? {
     let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
     return try self.value(.logLevel, expected: "one of \(names)") {
@@ -157,7 +157,7 @@ extension SettingValues {
     try self.word(.logFormat, ["text": false, "json": true]) ?? false
   }
 
-  /// Makes the log, once per process.
+  /// Sets logging up. Call it once per process.
   func bootstrapLogging(default fallback: Logger.Level = .info) throws(Failure) {
     let level = try self.logLevel() ?? fallback
     let isJSON = try self.isJSONLog()

@@ -2,9 +2,9 @@ import Redis
 import Settings
 import TLS
 
-/// Where Redis is, as whom to log in, and whom to trust.
+/// The address of Redis, the login, and the certificates to trust.
 extension SettingValues {
-  /// One Redis or two.
+  /// Either one Redis or two.
   func redisPlaces() throws(Failure) -> RedisPlaces {
     guard var url = try self.url(.registryRedisURL) else {
       return RedisPlaces(bus: try self.redis())
@@ -23,12 +23,12 @@ extension SettingValues {
       registry: try self.configuration(url, mode: .auto, passwordFile: passwordFile, isTLS: true))
   }
 
-  /// Nil when nothing says where Redis is.
+  /// Nil if no setting gives the address of Redis.
   func givenRedis() throws(Failure) -> RedisConfiguration? {
     self.text(.redisURL) == nil ? nil : try self.redis()
   }
 
-  /// - Parameter other: another Redis, which may be the one that certificates are for.
+  /// - Parameter other: Another Redis, to which the certificates may belong.
   func redis(besides other: RedisURL? = nil) throws(Failure) -> RedisConfiguration {
     var url = try self.url(.redisURL) ?? RedisURL(host: "127.0.0.1")
     url.user = self.text(.redisUser) ?? url.user
@@ -58,7 +58,7 @@ extension SettingValues {
     }
   }
 
-  /// - Parameter isTLS: whether any connection uses TLS, this or another Redis's.
+  /// - Parameter isTLS: Whether any connection uses TLS, to this or another Redis.
   private func configuration(
     _ url: RedisURL, mode: RedisMode, passwordFile: String?, isTLS: Bool
   ) throws(Failure) -> RedisConfiguration {
