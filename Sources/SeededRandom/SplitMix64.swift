@@ -8,7 +8,7 @@
 package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  /// The same seed, the same numbers.
+  /// Equal seeds give equal numbers.
   package init(seed: UInt64) { self.state = seed }
 
   package mutating func next() -> UInt64 {

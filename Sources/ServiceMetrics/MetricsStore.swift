@@ -6,7 +6,7 @@ import NIOConcurrencyHelpers
 /// A label with the same dimensions is the same metric, whoever makes it. The lock is for making and
 /// for listing; counting takes none.
 package final class MetricsStore: MetricsFactory {
-  /// What tells one metric from the others.
+  /// Identity of a metric.
   struct Name: Hashable {
     let label: String
     let dimensions: [Dimension]
@@ -22,7 +22,6 @@ package final class MetricsStore: MetricsFactory {
     }
   }
 
-  /// A metric, by what it is kept in.
   enum Cell {
     case counter(CounterCell)
     case meter(MeterCell)
@@ -33,7 +32,7 @@ package final class MetricsStore: MetricsFactory {
 
   package init() {}
 
-  /// All metrics, those of one label together, in the order of their names.
+  /// All metrics, grouped by label, in the order of their names.
   func all() -> [(name: Name, cell: Cell)] {
     // Sorted outside the lock, which whoever makes a metric waits for.
     self.cells.withLockedValue { $0 }.sorted { a, b in
@@ -87,13 +86,10 @@ package final class MetricsStore: MetricsFactory {
     }
   }
 
-  /// Forgets a metric: one that names a partition which this process owns no more, say.
+  /// Forgets a metric, such as one of a partition that this process no longer owns.
   package func destroyMeter(_ handler: any MeterHandler) { self.forget(handler) }
-  /// Forgets a metric.
   package func destroyCounter(_ handler: any CounterHandler) { self.forget(handler) }
-  /// Forgets a metric.
   package func destroyRecorder(_ handler: any RecorderHandler) { self.forget(handler) }
-  /// Forgets a metric.
   package func destroyTimer(_ handler: any TimerHandler) { self.forget(handler) }
 
   private func forget(_ handler: AnyObject) {

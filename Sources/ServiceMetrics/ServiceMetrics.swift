@@ -23,6 +23,6 @@ package enum MetricsLimits {
   /// How often a line for CloudWatch is written, in seconds: its ordinary resolution.
   package static let logSeconds = 60
 
-  /// The default of CloudWatch's namespace.
+  /// Default namespace in CloudWatch.
   package static let logNamespace = "Connect"
 }

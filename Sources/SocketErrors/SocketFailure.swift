@@ -15,7 +15,7 @@ import NIOPosix
 ///
 /// What went wrong with a socket, in words for a person.
 package enum SocketFailure {
-  /// A few words, such as "Connection refused".
+  /// Returns a few words, such as "Connection refused".
   package static func reason(of error: any Error) -> String {
     switch error {
     case let error as NIOConnectionError:

@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// A number that only grows, as far as anybody outside can tell.
+/// Grows only, as seen from outside.
 final class CounterCell: CounterHandler {
   private let count = Atomic<Int64>(0)
 

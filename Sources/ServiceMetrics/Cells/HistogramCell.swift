@@ -6,7 +6,7 @@ import Synchronization
 /// The sum of each bucket is kept, too: its mean stands for the bucket where only values can be told
 /// (CloudWatch), and is nearer than either bound.
 final class HistogramCell: TimerHandler {
-  /// One bucket: how many, and their sum.
+  /// Number and sum of the values in one bucket.
   private final class Bucket: Sendable {
     let count = Atomic<Int64>(0)
     let nanoseconds = Atomic<Int64>(0)
@@ -15,16 +15,16 @@ final class HistogramCell: TimerHandler {
   /// What a histogram holds at one moment. What is recorded meanwhile may be in one number and not
   /// yet in the other.
   struct Reading: Equatable {
-    /// How many fell into each bucket, not cumulated; the last is beyond all bounds.
+    /// Number of values in each bucket, not cumulated; the last is beyond all bounds.
     var counts: [Int64]
-    /// What they came to, in nanoseconds.
+    /// Sum of the values in each bucket, in nanoseconds.
     var nanoseconds: [Int64]
 
     var count: Int64 { self.counts.reduce(0, +) }
 
     var seconds: Double { Double(self.nanoseconds.reduce(0, +)) / 1e9 }
 
-    /// What came since an earlier reading.
+    /// The values since an earlier reading.
     static func - (now: Reading, before: Reading) -> Reading {
       Reading(
         counts: zip(now.counts, before.counts).map { $0 - $1 },
@@ -36,13 +36,13 @@ final class HistogramCell: TimerHandler {
   private let bounds: [Int64]
   private let buckets: [Bucket]
 
-  /// - Parameter bounds: in seconds, ascending.
+  /// - Parameter bounds: In seconds, ascending.
   init(bounds: [Double]) {
     self.bounds = bounds.map { Int64(($0 * 1e9).rounded()) }
     self.buckets = (0...bounds.count).map { _ in Bucket() }
   }
 
-  /// A clock that was set back makes a time negative: it counts as none.
+  /// A clock that was set back makes a duration negative: it counts as zero.
   func recordNanoseconds(_ duration: Int64) {
     let duration = max(0, duration)
     // Few bounds, and the short times, which are most, are found first.

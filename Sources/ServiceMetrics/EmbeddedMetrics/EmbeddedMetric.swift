@@ -1,24 +1,24 @@
-/// A metric as CloudWatch is to know it, and which of ours it is made of.
+/// A metric for CloudWatch, and the metrics of ours that it is computed from.
 package struct EmbeddedMetric: Sendable {
-  /// How a number comes about.
+  /// How its value is computed.
   enum Source {
-    /// The sum of what all counters of that label have counted in the interval.
+    /// Increments of all counters with this label in the interval.
     case counted(String)
-    /// The sum of all gauges of that label.
+    /// The sum of all gauges with this label.
     case sum(String)
-    /// The largest gauge of that label.
+    /// The largest gauge with this label.
     case largest(String)
-    /// The times of the interval.
+    /// Durations recorded in the interval.
     case times(String)
   }
 
-  /// Under which CloudWatch lists it.
+  /// CloudWatch's name of the metric.
   package let name: String
   /// CloudWatch's name of the unit.
   package let unit: String
   let source: Source
 
-  /// What scaling, alarms and the dashboard need of a gateway.
+  /// Metrics of a gateway for scaling, alarms and the dashboard.
   package static let gateway: [EmbeddedMetric] =
     [
       EmbeddedMetric(name: "Connections", unit: "Count", source: .sum("connect_connections")),
@@ -34,7 +34,7 @@ package struct EmbeddedMetric: Sendable {
         name: "BacklogEntries", unit: "Count", source: .largest("connect_backlog_entries")),
     ] + Self.redis
 
-  /// What scaling, alarms and the dashboard need of messaging.
+  /// Metrics of messaging for scaling, alarms and the dashboard.
   package static let messaging: [EmbeddedMetric] =
     [
       EmbeddedMetric(name: "Stored", unit: "Count", source: .counted("connect_stored_total")),

@@ -15,7 +15,7 @@ struct EmbeddedMetricsReport {
   private var counted: [String: Int64] = [:]
   private var times: [String: HistogramCell.Reading] = [:]
 
-  /// - Parameter service: the one dimension, `Service`: each value of each dimension costs.
+  /// - Parameter service: The only dimension, `Service`: each value of each dimension costs money.
   init(_ metrics: [EmbeddedMetric], namespace: String, service: String, store: MetricsStore) {
     self.metrics = metrics
     self.namespace = namespace
@@ -23,7 +23,7 @@ struct EmbeddedMetricsReport {
     self.store = store
   }
 
-  /// - Parameter milliseconds: since 1970.
+  /// - Parameter milliseconds: Since 1970.
   mutating func line(at milliseconds: Int64) -> String {
     let cells = Dictionary(grouping: self.store.all(), by: \.name.label)
     var definitions: [[String: String]] = []
@@ -80,7 +80,7 @@ struct EmbeddedMetricsReport {
     }
   }
 
-  /// The mean of each bucket, in milliseconds, and how many it stands for.
+  /// The mean of each bucket, in milliseconds, and its count.
   private static func distribution(_ reading: HistogramCell.Reading) -> Any? {
     var values: [Double] = []
     var counts: [Int64] = []

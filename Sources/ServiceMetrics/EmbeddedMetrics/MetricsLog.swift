@@ -23,7 +23,6 @@ package struct MetricsLog: Service {
     self.write = write
   }
 
-  /// Writes until the service group shuts down.
   package func run() async throws {
     await cancelWhenGracefulShutdown {
       var report = self.makeReport()

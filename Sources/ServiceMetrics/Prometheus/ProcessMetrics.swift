@@ -3,7 +3,7 @@ import Foundation
 /// The numbers that every Prometheus client tells of its process, under the names that all use
 /// (https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics).
 enum ProcessMetrics {
-  /// Nothing where the system has no /proc.
+  /// Writes nothing if the system has no /proc.
   static func write(to text: inout String) {
     guard let stat = ProcessStat(of: "self") else { return }
     var metrics: [(String, String, String)] = [
@@ -26,7 +26,7 @@ enum ProcessMetrics {
     }
   }
 
-  /// Since 1970. Read once: whoever sees it change takes that for another process.
+  /// Since 1970. Read once: a change would look like another process.
   private static let startSeconds: Double? = {
     guard let stat = ProcessStat(of: "self"),
       let system = try? String(contentsOfFile: "/proc/stat", encoding: .utf8),

@@ -5,11 +5,10 @@ import Foundation
 package struct ProcessStat {
   /// CPU time in user and kernel mode so far; the system counts in hundredths of a second.
   package let cpuSeconds: Double
-  /// When it started.
   package let startSecondsSinceBoot: Double
   /// The size of its address space.
   package let virtualBytes: Int
-  /// What of that is in memory.
+  /// Resident memory.
   package let residentBytes: Int
 
   /// Nil where the process is gone, or the system has no /proc.

@@ -1,7 +1,6 @@
 /// What a scraper reads: Prometheus's text format, version 0.0.4
 /// (https://prometheus.io/docs/instrumenting/exposition_formats/).
 package enum PrometheusText {
-  /// The media type of the text.
   package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
   /// All metrics of a store, then those of the process.
@@ -19,7 +18,7 @@ package enum PrometheusText {
     return text
   }
 
-  /// What stands before the samples of a metric.
+  /// The lines before the samples of a metric.
   static func head(_ label: String, type: String) -> String {
     let help = MetricHelp.texts[label].map { "# HELP \(label) \(Self.escapedHelp($0))\n" }
     return (help ?? "") + "# TYPE \(label) \(type)\n"
@@ -61,7 +60,7 @@ package enum PrometheusText {
     labels.isEmpty ? "" : "{" + labels.joined(separator: ",") + "}"
   }
 
-  /// Whole numbers without a fraction, as a person would write them.
+  /// Whole numbers have no fraction.
   static func number(_ value: Double) -> String {
     Int64(exactly: value).map { "\($0)" } ?? "\(value)"
   }
@@ -70,7 +69,7 @@ package enum PrometheusText {
     Self.escapedHelp(value).replacing("\"", with: #"\""#)
   }
 
-  /// A backslash and a line end are escaped everywhere, a quotation mark in labels alone.
+  /// Escapes a backslash and a line end, as everywhere; a quotation mark needs it in labels only.
   static func escapedHelp(_ text: String) -> String {
     text.replacing("\\", with: #"\\"#).replacing("\n", with: #"\n"#)
   }
