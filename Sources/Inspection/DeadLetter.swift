@@ -4,23 +4,21 @@ import Redis
 
 /// An entry that could not be processed, with why, as it stands in the stream `deadletter`.
 package struct DeadLetter: Sendable {
-  /// Its place among the dead letters.
+  /// Its id in the stream of dead letters.
   package let offset: Offset
-  /// Why it was set aside.
   package let reason: String
-  /// Whence it came: the stream's key and the offset there.
+  /// The stream's key and the offset of the entry there.
   package let origin: String
-  /// How often it was tried; nil if that was not noted.
+  /// Number of attempts; nil if it was not recorded.
   package let attempts: Int?
-  /// The packed envelope as it was, if the entry had one field of that name.
+  /// The packed envelope, unchanged, if the entry had one field of that name.
   package let payload: ReplyBytes?
   /// Fields of an entry in another form, under their own names.
   package let fields: [(name: String, value: ReplyBytes)]
 
-  /// The message, if this release can read it: only then it can be requeued.
+  /// Nil if this release cannot read the message: then it cannot be requeued.
   package var envelope: Envelope? { self.payload.flatMap(Envelope.init) }
 
-  /// Reads `[id, [name, value, …]]`.
   init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 2 else {
       throw .unexpectedReply("a stream entry is not a pair")
@@ -49,22 +47,21 @@ package struct DeadLetter: Sendable {
 }
 
 extension Envelope {
-  /// Where the byte of ``flags`` is.
+  /// Index of the byte of ``flags``.
   fileprivate static let flagsIndex = 2
 }
 
-/// What became of a dead letter that was to be requeued.
+/// Outcome of requeueing a dead letter.
 package enum RequeueResult: Sendable {
   /// It is on the bus again, on its recipient's partition.
   case requeued(offset: Offset, stream: String)
-  /// It is on the bus again, but stayed a dead letter too. Requeueing it once more does no harm.
+  /// It is on the bus again, but is still a dead letter, too. Requeueing it again does no harm.
   case requeuedAndKept(offset: Offset, stream: String, RedisError)
   /// It has no envelope that this release can read.
   case unreadable
 }
 
 extension Inspector {
-  /// How many dead letters there are.
   package func deadLetterCount() async throws(RedisError) -> Int {
     var batch = RedisBatch()
     batch.length(of: self.keys.deadLetters)
@@ -88,14 +85,14 @@ extension Inspector {
     return (letters, now)
   }
 
-  /// The oldest dead letters above `offset` and up to `last`, oldest first, a page of them.
+  /// A page of the dead letters above `offset`, up to and including `last`, oldest first.
   package func deadLetters(
     after offset: Offset, through last: Offset
   ) async throws(RedisError) -> [DeadLetter] {
     try await self.page("XRANGE", "(\(offset)", "\(last)", maximum: BusLimits.entriesPerRead)
   }
 
-  /// One dead letter; nil if there is none at that place.
+  /// Nil if there is no dead letter at that offset.
   package func deadLetter(at offset: Offset) async throws(RedisError) -> DeadLetter? {
     try await self.page("XRANGE", "\(offset)", "\(offset)", maximum: 1).first
   }

@@ -1,13 +1,13 @@
 import MessageBus
 
-/// What an inspection reads at most.
+/// The most that an inspection reads.
 package enum InspectionLimits {
-  /// Streams, instances or devices that an inspection asks about with one pipeline.
+  /// The most streams, instances or devices that one pipeline asks about.
   package static let keysPerBatch = 64
 
-  /// Instances of a service that an inspection lists at most.
+  /// The most instances of a service that an inspection lists.
   package static let instances = 1_000
 
-  /// Entries of a mailbox that an inspection counts at most, to say how far behind a device is.
+  /// The most mailbox entries that are counted, to tell how far behind a device is.
   package static let entries = 1_024
 }

@@ -18,13 +18,13 @@ package struct Inspector: Sendable {
   package let keys: Keys
   let client: any RedisClient
 
-  /// Reads by a client that nothing else needs to wait for.
+  /// - Parameter client: One that nothing else needs to wait for.
   package init(keys: Keys, client: any RedisClient) {
     self.keys = keys
     self.client = client
   }
 
-  /// How the data is laid out; nil where no service has ever started.
+  /// Nil if no service has ever started.
   package func storedLayout() async throws(RedisError) -> DataLayout? {
     let key = self.keys.partitionCount
     var batch = RedisBatch()
@@ -77,7 +77,7 @@ package struct Inspector: Sendable {
     return now
   }
 
-  /// The instances that a set names, sorted, and how many there are in all.
+  /// The instances in a set, sorted, and the number of all of them.
   func instances(
     _ key: RedisKey
   ) async throws(RedisError) -> (ids: [InstanceID], total: Int) {
@@ -96,7 +96,7 @@ package struct Inspector: Sendable {
     return (ids.sorted { Self.isBefore($0.text, $1.text) }, total)
   }
 
-  /// Whether a name comes before another for a person: `gateway-2` before `gateway-10`.
+  /// Whether a name comes before another for people: `gateway-2` before `gateway-10`.
   static func isBefore(_ left: String, _ right: String) -> Bool {
     func parts(_ name: String) -> (name: Substring, number: Int) {
       let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
@@ -107,7 +107,7 @@ package struct Inspector: Sendable {
 }
 
 extension RedisReplies {
-  /// The fields of a hash; none if there is no such key.
+  /// The fields of a hash; none if the key does not exist.
   func hash(_ index: Int) throws(RedisError) -> [String: String] {
     var cursor = try self.cursor(index)
     var fields: [String: String] = [:]
@@ -118,7 +118,7 @@ extension RedisReplies {
     return fields
   }
 
-  /// The time that a key has left, in milliseconds: nil for a key that stays, or that is not there.
+  /// Time until a key expires, in milliseconds; nil if it never does, or does not exist.
   func timeToLive(_ index: Int) throws(RedisError) -> Int? {
     var cursor = try self.cursor(index)
     let milliseconds = try cursor.integer()
@@ -127,7 +127,7 @@ extension RedisReplies {
 }
 
 extension Offset {
-  /// How long ago the entry was written, in milliseconds; zero if that is yet to come.
+  /// Time since the entry was written, in milliseconds; zero if that is in the future.
   func age(at now: UInt64) -> Int {
     now > self.milliseconds ? Int(clamping: now - self.milliseconds) : 0
   }

@@ -4,78 +4,74 @@ import Redis
 
 /// A partition and who owns it.
 package struct PartitionReport: Sendable, Encodable {
-  /// 0 up to the number of partitions.
+  /// From 0 to the number of partitions minus 1.
   package let partition: Int
-  /// Its stream, with groups and lengths.
   package let incoming: StreamReport
-  /// The messaging instance that holds the lease; nil when nobody does.
+  /// The messaging instance that holds the lease; nil if none does.
   package let owner: String?
-  /// What the lease says: `<instance>:<nonce>`.
+  /// Value of the lease: `<instance>:<nonce>`.
   package let lease: String?
-  /// How long the lease still holds unless it is renewed.
+  /// Time until the lease expires unless it is renewed.
   package let leaseMilliseconds: Int?
-  /// Entries that are accepted and not yet processed.
+  /// Entries that were accepted and not processed yet.
   package let backlog: Int
 }
 
-/// A messaging instance that has joined.
 package struct MessagingReport: Sendable, Encodable {
   package let instance: String
-  /// Whether it has given a sign of life within the lease time.
+  /// Whether it sent a heartbeat within the lease time.
   package let isAlive: Bool
-  /// How long it counts as alive without a further one.
+  /// Time until it counts as dead without another heartbeat.
   package let aliveMilliseconds: Int?
-  /// How many partitions it owns.
+  /// Number of partitions that it owns.
   package let partitions: Int
-  /// What it says of itself: `started` (milliseconds since 1970), `host`, `pid`, `version`.
+  /// Its report on itself: `started` (milliseconds since 1970), `host`, `pid`, `version`.
   package let fields: [String: String]
 
-  /// When it started, in milliseconds since 1970.
+  /// Start time, in milliseconds since 1970.
   package var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
 }
 
-/// Who shares the partitions, and how.
+/// The partitions, and the instances that share them.
 package struct PartitionsReport: Sendable, Encodable {
-  /// All partitions, in order.
   package let partitions: [PartitionReport]
-  /// The messaging instances; those that are gone stay until another removes them.
+  /// The messaging instances; dead ones stay until another instance removes them.
   package let messaging: [MessagingReport]
-  /// When this was read, in milliseconds since 1970 by Redis's clock.
+  /// Time of reading, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64
 }
 
 /// A gateway instance that has started.
 package struct GatewayReport: Sendable, Encodable {
   package let gateway: String
-  /// Whether its stream is there: without it nothing is delivered through this gateway.
+  /// Whether its stream exists: without it nothing is delivered through this gateway.
   package let isAlive: Bool
-  /// How long the stream stays without a further sign of life.
+  /// Time until the stream expires without another heartbeat.
   package let aliveMilliseconds: Int?
   package let stream: String
-  /// Deliveries that wait there.
+  /// Deliveries that wait in the stream.
   package let length: Int
   /// What it says of itself: `address`, `connections`, `started` (milliseconds since 1970),
   /// `version`.
   package let fields: [String: String]
 
-  /// When it started, in milliseconds since 1970.
+  /// Start time, in milliseconds since 1970.
   package var startedAtMilliseconds: UInt64? { self.fields["started"].flatMap { UInt64($0) } }
-  /// How many connections it held when it last said so.
+  /// Number of connections at its last report.
   package var connections: Int? {
     self.fields["connections"].flatMap { Int($0) }.map { min(max(0, $0), RedisLimits.maximumCount) }
   }
 }
 
 package struct GatewaysReport: Sendable, Encodable {
-  /// Sorted by id, at most ``InspectionLimits/inspectedInstances``.
+  /// Sorted by id, at most ``InspectionLimits/instances``.
   package let gateways: [GatewayReport]
   package let total: Int
-  /// When this was read, in milliseconds since 1970 by Redis's clock.
+  /// Time of reading, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64
 }
 
 extension Inspector {
-  /// The partitions with their owners, and the messaging instances.
   package func partitions() async throws(RedisError) -> PartitionsReport {
     let now = try await self.now()
     let streams = try await self.incoming(now: now)
@@ -118,7 +114,6 @@ extension Inspector {
     }
   }
 
-  /// The gateways that have started and were not removed.
   package func gateways() async throws(RedisError) -> GatewaysReport {
     let now = try await self.now()
     let (ids, total) = try await self.instances(self.keys.gateways)

@@ -2,13 +2,13 @@ import ConnectProtocol
 import MessageBus
 import Redis
 
-/// How far messaging is behind with a partition.
+/// The lag of messaging in one partition.
 package struct PartitionLag: Sendable, Hashable {
   /// Entries that its owner has not read.
   package let unread: Int
   /// Entries that its owner has read and not finished.
   package let pending: Int
-  /// Age of the oldest of both, in milliseconds by Redis's clock; zero if there is none.
+  /// Age of the oldest of both, in milliseconds by Redis's clock; zero if there are none.
   package let oldestAgeMilliseconds: Int
 }
 

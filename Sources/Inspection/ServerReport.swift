@@ -1,27 +1,25 @@
 import MessageBus
 import Redis
 
-/// What Redis says of itself, as far as an operator of Connect must know it. On a cluster, one node's.
+/// Redis's report on itself, as far as an operator of Connect needs it. In a cluster, one node's.
 package struct ServerReport: Sendable, Encodable {
   /// `redis` or `valkey`.
   package let name: String
-  /// The version, such as `7.2.4`.
   package let version: String
-  /// Whether it is a node of a cluster: all else here is about that node alone.
+  /// Whether it is a node of a cluster: then everything else here is about that node alone.
   package let isClusterNode: Bool
-  /// How long the server has been running.
+  /// Time since the server's start.
   package let uptimeSeconds: Int?
   package let usedBytes: Int?
   /// The limit of memory; 0 for none.
   package let maximumBytes: Int?
-  /// What happens at that limit: anything but `noeviction` loses mailboxes.
+  /// Policy at that limit: any but `noeviction` loses mailboxes.
   package let evictionPolicy: String?
-  /// Whether writes go to the append-only file, on which `accepted` relies; nil if it does not say.
+  /// Whether writes go to the append-only file, on which `accepted` relies; nil if it is not known.
   package let hasAppendOnlyFile: Bool?
-  /// Connections, those of services among them.
+  /// Connections, including those of services.
   package let clients: Int?
 
-  /// Reads INFO's lines of `name:value`.
   init(_ fields: [Substring: Substring]) {
     func text(_ name: Substring) -> String? { fields[name].map { PrintableText.of(String($0)) } }
     func number(_ name: Substring) -> Int? { fields[name].flatMap { Int($0) } }
@@ -37,16 +35,13 @@ package struct ServerReport: Sendable, Encodable {
   }
 }
 
-/// Everything at a glance.
 package struct OverviewReport: Sendable, Encodable {
-  /// The Redis, or that of the bus.
+  /// The only Redis, or that of the bus.
   package let server: ServerReport
-  /// The Redis of the users' keys, if they have one of their own.
+  /// The Redis for the users' keys, if there is a second one.
   package let registry: ServerReport?
-  /// Partitions and messaging instances.
   package let partitions: PartitionsReport
   package let gateways: GatewaysReport
-  /// How many dead letters there are.
   package let deadLetters: Int
 }
 
@@ -70,7 +65,6 @@ extension Inspector {
     return ServerReport(fields)
   }
 
-  /// Everything at a glance.
   package func overview() async throws(RedisError) -> OverviewReport {
     OverviewReport(
       server: try await self.server(),

@@ -6,29 +6,26 @@ import Redis
 package struct StreamReport: Sendable, Encodable {
   package struct Group: Sendable, Encodable {
     package let name: String
-    /// Whether it is somebody else's, who reads along; it too holds back trimming.
+    /// Whether the group is not Connect's. It holds back trimming nevertheless.
     package let isForeign: Bool
-    /// Entries that were read and not acknowledged.
+    /// Entries read and not acknowledged.
     package let pending: Int
-    /// Entries still to be read; nil where Redis cannot tell.
+    /// Entries that are not read yet; nil if Redis does not know.
     package let lag: Int?
-    /// The last entry that was read.
     package let lastDelivered: Offset
-    /// The oldest entry that is pending or still to be read.
+    /// The oldest entry that is pending or not read yet.
     package let oldestUnfinished: Offset?
-    /// How long ago that was written.
+    /// Age of that entry.
     package let oldestUnfinishedAgeMilliseconds: Int?
   }
 
   package let stream: String
-  /// Whether it is there.
   package let exists: Bool
-  /// How many entries it holds, finished ones among them that nobody has trimmed yet.
+  /// Number of entries, including finished ones that are not trimmed yet.
   package let length: Int
-  /// Who reads it.
   package let groups: [Group]
 
-  /// The group of ours that has got farthest, which is the reading one wherever sessions overlap.
+  /// Connect's group that has read furthest, which is the active one while sessions overlap.
   package var reader: Group? {
     self.groups.filter { !$0.isForeign }.max { $0.lastDelivered < $1.lastDelivered }
   }
@@ -40,21 +37,21 @@ package struct StreamReport: Sendable, Encodable {
   }
 }
 
-/// Both kinds of streams, and the dead letters.
+/// The streams of both kinds, and the dead letters.
 package struct StreamsReport: Sendable, Encodable {
-  /// One for each partition, in order.
+  /// One per partition, in order.
   package let incoming: [StreamReport]
-  /// One for each gateway that is known.
+  /// One per known gateway.
   package let outgoing: [StreamReport]
   /// The stream of dead letters; its groups are foreign.
   package let deadLetters: StreamReport
 }
 
 extension Inspector {
-  /// The names under which groups of ours take turns: on `incoming`, and on `outgoing`.
+  /// Common names of Connect's groups: on `incoming`, and on `outgoing`.
   private static let families = (incoming: "messaging", outgoing: "gateway")
 
-  /// All streams but the mailboxes.
+  /// All streams except the mailboxes.
   package func streams() async throws(RedisError) -> StreamsReport {
     let now = try await self.now()
     let gateways = try await self.instances(self.keys.gateways).ids
@@ -111,7 +108,7 @@ extension Inspector {
     }
   }
 
-  /// The first entry of each group that is pending or still to be read.
+  /// The first entry of each group that is pending or not read yet.
   private func oldestUnfinished(
     _ places: [(RedisKey, StreamGroup)]
   ) async throws(RedisError) -> [Offset?] {

@@ -4,59 +4,54 @@ import Redis
 
 /// All that Redis holds of one user.
 package struct UserReport: Sendable, Encodable {
-  /// A device that is connected, or whose gateway went away without a word.
+  /// A device that is connected, or whose gateway died without removing the session.
   package struct Device: Sendable, Encodable {
     package let device: String
     /// The gateway that holds its connection.
     package let gateway: String
-    /// The connection's name in that gateway's log.
+    /// Id of the connection in that gateway's log.
     package let connection: String
-    /// Whether that gateway is there; else the session is removed when a message meets it.
+    /// Whether that gateway is alive; else the session is removed with the next message to it.
     package let isGatewayAlive: Bool
   }
 
-  /// How far a device has got.
+  /// Progress of a device.
   package struct Cursor: Sendable, Encodable {
     package let device: String
-    /// All up to here it has acked.
+    /// Everything up to this offset is acked.
     package let acked: Offset
-    /// When it was last seen, in seconds since 1970, if that is known.
+    /// Last time the device was seen, in seconds since 1970; nil if that is not known.
     package let lastSeenSeconds: Int?
-    /// How many entries of the mailbox it has not acked.
+    /// Mailbox entries that it has not acked.
     package let behind: Int
-    /// Whether it is more than that: the count has a limit.
+    /// Whether there are more: the count has a limit.
     package let isBehindMore: Bool
   }
 
-  /// What is kept for the user.
   package struct Mailbox: Sendable, Encodable {
     package let stream: String
-    /// How many entries it holds.
     package let length: Int
-    /// The first entry.
     package let oldest: Offset?
-    /// The last entry.
     package let newest: Offset?
     /// The highest offset that retention has removed.
     package let removed: Offset?
-    /// How long the key stays unless it is written to; nil for ever.
+    /// Time until the key expires unless it is written; nil for never.
     package let expiresMilliseconds: Int?
   }
 
   package let user: String
-  /// The partition through which all messages to the user come.
+  /// The partition of all messages to the user.
   package let partition: Int
-  /// That partition's stream.
+  /// Stream of that partition.
   package let incoming: String
-  /// Where the devices are connected.
+  /// The connections of the devices.
   package let sessions: [Device]
-  /// How far the devices have got.
   package let cursors: [Cursor]
   package let mailbox: Mailbox
-  /// When this was read, in milliseconds since 1970 by Redis's clock.
+  /// Time of reading, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64
 
-  /// Whether there is nothing at all: a user who never was here, or a name misspelt.
+  /// Whether there is no data at all: the user never connected, or the name is misspelt.
   package var isUnknown: Bool {
     self.sessions.isEmpty && self.cursors.isEmpty && self.mailbox.length == 0
       && self.mailbox.removed == nil
@@ -154,7 +149,7 @@ extension Inspector {
     }
   }
 
-  /// The newest offsets of a mailbox, newest first, as far down as `lowest`, within a limit.
+  /// The newest offsets of a mailbox, newest first, down to `lowest`, within a limit.
   private func newestOffsets(
     of mailbox: RedisKey, downTo lowest: Offset?
   ) async throws(RedisError) -> [Offset] {

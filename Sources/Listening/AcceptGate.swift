@@ -7,7 +7,7 @@ struct AcceptGate {
   enum Room: Equatable {
     /// No, and why not.
     case none(Cause)
-    /// Yes, but not many more.
+    /// There is room, but not much.
     case scarce
     case plenty
   }
@@ -16,24 +16,23 @@ struct AcceptGate {
   enum Cause: String {
     /// The port has all the sockets that it may have.
     case sockets
-    /// The process has no descriptors to spare.
+    /// The process has no spare descriptors.
     case descriptors
-    /// The system refused one more.
+    /// The system refused another socket.
     case system
   }
 
-  /// What to tell people.
+  /// Reported to operators.
   enum Event: Equatable {
     case paused(Cause)
-    /// The end of what began with `paused`, whatever came between.
+    /// Ends the pause that began with `paused`, whatever its causes were meanwhile.
     case resumed
   }
 
-  /// What to do now.
+  /// The next step.
   struct Decision: Equatable {
-    /// Whether to accept.
     var accepts: Bool
-    /// Look again after so many milliseconds, and at random a little earlier; nil: no need to.
+    /// Milliseconds until the next check, which is at random a little earlier; nil for none.
     var wait: Int64?
     var event: Event?
   }
@@ -41,7 +40,7 @@ struct AcceptGate {
   private enum State {
     /// Accepts. Becomes `held`.
     case open
-    /// Accepts nothing, for so many milliseconds. Becomes `trying`.
+    /// Accepts nothing for this time, in milliseconds. Becomes `trying`.
     case held(Int64)
     /// Accepts, after having waited so long in vain. Becomes `held` when there is no room again, and
     /// `open` when there is plenty.
@@ -61,10 +60,10 @@ struct AcceptGate {
     return self.hold(cause)
   }
 
-  /// The system refused.
+  /// Call it when the system refused a socket.
   mutating func failed() -> Decision? { self.isHeld ? nil : self.hold(.system) }
 
-  /// A while has passed, or a socket was closed while nothing was accepted.
+  /// Call it when the wait is over, or when a socket was closed during it.
   mutating func looked(_ room: Room) -> Decision {
     switch (self.state, room) {
     case (.open, _):

@@ -66,7 +66,7 @@ final class AcceptGateHandler: ChannelInboundHandler {
     context.fireErrorCaught(error)
   }
 
-  /// What says that something is used up which others will give back.
+  /// Errors of an exhausted resource that others will return.
   private static let exhaustion = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
   private var room: AcceptGate.Room {
@@ -114,9 +114,9 @@ final class AcceptGateHandler: ChannelInboundHandler {
   }
 }
 
-/// The open sockets of a port, as their own event loops tell of them.
+/// The open sockets of a port, counted by their own event loops.
 final class ListenerSockets: Sendable {
-  /// The port's own first.
+  /// The port's own budget comes first.
   let budgets: [SocketBudget]
   /// Whether the port waits for one to close.
   let isAwaited = Atomic(false)
@@ -128,7 +128,7 @@ final class ListenerSockets: Sendable {
     self.metrics = metrics
   }
 
-  /// What is called, on any thread, when a socket closes that is awaited.
+  /// `body` is called, on any thread, when a socket closes while one is awaited.
   func onClose(_ body: (@Sendable () -> Void)?) {
     self.whenClosed.withLockedValue { $0 = body }
   }

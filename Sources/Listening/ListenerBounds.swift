@@ -11,37 +11,37 @@ import NIOPosix
 /// - `AcceptGate` decides when to accept, `AcceptGateHandler` carries it out.
 /// - `SocketBudget` counts.
 
-/// Limits of ports that are listened on, each with its unit.
+/// Limits of listening ports, each with its unit.
 package enum ListeningLimits {
   /// Of the descriptors that the system lets a process have, accepted sockets leave one in so many
   /// alone: for Redis, the management port, and whatever else opens one.
   static let reservedShare = 4
 
-  /// The fewest that they leave alone, unless that is more than half of all.
+  /// The fewest descriptors reserved, unless that is more than half of all.
   static let fewestReservedDescriptors = 64
 
-  /// The most that they leave alone.
+  /// The most descriptors reserved.
   static let mostReservedDescriptors = 1_024
 
-  /// Sockets that a process may have even when it has run out of descriptors, if it could at first.
+  /// Sockets that a process may have even without free descriptors, if it had enough at first.
   static let fewestSockets = 64
 
-  /// Connections that are accepted in one turn of the loop, and that a limit may be exceeded by.
+  /// Connections accepted in one turn of the loop, by which a limit may be exceeded.
   static let acceptsPerTurn: UInt = 4
 
   /// How long a port that does not accept waits before it looks again, in milliseconds. Doubles
   /// up to ``longestWaitMilliseconds``.
   static let firstWaitMilliseconds: Int64 = 50
 
-  /// The longest such wait, in milliseconds. A socket of its own that closes ends it at once.
+  /// The longest such wait, in milliseconds. A socket of the port that closes ends it at once.
   static let longestWaitMilliseconds: Int64 = 1_000
 }
 
-/// What the sockets of one port may cost.
+/// The resources that the sockets of one port may use.
 package struct ListenerBounds: Sendable {
-  /// Which port it is, in logs and metrics.
+  /// Name of the port in logs and metrics.
   package var name: String
-  /// Sockets that it has at a time.
+  /// The most sockets at a time.
   package var sockets: Int
   /// The socket budget that it shares with other ports; nil if its sockets are few enough to live on
   /// the reserve.
@@ -49,7 +49,7 @@ package struct ListenerBounds: Sendable {
   /// What the kernel keeps of what was written to a socket and not received yet, in bytes. Linux takes
   /// twice as much, for what it keeps beside the bytes.
   package var sendBufferBytes: Int
-  /// What it keeps of what was received and not read yet, in bytes; twice as much, too.
+  /// What the kernel keeps that is not read yet, in bytes; Linux takes twice as much here, too.
   package var receiveBufferBytes: Int
 
   package init(
@@ -92,7 +92,7 @@ extension ServerBootstrap {
   }
 }
 
-/// What is counted of a port.
+/// Metrics of one port.
 struct ListenerMetrics: Sendable {
   let sockets: Meter
   let pauses: Counter

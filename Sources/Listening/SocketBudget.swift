@@ -8,7 +8,7 @@ import Synchronization
   import Musl
 #endif
 
-/// How many sockets may be open at a time, and how many are.
+/// The number of sockets that are open, and its limit.
 package final class SocketBudget: Sendable {
   /// What all ports of this process share that are open to more than a few.
   ///
@@ -22,16 +22,13 @@ package final class SocketBudget: Sendable {
   private let most: Atomic<Int>
   private let count = Atomic(0)
 
-  /// A budget of its own.
   package init(limit: Int) { self.most = Atomic(limit) }
 
-  /// How many may be open.
   package var limit: Int { self.most.load(ordering: .relaxed) }
 
-  /// How many are open.
   package var open: Int { self.count.load(ordering: .relaxed) }
 
-  /// Whether no more should be accepted.
+  /// Whether no more sockets should be accepted.
   var isUsedUp: Bool { self.open >= self.limit }
 
   /// Whether there is room for a while: an eighth.
@@ -48,7 +45,7 @@ package final class SocketBudget: Sendable {
     self.most.min(fewer, ordering: .relaxed)
   }
 
-  /// Of so many descriptors, those that accepted sockets may take.
+  /// The share of `limit` descriptors that accepted sockets may take.
   static func forSockets(of limit: Int) -> Int { limit - self.reserve(of: limit) }
 
   private static func reserve(of limit: Int) -> Int {
@@ -57,7 +54,7 @@ package final class SocketBudget: Sendable {
     return min(ListeningLimits.mostReservedDescriptors, max(few, share))
   }
 
-  /// How many descriptors the system lets this process have: `ulimit -n`.
+  /// Descriptors that the system allows this process: `ulimit -n`.
   private static var descriptorLimit: Int {
     var limit = rlimit()
     #if canImport(Glibc)

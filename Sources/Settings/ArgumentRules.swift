@@ -7,7 +7,7 @@ import MessageBus
 ///
 /// Arguments are read by these, not by `ExpressibleByArgument`, which has no words for a refusal.
 package enum ArgumentRules {
-  /// The rule that was broken, in words that complete "The value … is invalid for …: ".
+  /// The violated rule, in words that complete "The value … is invalid for …: ".
   package struct Broken: Error, CustomStringConvertible {
     package let description: String
 
@@ -43,7 +43,7 @@ package enum ArgumentRules {
     try Self.value(Durability(text.lowercased()), Durability.form)
   }
 
-  /// Where a gateway is. The commands have no TLS.
+  /// Address of a gateway. The commands have no TLS.
   package static func gateway(_ text: String) throws -> ConnectEndpoint {
     let endpoint = ConnectEndpoint(text).flatMap { $0.isSecure ? nil : $0 }
     return try Self.value(

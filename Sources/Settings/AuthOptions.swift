@@ -1,7 +1,7 @@
 import ArgumentParser
 import Gateway
 
-/// Options of whoever checks or makes tokens.
+/// Options of commands that check or make tokens.
 package struct AuthOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(

@@ -4,13 +4,13 @@ import Foundation
 /// Ends the program with one line on standard error: what is wrong, and what to do.
 package struct Failure: Error, CustomStringConvertible {
   package enum Kind: Int32 {
-    /// Something went wrong while running.
+    /// A failure while running.
     case running = 1
-    /// A flag or a setting is wrong; EX_USAGE of sysexits(3).
+    /// A wrong flag or setting; EX_USAGE of sysexits(3).
     case usage = 64
     /// Redis cannot be reached; EX_UNAVAILABLE.
     case unavailable = 69
-    /// Redis refuses us; EX_NOPERM.
+    /// Redis refuses access; EX_NOPERM.
     case refused = 77
   }
 
@@ -24,7 +24,6 @@ package struct Failure: Error, CustomStringConvertible {
 
   package static func usage(_ description: String) -> Failure { Failure(.usage, description) }
 
-  /// Writes the line.
   package func show() { Self.show(self.description) }
 
   /// Writes a line of this program on standard error.
@@ -34,14 +33,14 @@ package struct Failure: Error, CustomStringConvertible {
   }
 }
 
-/// When a command says which environment variables it does not know.
+/// When a command reports unknown environment variables.
 package enum UnknownVariableReport {
-  /// Before anything else: tools.
+  /// Before anything else: for tools.
   case first
   /// In the log of a service, which is not there yet when a setting is refused: then before the
   /// refusal, whose cause it may be.
   case inLog
-  /// Not at all: what has no settings.
+  /// Never: for commands without settings.
   case none
 }
 

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// What a command is told by flag or by environment variable, and how it ends when that is wrong.
 
-/// The name of something that can be configured, by `--redis-url` or by `CONNECT_REDIS_URL`.
+/// The name of a setting, as in `--redis-url` and `CONNECT_REDIS_URL`.
 package enum Setting: String, CaseIterable {
   case redisURL = "redis-url"
   case registryRedisURL = "registry-redis-url"
@@ -93,7 +93,7 @@ package struct SettingValues {
     ])
   }
 
-  /// The value that was given, if one was. An empty variable counts as not given.
+  /// The given value, if any. An empty variable counts as not given.
   package func text(_ setting: Setting) -> String? {
     self.reader.string(forKey: setting.key, isSecret: setting.isSecret)
       .flatMap { $0.isEmpty && !self.flags.contains(setting) ? nil : $0 }
@@ -112,7 +112,7 @@ package struct SettingValues {
     return value
   }
 
-  /// What one of some words means, which may be given in any case.
+  /// The meaning of one of `words`, in upper or lower case.
   package func word<Value>(
     _ setting: Setting, _ words: KeyValuePairs<String, Value>
   ) throws(Failure) -> Value? {
@@ -122,7 +122,7 @@ package struct SettingValues {
     }
   }
 
-  /// Whether something was switched off.
+  /// Whether the value is `off`.
   package func isOff(_ setting: Setting) -> Bool { self.text(setting)?.lowercased() == "off" }
 
   /// `true` or `false`; false unless it was given.
@@ -140,7 +140,7 @@ package struct SettingValues {
     } ?? fallback
   }
 
-  /// What to say about a setting: by the name under which it was given.
+  /// The error about a setting, by the name under which it was given.
   package func failure(_ setting: Setting, _ reason: String) -> Failure {
     let name = self.flags.contains(setting) ? setting.flag : setting.variable
     return .usage("\(name): \(reason)")

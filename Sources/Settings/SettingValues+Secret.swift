@@ -3,9 +3,8 @@ import Foundation
 import Gateway
 import Redis
 
-/// The secret of tokens.
 extension SettingValues {
-  /// Where `connect dev` keeps the secret that it makes, for `token`, `chat` and `connect-bench` to find.
+  /// File for the secret of `connect dev`, where `token`, `chat` and `connect-bench` find it.
   package static var developmentSecretPath: String {
     let environment = ProcessInfo.processInfo.environment
     let state =
@@ -14,7 +13,7 @@ extension SettingValues {
     return "\(state)/connect/development.secret"
   }
 
-  /// The secret that was configured: the variable's, else the file's.
+  /// The configured secret: from the variable, else from the file.
   package func secret() throws(Failure) -> [UInt8]? {
     if let text = self.text(.authSecret) {
       return try self.checked(Array(text.utf8), .authSecret)
@@ -23,7 +22,7 @@ extension SettingValues {
     return try self.checked(try self.contents(of: path, .authSecretFile), .authSecretFile)
   }
 
-  /// The secret before it, while tokens that it has signed are still about.
+  /// The previous secret, while tokens signed with it are in use.
   package func previousSecret() throws(Failure) -> [UInt8]? {
     if let text = self.text(.authPreviousSecret) {
       return try self.checked(Array(text.utf8), .authPreviousSecret)
@@ -33,7 +32,7 @@ extension SettingValues {
     return try self.checked(try self.contents(of: path, setting), setting)
   }
 
-  /// The secret of a service, which must be configured.
+  /// The secret of a service; throws if none is configured.
   package func requiredSecret() throws(Failure) -> [UInt8] {
     guard let secret = try self.secret() else {
       throw .usage(
@@ -95,7 +94,7 @@ extension SettingValues {
       SecretFile.bytes(of: path, limit: CommandLimits.secretFileBytes), path, setting)
   }
 
-  /// - Parameter result: what came of reading a file.
+  /// - Parameter result: Result of reading a file.
   package func read<Content>(
     _ result: Result<Content, SecretFile.Unreadable>, _ path: String, _ setting: Setting
   ) throws(Failure) -> Content {

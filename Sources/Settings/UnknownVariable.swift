@@ -7,7 +7,7 @@ import Logging
 /// sets all variables of a host. Its value is never shown, for it may be a secret.
 package struct UnknownVariable: Hashable, CustomStringConvertible {
   package let name: String
-  /// The setting's variable that was probably meant.
+  /// The variable that was probably meant.
   package let nearest: String?
 
   package init(name: String, nearest: String?) {
@@ -56,7 +56,7 @@ package struct UnknownVariable: Hashable, CustomStringConvertible {
         ?? "the variables are listed in Operations.md, or rename it")
   }
 
-  /// Writes a line for each of this process's environment.
+  /// Writes a line for each unknown variable of this process's environment.
   package static func show() {
     for variable in Self.among(ProcessInfo.processInfo.environment) {
       Failure.show(variable.description)
