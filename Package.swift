@@ -158,7 +158,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, logging, deque,
+        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, concurrencyHelpers,
+        logging, deque,
       ],
       path: "Tests/Support/TestSupport", swiftSettings: settings),
     .target(
@@ -237,8 +238,8 @@ let package = Package(
     .testTarget(
       name: "HTTPServerTests",
       dependencies: [
-        "HTTPServer", "ConnectTestStand", "TestSupport", "SeededRandom", nioCore, nioPosix,
-        nioHTTP1, logging,
+        "HTTPServer", "ConnectTestStand", "TestSupport", "SeededRandom", concurrencyHelpers,
+        nioCore, nioPosix, nioHTTP1, lifecycle, logging,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -129,7 +129,7 @@ final class BackendServing: HTTPServing {
   }
 
   func answer(to fault: HTTPFault) -> PlainHTTPResponse {
-    fault.refusal(self.limits).response(label: Route.otherLabel)
+    BackendRefusal(fault, self.limits).response(label: Route.otherLabel)
   }
 
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount) {
@@ -208,7 +208,7 @@ final class BackendServing: HTTPServing {
   private func refusal(of error: Turns.Refusal) -> BackendRefusal {
     switch error {
     case .full: BackendRefusal(.overloaded, "too many requests about users wait already")
-    case .late: HTTPFault.unanswered.refusal(self.limits)
+    case .late: BackendRefusal(.unanswered, self.limits)
     }
   }
 

@@ -6,9 +6,10 @@ import SocketErrors
 ///
 /// The little HTTP that both services speak beside their real work.
 ///
-/// - This file is health, the demo page, and refusals: one request per connection, answered in full
-///   from memory.
+/// - This file is the public port of a gateway before the upgrade: one request per connection,
+///   answered in full from memory.
 /// - `Serving/` is a server of requests with bodies, one after the other on a connection.
+/// - `Management/` is health and metrics, which that serves.
 
 /// Limits of an HTTP request, each with its unit.
 package struct PlainHTTPLimits: Sendable {
@@ -192,27 +193,6 @@ extension HTTPRequestHead {
 
   /// Whether it obeys those rules of HTTP/1.1 that NIO's parser does not check.
   package var isHTTP11: Bool { self.version == .http1_1 && self.headers["host"].count == 1 }
-}
-
-extension HTTPFault {
-  /// The message for a request that the parser rejects.
-  package static func parserMessage(
-    _ fault: HTTPFault, headerBytes: Int, headerFields: Int
-  ) -> String {
-    fault == .headerTooLarge
-      ? "the header is over \(headerBytes) bytes or \(headerFields) fields"
-      : "the request is not HTTP/1.1, or not as RFC 9112 has it"
-  }
-
-  /// What NIO's parser found; nil for what is not an error of the parser, and where the client has gone
-  /// in the middle of a request.
-  init?(parsing error: any Error) {
-    switch error as? HTTPParserError {
-    case nil, .invalidEOFState: return nil
-    case .headerOverflow: self = .headerTooLarge
-    case .some: self = .malformed
-    }
-  }
 }
 
 extension NIOHTTPDecoderLimitConfiguration {

@@ -144,21 +144,3 @@ struct ListenerTests {
     }
   #endif
 }
-
-/// Keeps what is logged.
-private struct EventLog: LogHandler {
-  let events: NIOLockedValueBox<[String]>
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.info
-
-  init(events: NIOLockedValueBox<[String]>) { self.events = events }
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { self.metadata[key] }
-    set { self.metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    self.events.withLockedValue { $0.append("\(event.message)") }
-  }
-}

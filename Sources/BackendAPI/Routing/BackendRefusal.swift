@@ -80,31 +80,21 @@ extension PlainHTTPResponse {
   }
 }
 
-extension HTTPFault {
-  /// What is said of it.
+extension BackendRefusal {
+  /// What is wrong with the HTTP of a request.
   ///
   /// - Parameter limits: those that the server was made with.
-  func refusal(_ limits: HTTPServingLimits) -> BackendRefusal {
-    switch self {
-    case .malformed, .headerTooLarge:
-      BackendRefusal(
-        self == .malformed ? .malformed : .headerTooLarge,
-        HTTPFault.parserMessage(
-          self, headerBytes: limits.headerBytes, headerFields: limits.headerFields))
-    case .bodyTooLarge:
-      BackendRefusal(.tooLarge, "the body is over \(limits.bodyBytes) bytes")
-    case .unknownExpectation:
-      BackendRefusal(.expectationFailed, "the only Expect that is met is 100-continue")
-    case .tooSlow:
-      BackendRefusal(
-        .tooSlow,
-        "the request was not complete in time: its head has \(limits.headMilliseconds / 1_000) s, "
-          + "its body \(limits.bodyMilliseconds / 1_000) s")
-    case .unanswered:
-      BackendRefusal(.unavailable, "it could not be made sure in time that it is done; ask again")
-    case .tooManyConnections:
-      BackendRefusal(
-        .tooManyConnections, "there are \(limits.connections) connections already")
-    }
+  init(_ fault: HTTPFault, _ limits: HTTPServingLimits) {
+    let code: BackendCode =
+      switch fault {
+      case .malformed: .malformed
+      case .headerTooLarge: .headerTooLarge
+      case .bodyTooLarge: .tooLarge
+      case .unknownExpectation: .expectationFailed
+      case .tooSlow: .tooSlow
+      case .unanswered: .unavailable
+      case .tooManyConnections: .tooManyConnections
+      }
+    self.init(code, fault.sentence(limits))
   }
 }

@@ -45,10 +45,9 @@ package final class HTTPServer: Sendable {
     let listener: any Channel
     do {
       listener = try await ServerBootstrap(group: group)
-        // All are accepted that descriptors allow: this server refuses by itself, and says so.
         .bounded(
           by: ListenerBounds(
-            name: self.name, sockets: .max, shared: .process,
+            name: self.name, sockets: self.limits.sockets, shared: self.limits.budget,
             sendBufferBytes: self.limits.kernelBufferBytes,
             receiveBufferBytes: self.limits.kernelBufferBytes), logger: self.logger
         )

@@ -18,19 +18,3 @@ package protocol HTTPServing: Sendable {
   /// the first byte.
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount)
 }
-
-/// Faults of a request that are found before anything looks at its meaning.
-package enum HTTPFault: Error, Hashable, CaseIterable {
-  /// It is not HTTP/1.
-  case malformed
-  case headerTooLarge
-  case bodyTooLarge
-  /// Its `Expect` is not `100-continue`.
-  case unknownExpectation
-  /// It was not complete in time.
-  case tooSlow
-  /// Its answer was not ready in time, or never.
-  case unanswered
-  /// The server has no room for another connection.
-  case tooManyConnections
-}

@@ -143,6 +143,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
       self.refusal = self.serving.answer(to: .unknownExpectation)
     }
     summary.isRefused = self.refusal != nil
+    if !self.limits.keepsConnections { summary.isLast = true }
     self.perform(self.machine.headCame(summary))
   }
 

@@ -1,4 +1,6 @@
-/// Limits of a server that serves requests of a connection one by one, each with its unit.
+import Listening
+
+/// Limits of a server that serves one request after the other on a connection, each with its unit.
 package struct HTTPServingLimits: Sendable {
   package var headerBytes = 16 * 1024
   package var headerFields = 100
@@ -19,7 +21,15 @@ package struct HTTPServingLimits: Sendable {
   /// How long is waited for the client to end a connection after its last answer, in milliseconds.
   /// Until then what it says is read and dropped: else it could lose the answer.
   package var lingerMilliseconds: Int64 = 2_000
-  /// Connections at a time. Further ones get an answer that says so.
+  /// Whether a connection stays for another request after an answer.
+  package var keepsConnections = true
+  /// Sockets that are accepted at a time; more wait. By default all are accepted that descriptors
+  /// allow: the server refuses by itself, and says so.
+  package var sockets = Int.max
+  /// The descriptors that it shares with other ports; nil if ``sockets`` are few enough to live on the
+  /// reserve.
+  package var budget: SocketBudget? = .process
+  /// Connections at a time. Beyond them an answer says so …
   package var connections = 1_024
   /// Connections that get that answer at a time; others are closed without one.
   package var refusedConnections = 64
