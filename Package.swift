@@ -218,7 +218,7 @@ let package = Package(
       name: "GatewayTests",
       dependencies: [
         "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "ConnectProtocol", "Listening",
-        "HTTPServer", "LocalCluster", "SeededRandom", nioCore, nioHTTP1,
+        "HTTPServer", "LocalCluster", "SeededRandom", nioCore, nioEmbedded, nioHTTP1, metrics,
       ],
       swiftSettings: settings),
     .testTarget(

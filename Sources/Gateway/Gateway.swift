@@ -150,6 +150,10 @@ package enum GatewayLimits {
   /// Time that the other side has to answer a close, in milliseconds.
   package static let closeMilliseconds: Int64 = 2_000
 
+  /// How long is waited for the client to end the connection after an answer that is no upgrade, in
+  /// milliseconds. Until then what it says is read and dropped: else it could lose the answer.
+  static let lingerMilliseconds: Int64 = 2_000
+
   /// Header bytes of an HTTP request.
   package static let httpHeaderBytes = 16 * 1024
 

@@ -155,28 +155,8 @@ package final class GatewayService: Service {
   private static func configure(
     _ channel: any Channel, loop: GatewayLoop, authenticator: Authenticator
   ) throws {
-    var limits = PlainHTTPLimits()
-    limits.headerBytes = GatewayLimits.httpHeaderBytes
-    limits.headerFields = GatewayLimits.httpHeaderFields
-    limits.requestMilliseconds = GatewayLimits.handshakeMilliseconds
-    let servesDemoPage = loop.configuration.servesDemoPage
-    let http = PlainHTTPHandler(
-      limits: limits,
-      answerToError: { error in
-        (error as? Refusal).map { Self.answer($0, counting: loop.metrics) }
-      },
-      answerToFault: { fault in
-        Self.answer(Refusal(fault, limits), counting: loop.metrics)
-      }
-    ) { head, eventLoop in
-      let response: PlainHTTPResponse
-      do throws(Refusal) {
-        response = try PublicRoutes.response(to: head, servesDemoPage: servesDemoPage)
-      } catch {
-        response = Self.answer(error, counting: loop.metrics)
-      }
-      return eventLoop.makeSucceededFuture(response)
-    }
+    let http = FirstRequestHandler(
+      servesDemoPage: loop.configuration.servesDemoPage, metrics: loop.metrics)
     let pipeline = channel.pipeline.syncOperations
     let upgrader = ConnectUpgrader(loop: loop, authenticator: authenticator) { context in
       context.pipeline.syncOperations.removeHandler(http, promise: nil)
@@ -186,18 +166,12 @@ package final class GatewayService: Service {
       // Its answers have no body.
       withErrorHandling: false,
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
-      withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(limits))
+      withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(
+        headerBytes: GatewayLimits.httpHeaderBytes, headerFields: GatewayLimits.httpHeaderFields))
     try pipeline.addHandler(
       RequestFieldHandler(),
       position: .before(try pipeline.handler(type: HTTPServerUpgradeHandler.self)))
     try pipeline.addHandler(http)
-  }
-
-  private static func answer(
-    _ refusal: Refusal, counting metrics: GatewayMetrics
-  ) -> PlainHTTPResponse {
-    metrics.refused(refusal.code)
-    return refusal.response
   }
 
   // MARK: The bus

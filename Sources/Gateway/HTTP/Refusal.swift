@@ -13,12 +13,13 @@ struct Refusal: Error, Hashable {
     self.message = message
   }
 
-  /// The refusal for a request that the parser rejects.
-  init(_ fault: HTTPFault, _ limits: PlainHTTPLimits) {
+  /// What the parser refuses.
+  init(_ fault: HTTPFault) {
     self.init(
       fault == .headerTooLarge ? .headerTooLarge : .malformed,
       HTTPFault.parserMessage(
-        fault, headerBytes: limits.headerBytes, headerFields: limits.headerFields))
+        fault, headerBytes: GatewayLimits.httpHeaderBytes,
+        headerFields: GatewayLimits.httpHeaderFields))
   }
 
   var response: PlainHTTPResponse {

@@ -47,7 +47,7 @@ extension HTTPFault {
 
   /// What NIO's parser found; nil for what is not an error of the parser, and where the client has gone
   /// in the middle of a request.
-  init?(parsing error: any Error) {
+  package init?(parsing error: any Error) {
     switch error as? HTTPParserError {
     case nil, .invalidEOFState: return nil
     case .headerOverflow: self = .headerTooLarge

@@ -5,6 +5,14 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
+/// # HTTPServer
+///
+/// The HTTP that the services speak beside their real work.
+///
+/// - `Serving/` is the server: requests with bodies, one after the other on a connection.
+/// - `Management/` is health and metrics, which it serves.
+/// - What lies beside them is also used where a gateway answers instead of an upgrade.
+
 /// A listener with its connections.
 package final class HTTPServer: Sendable {
   private struct State {
@@ -104,10 +112,6 @@ package final class HTTPServer: Sendable {
     }
     let handler = HTTPServingHandler(
       limits: self.limits, serving: self.serving, isRefused: count > self.limits.connections)
-    var decoding = NIOHTTPDecoderLimitConfiguration()
-    decoding.maxHeaderListSize = self.limits.headerBytes
-    decoding.maxHeaderFieldSize = self.limits.headerBytes
-    decoding.maxHeaderFieldCount = self.limits.headerFields
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(HeardHandler(handler))
     // Neither NIO's pipelining nor its answers to errors: the former takes no answer without a
@@ -115,7 +119,8 @@ package final class HTTPServer: Sendable {
     try pipeline.configureHTTPServerPipeline(
       withPipeliningAssistance: false, withErrorHandling: false,
       withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
-      withDecoderLimitConfiguration: decoding)
+      withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(
+        headerBytes: self.limits.headerBytes, headerFields: self.limits.headerFields))
     try pipeline.addHandler(handler)
   }
 }

@@ -1,0 +1,80 @@
+import Metrics
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import Testing
+
+@testable import Gateway
+
+@Suite("A connection that is not upgraded")
+struct FirstRequestTests {
+  private let channel: EmbeddedChannel
+
+  init() throws {
+    self.channel = EmbeddedChannel(handlers: [
+      HalfCloseHandler(),
+      FirstRequestHandler(
+        servesDemoPage: false, metrics: GatewayMetrics(factory: NOOPMetricsHandler.instance)),
+    ])
+    try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 0)).wait()
+  }
+
+  private func ask(_ method: HTTPMethod = .GET) throws {
+    let head = HTTPRequestHead(version: .http1_1, method: method, uri: "/healthz")
+    try self.channel.writeInbound(HTTPServerRequestPart.head(head))
+    try self.channel.writeInbound(HTTPServerRequestPart.end(nil))
+  }
+
+  private var answers: [HTTPResponseStatus] {
+    get throws {
+      var answers: [HTTPResponseStatus] = []
+      while let part = try self.channel.readOutbound(as: HTTPServerResponsePart.self) {
+        if case .head(let head) = part { answers.append(head.status) }
+      }
+      return answers
+    }
+  }
+
+  private func wait(milliseconds: Int64) {
+    self.channel.embeddedEventLoop.advanceTime(by: .milliseconds(milliseconds))
+  }
+
+  @Test("is closed without a word when its request takes too long")
+  func slow() throws {
+    self.wait(milliseconds: GatewayLimits.handshakeMilliseconds - 1)
+    #expect(self.channel.isActive)
+    self.wait(milliseconds: 1)
+    #expect(!self.channel.isActive)
+    #expect(try self.answers.isEmpty)
+  }
+
+  @Test("gets one answer, and time to read that")
+  func lingers() throws {
+    self.wait(milliseconds: GatewayLimits.handshakeMilliseconds - 1)
+    try self.ask()
+    try self.ask()
+    self.channel.pipeline.fireErrorCaught(HTTPParserError.invalidMethod)
+    #expect(try self.answers == [.ok])
+    self.wait(milliseconds: GatewayLimits.lingerMilliseconds - 1)
+    #expect(self.channel.isActive)
+    self.wait(milliseconds: 1)
+    #expect(!self.channel.isActive)
+  }
+
+  @Test("is told why an upgrade was refused, not what its path is for")
+  func refused() throws {
+    self.channel.pipeline.fireErrorCaught(Refusal(.draining, "this gateway is stopping"))
+    #expect(try self.answers.isEmpty)
+    try self.ask()
+    #expect(try self.answers == [.serviceUnavailable])
+  }
+}
+
+/// Keeps the channel open when its output ends, as a socket does and an embedded channel does not.
+private final class HalfCloseHandler: ChannelOutboundHandler {
+  typealias OutboundIn = HTTPServerResponsePart
+
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    if mode == .all { context.close(promise: promise) } else { promise?.succeed() }
+  }
+}
