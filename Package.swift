@@ -71,7 +71,8 @@ let package = Package(
     .target(
       name: "Redis",
       dependencies: [
-        "CHiredis", "TLS", "SocketErrors", nioCore, nioPosix, logging, metrics, deque,
+        "CHiredis", "TLS", "SocketErrors", concurrencyHelpers, nioCore, nioPosix, logging, metrics,
+        deque,
       ],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
@@ -89,14 +90,15 @@ let package = Package(
     .target(
       name: "HTTPServer",
       dependencies: [
-        "Listening", "SocketErrors", nioCore, nioPosix, nioHTTP1, lifecycle, logging, deque,
+        "Listening", "SocketErrors", concurrencyHelpers, nioCore, nioPosix, nioHTTP1, lifecycle,
+        logging, deque,
       ],
       swiftSettings: settings),
     .target(
       name: "BackendAPI",
       dependencies: [
-        "MessageBus", "Inspection", "Redis", "ConnectProtocol", "HTTPServer", nioCore, nioHTTP1,
-        deque, crypto, lifecycle, logging,
+        "MessageBus", "Inspection", "Redis", "ConnectProtocol", "HTTPServer", concurrencyHelpers,
+        nioCore, nioHTTP1, deque, crypto, lifecycle, logging,
       ],
       resources: [.embedInCode("Description"), .embedInCode("Scripts")],
       swiftSettings: settings),
@@ -115,15 +117,17 @@ let package = Package(
     .target(
       name: "Gateway",
       dependencies: [
-        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "HTTPServer", nioCore,
-        nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging, metrics, deque,
+        "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "HTTPServer",
+        concurrencyHelpers, nioCore, nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging,
+        metrics, deque,
       ],
       resources: [.embedInCode("DemoPage/Page")],
       swiftSettings: settings),
     .target(
       name: "ConnectClient",
       dependencies: [
-        "ConnectProtocol", "WebSocket", "SocketErrors", nioCore, nioPosix, nioHTTP1, deque,
+        "ConnectProtocol", "WebSocket", "SocketErrors", concurrencyHelpers, nioCore, nioPosix,
+        nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
@@ -141,10 +145,10 @@ let package = Package(
     .executableTarget(
       name: "ConnectCommand",
       dependencies: [
-        "Settings", "Gateway", "Messaging", "BackendAPI", "Inspection", "MessageBus",
-        "Redis", "ConnectClient", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS",
-        "HTTPServer", "SocketErrors", argumentParser, lifecycle, unixSignals, logging, metrics,
-        nioCore, nioPosix, nioHTTP1,
+        "Settings", "Gateway", "Messaging", "BackendAPI", "Inspection", "MessageBus", "Redis",
+        "ConnectClient", "ConnectProtocol", "LocalRedis", "ServiceMetrics", "TLS", "HTTPServer",
+        "SocketErrors", argumentParser, lifecycle, unixSignals, logging, metrics,
+        concurrencyHelpers, nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -173,8 +177,8 @@ let package = Package(
       name: "ConnectTestStand",
       dependencies: [
         "TestSupport", "Gateway", "Messaging", "BackendAPI", "MessageBus", "Redis",
-        "ConnectProtocol", "WebSocket", "LocalRedis", "LocalCluster", nioCore, nioPosix, lifecycle,
-        logging, deque, crypto,
+        "ConnectProtocol", "WebSocket", "LocalRedis", "LocalCluster", concurrencyHelpers, nioCore,
+        nioPosix, lifecycle, logging, deque, crypto,
       ],
       path: "Tests/Support/ConnectTestStand", swiftSettings: settings),
     .executableTarget(
@@ -199,8 +203,8 @@ let package = Package(
     .testTarget(
       name: "RedisTests",
       dependencies: [
-        "Redis", "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom", nioCore,
-        nioPosix, nioEmbedded, logging,
+        "Redis", "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom",
+        concurrencyHelpers, nioCore, nioPosix, nioEmbedded, logging,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -218,7 +222,8 @@ let package = Package(
       name: "GatewayTests",
       dependencies: [
         "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "ConnectProtocol", "Listening",
-        "HTTPServer", "LocalCluster", "SeededRandom", nioCore, nioEmbedded, nioHTTP1, metrics,
+        "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioEmbedded, nioHTTP1,
+        metrics,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -232,7 +237,8 @@ let package = Package(
     .testTarget(
       name: "ListeningTests",
       dependencies: [
-        "Listening", "ConnectTestStand", "TestSupport", nioCore, nioPosix, logging, metrics,
+        "Listening", "ConnectTestStand", "TestSupport", concurrencyHelpers, nioCore, nioPosix,
+        logging,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -246,27 +252,28 @@ let package = Package(
       name: "BackendAPITests",
       dependencies: [
         "BackendAPI", "BusTestSupport", "ConnectTestStand", "TestSupport", "MessageBus",
-        "Messaging", "ConnectProtocol", "HTTPServer", "Redis", "LocalRedis", nioCore, nioHTTP1,
+        "Messaging", "ConnectProtocol", "Redis", "LocalRedis", concurrencyHelpers, nioCore,
+        nioHTTP1,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectClientTests",
       dependencies: [
         "ConnectClient", "ConnectTestStand", "TestSupport", "ConnectProtocol", "WebSocket",
-        "SeededRandom", nioCore, nioPosix, nioHTTP1, deque,
+        "SeededRandom", concurrencyHelpers, nioCore, nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectCommandTests",
       dependencies: [
-        "ConnectCommand", "ConnectBench", "Settings", "ConnectClient", "ConnectProtocol", "Redis",
+        "ConnectCommand", "ConnectBench", "Settings", "ConnectProtocol", "MessageBus", "Redis",
         argumentParser,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "ConnectBenchTests",
       dependencies: [
-        "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "SeededRandom",
+        "ConnectBench", "ConnectCommand", "ConnectProtocol", "SeededRandom", nioCore,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -274,14 +281,14 @@ let package = Package(
       dependencies: [
         "ConnectCommand", "ConnectBench", "Settings", "ConnectClient", "ConnectProtocol",
         "ConnectTestStand", "TestSupport", "MessageBus", "LocalRedis", "LocalCluster", "Redis",
-        "ServiceMetrics", argumentParser, nioCore, nioPosix, logging,
+        "ServiceMetrics", nioCore, nioPosix, logging,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "FaultTests",
       dependencies: [
         "ConnectCommand", "ConnectBench", "ConnectClient", "ConnectProtocol", "Gateway",
-        "LocalRedis", "LocalCluster", "TestSupport", "SeededRandom", nioCore, nioPosix,
+        "LocalRedis", "LocalCluster", "TestSupport", nioCore, nioPosix,
       ],
       swiftSettings: settings),
   ],
