@@ -123,11 +123,3 @@ extension TestStand {
     try await self.with(options, body)
   }
 }
-
-extension RedisValue {
-  /// The value of a field, in what is a list of names and values.
-  subscript(name: String) -> RedisValue? {
-    let values = self.array
-    return values.firstIndex(of: .string(name)).map { values[$0 + 1] }
-  }
-}

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import SeededRandom
+import TestSupport
 import Testing
 
 @testable import Redis
@@ -138,7 +139,7 @@ struct SplitClientTests {
     #expect(one.batch.confirmation == batch.confirmation)
     #expect(one.timeout == .seconds(7))
     try chosen.echo(replicas: 1)
-    #expect(try outcome.replies.map { try $0.values } == [[.string("PING"), "GET a", "GET b"]])
+    #expect(try outcome.replies.map { try $0.trees } == [[.string("PING"), "GET a", "GET b"]])
   }
 
   @Test("gives the first one what names no key, and nothing at all")
@@ -176,7 +177,7 @@ struct SplitClientTests {
     #expect(outcome.replies.isEmpty, "the other one has not answered")
     try order[1].echo()
     #expect(
-      try outcome.replies.map { try $0.values } == [
+      try outcome.replies.map { try $0.trees } == [
         ["GET a", "GET b", "PING", "GET c", "GET d"]
       ])
   }
@@ -187,12 +188,12 @@ struct SplitClientTests {
     self.client.submit(self.mixed(), timeout: .seconds(7)) { parts.append(($0, $1)) }
     try self.second.echo()
     #expect(parts.map(\.places) == [1..<2, 4..<5])
-    #expect(try parts.map { try $0.replies.values } == [["GET b"], ["GET d"]])
+    #expect(try parts.map { try $0.replies.trees } == [["GET b"], ["GET d"]])
     parts = []
     try self.first.echo(part: 1..<3)
     try self.first.echo(part: 0..<1)
     #expect(parts.map(\.places) == [2..<4, 0..<1])
-    #expect(try parts.map { try $0.replies.values } == [["PING", "GET c"], ["GET a"]])
+    #expect(try parts.map { try $0.replies.trees } == [["PING", "GET c"], ["GET a"]])
   }
 
   @Test("keeps a transaction whole")
@@ -211,7 +212,7 @@ struct SplitClientTests {
     try self.first.echo()
     try self.second.answer("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n")
     #expect(
-      try outcome.replies[0].values == [
+      try outcome.replies[0].trees == [
         "GET a", "OK", "QUEUED", "QUEUED", .array([.integer(1), .integer(2)]), "GET c",
       ])
   }
@@ -250,7 +251,7 @@ struct SplitClientTests {
     try self.first.answer("+1\r\n-OOM no room\r\n+3\r\n")
     try self.second.answer("-WRONGTYPE b\r\n+4\r\n")
     #expect(
-      try outcome.replies[0].values == [
+      try outcome.replies[0].trees == [
         "1", .error("WRONGTYPE b"), .error("OOM no room"), "3", "4",
       ])
   }
@@ -281,7 +282,7 @@ struct SplitClientTests {
   func anyBatch(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
     var batch = RedisBatch()
-    var expected: [Value] = []
+    var expected: [ReplyTree] = []
     var wanted: [RedisKey.Home: [String]] = [:]
     func note(_ text: String, _ home: RedisKey.Home) {
       expected.append(.string(text))
@@ -305,7 +306,7 @@ struct SplitClientTests {
       #expect(half.commands.flatMap { $0 } == wanted[home] ?? [])
       if !half.submitted.isEmpty { try half.echo() }
     }
-    #expect(try outcome.replies.map { try $0.values } == [expected])
+    #expect(try outcome.replies.map { try $0.trees } == [expected])
   }
 
   private struct Factory: RedisClientFactory {
@@ -332,8 +333,4 @@ struct SplitClientTests {
     #expect(factory.makeClient(on: eventLoop, only: .second) is Half)
     #expect(made.names == ["first", "second", "first", "second"])
   }
-}
-
-extension Value: ExpressibleByStringLiteral {
-  init(stringLiteral text: String) { self = .string(text) }
 }

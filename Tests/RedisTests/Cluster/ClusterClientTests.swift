@@ -13,7 +13,7 @@ struct ClusterClientTests {
   func order() async throws {
     try await withClusterClient(SharedRedis.cluster()) { client in
       var batch = RedisBatch()
-      var expected: [Value] = []
+      var expected: [ReplyTree] = []
       for number in 0..<300 {
         let key = RedisKey("order:\(number)")
         batch.append("ECHO", "\(number)")
@@ -27,7 +27,7 @@ struct ClusterClientTests {
           .string("\(number)"), .integer(1),
         ]
       }
-      let values = try await client.execute(batch).values
+      let values = try await client.execute(batch).trees
       #expect(values == expected)
     }
   }
@@ -73,7 +73,7 @@ struct ClusterClientTests {
       try await factory.withClient { client in
         for number in 0..<20 {
           let key = RedisKey("seeds:\(number)")
-          let values = try await client.execute(key: key, "SET", "\(key)", "x").values
+          let values = try await client.execute(key: key, "SET", "\(key)", "x").trees
           #expect(values == [.string("OK")])
         }
       }
@@ -142,7 +142,7 @@ struct ClusterClientTests {
         }
         batch.append(key: key, "STRLEN", "\(key)")
       }
-      let values = try await client.execute(batch).values
+      let values = try await client.execute(batch).trees
       for number in 0..<30 {
         #expect(
           Array(values[(7 * number + 1)..<(7 * number + 7)]) == [
@@ -163,7 +163,7 @@ struct ClusterClientTests {
         return
       }
       #expect(error.code == "EXECABORT")
-      let exists = try await client.execute(key: key, "EXISTS", "\(key)").values
+      let exists = try await client.execute(key: key, "EXISTS", "\(key)").trees
       #expect(exists == [.integer(0)])
     }
   }
@@ -252,7 +252,7 @@ struct ClusterClientTests {
               batch.append(key: key, "SET", "\(key)", "\(number)")
               batch.append(key: key, "GET", "\(key)")
             }
-            let values = try await client.execute(batch, timeout: .seconds(30)).values
+            let values = try await client.execute(batch, timeout: .seconds(30)).trees
             return (0..<5_000).count { values[2 * $0 + 1] != .string("\($0)") }
           }
         }

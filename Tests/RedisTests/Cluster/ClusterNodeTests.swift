@@ -133,10 +133,10 @@ struct ClusterNodeTests {
         _ = try await source.command("LPUSH", "\(none)", "x")
         var replies: [RedisReplies] = []
         for future in redirected + held { replies.append(try await future.get()) }
-        #expect(try replies[0].values == [.integer(1)])
-        #expect(try replies[1].values == [.array([.string("\(none)"), "x"])])
+        #expect(try replies[0].trees == [.integer(1)])
+        #expect(try replies[1].trees == [.array([.string("\(none)"), "x"])])
         #expect(replies[2].failure(0)?.mayHaveBeenExecuted == false)
-        #expect(try replies[3].values == [.integer(101)])
+        #expect(try replies[3].trees == [.integer(101)])
       }
     }
   }

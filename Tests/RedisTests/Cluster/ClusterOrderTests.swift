@@ -71,8 +71,8 @@ struct ClusterOrderTests {
         #expect(isHeld)
         let second = try await send([(counter, ["INCRBY", "\(counter)", "10"])], to: client)
         try await scene.unblock()
-        #expect(try await first.get()[0].values == [.integer(1)])
-        #expect(try await second.get()[0].values == [.integer(11)])
+        #expect(try await first.get()[0].trees == [.integer(1)])
+        #expect(try await second.get()[0].trees == [.integer(11)])
         #expect(try await eventually { try await itself.isSettled() })
       }
     }
@@ -99,8 +99,8 @@ struct ClusterOrderTests {
         #expect(isTold)
         let second = try await send([(counter, ["INCRBY", "\(counter)", "10"])], to: client)
         try await scene.unblock()
-        #expect(try await first.get()[1].values == [.integer(1)])
-        #expect(try await second.get()[0].values == [.integer(11)])
+        #expect(try await first.get()[1].trees == [.integer(1)])
+        #expect(try await second.get()[0].trees == [.integer(11)])
         #expect(try await eventually { try await itself.isSettled() })
       }
     }

@@ -174,11 +174,9 @@ final class NumberWriter: @unchecked Sendable {
   func check(_ report: Report) async throws -> [String] {
     var wrong = report.mistakes
     for (index, key) in self.keys.enumerated() {
-      let values = try await self.client.execute(key: key, "LRANGE", "\(key)", "0", "-1").values
+      let values = try await self.client.execute(key: key, "LRANGE", "\(key)", "0", "-1").trees
       guard case .array(let elements)? = values.first else { return ["\(key): \(values)"] }
-      let numbers = elements.compactMap { element -> Int? in
-        if case .string(let text) = element { Int(text) } else { nil }
-      }
+      let numbers = elements.compactMap { $0.string.flatMap { Int($0) } }
       if numbers != numbers.sorted() { wrong.append("\(key) is not in order") }
       let present = Set(numbers)
       if present.count != numbers.count { wrong.append("\(key) has numbers twice") }

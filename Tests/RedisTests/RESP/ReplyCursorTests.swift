@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Redis
@@ -21,8 +22,8 @@ struct ReplyCursorTests {
     let replies = try replies("+a\r\n*2\r\n:1\r\n:2\r\n$1\r\nb\r\n")
     for index in [2, 0, 1, 1, 2] {
       var cursor = try replies.cursor(index)
-      let expected: [Value] = [.string("a"), .array([.integer(1), .integer(2)]), .string("b")]
-      #expect(try Value(&cursor) == expected[index])
+      let expected: [ReplyTree] = [.string("a"), .array([.integer(1), .integer(2)]), .string("b")]
+      #expect(try ReplyTree(from: &cursor) == expected[index])
     }
     try replies.check()
   }

@@ -1,5 +1,6 @@
 import NIOCore
 import SeededRandom
+import TestSupport
 import Testing
 
 @testable import Redis
@@ -21,7 +22,7 @@ struct ReplyReaderTests {
   /// Feeds pieces and reads what is whole after each; an arena for every so many replies.
   private func read(
     _ pieces: [[UInt8]], repliesPerArena: Int = .max
-  ) throws -> [Value] {
+  ) throws -> [ReplyTree] {
     let reader = Reader()
     var arenas = [ReplyArena(expecting: 0)]
     reader.use(arenas[0])
@@ -35,14 +36,14 @@ struct ReplyReaderTests {
       }
     }
     return try arenas.flatMap { arena in
-      try RedisReplies(arena: arena, count: arena.roots.count, failure: nil).values
+      try RedisReplies(arena: arena, count: arena.roots.count, failure: nil).trees
     }
   }
 
   private static let big = String(repeating: "0123456789abcdef", count: 4_096)
 
   /// Every kind of value that RESP2 has, empty, nested and large.
-  private static let replies: [(String, Value)] = [
+  private static let replies: [(String, ReplyTree)] = [
     ("+OK\r\n", .string("OK")),
     ("+\r\n", .string("")),
     ("-ERR no\r\n", .error("ERR no")),
@@ -111,7 +112,7 @@ struct ReplyReaderTests {
   func large() throws {
     let one = Array("$65536\r\n\(Self.big)\r\n+OK\r\n".utf8)
     let stream = one + one + one
-    let values = [Value.string(Self.big), .string("OK")]
+    let values = [ReplyTree.string(Self.big), .string("OK")]
     for size in [1_000, 1_024, 4_096, 65_536, 100_000] {
       let pieces = stride(from: 0, to: stream.count, by: size).map {
         Array(stream[$0..<min($0 + size, stream.count)])
@@ -157,7 +158,7 @@ struct ReplyReaderTests {
       #expect(try reader.next())
       #expect(first.roots.count == 1)
       #expect(stray.nodeCount == 0)
-      #expect(try RedisReplies(arena: second, count: 1, failure: nil).values == [.integer(2)])
+      #expect(try RedisReplies(arena: second, count: 1, failure: nil).trees == [.integer(2)])
     }
   }
 

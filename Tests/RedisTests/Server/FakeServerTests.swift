@@ -81,7 +81,7 @@ struct FakeServerTests {
     }) { server in
       try await withReadyClient(server.url) { client in
         for _ in 0..<3 {
-          #expect(try await client.execute("GET", "x").values == [.string("answer")])
+          #expect(try await client.execute("GET", "x").trees == [.string("answer")])
           // Either there is no connection yet, or a new one.
           let again = try await client.execute("GET", "x")
           #expect(again.failure(0)?.mayHaveBeenExecuted != true)
@@ -142,7 +142,7 @@ struct FakeServerTests {
           batch.maximumReplyBytes = maximum
           let replies = await client.execute(batch)
           if isTaken {
-            #expect(try replies.values == [.string(value), .string("2")])
+            #expect(try replies.trees == [.string(value), .string("2")])
           } else {
             #expect(replies.failure(0)?.isOversized == true)
             #expect(replies.failure(1)?.isOversized == true)

@@ -19,7 +19,7 @@ struct IdleCloseTests {
         for count in 1...2 {
           #expect(try await eventually { self.log.count("redis.idle_closed") >= count })
           try await client.waitUntilReady()
-          #expect(try await client.execute("PING").values == [.string("PONG")])
+          #expect(try await client.execute("PING").trees == [.string("PONG")])
         }
         #expect(self.log.count("redis.unreachable") == 0)
         #expect(self.log.count("redis.connected") == 0)

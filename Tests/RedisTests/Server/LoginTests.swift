@@ -21,8 +21,8 @@ struct LoginTests {
       }
       let port = server.port
       try await withReadyClient("redis://app:p%40ss:w%25rd@127.0.0.1:\(port)") { client in
-        #expect(try await client.execute("ACL", "WHOAMI").values == [.string("app")])
-        #expect(try await client.execute("SET", "app:x", "1").values == [.string("OK")])
+        #expect(try await client.execute("ACL", "WHOAMI").trees == [.string("app")])
+        #expect(try await client.execute("SET", "app:x", "1").trees == [.string("OK")])
         guard case .server(let error) = try await client.execute("SET", "x", "1").failure(0) else {
           Issue.record("a key of others was written")
           return
@@ -71,9 +71,9 @@ struct LoginTests {
     try await withReadyClient("redis://127.0.0.1:\(port)/5") { five in
       try await withReadyClient("redis://127.0.0.1:\(port)") { zero in
         try await five.execute("SET", "database:x", "five").check()
-        #expect(try await zero.execute("GET", "database:x").values == [.null])
-        #expect(try await zero.execute("SELECT", "5").values == [.string("OK")])
-        #expect(try await zero.execute("GET", "database:x").values == [.string("five")])
+        #expect(try await zero.execute("GET", "database:x").trees == [.null])
+        #expect(try await zero.execute("SELECT", "5").trees == [.string("OK")])
+        #expect(try await zero.execute("GET", "database:x").trees == [.string("five")])
       }
     }
     #expect(

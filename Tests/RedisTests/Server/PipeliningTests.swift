@@ -21,7 +21,7 @@ struct PipeliningTests {
       batch.append("LRANGE", "order:none", "0", "-1")
       batch.append("ECHO", "")
       batch.append("DEL", "order:a", "order:list")
-      let values = try await client.execute(batch).values
+      let values = try await client.execute(batch).trees
       #expect(
         values == [
           .string("OK"), .string("1"), .integer(2), .null, .integer(3),
@@ -89,7 +89,7 @@ struct PipeliningTests {
       var cursor = try replies.cursor(4)
       #expect(try cursor.string() == "a")
       // And the connection goes on.
-      #expect(try await client.execute("PING").values == [.string("PONG")])
+      #expect(try await client.execute("PING").trees == [.string("PONG")])
     }
   }
 
@@ -103,7 +103,7 @@ struct PipeliningTests {
           var batch = RedisBatch()
           for _ in 0...number % 3 { batch.append("INCR", "submission:n") }
           client.submit(batch) { replies in
-            let first = (try? replies.values.first) ?? .null
+            let first = (try? replies.trees.first) ?? .null
             log.value.append("\(number): \(first)")
             if number == 199 { done.succeed(log.value) }
           }
@@ -112,7 +112,7 @@ struct PipeliningTests {
       }.get()
       var counter = 1
       for number in 0..<200 {
-        #expect(order[number] == "\(number): \(Value.integer(counter))")
+        #expect(order[number] == "\(number): \(ReplyTree.integer(counter))")
         counter += 1 + number % 3
       }
       _ = try await client.execute("DEL", "submission:n")
@@ -129,8 +129,8 @@ struct PipeliningTests {
             for round in 0..<50 {
               var batch = RedisBatch()
               for index in 0...round % 4 { batch.append("ECHO", "\(caller)/\(round)/\(index)") }
-              let expected = (0...round % 4).map { Value.string("\(caller)/\(round)/\($0)") }
-              if try await client.execute(batch).values != expected { wrong += 1 }
+              let expected = (0...round % 4).map { ReplyTree.string("\(caller)/\(round)/\($0)") }
+              if try await client.execute(batch).trees != expected { wrong += 1 }
             }
             return wrong
           }
@@ -147,7 +147,7 @@ struct PipeliningTests {
       for _ in 0..<20 { _ = try await client.execute("ECHO", "another") }
       return replies
     }
-    #expect(try replies.values == [.string(String(repeating: "x", count: 5_000))])
+    #expect(try replies.trees == [.string(String(repeating: "x", count: 5_000))])
   }
 
   @Test("answers an empty batch at once")
@@ -165,10 +165,10 @@ struct PipeliningTests {
     try await withReadyClient(url) { reader in
       try await withReadyClient(url) { client in
         let popped = try await reader.begin("BLPOP", "blocking:list", "30")
-        for _ in 0..<20 { #expect(try await client.execute("PING").values == [.string("PONG")]) }
+        for _ in 0..<20 { #expect(try await client.execute("PING").trees == [.string("PONG")]) }
         _ = try await client.execute("RPUSH", "blocking:list", "x")
         #expect(
-          try await popped.get().values == [.array([.string("blocking:list"), .string("x")])])
+          try await popped.get().trees == [.array([.string("blocking:list"), .string("x")])])
       }
     }
   }
@@ -176,7 +176,7 @@ struct PipeliningTests {
   @Test("finds a server by a name that may have several addresses")
   func byName() async throws {
     try await withReadyClient("redis://localhost:\(SharedRedis.server().port)") { client in
-      let values = try await client.execute("PING").values
+      let values = try await client.execute("PING").trees
       #expect(values == [.string("PONG")])
     }
   }

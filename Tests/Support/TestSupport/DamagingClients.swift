@@ -42,7 +42,7 @@ package final class ReplyDamage: Sendable {
       var bytes: [UInt8] = []
       let chosen = Int.random(in: 0..<replies.count, using: &state.random)
       for index in 0..<replies.count {
-        guard var tree = Self.tree(replies, index) else { return replies }
+        guard var tree = try? replies.tree(index) else { return replies }
         if index == chosen { tree.damage(using: &state.random) }
         bytes += tree.encoded
       }
@@ -51,17 +51,6 @@ package final class ReplyDamage: Sendable {
       }
       state.damaged += 1
       return damaged
-    }
-  }
-
-  private static func tree(_ replies: RedisReplies, _ index: Int) -> ReplyTree? {
-    do throws(RedisError) {
-      var cursor = try replies.cursor(index)
-      return try ReplyTree(from: &cursor)
-    } catch .server(let error) {
-      return .error(Array(error.message.utf8))
-    } catch {
-      return nil
     }
   }
 }

@@ -1,18 +1,18 @@
 import Redis
 
-/// A reply as a tree, to be changed and put together again.
+/// A reply as a tree: to be compared, or changed and put together again.
 package indirect enum ReplyTree: Sendable, Hashable {
-  case string([UInt8])
+  case bytes([UInt8])
   case integer(Int)
   case null
-  case error([UInt8])
+  case error(String)
   case array([ReplyTree])
 
   /// Reads one value with all that it contains.
   package init(from cursor: inout ReplyCursor) throws(RedisError) {
     if let error = cursor.error {
       cursor.skip()
-      self = .error(Array(error.message.utf8))
+      self = .error(error.message)
     } else if cursor.isNil {
       cursor.skip()
       self = .null
@@ -29,7 +29,7 @@ package indirect enum ReplyTree: Sendable, Hashable {
         try cursor.bytes().map { Array($0) } ?? []
       })
     {
-      self = .string(bytes)
+      self = .bytes(bytes)
     } else {
       var elements: [ReplyTree] = []
       for _ in 0..<(try cursor.array() ?? 0) { elements.append(try ReplyTree(from: &cursor)) }
@@ -46,124 +46,66 @@ package indirect enum ReplyTree: Sendable, Hashable {
     return value
   }
 
-  package static func text(_ text: String) -> ReplyTree { .string(Array(text.utf8)) }
+  package static func string(_ text: String) -> ReplyTree { .bytes(Array(text.utf8)) }
+
+  package var string: String? {
+    if case .bytes(let bytes) = self { String(decoding: bytes, as: UTF8.self) } else { nil }
+  }
+  package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+  /// The elements of an array; none for anything else.
+  package var array: [ReplyTree] { if case .array(let elements) = self { elements } else { [] } }
+
+  /// The value of a field, in what is a list of names and values.
+  package subscript(name: String) -> ReplyTree? {
+    let elements = self.array
+    return elements.firstIndex(of: .string(name)).map { elements[$0 + 1] }
+  }
 
   /// Its bytes in RESP2.
   package var encoded: [UInt8] {
     switch self {
-    case .string(let bytes): Array("$\(bytes.count)\r\n".utf8) + bytes + Array("\r\n".utf8)
+    case .bytes(let bytes): Array("$\(bytes.count)\r\n".utf8) + bytes + Array("\r\n".utf8)
     case .integer(let number): Array(":\(number)\r\n".utf8)
     case .null: Array("$-1\r\n".utf8)
     case .error(let text):
-      Array("-".utf8) + text.map { $0 == 0x0d || $0 == 0x0a ? 0x20 : $0 } + Array("\r\n".utf8)
+      Array("-".utf8) + text.utf8.map { $0 == 0x0d || $0 == 0x0a ? 0x20 : $0 }
+        + Array("\r\n".utf8)
     case .array(let elements):
       Array("*\(elements.count)\r\n".utf8) + elements.flatMap(\.encoded)
     }
   }
+}
 
-  /// How many values it has, itself among them.
-  package var count: Int {
-    guard case .array(let elements) = self else { return 1 }
-    return elements.reduce(1) { $0 + $1.count }
-  }
+extension ReplyTree: ExpressibleByStringLiteral {
+  package init(stringLiteral text: String) { self = .string(text) }
+}
 
-  private var depth: Int {
-    guard case .array(let elements) = self else { return 0 }
-    return 1 + (elements.map(\.depth).max() ?? 0)
+extension ReplyTree: CustomStringConvertible {
+  /// As redis-cli would show it, on one line.
+  package var description: String {
+    switch self {
+    case .bytes(let bytes): "\"\(String(decoding: bytes, as: UTF8.self))\""
+    case .integer(let number): "\(number)"
+    case .null: "nil"
+    case .error(let text): "(error) \(text)"
+    case .array(let elements): "[\(elements.map(\.description).joined(separator: ", "))]"
+    }
   }
 }
 
-extension ReplyTree {
-  /// The deepest reply that the reader takes, and so can be damaged.
-  private static let maximumDepth = 6
-
-  /// Changes some of its values, in structure or content.
-  package mutating func damage(using random: inout some RandomNumberGenerator) {
-    for _ in 0..<Int.random(in: 1...3, using: &random) {
-      var place = Int.random(in: 0..<self.count, using: &random)
-      self.damage(at: &place, using: &random)
-    }
-    if self.depth > Self.maximumDepth { self = .null }
-  }
-
-  private mutating func damage(
-    at place: inout Int, using random: inout some RandomNumberGenerator
-  ) {
-    guard place > 0 else {
-      place = -1
-      return self = self.damaged(using: &random)
-    }
-    place -= 1
-    guard case .array(var elements) = self else { return }
-    for index in elements.indices where place >= 0 {
-      elements[index].damage(at: &place, using: &random)
-    }
-    self = .array(elements)
-  }
-
-  private func damaged(using random: inout some RandomNumberGenerator) -> ReplyTree {
-    if Int.random(in: 0..<4, using: &random) == 0 { return Self.other(using: &random) }
-    switch self {
-    case .array(var elements):
-      switch Int.random(in: 0..<6, using: &random) {
-      case 0: return .array([])
-      case 1: elements.removeLast(min(elements.count, 1))
-      case 2: elements.removeFirst(min(elements.count, 1))
-      case 3: elements.append(Self.other(using: &random))
-      case 4: elements += elements.prefix(40)
-      default: return .array([self])
-      }
-      return .array(elements)
-    case .string(var bytes):
-      guard !bytes.isEmpty, Bool.random(using: &random) else {
-        return .text(Self.texts.randomElement(using: &random)!)
-      }
-      switch Int.random(in: 0..<3, using: &random) {
-      case 0: bytes.removeLast(Int.random(in: 1...bytes.count, using: &random))
-      case 1: bytes += bytes.prefix(1_000)
-      default:
-        for _ in 0..<4 {
-          let index = Int.random(in: bytes.indices, using: &random)
-          bytes[index] = UInt8.random(in: .min ... .max, using: &random)
-        }
-      }
-      return .string(bytes)
-    case .integer, .null, .error:
-      return .integer(Self.numbers.randomElement(using: &random)!)
+extension RedisReplies {
+  /// The reply to the command at `index`, an error of the server's included.
+  package func tree(_ index: Int) throws(RedisError) -> ReplyTree {
+    do throws(RedisError) {
+      var cursor = try self.cursor(index)
+      return try ReplyTree(from: &cursor)
+    } catch .server(let error) {
+      return .error(error.message)
     }
   }
 
-  private static func other(using random: inout some RandomNumberGenerator) -> ReplyTree {
-    switch Int.random(in: 0..<6, using: &random) {
-    case 0: .null
-    case 1: .array([])
-    case 2: .array([.array([]), .null])
-    case 3: .text(self.texts.randomElement(using: &random)!)
-    case 4: .integer(self.numbers.randomElement(using: &random)!)
-    default: .error(Array(self.errors.randomElement(using: &random)!.utf8))
-    }
+  /// The replies to all commands.
+  package var trees: [ReplyTree] {
+    get throws { try (0..<self.count).map(self.tree) }
   }
-
-  private static let numbers = [
-    0, -1, 1, 2, 255, 1 << 31, 1 << 48, .max, .max - 1, .min, .min + 1,
-  ]
-
-  /// Numbers, ids of streams, positions and names, at the ends of what there is and beyond.
-  private static let texts = [
-    "", " ", "0", "-1", "0-0", "0-1", "x", "-", "/", ":", "a/b", "begun", "replaced", "lapsed",
-    "9223372036854775807", "9223372036854775807-0", "18446744073709551615",
-    "18446744073709551615-18446744073709551615", "18446744073709551616-0",
-    "18446744073709551615-18446744073709551615 18446744073709551615",
-    "9223372036854775807-9223372036854775807 9223372036854775807", "1-1 -1", "1-1 x",
-    "\u{1}\u{1}\u{0}\u{1}\u{1}\u{1}", "\u{1}\u{1}\u{8}\u{1}\u{1}\u{1}abc",
-    "\u{1}\u{1}\u{8}\u{7f}\u{7f}\u{7f}", "\u{1}\u{1}\u{0}\u{0}\u{7f}", "message", "m", "pending",
-    "name", "\u{1b}[2J\u{202e}\n",
-  ]
-
-  private static let errors = [
-    "", "ERR", "ERR no such key", "NOGROUP no", "NOSCRIPT no", "OOM no", "UNBLOCKED no",
-    "WRONGTYPE no", "LOADING no", "NOPERM no", "EXECABORT no",
-    "EXECABORT " + String(repeating: "because of: EXECABORT ", count: 5_000),
-    "ERR The ID specified in XADD is equal or smaller than the target stream top item",
-  ]
 }
