@@ -162,8 +162,8 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "LocalRedis", "LocalCluster", "Redis", "TLS", "SeededRandom", nioCore, concurrencyHelpers,
-        logging, deque,
+        "LocalRedis", "LocalCluster", "Redis", "ConnectProtocol", "TLS", "SeededRandom", nioCore,
+        nioPosix, logging, deque,
       ],
       path: "Tests/Support/TestSupport", swiftSettings: settings),
     .target(
@@ -196,7 +196,7 @@ let package = Package(
     .testTarget(
       name: "TLSTests",
       dependencies: [
-        "TLS", "COpenSSL", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix,
+        "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix,
         nioEmbedded,
       ],
       swiftSettings: settings),
@@ -266,8 +266,8 @@ let package = Package(
     .testTarget(
       name: "ConnectCommandTests",
       dependencies: [
-        "ConnectCommand", "ConnectBench", "Settings", "ConnectProtocol", "MessageBus", "Redis",
-        argumentParser,
+        "ConnectCommand", "ConnectBench", "TestSupport", "Settings", "ConnectClient",
+        "ConnectProtocol", "Redis", argumentParser,
       ],
       swiftSettings: settings),
     .testTarget(

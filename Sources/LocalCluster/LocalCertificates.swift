@@ -50,21 +50,6 @@ package final class LocalCertificates: Sendable {
 
   /// The authority that signed all the others.
   package var caFile: String { file("ca.pem") }
-  /// For `localhost`, `127.0.0.1` and `::1`.
-  package var serverCertificateFile: String { file("server.pem") }
-  package var serverKeyFile: String { file("server.key") }
-  /// For the same names, expired in 2020.
-  package var expiredCertificateFile: String { file("expired.pem") }
-  package var expiredKeyFile: String { file("expired.key") }
-  /// For the same names, not valid before 2049.
-  package var notYetValidCertificateFile: String { file("early.pem") }
-  package var notYetValidKeyFile: String { file("early.key") }
-  /// For `redis.example` and `192.0.2.1`, which no server has.
-  package var wrongHostCertificateFile: String { file("wrong-host.pem") }
-  package var wrongHostKeyFile: String { file("wrong-host.key") }
-  /// For no host: only its subject says `localhost`, which is not enough since RFC 9525.
-  package var namelessCertificateFile: String { file("nameless.pem") }
-  package var namelessKeyFile: String { file("nameless.key") }
   /// For a client.
   package var clientCertificateFile: String { file("client.pem") }
   package var clientKeyFile: String { file("client.key") }
@@ -76,6 +61,29 @@ package final class LocalCertificates: Sendable {
   package var otherClientKeyFile: String { file("other-client.key") }
 
   private func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// A certificate for servers.
+  package enum ServerCertificate: String, Sendable {
+    /// For `localhost`, `127.0.0.1` and `::1`.
+    case valid = "server"
+    /// For the same names, expired in 2020.
+    case expired
+    /// For the same names, not valid before 2049.
+    case notYetValid = "early"
+    /// For `redis.example` and `192.0.2.1`, where nobody is.
+    case wrongHost = "wrong-host"
+    /// For no host: only its subject says `localhost`, which is not enough since RFC 9525.
+    case nameless
+  }
+
+  /// What a server needs that has one of them.
+  package func serverFiles(
+    _ certificate: ServerCertificate = .valid, clients: TLSFiles.Clients = .none
+  ) -> TLSFiles {
+    TLSFiles(
+      certificateFile: file("\(certificate.rawValue).pem"),
+      keyFile: file("\(certificate.rawValue).key"), caFile: caFile, clients: clients)
+  }
 }
 
 /// Why there are no certificates.

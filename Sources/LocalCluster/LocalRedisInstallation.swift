@@ -65,10 +65,7 @@ package final class LocalRedisInstallation: Sendable {
       } else {
         try LocalCertificates()
       }
-    let tls = certificates.map {
-      TLSFiles(
-        certificateFile: $0.serverCertificateFile, keyFile: $0.serverKeyFile, caFile: $0.caFile)
-    }
+    let tls = certificates?.serverFiles()
     let users =
       options.kind.isSecure
       ? ["\(user) on >\(password) " + options.rights.joined(separator: " ")] : []

@@ -6,8 +6,6 @@ import NIOCore
 let alice = UserName("alice")!
 let bob = UserName("bob")!
 
-func offset(_ milliseconds: UInt64) -> Offset { Offset(milliseconds: milliseconds, sequence: 0) }
-
 func messageID(_ number: Int) -> MessageID { MessageID("m\(number)")! }
 
 func outgoing(_ number: Int) -> OutgoingMessage {

@@ -1,5 +1,5 @@
-import Foundation
 import Settings
+import TestSupport
 import Testing
 
 @testable import ConnectCommand
@@ -11,12 +11,10 @@ struct SecretFileTests {
 
   /// Reads the settings that each name such a file.
   private func read(_ setting: Setting, _ content: [UInt8]) throws {
-    let path = FileManager.default.temporaryDirectory
-      .appendingPathComponent("secret-\(UUID().uuidString)").path
-    try Data(content).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let file = try TemporaryFile(content)
+    defer { file.remove() }
     let values = SettingValues(
-      flags: [setting: path, .apiListen: "127.0.0.1:0"], environment: [:])
+      flags: [setting: file.path, .apiListen: "127.0.0.1:0"], environment: [:])
     switch setting {
     case .redisPasswordFile: _ = try values.redisPlaces()
     case .authSecretFile:

@@ -1,7 +1,7 @@
 import ConnectBench
 import ConnectTestStand
 import Foundation
-import LocalRedis
+import TestSupport
 import Testing
 
 @Suite("The API for backends, as a part of the program", .timeLimit(.minutes(5)))
@@ -18,10 +18,9 @@ struct APICommandTests {
   private func withFile(
     _ text: String, _ body: (_ path: String) async throws -> Void
   ) async throws {
-    let path = NSTemporaryDirectory() + "tokens-\(UUID())"
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try await body(path)
+    let file = try TemporaryFile(text.utf8)
+    defer { file.remove() }
+    try await body(file.path)
   }
 
   @Test("is refused with one line and 64 where its place or its token is wrong")

@@ -2,7 +2,6 @@ import ConnectBench
 import ConnectProtocol
 import ConnectTestStand
 import Foundation
-import LocalRedis
 import MessageBus
 import ServiceMetrics
 import TestSupport
@@ -39,12 +38,11 @@ struct MetricsTests {
 
   /// The lines of `/metrics`.
   private func lines(_ port: Int) async throws -> [Substring] {
-    let socket = try await TestSocket.open(port: port)
-    socket.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    let head = try await socket.readHead()
-    #expect(head.status == 200)
-    #expect(head["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
-    return try await socket.readToEnd().split(separator: "\n")
+    let answer = try await HTTPAnswer.of(
+      port: port, to: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    #expect(answer.status == 200)
+    #expect(answer["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+    return answer.body.split(separator: "\n")
   }
 
   /// The numbers of `/metrics`, by name with labels.
@@ -125,9 +123,8 @@ struct MetricsTests {
 
   @Test("Every metric of the services has a help text and a type, and each text a metric")
   func heads() async throws {
-    let token = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try Data(String(repeating: "t", count: 32).utf8).write(to: token)
-    defer { try? FileManager.default.removeItem(at: token) }
+    let token = try TemporaryFile(String(repeating: "t", count: 32).utf8)
+    defer { token.remove() }
     try await self.withServices {
       $0.messagingArguments += [
         "--api-listen", "127.0.0.1:0", "--service-token-file", token.path,

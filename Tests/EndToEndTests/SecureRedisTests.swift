@@ -9,8 +9,6 @@ import Testing
 /// What an operator reads when TLS or rights are wrong: one line that says what to do.
 @Suite("A Redis that cannot be reached as it is meant")
 struct SecureRedisTests {
-  private static let certificates = Result { try LocalCertificates() }
-
   private struct Outcome {
     let code: Int32
     let error: String
@@ -31,20 +29,13 @@ struct SecureRedisTests {
   }
 
   private func withServer(
-    certificate: String, key: String, clients: TLSFiles.Clients = .none, users: [String] = [],
+    _ certificate: LocalCertificates.ServerCertificate = .valid, clients: TLSFiles.Clients = .none,
+    users: [String] = [],
     _ body: (LocalRedisServer, LocalCertificates) async throws -> Void
   ) async throws {
-    let certificates = try Self.certificates.get()
-    let tls = TLSFiles(
-      certificateFile: certificate, keyFile: key, caFile: certificates.caFile, clients: clients)
-    let server = try await LocalRedisServer.start(.init(tls: tls, users: users))
-    do {
-      try await body(server, certificates)
-      await server.stop()
-    } catch {
-      await server.stop()
-      throw error
-    }
+    let certificates = try await LocalCertificates.shared
+    let tls = certificates.serverFiles(certificate, clients: clients)
+    try await RedisFixture.withServer(tls: tls, users: users) { try await body($0, certificates) }
   }
 
   enum Fault: String, CaseIterable {
@@ -53,17 +44,15 @@ struct SecureRedisTests {
 
   @Test("because of certificates: each fault is named, with what to do", arguments: Fault.allCases)
   func certificates(fault: Fault) async throws {
-    let files = try Self.certificates.get()
-    let (certificate, key) =
+    let certificate: LocalCertificates.ServerCertificate =
       switch fault {
-      case .expired: (files.expiredCertificateFile, files.expiredKeyFile)
-      case .notYetValid: (files.notYetValidCertificateFile, files.notYetValidKeyFile)
-      case .wrongHost: (files.wrongHostCertificateFile, files.wrongHostKeyFile)
-      default: (files.serverCertificateFile, files.serverKeyFile)
+      case .expired: .expired
+      case .notYetValid: .notYetValid
+      case .wrongHost: .wrongHost
+      default: .valid
       }
     let clients: TLSFiles.Clients = fault == .missingClientCertificate ? .required : .none
-    try await self.withServer(certificate: certificate, key: key, clients: clients) {
-      server, files in
+    try await self.withServer(certificate, clients: clients) { server, files in
       let url = try #require(server.tlsURL)
       let authority = fault == .unknownAuthority ? files.otherCAFile : files.caFile
       let outcome = try await self.inspect(url, ["CONNECT_REDIS_CA_FILE": authority])
@@ -80,7 +69,7 @@ struct SecureRedisTests {
       #expect(outcome.error.contains("localhost:\(server.tlsPort ?? 0)"), "\(outcome.error)")
       #expect(outcome.code == 69)
       guard fault == .missingClientCertificate else { return }
-      let mended = try await Program(
+      let repaired = try await Program(
         ["inspect", "--redis-url", url],
         environment: [
           "CONNECT_REDIS_CA_FILE": files.caFile,
@@ -88,15 +77,13 @@ struct SecureRedisTests {
           "CONNECT_REDIS_KEY_FILE": files.clientKeyFile,
         ]
       ).exitCode()
-      #expect(mended == 0)
+      #expect(repaired == 0)
     }
   }
 
   @Test("because one side speaks TLS and the other does not: within the deadline")
   func plainAndTLS() async throws {
-    let files = try Self.certificates.get()
-    try await self.withServer(certificate: files.serverCertificateFile, key: files.serverKeyFile) {
-      server, files in
+    try await self.withServer { server, files in
       let ca = ["CONNECT_REDIS_CA_FILE": files.caFile]
       let toPlain = try await self.inspect("rediss://localhost:\(server.port)", ca)
       #expect(toPlain.error.contains("redis://"), "\(toPlain.error)")
@@ -111,11 +98,7 @@ struct SecureRedisTests {
 
   @Test("not so with any certificate, where that was asked for; a service warns")
   func insecure() async throws {
-    let files = try Self.certificates.get()
-    try await self.withServer(
-      certificate: files.wrongHostCertificateFile, key: files.wrongHostKeyFile
-    ) {
-      server, _ in
+    try await self.withServer(.wrongHost) { server, _ in
       let program = try Program([
         "messaging", "--redis-url", server.tlsURL ?? "", "--redis-tls-insecure",
         "--management-listen", "off",
@@ -141,15 +124,12 @@ struct SecureRedisTests {
 
   @Test("because the user lacks rights: exit code 77, and which")
   func rights() async throws {
-    let files = try Self.certificates.get()
     let rights = AccessRights.services()
     let users = [
       "keys on >secret " + AccessRights.services(prefix: "other:").joined(separator: " "),
       "cluster on >secret " + rights.filter { $0 != "+cluster|slots" }.joined(separator: " "),
     ]
-    try await self.withServer(
-      certificate: files.serverCertificateFile, key: files.serverKeyFile, users: users
-    ) { server, files in
+    try await self.withServer(users: users) { server, files in
       for (user, words) in [("keys", "connect:partitions"), ("cluster", "cluster|slots")] {
         let program = try Program(
           ["messaging", "--redis-url", server.tlsURL ?? "", "--management-listen", "off"],

@@ -14,26 +14,19 @@ struct SocketFloodTests {
 
   /// A program that starts `connect` with few descriptors.
   private func withLimitedConnect(_ body: (String) async throws -> Void) async throws {
-    let path = FileManager.default.temporaryDirectory.path + "/connect-\(UUID().uuidString)"
     let script = """
       #!/bin/sh
       ulimit -n \(Self.descriptors)
       exec '\(Program.connectBesideTests)' "$@"
 
       """
-    #expect(
-      FileManager.default.createFile(
-        atPath: path, contents: Data(script.utf8), attributes: [.posixPermissions: 0o700]))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try await body(path)
+    let file = try TemporaryFile(script.utf8, permissions: 0o700)
+    defer { file.remove() }
+    try await body(file.path)
   }
 
   private func answer(_ path: String, port: Int) async throws -> HTTPAnswer {
-    let socket = try await TestSocket.open(port: port)
-    socket.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    var answer = try await socket.readHead()
-    answer.body = try await socket.readToEnd()
-    return answer
+    try await HTTPAnswer.of(port: port, to: "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
   }
 
   private func number(_ name: String, port: Int) async throws -> Double {

@@ -1,6 +1,6 @@
 import ConnectBench
 import Foundation
-import LocalRedis
+import TestSupport
 import Testing
 
 /// `infra/local/up` and `infra/local/roll`: HAProxy, a Redis cluster with TLS, and services as in
@@ -85,22 +85,10 @@ struct LocalStandTests {
       _ = await up.waitForExit()
       for (name, process) in processes {
         _ = try await eventually("the end of \(name)", limit: .seconds(10)) {
-          Self.isRunning(process) ? nil : true
+          isRunning(process) ? nil : true
         }
       }
     }
-  }
-
-  /// One that has ended and was not reaped does not run: not every container has an init that reaps.
-  private static func isRunning(_ process: pid_t) -> Bool {
-    guard kill(process, 0) == 0 else { return false }
-    #if os(Linux)
-      let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
-      let state = stat?.split(separator: ")").last?.split(separator: " ").first
-      return state != nil && state != "Z" && state != "X"
-    #else
-      return true
-    #endif
   }
 
   @Test("is alone on its directory; and ends when a process does, and says which")

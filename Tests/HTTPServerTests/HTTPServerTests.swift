@@ -59,7 +59,7 @@ struct HTTPServerTests {
     change(&limits)
     let server = HTTPServer(
       limits: limits, serving: echo, name: "test",
-      logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      logger: Logger.silent)
     try await server.start(
       host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton)
     let port = try #require(server.address?.port)

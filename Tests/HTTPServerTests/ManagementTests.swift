@@ -3,7 +3,6 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import ServiceLifecycle
 import TestSupport
 import Testing
 
@@ -21,25 +20,12 @@ struct ManagementTests {
     change(&limits)
     let logger = Logger(label: "test", factory: log)
     let service = try await ManagementService(
-      host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, limits: limits,
-      metrics: { .text(.ok, "# EOF") }, isReady: isReady, logger: logger)
-    let port = try #require(service.address?.port)
-    let group = ServiceGroup(services: [service], logger: logger)
-    try await withThrowingTaskGroup(of: Void.self) { tasks in
-      tasks.addTask { try await group.run() }
-      try await body(port, group)
-      await group.triggerGracefulShutdown()
-      try await tasks.waitForAll()
-    }
-  }
-
-  /// The one answer to what a connection says, behind which the connection ends.
-  private func answer(_ port: Int, to text: String) async throws -> HTTPAnswer {
-    let socket = try await TestSocket.open(port: port)
-    socket.send(text)
-    var answer = try await socket.readHead()
-    answer.body = try await socket.readToEnd()
-    return answer
+      host: "127.0.0.1", port: 0, group: group,
+      metrics: { .text(.ok, "# EOF") }, isReady: { isReady },
+      logger: Logger.silent)
+    let task = Task { try await service.run() }
+    defer { task.cancel() }
+    return try await HTTPAnswer.of(port: #require(service.address?.port), to: text)
   }
 
   @Test(

@@ -1,6 +1,5 @@
 import ConnectTestStand
 import Foundation
-import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -16,7 +15,7 @@ struct ListenerTests {
     let listener: any Channel
     let budget: SocketBudget
     let accepted: NIOLockedValueBox<[any Channel]>
-    let log: NIOLockedValueBox<[String]>
+    let log: EventLog
 
     var number: Int { self.listener.localAddress?.port ?? 0 }
 
@@ -29,14 +28,14 @@ struct ListenerTests {
     sockets: Int = 1_000, budget: Int = 1_000, _ body: (Port) async throws -> Void
   ) async throws {
     let accepted = NIOLockedValueBox<[any Channel]>([])
-    let log = NIOLockedValueBox<[String]>([])
+    let log = EventLog()
     let shared = SocketBudget(limit: budget)
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .bounded(
         by: ListenerBounds(
           name: "test", sockets: sockets, shared: shared, sendBufferBytes: 64 * 1024,
           receiveBufferBytes: 64 * 1024),
-        logger: Logger(label: "test") { _ in EventLog(events: log) }
+        logger: log.logger
       )
       .childChannelInitializer { channel in
         accepted.withLockedValue { $0.append(channel) }
@@ -78,7 +77,7 @@ struct ListenerTests {
         return port.accepted.withLockedValue { $0.count } >= 28
       }
       // Once; or again, if it looked just when all that it had were closed.
-      let events = port.log.withLockedValue { $0 }
+      let events = port.log.events
       #expect(events.first == "listener.paused")
       #expect(zip(events, events.dropFirst()).allSatisfy { $0 != $1 } && events.count < 10)
       for client in clients { client.close() }
@@ -86,7 +85,7 @@ struct ListenerTests {
         port.accepted.withLockedValue { $0.count } == 40 && port.budget.open == 0
       }
       try await eventually("it is over") {
-        port.log.withLockedValue { $0 }.last == "listener.resumed"
+        port.log.events.last == "listener.resumed"
       }
       #expect(try await self.accepts(port))
     }
@@ -106,7 +105,7 @@ struct ListenerTests {
       let client = try await port.connect()
       try await eventually("it is accepted in the end") { port.budget.open == 1 }
       try await eventually("it is over") {
-        port.log.withLockedValue { $0 } == ["listener.paused", "listener.resumed"]
+        port.log.events == ["listener.paused", "listener.resumed"]
       }
       client.close()
     }
@@ -120,7 +119,7 @@ struct ListenerTests {
           IOError(errnoCode: ECONNABORTED, reason: "accept"))
       }.get()
       #expect(try await self.accepts(port))
-      #expect(port.log.withLockedValue { $0 }.isEmpty)
+      #expect(port.log.events.isEmpty)
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import LocalCluster
 import TestSupport
 import Testing
 
@@ -10,7 +11,7 @@ struct LocalRedisServerTests {
   func startAndStop() async throws {
     let server = try await LocalRedisServer.start()
     #expect(server.url == "redis://127.0.0.1:\(server.port)")
-    #expect(try await redis("PING", port: server.port) == "PONG")
+    #expect(try await redisCLI("PING", port: server.port) == "PONG")
     #expect(FileManager.default.fileExists(atPath: server.dataDirectory))
     await server.stop()
     #expect(!isRunning(server.processIdentifier))
@@ -54,14 +55,14 @@ struct LocalRedisServerTests {
         persistence: .appendOnly(directory: given, fsync: .always)
       ) { server in
         let first = server.processIdentifier
-        #expect(try await redis("SET key value", port: server.port) == "OK")
+        #expect(try await redisCLI("SET key value", port: server.port) == "OK")
         await server.kill()
         #expect(!isRunning(first))
         try await server.restart()
         #expect(server.processIdentifier != first)
-        #expect(try await redis("GET key", port: server.port) == "value")
+        #expect(try await redisCLI("GET key", port: server.port) == "value")
         try await server.restart()
-        #expect(try await redis("GET key", port: server.port) == "value")
+        #expect(try await redisCLI("GET key", port: server.port) == "value")
       }
       #expect(FileManager.default.fileExists(atPath: directory + "/data") == !inOwnDirectory)
     }
@@ -70,13 +71,13 @@ struct LocalRedisServerTests {
   @Test("starts empty after a crash without one")
   func noPersistence() async throws {
     try await RedisFixture.withServer { server in
-      #expect(try await redis("SET key value", port: server.port) == "OK")
+      #expect(try await redisCLI("SET key value", port: server.port) == "OK")
       await server.kill()
       try await server.restart()
-      #expect(try await redis("EXISTS key", port: server.port) == "0")
+      #expect(try await redisCLI("EXISTS key", port: server.port) == "0")
       await server.stop()
       try await server.restart()
-      #expect(try await redis("PING", port: server.port) == "PONG")
+      #expect(try await redisCLI("PING", port: server.port) == "PONG")
     }
   }
 
@@ -107,7 +108,7 @@ struct LocalRedisServerTests {
         !RedisProbe.isReady(port: server.port, processIdentifier: server.processIdentifier))
       server.resume()
       #expect(server.isRunning)
-      let reply = try await redis("PING", port: server.port)
+      let reply = try await redisCLI("PING", port: server.port)
       #expect(reply == "PONG")
       server.pause()
     }
@@ -115,17 +116,17 @@ struct LocalRedisServerTests {
 
   @Test("speaks TLS on a port beside its plain one, and has users of its own")
   func usersAndTLS() async throws {
-    let files = try makeTLSFiles(clients: .required)
+    let files = try await LocalCertificates.shared.serverFiles(clients: .required)
     let server = try await LocalRedisServer.start(
       .init(tls: files, users: ["reader on >secret ~* +get", "other on nopass ~* -@all"]))
-    #expect(try await redis("AUTH reader secret", port: server.port) == "OK")
-    #expect(try await redis("AUTH other any", port: server.port) == "OK")
+    #expect(try await redisCLI("AUTH reader secret", port: server.port) == "OK")
+    #expect(try await redisCLI("AUTH other any", port: server.port) == "OK")
     let port = try #require(server.tlsPort)
     #expect(server.tlsURL == "rediss://localhost:\(port)")
     #expect(
-      try await redisOverTLS("PING", port: port, files: files, presentsCertificate: true)
+      try await redisCLIOverTLS("PING", port: port, files: files, presentsCertificate: true)
         == ["PONG"])
-    #expect(try await redisOverTLS("PING", port: port, files: files) != ["PONG"])
+    #expect(try await redisCLIOverTLS("PING", port: port, files: files) != ["PONG"])
     try await server.restart()
     #expect(server.tlsPort == port)
     await server.stop()
@@ -138,7 +139,7 @@ struct LocalRedisServerTests {
       try await LocalRedisServer.start(LocalRedisServer.Options(port: port))
     }
     #expect("\(LocalRedisError.portInUse(port))".contains("port \(port) is in use"))
-    #expect(try await redis("PING", port: port) == "PONG", "the other server is unharmed")
+    #expect(try await redisCLI("PING", port: port) == "PONG", "the other server is unharmed")
   }
 
   @Test("at a wrong path is a clear error that says what to install")

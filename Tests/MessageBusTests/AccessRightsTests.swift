@@ -57,7 +57,7 @@ struct AccessRightsTests {
     try await server.command(["ACL", "SETUSER", user, "on", ">secret"] + others)
     let url = "redis://\(user):secret@127.0.0.1:\(server.port)"
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let logger = Logger.silent
     let configuration = try RedisConfiguration(url: RedisURL(parsing: url))
     do throws(RedisError) {
       let client = try await RedisClients.connect(configuration, on: eventLoop, logger: logger)

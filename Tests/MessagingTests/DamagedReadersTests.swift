@@ -79,7 +79,7 @@ struct DamagedReadersTests {
   private static let users = ["bob", "carol", "dave"].map { UserName($0)! }
   private static let gateway = InstanceID("g1")!
   private static let phone = DeviceName("phone")!
-  private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  private static let logger = Logger.silent
 
   private static func session(_ gateway: String = "g1") -> Session {
     Session(device: "phone", gateway: InstanceID(gateway)!, connection: "c1")

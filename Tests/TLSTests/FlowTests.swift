@@ -3,7 +3,6 @@ import LocalCluster
 import LocalRedis
 import NIOCore
 import SeededRandom
-import Synchronization
 import Testing
 
 @testable import TLS
@@ -35,7 +34,7 @@ struct FlowTests {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     let values = (0..<6).map { Self.value(1024 * 1024 + $0 * 8, seed: UInt64($0)) }
     try await withRedis(protocols: version) { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       for (index, value) in values.enumerated() {
         client.channel.write(Self.set("key\(index)", value), promise: nil)
       }
@@ -59,7 +58,7 @@ struct FlowTests {
     let value = Self.value(64 * 1024, seed: 1)
     try await withRedis(protocols: version) { (server) async throws in
       let shared = Shared(seed: 2)
-      let client = try await Client.open(to: server.port, context) { buffer in
+      let client = try await Client.open(to: server.tlsPort!, context) { buffer in
         var rest = buffer
         var pieces: [ByteBuffer] = []
         while rest.readableBytes > 0 {
@@ -81,9 +80,9 @@ struct FlowTests {
   func writability() async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(client.channel.isWritable)
-      server.process.signal(SIGSTOP)
+      server.pause()
       let isWritten = Flag()
       let value = Self.value(16 * 1024 * 1024, seed: 1)
       let promise = client.channel.eventLoop.makePromise(of: Void.self)
@@ -92,7 +91,7 @@ struct FlowTests {
       try await client.inLoop { handler, _ in #expect(handler.pending.byteCount == 0) }
       #expect(!client.channel.isWritable)
       #expect(!isWritten.isRaised)
-      server.process.signal(SIGCONT)
+      server.resume()
       try await promise.futureResult.get()
       #expect(client.channel.isWritable)
       #expect(await client.recorder.wait { !$0.bytes.isEmpty }.text == "+OK\r\n")
@@ -107,7 +106,7 @@ struct FlowTests {
     let expected = Array("+OK\r\n".utf8) + Self.reply(value)
     try await withRedis(protocols: version) { (server) async throws in
       // The handshake reads by itself.
-      let client = try await Client.open(to: server.port, context, autoRead: false)
+      let client = try await Client.open(to: server.tlsPort!, context, autoRead: false)
       client.channel.write(Self.set("key", value), promise: nil)
       try await client.send("GET key\r\n")
       let reads = try await client.inLoop { _, wire in wire.reads }
@@ -135,7 +134,7 @@ struct FlowTests {
   func gathering() async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       let before = try await client.inLoop { _, wire in wire.sent.count }
       let writes = try await client.channel.eventLoop.submit {

@@ -18,9 +18,9 @@ struct FuzzTests {
   /// What a server sent in the handshake and after, to be shown to others: who cannot know what it
   /// means, as each handshake has its own keys.
   private func recording(_ version: String) async throws -> [UInt8] {
-    let context = try TLSContext(LocalCertificates.shared.identified)
-    return try await withRedis(clients: "yes", protocols: version) { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    return try await withRedis(clients: .required, protocols: version) { (server) async throws in
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       try await client.channel.close()
       return try await client.inLoop { _, wire in wire.received }
@@ -148,16 +148,16 @@ struct FuzzTests {
     var clean = 0
     var failed = 0
     var late = 0
-    try await withRedis(clients: "yes", protocols: version) { (server) async throws in
+    try await withRedis(clients: .required, protocols: version) { (server) async throws in
       let text = String((0..<5_000).map { Character(UnicodeScalar(UInt8(0x41 + $0 % 26))) })
-      let first = try await Client.open(to: server.port, context)
+      let first = try await Client.open(to: server.tlsPort!, context)
       #expect(try await first.ask("SET key \(text)") == "+OK\r\n")
       try await first.channel.close()
       let expected = String(repeating: "$5000\r\n\(text)\r\n", count: 3) + "+OK\r\n"
 
       for round in 0..<120 {
         let damage = Damage(using: &generator)
-        let client = try await Client.connect(to: server.port, context) { damage($0) }
+        let client = try await Client.connect(to: server.tlsPort!, context) { damage($0) }
         client.channel.writeAndFlush(
           ByteBuffer(string: "GET key\r\nGET key\r\nGET key\r\nQUIT\r\n"), promise: nil)
         // Where a part is missing we wait for it, as there is no clock in the handler.

@@ -42,7 +42,7 @@ struct HeldBackTests {
   func released() async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
-      let client = try await Client.connect(to: server.port, context)
+      let client = try await Client.connect(to: server.tlsPort!, context)
       for number in 0..<5 {
         client.channel.write(ByteBuffer(string: "ECHO \(number)\r\n"), promise: nil)
       }
@@ -59,14 +59,14 @@ struct HeldBackTests {
   func refused() async throws {
     let certificates = try LocalCertificates.shared
     let context = try TLSContext(certificates.trusting)
-    try await withRedis(certificate: "wrong-host") { (server) async throws in
+    try await withRedis(certificate: .wrongHost) { (server) async throws in
       for _ in 0..<20 {
-        let client = try await Client.connect(to: server.port, context)
+        let client = try await Client.connect(to: server.tlsPort!, context)
         // With the handshake, or since that has failed already.
         await #expect(throws: (any Error).self) { try await client.send("SET secret 1\r\n") }
         await #expect(throws: TLSError.self) { try await client.ready.get() }
       }
-      let right = try await Client.open(to: server.port, host: "redis.example", context)
+      let right = try await Client.open(to: server.tlsPort!, host: "redis.example", context)
       let statistics = try await right.ask("INFO commandstats", until: "\r\n\r\n")
       #expect(!statistics.contains("cmdstat_set"))
       try await right.channel.close()

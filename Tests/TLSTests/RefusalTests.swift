@@ -2,6 +2,7 @@ import LocalCluster
 import LocalRedis
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import TLS
@@ -12,13 +13,13 @@ struct RefusalTests {
   /// What a connection fails with, in the handshake or at its first command. Tried often: in TLS 1.3
   /// the server's alert may be lost, when the command meets a socket that the server has closed.
   private func failures(
-    _ server: TLSRedis, _ configuration: TLSConfiguration, times: Int = 30
+    _ server: LocalRedisServer, _ configuration: TLSConfiguration, times: Int = 30
   ) async throws -> Set<TLSFailure> {
     let context = try TLSContext(configuration)
     var failures: Set<TLSFailure> = []
     for _ in 0..<times {
       do {
-        let client = try await Client.connect(to: server.port, context)
+        let client = try await Client.connect(to: server.tlsPort!, context)
         try await client.ready.get()
         client.channel.writeAndFlush(ByteBuffer(string: "PING\r\n"), promise: nil)
         let state = await client.recorder.wait { !$0.errors.isEmpty }
@@ -39,9 +40,9 @@ struct RefusalTests {
 
   @Test("takes a client with the right certificate", arguments: ["TLSv1.2", "TLSv1.3"])
   func rightCertificate(version: String) async throws {
-    let context = try TLSContext(LocalCertificates.shared.identified)
-    try await withRedis(clients: "yes", protocols: version) { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    try await withRedis(clients: .required, protocols: version) { (server) async throws in
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       #expect(try await client.inLoop { handler, _ in handler.protocolVersion } == version)
       try await client.channel.close()
@@ -50,17 +51,17 @@ struct RefusalTests {
 
   @Test("says that a client certificate is missing", arguments: ["TLSv1.2", "TLSv1.3"])
   func missingCertificate(version: String) async throws {
-    let configuration = try LocalCertificates.shared.trusting
-    try await withRedis(clients: "yes", protocols: version) { (server) async throws in
+    let configuration = try await LocalCertificates.shared.trusting
+    try await withRedis(clients: .required, protocols: version) { (server) async throws in
       #expect(try await failures(server, configuration) == [.clientCertificateMissing])
     }
   }
 
   @Test("may ask for a client certificate and do without")
   func optionalCertificate() async throws {
-    let context = try TLSContext(LocalCertificates.shared.trusting)
-    try await withRedis(clients: "optional") { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    try await withRedis(clients: .optional) { (server) async throws in
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       try await client.inLoop { _, wire in wire.cut() }
       let state = await client.recorder.wait { $0.isInactive }
@@ -76,7 +77,7 @@ struct RefusalTests {
     var configuration = certificates.trusting
     configuration.certificateFile = certificates.otherClientCertificateFile
     configuration.keyFile = certificates.otherClientKeyFile
-    try await withRedis(clients: "yes", protocols: version) { (server) async throws in
+    try await withRedis(clients: .required, protocols: version) { (server) async throws in
       for failure in try await failures(server, configuration) {
         switch failure {
         case .clientCertificateRefused: break
@@ -94,22 +95,18 @@ struct RefusalTests {
     try await withRedis(
       protocols: "TLSv1.1", extra: ["--tls-ciphers", "DEFAULT@SECLEVEL=0"]
     ) { (server) async throws in
-      #expect(try await Client.failure(to: server.port, configuration) == .protocolVersion)
+      #expect(try await Client.failure(to: server.tlsPort!, configuration) == .protocolVersion)
     }
   }
 
   @Test("does not speak TLS")
   func plain() async throws {
-    let configuration = try LocalCertificates.shared.trusting
-    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.pipeline.addHandler(PlainServer())
-      }
-      .bind(host: "127.0.0.1", port: 0).get()
-    let port = listener.localAddress!.port!
-    #expect(try await Client.failure(to: port, configuration) == .notTLS)
+    let configuration = try await LocalCertificates.shared.trusting
+    try await FakeServer.run(answer: { _ in .text("-ERR Protocol error\r\n") }) {
+      (server) async throws in
+      #expect(try await Client.failure(to: server.port, configuration) == .notTLS)
+    }
     #expect("\(TLSFailure.notTLS)".contains("use redis://"))
-    try await listener.close()
   }
 
   @Test("is silent, until our side closes")
@@ -142,15 +139,6 @@ struct RefusalTests {
       return
     }
     try await listener.close()
-  }
-}
-
-/// Answers whatever comes as a Redis does to what is no command.
-private final class PlainServer: ChannelInboundHandler, Sendable {
-  typealias InboundIn = ByteBuffer
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    context.writeAndFlush(NIOAny(ByteBuffer(string: "-ERR Protocol error\r\n")), promise: nil)
   }
 }
 

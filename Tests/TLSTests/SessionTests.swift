@@ -51,8 +51,8 @@ struct SessionCacheTests {
 /// Against a real redis-server.
 @Suite("A reconnect", .timeLimit(.minutes(5)))
 struct SessionTests {
-  private func visit(_ server: TLSRedis, _ context: TLSContext) async throws -> Bool {
-    let client = try await Client.open(to: server.port, context)
+  private func visit(_ server: LocalRedisServer, _ context: TLSContext) async throws -> Bool {
+    let client = try await Client.open(to: server.tlsPort!, context)
     let isResumed = try await client.isResumed
     // In TLS 1.3 the tickets come behind the handshake, before the answer.
     #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -60,13 +60,14 @@ struct SessionTests {
     return isResumed
   }
 
-  @Test("has a short handshake", arguments: ["TLSv1.2", "TLSv1.3"], ["no", "yes"])
-  func resumes(version: String, clients: String) async throws {
-    let context = try TLSContext(LocalCertificates.shared.identified)
+  @Test(
+    "has a short handshake", arguments: ["TLSv1.2", "TLSv1.3"], [TLSFiles.Clients.none, .required])
+  func resumes(version: String, clients: TLSFiles.Clients) async throws {
+    let context = try TLSContext(try await LocalCertificates.shared.identified)
     try await withRedis(clients: clients, protocols: version) { (server) async throws in
       #expect(try await !visit(server, context))
       for _ in 0..<5 { #expect(try await visit(server, context)) }
-      let peer = TLSPeer(host: "localhost", port: server.port)
+      let peer = TLSPeer(host: "localhost", port: server.tlsPort!)
       #expect(context.sessionCount(for: peer) <= TLSLimits.maximumSessionsPerPeer)
 
       // Another configuration is another context, with no session.
@@ -79,7 +80,7 @@ struct SessionTests {
   func resumesAfterCut(version: String) async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: version) { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       try await client.inLoop { _, wire in wire.cut() }
       await client.recorder.wait { $0.isInactive }
@@ -91,7 +92,7 @@ struct SessionTests {
   func ticketsOnce() async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: "TLSv1.3") { (server) async throws in
-      let peer = TLSPeer(host: "localhost", port: server.port)
+      let peer = TLSPeer(host: "localhost", port: server.tlsPort!)
       _ = try await visit(server, context)
       let tickets = context.sessionCount(for: peer)
       #expect(tickets > 0)
@@ -99,7 +100,7 @@ struct SessionTests {
       var resumed = 0
       for _ in 0..<tickets + 2 {
         // Without reading, so that no new ticket comes.
-        let client = try await Client.open(to: server.port, context, autoRead: false)
+        let client = try await Client.open(to: server.tlsPort!, context, autoRead: false)
         if try await client.isResumed { resumed += 1 }
         clients.append(client)
       }
@@ -111,13 +112,12 @@ struct SessionTests {
 
   @Test("has a full handshake when the server has forgotten", arguments: ["TLSv1.2", "TLSv1.3"])
   func restarted(version: String) async throws {
-    let context = try TLSContext(LocalCertificates.shared.trusting)
-    let first = try await TLSRedis.start(protocols: version)
-    #expect(try await !visit(first, context))
-    await first.stop()
-    let second = try await TLSRedis.start(protocols: version, port: first.port)
-    #expect(try await !visit(second, context))
-    #expect(try await visit(second, context))
-    await second.stop()
+    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    try await withRedis(protocols: version) { (server) async throws in
+      #expect(try await !visit(server, context))
+      try await server.restart()
+      #expect(try await !visit(server, context))
+      #expect(try await visit(server, context))
+    }
   }
 }

@@ -26,7 +26,7 @@ struct ShutdownTests {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     // In TLS 1.2 one can see from outside that a record is an alert (21).
     try await withRedis(protocols: "TLSv1.2") { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       let before = try await client.inLoop { _, wire in wire.sent }
       let sent = try await client.channel.eventLoop.flatSubmit {
@@ -48,7 +48,7 @@ struct ShutdownTests {
   func serverCloses(version: String) async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: version) { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       let before = try await client.inLoop { _, wire in wire.sent.count }
       try await client.send("QUIT\r\n")
       let state = await client.recorder.wait { $0.isInactive }
@@ -63,25 +63,25 @@ struct ShutdownTests {
 
   @Test("is an error when the stream is cut, and comes before the channel is inactive")
   func truncated() async throws {
-    let context = try TLSContext(LocalCertificates.shared.trusting)
-    let server = try await TLSRedis.start()
-    let client = try await Client.open(to: server.port, context)
-    #expect(try await client.ask("PING") == "+PONG\r\n")
-    server.process.signal(SIGKILL)
-    let state = await client.recorder.wait { $0.isInactive }
-    #expect(state.events == ["error", "inactive"])
-    guard case .truncated(anythingReceived: true, _) = state.errors.first?.failure else {
-      Issue.record("\(state.errors)")
-      return
+    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    try await withRedis { (server) async throws in
+      let client = try await Client.open(to: server.tlsPort!, context)
+      #expect(try await client.ask("PING") == "+PONG\r\n")
+      await server.kill()
+      let state = await client.recorder.wait { $0.isInactive }
+      #expect(state.events == ["error", "inactive"])
+      guard case .truncated(anythingReceived: true, _) = state.errors.first?.failure else {
+        Issue.record("\(state.errors)")
+        return
+      }
     }
-    _ = await server.process.waitForExit()
   }
 
   @Test("can not be that of one half")
   func halfClosure() async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
-      let client = try await Client.open(to: server.port, context)
+      let client = try await Client.open(to: server.tlsPort!, context)
       await #expect(throws: ChannelError.self) {
         try await client.channel.close(mode: .output)
       }

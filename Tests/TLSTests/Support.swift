@@ -1,19 +1,14 @@
-import Foundation
 import LocalCluster
+import LocalRedis
 import NIOCore
 import NIOPosix
 import SeededRandom
 import Synchronization
+import TestSupport
 
-@testable import LocalRedis
 @testable import TLS
 
 extension LocalCertificates {
-  private static let made = Result { try LocalCertificates() }
-
-  /// Those of this run of the tests.
-  static var shared: LocalCertificates { get throws { try self.made.get() } }
-
   /// Trusts the authority, without a certificate of its own.
   var trusting: TLSConfiguration { TLSConfiguration(trust: .file(caFile)) }
 
@@ -24,77 +19,15 @@ extension LocalCertificates {
   }
 }
 
-/// A redis-server which speaks TLS only.
-final class TLSRedis: Sendable {
-  let port: Int
-  let process: ChildProcess
-
-  private init(port: Int, process: ChildProcess) {
-    self.port = port
-    self.process = process
-  }
-
-  struct Failed: Error { let output: [String] }
-
-  /// - Parameter certificate: The name of a certificate and its key, without their endings.
-  static func start(
-    certificate: String = "server", clients: String = "no", protocols: String = "TLSv1.2 TLSv1.3",
-    extra: [String] = [], port: Int? = nil
-  ) async throws -> TLSRedis {
-    let certificates = try LocalCertificates.shared
-    let chosen = try ServerPorts(plain: port, isTLS: false).plain
-    let arguments =
-      [
-        "--port", "0", "--tls-port", "\(chosen)", "--bind", "127.0.0.1", "--save", "",
-        "--tls-cert-file", "\(certificates.path)/\(certificate).pem",
-        "--tls-key-file", "\(certificates.path)/\(certificate).key",
-        "--tls-ca-cert-file", certificates.caFile, "--tls-auth-clients", clients,
-        "--tls-protocols", protocols,
-      ] + extra
-    let keep = Output()
-    let process = try ChildProcess(
-      executable: "redis-server", arguments: arguments, workingDirectory: certificates.path,
-      standardOutput: .lines(keep.append), standardError: .lines(keep.append))
-    while await !answers(chosen) {
-      guard process.isRunning else { throw Failed(output: keep.lines) }
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    return TLSRedis(port: chosen, process: process)
-  }
-
-  func stop() async { await process.terminate(grace: .seconds(5)) }
-
-  private static func answers(_ port: Int) async -> Bool {
-    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-    guard let channel = try? await bootstrap.connect(host: "127.0.0.1", port: port).get() else {
-      return false
-    }
-    try? await channel.close()
-    return true
-  }
-
-  private final class Output: Sendable {
-    private let kept = Mutex<[String]>([])
-    var lines: [String] { kept.withLock(\.self) }
-    @Sendable func append(_ line: String) { kept.withLock { $0.append(line) } }
-  }
-}
-
-/// With a server for as long as the body runs.
+/// With a redis-server that speaks TLS, for as long as the body runs.
 func withRedis<R>(
-  certificate: String = "server", clients: String = "no", protocols: String = "TLSv1.2 TLSv1.3",
-  extra: [String] = [], _ body: (TLSRedis) async throws -> R
+  certificate: LocalCertificates.ServerCertificate = .valid, clients: TLSFiles.Clients = .none,
+  protocols: String = "TLSv1.2 TLSv1.3", extra: [String] = [],
+  _ body: (LocalRedisServer) async throws -> R
 ) async throws -> R {
-  let server = try await TLSRedis.start(
-    certificate: certificate, clients: clients, protocols: protocols, extra: extra)
-  do {
-    let result = try await body(server)
-    await server.stop()
-    return result
-  } catch {
-    await server.stop()
-    throw error
-  }
+  try await RedisFixture.withServer(
+    tls: try await LocalCertificates.shared.serverFiles(certificate, clients: clients),
+    extraArguments: ["--tls-protocols", protocols] + extra, body)
 }
 
 /// What one connection has received, and how it ended.

@@ -14,7 +14,7 @@ struct VerificationTests {
   func accepted(host: String) async throws {
     let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
-      let client = try await Client.open(to: server.port, host: host, context)
+      let client = try await Client.open(to: server.tlsPort!, host: host, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
       try await client.channel.close()
       #expect(client.recorder.now.errors.isEmpty)
@@ -26,7 +26,7 @@ struct VerificationTests {
     let other = try LocalCertificates.shared.otherCAFile
     try await withRedis { (server) async throws in
       for trust in [TLSConfiguration.Trust.file(other), .system] {
-        let failure = try await Client.failure(to: server.port, TLSConfiguration(trust: trust))
+        let failure = try await Client.failure(to: server.tlsPort!, TLSConfiguration(trust: trust))
         guard case .unknownAuthority(let issuer, _) = failure else {
           Issue.record("\(String(describing: failure))")
           continue
@@ -38,48 +38,50 @@ struct VerificationTests {
 
   @Test("is refused when it has expired, or is not valid yet")
   func dates() async throws {
-    let configuration = try LocalCertificates.shared.trusting
-    try await withRedis(certificate: "expired") { (server) async throws in
+    let configuration = try await LocalCertificates.shared.trusting
+    try await withRedis(certificate: .expired) { (server) async throws in
       #expect(
-        try await Client.failure(to: server.port, configuration)
+        try await Client.failure(to: server.tlsPort!, configuration)
           == .expired(subject: "CN = localhost", since: "Feb  1 00:00:00 2020 GMT"))
     }
-    try await withRedis(certificate: "early") { (server) async throws in
+    try await withRedis(certificate: .notYetValid) { (server) async throws in
       #expect(
-        try await Client.failure(to: server.port, configuration)
+        try await Client.failure(to: server.tlsPort!, configuration)
           == .notYetValid(subject: "CN = localhost", until: "Jan  1 00:00:00 2049 GMT"))
     }
   }
 
   @Test("is refused when it is for another host, and the error says for which")
   func otherHost() async throws {
-    let configuration = try LocalCertificates.shared.trusting
-    try await withRedis(certificate: "wrong-host") { (server) async throws in
+    let configuration = try await LocalCertificates.shared.trusting
+    try await withRedis(certificate: .wrongHost) { (server) async throws in
       for host in ["localhost", "127.0.0.1", "edis.example", "a.redis.example"] {
         #expect(
-          try await Client.failure(to: server.port, host: host, configuration)
+          try await Client.failure(to: server.tlsPort!, host: host, configuration)
             == .wrongHost(names: "DNS:redis.example, IP Address:192.0.2.1"))
       }
       #expect(
-        try await Client.failure(to: server.port, host: "redis.example", configuration) == nil)
-      #expect(try await Client.failure(to: server.port, host: "192.0.2.1", configuration) == nil)
+        try await Client.failure(to: server.tlsPort!, host: "redis.example", configuration) == nil)
+      #expect(
+        try await Client.failure(to: server.tlsPort!, host: "192.0.2.1", configuration) == nil)
     }
   }
 
   @Test("is refused when only its subject has the name")
   func nameless() async throws {
-    let configuration = try LocalCertificates.shared.trusting
-    try await withRedis(certificate: "nameless") { (server) async throws in
-      #expect(try await Client.failure(to: server.port, configuration) == .wrongHost(names: ""))
+    let configuration = try await LocalCertificates.shared.trusting
+    try await withRedis(certificate: .nameless) { (server) async throws in
+      #expect(try await Client.failure(to: server.tlsPort!, configuration) == .wrongHost(names: ""))
     }
   }
 
   @Test(
-    "is not looked at when anybody is trusted", arguments: ["expired", "wrong-host", "nameless"])
-  func anybody(certificate: String) async throws {
+    "is not looked at when anybody is trusted",
+    arguments: [LocalCertificates.ServerCertificate.expired, .wrongHost, .nameless])
+  func anybody(certificate: LocalCertificates.ServerCertificate) async throws {
     try await withRedis(certificate: certificate) { (server) async throws in
       #expect(
-        try await Client.failure(to: server.port, TLSConfiguration(trust: .anybody)) == nil)
+        try await Client.failure(to: server.tlsPort!, TLSConfiguration(trust: .anybody)) == nil)
     }
   }
 
@@ -90,9 +92,10 @@ struct VerificationTests {
       let certificates = try LocalCertificates.shared
       setenv("SSL_CERT_FILE", certificates.caFile, 1)
       try await withRedis { (server) async throws in
-        try #require(await Client.failure(to: server.port, TLSConfiguration()) == nil)
+        try #require(await Client.failure(to: server.tlsPort!, TLSConfiguration()) == nil)
         try #require(
-          await Client.failure(to: server.port, host: "other.example", TLSConfiguration()) != nil)
+          await Client.failure(to: server.tlsPort!, host: "other.example", TLSConfiguration())
+            != nil)
       }
     }
   }

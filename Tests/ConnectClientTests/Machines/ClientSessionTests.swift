@@ -1,4 +1,5 @@
 import ConnectProtocol
+import TestSupport
 import Testing
 
 @testable import ConnectClient

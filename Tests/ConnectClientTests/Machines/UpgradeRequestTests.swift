@@ -1,5 +1,6 @@
 import ConnectProtocol
 import NIOHTTP1
+import TestSupport
 import Testing
 
 @testable import ConnectClient

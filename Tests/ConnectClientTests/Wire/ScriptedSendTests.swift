@@ -1,5 +1,6 @@
 import ConnectProtocol
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import ConnectClient

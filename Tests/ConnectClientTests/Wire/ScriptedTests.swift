@@ -1,6 +1,7 @@
 import ConnectProtocol
 import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import ConnectClient

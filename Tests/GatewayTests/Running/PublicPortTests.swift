@@ -7,11 +7,9 @@ struct PublicPortTests {
     _ method: String, _ target: String, gateway: Int = 0
   ) async throws -> HTTPAnswer {
     let stand = try await TestStand.shared()
-    let socket = try await TestSocket.open(port: stand.gateways[gateway].port)
-    socket.send("\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    var answer = try await socket.readHead()
-    answer.body = try await socket.readToEnd()
-    return answer
+    return try await HTTPAnswer.of(
+      port: stand.gateways[gateway].port,
+      to: "\(method) \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n")
   }
 
   @Test("says that it is alive, to anybody")
@@ -90,10 +88,7 @@ struct PublicPortTests {
     ] as [(String, Int, String)])
   func parserRefusals(text: String, status: Int, code: String) async throws {
     let stand = try await TestStand.shared()
-    let socket = try await TestSocket.open(port: stand.gateways[0].port)
-    socket.send(text)
-    var answer = try await socket.readHead()
-    answer.body = try await socket.readToEnd()
+    let answer = try await HTTPAnswer.of(port: stand.gateways[0].port, to: text)
     #expect(answer.status == status)
     #expect(answer.body.hasPrefix(#"{"code":"\#(code)","message":""#))
     #expect(answer["content-type"] == "application/json")
@@ -122,10 +117,7 @@ struct PublicPortTests {
     ])
   func healthChecks(line: String, status: Int) async throws {
     let stand = try await TestStand.shared()
-    let socket = try await TestSocket.open(port: stand.gateways[0].port)
-    socket.send("\(line)\r\n\r\n")
-    var answer = try await socket.readHead()
-    answer.body = try await socket.readToEnd()
+    let answer = try await HTTPAnswer.of(port: stand.gateways[0].port, to: "\(line)\r\n\r\n")
     #expect(answer.status == status)
     if status == 200, line.contains("/healthz") {
       #expect(answer.body == (line.hasPrefix("HEAD") ? "" : "alive\n"))

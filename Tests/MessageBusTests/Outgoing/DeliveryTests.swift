@@ -2,6 +2,7 @@ import BusTestSupport
 import ConnectProtocol
 import Redis
 import SeededRandom
+import TestSupport
 import Testing
 
 @testable import MessageBus

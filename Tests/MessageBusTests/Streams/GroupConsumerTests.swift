@@ -437,7 +437,7 @@ extension Bus {
 
   /// Runs a consumer on the clients' event loop until it ends.
   fileprivate func consume(_ consumer: GroupConsumer, _ seen: Seen) async -> GroupConsumer.End {
-    await consumer.run(logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+    await consumer.run(logger: Logger.silent) {
       entries throws(RedisError) in
       try await seen.handle(entries.map { $0.text ?? "nil" })
     }

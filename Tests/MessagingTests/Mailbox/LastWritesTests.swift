@@ -1,6 +1,7 @@
 import BusTestSupport
 import ConnectProtocol
 import SeededRandom
+import TestSupport
 import Testing
 
 @testable import MessageBus

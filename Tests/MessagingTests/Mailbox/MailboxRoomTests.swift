@@ -1,6 +1,7 @@
 import BusTestSupport
 import ConnectProtocol
 import Redis
+import TestSupport
 import Testing
 
 @testable import MessageBus

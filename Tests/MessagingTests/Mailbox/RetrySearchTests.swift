@@ -1,5 +1,6 @@
 import BusTestSupport
 import ConnectProtocol
+import TestSupport
 import Testing
 
 @testable import MessageBus

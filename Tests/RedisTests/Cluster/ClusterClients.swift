@@ -1,6 +1,5 @@
 import LocalCluster
 import LocalRedis
-import Logging
 import NIOCore
 import NIOPosix
 import TLS
@@ -17,7 +16,7 @@ func withFactory<Result>(
     url: RedisURL(parsing: url), mode: mode, passwordFile: passwordFile, tls: tls)
   return try await body(
     try await RedisClients.connect(
-      configuration, on: MultiThreadedEventLoopGroup.singleton.next(), logger: silentLogger))
+      configuration, on: MultiThreadedEventLoopGroup.singleton.next(), logger: .silent))
 }
 
 extension RedisClientFactory {

@@ -1,7 +1,6 @@
 import LocalCluster
 import LocalRedis
 import NIOCore
-import NIOPosix
 import TLS
 import TestSupport
 import Testing
@@ -10,14 +9,6 @@ import Testing
 
 @Suite("With TLS, a client", .timeLimit(.minutes(5)))
 struct ClusterTLSTests {
-  private func files(
-    _ certificates: LocalCertificates, clients: TLSFiles.Clients = .none
-  ) -> TLSFiles {
-    TLSFiles(
-      certificateFile: certificates.serverCertificateFile, keyFile: certificates.serverKeyFile,
-      caFile: certificates.caFile, clients: clients)
-  }
-
   /// Connects, and returns the error and how long it took.
   private func failure(
     _ url: String, mode: RedisMode = .auto, trust: TLSConfiguration.Trust = .system
@@ -36,10 +27,9 @@ struct ClusterTLSTests {
     "reaches a cluster, and is redirected to ports that speak TLS, by address or by name",
     arguments: [nil, "localhost"])
   func cluster(hostname: String?) async throws {
-    let certificates = try LocalCertificates()
-    defer { certificates.remove() }
+    let certificates = try await LocalCertificates.shared
     var options = LocalRedisCluster.Options()
-    options.tls = files(certificates)
+    options.tls = certificates.serverFiles()
     options.announcesHostname = hostname
     options.users = ["app on >secret ~* &* +@all"]
     try await RedisFixture.withCluster(options) { cluster in
@@ -75,10 +65,9 @@ struct ClusterTLSTests {
 
   @Test("and one without, each say what is wrong at a port of the other kind, within the limit")
   func otherKind() async throws {
-    let certificates = try LocalCertificates()
-    defer { certificates.remove() }
+    let certificates = try await LocalCertificates.shared
     let server = try await LocalRedisServer.start(
-      LocalRedisServer.Options(tls: files(certificates)))
+      LocalRedisServer.Options(tls: certificates.serverFiles()))
     // Without a deadline it would hang for ever; all beyond that is for a busy machine.
     let limit = 6 * RedisLimits.connectTimeoutMilliseconds
     do {

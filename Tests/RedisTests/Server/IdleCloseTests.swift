@@ -1,5 +1,3 @@
-import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import TestSupport
 import Testing
@@ -75,31 +73,5 @@ struct IdleCloseTests {
         #expect(self.log.count("redis.idle_closed") == 0)
       }
     }
-  }
-}
-
-/// Keeps the names of all events.
-private final class EventLog: Sendable {
-  private struct Handler: LogHandler {
-    let events: NIOLockedValueBox<[String]>
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.debug
-
-    init(events: NIOLockedValueBox<[String]>) { self.events = events }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-      get { self.metadata[key] }
-      set { self.metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) { self.events.withLockedValue { $0.append("\(event.message)") } }
-  }
-
-  private let events = NIOLockedValueBox<[String]>([])
-
-  var logger: Logger { Logger(label: "test") { _ in Handler(events: self.events) } }
-
-  func count(_ event: String) -> Int {
-    self.events.withLockedValue { events in events.count { $0 == event } }
   }
 }

@@ -1,7 +1,6 @@
 import Foundation
 import LocalRedis
 import NIOCore
-import NIOPosix
 import TestSupport
 import Testing
 
@@ -12,11 +11,9 @@ struct PasswordFileTests {
   private func withFile<Result>(
     _ content: Data, _ body: (String) async throws -> Result
   ) async throws -> Result {
-    let path = FileManager.default.temporaryDirectory
-      .appendingPathComponent("password-\(UUID().uuidString)").path
-    try content.write(to: URL(fileURLWithPath: path))
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try await body(path)
+    let file = try TemporaryFile(content)
+    defer { file.remove() }
+    return try await body(file.path)
   }
 
   @Test(

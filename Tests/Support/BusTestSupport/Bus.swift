@@ -44,7 +44,7 @@ package actor Bus {
 
   private static func make(url: String?, partitions: Int) async throws -> Bus {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let logger = Logger.silent
     if let url {
       let clients = try await RedisClients.connect(
         RedisConfiguration(url: RedisURL(parsing: url)), on: eventLoop, logger: logger)

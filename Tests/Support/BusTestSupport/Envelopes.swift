@@ -1,9 +1,7 @@
 import ConnectProtocol
 import Foundation
-import Logging
 import MessageBus
 import NIOCore
-import NIOPosix
 import Redis
 import TestSupport
 
@@ -53,9 +51,4 @@ extension Envelope {
   package var toText: String { self.text(self.to) }
   package var idText: String { self.text(self.id) }
   package var bodyText: String { self.text(self.body) }
-}
-
-/// `1-0`.
-package func offset(_ milliseconds: UInt64, _ sequence: UInt64 = 0) -> Offset {
-  Offset(milliseconds: milliseconds, sequence: sequence)
 }

@@ -62,3 +62,14 @@ package struct HTTPTestConnection: Sendable {
     return answer
   }
 }
+
+extension HTTPAnswer {
+  /// What a server answers on a connection of its own to what it is sent, up to the end of that.
+  package static func of(port: Int, to text: String) async throws -> HTTPAnswer {
+    let socket = try await TestSocket.open(port: port)
+    socket.send(text)
+    var answer = try await socket.readHead()
+    answer.body = try await socket.readToEnd()
+    return answer
+  }
+}

@@ -1,4 +1,3 @@
-import LocalRedis
 import MessageBus
 import NIOCore
 import Redis

@@ -76,7 +76,7 @@ package final class TestStand: Sendable {
   private init(
     _ options: Options, server: LocalRedisInstallation, registry: LocalRedisInstallation? = nil
   ) async throws {
-    let logger = Logger(label: "connect.test") { _ in SwiftLogNoOpLogHandler() }
+    let logger = Logger.silent
     self.options = options
     self.server = server
     self.registry = registry

@@ -1,20 +1,41 @@
 import Logging
-import NIOConcurrencyHelpers
+import Synchronization
 
-/// Keeps the messages that are logged.
-package struct EventLog: LogHandler {
-  private let events: NIOLockedValueBox<[String]>
-  package var metadata: Logger.Metadata = [:]
-  package var logLevel = Logger.Level.info
+extension Logger {
+  /// A log for nobody.
+  package static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
 
-  package init(events: NIOLockedValueBox<[String]>) { self.events = events }
+/// Keeps what is logged: of each event its message, and the values of chosen metadata behind it.
+package final class EventLog: Sendable {
+  private let keys: [String]
+  private let kept = Mutex<[String]>([])
 
-  package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { self.metadata[key] }
-    set { self.metadata[key] = newValue }
-  }
+  /// - Parameter keys: the metadata to keep, where an event has it.
+  package init(_ keys: String...) { self.keys = keys }
 
-  package func log(event: LogEvent) {
-    self.events.withLockedValue { $0.append("\(event.message)") }
+  package var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+  package var events: [String] { self.kept.withLock(\.self) }
+
+  package func count(_ event: String) -> Int { self.events.count { $0 == event } }
+
+  private struct Handler: LogHandler {
+    let log: EventLog
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.debug
+
+    init(log: EventLog) { self.log = log }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { self.metadata[key] }
+      set { self.metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+      let values = self.log.keys.compactMap { event.metadata?[$0].map { "\($0)" } }
+      let line = ([event.message.description] + values).joined(separator: " ")
+      self.log.kept.withLock { $0.append(line) }
+    }
   }
 }

@@ -12,12 +12,13 @@ package enum RedisFixture {
   /// ``LocalRedisServer/Persistence/appendOnly(directory:fsync:)`` without a directory keeps its
   /// file in a temporary one until the end: through `kill()` and `restart()`.
   package static func withServer<Result>(
-    persistence: LocalRedisServer.Persistence = .none,
+    persistence: LocalRedisServer.Persistence = .none, tls: TLSFiles? = nil, users: [String] = [],
     extraArguments: [String] = [],
     _ body: (LocalRedisServer) async throws -> Result
   ) async throws -> Result {
     let server = try await LocalRedisServer.start(
-      LocalRedisServer.Options(persistence: persistence, extraArguments: extraArguments))
+      LocalRedisServer.Options(
+        persistence: persistence, tls: tls, users: users, extraArguments: extraArguments))
     return try await self.with(server, stop: { await $0.stop() }, body)
   }
 
@@ -86,5 +87,14 @@ package enum SharedRedis {
   /// A cluster of three primaries without replicas. It ends with the test process.
   package static func cluster() async throws -> LocalRedisCluster {
     try await startCluster.value
+  }
+}
+
+extension LocalCertificates {
+  private static let start = Task.detached { try await LocalCertificates.make() }
+
+  /// Those of all tests of a process. They end with it.
+  package static var shared: LocalCertificates {
+    get async throws { try await Self.start.value }
   }
 }
