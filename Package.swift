@@ -219,6 +219,9 @@ let package = Package(
       dependencies: ["LocalRedis", "LocalCluster", "TestSupport", "LocalRedisParent"],
       swiftSettings: settings),
     .testTarget(
+      name: "LocalClusterTests", dependencies: ["LocalCluster", "LocalRedis", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
       name: "GatewayTests",
       dependencies: [
         "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "ConnectProtocol", "Listening",

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("A partition goes on")
-struct FaultTests {
+struct PartitionTests {
   @Test("after entries that nobody can read; they are kept, with the reason and where they were")
   func poison() async throws {
     try await TestStand.with(TestStand.Options(gateways: 0)) { stand in

@@ -101,7 +101,7 @@ struct DescriptionTests {
   @Test("and the protocol's page list the same codes, and say which are to be sent again")
   func page() throws {
     let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-      "../../Sources/ConnectCommand/Documentation.docc/Protocol.md")
+      "../../../Sources/ConnectCommand/Documentation.docc/Protocol.md")
     let text = try String(contentsOf: page.standardizedFileURL, encoding: .utf8)
     let section = try #require(text.components(separatedBy: "### Refusals of the API\n").last)
     var listed: Set<BackendCode> = []
