@@ -12,6 +12,20 @@ func message(
     body: #"{"from":"\#(from)","to":"\#(to)","id":"\#(id)","body":\#(body)\#(also)}"#)
 }
 
+extension HTTPTestRequest {
+  static func show(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("GET", "/v1/users/\(user)")
+  }
+
+  static func erase(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("DELETE", "/v1/users/\(user)")
+  }
+
+  static func disconnect(_ user: String, _ query: String = "") -> HTTPTestRequest {
+    HTTPTestRequest("POST", "/v1/users/\(user)/disconnect\(query)")
+  }
+}
+
 extension HTTPAnswer {
   /// The body, which must be one line of JSON.
   func json() throws -> [String: Any] {

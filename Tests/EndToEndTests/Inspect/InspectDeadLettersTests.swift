@@ -1,0 +1,149 @@
+import ConnectBench
+import Foundation
+import LocalRedis
+import Testing
+
+@Suite("connect inspect deadletters")
+struct InspectDeadLettersTests {
+  private struct DeadLetters: Decodable {
+    struct Content: Decodable {
+      let text: String?
+      let hexadecimal: String?
+    }
+    struct Message: Decodable {
+      let kind: String
+      let from: String
+      let to: String
+      let id: String
+      let flags: [String]
+      let body: Content
+    }
+    struct Letter: Decodable {
+      let offset: String
+      let reason: String
+      let origin: String
+      let attempts: Int?
+      let message: Message?
+      let fields: [String: Content]?
+    }
+    let deadLetters: [Letter]
+    let total: Int
+  }
+
+  @Test("dead letters are listed newest first within a limit, shown decoded, and dropped")
+  func deadLetters() async throws {
+    try await Inspection.withRedis { server in
+      let key = "connect:deadletter"
+      try await server.command(
+        "XADD", key, "1-0", "reason", "five attempts failed", "origin",
+        "\(Inspection.incoming) 9-0",
+        "attempts", "5", "m", Inspection.envelope(id: "m1", body: #"{"text":"\u0068i"}"#))
+      try await server.command(
+        "XADD", key, "2-0", "reason", "unknown form", "origin", "\(Inspection.incoming) 10-0",
+        "attempts", "1", "field.a", "b\u{1B}[2J")
+      for number in 3...5 {
+        try await server.command("XADD", key, "\(number)-0", "reason", "x", "m", "?")
+      }
+
+      let newest = try await Inspection.of(
+        "deadletters", "--limit", "2", "--json", redis: server.url
+      ).json(DeadLetters.self)
+      #expect(newest.total == 5)
+      #expect(newest.deadLetters.map(\.offset) == ["5-0", "4-0"])
+      let table = try await Inspection.of("deadletters", "list", "--limit", "4", redis: server.url)
+      #expect(table.lines.count == 6)
+      #expect(table.text.contains("unknown form"))
+      #expect(table.lines.last == "and 1 older; see --limit")
+
+      let shown = try await Inspection.of("deadletters", "show", "1-0", "--json", redis: server.url)
+        .json(DeadLetters.Letter.self)
+      #expect(shown.attempts == 5)
+      #expect(shown.origin == "\(Inspection.incoming) 9-0")
+      let message = try #require(shown.message)
+      #expect(message.kind == "message")
+      #expect([message.from, message.to, message.id] == ["alice", "bob", "m1"])
+      #expect(message.body.text == #"{"text":"\u0068i"}"#)
+      let other = try await Inspection.of("deadletters", "show", "2-0", redis: server.url)
+      #expect(other.text.contains("field a"))
+      #expect(!other.text.contains("\u{1B}"), "what others wrote reaches the terminal")
+
+      let missing = try await Inspection.of("deadletters", "show", "7-0", redis: server.url)
+      #expect(missing.code == 1)
+      #expect(missing.errors == ["connect: there is no dead letter 7-0"])
+      let unclear = try await Inspection.of("deadletters", "drop", redis: server.url)
+      #expect(unclear.code == 64)
+
+      let dropped = try await Inspection.of("deadletters", "drop", "2-0", redis: server.url)
+      #expect(dropped.lines == ["dropped 1 dead letter"])
+      let kept = try await Inspection.of("deadletters", "requeue", "3-0", redis: server.url)
+      #expect(kept.code == 1)
+      #expect(kept.text.contains("3-0: kept"))
+      let all = try await Inspection.of("deadletters", "drop", "--all", redis: server.url)
+      #expect(all.lines == ["dropped 4 dead letters"])
+      let none = try await Inspection.of("deadletters", redis: server.url)
+      #expect(none.lines == ["no dead letters"])
+    }
+  }
+
+  @Test("a requeued dead letter is delivered, and stored once even where it was stored before")
+  func requeue() async throws {
+    try await Deployment.with(gateways: 1) { deployment in
+      for id in ["m1", "m2", "m1"] {
+        try await deployment.redis(
+          "XADD", "connect:deadletter", "*", "reason", "test", "origin", "x 1-0", "attempts", "5",
+          "m", Inspection.envelope(id: id, body: #"{"text":"\#(id)"}"#))
+      }
+      let requeued = try await Inspection.of(
+        "deadletters", "requeue", "--all", redis: deployment.redis.adminURL)
+      #expect(requeued.code == 0)
+      #expect(requeued.lines.last == "requeued 3, kept 0")
+      var left = try await deployment.redis("XLEN", "connect:deadletter")
+      #expect(try left.integer() == 0)
+
+      let bob = try Program([
+        "chat", "--as", "bob", "--to", "alice", "--url", deployment.gateways[0].url, "--lines",
+        "--listen", "--count", "2",
+      ])
+      let code = try await bob.exitCode()
+      #expect(code == 0, "\(bob.errors)")
+      #expect(bob.output == ["m1", "m2"])
+      _ = try await eventually("the repeat is processed") { () -> Bool? in
+        try await deployment.isIdle() ? true : nil
+      }
+      var stored = try await deployment.redis("XLEN", "connect:mailbox:{bob}")
+      #expect(try stored.integer() == 2)
+
+      // What running services wrote of themselves.
+      let report = try await Inspection.of("gateways", "--json", redis: deployment.redis.adminURL)
+        .json(Inspection.Gateways.self)
+      #expect(report.gateways.map(\.isAlive) == [true])
+      #expect(report.gateways.first?.fields["address"] != nil)
+      // A cursor is stored a little after the ack.
+      _ = try await eventually("bob's cursor is stored") { () -> Bool? in
+        let user = try await Inspection.of(
+          "user", "bob", "--json", redis: deployment.redis.adminURL
+        )
+        .json(Inspection.User.self)
+        return user.cursors.map(\.behind) == [0] && user.mailbox.length == 2 ? true : nil
+      }
+    }
+  }
+}
+
+extension Deployment {
+  /// Whether no partition holds anything that is to be processed.
+  fileprivate func isIdle() async throws -> Bool {
+    let program = try Program(["inspect", "--json", "--redis-url", self.redis.adminURL])
+    _ = try await program.exitCode()
+    struct Overview: Decodable {
+      struct Partitions: Decodable {
+        struct Partition: Decodable { let backlog: Int }
+        let partitions: [Partition]
+      }
+      let partitions: Partitions
+    }
+    let overview = try JSONDecoder().decode(
+      Overview.self, from: Data(program.output.joined(separator: "\n").utf8))
+    return overview.partitions.partitions.allSatisfy { $0.backlog == 0 }
+  }
+}
