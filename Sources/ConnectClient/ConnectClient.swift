@@ -15,42 +15,10 @@ import NIOPosix
 
 /// A client as an app uses it: one object for as long as the user is signed in.
 ///
-/// ```swift
-/// let client = ConnectClient(configuration: .init(endpoint: endpoint, device: phone)) {
-///   try await freshToken()
-/// }
-/// try await withThrowingTaskGroup(of: Void.self) { group in
-///   group.addTask { try await client.run() }
-///   group.addTask {
-///     try await client.send(to: bob, body: Data(#"{"text":"hello"}"#.utf8))
-///   }
-///   for await event in client.events {
-///     switch event {
-///     case .message(let message): try store(message)
-///     case .failed(let failed): markUnsent(failed.id)
-///     case .disconnected(_, let retryIn?): showOffline(for: retryIn)
-///     default: break
-///     }
-///   }
-/// }
-/// ```
+/// The first page of this documentation has an example, and says what a client sees to. How it does is in
+/// <doc:Connecting>, <doc:Sending> and <doc:Receiving>.
 ///
-/// What it sees to:
-///
-/// - **Connected**: it reconnects by itself, after a random time that grows with each failure (full
-///   jitter), or when the server said, and asks for a token each time. ``run()`` ends only when
-///   connecting again cannot help.
-/// - **Sent**: ``send(to:id:body:receipt:copy:retry:)`` returns once the message is durable. What has no answer
-///   when a connection breaks is sent again, in order, marked so that it is not stored twice.
-/// - **Order**: messages to one recipient arrive in the order in which they were sent, and ``events``
-///   are in the order of the mailbox, which is the same on all devices.
-/// - **Shown once**: what comes again is not told again; see ``ConnectEvent/message(_:)``.
-/// - **Nothing lost**: a message is acked when the loop over ``events`` asks for the next one. Whoever
-///   crashes while handling one gets it again.
-/// - **Bounded**: sends wait while ``ConnectClientLimits/unansweredSends`` have no answer, and the
-///   socket is not read while ``ConnectClientLimits/bufferedEventsHigh`` events wait.
-///
-/// So somebody must consume ``events``, even who only sends: when too many wait, the answers to sends
+/// Somebody must consume ``events``, even who only sends: when too many wait, the answers to sends
 /// wait behind them.
 public final class ConnectClient: Sendable {
   private let configuration: ConnectClientConfiguration

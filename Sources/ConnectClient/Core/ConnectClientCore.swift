@@ -7,7 +7,7 @@ public protocol ConnectClientCoreDelegate: AnyObject {
   /// ``ConnectClientCore/fail(_:)``, at once or later, and each time with a token that is still good.
   func needsToken(_ core: ConnectClientCore)
 
-  /// Something has happened. After an event with an offset, ``ConnectClientCore/acknowledge(_:)`` is
+  /// Something has happened. After an event with an offset, ``ConnectClientCore/acknowledge(_:count:)`` is
   /// called when it is handled.
   func received(_ event: ConnectEvent, from core: ConnectClientCore)
 

@@ -2,14 +2,16 @@ import ConnectClient
 import ConnectProtocol
 import ConnectTestStand
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 import Testing
 
 /// What an app does, as the documentation of `ConnectClient` shows it, with nothing but the library's
 /// public interface.
 @Suite struct ExampleTests {
-  /// A small app: shows what comes, and says one thing.
-  private func chat(
+  /// Says one thing, and leaves when one thing has come.
+  private func exchange(
     as client: ConnectClient, to peer: UserName, saying text: String
   ) async throws -> String? {
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -51,9 +53,35 @@ import Testing
       }
     }
     let (first, second) = (try client(0), try client(1))
-    async let one = self.chat(as: first, to: users[1], saying: "hello")
-    async let other = self.chat(as: second, to: users[0], saying: "hi")
+    async let one = self.exchange(as: first, to: users[1], saying: "hello")
+    async let other = self.exchange(as: second, to: users[0], saying: "hi")
     #expect(try await one == #"{"text":"hi"}"#)
     #expect(try await other == #"{"text":"hello"}"#)
+  }
+
+  @Test func theExampleOfTheDocumentationChats() async throws {
+    let stand = try await TestStand.shared()
+    let names = ["example-3", "example-4"]
+    let users = names.compactMap { UserName($0) }
+    let shown = NIOLockedValueBox<[UserName: String]>([:])
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, gateway) in stand.gateways.prefix(2).enumerated() {
+        let endpoint = try #require(ConnectEndpoint("ws://127.0.0.1:\(gateway.port)"))
+        group.addTask {
+          try await chat(
+            at: endpoint, as: .default, with: users[1 - index], saying: "I am \(names[index])",
+            token: { try await stand.token(names[index]) },
+            show: { from, body in shown.withLockedValue { $0[from] = body } })
+        }
+      }
+      try await eventually("each sees what the other says") {
+        shown.withLockedValue { $0.count } == 2
+      }
+      group.cancelAll()
+    }
+    #expect(
+      shown.withLockedValue { $0 } == [
+        users[0]: #"{"text":"I am example-3"}"#, users[1]: #"{"text":"I am example-4"}"#,
+      ])
   }
 }
