@@ -71,7 +71,7 @@ struct ChatTests {
       let alice = try sender(deployment)
       async let written: Void = write(Self.lines, to: alice)
       for share in [Self.count / 4, Self.count / 2] {
-        _ = try await eventually("\(share) lines; there are \(bob.output.count)") {
+        _ = try await eventually("there are \(share) lines; there are \(bob.output.count)") {
           bob.output.count >= share ? true : nil
         }
         try await deployment.replaceMessaging()
@@ -91,8 +91,8 @@ struct ChatTests {
       let bob = try receiver(deployment)
       let alice = try sender(deployment)
       async let written: Void = write(Self.lines, to: alice)
-      _ = try await eventually("a quarter of the lines") {
-        bob.output.count >= Self.count / 4 ? true : nil
+      try await eventually("there is a quarter of the lines") {
+        bob.output.count >= Self.count / 4
       }
       // Killed, not stopped: stop() would remove the temporary directory with the data.
       await deployment.redis.kill()

@@ -96,11 +96,11 @@ struct MetricsTests {
       #expect(seen["connect_deliver_seconds_count"]! <= Double(sent.delivered))
       #expect(seen["connect_redis_seconds_count"]! > 0)
       #expect(seen["connect_rejected_total{code=\"unavailable\"}"] == 0)
-      _ = try await eventually("the end of the connections", limit: .seconds(20)) {
-        try await self.page(ports.0)["connect_connections"] == 0 ? true : nil
+      try await eventually("the connections end", within: .seconds(20)) {
+        try await self.page(ports.0)["connect_connections"] == 0
       }
 
-      let stored = try await eventually("a look at the lag", limit: .seconds(30)) {
+      let stored = try await eventually("the lag is looked at", within: .seconds(30)) {
         let page = try await self.page(ports.1)
         return page["connect_lag_entries{partition=\"15\"}"] != nil ? page : nil
       }
@@ -139,8 +139,8 @@ struct MetricsTests {
       let request = try await TestSocket.open(port: api)
       request.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
       #expect(try await request.readHead().status == 200)
-      _ = try await eventually("a look at the lag", limit: .seconds(30)) {
-        try await self.page(ports.1)["connect_lag_entries{partition=\"0\"}"] != nil ? true : nil
+      try await eventually("the lag is looked at", within: .seconds(30)) {
+        try await self.page(ports.1)["connect_lag_entries{partition=\"0\"}"] != nil
       }
       var known: Set<String> = []
       for port in [ports.0, ports.1] {
@@ -189,8 +189,8 @@ struct MetricsTests {
       let ports = try await (
         self.port(of: gateway.program), self.port(of: deployment.messaging[0].program)
       )
-      _ = try await eventually("leases", limit: .seconds(30)) {
-        try await self.page(ports.1)["connect_leases"] == 16 ? true : nil
+      try await eventually("there are leases", within: .seconds(30)) {
+        try await self.page(ports.1)["connect_leases"] == 16
       }
       for path in ["/v1/connect", "/nothing"] {
         let socket = try await TestSocket.open(port: gateway.port)
@@ -203,13 +203,13 @@ struct MetricsTests {
 
       await deployment.redis.kill()
       for port in [ports.0, ports.1] {
-        _ = try await eventually("errors of Redis", limit: .seconds(30)) {
+        try await eventually("errors of Redis are counted", within: .seconds(30)) {
           let page = try await self.page(port)
-          return page["connect_redis_errors_total{kind=\"unavailable\"}"]! > 0 ? true : nil
+          return page["connect_redis_errors_total{kind=\"unavailable\"}"]! > 0
         }
       }
-      _ = try await eventually("the end of the leases", limit: .seconds(30)) {
-        try await self.page(ports.1)["connect_leases"] == 0 ? true : nil
+      try await eventually("the leases end", within: .seconds(30)) {
+        try await self.page(ports.1)["connect_leases"] == 0
       }
     }
   }
@@ -221,10 +221,10 @@ struct MetricsTests {
     } _: { deployment in
       let gateway = deployment.gateways[0]
       let management = try await self.port(of: gateway.program)
-      _ = try await eventually("readiness", limit: .seconds(30)) {
+      try await eventually("it is ready", within: .seconds(30)) {
         let socket = try await TestSocket.open(port: management)
         socket.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        return try await socket.readHead().status == 200 ? true : nil
+        return try await socket.readHead().status == 200
       }
       let token = try await deployment.token(for: UserName("alice")!)
       let many = Array(repeating: "websocket", count: 1_500).joined(separator: ",")
@@ -276,9 +276,8 @@ struct MetricsTests {
       $0.gateways = 0
     } _: { deployment in
       let port = try await self.port(of: deployment.messaging[0].program)
-      _ = try await eventually("readiness", limit: .seconds(30)) {
+      try await eventually("it is ready", within: .seconds(30)) {
         try await Program(["health", "http://127.0.0.1:\(port)/readyz"]).exitCode() == 0
-          ? true : nil
       }
       let wrong = try Program(["health", "http://127.0.0.1:\(port)/nothing"])
       #expect(try await wrong.exitCode() == 1)

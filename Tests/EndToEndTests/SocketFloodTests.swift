@@ -58,10 +58,10 @@ struct SocketFloodTests {
         let gateway = deployment.gateways[0]
         let management = try Deployment.port(
           in: try await gateway.program.errorLine { $0.contains("management.listening") })
-        func ready() async throws -> Bool? {
-          try await self.answer("/readyz", port: management).status == 200 ? true : nil
+        func ready() async throws -> Bool {
+          try await self.answer("/readyz", port: management).status == 200
         }
-        _ = try await eventually("readiness", limit: .seconds(30), ready)
+        try await eventually("it is ready", within: .seconds(30), ready)
 
         var flood: [TestSocket] = []
         for _ in 0..<Self.connections {
@@ -77,11 +77,11 @@ struct SocketFloodTests {
         for _ in 0..<3 {
           let before = try await self.clients(of: redis)
           _ = try await redis.command("CLIENT", "KILL", "TYPE", "normal")
-          _ = try await eventually("new connections to Redis", limit: .seconds(30)) {
+          try await eventually("connections to Redis are new", within: .seconds(30)) {
             let now = try await self.clients(of: redis)
-            return now.count >= before.count && now.min()! > before.max()! ? true : nil
+            return now.count >= before.count && now.min()! > before.max()!
           }
-          _ = try await eventually("readiness", limit: .seconds(30), ready)
+          try await eventually("it is ready", within: .seconds(30), ready)
         }
         // Each is an accept that had to be the last for a while. A loop that spins has tens of
         // thousands.

@@ -84,7 +84,7 @@ struct FaultTests {
   @Test("when there are entries without sense: they become dead letters, the partitions go on")
   func poison() async throws {
     try await Stand.expectSound(Stand.run([.poison])) { deployment in
-      let letters = try await eventually("12 dead letters") {
+      let letters = try await eventually("there are 12 dead letters") {
         let letters = try await deployment.deadLetters()
         return letters.count >= 12 ? letters : nil
       }

@@ -3,6 +3,7 @@ import ConnectClient
 import ConnectProtocol
 import Foundation
 import Gateway
+import TestSupport
 
 @testable import LocalRedis
 
@@ -50,7 +51,7 @@ struct LocalStand {
     self.up = up
     self.directory = directory
     let apps = try await eventually(
-      "clients to be served; infra/local/up said \(up.errors)", limit: Self.start
+      "clients are served; infra/local/up said \(up.errors)", within: Self.start
     ) { () -> String? in
       let hasEnded = up.process.exitStatus
       if let line = up.output.first(where: { $0.contains(" ws://") }) { return line }

@@ -84,9 +84,7 @@ struct LocalStandTests {
       }
       _ = await up.waitForExit()
       for (name, process) in processes {
-        _ = try await eventually("the end of \(name)", limit: .seconds(10)) {
-          isRunning(process) ? nil : true
-        }
+        try await eventually("\(name) ends", within: .seconds(10)) { !isRunning(process) }
       }
     }
   }
@@ -112,7 +110,7 @@ struct LocalStandTests {
   func interruptedRoll() async throws {
     try await LocalStand.with { stand in
       let first = try stand.startRoll(["gateways", "--cut-after", "600"])
-      _ = try await eventually("an instance to be taken out; it said \(first.errors)") {
+      _ = try await eventually("an instance is taken out; it said \(first.errors)") {
         first.output.contains { $0.contains("out of the load balancer") } ? true : nil
       }
       let second = try stand.startRoll(["messaging"])
@@ -124,7 +122,7 @@ struct LocalStandTests {
       #expect(try await Self.twoGateways(stand) == ["gateway-2", "gateway-3"])
 
       let third = try stand.startRoll(["gateways", "--cut-after", "600"])
-      _ = try await eventually("an instance to be started; it said \(third.errors)") {
+      _ = try await eventually("an instance is started; it said \(third.errors)") {
         third.output.contains { $0.contains("starting") } ? true : nil
       }
       third.process.signal(SIGTERM)
@@ -141,7 +139,7 @@ struct LocalStandTests {
 
   /// The names of the gateways, once there are two.
   private static func twoGateways(_ stand: LocalStand) async throws -> Set<String> {
-    try await eventually("two gateways to be left") {
+    try await eventually("two gateways are left") {
       let names = Set(try stand.processes().keys.filter { $0.hasPrefix("gateway") })
       return names.count == 2 ? names : nil
     }

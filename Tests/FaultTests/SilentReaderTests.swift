@@ -3,6 +3,7 @@ import ConnectClient
 import ConnectProtocol
 import Gateway
 import Synchronization
+import TestSupport
 import Testing
 
 extension FaultTests {
@@ -60,7 +61,7 @@ extension FaultTests {
           readers.forEach { $0.read() }
           for reader in readers {
             let progress = try await eventually(
-              "all messages to be read", limit: FaultLimits.settle
+              "all messages are read", within: FaultLimits.settle
             ) {
               let progress = try await reader.progress()
               return progress.count >= Self.addressed / Self.silentReaders || progress.ended != nil
@@ -95,8 +96,8 @@ extension FaultTests {
       reader.open(endpoint, token: try await deployment.token(for: self.name(number)))
     }
     for reader in readers {
-      _ = try await eventually("a client to be live") {
-        try await reader.progress().isLive ? true : nil
+      try await eventually("a client is live") {
+        try await reader.progress().isLive
       }
     }
     return readers
@@ -139,9 +140,9 @@ extension FaultTests {
 
   private static func allStored(_ deployment: Deployment) async throws {
     for reader in 0..<self.silentReaders {
-      _ = try await eventually("the messages to be stored") {
+      try await eventually("the messages are stored") {
         let length = try await deployment.mailboxLength(of: self.name(reader).text)
-        return length == self.addressed / self.silentReaders ? true : nil
+        return length == self.addressed / self.silentReaders
       }
     }
   }

@@ -125,7 +125,7 @@ package struct TimedOut: Error, CustomStringConvertible {
 /// Asks until there is an answer.
 ///
 /// - Throws: ``TimedOut`` when there is none within `limit`.
-package func eventually<Value>(
+func eventually<Value>(
   _ what: @autoclosure () -> String, limit: Duration = .seconds(60),
   _ ask: () async throws -> Value?
 ) async throws -> Value {

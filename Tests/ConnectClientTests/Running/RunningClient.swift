@@ -51,14 +51,14 @@ final class RunningClient: Sendable {
   func next<Value>(
     _ what: String, _ pick: (ConnectEvent) -> Value?
   ) async throws -> Value {
-    var value: Value?
     try await eventually("the client tells of \(what)") {
       self.events.withLockedValue { events in
-        while value == nil, let event = events.popFirst() { value = pick(event) }
+        while let event = events.popFirst() {
+          if let value = pick(event) { return value }
+        }
+        return nil
       }
-      return value != nil
     }
-    return value!
   }
 
   func connected() async throws {
@@ -87,11 +87,7 @@ final class RunningClient: Sendable {
 
   /// How `run` ended; nil if by itself.
   func ended() async throws -> ConnectionEnd? {
-    var result: Result<Void, ConnectionEnd>?
-    try await eventually("the client ends") {
-      result = self.result.withLockedValue { $0 }
-      return result != nil
-    }
+    let result = try await eventually("the client ends") { self.result.withLockedValue { $0 } }
     if case .failure(let end) = result { return end }
     return nil
   }

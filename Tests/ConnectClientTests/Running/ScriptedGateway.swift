@@ -70,12 +70,9 @@ final class ScriptedGateway: Sendable {
 
   /// The next connection, upgraded but not welcomed.
   func accept() async throws -> ScriptedConnection {
-    var connection: ScriptedConnection?
     try await eventually("a client connects") {
-      connection = self.state.withLockedValue { $0.connections.popFirst() }
-      return connection != nil
+      self.state.withLockedValue { $0.connections.popFirst() }
     }
-    return connection!
   }
 
   /// The next connection, welcomed and live.
@@ -165,12 +162,9 @@ final class ScriptedConnection: Sendable {
 
   /// What the client said next.
   func next() async throws -> WebSocketDecoder.Event {
-    var event: WebSocketDecoder.Event?
     try await eventually("the client says something") {
-      event = self.events.withLockedValue { $0.popFirst() }
-      return event != nil
+      self.events.withLockedValue { $0.popFirst() }
     }
-    return event!
   }
 
   func nextFrame() async throws -> ClientFrame {

@@ -1,6 +1,7 @@
 import ConnectBench
 import Foundation
 import LocalRedis
+import TestSupport
 import Testing
 
 @Suite("connect inspect deadletters")
@@ -107,8 +108,8 @@ struct InspectDeadLettersTests {
       let code = try await bob.exitCode()
       #expect(code == 0, "\(bob.errors)")
       #expect(bob.output == ["m1", "m2"])
-      _ = try await eventually("the repeat is processed") { () -> Bool? in
-        try await deployment.isIdle() ? true : nil
+      try await eventually("the repeat is processed") {
+        try await deployment.isIdle()
       }
       var stored = try await deployment.redis("XLEN", "connect:mailbox:{bob}")
       #expect(try stored.integer() == 2)
@@ -119,12 +120,12 @@ struct InspectDeadLettersTests {
       #expect(report.gateways.map(\.isAlive) == [true])
       #expect(report.gateways.first?.fields["address"] != nil)
       // A cursor is stored a little after the ack.
-      _ = try await eventually("bob's cursor is stored") { () -> Bool? in
+      try await eventually("bob's cursor is stored") {
         let user = try await Inspection.of(
           "user", "bob", "--json", redis: deployment.redis.adminURL
         )
         .json(Inspection.User.self)
-        return user.cursors.map(\.behind) == [0] && user.mailbox.length == 2 ? true : nil
+        return user.cursors.map(\.behind) == [0] && user.mailbox.length == 2
       }
     }
   }

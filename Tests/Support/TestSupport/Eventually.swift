@@ -28,6 +28,22 @@ package func eventually(
   }
 }
 
+/// Asks until there is an answer.
+///
+/// - Parameter what: completes the sentence "it did not happen that …", and is asked for at the end.
+package func eventually<Value>(
+  _ what: @autoclosure () -> String, within wait: Duration = TestWaits.usual,
+  _ ask: () async throws -> Value?
+) async throws -> Value {
+  let deadline = ContinuousClock.now + wait
+  while true {
+    if let answer = try await ask() { return answer }
+    guard ContinuousClock.now < deadline else { break }
+    try await Task.sleep(for: TestWaits.poll)
+  }
+  throw TestFailure("it did not happen within \(wait) that \(what())")
+}
+
 /// Waits until a condition holds, and says whether it came to that.
 package func eventually(
   within wait: Duration = TestWaits.usual, _ condition: () async throws -> Bool
