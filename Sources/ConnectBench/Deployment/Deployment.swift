@@ -39,44 +39,6 @@ package final class Deployment: Sendable {
     package init(executable: String) { self.executable = executable }
   }
 
-  package enum Service: String, Sendable {
-    /// Holds the sockets of clients.
-    case gateway
-    /// Stores and routes messages.
-    case messaging
-
-    fileprivate var started: String {
-      switch self {
-      case .gateway: "gateway.listening"
-      case .messaging: "messaging.started"
-      }
-    }
-  }
-
-  package final class Instance: Sendable {
-    package let service: Service
-    /// Its `--instance-id`.
-    package let id: String
-    package let program: Program
-    /// Port of a gateway's listener; 0 for messaging.
-    package let port: Int
-
-    fileprivate init(service: Service, id: String, program: Program, port: Int) {
-      self.service = service
-      self.id = id
-      self.program = program
-      self.port = port
-    }
-
-    package var endpoint: ConnectEndpoint { ConnectEndpoint(host: "127.0.0.1", port: self.port) }
-    package var url: String { "ws://127.0.0.1:\(self.port)" }
-  }
-
-  private struct State {
-    var instances: [Instance] = []
-    var started = [Service: Int]()
-  }
-
   package let redis: LocalRedisInstallation
   /// The second Redis, for the users' keys; nil if there is none.
   package let registry: LocalRedisInstallation?
@@ -86,7 +48,9 @@ package final class Deployment: Sendable {
   let client: any RedisClient
   private let options: Options
   private let authenticator: Authenticator
-  private let state = Mutex(State())
+  private let processes = Instances()
+  /// How many of each service were started.
+  private let started = Mutex<[Service: Int]>([:])
 
   private init(
     _ options: Options, redis: LocalRedisInstallation, registry: LocalRedisInstallation?
@@ -140,12 +104,7 @@ package final class Deployment: Sendable {
   }
 
   private func end() async {
-    let instances = self.state.withLock(\.instances)
-    await withTaskGroup { group in
-      for instance in instances {
-        group.addTask { _ = await instance.program.process.terminate(grace: .seconds(5)) }
-      }
-    }
+    await Instances.end(self.processes.all, grace: FaultLimits.endGrace)
     try? await self.client.close().get()
     await self.damager?.close()
     // A stopped process would not end.
@@ -159,7 +118,7 @@ package final class Deployment: Sendable {
 
   /// The instances that were started and not ended.
   package func instances(_ service: Service) -> [Instance] {
-    self.state.withLock { $0.instances.filter { $0.service == service } }
+    self.processes.all(service)
   }
 
   package var gateways: [Instance] { self.instances(.gateway) }
@@ -168,20 +127,21 @@ package final class Deployment: Sendable {
   /// Starts one more instance, and returns when it serves.
   @discardableResult
   package func start(_ service: Service) async throws -> Instance {
-    let number = self.state.withLock { state in
-      state.started[service, default: 0] += 1
-      return state.started[service, default: 0]
+    let number = self.started.withLock { started in
+      started[service, default: 0] += 1
+      return started[service, default: 0]
     }
     let id = self.name(of: service, number)
     let program = try self.program(
       self.arguments(of: service, id: id),
       log: self.options.logDirectory.map { "\($0)/\(id).log" })
     do {
-      let line = try await program.errorLine { $0.contains(service.started) }
+      let started = service == .gateway ? "gateway.listening" : "messaging.started"
+      let line = try await program.errorLine { $0.contains(started) }
       let instance = Instance(
-        service: service, id: id, program: program,
+        service, id: id, program: program,
         port: service == .gateway ? try Self.port(in: line) : 0)
-      self.state.withLock { $0.instances.append(instance) }
+      self.processes.add(instance)
       return instance
     } catch {
       await program.process.terminate(grace: .seconds(1))
@@ -237,14 +197,9 @@ package final class Deployment: Sendable {
       "--management-listen", "off", "--instance-id", id, "--durability",
       "\(self.options.durability)",
     ]
-    switch service {
-    case .gateway:
-      arguments += ["--listen", "127.0.0.1:0", "--sends-per-second", "0"]
-      arguments += self.options.gatewayArguments
-    case .messaging:
-      arguments += self.options.messagingArguments
-    }
-    return arguments
+    guard service == .gateway else { return arguments + self.options.messagingArguments }
+    return arguments + ["--listen", "127.0.0.1:0", "--sends-per-second", "0"]
+      + self.options.gatewayArguments
   }
 
   /// The port in an address in a log line, such as `[IPv4]127.0.0.1/127.0.0.1:41237`.
@@ -258,9 +213,9 @@ package final class Deployment: Sendable {
 
   /// Ends an instance by SIGKILL, like a crash, and waits for its end.
   package func kill(_ instance: Instance) async {
-    self.forget(instance)
-    instance.program.process.signal(SIGKILL)
-    _ = await instance.program.process.waitForExit()
+    self.processes.remove(instance)
+    instance.process.signal(SIGKILL)
+    _ = await instance.process.waitForExit()
   }
 
   /// Asks an instance to end (SIGTERM), and waits until it has ended.
@@ -268,22 +223,12 @@ package final class Deployment: Sendable {
   /// - Returns: how; it is killed if it takes longer than ``FaultLimits/stopGrace``.
   @discardableResult
   package func stop(_ instance: Instance) async -> ExitStatus {
-    self.forget(instance)
-    return await instance.program.process.terminate(grace: FaultLimits.stopGrace)
+    self.processes.remove(instance)
+    return await instance.end(grace: FaultLimits.stopGrace)
   }
 
-  private func forget(_ instance: Instance) {
-    self.state.withLock { state in state.instances.removeAll { $0 === instance } }
-  }
-
-  /// Removes and returns the instances that ended by themselves.
-  func takeCrashed() -> [Instance] {
-    self.state.withLock { state in
-      let crashed = state.instances.filter { !$0.program.process.isRunning }
-      state.instances.removeAll { !$0.program.process.isRunning }
-      return crashed
-    }
-  }
+  /// Forgets the instances that have ended of themselves, and says which these are.
+  func takeCrashed() -> [Instance] { self.processes.takeEnded() }
 
   // MARK: Clients
 
@@ -291,11 +236,4 @@ package final class Deployment: Sendable {
   package func token(for user: UserName) async throws -> String {
     try await self.authenticator.token(for: user, seconds: 86_400)
   }
-}
-
-extension Deployment.Instance {
-  /// Suspends the process (SIGSTOP): its sockets stay open, and nothing answers.
-  package func pause() { self.program.process.signal(SIGSTOP) }
-  /// Ends a ``pause()``.
-  package func resume() { self.program.process.signal(SIGCONT) }
 }

@@ -29,7 +29,18 @@ package final class Program: Sendable {
       standardInput: input)
   }
 
-  /// Standard output: the last ``FaultLimits/keptLines`` lines.
+  /// Starts another program, whose output goes to a file, and is not kept here.
+  init(
+    executable: String, _ arguments: [String], environment: [String: String], logOnly log: String
+  ) throws(ChildProcessError) {
+    self.outputLines = KeptLines(log: nil)
+    self.errorLines = KeptLines(log: nil)
+    self.process = try ChildProcess(
+      executable: executable, arguments: arguments, environment: environment,
+      standardOutput: .file(path: log), standardError: .file(path: log))
+  }
+
+  /// What stood on standard output so far: the last ``FaultLimits/keptLines``.
   package var output: [String] { self.outputLines.all }
   /// Standard error: the last ``FaultLimits/keptLines`` lines.
   package var errors: [String] { self.errorLines.all }

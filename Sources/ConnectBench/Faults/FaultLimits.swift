@@ -4,7 +4,9 @@ package enum FaultLimits {
   package static let start = Duration.seconds(30)
   /// Time between SIGTERM of a service and SIGKILL.
   package static let stopGrace = Duration.seconds(20)
-  /// Time for everything to work again after a fault.
+  /// The same at the end of a deployment, when nobody looks any more at how it ends.
+  static let endGrace = Duration.seconds(5)
+  /// How long everything may take to work again after a fault.
   package static let recovery = Duration.seconds(90)
   /// Time for the last messages to arrive after the last send.
   package static let settle = Duration.seconds(90)

@@ -129,7 +129,7 @@ package struct FaultRun: Sendable {
   private func replaceCrashed(_ deployment: Deployment, _ ledger: ChatLedger) async throws -> Int {
     let crashed = deployment.takeCrashed()
     for instance in crashed {
-      let status = await instance.program.process.waitForExit()
+      let status = await instance.process.waitForExit()
       ledger.note("\(instance.id) \(status) of itself: \(instance.program.errors.suffix(3))")
       try await deployment.start(instance.service)
     }

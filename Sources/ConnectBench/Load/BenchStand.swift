@@ -70,7 +70,7 @@ struct BenchStand: Sendable {
       processes.append(
         MeasuredProcess(
           name: instance.id.replacingOccurrences(of: "-", with: " "),
-          processIdentifier: instance.program.process.processIdentifier))
+          processIdentifier: instance.process.processIdentifier))
     }
     self.init(
       endpoints: deployment.gateways.map(\.endpoint), processes: processes,

@@ -24,7 +24,6 @@ final class Stand: Sendable {
   private struct Stopped: Error {}
 
   private struct State {
-    var processes: [StandProcess] = []
     var isToStop = false
     var isRolling = false
   }
@@ -32,6 +31,7 @@ final class Stand: Sendable {
   let options: Options
   let balancer: StandBalancer
   let redis: StandRedis
+  private let processes = Deployment.Instances()
   private let state = Mutex(State())
 
   init(_ options: Options) {
@@ -58,12 +58,12 @@ final class Stand: Sendable {
 
   /// Asks it to end; the second time, ends everything at once.
   private func stop() {
-    let (wasAsked, processes) = self.state.withLock { state in
+    let wasAsked = self.state.withLock { state in
       defer { state.isToStop = true }
-      return (state.isToStop, state.processes)
+      return state.isToStop
     }
     guard wasAsked else { return }
-    for process in processes { process.process.signal(SIGKILL) }
+    for instance in self.processes.all { instance.process.signal(SIGKILL) }
     self.options.directory.release()
     StandOutput.say("up: everything was killed")
     exit(1)
@@ -88,8 +88,12 @@ final class Stand: Sendable {
     }
     StandOutput.say("up: stopping")
     // Gateways without a load balancer have no clients whom they would have to let go slowly.
-    for service in [StandProcess.Service.balancer, .gateway, .messaging, .redis] {
-      await self.end(service)
+    for service in [Deployment.Service.balancer, .gateway, .messaging, .redis] {
+      await Deployment.Instances.end(self.running(service), grace: StandLimits.stop) {
+        StandOutput.say(
+          "up: \($0.id) did not end within \(StandLimits.stop.components.seconds) s, "
+            + "and was killed")
+      }
     }
     return code
   }
@@ -103,8 +107,8 @@ final class Stand: Sendable {
     }
     try self.startBalancer()
     for place in 1...StandLimits.instances {
-      for service in [StandProcess.Service.messaging, .gateway] {
-        let port = self.options.ports[StandProcess.managementPort(of: service), place]
+      for service in [Deployment.Service.messaging, .gateway] {
+        let port = self.options.ports[StandPorts.management(of: service), place]
         let server = StandBalancer.Server(service: service, place: place)
         try await self.wait(for: "\(service) \(place) to be ready") { await Loopback.isReady(port) }
         try await self.wait(for: "the load balancer to take \(service) \(place)") {
@@ -134,13 +138,9 @@ final class Stand: Sendable {
 
   /// Throws if there is a reason to end; drops processes that have ended on request.
   private func check() throws {
-    let (isToStop, ended) = self.state.withLock { state in
-      let ended = state.processes.filter { $0.process.exitStatus != nil }
-      state.processes.removeAll { process in ended.contains { $0 === process } }
-      return (state.isToStop, ended)
-    }
-    for process in ended { self.options.directory.forget(process) }
-    if isToStop { throw Stopped() }
+    let ended = self.processes.takeEnded()
+    for instance in ended { self.options.directory.forget(instance) }
+    if self.state.withLock(\.isToStop) { throw Stopped() }
     guard let unasked = ended.first(where: \.hasEndedUnasked),
       let status = unasked.process.exitStatus
     else { return }
@@ -150,44 +150,41 @@ final class Stand: Sendable {
       case .signalled: "\(status)."
       }
     throw Failure(
-      .running, "\(unasked.name) \(how)\n\(self.options.directory.lastLines(unasked.name))")
+      .running, "\(unasked.id) \(how)\n\(self.options.directory.lastLines(unasked.id))")
   }
 
   // MARK: Processes
 
-  /// Running processes of a service, in the order of their start.
-  func running(_ service: StandProcess.Service) -> [StandProcess] {
-    self.state.withLock { state in
-      state.processes.filter { $0.service == service && $0.process.isRunning }
-    }
+  /// Those of a service that run, in the order of their start.
+  func running(_ service: Deployment.Service) -> [Deployment.Instance] {
+    self.processes.running(service)
   }
 
   @discardableResult
   func start(
-    _ service: StandProcess.Service, name: String, place: Int, _ executable: String,
+    _ service: Deployment.Service, name: String, place: Int, _ executable: String,
     _ arguments: [String], environment: [String: String] = [:], isOnTrial: Bool = false
-  ) throws -> StandProcess {
-    let log = ChildProcess.Output.file(path: self.options.directory.log(name))
-    let process = StandProcess(
-      service, name: name, place: place,
-      process: try ChildProcess(
-        executable: executable, arguments: arguments, environment: environment,
-        standardOutput: log, standardError: log),
-      isOnTrial: isOnTrial)
-    self.state.withLock { $0.processes.append(process) }
-    try self.options.directory.note(process)
-    return process
+  ) throws -> Deployment.Instance {
+    let instance = Deployment.Instance(
+      service, id: name,
+      program: try Program(
+        executable: executable, arguments, environment: environment,
+        logOnly: self.options.directory.log(name)),
+      place: place, isOnTrial: isOnTrial)
+    self.processes.add(instance)
+    try self.options.directory.note(instance)
+    return instance
   }
 
   /// Starts one more gateway or messaging instance, at a free place.
   @discardableResult
   func start(
-    _ service: StandProcess.Service, place: Int, isOnTrial: Bool = false
-  ) throws -> StandProcess {
+    _ service: Deployment.Service, place: Int, isOnTrial: Bool = false
+  ) throws -> Deployment.Instance {
     let name = try self.options.directory.nextName(service)
     let ports = self.options.ports
     let directory = self.options.directory
-    let management = ports[StandProcess.managementPort(of: service), place]
+    let management = ports[StandPorts.management(of: service), place]
     var arguments = [service.rawValue, "--instance-id", name] + self.redis.arguments
     arguments += ["--management-listen", "127.0.0.1:\(management)"]
     if service == .gateway {
@@ -224,23 +221,6 @@ final class Stand: Sendable {
       .balancer, name: "balancer-1", place: 1, "haproxy",
       ["-db", "-f", "\(files)/haproxy.cfg", "-f", "\(files)/haproxy-api.cfg"],
       environment: environment)
-  }
-
-  private func end(_ service: StandProcess.Service) async {
-    await withTaskGroup { group in
-      for process in self.running(service) {
-        group.addTask {
-          let begin = ContinuousClock.now
-          // It may have been killed sooner, by a second Ctrl-C.
-          guard await process.end() == .signalled(SIGKILL),
-            ContinuousClock.now >= begin + StandLimits.stop
-          else { return }
-          StandOutput.say(
-            "up: \(process.name) did not end within \(StandLimits.stop.components.seconds) s, "
-              + "and was killed")
-        }
-      }
-    }
   }
 
   // MARK: Rolling restarts

@@ -33,7 +33,7 @@ struct StandBalancer: Sendable {
 
   /// A server in HAProxy's configuration.
   struct Server: Sendable, CustomStringConvertible {
-    let service: StandProcess.Service
+    let service: Deployment.Service
     let place: Int
 
     fileprivate var backend: String { self.service == .gateway ? "gateways" : "messaging" }
@@ -66,5 +66,12 @@ struct StandBalancer: Sendable {
     guard answer.allSatisfy(\.isWhitespace) else {
       throw Failure(.running, "the load balancer, asked for '\(commands)', said: \(answer)")
     }
+  }
+}
+
+extension Deployment.Instance {
+  /// Its place in the load balancer.
+  var server: StandBalancer.Server {
+    StandBalancer.Server(service: self.service, place: self.place)
   }
 }

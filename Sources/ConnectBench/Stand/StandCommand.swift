@@ -126,7 +126,7 @@ struct StandRollCommand: AsyncParsableCommand {
         }
         cutAfter = seconds
       }
-      let services: [StandProcess.Service] =
+      let services: [Deployment.Service] =
         switch self.services {
         case .gateways: [.gateway]
         case .messaging: [.messaging]

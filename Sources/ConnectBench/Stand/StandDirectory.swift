@@ -72,15 +72,16 @@ struct StandDirectory: Sendable {
   /// Removes the files that exist only while the stand is up.
   func release() { try? FileManager.default.removeItem(atPath: self.run) }
 
-  /// Records a process, for anybody who wants to find it.
-  func note(_ process: StandProcess) throws(Failure) {
-    try self.makeDirectory("run/processes/\(process.name)")
+  /// Records a process for whoever wants to find it.
+  func note(_ instance: Deployment.Instance) throws(Failure) {
+    try self.makeDirectory("run/processes/\(instance.id)")
     try self.write(
-      "run/processes/\(process.name)/pid", "\(process.process.processIdentifier)")
+      "run/processes/\(instance.id)/pid", "\(instance.process.processIdentifier)")
   }
 
-  func forget(_ process: StandProcess) {
-    try? FileManager.default.removeItem(atPath: "\(self.run)/processes/\(process.name)")
+  /// Removes that record.
+  func forget(_ instance: Deployment.Instance) {
+    try? FileManager.default.removeItem(atPath: "\(self.run)/processes/\(instance.id)")
   }
 
   // MARK: Files that stay
@@ -89,7 +90,7 @@ struct StandDirectory: Sendable {
   var ports: Int? { self.text("ports").flatMap { Int($0) } }
 
   /// A name that no process of this directory has had: two gateways must never share one.
-  func nextName(_ service: StandProcess.Service) throws(Failure) -> String {
+  func nextName(_ service: Deployment.Service) throws(Failure) -> String {
     let file = "numbers/\(service.rawValue)"
     let number = (self.text(file).flatMap { Int($0) } ?? 0) + 1
     try self.write(file, "\(number)")

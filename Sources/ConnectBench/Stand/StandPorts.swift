@@ -25,6 +25,11 @@ struct StandPorts: Sendable {
   /// The port of a kind, for the first or another place.
   subscript(_ kind: Kind, place: Int = 1) -> Int { self.base + kind.rawValue + place - 1 }
 
+  /// Where `/healthz`, `/readyz` and `/metrics` of a gateway or a messaging instance are.
+  static func management(of service: Deployment.Service) -> Kind {
+    service == .gateway ? .gatewayManagement : .messagingManagement
+  }
+
   /// The ports that were given, or those of the last time, or some that are free.
   ///
   /// - Parameter before: those of the last time: a Redis cluster stays on its ports.

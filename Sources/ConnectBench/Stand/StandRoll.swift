@@ -1,4 +1,5 @@
 import Foundation
+import LocalRedis
 import Settings
 
 /// A rolling restart of gateways and messaging instances, one by one, as in a deployment.
@@ -20,7 +21,7 @@ struct StandRoll: Sendable {
   func run() async throws {
     let begin = ContinuousClock.now
     var unclean = 0
-    for service in self.request.services.compactMap(StandProcess.Service.init(rawValue:)) {
+    for service in self.request.services.compactMap(Deployment.Service.init(rawValue:)) {
       // Those that are there now; not the new ones.
       for old in self.stand.running(service) {
         try await self.startNew(service)
@@ -35,8 +36,8 @@ struct StandRoll: Sendable {
     }
   }
 
-  /// Starts a new instance, and returns when it serves.
-  private func startNew(_ service: StandProcess.Service) async throws {
+  /// Starts a new instance, and returns once it serves.
+  private func startNew(_ service: Deployment.Service) async throws {
     let begin = ContinuousClock.now
     let taken = self.stand.running(service).map(\.place)
     guard let place = (1...StandLimits.places).first(where: { !taken.contains($0) }) else {
@@ -45,35 +46,35 @@ struct StandRoll: Sendable {
     try await self.stand.balancer.forgetHealth(
       StandBalancer.Server(service: service, place: place))
     let new = try self.stand.start(service, place: place, isOnTrial: true)
-    let port = self.stand.options.ports[StandProcess.managementPort(of: service), place]
+    let port = self.stand.options.ports[StandPorts.management(of: service), place]
     await self.step(
-      "\(new.name): starting; /readyz and /metrics are at http://localhost:\(port)")
+      "\(new.id): starting; /readyz and /metrics are at http://localhost:\(port)")
     do {
-      try await self.wait(for: new, StandLimits.start, orElse: "\(new.name) is not ready") {
+      try await self.wait(for: new, StandLimits.start, orElse: "\(new.id) is not ready") {
         await Loopback.isReady(port)
       }
       try await self.wait(
         for: new, StandLimits.notice,
-        orElse: "the load balancer does not take \(new.name) for healthy"
+        orElse: "the load balancer does not take \(new.id) for healthy"
       ) { await self.stand.balancer.isUp(new.server) }
     } catch {
       // One that does not serve yet is not kept.
-      _ = await new.end()
+      await new.end(grace: StandLimits.stop)
       throw error
     }
     await self.step(
-      "\(new.name): ready, and healthy for the load balancer, after \(Self.seconds(since: begin))")
+      "\(new.id): ready, and healthy for the load balancer, after \(Self.seconds(since: begin))")
     new.endTrial()
   }
 
   /// Takes an old instance out of the load balancer, and waits for its end.
   ///
   /// - Returns: its exit code.
-  private func stopOld(_ old: StandProcess) async throws -> Int32 {
+  private func stopOld(_ old: Deployment.Instance) async throws -> Int32 {
     let balancer = self.stand.balancer
     try await balancer.takeOut(old.server)
     await self.step(
-      "\(old.name): out of the load balancer, with \(await balancer.sockets(old.server)) sockets")
+      "\(old.id): out of the load balancer, with \(await balancer.sockets(old.server)) sockets")
     var limit = StandLimits.stop
     if old.service == .gateway {
       limit += .seconds(self.stand.options.drainSeconds)
@@ -86,40 +87,41 @@ struct StandRoll: Sendable {
           throw error
         }
         await self.step(
-          "\(old.name): \(await balancer.sockets(old.server)) sockets are left, and cut off")
+          "\(old.id): \(await balancer.sockets(old.server)) sockets are left, and cut off")
         try await balancer.cut(old.server)
       }
     }
     let begin = ContinuousClock.now
     old.retire()
-    await self.step("\(old.name): SIGTERM")
+    await self.step("\(old.id): SIGTERM")
     while old.process.isRunning {
       guard ContinuousClock.now < begin + limit else {
         throw Failure(
           .running,
-          "\(old.name) has not ended within \(limit.components.seconds) s; it is left alone")
+          "\(old.id) has not ended within \(limit.components.seconds) s; it is left alone")
       }
       try await Task.sleep(for: StandLimits.poll)
     }
     let code = old.process.exitStatus?.code ?? 0
-    await self.step("\(old.name): ended with exit code \(code) after \(Self.seconds(since: begin))")
+    await self.step("\(old.id): ended with exit code \(code) after \(Self.seconds(since: begin))")
     return code
   }
 
   /// Waits for a condition on a new instance.
   private func wait(
-    for new: StandProcess, _ limit: Duration, orElse failure: String, _ isSo: () async -> Bool
+    for new: Deployment.Instance, _ limit: Duration, orElse failure: String,
+    _ isSo: () async -> Bool
   ) async throws {
     let deadline = ContinuousClock.now + limit
     while await !isSo() {
       if let status = new.process.exitStatus {
-        await self.step("\(new.name): ended with exit code \(status.code)")
+        await self.step("\(new.id): ended with exit code \(status.code)")
       }
       guard new.process.isRunning, ContinuousClock.now < deadline else {
         throw Failure(
           .running,
           "\(failure); the instance that it was to replace stays\n"
-            + self.stand.options.directory.lastLines(new.name))
+            + self.stand.options.directory.lastLines(new.id))
       }
       try await Task.sleep(for: StandLimits.poll)
     }
@@ -135,5 +137,15 @@ struct StandRoll: Sendable {
 
   private static func seconds(since begin: ContinuousClock.Instant) -> String {
     String(format: "%.1f s", begin.duration(to: .now) / .seconds(1))
+  }
+}
+
+extension ExitStatus {
+  /// As shells count: 128 and the signal, if one has ended it.
+  var code: Int32 {
+    switch self {
+    case .exited(let code): code
+    case .signalled(let signal): 128 + signal
+    }
   }
 }
