@@ -24,6 +24,11 @@ extension LocalRedisCluster {
     package var extraArguments: [String] = []
     /// Path of redis-server; nil for the one in `PATH`.
     package var executable: String?
+    /// Where the nodes stay, primaries first: all of them, or none. What a place says of its node holds
+    /// instead of persistence, TLS, users and arguments; and no node is added to such a cluster.
+    package var places: [LocalRedisServer.Place] = []
+    /// Whether the places hold a cluster already, which only goes on.
+    package var isMade = false
 
     /// Three primaries without replicas and without persistence.
     package init() {}
@@ -32,6 +37,11 @@ extension LocalRedisCluster {
 
 extension LocalRedisCluster.Options {
   func node(_ number: Int) -> LocalRedisServer.Options {
+    if !places.isEmpty {
+      var options = LocalRedisServer.Options(executable: executable)
+      options.place = places[number]
+      return options
+    }
     var options = LocalRedisServer.Options(
       persistence: persistence, tls: tls, users: users, extraArguments: nodeArguments,
       executable: executable)

@@ -18,9 +18,11 @@ extension LocalRedisCluster {
       var members: [Member] = []
       for server in servers { members.append(try await Member(asking: server)) }
       let cluster = LocalRedisCluster(options: options, members: members)
-      try await cluster.shareSlots()
-      try await cluster.introduceAll()
-      try await cluster.assignReplicas()
+      if !options.isMade {
+        try await cluster.shareSlots()
+        try await cluster.introduceAll()
+        try await cluster.assignReplicas()
+      }
       try await cluster.waitUntilOK()
       return cluster
     } catch {
@@ -125,7 +127,8 @@ extension LocalRedisCluster.Member {
   }
 
   func meet(_ other: Self) async throws(LocalRedisError) {
-    try await server.command("CLUSTER", "MEET", "127.0.0.1", "\(other.port)")
+    let bus = other.server.busPort.map { ["\($0)"] } ?? []
+    try await server.command(["CLUSTER", "MEET", "127.0.0.1", "\(other.port)"] + bus)
   }
 }
 

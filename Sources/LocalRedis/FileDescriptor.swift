@@ -91,8 +91,13 @@ struct DescriptorPair: ~Copyable {
 }
 
 extension FileDescriptor {
-  static func tcpSocket() throws(ChildProcessError) -> FileDescriptor {
-    let socket = try FileDescriptor(socket(AF_INET, streamSocket, 0), from: "socket")
+  static func tcpSocket() throws(ChildProcessError) -> FileDescriptor { try socket(of: AF_INET) }
+
+  static func unixSocket() throws(ChildProcessError) -> FileDescriptor { try socket(of: AF_UNIX) }
+
+  private static func socket(of family: Int32) throws(ChildProcessError) -> FileDescriptor {
+    let socket = try FileDescriptor(
+      Foundation.socket(family, streamSocket, 0), from: "socket")
     prepareSocket(socket.rawValue)
     return socket
   }

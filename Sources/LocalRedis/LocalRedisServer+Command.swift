@@ -1,7 +1,8 @@
 import Dispatch
 
 extension LocalRedisServer {
-  /// Sends one command over a plain connection of its own, as the default user, and returns the reply.
+  /// Sends one command over a plain connection of its own, as somebody who may do everything, and
+  /// returns the reply.
   ///
   /// An error reply is thrown as ``LocalRedisError/errorReply(command:port:reply:)``. Without an
   /// answer, as from a paused server, ``LocalRedisError/unanswered(command:port:cause:)`` is thrown
@@ -19,10 +20,11 @@ extension LocalRedisServer {
     _ words: [String], within limit: Duration = .seconds(5)
   ) async throws(LocalRedisError) -> LocalRedisReply {
     let port = port
+    let access = access
     // A blocking call must not hold up a thread of those that run all tasks.
     let result = await withCheckedContinuation { waiter in
       Self.commandQueue.async {
-        waiter.resume(returning: Self.call(words, port: port, within: limit))
+        waiter.resume(returning: Self.call(words, access, port: port, within: limit))
       }
     }
     return try result.get()
@@ -32,13 +34,13 @@ extension LocalRedisServer {
     label: "connect.local-redis.commands", attributes: .concurrent)
 
   private static func call(
-    _ words: [String], port: Int, within limit: Duration
+    _ words: [String], _ access: CommandAccess, port: Int, within limit: Duration
   ) -> Result<LocalRedisReply, LocalRedisError> {
     // Enough to know it by; the values may be long.
     let name = words.prefix(3).joined(separator: " ")
     let reply: Result<LocalRedisReply, ReplyParser.Failure>
     do throws(ChildProcessError) {
-      let socket = try LoopbackSocket(port: port, deadline: .now + limit)
+      let socket = try access.connect(deadline: .now + limit)
       reply = try socket.ask(encode(words)) { bytes in
         do throws(ReplyParser.Failure) {
           return try ReplyParser.parse(bytes).map { .success($0) }
@@ -59,7 +61,7 @@ extension LocalRedisServer {
     }
   }
 
-  private static func encode(_ words: [String]) -> [UInt8] {
+  static func encode(_ words: [String]) -> [UInt8] {
     var text = "*\(words.count)\r\n"
     for word in words { text += "$\(word.utf8.count)\r\n\(word)\r\n" }
     return Array(text.utf8)

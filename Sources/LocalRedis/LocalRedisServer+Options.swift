@@ -14,6 +14,8 @@ extension LocalRedisServer {
     package var extraArguments: [String] = []
     /// Path of redis-server; nil for the one in `PATH`.
     package var executable: String?
+    /// Where the server stays. All of the above but the executable then does not count.
+    package var place: Place?
 
     /// A server without persistence on a free port, unless arguments say otherwise.
     package init(
@@ -48,11 +50,13 @@ extension LocalRedisServer {
 extension LocalRedisServer.Options {
   /// The caller's directory; nil for a temporary one.
   var givenDirectory: String? {
+    if let place { return place.directory }
     guard case .appendOnly(let directory, _) = persistence else { return nil }
     return directory
   }
 
   func arguments(ports: ServerPorts, directory: String) -> [String] {
+    if let place { return place.arguments }
     var arguments = [
       "--port", "\(ports.plain)",
       "--bind", "127.0.0.1",

@@ -25,12 +25,16 @@ package final class LocalRedisServer: Sendable {
     self.state = Mutex(state)
   }
 
+  /// The plain port on 127.0.0.1; where there is none, that of TLS.
   package var port: Int { ports.plain }
 
   /// The TLS port on 127.0.0.1, if there is one.
   package var tlsPort: Int? { ports.tls }
 
-  /// The plain address: `redis://127.0.0.1:PORT`.
+  /// The port of the cluster's bus, if it is not the usual one.
+  package var busPort: Int? { options.place?.busPort }
+
+  /// The server's plain address: `redis://127.0.0.1:PORT`.
   package var url: String { "redis://127.0.0.1:\(port)" }
 
   /// The TLS address, if there is a TLS port: `rediss://localhost:PORT`.
@@ -46,7 +50,10 @@ package final class LocalRedisServer: Sendable {
 
   package var dataDirectory: String { directory.path }
 
-  private var process: ChildProcess { state.withLock(\.process) }
+  /// The latest one.
+  package var process: ChildProcess { state.withLock(\.process) }
+  var access: CommandAccess { options.access(ports) }
+
   private var directory: DataDirectory { state.withLock(\.directory) }
 }
 
@@ -63,14 +70,18 @@ extension LocalRedisServer {
     do throws(LocalRedisError) {
       var attempts = 1
       while true {
-        let ports = try ServerPorts(plain: options.port, isTLS: options.tls != nil)
+        let ports =
+          if let place = options.place { ServerPorts(place) } else {
+            try ServerPorts(plain: options.port, isTLS: options.tls != nil)
+          }
         do throws(LocalRedisError) {
           let process = try await launch(options, executable, ports: ports, directory: directory)
           return LocalRedisServer(
             options: options, executable: executable, ports: ports,
             state: State(process: process, directory: directory))
         } catch .portInUse(let port)
-          where port != options.port && attempts < LocalRedisLimits.portAttempts
+          where options.place == nil && port != options.port
+          && attempts < LocalRedisLimits.portAttempts
         {
           attempts += 1
         }
@@ -135,22 +146,23 @@ extension LocalRedisServer {
   private static func launch(
     _ options: Options, _ executable: String, ports: ServerPorts, directory: DataDirectory
   ) async throws(LocalRedisError) -> ChildProcess {
-    let output = LastLines()
+    let output = LastLines(of: options.place?.log)
+    let stream = options.place.map { ChildProcess.Output.file(path: $0.log) }
     let process: ChildProcess
     do throws(ChildProcessError) {
       process = try ChildProcess(
         executable: executable,
         arguments: options.arguments(ports: ports, directory: directory.path),
         workingDirectory: directory.path,
-        standardOutput: .lines(output.append),
-        standardError: .lines(output.append))
+        standardOutput: stream ?? .lines(output.append),
+        standardError: stream ?? .lines(output.append))
     } catch .notFound {
       throw .notInstalled(path: executable)
     } catch {
       throw .refused(error)
     }
     do throws(LocalRedisError) {
-      try await waitUntilReady(process, executable, port: ports.plain, output: output)
+      try await waitUntilReady(process, executable, options.access(ports), output: output)
     } catch {
       process.signal(SIGKILL)
       _ = await process.waitForExit()
@@ -160,10 +172,10 @@ extension LocalRedisServer {
   }
 
   private static func waitUntilReady(
-    _ process: ChildProcess, _ executable: String, port: Int, output: LastLines
+    _ process: ChildProcess, _ executable: String, _ access: CommandAccess, output: LastLines
   ) async throws(LocalRedisError) {
     let deadline = ContinuousClock.now + LocalRedisLimits.serverStart
-    while !RedisProbe.isReady(port: port, processIdentifier: process.processIdentifier) {
+    while !RedisProbe.isReady(access, processIdentifier: process.processIdentifier) {
       if !process.isRunning {
         let status = await process.waitForExit()
         if let port = output.portInUse { throw .portInUse(port) }
@@ -222,8 +234,17 @@ private enum DataDirectory: Sendable {
 /// The last lines of a server's output, to be shown if it fails.
 private final class LastLines: Sendable {
   private let kept = Mutex<[String]>([])
+  private let file: String?
 
-  var lines: [String] { kept.withLock(\.self) }
+  /// - Parameter file: the path of the file that gets the lines instead.
+  init(of file: String?) { self.file = file }
+
+  var lines: [String] {
+    guard let file else { return kept.withLock(\.self) }
+    let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    return text.split(whereSeparator: \.isNewline).suffix(LocalRedisLimits.shownLines)
+      .map(String.init)
+  }
 
   /// The port in `… listening socket 127.0.0.1:6379: bind: Address already in use`.
   var portInUse: Int? {

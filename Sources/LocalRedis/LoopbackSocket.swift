@@ -1,25 +1,45 @@
 import Foundation
 
-/// A blocking connection to a port on 127.0.0.1, for one question and its answer in bounded time.
+/// A blocking connection within this machine, for a few questions and their answers in a bounded time.
 struct LoopbackSocket: ~Copyable {
   private let descriptor: FileDescriptor
   private let deadline: ContinuousClock.Instant
 
-  /// Connects. Every operation of this connection ends by the deadline.
+  /// Connects to a port on 127.0.0.1. All that this connection does ends by the deadline.
   init(port: Int, deadline: ContinuousClock.Instant) throws(ChildProcessError) {
-    let descriptor = try FileDescriptor.tcpSocket()
+    self.descriptor = try Self.connected(
+      FileDescriptor.tcpSocket(), to: Self.address(port: port), deadline: deadline)
+    self.deadline = deadline
+  }
+
+  /// The same with a Unix socket.
+  init(path: String, deadline: ContinuousClock.Instant) throws(ChildProcessError) {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    // A zero must follow it.
+    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
+      throw .refused(operation: "connecting to \(path)", code: ENAMETOOLONG)
+    }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    self.descriptor = try Self.connected(
+      FileDescriptor.unixSocket(), to: address, deadline: deadline)
+    self.deadline = deadline
+  }
+
+  private static func connected<Address>(
+    _ descriptor: consuming FileDescriptor, to address: Address,
+    deadline: ContinuousClock.Instant
+  ) throws(ChildProcessError) -> FileDescriptor {
     // On Linux this holds for connecting too; elsewhere a connection to 127.0.0.1 is made or
     // refused at once.
     Self.limit(descriptor, SO_SNDTIMEO, until: deadline)
-    var address = Self.address(port: port)
-    let isConnected = withUnsafePointer(to: &address) { address in
+    let isConnected = withUnsafePointer(to: address) { address in
       address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        connect(descriptor.rawValue, address, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        connect(descriptor.rawValue, address, socklen_t(MemoryLayout<Address>.size)) == 0
       }
     }
     guard isConnected else { throw .refused(operation: "connecting", code: errno) }
-    self.descriptor = descriptor
-    self.deadline = deadline
+    return descriptor
   }
 
   /// Sends a question and collects what comes until that is an answer.

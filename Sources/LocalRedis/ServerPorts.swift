@@ -1,6 +1,7 @@
 import Foundation
 
 struct ServerPorts: Sendable, Hashable {
+  /// That of TLS, for a server at a ``LocalRedisServer/Place``.
   var plain: Int
   /// Nil without TLS.
   var tls: Int?
@@ -10,6 +11,11 @@ struct ServerPorts: Sendable, Hashable {
     self.plain = if let plain { plain } else { try Self.free() }
     guard isTLS else { return }
     repeat { tls = try Self.free() } while tls == self.plain
+  }
+
+  init(_ place: LocalRedisServer.Place) {
+    self.plain = place.tlsPort
+    self.tls = place.tlsPort
   }
 
   /// A port that is free, with that of a cluster's bus beside it.

@@ -105,7 +105,7 @@ struct LocalRedisServerTests {
       server.pause()
       #expect(!server.isRunning)
       #expect(
-        !RedisProbe.isReady(port: server.port, processIdentifier: server.processIdentifier))
+        !RedisProbe.isReady(server.access, processIdentifier: server.processIdentifier))
       server.resume()
       #expect(server.isRunning)
       let reply = try await redisCLI("PING", port: server.port)

@@ -29,15 +29,11 @@ package final class Program: Sendable {
       standardInput: input)
   }
 
-  /// Starts another program, whose output goes to a file, and is not kept here.
-  init(
-    executable: String, _ arguments: [String], environment: [String: String], logOnly log: String
-  ) throws(ChildProcessError) {
+  /// Another program, of whose output nothing is kept here.
+  init(_ process: ChildProcess) {
     self.outputLines = KeptLines(log: nil)
     self.errorLines = KeptLines(log: nil)
-    self.process = try ChildProcess(
-      executable: executable, arguments: arguments, environment: environment,
-      standardOutput: .file(path: log), standardError: .file(path: log))
+    self.process = process
   }
 
   /// What stood on standard output so far: the last ``FaultLimits/keptLines``.

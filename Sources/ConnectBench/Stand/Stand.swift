@@ -100,7 +100,10 @@ final class Stand: Sendable {
 
   /// Starts everything, in the order of dependence; returns when clients are served.
   private func bringUp() async throws {
-    try await self.redis.start(in: self)
+    let nodes = try await self.unlessStopped { try await self.redis.start() }
+    for (index, node) in nodes.enumerated() {
+      try self.add(.redis, name: "redis-\(index + 1)", place: index + 1, node.process)
+    }
     for place in 1...StandLimits.instances {
       try self.start(.messaging, place: place)
       try self.start(.gateway, place: place)
@@ -120,8 +123,25 @@ final class Stand: Sendable {
 
   // MARK: Waiting
 
-  /// Waits until the condition holds.
-  func wait(for what: String, _ isSo: () async throws -> Bool) async throws {
+  /// Does something that ends at once if there is a reason to end.
+  private func unlessStopped<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result
+  ) async throws -> Result {
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await body() }
+      group.addTask {
+        while true {
+          try self.check()
+          try await Task.sleep(for: StandLimits.poll)
+        }
+      }
+      defer { group.cancelAll() }
+      return try await group.next()!
+    }
+  }
+
+  /// Waits until something is so.
+  private func wait(for what: String, _ isSo: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now + StandLimits.start
     while true {
       try self.check()
@@ -161,16 +181,25 @@ final class Stand: Sendable {
   }
 
   @discardableResult
-  func start(
+  private func start(
     _ service: Deployment.Service, name: String, place: Int, _ executable: String,
     _ arguments: [String], environment: [String: String] = [:], isOnTrial: Bool = false
   ) throws -> Deployment.Instance {
+    let log = ChildProcess.Output.file(path: self.options.directory.log(name))
+    let process = try ChildProcess(
+      executable: executable, arguments: arguments, environment: environment,
+      standardOutput: log, standardError: log)
+    return try self.add(service, name: name, place: place, process, isOnTrial: isOnTrial)
+  }
+
+  /// Takes over a process.
+  @discardableResult
+  private func add(
+    _ service: Deployment.Service, name: String, place: Int, _ process: ChildProcess,
+    isOnTrial: Bool = false
+  ) throws -> Deployment.Instance {
     let instance = Deployment.Instance(
-      service, id: name,
-      program: try Program(
-        executable: executable, arguments, environment: environment,
-        logOnly: self.options.directory.log(name)),
-      place: place, isOnTrial: isOnTrial)
+      service, id: name, program: Program(process), place: place, isOnTrial: isOnTrial)
     self.processes.add(instance)
     try self.options.directory.note(instance)
     return instance

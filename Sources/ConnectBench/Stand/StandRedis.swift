@@ -1,7 +1,7 @@
 import Foundation
+import LocalCluster
 import LocalRedis
 import Settings
-import Synchronization
 
 /// The Redis cluster of a stand: three primaries and three replicas that speak TLS only, with the
 /// documented users.
@@ -85,67 +85,27 @@ struct StandRedis: Sendable {
 
   // MARK: Start
 
-  /// Starts it in a stand, and returns when it serves with all its replicas.
-  func start(in stand: Stand) async throws {
-    for node in Self.nodes {
-      try stand.start(
-        .redis, name: "redis-\(node)", place: node, "redis-server",
-        ["\(self.directory.path)/redis/\(node).conf"])
-    }
-    for node in Self.nodes {
-      try await stand.wait(for: "redis-\(node)") {
-        try await self.command(node, ["PING"]).output == ["PONG"]
-      }
-    }
-    if !self.isMade { try await self.create() }
-    for node in Self.nodes {
-      try await stand.wait(for: "redis-\(node) to see a whole cluster") {
-        try await self.isWell(node)
-      }
-    }
+  /// Starts it, and returns its nodes once they serve with all their replicas.
+  func start() async throws -> [LocalRedisServer] {
+    // Nobody needs the nodes' sockets later.
+    let sockets = try TemporaryDirectory()
+    defer { sockets.remove() }
+    var options = LocalRedisCluster.Options()
+    options.replicasPerPrimary = 1
+    options.places = try Self.nodes.map { try self.place($0, sockets: sockets.path.string) }
+    options.isMade = self.isMade
+    let nodes = try await LocalRedisCluster.start(options).nodes
     try self.directory.write("redis/made", "")
+    return nodes
   }
 
-  private func create() async throws {
-    let result = try await self.command(
-      1, ["--cluster", "create"] + self.addresses + ["--cluster-replicas", "1", "--cluster-yes"])
-    let log = result.output.joined(separator: "\n")
-    try self.directory.write("logs/redis-cluster.log", log)
-    guard result.status == .exited(0) else {
-      throw Failure(
-        .running,
-        "the Redis cluster could not be made:\n\(self.directory.lastLines("redis-cluster"))")
-    }
-  }
-
-  /// Whether this node sees all slots served, and a replica is in sync with its primary.
-  private func isWell(_ node: Int) async throws -> Bool {
-    let answers = Set(
-      try await self.command(node, [], input: "CLUSTER INFO\nINFO replication\n").output)
-    guard answers.contains("cluster_state:ok") else { return false }
-    return answers.contains("role:master") && answers.contains("connected_slaves:1")
-      || answers.contains("role:slave") && answers.contains("master_link_status:up")
-  }
-
-  /// Runs `redis-cli` against a node, and returns its output.
-  private func command(
-    _ node: Int, _ words: [String], input: String = ""
-  ) async throws -> (status: ExitStatus, output: [String]) {
-    let lines = Mutex<[String]>([])
-    let collect: @Sendable (String) -> Void = { line in
-      lines.withLock { $0.append(line.trimmingCharacters(in: .whitespacesAndNewlines)) }
-    }
-    let process = try ChildProcess(
-      executable: "redis-cli",
-      arguments: [
-        "--no-auth-warning", "--user", "admin", "--tls", "--cacert", self.directory.caFile,
-        "-h", "127.0.0.1", "-p", "\(self.ports[.redis, node])",
-      ] + words,
-      environment: ["REDISCLI_AUTH": try self.directory.secret("redis-admin")],
-      standardOutput: .lines(collect), standardError: .lines(collect), standardInput: .pipe)
-    try? process.input?.write(input)
-    process.input?.close()
-    let status = await process.waitForExit()
-    return (status, lines.withLock(\.self))
+  private func place(_ node: Int, sockets: String) throws(Failure) -> LocalRedisServer.Place {
+    LocalRedisServer.Place(
+      configurationFile: "\(self.directory.path)/redis/\(node).conf",
+      directory: "\(self.directory.path)/redis/\(node)",
+      tlsPort: self.ports[.redis, node], busPort: self.ports[.redisBus, node],
+      socket: "\(sockets)/\(node)", user: "admin",
+      password: try self.directory.secret("redis-admin"),
+      log: self.directory.log("redis-\(node)"))
   }
 }
