@@ -55,6 +55,15 @@ extension Deployment {
       !self.process.isRunning && !self.isExpectedToEnd.withLock(\.self)
     }
 
+    /// How it has ended, as a sentence; nil while it runs.
+    var ending: String? {
+      switch self.process.exitStatus {
+      case .exited(let code): "\(self.id) ended with exit code \(code)."
+      case .signalled(let signal): "\(self.id) \(ExitStatus.signalled(signal))."
+      case nil: nil
+      }
+    }
+
     /// From now on, it is not to end unasked.
     func endTrial() { self.isExpectedToEnd.withLock { $0 = false } }
 

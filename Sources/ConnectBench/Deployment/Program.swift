@@ -45,12 +45,21 @@ package final class Program: Sendable {
   ///
   /// - Throws: ``TimedOut``, with what it said instead, also when it has ended.
   package func errorLine(_ fits: @Sendable (String) -> Bool) async throws -> String {
-    let found = try await eventually(
-      "a line on standard error; it said \(self.errors.suffix(8))", limit: FaultLimits.start
-    ) { () -> Result<String, TimedOut>? in
+    try await self.answer(
+      "a line on standard error; it said \(self.errors.suffix(8))", within: FaultLimits.start
+    ) { self.errors.first(where: fits) }
+  }
+
+  /// Asks until there is an answer, or the program has ended.
+  ///
+  /// - Throws: ``TimedOut`` when there is none by then, or within `limit`.
+  func answer<Value>(
+    _ what: @autoclosure () -> String, within limit: Duration, _ ask: () async -> Value?
+  ) async throws -> Value {
+    let found = try await eventually(what(), limit: limit) { () -> Result<Value, TimedOut>? in
       // Asked first: what it said before it ended is all there by then.
       let hasEnded = self.process.exitStatus
-      if let line = self.errors.first(where: fits) { return .success(line) }
+      if let value = await ask() { return .success(value) }
       return hasEnded.map { status in
         .failure(TimedOut("the program \(status); it said \(self.errors.suffix(8))"))
       }

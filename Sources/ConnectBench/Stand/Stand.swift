@@ -72,13 +72,14 @@ final class Stand: Sendable {
   private func keep(greeting: String) async -> Int32 {
     var code: Int32 = 0
     do {
-      try await self.bringUp()
-      try await StandControl.serve(self) {
-        StandOutput.show(greeting)
-        while true {
-          try self.check()
-          try await Task.sleep(for: StandLimits.poll)
+      try await withThrowingTaskGroup { group in
+        group.addTask {
+          try await self.bringUp()
+          try await StandControl.serve(self, ready: { StandOutput.show(greeting) })
         }
+        group.addTask { try await self.watch() }
+        defer { group.cancelAll() }
+        try await group.next()
       }
     } catch is Stopped {
       code = 0
@@ -100,58 +101,50 @@ final class Stand: Sendable {
 
   /// Starts everything, in the order of dependence; returns when clients are served.
   private func bringUp() async throws {
-    let nodes = try await self.unlessStopped { try await self.redis.start() }
+    let nodes = try await self.redis.start()
     for (index, node) in nodes.enumerated() {
       try self.add(.redis, name: "redis-\(index + 1)", place: index + 1, node.process)
     }
+    var instances: [Deployment.Instance] = []
     for place in 1...StandLimits.instances {
-      try self.start(.messaging, place: place)
-      try self.start(.gateway, place: place)
+      instances.append(try self.start(.messaging, place: place))
+      instances.append(try self.start(.gateway, place: place))
     }
     try self.startBalancer()
-    for place in 1...StandLimits.instances {
-      for service in [Deployment.Service.messaging, .gateway] {
-        let port = self.options.ports[StandPorts.management(of: service), place]
-        let server = StandBalancer.Server(service: service, place: place)
-        try await self.wait(for: "\(service) \(place) to be ready") { await Loopback.isReady(port) }
-        try await self.wait(for: "the load balancer to take \(service) \(place)") {
-          await self.balancer.isUp(server)
-        }
-      }
-    }
-  }
-
-  // MARK: Waiting
-
-  /// Does something that ends at once if there is a reason to end.
-  private func unlessStopped<Result: Sendable>(
-    _ body: @escaping @Sendable () async throws -> Result
-  ) async throws -> Result {
-    try await withThrowingTaskGroup { group in
-      group.addTask { try await body() }
-      group.addTask {
-        while true {
-          try self.check()
-          try await Task.sleep(for: StandLimits.poll)
-        }
-      }
-      defer { group.cancelAll() }
-      return try await group.next()!
-    }
-  }
-
-  /// Waits until something is so.
-  private func wait(for what: String, _ isSo: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + StandLimits.start
-    while true {
-      try self.check()
-      if try await isSo() { return }
-      guard ContinuousClock.now < deadline else {
+    for instance in instances {
+      do {
+        try await self.waitUntilServing(instance)
+      } catch let failure as Failure {
         throw Failure(
           .running,
-          "waited \(StandLimits.start.components.seconds) s in vain for \(what); "
-            + "the logs are in \(self.options.directory.logs)")
+          (instance.ending ?? "\(failure)") + "\n" + self.options.directory.lastLines(instance.id))
       }
+    }
+  }
+
+  /// Waits until a gateway or a messaging instance is ready, and the load balancer takes it for healthy.
+  func waitUntilServing(_ instance: Deployment.Instance) async throws {
+    let port = self.options.ports[StandPorts.management(of: instance.service), instance.place]
+    do {
+      _ = try await instance.program.answer("readiness", within: StandLimits.start) {
+        await Loopback.isReady(port) ? true : nil
+      }
+    } catch is TimedOut {
+      throw Failure(.running, "\(instance.id) is not ready")
+    }
+    do {
+      _ = try await instance.program.answer("health", within: StandLimits.notice) {
+        await self.balancer.isUp(instance.server) ? true : nil
+      }
+    } catch is TimedOut {
+      throw Failure(.running, "the load balancer does not take \(instance.id) for healthy")
+    }
+  }
+
+  /// Goes on until there is a reason to end, and throws that.
+  private func watch() async throws {
+    while true {
+      try self.check()
       try await Task.sleep(for: StandLimits.poll)
     }
   }
@@ -161,16 +154,9 @@ final class Stand: Sendable {
     let ended = self.processes.takeEnded()
     for instance in ended { self.options.directory.forget(instance) }
     if self.state.withLock(\.isToStop) { throw Stopped() }
-    guard let unasked = ended.first(where: \.hasEndedUnasked),
-      let status = unasked.process.exitStatus
+    guard let unasked = ended.first(where: \.hasEndedUnasked), let ending = unasked.ending
     else { return }
-    let how =
-      switch status {
-      case .exited(let code): "ended with exit code \(code)."
-      case .signalled: "\(status)."
-      }
-    throw Failure(
-      .running, "\(unasked.id) \(how)\n\(self.options.directory.lastLines(unasked.id))")
+    throw Failure(.running, "\(ending)\n\(self.options.directory.lastLines(unasked.id))")
   }
 
   // MARK: Processes
@@ -205,8 +191,7 @@ final class Stand: Sendable {
     return instance
   }
 
-  /// Starts one more gateway or messaging instance, at a free place.
-  @discardableResult
+  /// Starts one more gateway or messaging instance, at a place where none runs.
   func start(
     _ service: Deployment.Service, place: Int, isOnTrial: Bool = false
   ) throws -> Deployment.Instance {

@@ -20,27 +20,21 @@ enum StandControl {
 
   // MARK: The stand
 
-  /// Serves while `body` runs.
-  static func serve(
-    _ stand: Stand, _ body: @escaping @Sendable () async throws -> Void
-  ) async throws {
+  /// Serves until it is cancelled.
+  ///
+  /// - Parameter ready: called as soon as it can be reached.
+  static func serve(_ stand: Stand, ready: () -> Void) async throws {
     let server = try await self.inDirectory(stand.options.directory.run) {
       try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .bind(unixDomainSocketPath: StandDirectory.socket, childChannelInitializer: Loopback.wrap)
     }
-    try await withThrowingTaskGroup { group in
-      group.addTask {
-        try await server.executeThenClose { connections in
-          try await withThrowingDiscardingTaskGroup { group in
-            for try await connection in connections {
-              group.addTask { try? await self.answer(connection, stand) }
-            }
-          }
+    ready()
+    try await server.executeThenClose { connections in
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await connection in connections {
+          group.addTask { try? await self.answer(connection, stand) }
         }
       }
-      group.addTask { try await body() }
-      defer { group.cancelAll() }
-      try await group.next()
     }
   }
 

@@ -50,17 +50,18 @@ struct StandRoll: Sendable {
     await self.step(
       "\(new.id): starting; /readyz and /metrics are at http://localhost:\(port)")
     do {
-      try await self.wait(for: new, StandLimits.start, orElse: "\(new.id) is not ready") {
-        await Loopback.isReady(port)
-      }
-      try await self.wait(
-        for: new, StandLimits.notice,
-        orElse: "the load balancer does not take \(new.id) for healthy"
-      ) { await self.stand.balancer.isUp(new.server) }
+      try await self.stand.waitUntilServing(new)
     } catch {
+      if let status = new.process.exitStatus {
+        await self.step("\(new.id): ended with exit code \(status.code)")
+      }
       // One that does not serve yet is not kept.
       await new.end(grace: StandLimits.stop)
-      throw error
+      guard let failure = error as? Failure else { throw error }
+      throw Failure(
+        .running,
+        "\(failure); the instance that it was to replace stays\n"
+          + self.stand.options.directory.lastLines(new.id))
     }
     await self.step(
       "\(new.id): ready, and healthy for the load balancer, after \(Self.seconds(since: begin))")
@@ -105,26 +106,6 @@ struct StandRoll: Sendable {
     let code = old.process.exitStatus?.code ?? 0
     await self.step("\(old.id): ended with exit code \(code) after \(Self.seconds(since: begin))")
     return code
-  }
-
-  /// Waits for a condition on a new instance.
-  private func wait(
-    for new: Deployment.Instance, _ limit: Duration, orElse failure: String,
-    _ isSo: () async -> Bool
-  ) async throws {
-    let deadline = ContinuousClock.now + limit
-    while await !isSo() {
-      if let status = new.process.exitStatus {
-        await self.step("\(new.id): ended with exit code \(status.code)")
-      }
-      guard new.process.isRunning, ContinuousClock.now < deadline else {
-        throw Failure(
-          .running,
-          "\(failure); the instance that it was to replace stays\n"
-            + self.stand.options.directory.lastLines(new.id))
-      }
-      try await Task.sleep(for: StandLimits.poll)
-    }
   }
 
   /// Shows what was done, with the time of day.
