@@ -63,10 +63,7 @@ package enum RequeueResult: Sendable {
 
 extension Inspector {
   package func deadLetterCount() async throws(RedisError) -> Int {
-    var batch = RedisBatch()
-    batch.length(of: self.keys.deadLetters)
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.count()
+    try await self.client.value { $0.length(of: self.keys.deadLetters) }
   }
 
   /// The newest dead letters, newest first, and the time by Redis's clock.
@@ -101,13 +98,16 @@ extension Inspector {
     _ command: String, _ start: String, _ end: String, maximum: Int
   ) async throws(RedisError) -> [DeadLetter] {
     let key = self.keys.deadLetters
-    var batch = RedisBatch()
-    batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-    batch.append(key: key, command, "\(key)", start, end, "COUNT", "\(maximum)")
-    var cursor = try await self.client.execute(batch).cursor(0)
-    var letters: [DeadLetter] = []
-    for _ in 0..<(try cursor.array() ?? 0) { letters.append(try DeadLetter(from: &cursor)) }
-    return letters
+    return try await self.client.value { batch in
+      batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
+      return batch.append(
+        key: key, command, "\(key)", start, end, "COUNT", "\(maximum)", isRepeatable: true
+      ).reading { cursor throws(RedisError) in
+        var letters: [DeadLetter] = []
+        for _ in 0..<(try cursor.array() ?? 0) { letters.append(try DeadLetter(from: &cursor)) }
+        return letters
+      }
+    }
   }
 
   /// Puts a message on the bus again, marked as a repeat, so that it is not stored twice if it was
@@ -117,13 +117,12 @@ extension Inspector {
       return .unreadable
     }
     let stream = self.keys.incoming(self.keys.partitions.partition(for: recipient))
-    var batch = RedisBatch()
-    batch.addEntry(to: stream, count: envelope.bytes.count) { raw in
-      envelope.bytes.withUnsafeBytes { raw.copyMemory(from: $0) }
-      raw[Envelope.flagsIndex] |= Envelope.Flags.retry.rawValue
+    let offset = try await self.client.value { batch in
+      batch.addEntry(to: stream, count: envelope.bytes.count) { raw in
+        envelope.bytes.withUnsafeBytes { raw.copyMemory(from: $0) }
+        raw[Envelope.flagsIndex] |= Envelope.Flags.retry.rawValue
+      }
     }
-    var cursor = try await self.client.execute(batch).cursor(0)
-    let offset = try Offset(from: &cursor)
     do throws(RedisError) {
       _ = try await self.drop(letter.offset)
       return .requeued(offset: offset, stream: "\(stream)")
@@ -137,19 +136,15 @@ extension Inspector {
   /// - Returns: whether it was there.
   package func drop(_ offset: Offset) async throws(RedisError) -> Bool {
     let key = self.keys.deadLetters
-    var batch = RedisBatch()
-    batch.append(key: key, "XDEL", "\(key)", "\(offset)")
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.integer() > 0
+    return try await self.client.value {
+      $0.append(key: key, "XDEL", "\(key)", "\(offset)").flag()
+    }
   }
 
   /// Deletes all dead letters up to and including `last`.
   ///
   /// - Returns: how many there were.
   package func dropAll(through last: Offset) async throws(RedisError) -> Int {
-    var batch = RedisBatch()
-    batch.trim(self.keys.deadLetters, through: last)
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.count()
+    try await self.client.value { $0.trim(self.keys.deadLetters, through: last) }
   }
 }

@@ -26,11 +26,8 @@ package struct Inspector: Sendable {
 
   /// Nil if no service has ever started.
   package func storedLayout() async throws(RedisError) -> DataLayout? {
-    let key = self.keys.partitionCount
-    var batch = RedisBatch()
-    batch.append(key: key, "GET", "\(key)")
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.string().flatMap { DataLayout($0) }
+    try await self.client.value { $0.value(of: self.keys.partitionCount) }
+      .flatMap { DataLayout($0) }
   }
 
   // MARK: Asking in portions
@@ -38,11 +35,11 @@ package struct Inspector: Sendable {
   /// Asks about each of many things, so many at once that a pipeline stays small.
   ///
   /// - Parameters:
-  ///   - commands: how many commands `append` adds for each.
-  ///   - read: is given the index of a thing's first reply.
-  func ask<Item, Answer>(
-    about items: [Item], commands: Int, _ append: (Item, inout RedisBatch) -> Void,
-    _ read: (Item, RedisReplies, Int) throws(RedisError) -> Answer
+  ///   - append: adds the questions, and returns the places of the answers.
+  ///   - read: makes of these what is told of a thing.
+  func ask<Item, Places, Answer>(
+    about items: [Item], _ append: (Item, inout RedisBatch) -> Places,
+    _ read: (Item, Places, RedisReplies) throws(RedisError) -> Answer
   ) async throws(RedisError) -> [Answer] {
     var answers: [Answer] = []
     answers.reserveCapacity(items.count)
@@ -51,10 +48,10 @@ package struct Inspector: Sendable {
       let portion = items[start..<min(start + InspectionLimits.keysPerBatch, items.count)]
       start = portion.endIndex
       var batch = RedisBatch()
-      for item in portion { append(item, &batch) }
+      let places = portion.map { append($0, &batch) }
       let replies = await self.client.execute(batch)
-      for (position, item) in portion.enumerated() {
-        answers.append(try read(item, replies, position * commands))
+      for (item, places) in zip(portion, places) {
+        answers.append(try read(item, places, replies))
       }
     }
     return answers
@@ -63,9 +60,14 @@ package struct Inspector: Sendable {
   /// The time by Redis's clock, which is that of offsets, in milliseconds since 1970. Of two Redis, it
   /// is the bus's that gives offsets.
   func now() async throws(RedisError) -> UInt64 {
-    var batch = RedisBatch()
-    batch.append("TIME")
-    var cursor = try await self.client.execute(batch).cursor(0)
+    try await self.client.value { batch in
+      batch.append("TIME", isRepeatable: true).reading(Self.milliseconds)
+    }
+  }
+
+  private static func milliseconds(
+    _ cursor: inout ReplyCursor
+  ) throws(RedisError) -> UInt64 {
     guard try cursor.array() == 2, let seconds = try cursor.string().flatMap({ UInt64($0) }),
       let microseconds = try cursor.string().flatMap({ UInt64($0) })
     else { throw .unexpectedReply("TIME answered no two numbers") }
@@ -82,17 +84,12 @@ package struct Inspector: Sendable {
     _ key: RedisKey
   ) async throws(RedisError) -> (ids: [InstanceID], total: Int) {
     var batch = RedisBatch()
-    batch.append(key: key, "SCARD", "\(key)")
+    let count = batch.memberCount(of: key)
     // As many as SMEMBERS would answer, but for a limit.
-    batch.append(key: key, "SRANDMEMBER", "\(key)", "\(InspectionLimits.instances)")
+    let members = batch.someMembers(of: key, maximum: InspectionLimits.instances)
     let replies = await self.client.execute(batch)
-    var count = try replies.cursor(0)
-    var members = try replies.cursor(1)
-    let total = try count.count()
-    var ids: [InstanceID] = []
-    for _ in 0..<(try members.array() ?? 0) {
-      if let id = try members.string().flatMap({ InstanceID($0) }) { ids.append(id) }
-    }
+    let total = try replies[count]
+    let ids = try replies[members].compactMap { InstanceID($0) }
     return (ids.sorted { Self.isBefore($0.text, $1.text) }, total)
   }
 
@@ -103,26 +100,6 @@ package struct Inspector: Sendable {
       return (name.dropLast(digits), Int(name.suffix(digits)) ?? -1)
     }
     return parts(left) < parts(right)
-  }
-}
-
-extension RedisReplies {
-  /// The fields of a hash; none if the key does not exist.
-  func hash(_ index: Int) throws(RedisError) -> [String: String] {
-    var cursor = try self.cursor(index)
-    var fields: [String: String] = [:]
-    for _ in 0..<(try cursor.array() ?? 0) / 2 {
-      let name = try cursor.string() ?? ""
-      fields[name] = try cursor.string() ?? ""
-    }
-    return fields
-  }
-
-  /// Time until a key expires, in milliseconds; nil if it never does, or does not exist.
-  func timeToLive(_ index: Int) throws(RedisError) -> Int? {
-    var cursor = try self.cursor(index)
-    let milliseconds = try cursor.integer()
-    return milliseconds >= 0 ? milliseconds : nil
   }
 }
 

@@ -75,14 +75,11 @@ extension Inspector {
   package func partitions() async throws(RedisError) -> PartitionsReport {
     let now = try await self.now()
     let streams = try await self.incoming(now: now)
-    let leases = try await self.ask(about: self.keys.partitions.all, commands: 2) {
-      partition, batch in
+    let leases = try await self.ask(about: self.keys.partitions.all) { partition, batch in
       let key = self.keys.lease(partition)
-      batch.append(key: key, "GET", "\(key)")
-      batch.append(key: key, "PTTL", "\(key)")
-    } _: { (_, replies, index) throws(RedisError) in
-      var cursor = try replies.cursor(index)
-      return (value: try cursor.string(), left: try replies.timeToLive(index + 1))
+      return (value: batch.value(of: key), left: batch.timeToLive(of: key))
+    } _: { (_, places, replies) throws(RedisError) in
+      (value: try replies[places.value], left: try replies[places.left])
     }
     let partitions = zip(streams, leases).enumerated().map { number, found in
       let (stream, lease) = found
@@ -101,15 +98,14 @@ extension Inspector {
   ) async throws(RedisError) -> [MessagingReport] {
     let owned = Dictionary(grouping: partitions.compactMap(\.owner)) { $0 }.mapValues(\.count)
     let members = try await self.instances(self.keys.messagingMembers).ids
-    return try await self.ask(about: members, commands: 2) { id, batch in
+    return try await self.ask(about: members) { id, batch in
       let key = self.keys.messaging(id)
-      batch.append(key: key, "HGETALL", "\(key)")
-      batch.append(key: key, "PTTL", "\(key)")
-    } _: { (id, replies, index) throws(RedisError) in
-      let fields = try replies.hash(index)
+      return (fields: batch.fields(of: key), left: batch.timeToLive(of: key))
+    } _: { (id, places, replies) throws(RedisError) in
+      let fields = try replies[places.fields]
       return MessagingReport(
         instance: id.text, isAlive: !fields.isEmpty,
-        aliveMilliseconds: try replies.timeToLive(index + 1), partitions: owned[id.text] ?? 0,
+        aliveMilliseconds: try replies[places.left], partitions: owned[id.text] ?? 0,
         fields: fields)
     }
   }
@@ -117,21 +113,18 @@ extension Inspector {
   package func gateways() async throws(RedisError) -> GatewaysReport {
     let now = try await self.now()
     let (ids, total) = try await self.instances(self.keys.gateways)
-    let gateways = try await self.ask(about: ids, commands: 4) { id, batch in
-      let hash = self.keys.gateway(id)
+    let gateways = try await self.ask(about: ids) { id, batch in
       let stream = self.keys.outgoing(id)
-      batch.append(key: hash, "HGETALL", "\(hash)")
-      batch.append(key: stream, "EXISTS", "\(stream)")
-      batch.append(key: stream, "PTTL", "\(stream)")
-      batch.length(of: stream)
-    } _: { (id, replies, index) throws(RedisError) in
-      var exists = try replies.cursor(index + 1)
-      var length = try replies.cursor(index + 3)
-      return GatewayReport(
-        gateway: id.text, isAlive: try exists.integer() == 1,
-        aliveMilliseconds: try replies.timeToLive(index + 2),
-        stream: "\(self.keys.outgoing(id))", length: try length.count(),
-        fields: try replies.hash(index))
+      return (
+        fields: batch.fields(of: self.keys.gateway(id)), exists: batch.exists(stream),
+        left: batch.timeToLive(of: stream), length: batch.length(of: stream)
+      )
+    } _: { (id, places, replies) throws(RedisError) in
+      GatewayReport(
+        gateway: id.text, isAlive: try replies[places.exists],
+        aliveMilliseconds: try replies[places.left],
+        stream: "\(self.keys.outgoing(id))", length: try replies[places.length],
+        fields: try replies[places.fields])
     }
     return GatewaysReport(gateways: gateways, total: total, atMilliseconds: now)
   }

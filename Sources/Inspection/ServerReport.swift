@@ -52,12 +52,13 @@ extension Inspector {
   package func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {
     var batch = RedisBatch()
     let sections = ["server", "clients", "memory", "persistence"]
-    for section in sections { batch.append(key: key, "INFO", section) }
+    let places = sections.map { section in
+      batch.append(key: key, "INFO", section, isRepeatable: true).string()
+    }
     let replies = await self.client.execute(batch)
     var fields: [Substring: Substring] = [:]
-    for index in sections.indices {
-      var cursor = try replies.cursor(index)
-      for line in (try cursor.string() ?? "").split(whereSeparator: \.isNewline) {
+    for place in places {
+      for line in (try replies[place] ?? "").split(whereSeparator: \.isNewline) {
         guard let colon = line.firstIndex(of: ":") else { continue }
         fields[line[..<colon]] = line[line.index(after: colon)...]
       }

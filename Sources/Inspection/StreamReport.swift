@@ -80,12 +80,10 @@ extension Inspector {
   private func streams(
     _ keys: [RedisKey], family: String, now: UInt64
   ) async throws(RedisError) -> [StreamReport] {
-    let found = try await self.ask(about: keys, commands: 2) { key, batch in
-      batch.length(of: key)
-      batch.groups(of: key)
-    } _: { (_, replies, index) throws(RedisError) in
-      var cursor = try replies.cursor(index)
-      return (try cursor.count(), try StreamGroup.list(replies, at: index + 1))
+    let found = try await self.ask(about: keys) { key, batch in
+      (length: batch.length(of: key), groups: batch.groups(of: key))
+    } _: { (_, places, replies) throws(RedisError) in
+      (try replies[places.length], try replies[places.groups])
     }
     let places = zip(keys, found).flatMap { key, found in (found.1 ?? []).map { (key, $0) } }
     let oldest = try await self.oldestUnfinished(places)
@@ -112,19 +110,19 @@ extension Inspector {
   private func oldestUnfinished(
     _ places: [(RedisKey, StreamGroup)]
   ) async throws(RedisError) -> [Offset?] {
-    try await self.ask(about: places, commands: 2) { place, batch in
-      batch.oldestPending(of: place.0, group: place.1.name)
-      batch.entries(of: place.0, after: place.1.lastDelivered, maximum: 1)
-    } _: { (_, replies, index) throws(RedisError) in
+    try await self.ask(about: places) { place, batch in
+      (
+        pending: batch.oldestPending(of: place.0, group: place.1.name),
+        unread: batch.entries(of: place.0, after: place.1.lastDelivered, maximum: 1)
+      )
+    } _: { (_, places, replies) throws(RedisError) in
       do throws(RedisError) {
-        var cursor = try replies.cursor(index)
-        if let pending = try Offset(oldestPendingFrom: &cursor) { return pending }
+        if let pending = try replies[places.pending] { return pending }
       } catch let error where error.isMissingGroup {
         // Its session ended just now.
         return nil
       }
-      var cursor = try replies.cursor(index + 1)
-      return try StreamEntry.list(from: &cursor).first?.offset
+      return try replies[places.unread].first?.offset
     }
   }
 }

@@ -69,23 +69,23 @@ extension Inspector {
     let now = try await self.now()
     let (mailbox, cursor) = (self.keys.mailbox(user), self.keys.cursor(user))
     var batch = RedisBatch()
-    SessionRegistry.sessions(self.keys.session(user), to: &batch)
-    batch.append(key: cursor, "HGETALL", "\(cursor)")
-    batch.length(of: mailbox)
-    batch.entries(of: mailbox, after: .zero, maximum: 1)
-    batch.newestEntries(of: mailbox, maximum: 1)
-    if withExpiry { batch.append(key: mailbox, "PTTL", "\(mailbox)") }
+    let registered = SessionRegistry.sessions(self.keys.session(user), to: &batch)
+    let fields = batch.fields(of: cursor)
+    let length = batch.length(of: mailbox)
+    let oldest = batch.entries(of: mailbox, after: .zero, maximum: 1)
+    let newest = batch.newestEntries(of: mailbox, maximum: 1)
+    let expiry = withExpiry ? batch.timeToLive(of: mailbox) : nil
     let replies = await self.client.execute(batch)
 
-    let sessions = try SessionRegistry.sessions(replies, at: 0)
-    var positions = try replies.hash(1)
+    let sessions = try replies[registered]
+    var positions = try replies[fields]
     let removed = positions.removeValue(forKey: Cursors.removedField).flatMap { Offset($0) }
     positions.removeValue(forKey: Cursors.displacedField)
-    var length = try replies.cursor(2)
     let report = UserReport.Mailbox(
-      stream: "\(mailbox)", length: try length.count(),
-      oldest: try Self.offset(replies, 3), newest: try Self.offset(replies, 4), removed: removed,
-      expiresMilliseconds: withExpiry ? try replies.timeToLive(5) : nil)
+      stream: "\(mailbox)", length: try replies[length],
+      oldest: try replies[oldest].first?.offset, newest: try replies[newest].first?.offset,
+      removed: removed,
+      expiresMilliseconds: try expiry.flatMap { expiry throws(RedisError) in try replies[expiry] })
     let partition = self.keys.partitions.partition(for: user)
     return UserReport(
       user: user.text, partition: partition.number, incoming: "\(self.keys.incoming(partition))",
@@ -94,25 +94,16 @@ extension Inspector {
       atMilliseconds: now)
   }
 
-  private static func offset(
-    _ replies: RedisReplies, _ index: Int
-  ) throws(RedisError) -> Offset? {
-    var cursor = try replies.cursor(index)
-    return try StreamEntry.list(from: &cursor).first?.offset
-  }
-
   private func devices(
     _ sessions: [Session]
   ) async throws(RedisError) -> [UserReport.Device] {
     let sessions = sessions.sorted { Self.isBefore($0.device, $1.device) }
-    return try await self.ask(about: sessions, commands: 1) { session, batch in
-      let stream = self.keys.outgoing(session.gateway)
-      batch.append(key: stream, "EXISTS", "\(stream)")
-    } _: { (session, replies, index) throws(RedisError) in
-      var cursor = try replies.cursor(index)
-      return UserReport.Device(
+    return try await self.ask(about: sessions) { session, batch in
+      batch.exists(self.keys.outgoing(session.gateway))
+    } _: { (session, exists, replies) throws(RedisError) in
+      UserReport.Device(
         device: session.device, gateway: session.gateway.text, connection: session.connection,
-        isGatewayAlive: try cursor.integer() == 1)
+        isGatewayAlive: try replies[exists])
     }
   }
 
@@ -156,13 +147,10 @@ extension Inspector {
     guard let lowest else { return [] }
     var offsets: [Offset] = []
     while offsets.count < InspectionLimits.entries, offsets.last.map({ $0 > lowest }) ?? true {
-      var batch = RedisBatch()
-      batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-      batch.append(
-        key: mailbox, "XREVRANGE", "\(mailbox)", offsets.last.map { "(\($0)" } ?? "+", "-",
-        "COUNT", "\(BusLimits.entriesPerRead)")
-      var cursor = try await self.client.execute(batch).cursor(0)
-      let page = try StreamEntry.list(from: &cursor).map(\.offset)
+      let page = try await self.client.value {
+        $0.newestEntries(
+          of: mailbox, below: offsets.last, maximum: BusLimits.entriesPerRead)
+      }.map(\.offset)
       guard !page.isEmpty else { break }
       offsets += page
     }

@@ -33,7 +33,7 @@ struct SecureRedisTests {
     users: [String] = [],
     _ body: (LocalRedisServer, LocalCertificates) async throws -> Void
   ) async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let tls = certificates.serverFiles(certificate, clients: clients)
     try await RedisFixture.withServer(tls: tls, users: users) { try await body($0, certificates) }
   }

@@ -10,7 +10,7 @@ struct ClusterTLSTests {
     arguments: [nil, "localhost"])
   func ports(hostname: String?) async throws {
     var options = LocalRedisCluster.Options()
-    let files = try await LocalCertificates.shared.serverFiles(clients: .optional)
+    let files = try LocalCertificates.shared.serverFiles(clients: .optional)
     options.tls = files
     options.announcesHostname = hostname
     options.users = ["app on >secret ~* &* +@all"]
@@ -51,7 +51,7 @@ struct ClusterTLSTests {
   @Test("replicates and fails over")
   func replicas() async throws {
     var options = LocalRedisCluster.Options()
-    options.tls = try await LocalCertificates.shared.serverFiles(clients: .required)
+    options.tls = try LocalCertificates.shared.serverFiles(clients: .required)
     options.replicasPerPrimary = 1
     try await RedisFixture.withCluster(options) { cluster in
       let primary = try await cluster.primaries()[0]

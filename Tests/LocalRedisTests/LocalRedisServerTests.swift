@@ -116,7 +116,7 @@ struct LocalRedisServerTests {
 
   @Test("speaks TLS on a port beside its plain one, and has users of its own")
   func usersAndTLS() async throws {
-    let files = try await LocalCertificates.shared.serverFiles(clients: .required)
+    let files = try LocalCertificates.shared.serverFiles(clients: .required)
     let server = try await LocalRedisServer.start(
       .init(tls: files, users: ["reader on >secret ~* +get", "other on nopass ~* -@all"]))
     #expect(try await redisCLI("AUTH reader secret", port: server.port) == "OK")

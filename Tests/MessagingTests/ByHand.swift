@@ -48,11 +48,11 @@ extension TestStand {
 
   /// All that is in a mailbox, as its owner will see it.
   func messages(of user: String = "bob") async throws -> [MailboxEntry] {
-    var batch = RedisBatch()
     let mailbox = self.keys.mailbox(UserName(user)!)
-    Mailbox.page(mailbox, after: .zero, maximum: 1_000_000, to: &batch)
-    let entries = try Mailbox.entries(await self.redis.client.execute(batch), at: 0)
-    return entries.compactMap { entry in
+    let entries = try await self.redis.client.value {
+      $0.entries(of: mailbox, after: .zero, maximum: 1_000_000)
+    }
+    return entries.map(Mailbox.Entry.init).compactMap { entry in
       guard let envelope = entry.envelope else { return nil }
       return envelope.bytes.withUnsafeBytes { raw in
         MailboxEntry(

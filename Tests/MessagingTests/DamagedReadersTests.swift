@@ -100,18 +100,18 @@ struct DamagedReadersTests {
           String(
             decoding: Envelope.Draft.message(to: user.text, id: "m\(offset)").array, as: UTF8.self))
       }
-      SessionRegistry.register(self.session(), in: keys.session(user), to: &batch)
-      Cursors.store(
+      _ = SessionRegistry.register(self.session(), in: keys.session(user), to: &batch)
+      _ = Cursors.store(
         offset(2), of: self.phone, seenSeconds: 1_700_000_000, in: keys.cursor(user), to: &batch)
     }
     let poison = keys.incoming(keys.partitions.all[0])
     batch.append(key: poison, "XADD", "\(poison)", "*", "a", "b", "c", "d")
-    DeadLetterDraft(reason: "r", origin: "o", attempts: 1).append(
+    _ = DeadLetterDraft(reason: "r", origin: "o", attempts: 1).append(
       ReplyBytes(Envelope.Draft.message().array), keys, to: &batch)
     MessagingMembers.join(
       self.gateway, fields: [("started", "1")], milliseconds: 10_000, keys, to: &batch)
     for partition in keys.partitions.all {
-      Leases.hold(
+      _ = Leases.hold(
         partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch)
     }
     _ = await bus.client.execute(batch)
@@ -148,7 +148,7 @@ struct DamagedReadersTests {
       _ = try? await consumer.begin()
       var batch = RedisBatch()
       let targets = writer.write(to: &batch)
-      _ = try? DeliveryWriter.missing(among: targets, await client.execute(batch), from: 0)
+      _ = try? DeliveryWriter.missing(among: targets, await client.execute(batch))
       for _ in 0..<3 {
         guard let entries = try? await consumer.read(blockMilliseconds: 1) else { continue }
         for entry in entries { entry.payload.map { self.read($0) } }
@@ -175,18 +175,18 @@ struct DamagedReadersTests {
     }
     for user in self.users {
       var batch = RedisBatch()
-      Mailbox.page(keys.mailbox(user), after: offset(1), maximum: 16, to: &batch)
-      batch.information(of: keys.mailbox(user))
-      Cursors.position(of: self.phone, in: keys.cursor(user), to: &batch)
-      Cursors.removed(from: keys.cursor(user), to: &batch)
+      let page = batch.entries(of: keys.mailbox(user), after: offset(1), maximum: 16)
+      let top = batch.top(of: keys.mailbox(user))
+      let position = Cursors.position(of: self.phone, in: keys.cursor(user), to: &batch)
+      let removed = Cursors.removed(from: keys.cursor(user), to: &batch)
       let replies = await client.execute(batch)
-      for entry in (try? Mailbox.entries(replies, at: 0)) ?? [] {
+      for entry in ((try? replies[page]) ?? []).map(Mailbox.Entry.init) {
         if let envelope = entry.envelope { self.read(envelope, at: entry.offset) }
         _ = entry.sentAtMilliseconds
       }
-      _ = try? Mailbox.top(replies, at: 1)
-      _ = (try? Cursors.position(replies, at: 2))?.hasGap
-      _ = try? Cursors.removed(replies, at: 3)
+      _ = try? replies[top]
+      _ = (try? replies[position])?.hasGap
+      _ = try? replies[removed]
     }
   }
 
@@ -196,26 +196,31 @@ struct DamagedReadersTests {
     let keys = bus.keys
     let user = self.users[0]
     var batch = RedisBatch()
-    SessionRegistry.register(self.session(), in: keys.session(user), to: &batch)
-    SessionRegistry.renew(self.session(), in: keys.session(user), to: &batch)
-    SessionRegistry.sessions(keys.session(user), to: &batch)
-    MessagingMembers.beat(self.gateway, milliseconds: 10_000, keys, to: &batch)
-    MessagingMembers.all(keys, to: &batch)
-    MessagingMembers.isAlive(self.gateway, keys, to: &batch)
     let partition = keys.partitions.all[0]
-    Leases.hold(partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch)
-    Leases.holder(of: partition, keys, to: &batch)
-    LeaseEvents.tell("hello", keys, to: &batch)
+    let holders = [
+      SessionRegistry.register(self.session(), in: keys.session(user), to: &batch),
+      SessionRegistry.renew(self.session(), in: keys.session(user), to: &batch),
+    ]
+    let sessions = SessionRegistry.sessions(keys.session(user), to: &batch)
+    let members = MessagingMembers.all(keys, to: &batch)
+    let signs = [
+      MessagingMembers.beat(self.gateway, milliseconds: 10_000, keys, to: &batch),
+      MessagingMembers.isAlive(self.gateway, keys, to: &batch),
+    ]
+    let leases = [
+      Leases.hold(partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch),
+      Leases.holder(of: partition, keys, to: &batch),
+    ]
+    let event = LeaseEvents.tell("hello", keys, to: &batch)
     let replies = await client.execute(batch)
-    _ = try? SessionRegistry.holder(of: self.session(), replies, at: 0)
-    _ = try? SessionRegistry.holder(of: self.session(), replies, at: 3)
-    _ = try? SessionRegistry.sessions(replies, at: 4)
-    _ = try? MessagingMembers.wasAlive(replies, at: 5)
-    _ = try? MessagingMembers.all(replies, at: 6)
-    _ = try? MessagingMembers.isAlive(replies, at: 7)
-    _ = try? Leases.holder(replies, at: 8)
-    _ = try? Leases.holder(replies, at: 9)
-    _ = try? LeaseEvents.offset(replies, at: 10)
+    for holder in holders {
+      _ = ((try? replies[holder]) ?? nil).flatMap { Session(device: "phone", value: $0) }
+    }
+    _ = try? replies[sessions]
+    _ = try? replies[members]
+    for sign in signs { _ = try? replies[sign] }
+    for lease in leases { _ = try? replies[lease] }
+    _ = try? replies[event]
     let events = LeaseEvents(keys: keys, reader: reader)
     for _ in 0..<2 { try? await events.wait(milliseconds: 1) }
 

@@ -28,3 +28,17 @@ extension RedisBatch {
     }
   }
 }
+
+extension RedisBatch {
+  /// A transaction whose replies nobody reads as values.
+  mutating func transaction(on key: RedisKey, _ body: (inout RedisBatch) -> Void) {
+    let skip: Reply<Void>.Read = { cursor throws(RedisError) in cursor.skip() }
+    self.transaction(on: key, of: skip, body)
+  }
+
+  /// The name of a command.
+  func name(of index: Int) -> String {
+    let words = String(decoding: self.encoded(index), as: UTF8.self).split(separator: "\r\n")
+    return String(words[2])
+  }
+}

@@ -18,7 +18,7 @@ struct FuzzTests {
   /// What a server sent in the handshake and after, to be shown to others: who cannot know what it
   /// means, as each handshake has its own keys.
   private func recording(_ version: String) async throws -> [UInt8] {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     return try await withRedis(clients: .required, protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")

@@ -40,7 +40,7 @@ struct RefusalTests {
 
   @Test("takes a client with the right certificate", arguments: ["TLSv1.2", "TLSv1.3"])
   func rightCertificate(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     try await withRedis(clients: .required, protocols: version) { (server) async throws in
       let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -51,7 +51,7 @@ struct RefusalTests {
 
   @Test("says that a client certificate is missing", arguments: ["TLSv1.2", "TLSv1.3"])
   func missingCertificate(version: String) async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(clients: .required, protocols: version) { (server) async throws in
       #expect(try await failures(server, configuration) == [.clientCertificateMissing])
     }
@@ -59,7 +59,7 @@ struct RefusalTests {
 
   @Test("may ask for a client certificate and do without")
   func optionalCertificate() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(clients: .optional) { (server) async throws in
       let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")
@@ -101,7 +101,7 @@ struct RefusalTests {
 
   @Test("does not speak TLS")
   func plain() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await FakeServer.run(answer: { _ in .text("-ERR Protocol error\r\n") }) {
       (server) async throws in
       #expect(try await Client.failure(to: server.port, configuration) == .notTLS)

@@ -63,7 +63,7 @@ struct SessionTests {
   @Test(
     "has a short handshake", arguments: ["TLSv1.2", "TLSv1.3"], [TLSFiles.Clients.none, .required])
   func resumes(version: String, clients: TLSFiles.Clients) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.identified)
+    let context = try TLSContext(LocalCertificates.shared.identified)
     try await withRedis(clients: clients, protocols: version) { (server) async throws in
       #expect(try await !visit(server, context))
       for _ in 0..<5 { #expect(try await visit(server, context)) }
@@ -112,7 +112,7 @@ struct SessionTests {
 
   @Test("has a full handshake when the server has forgotten", arguments: ["TLSv1.2", "TLSv1.3"])
   func restarted(version: String) async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis(protocols: version) { (server) async throws in
       #expect(try await !visit(server, context))
       try await server.restart()

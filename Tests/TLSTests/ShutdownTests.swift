@@ -63,7 +63,7 @@ struct ShutdownTests {
 
   @Test("is an error when the stream is cut, and comes before the channel is inactive")
   func truncated() async throws {
-    let context = try TLSContext(try await LocalCertificates.shared.trusting)
+    let context = try TLSContext(LocalCertificates.shared.trusting)
     try await withRedis { (server) async throws in
       let client = try await Client.open(to: server.tlsPort!, context)
       #expect(try await client.ask("PING") == "+PONG\r\n")

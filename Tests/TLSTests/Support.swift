@@ -26,7 +26,7 @@ func withRedis<R>(
   _ body: (LocalRedisServer) async throws -> R
 ) async throws -> R {
   try await RedisFixture.withServer(
-    tls: try await LocalCertificates.shared.serverFiles(certificate, clients: clients),
+    tls: try LocalCertificates.shared.serverFiles(certificate, clients: clients),
     extraArguments: ["--tls-protocols", protocols] + extra, body)
 }
 

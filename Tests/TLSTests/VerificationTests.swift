@@ -38,7 +38,7 @@ struct VerificationTests {
 
   @Test("is refused when it has expired, or is not valid yet")
   func dates() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: .expired) { (server) async throws in
       #expect(
         try await Client.failure(to: server.tlsPort!, configuration)
@@ -53,7 +53,7 @@ struct VerificationTests {
 
   @Test("is refused when it is for another host, and the error says for which")
   func otherHost() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: .wrongHost) { (server) async throws in
       for host in ["localhost", "127.0.0.1", "edis.example", "a.redis.example"] {
         #expect(
@@ -69,7 +69,7 @@ struct VerificationTests {
 
   @Test("is refused when only its subject has the name")
   func nameless() async throws {
-    let configuration = try await LocalCertificates.shared.trusting
+    let configuration = try LocalCertificates.shared.trusting
     try await withRedis(certificate: .nameless) { (server) async throws in
       #expect(try await Client.failure(to: server.tlsPort!, configuration) == .wrongHost(names: ""))
     }

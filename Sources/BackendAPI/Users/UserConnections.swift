@@ -34,8 +34,7 @@ package struct UserConnections: Sendable {
     guard !writer.isEmpty else { return 0 }
     var batch = RedisBatch()
     let targets = writer.write(to: &batch)
-    let missing = try DeliveryWriter.missing(
-      among: targets, await self.client.execute(batch), from: 0)
+    let missing = try DeliveryWriter.missing(among: targets, await self.client.execute(batch))
     let stale = sessions.filter { missing.contains($0.gateway) }
     self.client.eventLoop.execute { [client, keys] in
       client.removeSessions(stale.map { ($0, of: keys.session(user)) })
@@ -56,8 +55,6 @@ package struct UserConnections: Sendable {
   }
 
   private func sessions(of user: UserName) async throws(RedisError) -> [Session] {
-    var batch = RedisBatch()
-    SessionRegistry.sessions(self.keys.session(user), to: &batch)
-    return try SessionRegistry.sessions(await self.client.execute(batch), at: 0)
+    try await self.client.value { SessionRegistry.sessions(self.keys.session(user), to: &$0) }
   }
 }

@@ -68,18 +68,19 @@ package struct UserEraser: Sendable {
 
   private func erasePart(of user: UserName) async throws(RedisError) -> (left: Int, removed: Int) {
     var batch = self.durability.batch()
-    Script.eraseUser.appendWithSource(
+    let part = batch.evaluate(
+      .eraseUser,
       keys: [self.keys.mailbox(user), self.keys.cursor(user), self.keys.session(user)],
-      arguments: [
-        "\(BackendAPILimits.entriesPerErasure)",
-        "\(self.retentionSeconds + BusLimits.mailboxExpirySlackSeconds)",
-      ], to: &batch)
-    let replies = await self.client.execute(batch)
-    try replies.checkConfirmed(0)
-    var cursor = try replies.cursor(0)
-    guard try cursor.array() == 2 else {
-      throw .unexpectedReply("the erasing of a user answered no two numbers")
+      "\(BackendAPILimits.entriesPerErasure)",
+      "\(self.retentionSeconds + BusLimits.mailboxExpirySlackSeconds)"
+    ).reading { cursor throws(RedisError) in
+      guard try cursor.array() == 2 else {
+        throw .unexpectedReply("the erasing of a user answered no two numbers")
+      }
+      return (left: try cursor.count(), removed: try cursor.count())
     }
-    return (try cursor.count(), try cursor.count())
+    let replies = await self.client.execute(batch)
+    try replies.checkConfirmed(part)
+    return try replies[part]
   }
 }

@@ -20,11 +20,13 @@ extension Deployment {
   @discardableResult
   package func redis(_ words: [String]) async throws -> ReplyCursor {
     var batch = RedisBatch()
-    batch.append(key: words.count > 1 ? Self.keys.key(named: words[1]) : nil, words: words)
+    let reply = batch.append(
+      key: words.count > 1 ? Self.keys.key(named: words[1]) : nil, words: words
+    ).cursor()
     // A node that has come back is reached again within seconds.
     return try await eventually("Redis to take \(words[0])", limit: FaultLimits.recovery) {
       do {
-        return try await self.client.execute(batch).cursor(0)
+        return try await self.client.execute(batch)[reply]
       } catch RedisError.unavailable {
         return nil
       }

@@ -18,11 +18,11 @@ extension ConnectionHandler {
       milliseconds: UInt64(SystemClock.secondsSince1970() * 1_000), sequence: .max)
     guard max(self.since ?? .zero, position.acked) > now else { return body(position) }
     var batch = RedisBatch()
-    Mailbox.top(of: self.loop.configuration.keys.mailbox(self.user), to: &batch)
+    let top = batch.top(of: self.loop.configuration.keys.mailbox(self.user))
     self.loop.client.submit(batch) { replies in
       guard self.context != nil else { return self.forget() }
       do throws(RedisError) {
-        body(self.correct(position, below: max(now, try Mailbox.top(replies, at: 0))))
+        body(self.correct(position, below: max(now, try replies[top])))
       } catch {
         self.loop.noteRejection(error)
         self.close(.tryAgainLater, "the session could not be registered")

@@ -9,6 +9,11 @@ extension ConnectionHandler {
     Session(device: self.device.text, gateway: self.loop.configuration.id, connection: self.id)
   }
 
+  /// The session of this device that a value of the registry names.
+  private func session(of value: String?) -> Session? {
+    value.flatMap { Session(device: self.device.text, value: $0) }
+  }
+
   var sessionKey: RedisKey { self.loop.configuration.keys.session(self.user) }
 
   /// One round trip: the cursor, who held the device before, and that it is ours. Only then is the
@@ -19,16 +24,16 @@ extension ConnectionHandler {
     if self.loop.isDraining { self.farewell = .restart }
     let keys = self.loop.configuration.keys
     var batch = RedisBatch()
-    Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
-    SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
+    let position = Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
+    let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
-    DeviceBound.count(in: keys.cursor(self.user), to: &batch)
+    let fields = DeviceBound.count(in: keys.cursor(self.user), to: &batch)
     self.register(batch) { replies throws(RedisError) in
       try replies.check()
-      let position = try Cursors.position(replies, at: 0)
-      let replaced = try SessionRegistry.holder(of: self.ownSession, replies, at: 1)
+      let position = try replies[position]
+      let replaced = self.session(of: try replies[holder])
       let maximum = self.loop.configuration.devicesPerUser
-      if try DeviceBound.isExceeded(maximum, at: position, replies, at: 4) {
+      if DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) {
         self.boundDevices(maximum, at: position, replacing: replaced)
       } else if self.context == nil {
         self.forget()
@@ -59,11 +64,11 @@ extension ConnectionHandler {
     _ maximum: Int, at position: Cursors.Position, replacing replaced: Session?
   ) {
     var batch = RedisBatch()
-    DeviceBound.enforce(
+    let outcome = DeviceBound.enforce(
       maximum, for: self.ownSession, isNew: position.seenSeconds == nil,
       keys: self.loop.configuration.keys, user: self.user, to: &batch)
     self.register(batch) { replies throws(RedisError) in
-      let outcome = try DeviceBound.outcome(replies, at: 0)
+      let outcome = try replies[outcome]
       self.loop.metrics.displacedDevices.increment(by: outcome.displaced)
       guard self.context != nil else { return self.forget() }
       guard outcome.mayStay else {
@@ -113,12 +118,11 @@ extension ConnectionHandler {
   func registerAgain() {
     guard self.session.isOpen, !self.isErased else { return }
     var batch = RedisBatch()
-    SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
+    let holder = SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.session.isOpen else { return }
-      let holder = try? SessionRegistry.holder(of: self.ownSession, replies, at: 1)
-      if let holder {
+      if let holder = self.session(of: (try? replies[holder]) ?? nil) {
         self.needsRegistration = false
         guard holder == self.ownSession else { return self.replaced() }
       } else if self.needsRegistration {

@@ -141,7 +141,7 @@ final class GatewayLoop: @unchecked Sendable {
     var writer = DeliveryWriter(keys: self.configuration.keys)
     writer.addReplacement(of: session, user: user)
     var batch = RedisBatch()
-    _ = writer.write(to: &batch)
+    writer.write(to: &batch)
     // Only a courtesy: pushes follow the registry, which says already who holds the device.
     self.client.submit(batch) { _ in }
   }
@@ -225,7 +225,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.removals = []
     let now = SystemClock.secondsSince1970()
     var batch = RedisBatch()
-    var stored: [(ConnectionHandler, before: Offset)] = []
+    var stored: [(ConnectionHandler, before: Offset, Reply<Void>)] = []
     for connection in connections {
       connection.awaitsCursorStore = false
       let before = connection.storedCursor
@@ -235,17 +235,17 @@ final class GatewayLoop: @unchecked Sendable {
         offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds
           || connection.context == nil
       else { continue }
-      Cursors.store(
+      let reply = Cursors.store(
         offset, of: connection.device, seenSeconds: UInt64(now),
         in: self.configuration.keys.cursor(connection.user), to: &batch)
-      stored.append((connection, before))
+      stored.append((connection, before, reply))
       connection.storedCursor = offset
       connection.storedSeen = now
     }
     self.storesUnderWay += 1
     self.client.submit(batch) { replies in
-      for (index, (connection, before)) in stored.enumerated() {
-        if (try? replies.cursor(index)) == nil {
+      for (connection, before, reply) in stored {
+        if (try? replies[reply]) == nil {
           connection.storedCursor = min(connection.storedCursor, before)
           connection.storedSeen = 0
           if connection.context != nil { self.storeCursorLater(connection) }

@@ -47,26 +47,17 @@ final class PageReader {
     var batch = RedisBatch()
     var requests: [Request] = []
     while self.underWay < GatewayLimits.concurrentPages, let request = self.waiting.popFirst() {
-      Mailbox.page(request.mailbox, after: request.after, maximum: request.maximum, to: &batch)
+      _ = batch.entries(of: request.mailbox, after: request.after, maximum: request.maximum)
       requests.append(request)
       self.underWay += 1
     }
     self.client.submit(batch) { settled, replies in
       self.underWay -= settled.count
       for (index, request) in requests[settled].enumerated() {
-        request.connection.pageArrived(Self.entries(replies, at: index))
+        let page = Reply(at: index, Mailbox.entries)
+        request.connection.pageArrived(Result { () throws(RedisError) in try replies[page] })
       }
       self.schedule()
-    }
-  }
-
-  private static func entries(
-    _ replies: RedisReplies, at index: Int
-  ) -> Result<[Mailbox.Entry], RedisError> {
-    do throws(RedisError) {
-      return .success(try Mailbox.entries(replies, at: index))
-    } catch {
-      return .failure(error)
     }
   }
 }

@@ -38,15 +38,10 @@ package final class Backlog: Sendable {
   @discardableResult
   package func look(with client: any RedisClient) async throws(RedisError) -> Finding {
     var batch = RedisBatch()
-    for partition in self.keys.partitions.all {
-      batch.length(of: self.keys.incoming(partition))
-    }
+    let places = self.keys.partitions.all.map { batch.length(of: self.keys.incoming($0)) }
     let replies = await client.execute(batch)
     var lengths: [Int] = []
-    for index in 0..<self.keys.partitions.all.count {
-      var cursor = try replies.cursor(index)
-      lengths.append(try cursor.count())
-    }
+    for place in places { lengths.append(try replies[place]) }
     let full = lengths.map { $0 >= self.limit }
     let count = full.count { $0 }
     self.full.withLock { $0 = full }

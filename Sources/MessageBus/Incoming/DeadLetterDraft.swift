@@ -22,22 +22,26 @@ package struct DeadLetterDraft: Sendable {
   package static let fieldPrefix = "field."
 
   /// Appends the entry with its one field.
-  package func append(_ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch) {
+  package func append(
+    _ payload: ReplyBytes, _ keys: Keys, to batch: inout RedisBatch
+  ) -> Reply<Void> {
     self.append(names: ["\(StreamEntry.field)"], values: [payload], keys, to: &batch)
   }
 
   /// Appends the entry with all its fields: names and values in turn.
-  package func append(fields: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch) {
+  package func append(
+    fields: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch
+  ) -> Reply<Void> {
     let names = stride(from: 0, to: fields.count - 1, by: 2).map { index in
       Self.fieldPrefix + fields[index].withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
     let values = stride(from: 1, to: fields.count, by: 2).map { fields[$0] }
-    self.append(names: names, values: values, keys, to: &batch)
+    return self.append(names: names, values: values, keys, to: &batch)
   }
 
   private func append(
     names: [String], values: [ReplyBytes], _ keys: Keys, to batch: inout RedisBatch
-  ) {
+  ) -> Reply<Void> {
     let stream = keys.deadLetters
     let words = [
       "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.deadLettersKept)", "*", "reason",
@@ -46,7 +50,9 @@ package struct DeadLetterDraft: Sendable {
     let bytes =
       words.reduce(0) { $0 + $1.utf8.count } + names.reduce(0) { $0 + $1.utf8.count }
       + values.reduce(0) { $0 + $1.count }
-    batch.append(arguments: words.count + 2 * names.count, key: stream, bytes: bytes) { writer in
+    return batch.append(
+      arguments: words.count + 2 * names.count, key: stream, bytes: bytes
+    ) { writer in
       for word in words { writer.bulk(word) }
       for (name, value) in zip(names, values) {
         writer.bulk(name)
@@ -57,25 +63,24 @@ package struct DeadLetterDraft: Sendable {
     }
   }
 
-  /// Appends a read of the fields of a bus entry.
+  /// Appends a read of the fields of a bus entry: names and values in turn; none if the entry no longer
+  /// exists.
   package static func fields(
     of offset: Offset, in stream: RedisKey, to batch: inout RedisBatch
-  ) {
+  ) -> Reply<[ReplyBytes]> {
     batch.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-    batch.append(key: stream, "XRANGE", "\(stream)", "\(offset)", "\(offset)")
-  }
-
-  /// Reads the answer: names and values in turn; none if the entry no longer exists.
-  package static func fields(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> [ReplyBytes] {
-    var cursor = try replies.cursor(index)
-    guard let entries = try cursor.array(), entries > 0, try cursor.array() == 2 else { return [] }
-    cursor.skip()
-    var fields: [ReplyBytes] = []
-    for _ in 0..<(try cursor.array() ?? 0) {
-      if let field = try cursor.slice() { fields.append(field) }
+    return batch.append(
+      key: stream, "XRANGE", "\(stream)", "\(offset)", "\(offset)", isRepeatable: true
+    ).reading { cursor throws(RedisError) in
+      guard let entries = try cursor.array(), entries > 0, try cursor.array() == 2 else {
+        return []
+      }
+      cursor.skip()
+      var fields: [ReplyBytes] = []
+      for _ in 0..<(try cursor.array() ?? 0) {
+        if let field = try cursor.slice() { fields.append(field) }
+      }
+      return fields
     }
-    return fields
   }
 }

@@ -27,10 +27,9 @@ struct IncomingPipeline<Token> {
       }
       for command in own {
         let entry = self.entries[command - self.commands.lowerBound]
-        let place = command - settled.lowerBound
-        let result = Self.result { () throws(RedisError) in
-          var cursor = try replies.cursor(place)
-          let offset = try Offset(from: &cursor)
+        let place = Reply(at: command - settled.lowerBound, Offset.read)
+        let result = Result { () throws(RedisError) in
+          let offset = try replies[place]
           if entry.isDurable { try replies.checkConfirmed(place) }
           return offset
         }
@@ -44,35 +43,22 @@ struct IncomingPipeline<Token> {
       _ replies: RedisReplies, from start: Int,
       _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
     ) {
-      let exec = start + self.commands.count - 1
-      var cursor: ReplyCursor
+      let transaction = TransactionReply(at: start, commands: self.entries.count, Offset.read)
       do throws(RedisError) {
-        // The first refusal tells why, and EXEC only that there was one.
-        for place in start..<exec { _ = try replies.cursor(place) }
-        cursor = try replies.cursor(exec)
-        guard try cursor.array() == self.entries.count else {
-          throw .unexpectedReply("EXEC answered something other than one reply per command")
+        for (entry, outcome) in zip(self.entries, try replies[transaction]) {
+          let result = Result { () throws(RedisError) in
+            switch outcome {
+            case .failure(let error): throw .server(error)
+            case .success(let offset):
+              if entry.isDurable { try replies.checkConfirmed(transaction) }
+              return offset
+            }
+          }
+          body(entry, result)
         }
       } catch {
         for entry in self.entries { body(entry, .failure(error)) }
-        return
       }
-      for entry in self.entries {
-        let result = Self.result { () throws(RedisError) in
-          if let error = cursor.error { throw .server(error) }
-          let offset = try Offset(from: &cursor)
-          if entry.isDurable { try replies.checkConfirmed(exec) }
-          return offset
-        }
-        if case .failure(.server) = result { cursor.skip() }
-        body(entry, result)
-      }
-    }
-
-    private static func result(
-      _ read: () throws(RedisError) -> Offset
-    ) -> Result<Offset, RedisError> {
-      do throws(RedisError) { return .success(try read()) } catch { return .failure(error) }
     }
   }
 
@@ -85,7 +71,7 @@ struct IncomingPipeline<Token> {
   mutating func take(_ load: IncomingQueue<Token>.Load, of partition: Int, on stream: RedisKey) {
     let start = self.batch.count
     if load.repeatsSender {
-      self.batch.transaction(on: stream) { $0.append(load.commands) }
+      self.batch.transaction(on: stream, of: Offset.read) { $0.append(load.commands) }
     } else if start == 0 {
       self.batch = load.commands
     } else {

@@ -45,19 +45,19 @@ package enum PartitionGuard {
   }
 
   /// Appends the layout if there is none: for services that run when the keyspace is lost.
-  package static func restore(_ keys: Keys, to batch: inout RedisBatch) {
+  @discardableResult
+  package static func restore(_ keys: Keys, to batch: inout RedisBatch) -> Reply<Void> {
     let key = keys.partitionCount
-    batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
+    return batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
   }
 
   /// Adds the key to the error, since Redis does not say which key it refuses.
-  private static func answer(
-    _ replies: RedisReplies, at index: Int, about key: RedisKey
-  ) throws(RedisError) -> ReplyCursor {
-    do {
-      return try replies.cursor(index)
-    } catch {
-      guard case .server(let refusal) = error, refusal.code == "NOPERM" else { throw error }
+  private static func about<Value>(
+    _ key: RedisKey, _ read: () throws(RedisError) -> Value
+  ) throws(RedisError) -> Value {
+    do throws(RedisError) {
+      return try read()
+    } catch .server(let refusal) where refusal.code == "NOPERM" {
       throw .server(RedisServerError("\(refusal.message) (the key was \(key))"))
     }
   }
@@ -69,13 +69,13 @@ package enum PartitionGuard {
     let layout = DataLayout(of: keys)
     let key = keys.partitionCount
     var batch = RedisBatch()
-    Self.restore(keys, to: &batch)
-    batch.append(key: key, "GET", "\(key)")
+    let restored = Self.restore(keys, to: &batch)
+    let value = batch.value(of: key)
     let replies = await client.execute(batch)
-    var cursor = try Self.answer(replies, at: 1, about: key)
-    guard let stored = try cursor.string() else {
+    let found = try Self.about(key) { () throws(RedisError) in try replies[value] }
+    guard let stored = found else {
       // Only SET's own error says why there is still no layout.
-      _ = try replies.cursor(0)
+      try replies[restored]
       throw RedisError.unexpectedReply("SET NX and then GET of \(key) found nothing")
     }
     guard stored == "\(layout)" else {
@@ -89,7 +89,8 @@ package enum PartitionGuard {
     _ keys: Keys, with client: any RedisClient
   ) async throws(RedisError) {
     var batch = RedisBatch()
-    batch.append(key: keys.registry, "EXISTS", "\(keys.registry)")
-    _ = try Self.answer(await client.execute(batch), at: 0, about: keys.registry)
+    let exists = batch.exists(keys.registry)
+    let replies = await client.execute(batch)
+    _ = try Self.about(keys.registry) { () throws(RedisError) in try replies[exists] }
   }
 }

@@ -57,41 +57,28 @@ package enum Cursors {
   /// Appends a read of the device's position.
   package static func position(
     of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
-  ) {
-    batch.append(key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField)
-  }
-
-  package static func position(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> Position {
-    var cursor = try replies.cursor(index)
-    guard try cursor.array() == 3 else {
-      throw .unexpectedReply("HMGET of three fields did not answer three")
-    }
-    let value = try cursor.string()
-    let removed = try cursor.string().flatMap { Offset($0) }
-    let parts = value?.split(separator: " ", maxSplits: 1) ?? []
-    return Position(
-      acked: parts.first.flatMap { Offset(String($0)) } ?? .zero, removed: removed,
-      seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 },
-      hasDisplaced: try cursor.string() != nil)
+  ) -> Reply<Position> {
+    batch.append(
+      key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField,
+      isRepeatable: true
+    ).reading(Position.init(from:))
   }
 
   /// Appends one command: records the device, unless it is known, as one that has acked nothing.
   package static func introduce(
     _ device: DeviceName, seenSeconds: UInt64, in key: RedisKey, to batch: inout RedisBatch
   ) {
-    batch.append(key: key, "HSETNX", "\(key)", device.text, "\(Offset.zero) \(seenSeconds)")
+    batch.setIfMissing(device.text, to: "\(Offset.zero) \(seenSeconds)", in: key)
   }
 
   package static func store(
     _ offset: Offset, of device: DeviceName, seenSeconds: UInt64, in key: RedisKey,
     to batch: inout RedisBatch
-  ) {
+  ) -> Reply<Void> {
     var seen = " \(seenSeconds)"
-    seen.withUTF8 { seen in
+    return seen.withUTF8 { seen in
       let valueBytes = offset.textLength + seen.count
-      batch.append(
+      return batch.append(
         arguments: 4, key: key,
         bytes: 4 + key.byteCount + device.text.utf8.count + valueBytes
       ) { writer in
@@ -109,14 +96,28 @@ package enum Cursors {
 }
 
 extension Cursors {
-  /// Appends a read of the highest offset that retention has removed.
-  package static func removed(from key: RedisKey, to batch: inout RedisBatch) {
-    batch.append(key: key, "HGET", "\(key)", Self.removedField)
+  /// Appends a read of the highest offset that retention has removed; zero if it removed nothing.
+  package static func removed(from key: RedisKey, to batch: inout RedisBatch) -> Reply<Offset> {
+    batch.append(key: key, "HGET", "\(key)", Self.removedField, isRepeatable: true).reading {
+      cursor throws(RedisError) in
+      try cursor.string().flatMap { Offset($0) } ?? .zero
+    }
   }
+}
 
-  /// Reads the answer; zero if nothing was removed.
-  package static func removed(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
-    var cursor = try replies.cursor(index)
-    return try cursor.string().flatMap { Offset($0) } ?? .zero
+extension Cursors.Position {
+  /// Reads the values of the device's field, of ``Cursors/removedField`` and of
+  /// ``Cursors/displacedField``.
+  fileprivate init(from cursor: inout ReplyCursor) throws(RedisError) {
+    guard try cursor.array() == 3 else {
+      throw .unexpectedReply("HMGET of three fields did not answer three")
+    }
+    let value = try cursor.string()
+    let removed = try cursor.string().flatMap { Offset($0) }
+    let parts = value?.split(separator: " ", maxSplits: 1) ?? []
+    self.init(
+      acked: parts.first.flatMap { Offset(String($0)) } ?? .zero, removed: removed,
+      seenSeconds: value.map { _ in parts.count == 2 ? UInt64(parts[1]) ?? 0 : 0 },
+      hasDisplaced: try cursor.string() != nil)
   }
 }

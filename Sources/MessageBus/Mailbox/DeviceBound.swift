@@ -17,37 +17,32 @@ package enum DeviceBound {
     package let displaced: Int
   }
 
-  /// Appends one command, behind ``Cursors/introduce(_:seenSeconds:in:to:)``: how many fields the
-  /// cursors have.
-  package static func count(in cursors: RedisKey, to batch: inout RedisBatch) {
-    batch.append(key: cursors, "HLEN", "\(cursors)")
+  /// Appends one command, behind ``Cursors/introduce(_:seenSeconds:in:to:)``: the number of the
+  /// cursors' fields, for ``isExceeded(_:at:fields:)``.
+  package static func count(in cursors: RedisKey, to batch: inout RedisBatch) -> Reply<Int> {
+    batch.append(key: cursors, "HLEN", "\(cursors)", isRepeatable: true).count()
   }
 
-  /// Reads the answer, and returns whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
+  /// Whether ``enforce(_:for:isNew:keys:user:to:)`` is due.
   package static func isExceeded(
-    _ maximum: Int, at position: Cursors.Position, _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> Bool {
-    var cursor = try replies.cursor(index)
-    return position.devices(among: try cursor.count()) > maximum
+    _ maximum: Int, at position: Cursors.Position, fields: Int
+  ) -> Bool {
+    position.devices(among: fields) > maximum
   }
 
   /// Appends one command, which forgets devices beyond `maximum`; see `Scripts/bound_devices.lua`.
   package static func enforce(
     _ maximum: Int, for session: Session, isNew: Bool, keys: Keys, user: UserName,
     to batch: inout RedisBatch
-  ) {
-    Script.boundDevices.appendWithSource(
-      keys: [keys.cursor(user), keys.session(user)],
-      arguments: [session.device, session.value, "\(maximum)", isNew ? "1" : "0"], to: &batch)
-  }
-
-  package static func outcome(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> Outcome {
-    var cursor = try replies.cursor(index)
-    guard try cursor.array() == 2 else {
-      throw .unexpectedReply("the bound of a user's devices did not answer two numbers")
+  ) -> Reply<Outcome> {
+    batch.evaluate(
+      .boundDevices, keys: [keys.cursor(user), keys.session(user)],
+      session.device, session.value, "\(maximum)", isNew ? "1" : "0"
+    ).reading { cursor throws(RedisError) in
+      guard try cursor.array() == 2 else {
+        throw .unexpectedReply("the bound of a user's devices did not answer two numbers")
+      }
+      return Outcome(mayStay: try cursor.integer() == 1, displaced: try cursor.count())
     }
-    return Outcome(mayStay: try cursor.integer() == 1, displaced: try cursor.count())
   }
 }

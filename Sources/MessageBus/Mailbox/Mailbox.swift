@@ -26,35 +26,10 @@ package enum Mailbox {
     }
   }
 
-  /// Appends a read of the entries above `offset`, oldest first.
-  package static func page(
-    _ mailbox: RedisKey, after offset: Offset, maximum: Int, to batch: inout RedisBatch
-  ) {
-    batch.entries(of: mailbox, after: offset, maximum: maximum)
-  }
-
-  /// Reads the answer.
+  /// Reads an array of entries.
   package static func entries(
-    _ replies: RedisReplies, at index: Int
+    from cursor: inout ReplyCursor
   ) throws(RedisError) -> [Entry] {
-    var cursor = try replies.cursor(index)
-    return try StreamEntry.list(from: &cursor).map(Entry.init)
-  }
-}
-
-extension Mailbox {
-  /// Appends a read of the last id that a mailbox gave.
-  package static func top(of mailbox: RedisKey, to batch: inout RedisBatch) {
-    batch.append(key: mailbox, "XINFO", "STREAM", "\(mailbox)")
-  }
-
-  /// Reads, from the answer to XINFO STREAM, the id above which a mailbox takes entries; zero if
-  /// there is no mailbox.
-  package static func top(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
-    do throws(RedisError) {
-      return try Offset(lastGeneratedFrom: replies.cursor(index))
-    } catch .server(let error) where error.isMissingKey {
-      return .zero
-    }
+    try StreamEntry.list(from: &cursor).map(Entry.init)
   }
 }

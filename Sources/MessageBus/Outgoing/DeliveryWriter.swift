@@ -74,21 +74,32 @@ package struct DeliveryWriter {
 
   /// Appends the entries to the gateways' streams, where these still exist.
   ///
-  /// - Returns: for each command the gateway whose stream it goes to.
-  package func write(to batch: inout RedisBatch) -> [InstanceID] {
-    var targets: [InstanceID] = []
+  /// - Returns: for each entry the gateway, and whether its stream exists.
+  @discardableResult
+  package func write(to batch: inout RedisBatch) -> [(gateway: InstanceID, exists: Reply<Bool>)] {
+    var targets: [(gateway: InstanceID, exists: Reply<Bool>)] = []
     for gateway in self.order {
       let stream = self.keys.outgoing(gateway)
       for entry in self.entries[gateway] ?? [] {
-        Self.add(entry.bytes, to: stream, &batch)
-        targets.append(gateway)
+        targets.append((gateway, Self.add(entry.bytes, to: stream, &batch)))
       }
     }
     return targets
   }
 
+  /// The gateways that are gone: their streams no longer exist.
+  package static func missing(
+    among targets: [(gateway: InstanceID, exists: Reply<Bool>)], _ replies: RedisReplies
+  ) throws(RedisError) -> Set<InstanceID> {
+    var missing: Set<InstanceID> = []
+    for (gateway, exists) in targets where try !replies[exists] { missing.insert(gateway) }
+    return missing
+  }
+
   /// `XADD` to a stream that exists, with a bound on its length.
-  private static func add(_ bytes: ByteBuffer, to stream: RedisKey, _ batch: inout RedisBatch) {
+  private static func add(
+    _ bytes: ByteBuffer, to stream: RedisKey, _ batch: inout RedisBatch
+  ) -> Reply<Bool> {
     batch.append(
       arguments: 9, key: stream, bytes: 48 + stream.byteCount + bytes.readableBytes
     ) { writer in
@@ -103,18 +114,6 @@ package struct DeliveryWriter {
       writer.bulk(count: bytes.readableBytes) { raw in
         bytes.withUnsafeReadableBytes { raw.copyMemory(from: $0) }
       }
-    }
-  }
-
-  /// Reads which gateways are gone: their streams no longer exist.
-  package static func missing(
-    among targets: [InstanceID], _ replies: RedisReplies, from index: Int
-  ) throws(RedisError) -> Set<InstanceID> {
-    var missing: Set<InstanceID> = []
-    for (position, gateway) in targets.enumerated() {
-      let cursor = try replies.cursor(index + position)
-      if cursor.isNil { missing.insert(gateway) }
-    }
-    return missing
+    }.reading { cursor throws(RedisError) in !cursor.isNil }
   }
 }

@@ -27,7 +27,7 @@ package struct MailboxPush {
       }
     }
 
-    package func withUnsafeBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    package func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
       switch self {
       case .read(let bytes): bytes.withUnsafeBytes(body)
       case .made(let bytes): bytes.withUnsafeBytes(body)

@@ -42,23 +42,25 @@ package struct GatewayRegistry: Sendable {
   ///
   /// - Returns: whether Redis has heard it.
   package func beat(_ sign: Sign) async -> Bool {
-    let seconds = "\(BusLimits.gatewayTimeToLiveSeconds)"
+    let seconds = BusLimits.gatewayTimeToLiveSeconds
     var batch = RedisBatch()
-    batch.append(key: self.stream, "EXPIRE", "\(self.stream)", seconds)
-    batch.append(key: self.keys.gateways, "SADD", "\(self.keys.gateways)", self.id.text)
-    batch.append(
-      key: self.hash, "HSET", "\(self.hash)", "address", sign.address, "connections",
-      "\(sign.connections)", "started", "\(sign.startedMilliseconds)", "version", sign.version)
-    batch.append(key: self.hash, "EXPIRE", "\(self.hash)", seconds)
-    return (try? await self.client.execute(batch).cursor(0)) != nil
+    let heard = batch.expire(self.stream, seconds: seconds)
+    batch.insert(self.id.text, into: self.keys.gateways)
+    batch.set(
+      [
+        ("address", sign.address), ("connections", "\(sign.connections)"),
+        ("started", "\(sign.startedMilliseconds)"), ("version", sign.version),
+      ], in: self.hash)
+    batch.expire(self.hash, seconds: seconds)
+    return (try? await self.client.execute(batch)[heard]) != nil
   }
 
   /// Removes this gateway's keys. Best effort: the rest expires by itself.
   package func leave() async {
     var batch = RedisBatch()
-    batch.append(key: self.stream, "DEL", "\(self.stream)")
-    batch.append(key: self.hash, "DEL", "\(self.hash)")
-    batch.append(key: self.keys.gateways, "SREM", "\(self.keys.gateways)", self.id.text)
+    batch.delete(self.stream)
+    batch.delete(self.hash)
+    batch.remove(self.id.text, from: self.keys.gateways)
     _ = await self.client.execute(batch)
   }
 
@@ -68,15 +70,12 @@ package struct GatewayRegistry: Sendable {
   /// gateway died between making it and giving it a time to live) is given that time: if its gateway
   /// lives after all, it extends it.
   package func sweep() async throws(RedisError) {
-    var batch = RedisBatch()
-    batch.append(
-      key: self.keys.gateways, "SRANDMEMBER", "\(self.keys.gateways)",
-      "\(BusLimits.gatewaysPerSweep)")
-    var members = try await self.client.execute(batch).cursor(0)
+    let members = try await self.client.value {
+      $0.someMembers(of: self.keys.gateways, maximum: BusLimits.gatewaysPerSweep)
+    }
     var others: [InstanceID] = []
     var strangers: [String] = []
-    for _ in 0..<(try members.array() ?? 0) {
-      guard let text = try members.string(), text != self.id.text else { continue }
+    for text in members where text != self.id.text {
       if let id = InstanceID(text) { others.append(id) } else { strangers.append(text) }
     }
     try await self.forget(strangers + self.gone(of: others))
@@ -84,27 +83,24 @@ package struct GatewayRegistry: Sendable {
 
   /// Those of `others` that have neither stream nor hash.
   private func gone(of others: [InstanceID]) async throws(RedisError) -> [String] {
+    guard !others.isEmpty else { return [] }
     var batch = RedisBatch()
-    for other in others {
-      let (hash, stream) = (self.keys.gateway(other), self.keys.outgoing(other))
-      batch.append(key: hash, "EXISTS", "\(hash)")
-      batch.append(key: stream, "TTL", "\(stream)")
+    let places = others.map { other in
+      (
+        hash: batch.exists(self.keys.gateway(other)),
+        seconds: batch.secondsToLive(of: self.keys.outgoing(other))
+      )
     }
-    guard !batch.isEmpty else { return [] }
     let replies = await self.client.execute(batch)
     var gone: [String] = []
     var orphans = RedisBatch()
-    for (index, other) in others.enumerated() {
-      var exists = try replies.cursor(2 * index)
-      guard try exists.integer() == 0 else { continue }
-      var timeToLive = try replies.cursor(2 * index + 1)
-      switch try timeToLive.integer() {
+    for (other, place) in zip(others, places) where try !replies[place.hash] {
+      switch try replies[place.seconds] {
       case -2:
         gone.append(other.text)
       case -1:
-        let stream = self.keys.outgoing(other)
-        orphans.append(
-          key: stream, "EXPIRE", "\(stream)", "\(BusLimits.gatewayTimeToLiveSeconds)")
+        orphans.expire(
+          self.keys.outgoing(other), seconds: BusLimits.gatewayTimeToLiveSeconds)
       default:
         break
       }
@@ -115,7 +111,7 @@ package struct GatewayRegistry: Sendable {
 
   private func forget(_ ids: [String]) async throws(RedisError) {
     var batch = RedisBatch()
-    for id in ids { batch.append(key: self.keys.gateways, "SREM", "\(self.keys.gateways)", id) }
+    for id in ids { batch.remove(id, from: self.keys.gateways) }
     guard !batch.isEmpty else { return }
     _ = await self.client.execute(batch)
   }

@@ -11,21 +11,6 @@ extension RedisClient {
     _ sessions: [(Session, of: RedisKey)], completion: @escaping () -> Void = {}
   ) {
     guard !sessions.isEmpty else { return completion() }
-    var batch = RedisBatch()
-    for (session, key) in sessions { SessionRegistry.remove(session, from: key, to: &batch) }
-    self.submit(batch) { replies in
-      var again = RedisBatch()
-      for (index, (session, key)) in sessions.enumerated() {
-        do throws(RedisError) {
-          _ = try replies.cursor(index)
-        } catch let error where SessionRegistry.needsScript(error) {
-          SessionRegistry.load(on: key, to: &again)
-          SessionRegistry.remove(session, from: key, to: &again)
-        } catch {
-          // Stays as a stale hint.
-        }
-      }
-      self.submit(again) { _ in completion() }
-    }
+    self.run(sessions.map { SessionRegistry.removal(of: $0, from: $1) }) { _ in completion() }
   }
 }

@@ -61,10 +61,10 @@ extension GroupConsumer {
     let session = self.group
     var batch = RedisBatch()
     batch.acknowledge(offsets, of: self.stream, group: session)
-    batch.groups(of: self.stream)
+    let groups = batch.groups(of: self.stream)
     self.client.submit(batch) { replies in
       do throws(RedisError) {
-        let groups = try StreamGroup.list(replies, at: 1) ?? []
+        let groups = try replies[groups] ?? []
         guard groups.contains(where: { $0.name == session }) else { return completion(nil) }
         self.remove(through: last, others: groups.filter { $0.name != session }, completion)
       } catch {
@@ -83,14 +83,15 @@ extension GroupConsumer {
     let busy = others.filter { $0.pending > 0 }
     guard !busy.isEmpty else { return self.trim(through: limit, completion) }
     var batch = RedisBatch()
-    for group in busy { batch.oldestPending(of: self.stream, group: group.name) }
+    let oldest = busy.map { batch.oldestPending(of: self.stream, group: $0.name) }
     self.client.submit(batch) { replies in
       var limit = limit
-      for index in busy.indices {
-        // Without an answer nothing is removed; the next call asks again.
-        guard var cursor = try? replies.cursor(index) else { return completion(nil) }
-        if let oldest = try? Offset(oldestPendingFrom: &cursor) {
-          limit = min(limit, oldest.predecessor)
+      for oldest in oldest {
+        do throws(RedisError) {
+          if let oldest = try replies[oldest] { limit = min(limit, oldest.predecessor) }
+        } catch {
+          // Without an answer nothing is removed; the next call asks again.
+          return completion(nil)
         }
       }
       self.trim(through: limit, completion)

@@ -19,33 +19,47 @@ extension GroupConsumer {
   func begin() async throws(RedisError) -> GroupSession? {
     let nonce = String(UInt64.random(in: .min ... .max), radix: 36)
     let group = "\(self.family):\(self.instance):\(nonce)"
-    var batch = RedisBatch()
-    Script.beginSession.appendWithSource(
-      keys: [self.stream, self.fence?.key ?? self.stream],
-      arguments: [
+    let beginning = try await self.client.value { batch in
+      batch.evaluate(
+        .beginSession, keys: [self.stream, self.fence?.key ?? self.stream],
         self.family, group, self.fence?.value ?? "",
-        self.timeToLiveSeconds.map { "\($0)" } ?? "", self.group,
-      ], to: &batch)
-    var cursor = try await self.client.execute(batch).cursor(0)
-    _ = try cursor.array()
-    switch try cursor.string() {
-    case "begun": break
-    case "replaced": return nil
-    default:
-      // It lapsed, as while Redis was away. Who holds it renews it, or somebody else takes it.
+        self.timeToLiveSeconds.map { "\($0)" } ?? "", self.group
+      ).reading(Beginning.init(from:))
+    }
+    switch beginning {
+    case .begun(let session):
+      self.group = group
+      return session
+    case .replaced: return nil
+    case .lapsed:
+      // As while Redis was away. Who holds it renews it, or somebody else takes it.
       throw .withheld("\(self.fence.map { "\($0.key)" } ?? "the fence") has lapsed")
     }
-    self.group = group
-    let wasCreated = try cursor.integer() == 1
-    let seenBefore = try Self.offset(&cursor)
-    let first = try Self.offset(&cursor)
-    let last = try Self.offset(&cursor)
-    return GroupSession(
-      wasCreated: wasCreated, seenBefore: seenBefore ?? .zero,
-      unfinished: first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } })
   }
+}
 
-  private static func offset(_ cursor: inout ReplyCursor) throws(RedisError) -> Offset? {
-    try cursor.string().flatMap { Offset($0) }
+/// The reply of `begin_session.lua`.
+private enum Beginning {
+  case begun(GroupSession)
+  /// The fence names somebody else.
+  case replaced
+  /// There is no fence.
+  case lapsed
+
+  init(from cursor: inout ReplyCursor) throws(RedisError) {
+    _ = try cursor.array()
+    switch try cursor.string() {
+    case "begun":
+      let wasCreated = try cursor.integer() == 1
+      let seenBefore = try cursor.string().flatMap { Offset($0) }
+      let first = try cursor.string().flatMap { Offset($0) }
+      let last = try cursor.string().flatMap { Offset($0) }
+      self = .begun(
+        GroupSession(
+          wasCreated: wasCreated, seenBefore: seenBefore ?? .zero,
+          unfinished: first.flatMap { first in last.flatMap { first <= $0 ? first...$0 : nil } }))
+    case "replaced": self = .replaced
+    default: self = .lapsed
+    }
   }
 }

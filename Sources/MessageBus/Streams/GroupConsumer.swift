@@ -84,26 +84,21 @@ package final class GroupConsumer {
     blockMilliseconds: Int64 = BusLimits.blockMilliseconds
   ) async throws(RedisError) -> [StreamEntry] {
     var batch = RedisBatch()
-    batch.readGroup(
+    let read = batch.readGroup(
       self.group, as: self.instance, from: self.stream,
       maximum: self.isCautious ? 1 : self.entriesPerRead, blockMilliseconds: blockMilliseconds)
     batch.maximumReplyBytes = self.maximumReplyBytes
     let replies = await self.reader.execute(
       batch,
       timeout: .milliseconds(blockMilliseconds + RedisLimits.blockingReadGraceMilliseconds))
-    var cursor: ReplyCursor
+    let entries: [StreamEntry]
     do throws(RedisError) {
-      cursor = try replies.cursor(0)
+      guard let read = try replies[read] else { return [] }
+      entries = read
     } catch {
       if error.isOversized { self.entriesPerRead = max(1, self.entriesPerRead / 8) }
       throw error
     }
-    guard try cursor.array() != nil else { return [] }
-    guard try cursor.array() == 2 else {
-      throw .unexpectedReply("XREADGROUP answered no pair of stream and entries")
-    }
-    cursor.skip()
-    let entries = try StreamEntry.list(from: &cursor)
     // Who did not wait, and has got nothing, would ask again at once, and again.
     guard !entries.isEmpty else { throw .unexpectedReply("XREADGROUP answered no entries") }
     self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)

@@ -26,21 +26,17 @@ package struct Script: Sendable {
       String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
     }.joined()
   }
+}
 
-  /// Appends a call. It fails with NOSCRIPT if the script was not loaded since the server started.
-  package func append(key: RedisKey, arguments: [String], to batch: inout RedisBatch) {
-    batch.append(key: key, words: ["EVALSHA", self.sha1, "1", "\(key)"] + arguments)
-  }
-
-  /// Appends a call that brings the text along, for what is called seldom.
+extension RedisBatch {
+  /// `EVAL`: a call of a script that brings the text along, for what is called seldom.
   ///
   /// - Parameter keys: all of one slot.
-  package func appendWithSource(keys: [RedisKey], arguments: [String], to batch: inout RedisBatch) {
-    let words = ["EVAL", self.source, "\(keys.count)"] + keys.map { "\($0)" } + arguments
-    batch.append(key: keys.first, words: words)
-  }
-
-  package func load(on key: RedisKey, to batch: inout RedisBatch) {
-    batch.append(key: key, "SCRIPT", "LOAD", self.source)
+  @discardableResult
+  package mutating func evaluate(
+    _ script: Script, keys: [RedisKey], _ arguments: String...
+  ) -> Reply<Void> {
+    let words = ["EVAL", script.source, "\(keys.count)"] + keys.map { "\($0)" } + arguments
+    return self.append(key: keys.first, words: words)
   }
 }

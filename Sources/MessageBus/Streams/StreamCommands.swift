@@ -8,10 +8,11 @@ extension RedisBatch {
   /// - Parameters:
   ///   - offset: the entry's id, which must be above the stream's top; nil lets Redis mint it.
   ///   - count: the value's length in bytes; `write` fills it.
+  @discardableResult
   package mutating func addEntry(
     to stream: RedisKey, at offset: Offset? = nil, count: Int,
     _ write: (UnsafeMutableRawBufferPointer) -> Void
-  ) {
+  ) -> Reply<Offset> {
     self.append(
       arguments: 5, key: stream,
       bytes: 4 + stream.byteCount + Offset.maximumTextLength + 1 + count
@@ -21,20 +22,23 @@ extension RedisBatch {
       if let offset { writer.bulk(offset) } else { writer.bulk("*") }
       writer.bulk(StreamEntry.field)
       writer.bulk(count: count, write)
-    }
+    }.reading(Offset.read)
   }
 
   /// `XADD` of an envelope to a partition, under an id that Redis generates.
-  package mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) {
+  @discardableResult
+  package mutating func add(_ draft: Envelope.Draft, to incoming: RedisKey) -> Reply<Offset> {
     self.addEntry(to: incoming, count: draft.byteCount) { draft.write(to: $0) }
   }
 
   /// `XRANGE` from above `start`, at most `maximum` entries.
-  package mutating func entries(of stream: RedisKey, after start: Offset, maximum: Int) {
+  package mutating func entries(
+    of stream: RedisKey, after start: Offset, maximum: Int
+  ) -> Reply<[StreamEntry]> {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-    self.append(
+    return self.append(
       arguments: 6, key: stream,
-      bytes: 6 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20
+      bytes: 6 + stream.byteCount + Offset.maximumTextLength + 1 + 5 + 20, isRepeatable: true
     ) { writer in
       writer.bulk("XRANGE")
       writer.bulk(stream)
@@ -42,7 +46,7 @@ extension RedisBatch {
       writer.bulk("+")
       writer.bulk("COUNT")
       writer.bulk(maximum)
-    }
+    }.reading(StreamEntry.list)
   }
 
   /// `XREVRANGE`: the newest `maximum` entries, newest first.
@@ -52,11 +56,11 @@ extension RedisBatch {
   ///   - above: only those above it; nil for all.
   package mutating func newestEntries(
     of stream: RedisKey, below: Offset? = nil, above: Offset? = nil, maximum: Int
-  ) {
+  ) -> Reply<[StreamEntry]> {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-    self.append(
+    return self.append(
       arguments: 6, key: stream,
-      bytes: 9 + stream.byteCount + 2 * Offset.maximumTextLength + 5 + 20
+      bytes: 9 + stream.byteCount + 2 * Offset.maximumTextLength + 5 + 20, isRepeatable: true
     ) { writer in
       writer.bulk("XREVRANGE")
       writer.bulk(stream)
@@ -64,41 +68,65 @@ extension RedisBatch {
       if let above { writer.bulk(above.successor) } else { writer.bulk("-") }
       writer.bulk("COUNT")
       writer.bulk(maximum)
-    }
+    }.reading(StreamEntry.list)
   }
 
   /// `XLEN`.
-  package mutating func length(of stream: RedisKey) {
-    self.append(arguments: 2, key: stream, bytes: 4 + stream.byteCount) { writer in
+  package mutating func length(of stream: RedisKey) -> Reply<Int> {
+    self.append(arguments: 2, key: stream, bytes: 4 + stream.byteCount, isRepeatable: true) {
+      writer in
       writer.bulk("XLEN")
       writer.bulk(stream)
-    }
+    }.count()
   }
 
-  /// `XINFO GROUPS`.
-  package mutating func groups(of stream: RedisKey) {
-    self.append(arguments: 3, key: stream, bytes: 11 + stream.byteCount) { writer in
+  /// `XINFO GROUPS`; nil if the stream does not exist.
+  package mutating func groups(of stream: RedisKey) -> Reply<[StreamGroup]?> {
+    self.append(arguments: 3, key: stream, bytes: 11 + stream.byteCount, isRepeatable: true) {
+      writer in
       writer.bulk("XINFO")
       writer.bulk("GROUPS")
       writer.bulk(stream)
+    }.reading {
+      $0.isMissingKey ? .some(nil) : nil
+    } _: { cursor throws(RedisError) in
+      try StreamGroup.list(from: &cursor)
     }
   }
 
-  /// `XINFO STREAM`.
-  package mutating func information(of stream: RedisKey) {
-    self.append(key: stream, "XINFO", "STREAM", "\(stream)")
+  /// `XINFO STREAM`: the last id that the stream gave, above which it takes entries; zero if it does not
+  /// exist.
+  package mutating func top(of stream: RedisKey) -> Reply<Offset> {
+    self.append(key: stream, "XINFO", "STREAM", "\(stream)", isRepeatable: true)
+      .reading {
+        $0.isMissingKey ? .zero : nil
+      } _: { cursor throws(RedisError) in
+        try Offset(lastGeneratedFrom: &cursor)
+      }
   }
 
-  /// `XREADGROUP … >`: entries new to the group; waits for the first.
+  /// `XREADGROUP … >`: entries new to the group; waits for the first. Nil if none came in time.
   package mutating func readGroup(
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
     blockMilliseconds: Int64
-  ) {
+  ) -> Reply<[StreamEntry]?> {
     self.isBlocking = true
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-    self.append(
+    return self.append(
       key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
-      "\(blockMilliseconds)", "STREAMS", "\(stream)", ">")
+      "\(blockMilliseconds)", "STREAMS", "\(stream)", ">"
+    ).reading(StreamEntry.listOfOneStream)
+  }
+
+  /// `XREAD`: entries above `offset`; waits for the first. Nil if none came in time.
+  package mutating func read(
+    from stream: RedisKey, after offset: Offset, maximum: Int, blockMilliseconds: Int64
+  ) -> Reply<[StreamEntry]?> {
+    self.isBlocking = true
+    return self.append(
+      key: stream, "XREAD", "COUNT", "\(maximum)", "BLOCK", "\(blockMilliseconds)", "STREAMS",
+      "\(stream)", "\(offset)", isRepeatable: true
+    ).reading(StreamEntry.listOfOneStream)
   }
 
   /// `XACK` of several entries.
@@ -114,18 +142,21 @@ extension RedisBatch {
     }
   }
 
-  /// `XPENDING`: number of pending entries, and their lowest and highest id.
-  package mutating func oldestPending(of stream: RedisKey, group: String) {
-    self.append(arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count) {
-      writer in
+  /// `XPENDING`: the lowest id of the pending entries; nil if there are none.
+  package mutating func oldestPending(of stream: RedisKey, group: String) -> Reply<Offset?> {
+    self.append(
+      arguments: 3, key: stream, bytes: 8 + stream.byteCount + group.utf8.count,
+      isRepeatable: true
+    ) { writer in
       writer.bulk("XPENDING")
       writer.bulk(stream)
       writer.bulk(group)
-    }
+    }.reading { cursor throws(RedisError) in try Offset(oldestPendingFrom: &cursor) }
   }
 
-  /// `XTRIM … MINID`: removes all entries up to and including `offset`.
-  package mutating func trim(_ stream: RedisKey, through offset: Offset) {
+  /// `XTRIM … MINID`: removes all entries up to and including `offset`; how many there were.
+  @discardableResult
+  package mutating func trim(_ stream: RedisKey, through offset: Offset) -> Reply<Int> {
     self.append(
       arguments: 4, key: stream, bytes: 5 + stream.byteCount + 5 + Offset.maximumTextLength
     ) { writer in
@@ -133,13 +164,13 @@ extension RedisBatch {
       writer.bulk(stream)
       writer.bulk("MINID")
       writer.bulk(offset.successor)
-    }
+    }.count()
   }
 }
 
 extension Offset {
   /// Reads XPENDING's summary: nil when nothing is pending.
-  package init?(oldestPendingFrom cursor: inout ReplyCursor) throws(RedisError) {
+  fileprivate init?(oldestPendingFrom cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 4 else {
       throw .unexpectedReply("XPENDING answered no summary")
     }
@@ -148,7 +179,7 @@ extension Offset {
   }
 
   /// Reads the last id that a stream gave from the names and values of XINFO STREAM.
-  package init(lastGeneratedFrom cursor: consuming ReplyCursor) throws(RedisError) {
+  fileprivate init(lastGeneratedFrom cursor: inout ReplyCursor) throws(RedisError) {
     for _ in 0..<(try cursor.array() ?? 0) / 2 {
       if try cursor.string() == "last-generated-id" {
         self = try Offset(from: &cursor)

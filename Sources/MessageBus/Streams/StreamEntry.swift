@@ -38,7 +38,26 @@ package struct StreamEntry: Sendable {
   }
 }
 
+extension StreamEntry {
+  /// Reads the entries of a read that names one stream; nil if there were none in time.
+  package static func listOfOneStream(
+    from cursor: inout ReplyCursor
+  ) throws(RedisError) -> [StreamEntry]? {
+    guard try cursor.array() != nil else { return nil }
+    guard try cursor.array() == 2 else {
+      throw .unexpectedReply("a read of a stream answered no pair of stream and entries")
+    }
+    cursor.skip()
+    return try Self.list(from: &cursor)
+  }
+}
+
 extension Offset {
+  /// As ``init(from:)``, to be passed on.
+  package static func read(_ cursor: inout ReplyCursor) throws(RedisError) -> Offset {
+    try Offset(from: &cursor)
+  }
+
   /// Reads an id as stream commands return it.
   package init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard let bytes = try cursor.bytes(), let offset = Offset(utf8: bytes) else {

@@ -10,16 +10,8 @@ package struct StreamGroup: Sendable {
   /// Number of entries that are not read yet; nil if Redis does not know.
   package let lag: Int?
 
-  /// Reads the answer of XINFO GROUPS; nil if the stream does not exist.
-  package static func list(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> [StreamGroup]? {
-    var cursor: ReplyCursor
-    do throws(RedisError) {
-      cursor = try replies.cursor(index)
-    } catch .server(let error) where error.isMissingKey {
-      return nil
-    }
+  /// Reads the answer of XINFO GROUPS.
+  static func list(from cursor: inout ReplyCursor) throws(RedisError) -> [StreamGroup] {
     var groups: [StreamGroup] = []
     for _ in 0..<(try cursor.array() ?? 0) { groups.append(try StreamGroup(from: &cursor)) }
     return groups

@@ -20,38 +20,29 @@ package final class LeaseEvents {
   /// at.
   package func passed(_ offset: Offset) { self.last = offset }
 
-  /// Reads the offset of an event.
-  package static func offset(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Offset {
-    var cursor = try replies.cursor(index)
-    return try Offset(from: &cursor)
-  }
-
   /// Appends an event with a text for people who read the stream.
-  package static func tell(_ text: String, _ keys: Keys, to batch: inout RedisBatch) {
+  @discardableResult
+  package static func tell(
+    _ text: String, _ keys: Keys, to batch: inout RedisBatch
+  ) -> Reply<Offset> {
     let stream = keys.leaseEvents
-    batch.append(
+    return batch.append(
       key: stream, "XADD", "\(stream)", "MAXLEN", "~", "\(MessagingLimits.leaseEventsKept)", "*",
-      "\(StreamEntry.field)", text)
+      "\(StreamEntry.field)", text
+    ).reading(Offset.read)
   }
 
   /// Waits for an event, at most for this time.
   package func wait(milliseconds: Int64) async throws(RedisError) {
     var batch = RedisBatch()
-    batch.isBlocking = true
-    batch.append(
-      key: self.stream, "XREAD", "COUNT", "\(MessagingLimits.leaseEventsKept)", "BLOCK",
-      "\(milliseconds)", "STREAMS", "\(self.stream)",
-      "\(self.last)")
+    let events = batch.read(
+      from: self.stream, after: self.last, maximum: MessagingLimits.leaseEventsKept,
+      blockMilliseconds: milliseconds)
     let replies = await self.reader.execute(
       batch, timeout: .milliseconds(milliseconds + RedisLimits.blockingReadGraceMilliseconds))
-    var cursor = try replies.cursor(0)
-    guard try cursor.array() != nil else { return }
-    guard try cursor.array() == 2 else {
-      throw .unexpectedReply("XREAD answered no pair of stream and entries")
-    }
-    cursor.skip()
+    guard let events = try replies[events] else { return }
     // Who did not wait, and is told nothing, would ask again at once, and again.
-    guard let newest = try StreamEntry.list(from: &cursor).last, newest.offset > self.last else {
+    guard let newest = events.last, newest.offset > self.last else {
       throw .unexpectedReply("XREAD answered nothing new")
     }
     self.last = newest.offset

@@ -133,27 +133,24 @@ actor LeaseKeeper {
   /// Sends a heartbeat, reads members and leases, and acquires those due to this instance.
   private func look() async throws(RedisError) -> Changes {
     var batch = RedisBatch()
-    MessagingMembers.beat(
+    let wasAlive = MessagingMembers.beat(
       self.configuration.id, milliseconds: self.configuration.leaseMilliseconds, self.keys,
       to: &batch)
-    MessagingMembers.all(self.keys, to: &batch)
+    let members = MessagingMembers.all(self.keys, to: &batch)
     let held = Dictionary(uniqueKeysWithValues: self.machine.held)
-    for partition in self.keys.partitions.all {
-      if let token = held[partition] {
-        Leases.hold(
-          partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
-          to: &batch)
-      } else {
-        Leases.holder(of: partition, self.keys, to: &batch)
+    let leases = self.keys.partitions.all.map { partition in
+      guard let token = held[partition] else {
+        return Leases.holder(of: partition, self.keys, to: &batch)
       }
+      return Leases.hold(
+        partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
+        to: &batch)
     }
     let replies = await self.client.execute(batch)
-    let isKnown = try MessagingMembers.wasAlive(replies, at: 0)
-    let all = try MessagingMembers.all(replies, at: 1)
+    let isKnown = try replies[wasAlive]
+    let all = try replies[members].compactMap { InstanceID($0) }
     var holders: [LeaseToken?] = []
-    for partition in self.keys.partitions.all {
-      holders.append(try Leases.holder(replies, at: 2 + partition.number))
-    }
+    for lease in leases { holders.append(try replies[lease]) }
     if !isKnown || !self.hasJoined.load(ordering: .relaxed) || !all.contains(self.configuration.id)
     {
       try await self.join()
@@ -172,11 +169,10 @@ actor LeaseKeeper {
       self.configuration.id, fields: self.fields,
       milliseconds: self.configuration.leaseMilliseconds, self.keys, to: &batch)
     PartitionGuard.restore(self.keys, to: &batch)
-    LeaseEvents.tell("joined \(self.configuration.id)", self.keys, to: &batch)
-    let told = batch.count - 1
+    let told = LeaseEvents.tell("joined \(self.configuration.id)", self.keys, to: &batch)
     let replies = await self.client.execute(batch)
     try replies.check()
-    self.events.passed(try LeaseEvents.offset(replies, at: told))
+    self.events.passed(try replies[told])
     self.hasJoined.store(true, ordering: .relaxed)
   }
 
@@ -186,11 +182,11 @@ actor LeaseKeeper {
     var alive: Set<InstanceID> = [self.configuration.id]
     guard !others.isEmpty else { return alive }
     var batch = RedisBatch()
-    for other in others { MessagingMembers.isAlive(other, self.keys, to: &batch) }
+    let places = others.map { MessagingMembers.isAlive($0, self.keys, to: &batch) }
     let replies = await self.client.execute(batch)
     var removal = RedisBatch()
-    for (index, other) in others.enumerated() {
-      if try MessagingMembers.isAlive(replies, at: index) {
+    for (other, isAlive) in zip(others, places) {
+      if try replies[isAlive] {
         alive.insert(other)
       } else {
         MessagingMembers.forget(other, self.keys, to: &removal)
@@ -240,16 +236,16 @@ actor LeaseKeeper {
   private func acquire(_ wanted: [(Partition, LeaseToken)], _ changes: inout Changes) async {
     guard !wanted.isEmpty else { return }
     var batch = RedisBatch()
-    for (partition, token) in wanted {
+    let places = wanted.map { partition, token in
       Leases.hold(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)
     }
     let replies = await self.client.execute(batch)
-    for (index, (partition, token)) in wanted.enumerated() {
+    for ((partition, token), holder) in zip(wanted, places) {
       var isOurs = false
       do throws(RedisError) {
-        isOurs = try Leases.holder(replies, at: index) == token
+        isOurs = try replies[holder] == token
       } catch {
         // It may be ours all the same; then it lapses, and is taken again.
         changes.failure = error

@@ -38,34 +38,32 @@ extension Script {
 /// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
 /// It is asked for where a session begins and where something is stored that may have been removed.
 package enum Leases {
-  /// Appends a read of the partition's lease.
-  package static func holder(of partition: Partition, _ keys: Keys, to batch: inout RedisBatch) {
-    let key = keys.lease(partition)
-    batch.append(key: key, "GET", "\(key)")
-  }
-
-  /// Reads the owner of a partition; nil if there is none. A malformed value is a stranger's.
+  /// Appends a read of the owner of a partition; nil if there is none. A malformed value is a stranger's.
   package static func holder(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> LeaseToken? {
-    var cursor = try replies.cursor(index)
-    return try cursor.string().map { LeaseToken($0) ?? .stranger }
+    of partition: Partition, _ keys: Keys, to batch: inout RedisBatch
+  ) -> Reply<LeaseToken?> {
+    let key = keys.lease(partition)
+    return batch.append(key: key, "GET", "\(key)", isRepeatable: true).reading(Self.token)
   }
 
-  /// Appends the extension of a lease, or the taking of one that nobody holds; ``holder(_:at:)`` reads
-  /// who holds it then.
+  /// Appends the extension of a lease, or the taking of one that nobody holds.
+  ///
+  /// - Returns: who holds it then.
   package static func hold(
     _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
     to batch: inout RedisBatch
-  ) {
-    Script.holdLease.appendWithSource(
-      keys: [keys.lease(partition)], arguments: ["\(token)", "\(milliseconds)"], to: &batch)
+  ) -> Reply<LeaseToken?> {
+    batch.evaluate(.holdLease, keys: [keys.lease(partition)], "\(token)", "\(milliseconds)")
+      .reading(Self.token)
   }
 
   package static func release(
     _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
   ) {
-    Script.releaseLease.appendWithSource(
-      keys: [keys.lease(partition)], arguments: ["\(token)"], to: &batch)
+    batch.evaluate(.releaseLease, keys: [keys.lease(partition)], "\(token)")
+  }
+
+  private static func token(_ cursor: inout ReplyCursor) throws(RedisError) -> LeaseToken? {
+    try cursor.string().map { LeaseToken($0) ?? .stranger }
   }
 }

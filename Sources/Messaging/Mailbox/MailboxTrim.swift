@@ -19,26 +19,22 @@ struct MailboxTrim: Hashable {
   /// again.
   let hasCrowd: Bool
 
-  /// Appends a call for `user`'s mailbox.
+  /// A call for `user`'s mailbox.
   ///
   /// - Parameters:
   ///   - makesRoom: whether all acked entries may go, since the mailbox is full.
   ///   - maximum: how many entries it removes at most.
-  static func append(
-    of user: UserName, keys: Keys, limits: MailboxLimits, makesRoom: Bool, maximum: Int,
-    to batch: inout RedisBatch
-  ) {
-    let mailbox = keys.mailbox(user)
-    batch.append(
-      key: mailbox, "EVALSHA", Script.trimMailbox.sha1, "3", "\(mailbox)", "\(keys.cursor(user))",
-      "\(keys.session(user))", "\(limits.historyEntries)", "\(limits.retentionSeconds)",
-      makesRoom ? "1" : "0",
-      "\(maximum)", "\(BusLimits.mailboxExpirySlackSeconds)",
-      "\(BusLimits.maximumDevices)")
+  static func call(
+    of user: UserName, keys: Keys, limits: MailboxLimits, makesRoom: Bool, maximum: Int
+  ) -> ScriptCall<MailboxTrim> {
+    ScriptCall(
+      .trimMailbox, keys: [keys.mailbox(user), keys.cursor(user), keys.session(user)],
+      "\(limits.historyEntries)", "\(limits.retentionSeconds)", makesRoom ? "1" : "0",
+      "\(maximum)", "\(BusLimits.mailboxExpirySlackSeconds)", "\(BusLimits.maximumDevices)",
+      read: MailboxTrim.init(from:))
   }
 
-  init(_ replies: RedisReplies, at index: Int) throws(RedisError) {
-    var cursor = try replies.cursor(index)
+  private init(from cursor: inout ReplyCursor) throws(RedisError) {
     guard try cursor.array() == 4 else {
       throw .unexpectedReply("the trimming of a mailbox did not answer four numbers")
     }
@@ -46,27 +42,5 @@ struct MailboxTrim: Hashable {
     self.removed = try cursor.count()
     self.removedBytes = min(try cursor.count(), LastWrites.Entry.maximumBytes)
     self.hasCrowd = try cursor.count() > 0
-  }
-
-  /// Loads the script where an answer says that the server does not know it, and calls it there
-  /// again. Answers the users whose mailboxes are meant, in the order of the calls in `batch`.
-  static func repeatUnknown(
-    of users: [(user: UserName, maximum: Int)], keys: Keys, limits: MailboxLimits,
-    makesRoom: Bool, _ replies: RedisReplies, to batch: inout RedisBatch
-  ) -> [(user: UserName, maximum: Int, index: Int)] {
-    var again: [(user: UserName, maximum: Int, index: Int)] = []
-    for (index, (user, maximum)) in users.enumerated() {
-      do throws(RedisError) {
-        _ = try replies.cursor(index)
-      } catch .server(let error) where error.code == "NOSCRIPT" {
-        Script.trimMailbox.load(on: keys.mailbox(user), to: &batch)
-        again.append((user, maximum, batch.count))
-        Self.append(
-          of: user, keys: keys, limits: limits, makesRoom: makesRoom, maximum: maximum, to: &batch)
-      } catch {
-        // Something else is wrong with this mailbox; loading would not mend it.
-      }
-    }
-    return again
   }
 }

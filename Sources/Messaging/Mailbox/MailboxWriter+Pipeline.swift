@@ -17,10 +17,6 @@ extension MailboxWriter {
     var overflowed: [Item] = []
     /// Room for further items.
     var room = MailboxRoom()
-
-    /// Redis may refuse one entry and take the next: memory is full now and free again a moment
-    /// later. Then the first could only be put behind the second. So several go all or none.
-    var isTransaction: Bool { self.items.count > 1 }
   }
 
   /// Redis's replies to one group.
@@ -57,146 +53,114 @@ extension MailboxWriter {
     return groups
   }
 
-  func pipeline(for groups: [Group]) -> RedisBatch {
-    var batch = self.durability.batch()
-    for group in groups {
-      let mailbox = self.keys.mailbox(group.recipient)
-      if group.isNew { batch.length(of: mailbox) }
-      if group.isTransaction {
-        batch.transaction(on: mailbox) { Self.add(group.items, to: mailbox, &$0) }
-      } else {
-        Self.add(group.items, to: mailbox, &batch)
-      }
-      batch.length(of: mailbox)
-      SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch)
-      if group.isDue {
-        let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
-        batch.expire(mailbox, seconds: seconds)
+  /// The replies to one group.
+  struct Places {
+    /// Nil if the mailbox is remembered.
+    var lengthBefore: Reply<Int>?
+    var written: Write
+    var lengthAfter: Reply<Int>
+    var sessions: Reply<[Session]>
+    /// Nil unless the expiry is put off.
+    var expiries: (mailbox: Reply<Bool>, cursor: Reply<Bool>)?
+
+    enum Write {
+      case nothing
+      case one(Reply<Offset>)
+      case all(TransactionReply<Offset>)
+    }
+  }
+
+  /// Appends the commands of one group.
+  func append(_ group: Group, to batch: inout RedisBatch) -> Places {
+    let mailbox = self.keys.mailbox(group.recipient)
+    let lengthBefore = group.isNew ? batch.length(of: mailbox) : nil
+    let written = Self.write(group.items, to: mailbox, &batch)
+    var places = Places(
+      lengthBefore: lengthBefore, written: written, lengthAfter: batch.length(of: mailbox),
+      sessions: SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch))
+    if group.isDue {
+      let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
+      places.expiries = (
+        batch.expire(mailbox, seconds: seconds),
         batch.expire(self.keys.cursor(group.recipient), seconds: seconds)
-      }
+      )
     }
-    return batch
+    return places
   }
 
-  private static func add(_ items: [Item], to mailbox: RedisKey, _ batch: inout RedisBatch) {
-    for item in items {
-      item.envelope.bytes.withUnsafeBytes { bytes in
-        batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
-          $0.copyMemory(from: bytes)
-        }
+  /// Redis may refuse one entry and take the next: memory is full now and free again a moment later. Then
+  /// the first could only be put behind the second. So several go all or none.
+  private static func write(
+    _ items: [Item], to mailbox: RedisKey, _ batch: inout RedisBatch
+  ) -> Places.Write {
+    guard let first = items.first else { return .nothing }
+    if items.count == 1 { return .one(Self.add(first, to: mailbox, &batch)) }
+    return .all(
+      batch.transaction(on: mailbox, of: Offset.read) { batch in
+        for item in items { Self.add(item, to: mailbox, &batch) }
+      })
+  }
+
+  @discardableResult
+  private static func add(
+    _ item: Item, to mailbox: RedisKey, _ batch: inout RedisBatch
+  ) -> Reply<Offset> {
+    item.envelope.bytes.withUnsafeBytes { bytes in
+      batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
+        $0.copyMemory(from: bytes)
       }
     }
   }
 
-  /// Reads what was answered to one group, from `index` on.
+  /// Reads the replies to one group.
   ///
   /// - Throws: when something was not answered, not confirmed, or refused for a reason that passes.
   func answers(
-    to group: Group, _ replies: RedisReplies, from index: inout Int
+    to group: Group, at places: Places, _ replies: RedisReplies
   ) throws(RedisError) -> Answers {
     var answers = Answers()
-    if group.isNew {
-      answers.lengthBefore = try Self.unlessRefused { () throws(RedisError) in
-        try Self.length(replies, at: index)
-      }
-      index += 1
+    answers.lengthBefore = try places.lengthBefore.flatMap { length throws(RedisError) in
+      try replies.unlessRefused(length)
     }
-    if group.isTransaction {
-      try Self.readTransaction(of: group, replies, from: index, into: &answers)
-      index += group.items.count + 2
-    } else {
-      for item in group.items {
-        let refusal = try Self.refusal(replies, at: index)
-        if refusal == nil { try replies.checkConfirmed(index) }
-        try answers.sort(item, refusal)
-        index += 1
-      }
-    }
-    answers.lengthAfter = try Self.unlessRefused { () throws(RedisError) in
-      try Self.length(replies, at: index)
-    }
-    // Only a hint, and no repeat would mend it.
-    answers.sessions =
-      try Self.unlessRefused { () throws(RedisError) in
-        try SessionRegistry.sessions(replies, at: index + 1)
-      } ?? []
-    index += 2
-    if group.isDue {
-      for _ in 0..<2 {
-        if let error = try Self.refusal(replies, at: index), error.isTransient {
-          throw .server(error)
-        }
-        index += 1
-      }
+    try Self.read(places.written, of: group.items, replies, into: &answers)
+    answers.lengthAfter = try replies.unlessRefused(places.lengthAfter)
+    // Only a hint, and no repeat would help.
+    answers.sessions = try replies.unlessRefused(places.sessions) ?? []
+    if let (mailbox, cursor) = places.expiries {
+      _ = try replies.unlessRefused(mailbox)
+      _ = try replies.unlessRefused(cursor)
     }
     return answers
   }
 
-  /// Reads the answers to MULTI, to each command that was queued, and to EXEC.
-  private static func readTransaction(
-    of group: Group, _ replies: RedisReplies, from start: Int, into answers: inout Answers
+  private static func read(
+    _ written: Places.Write, of items: [Item], _ replies: RedisReplies, into answers: inout Answers
   ) throws(RedisError) {
-    _ = try replies.cursor(start)
-    var queueing: RedisServerError?
-    for index in group.items.indices {
-      guard let error = try Self.refusal(replies, at: start + 1 + index) else { continue }
-      if error.isTransient { throw .server(error) }
-      queueing = queueing ?? error
-    }
-    let end = start + 1 + group.items.count
-    if let error = try Self.refusal(replies, at: end) {
-      // What was wrong with one command while it was queued is wrong with all.
-      for item in group.items { try answers.sort(item, queueing ?? error) }
-      return
-    }
-    var cursor = try replies.cursor(end)
-    guard try cursor.array() == group.items.count else {
-      throw .unexpectedReply("EXEC answered something other than one reply per command")
-    }
-    for item in group.items {
-      try answers.sort(item, cursor.error)
-      cursor.skip()
-    }
-    try replies.checkConfirmed(end)
-  }
-
-  /// The error reply, if it is one. Throws if there was no reply.
-  private static func refusal(
-    _ replies: RedisReplies, at index: Int
-  ) throws(RedisError) -> RedisServerError? {
-    do throws(RedisError) {
-      _ = try replies.cursor(index)
-      return nil
-    } catch .server(let error) {
-      return error
-    }
-  }
-
-  static func length(_ replies: RedisReplies, at index: Int) throws(RedisError) -> Int {
-    var cursor = try replies.cursor(index)
-    return try cursor.count()
-  }
-
-  /// Nil if Redis refuses for a lasting reason, such as a key of another type.
-  static func unlessRefused<Value>(
-    _ read: () throws(RedisError) -> Value
-  ) throws(RedisError) -> Value? {
-    do throws(RedisError) {
-      return try read()
-    } catch .server(let error) where !error.isTransient {
-      return nil
+    switch written {
+    case .nothing: break
+    case .one(let reply):
+      let refusal = try replies.refusal(of: reply)
+      if refusal == nil { try replies.checkConfirmed(reply) }
+      try answers.sort(items[0], refusal)
+    case .all(let transaction):
+      try replies.checkBegun(transaction)
+      do throws(RedisError) {
+        for (item, outcome) in zip(items, try replies[transaction]) {
+          try answers.sort(item, outcome.failure)
+        }
+      } catch .server(let error) where !error.isTransient {
+        // What was wrong with one command while it was queued is wrong with all.
+        for item in items { try answers.sort(item, error) }
+        return
+      }
+      try replies.checkConfirmed(transaction)
     }
   }
 }
 
-extension RedisBatch {
-  /// `EXPIRE`.
-  mutating func expire(_ key: RedisKey, seconds: Int) {
-    self.append(arguments: 3, key: key, bytes: 6 + key.byteCount + 20) { writer in
-      writer.bulk("EXPIRE")
-      writer.bulk(key)
-      writer.bulk(seconds)
-    }
+extension Result {
+  fileprivate var failure: Failure? {
+    if case .failure(let error) = self { error } else { nil }
   }
 }
 

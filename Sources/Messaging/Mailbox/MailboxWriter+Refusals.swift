@@ -45,15 +45,15 @@ extension MailboxWriter {
   ) async throws(RedisError) -> [Item] {
     let mailbox = self.keys.mailbox(recipient)
     var lookups = RedisBatch()
-    for item in items {
-      lookups.entries(of: mailbox, after: item.offset.predecessor, maximum: 1)
+    let places = items.map {
+      lookups.entries(of: mailbox, after: $0.offset.predecessor, maximum: 1)
     }
-    Cursors.removed(from: self.keys.cursor(recipient), to: &lookups)
+    let highestRemoved = Cursors.removed(from: self.keys.cursor(recipient), to: &lookups)
     let replies = await self.client.execute(lookups)
-    let removed = try Cursors.removed(replies, at: items.count)
+    let removed = try replies[highestRemoved]
     var absent: [Item] = []
-    for (index, item) in items.enumerated() {
-      if let push = Self.push(of: item, among: try Mailbox.entries(replies, at: index)) {
+    for (item, place) in zip(items, places) {
+      if let push = Self.push(of: item, among: try replies[place].map(Mailbox.Entry.init)) {
         resolution.pushes.append(push)
       } else if !self.wasRemoved(item, through: removed) {
         absent.append(item)
@@ -70,8 +70,8 @@ extension MailboxWriter {
     guard self.durability.replicas > 0 else { return }
     var batch = self.durability.batch()
     let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
-    batch.expire(self.keys.mailbox(recipient), seconds: seconds)
-    try await self.client.execute(batch).checkConfirmed(0)
+    let written = batch.expire(self.keys.mailbox(recipient), seconds: seconds)
+    try await self.client.execute(batch).checkConfirmed(written)
   }
 
   /// Whether an item that is nowhere was stored once, and removed since.
@@ -142,10 +142,7 @@ extension MailboxWriter {
 
   private func checkFence() async throws(RedisError) {
     guard let fence = self.fence else { return }
-    var look = RedisBatch()
-    look.append(key: fence.key, "GET", "\(fence.key)")
-    var cursor = try await self.client.execute(look).cursor(0)
-    guard try cursor.string() == fence.value else {
+    guard try await self.client.value({ $0.value(of: fence.key) }) == fence.value else {
       throw .withheld("another instance owns the partition by now")
     }
   }
@@ -166,13 +163,13 @@ extension MailboxWriter {
           "the mailbox's top is the largest offset there is: its last entry was written by hand"))
     }
     var write = self.durability.batch()
-    payload.withUnsafeBytes { bytes in
+    let written = payload.withUnsafeBytes { bytes in
       write.addEntry(to: self.keys.mailbox(recipient), at: offset, count: bytes.count) {
         $0.copyMemory(from: bytes)
       }
     }
     do throws(RedisError) {
-      try await self.client.execute(write).checkConfirmed(0)
+      try await self.client.execute(write).checkConfirmed(written)
       if isRelocated { self.tally.relocated += 1 }
       return MailboxPush(previous: .zero, offset: offset, payload: payload)
     } catch .server(let error) where error.isAtOrBelowTop {
@@ -199,19 +196,17 @@ extension MailboxWriter {
   ) async throws(RedisError) -> View {
     let mailbox = self.keys.mailbox(recipient)
     let sought = Set(items.map(\.offset))
-    var look = RedisBatch()
-    look.information(of: mailbox)
-    var view = View(top: try Mailbox.top(await self.client.execute(look), at: 0))
+    var view = View(top: try await self.client.value { $0.top(of: mailbox) })
     var newest = NewestEntries()
     var portion = MessagingLimits.retryFirstPortionEntries
     while newest.left > 0 {
       let asked = min(portion, newest.left)
       var batch = RedisBatch()
-      newest.next(asked, of: mailbox, to: &batch)
-      Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
+      let page = newest.next(asked, of: mailbox, to: &batch)
+      let removed = Cursors.removed(from: self.keys.cursor(recipient), to: &batch)
       let replies = await self.client.execute(batch)
-      let entries = try Mailbox.entries(replies, at: 0)
-      view.removed = try Cursors.removed(replies, at: 1)
+      let entries = try replies[page].map(Mailbox.Entry.init)
+      view.removed = try replies[removed]
       view.found += entries.filter { entry in
         entry.envelope.map { sought.contains($0.origin(at: entry.offset)) } ?? false
       }

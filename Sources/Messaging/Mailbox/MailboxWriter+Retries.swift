@@ -64,22 +64,16 @@ extension MailboxWriter {
       let asks = lookups.next(elapsedMilliseconds: elapsed)
       guard !asks.isEmpty else { break }
       var batch = RedisBatch()
-      // Where the answers to each begin, and where the last ends.
-      var starts = [0]
-      for ask in asks {
+      let places = asks.map { ask in
         let search = lookups.searches[ask.search]
-        search.append(ask.question, of: self.keys.mailbox(search.recipient), to: &batch)
-        starts.append(batch.count)
+        return search.append(ask.question, of: self.keys.mailbox(search.recipient), to: &batch)
       }
       let replies = await self.client.execute(batch)
       var answers: [[Mailbox.Entry]] = []
-      for place in asks.indices {
+      for places in places {
         var entries: [Mailbox.Entry] = []
-        for index in starts[place]..<starts[place + 1] {
-          entries +=
-            try Self.unlessRefused { () throws(RedisError) in
-              try Mailbox.entries(replies, at: index)
-            } ?? []
+        for place in places {
+          entries += try replies.unlessRefused(place)?.map(Mailbox.Entry.init) ?? []
         }
         answers.append(entries)
       }

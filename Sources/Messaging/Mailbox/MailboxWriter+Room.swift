@@ -18,19 +18,17 @@ extension MailboxWriter {
     guard !full.isEmpty else { return }
 
     var looks = RedisBatch()
-    for index in full {
+    let places = full.map { index in
       let mailbox = self.keys.mailbox(groups[index].recipient)
-      looks.information(of: mailbox)
-      looks.length(of: mailbox)
+      return (top: looks.top(of: mailbox), length: looks.length(of: mailbox))
     }
     let replies = await self.client.execute(looks)
     var crowded: [(index: Int, top: Offset)] = []
-    for (place, index) in full.enumerated() {
-      let look = try Self.unlessRefused { () throws(RedisError) in
-        (try Mailbox.top(replies, at: 2 * place), try Self.length(replies, at: 2 * place + 1))
-      }
+    for (index, place) in zip(full, places) {
       // A key of another type: it refuses its items by itself.
-      guard let (top, length) = look else { continue }
+      guard let top = try replies.unlessRefused(place.top),
+        let length = try replies.unlessRefused(place.length)
+      else { continue }
       self.correct(groups[index].recipient, length: length)
       let added = groups[index].items.filter { $0.offset > top }
       guard var room = self.room(of: groups[index].recipient) else { continue }
@@ -70,36 +68,30 @@ extension MailboxWriter {
   /// - Returns: those that may have more to remove than one call does.
   private func trimAcked(_ given: [UserName]) async throws(RedisError) -> Set<UserName> {
     let users = self.withMaxima(given)
-    var calls = RedisBatch()
-    for (user, maximum) in users {
-      MailboxTrim.append(
-        of: user, keys: self.keys, limits: self.limits, makesRoom: true, maximum: maximum,
-        to: &calls)
+    let results = await self.client.run(
+      users.map { user, maximum in
+        MailboxTrim.call(
+          of: user, keys: self.keys, limits: self.limits, makesRoom: true, maximum: maximum)
+      })
+    var more: Set<UserName> = []
+    for ((user, maximum), result) in zip(users, results) {
+      switch result {
+      case .success(let trim):
+        self.trimmed(user, trim, maximum: maximum, isLook: false)
+        if trim.removed == maximum { more.insert(user) }
+      case .failure(.server(let error)) where !error.isTransient: continue
+      case .failure(let error): throw error
+      }
     }
     let unmeasured = given.filter { self.lastWrites[$0]?.isMeasured == false }
-    for user in unmeasured { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
-    var replies = await self.client.execute(calls)
-    var more: Set<UserName> = []
-    func read(_ user: UserName, _ maximum: Int, at index: Int) throws(RedisError) {
-      let trim = try Self.unlessRefused { () throws(RedisError) in
-        try MailboxTrim(replies, at: index)
-      }
-      guard let trim else { return }
-      self.trimmed(user, trim, maximum: maximum, isLook: false)
-      if trim.removed == maximum { more.insert(user) }
-    }
-    for (index, (user, maximum)) in users.enumerated() { try read(user, maximum, at: index) }
-    for (index, user) in unmeasured.enumerated() {
-      self.measured(user, replies, at: users.count + index)
-    }
-
-    var again = RedisBatch()
-    let repeated = MailboxTrim.repeatUnknown(
-      of: users, keys: self.keys, limits: self.limits, makesRoom: true, replies, to: &again)
-    guard !repeated.isEmpty else { return more }
-    replies = await self.client.execute(again)
-    for (user, maximum, index) in repeated { try read(user, maximum, at: index) }
+    if !unmeasured.isEmpty { await self.measure(unmeasured) }
     return more
+  }
+
+  private func measure(_ users: [UserName]) async {
+    await withCheckedContinuation { continuation in
+      self.measure(users) { continuation.resume() }
+    }
   }
 }
 

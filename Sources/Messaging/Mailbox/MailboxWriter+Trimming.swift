@@ -72,9 +72,8 @@ extension MailboxWriter {
   }
 
   /// Adopts the memory use that Redis reports, if it does.
-  func measured(_ user: UserName, _ replies: RedisReplies, at index: Int) {
-    guard let bytes = Mailbox.measured(replies, at: index), var entry = self.lastWrites[user]
-    else { return }
+  func measured(_ user: UserName, bytes: Int) {
+    guard var entry = self.lastWrites[user] else { return }
     entry.bytes = bytes
     entry.isMeasured = true
     self.lastWrites[user] = entry
@@ -97,38 +96,35 @@ extension MailboxWriter {
     guard self.isTrimDue, !self.isStoring else { return }
     self.isTrimDue = false
     let users = self.withMaxima(self.trimQueue.next(MessagingLimits.mailboxesPerTrim))
-    var calls = RedisBatch()
-    for (user, maximum) in users {
-      MailboxTrim.append(
-        of: user, keys: self.keys, limits: self.limits, makesRoom: false, maximum: maximum,
-        to: &calls)
+    let calls = users.map { user, maximum in
+      MailboxTrim.call(
+        of: user, keys: self.keys, limits: self.limits, makesRoom: false, maximum: maximum)
     }
-    for (user, _) in users { Mailbox.measure(self.keys.mailbox(user), to: &calls) }
     self.isTrimming = true
-    self.client.submit(calls) { replies in
-      for (index, (user, maximum)) in users.enumerated() {
-        self.takeOver(user, maximum, replies, at: index)
-        self.measured(user, replies, at: users.count + index)
+    self.client.run(calls) { results in
+      for ((user, maximum), result) in zip(users, results) {
+        // One that could not be trimmed is tried again when its next look is due.
+        guard case .success(let trim) = result else { continue }
+        self.trimmed(user, trim, maximum: maximum, isLook: true)
       }
-      var again = RedisBatch()
-      let repeated = MailboxTrim.repeatUnknown(
-        of: users, keys: self.keys, limits: self.limits, makesRoom: false, replies, to: &again)
-      self.client.submit(again) { replies in
-        for (user, maximum, index) in repeated {
-          self.takeOver(user, maximum, replies, at: index)
-        }
+      self.measure(users.map(\.user)) {
         self.isTrimming = false
         if !self.trimQueue.isEmpty { self.scheduleTrimming() }
       }
     }
   }
 
-  /// A mailbox that could not be trimmed is tried again when its next look is due.
-  private func takeOver(
-    _ user: UserName, _ maximum: Int, _ replies: RedisReplies, at index: Int
-  ) {
-    guard let trim = try? MailboxTrim(replies, at: index) else { return }
-    self.trimmed(user, trim, maximum: maximum, isLook: true)
+  /// Asks how much memory mailboxes use, and adopts what Redis reports; nothing from one whose user has no
+  /// right to ask.
+  func measure(_ users: [UserName], completion: @escaping () -> Void) {
+    var batch = RedisBatch()
+    let places = users.map { batch.memoryUsage(of: self.keys.mailbox($0)) }
+    self.client.submit(batch) { replies in
+      for (user, place) in zip(users, places) {
+        if let bytes = try? replies[place] { self.measured(user, bytes: bytes) }
+      }
+      completion()
+    }
   }
 
   /// The mailboxes, each with the most entries that one trimming may remove.

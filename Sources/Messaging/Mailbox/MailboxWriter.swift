@@ -139,12 +139,13 @@ package final class MailboxWriter {
       groups[index].isNew = remembered == nil
       groups[index].isDue = nowSeconds >= remembered?.nextLookSeconds ?? 0
     }
-    let replies = await self.client.execute(self.pipeline(for: groups))
-    var index = 0
+    var batch = self.durability.batch()
+    let places = groups.map { self.append($0, to: &batch) }
+    let replies = await self.client.execute(batch)
     var result: [Stored] = []
     result.reserveCapacity(groups.count)
-    for group in groups {
-      let answers = try self.answers(to: group, replies, from: &index)
+    for (group, places) in zip(groups, places) {
+      let answers = try self.answers(to: group, at: places, replies)
       result.append(try await self.outcome(of: group, answers, nowSeconds: nowSeconds))
     }
     return result

@@ -28,7 +28,9 @@ struct NewestEntries {
   }
 
   /// Appends a read of the next portion.
-  func next(_ maximum: Int, of mailbox: RedisKey, to batch: inout RedisBatch) {
+  func next(
+    _ maximum: Int, of mailbox: RedisKey, to batch: inout RedisBatch
+  ) -> Reply<[StreamEntry]> {
     batch.newestEntries(of: mailbox, below: self.below, above: self.above, maximum: maximum)
   }
 

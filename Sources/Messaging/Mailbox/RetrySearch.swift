@@ -78,14 +78,14 @@ struct RetrySearch {
   }
 
   /// Appends the reads: one command for each place, or one for all entries.
-  func append(_ question: Question, of mailbox: RedisKey, to batch: inout RedisBatch) {
+  func append(
+    _ question: Question, of mailbox: RedisKey, to batch: inout RedisBatch
+  ) -> [Reply<[StreamEntry]>] {
     switch question {
     case .places(let offsets):
-      for offset in offsets {
-        batch.entries(of: mailbox, after: offset.predecessor, maximum: 1)
-      }
+      offsets.map { batch.entries(of: mailbox, after: $0.predecessor, maximum: 1) }
     case .newest(let count):
-      self.newest.next(count, of: mailbox, to: &batch)
+      [self.newest.next(count, of: mailbox, to: &batch)]
     }
   }
 

@@ -55,7 +55,7 @@ final class CrashCounter {
     self.suspects = nil
     self.isSuspicious = false
     var batch = RedisBatch()
-    batch.append(key: self.key, "DEL", "\(self.key)")
+    batch.delete(self.key)
     // Best effort: what stays names an entry that will never be first again, and expires.
     _ = await self.client.execute(batch)
   }
@@ -63,18 +63,16 @@ final class CrashCounter {
   /// Counts that handling begins with `offset`: a hash of one field, since another first entry means
   /// that there was progress.
   private func count(_ offset: Offset) async throws(RedisError) {
-    var look = RedisBatch()
-    look.append(key: self.key, "HEXISTS", "\(self.key)", "\(offset)")
-    var cursor = try await self.client.execute(look).cursor(0)
-    let isSame = try cursor.integer() == 1
+    let isSame = try await self.client.value {
+      $0.append(key: self.key, "HEXISTS", "\(self.key)", "\(offset)", isRepeatable: true).flag()
+    }
     var write = RedisBatch()
-    if !isSame { write.append(key: self.key, "DEL", "\(self.key)") }
-    write.append(key: self.key, "HINCRBY", "\(self.key)", "\(offset)", "1")
-    write.append(key: self.key, "EXPIRE", "\(self.key)", "\(MessagingLimits.crashCountSeconds)")
+    if !isSame { write.delete(self.key) }
+    let count = write.append(key: self.key, "HINCRBY", "\(self.key)", "\(offset)", "1").integer()
+    write.expire(self.key, seconds: MessagingLimits.crashCountSeconds)
     let replies = await self.client.execute(write)
     try replies.check()
-    var count = try replies.cursor(isSame ? 0 : 1)
-    self.begun = try count.integer()
+    self.begun = try replies[count]
     self.counted = offset
   }
 }

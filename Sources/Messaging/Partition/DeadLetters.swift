@@ -57,20 +57,20 @@ struct DeadLetters {
   }
 
   private func add(
-    _ letter: DeadLetterDraft, offset: Offset, _ append: (inout RedisBatch) -> Void
+    _ letter: DeadLetterDraft, offset: Offset, _ append: (inout RedisBatch) -> Reply<Void>
   ) async throws(RedisError) {
     self.logger.error(
       "messaging.dead_letter", metadata: ["offset": "\(offset)", "reason": "\(letter.reason)"])
     var batch = self.durability.batch()
-    append(&batch)
-    try await self.client.execute(batch).checkConfirmed(0)
+    let added = append(&batch)
+    try await self.client.execute(batch).checkConfirmed(added)
     self.metrics.deadLetters.increment()
   }
 
   /// The fields of an entry that is not in Connect's form.
   private func fields(of offset: Offset) async throws(RedisError) -> [ReplyBytes] {
-    var batch = RedisBatch()
-    DeadLetterDraft.fields(of: offset, in: self.keys.incoming(self.partition), to: &batch)
-    return try DeadLetterDraft.fields(await self.client.execute(batch), at: 0)
+    try await self.client.value {
+      DeadLetterDraft.fields(of: offset, in: self.keys.incoming(self.partition), to: &$0)
+    }
   }
 }

@@ -225,11 +225,12 @@ actor PartitionWorker {
 
   /// A connected user has a session, and one who ever connected has a cursor.
   private func exists(_ user: UserName) async throws(RedisError) -> Bool {
-    var batch = RedisBatch()
     let session = self.keys.session(user)
-    batch.append(key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))")
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try cursor.integer() > 0
+    return try await self.client.value {
+      $0.append(
+        key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))", isRepeatable: true
+      ).count()
+    } > 0
   }
 
   private func publishFailed(
@@ -237,14 +238,14 @@ actor PartitionWorker {
   ) async throws(RedisError) {
     var batch = self.durability.batch()
     var text = code.rawValue
-    text.withUTF8 { code in
+    let added = text.withUTF8 { code in
       let draft = Envelope.Draft.failed(
         recipient: item.recipient, to: sender, id: id,
         code: UnsafeRawBufferPointer(code))
       let partition = self.keys.partitions.partition(for: sender)
-      batch.add(draft, to: self.keys.incoming(partition))
+      return batch.add(draft, to: self.keys.incoming(partition))
     }
-    try await self.writer.execute(batch).checkConfirmed(0)
+    try await self.writer.execute(batch).checkConfirmed(added)
   }
 
   // MARK: Pushing
@@ -263,7 +264,7 @@ actor PartitionWorker {
     let targets = writer.write(to: &batch)
     let replies = await self.client.execute(batch)
     do throws(RedisError) {
-      let missing = try DeliveryWriter.missing(among: targets, replies, from: 0)
+      let missing = try DeliveryWriter.missing(among: targets, replies)
       if !missing.isEmpty { self.forget(missing, in: stored) }
     } catch .server(let error) {
       // A push is only a hint: the messages are in the mailboxes, and every connection looks there.

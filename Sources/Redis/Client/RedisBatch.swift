@@ -13,6 +13,12 @@ package struct RedisBatch: Sendable {
     let slot: HashSlot?
     /// Nil for a command that either Redis can execute.
     let home: RedisKey.Home?
+    /// Start of the key in ``bytes``, and its length; 0 for a command without one.
+    let keyStart: Int
+    let keyCount: Int
+    /// Whether it may be executed twice, and the later reply taken: it changes nothing, or changes it to
+    /// the same.
+    let isRepeatable: Bool
     /// Whether the command continues the transaction of the one before it.
     var belongsToPrevious = false
   }
@@ -65,54 +71,77 @@ package struct RedisBatch: Sendable {
   ///   - arguments: how many arguments `write` adds, the command's name included.
   ///   - key: the key that decides which node gets it; nil for commands without one (PING).
   ///   - bytes: room for the arguments' contents, at least; their framing is added to it.
+  ///   - isRepeatable: whether it may be executed twice, and the later reply taken: it changes nothing,
+  ///     or changes it to the same.
   ///   - write: adds exactly `arguments` arguments.
+  @discardableResult
   package mutating func append(
-    arguments: Int, key: RedisKey?, bytes: Int, _ write: (inout CommandWriter) -> Void
-  ) {
+    arguments: Int, key: RedisKey?, bytes: Int, isRepeatable: Bool = false,
+    _ write: (inout CommandWriter) -> Void
+  ) -> Reply<Void> {
     let room =
       bytes + CommandWriter.bytesPerCommand + arguments * (CommandWriter.bytesPerArgument + 2)
+    let start = self.bytes.writerIndex
+    var named = (start: 0, count: 0)
     self.bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { raw in
       var writer = CommandWriter(raw, arguments: arguments)
       write(&writer)
       precondition(writer.argumentsLeft == 0, "fewer arguments than the command announced")
+      named = (start + writer.firstKey.start, writer.firstKey.count)
       return writer.count
     }
-    self.append(
+    return self.append(
       Command(
-        end: self.bytes.writerIndex, slot: key?.slot, home: key?.home,
-        belongsToPrevious: self.isInTransaction))
+        end: self.bytes.writerIndex, slot: key?.slot, home: key?.home, keyStart: named.start,
+        keyCount: named.count, isRepeatable: isRepeatable, belongsToPrevious: self.isInTransaction))
   }
 
-  private mutating func append(_ command: Command) {
+  @discardableResult
+  private mutating func append(_ command: Command) -> Reply<Void> {
+    let reply = Reply<Void>(at: self.commands.count)
     self.commands.append(command)
-    guard let home = command.home, home != self.home else { return }
+    guard let home = command.home, home != self.home else { return reply }
     self.isOfTwoHomes = self.home != nil
     self.home = self.home ?? home
+    return reply
   }
 
   /// Appends MULTI, what `body` appends, and EXEC: all of it is executed, or nothing. Two commands
-  /// more than those of `body`.
+  /// more than those of `body`, all of which answer alike.
   ///
   /// - Parameter key: one in the slot of all keys that `body` names.
-  package mutating func transaction(on key: RedisKey, _ body: (inout RedisBatch) -> Void) {
+  @discardableResult
+  package mutating func transaction<Value>(
+    on key: RedisKey, of read: @escaping Reply<Value>.Read, _ body: (inout RedisBatch) -> Void
+  ) -> TransactionReply<Value> {
     precondition(!self.isInTransaction, "Redis has no transactions in transactions")
-    self.append(arguments: 1, key: key, bytes: 5) { $0.bulk("MULTI") }
+    let start = self.append(arguments: 1, key: key, bytes: 5) { $0.bulk("MULTI") }
     self.isInTransaction = true
     body(&self)
-    self.append(arguments: 1, key: key, bytes: 4) { $0.bulk("EXEC") }
+    let exec = self.append(arguments: 1, key: key, bytes: 4) { $0.bulk("EXEC") }
     self.isInTransaction = false
+    return TransactionReply(at: start.index, commands: exec.index - start.index - 1, read)
   }
 
   /// Appends a command of a few short words, where convenience matters more than speed.
-  package mutating func append(key: RedisKey? = nil, _ words: String...) {
-    self.append(key: key, words: words)
+  @discardableResult
+  package mutating func append(
+    key: RedisKey? = nil, _ words: String..., isRepeatable: Bool = false
+  ) -> Reply<Void> {
+    self.append(key: key, words: words, isRepeatable: isRepeatable)
   }
 
   /// The same for a list of words.
-  package mutating func append(key: RedisKey? = nil, words: [String]) {
+  @discardableResult
+  package mutating func append(
+    key: RedisKey? = nil, words: [String], isRepeatable: Bool = false
+  ) -> Reply<Void> {
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
-    self.append(arguments: words.count, key: key, bytes: bytes) { writer in
-      for word in words { writer.bulk(word) }
+    let name = key.map { "\($0)" }
+    return self.append(
+      arguments: words.count, key: key, bytes: bytes, isRepeatable: isRepeatable
+    ) { writer in
+      for word in words { writer.bulk(word, isKey: word == name) }
     }
   }
 }
@@ -125,6 +154,13 @@ extension RedisBatch {
 
   func encoded(_ index: Int) -> ByteBufferView {
     self.bytes.viewBytes(at: self.range(of: index).lowerBound, length: self.range(of: index).count)!
+  }
+
+  /// The first key that a command names, as Redis sees it; nil for a command without one.
+  func key(of index: Int) -> [UInt8]? {
+    let command = self.commands[index]
+    return command.keyCount == 0
+      ? nil : self.bytes.getBytes(at: command.keyStart, length: command.keyCount)
   }
 
   /// The command at `index` with all others of its transaction.
@@ -151,6 +187,8 @@ extension RedisBatch {
       self.append(
         Command(
           end: command.end + shift, slot: command.slot, home: command.home,
+          keyStart: command.keyStart + shift, keyCount: command.keyCount,
+          isRepeatable: command.isRepeatable,
           belongsToPrevious: command.belongsToPrevious || self.isInTransaction))
     }
   }
@@ -160,7 +198,8 @@ extension RedisBatch {
   /// - Returns: the index of its reply.
   mutating func appendConfirmation() -> Int? {
     guard let confirmation = self.confirmation else { return nil }
-    self.append("WAIT", "\(confirmation.replicas)", "\(confirmation.milliseconds)")
-    return self.count - 1
+    return self.append(
+      "WAIT", "\(confirmation.replicas)", "\(confirmation.milliseconds)", isRepeatable: true
+    ).index
   }
 }

@@ -67,6 +67,15 @@ extension RedisClient {
       batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds), onSettled: onSettled)
   }
 
+  /// Sends one command from any context, and reads its reply.
+  package func value<Value>(
+    _ append: (inout RedisBatch) -> Reply<Value>
+  ) async throws(RedisError) -> Value {
+    var batch = RedisBatch()
+    let reply = append(&batch)
+    return try await self.execute(batch)[reply]
+  }
+
   /// Sends a batch from any context, for callers that are already in a task.
   package func execute(
     _ batch: RedisBatch,

@@ -96,7 +96,7 @@ package struct RedisReplies: Sendable {
   /// A cursor on reply `index`.
   ///
   /// - Throws: what went wrong with that command: Redis's own error reply, or that none came.
-  package func cursor(_ index: Int) throws(RedisError) -> ReplyCursor {
+  func cursor(_ index: Int) throws(RedisError) -> ReplyCursor {
     switch self.answer(index) {
     case .failure(let error):
       throw error
@@ -112,12 +112,8 @@ package struct RedisReplies: Sendable {
     for index in 0..<self.count { _ = try self.cursor(index) }
   }
 
-  /// Checks that as many replicas have what command `index` wrote as the batch's
-  /// ``RedisBatch/confirmation`` asks for. Nothing to check without one.
-  ///
-  /// - Throws: what went wrong with the command, or that too few have it: it is executed, and a
-  ///   failover may lose it.
-  package func checkConfirmed(_ index: Int) throws(RedisError) {
+  /// As for a ``Reply``.
+  func checkConfirmed(_ index: Int) throws(RedisError) {
     _ = try self.cursor(index)
     guard case .reply(_, _, let confirmed?) = self.answer(index),
       confirmed.replicas < confirmed.wanted.replicas

@@ -270,10 +270,10 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   func unit(_ commands: Range<Int>, of request: ClusterRequest) -> Hold.Unit {
     // Of a transaction, the first command behind MULTI tells the key; and it is no mere look.
     let telling = commands.count > 1 ? commands.lowerBound + 1 : commands.lowerBound
-    let text = CommandText(request.batch.encoded(telling))
     return Hold.Unit(
-      request: request, order: request.order, commands: commands, key: text.key,
-      isRepeatable: commands.count == 1 && text.isRepeatable)
+      request: request, order: request.order, commands: commands,
+      key: request.batch.key(of: telling),
+      isRepeatable: commands.count == 1 && request.batch.commands[telling].isRepeatable)
   }
 
   /// Whether commands of a slot must wait: some of them must be sent again, or are under way to a

@@ -24,7 +24,7 @@ struct SlotHold<Request> {
     /// Its commands, as positions in the request's batch.
     let commands: Range<Int>
     let key: [UInt8]?
-    /// See ``CommandText/isRepeatable``.
+    /// See ``RedisBatch/Command/isRepeatable``.
     let isRepeatable: Bool
     var target = Target.owner
     /// Number of failed attempts.

@@ -15,6 +15,8 @@ package struct CommandWriter: ~Copyable {
   private let capacity: Int
   private(set) var count = 0
   private(set) var argumentsLeft: Int
+  /// Start of the first key, and its length in bytes; 0 if there is none yet.
+  private(set) var firstKey = (start: 0, count: 0)
 
   init(_ raw: UnsafeMutableRawBufferPointer, arguments: Int) {
     self.base = raw.baseAddress!
@@ -30,6 +32,17 @@ package struct CommandWriter: ~Copyable {
   package mutating func bulk(_ text: String) {
     var text = text
     text.withUTF8 { self.bulk(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Adds a text that is perhaps a key.
+  mutating func bulk(_ text: String, isKey: Bool) {
+    self.bulk(text)
+    if isKey { self.noteKey(count: text.utf8.count) }
+  }
+
+  /// Remembers that the last argument is a key.
+  private mutating func noteKey(count: Int) {
+    if self.firstKey.count == 0 { self.firstKey = (self.count - 2 - count, count) }
   }
 
   package mutating func bulk(_ bytes: UnsafeRawBufferPointer) {
@@ -51,7 +64,9 @@ package struct CommandWriter: ~Copyable {
   }
 
   package mutating func bulk(_ key: RedisKey) {
-    self.bulk(count: key.byteCount) { key.write(to: $0) }
+    let count = key.byteCount
+    self.bulk(count: count) { key.write(to: $0) }
+    self.noteKey(count: count)
   }
 
   /// Adds an argument of exactly `count` bytes that `write` fills.

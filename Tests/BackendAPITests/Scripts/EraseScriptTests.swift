@@ -36,9 +36,7 @@ struct EraseScriptTests {
   }
 
   private func top(_ bus: isolated Bus) async throws -> Offset {
-    var batch = RedisBatch()
-    batch.information(of: bus.keys.mailbox(self.bob))
-    return try Mailbox.top(await bus.client.execute(batch), at: 0)
+    try await bus.client.value { $0.top(of: bus.keys.mailbox(self.bob)) }
   }
 
   private func sessions(_ bus: isolated Bus) async throws -> Int {
@@ -123,7 +121,7 @@ struct EraseScriptTests {
         "XGROUP", "CREATE", "\(bus.keys.outgoing(here))", "gateway", "0", "MKSTREAM")
       var batch = RedisBatch()
       for (device, gateway) in [("phone", here), ("tablet", here), ("web", gone)] {
-        SessionRegistry.register(
+        _ = SessionRegistry.register(
           Session(device: device, gateway: gateway, connection: "c1"),
           in: bus.keys.session(self.bob), to: &batch)
       }

@@ -3,6 +3,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import ServiceLifecycle
 import TestSupport
 import Testing
 
@@ -13,19 +14,31 @@ struct ManagementTests {
   private func with(
     _ change: (inout HTTPServingLimits) -> Void = { _ in },
     isReady: @escaping @Sendable () async -> Bool = { true },
-    log: @escaping @Sendable (String) -> any LogHandler = { _ in SwiftLogNoOpLogHandler() },
+    logger: Logger = .silent,
     _ body: (_ port: Int, ServiceGroup) async throws -> Void
   ) async throws {
     var limits = ManagementLimits.http
     change(&limits)
-    let logger = Logger(label: "test", factory: log)
     let service = try await ManagementService(
-      host: "127.0.0.1", port: 0, group: group,
-      metrics: { .text(.ok, "# EOF") }, isReady: { isReady },
-      logger: Logger.silent)
-    let task = Task { try await service.run() }
-    defer { task.cancel() }
-    return try await HTTPAnswer.of(port: #require(service.address?.port), to: text)
+      host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, limits: limits,
+      metrics: { .text(.ok, "# EOF") }, isReady: isReady, logger: logger)
+    let port = try #require(service.address?.port)
+    let group = ServiceGroup(services: [service], logger: logger)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      try await body(port, group)
+      await group.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+    }
+  }
+
+  /// The one answer to what a connection says, behind which the connection ends.
+  private func answer(_ port: Int, to text: String) async throws -> HTTPAnswer {
+    let socket = try await TestSocket.open(port: port)
+    socket.send(text)
+    var answer = try await socket.readHead()
+    answer.body = try await socket.readToEnd()
+    return answer
   }
 
   @Test(
@@ -106,20 +119,15 @@ struct ManagementTests {
   func connections() async throws {
     #expect(ManagementLimits.http.sockets == 16)
     #expect(ManagementLimits.http.budget == nil)
-    let events = NIOLockedValueBox<[String]>([])
-    try await self.with {
-      $0.idleMilliseconds = 600_000
-    } log: { _ in
-      EventLog(events: events)
-    } _: { port, _ in
+    let log = EventLog()
+    let wait: (inout HTTPServingLimits) -> Void = { $0.idleMilliseconds = 600_000 }
+    try await self.with(wait, logger: log.logger) { port, _ in
       var silent: [TestSocket] = []
       for _ in 0..<14 { silent.append(try await TestSocket.open(port: port)) }
       #expect(try await self.answer(port, to: "GET /healthz HTTP/1.1\r\n\r\n").status == 200)
-      #expect(!events.withLockedValue { $0.contains("listener.paused") })
+      #expect(log.count("listener.paused") == 0)
       for _ in 0..<2 { silent.append(try await TestSocket.open(port: port)) }
-      try await eventually("it accepts no more") {
-        events.withLockedValue { $0.contains("listener.paused") }
-      }
+      try await eventually("it accepts no more") { log.count("listener.paused") > 0 }
       let next = try await TestSocket.open(port: port)
       next.send("GET /healthz HTTP/1.1\r\n\r\n")
       for socket in silent { socket.close() }

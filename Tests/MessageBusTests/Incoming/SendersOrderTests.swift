@@ -293,12 +293,7 @@ struct SendersOrderTests {
         }
         let stream = bus.keys.incoming(bus.keys.partitions.all[0])
         // Connects.
-        _ = await client.execute(
-          {
-            var batch = RedisBatch()
-            batch.length(of: stream)
-            return batch
-          }())
+        _ = try? await client.value { $0.length(of: stream) }
         let node = try await cluster.primary(of: stream.slot.number)
         node.pause()
         for number in 0..<40 {

@@ -11,9 +11,7 @@ struct CursorsTests {
   private func position(
     _ device: DeviceName, _ bus: isolated Bus, _ key: RedisKey
   ) async throws -> Cursors.Position {
-    var batch = RedisBatch()
-    Cursors.position(of: device, in: key, to: &batch)
-    return try Cursors.position(await bus.client.execute(batch), at: 0)
+    try await bus.client.value { Cursors.position(of: device, in: key, to: &$0) }
   }
 
   @Test("hold the last acked offset of each device, zero at first")
@@ -25,9 +23,9 @@ struct CursorsTests {
       #expect(try await self.position(phone, bus, key).acked == .zero)
       #expect(try await self.position(phone, bus, key).seenSeconds == nil)
       var batch = RedisBatch()
-      Cursors.store(offset(.max, .max), of: phone, seenSeconds: 9, in: key, to: &batch)
-      Cursors.store(offset(5, 1), of: laptop, seenSeconds: 8, in: key, to: &batch)
-      Cursors.store(offset(7), of: laptop, seenSeconds: .max, in: key, to: &batch)
+      _ = Cursors.store(offset(.max, .max), of: phone, seenSeconds: 9, in: key, to: &batch)
+      _ = Cursors.store(offset(5, 1), of: laptop, seenSeconds: 8, in: key, to: &batch)
+      _ = Cursors.store(offset(7), of: laptop, seenSeconds: .max, in: key, to: &batch)
       try await bus.client.execute(batch).check()
       #expect(try await self.position(phone, bus, key).acked == offset(.max, .max))
       #expect(try await self.position(laptop, bus, key).acked == offset(7))

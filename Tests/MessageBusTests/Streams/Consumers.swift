@@ -16,9 +16,7 @@ extension Bus {
   var stream: RedisKey { self.keys.incoming(self.keys.partitions.all[0]) }
 
   func groups() async throws -> [StreamGroup] {
-    var batch = RedisBatch()
-    batch.groups(of: self.stream)
-    return try StreamGroup.list(await self.client.execute(batch), at: 0) ?? []
+    try await self.client.value { $0.groups(of: self.stream) } ?? []
   }
 
   func fill(_ numbers: Range<Int>) async throws {

@@ -18,20 +18,21 @@ struct DeviceBoundTests {
     let session = Session(device: device, gateway: InstanceID("g")!, connection: device)
     let (cursor, name) = (bus.keys.cursor(self.bob), DeviceName(device)!)
     var batch = RedisBatch()
-    Cursors.position(of: name, in: cursor, to: &batch)
-    SessionRegistry.register(session, in: bus.keys.session(self.bob), to: &batch)
+    let place = Cursors.position(of: name, in: cursor, to: &batch)
+    _ = SessionRegistry.register(session, in: bus.keys.session(self.bob), to: &batch)
     Cursors.introduce(name, seenSeconds: seen, in: cursor, to: &batch)
-    DeviceBound.count(in: cursor, to: &batch)
+    let fields = DeviceBound.count(in: cursor, to: &batch)
     let replies = await bus.client.execute(batch)
-    let position = try Cursors.position(replies, at: 0)
-    guard try DeviceBound.isExceeded(maximum, at: position, replies, at: 4) else {
+    let position = try replies[place]
+    guard DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) else {
       return (position, nil)
     }
-    var bound = RedisBatch()
-    DeviceBound.enforce(
-      maximum, for: session, isNew: position.seenSeconds == nil, keys: bus.keys, user: self.bob,
-      to: &bound)
-    return (position, try DeviceBound.outcome(await bus.client.execute(bound), at: 0))
+    let outcome = try await bus.client.value { batch in
+      DeviceBound.enforce(
+        maximum, for: session, isNew: position.seenSeconds == nil, keys: bus.keys,
+        user: self.bob, to: &batch)
+    }
+    return (position, outcome)
   }
 
   private func disconnect(_ device: String, _ bus: isolated Bus) async throws {

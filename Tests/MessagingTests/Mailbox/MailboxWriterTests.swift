@@ -299,7 +299,7 @@ struct MailboxWriterTests {
       let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
       let session = Session(device: "phone", gateway: InstanceID("g1")!, connection: "c1")
       var batch = RedisBatch()
-      SessionRegistry.register(session, in: bus.keys.session(self.bob), to: &batch)
+      _ = SessionRegistry.register(session, in: bus.keys.session(self.bob), to: &batch)
       try await bus.client.execute(batch).check()
       for round in 0..<2 {
         // Once new, once repeated.
@@ -332,10 +332,10 @@ struct MailboxWriterTests {
       try await bus.add("of another form", to: bus.keys.mailbox(self.bob), at: offset(11))
       var seen: [Mailbox.Entry] = []
       while true {
-        var batch = RedisBatch()
-        Mailbox.page(
-          bus.keys.mailbox(self.bob), after: seen.last?.offset ?? .zero, maximum: 4, to: &batch)
-        let page = try Mailbox.entries(await bus.client.execute(batch), at: 0)
+        let page = try await bus.client.value {
+          $0.entries(
+            of: bus.keys.mailbox(self.bob), after: seen.last?.offset ?? .zero, maximum: 4)
+        }.map(Mailbox.Entry.init)
         if page.isEmpty { break }
         #expect(page.count <= 4)
         seen += page

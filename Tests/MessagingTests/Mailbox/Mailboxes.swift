@@ -77,17 +77,9 @@ extension Bus {
   func trim(
     _ user: UserName, _ limits: MailboxLimits, makesRoom: Bool = false
   ) async throws -> MailboxTrim {
-    let maximum = MessagingLimits.entriesPerTrim
-    var batch = RedisBatch()
-    MailboxTrim.append(
-      of: user, keys: self.keys, limits: limits, makesRoom: makesRoom, maximum: maximum,
-      to: &batch)
-    let replies = await self.client.execute(batch)
-    var again = RedisBatch()
-    let repeated = MailboxTrim.repeatUnknown(
-      of: [(user, maximum)], keys: self.keys, limits: limits, makesRoom: makesRoom, replies,
-      to: &again)
-    guard let repeated = repeated.first else { return try MailboxTrim(replies, at: 0) }
-    return try MailboxTrim(await self.client.execute(again), at: repeated.index)
+    let call = MailboxTrim.call(
+      of: user, keys: self.keys, limits: limits, makesRoom: makesRoom,
+      maximum: MessagingLimits.entriesPerTrim)
+    return try await self.client.run([call])[0].get()
   }
 }

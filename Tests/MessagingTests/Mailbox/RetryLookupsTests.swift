@@ -151,7 +151,7 @@ struct RetryLookupsTests {
       for number in start..<min(start + 64, count + 1) {
         let item = MailboxWriter.Item.large(
           offset(UInt64(number)), bytes: bytes, id: "m\(number)")
-        item.envelope.bytes.withUnsafeBytes { raw in
+        _ = item.envelope.bytes.withUnsafeBytes { raw in
           batch.addEntry(to: bus.keys.mailbox(self.bob), at: item.offset, count: raw.count) {
             $0.copyMemory(from: raw)
           }

@@ -70,11 +70,11 @@ struct RetrySearchTests {
     var second = RetrySearch(
       [self.item(101, id: "y")], isSought: [true], in: self.bob, earlier: first.window)
     var batch = RedisBatch()
-    second.append(second.question(atMost: 16), of: RedisKey("m"), to: &batch)
+    _ = second.append(second.question(atMost: 16), of: RedisKey("m"), to: &batch)
     #expect(batch.encoded(0).elementsEqual(Self.command("XREVRANGE", "m", "+", "9-1", "16")))
     second.read(self.entries([11, 10]), to: .newest(16))
     #expect(!second.isDone)
-    second.append(second.question(atMost: 16), of: RedisKey("m"), to: &batch)
+    _ = second.append(second.question(atMost: 16), of: RedisKey("m"), to: &batch)
     let below = "6-\(UInt64.max)"
     #expect(batch.encoded(1).elementsEqual(Self.command("XREVRANGE", "m", below, "-", "16")))
     second.read(self.entries([6, 5]), to: .newest(16))

@@ -26,7 +26,7 @@ struct RedisBatchTests {
   func transaction() {
     let batch = mixed()
     #expect(batch.count == 7)
-    let names = (0..<7).map { CommandText(batch.encoded($0)).name }
+    let names = (0..<7).map { batch.name(of: $0) }
     #expect(names == ["PING", "GET", "MULTI", "INCR", "GET", "EXEC", "GET"])
     let (a, b, c) = (HashSlot(ofKey: "a"), HashSlot(ofKey: "b"), HashSlot(ofKey: "c"))
     #expect(batch.commands.map(\.slot) == [nil, a, b, b, b, b, c])

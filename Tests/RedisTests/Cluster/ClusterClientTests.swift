@@ -19,7 +19,7 @@ struct ClusterClientTests {
         batch.append("ECHO", "\(number)")
         batch.append(key: key, "SET", "\(key)", "\(number)")
         batch.append(key: key, "RPUSH", "\(key)", "x")
-        batch.append(key: key, "GET", "\(key)")
+        batch.value(of: key)
         batch.append(key: key, "DEL", "\(key)", "\(key)")
         expected += [
           .string("\(number)"), .string("OK"),
@@ -138,7 +138,7 @@ struct ClusterClientTests {
         batch.transaction(on: key) { batch in
           batch.append(key: key, "SET", "\(key)", "\(number)")
           batch.append(key: other, "RPUSH", "\(other)", "x")
-          batch.append(key: key, "GET", "\(key)")
+          batch.value(of: key)
         }
         batch.append(key: key, "STRLEN", "\(key)")
       }
@@ -250,7 +250,7 @@ struct ClusterClientTests {
             for number in 0..<5_000 {
               let key = RedisKey("large:\(caller):\(number % 100)")
               batch.append(key: key, "SET", "\(key)", "\(number)")
-              batch.append(key: key, "GET", "\(key)")
+              batch.value(of: key)
             }
             let values = try await client.execute(batch, timeout: .seconds(30)).trees
             return (0..<5_000).count { values[2 * $0 + 1] != .string("\($0)") }

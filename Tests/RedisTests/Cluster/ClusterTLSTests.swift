@@ -27,7 +27,7 @@ struct ClusterTLSTests {
     "reaches a cluster, and is redirected to ports that speak TLS, by address or by name",
     arguments: [nil, "localhost"])
   func cluster(hostname: String?) async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     var options = LocalRedisCluster.Options()
     options.tls = certificates.serverFiles()
     options.announcesHostname = hostname
@@ -65,7 +65,7 @@ struct ClusterTLSTests {
 
   @Test("and one without, each say what is wrong at a port of the other kind, within the limit")
   func otherKind() async throws {
-    let certificates = try await LocalCertificates.shared
+    let certificates = try LocalCertificates.shared
     let server = try await LocalRedisServer.start(
       LocalRedisServer.Options(tls: certificates.serverFiles()))
     // Without a deadline it would hang for ever; all beyond that is for a busy machine.

@@ -111,7 +111,7 @@ final class NumberWriter: @unchecked Sendable {
         batch.append(key: list, "RPUSH", "\(list)", "\(first)")
         places.append((batch.count - 1, key, first..<first + 1))
         batch.append(key: last, "SET", "\(last)", "\(first)")
-        batch.append(key: last, "GET", "\(last)")
+        batch.append(key: last, "GET", "\(last)", isRepeatable: true)
         reads.append((batch.count - 1, key, first))
       }
       self.outcomes[key] += Array(repeating: nil, count: self.next[key] - first)

@@ -98,9 +98,9 @@ package actor Bus {
 
 extension Bus {
   package func command(_ words: String...) async throws -> ReplyCursor {
-    var batch = RedisBatch()
-    batch.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words)
-    return try await self.administrator.execute(batch).cursor(0)
+    try await self.administrator.value {
+      $0.append(key: words.count > 1 ? RedisKey(words[1]) : nil, words: words).cursor()
+    }
   }
 
   package func length(_ stream: RedisKey) async throws -> Int {
@@ -117,10 +117,9 @@ extension Bus {
   @discardableResult
   package func add(_ text: String, to stream: RedisKey, at id: Offset? = nil) async throws -> Offset
   {
-    var batch = RedisBatch()
-    batch.addEntry(to: stream, at: id, count: text.utf8.count) { $0.copyBytes(from: text.utf8) }
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try Offset(from: &cursor)
+    try await self.client.value {
+      $0.addEntry(to: stream, at: id, count: text.utf8.count) { $0.copyBytes(from: text.utf8) }
+    }
   }
 
   /// The envelopes of a mailbox, with their offsets.

@@ -10,8 +10,8 @@ extension ReplyBytes {
   package init(_ bytes: [UInt8]) {
     let resp = Array("$\(bytes.count)\r\n".utf8) + bytes + Array("\r\n".utf8)
     do {
-      var cursor = try RedisReplies(parsing: resp, count: 1).cursor(0)
-      self = try cursor.slice()!
+      self = try RedisReplies(parsing: resp, count: 1)[
+        Reply(at: 0) { cursor throws(RedisError) in try cursor.slice() }]!
     } catch {
       fatalError("\(error)")
     }

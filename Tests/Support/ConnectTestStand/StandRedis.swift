@@ -24,10 +24,10 @@ package struct StandRedis: Sendable {
 
   @discardableResult
   package func execute(_ words: [String]) async throws -> ReplyTree {
-    var batch = RedisBatch()
-    batch.append(key: words.count > 1 ? self.keys.key(named: words[1]) : nil, words: words)
-    var cursor = try await self.client.execute(batch).cursor(0)
-    return try ReplyTree(from: &cursor)
+    let key = words.count > 1 ? self.keys.key(named: words[1]) : nil
+    return try await self.client.value {
+      $0.append(key: key, words: words).reading(ReplyTree.init(from:))
+    }
   }
 
   /// All entries of a stream, oldest first.

@@ -1,7 +1,8 @@
 import NIOCore
-import Redis
 import SeededRandom
 import Synchronization
+
+@testable import Redis
 
 /// Damages replies, as a proxy or an operator's hand might: at random, by a seed, while it is on.
 ///

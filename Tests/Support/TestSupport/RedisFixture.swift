@@ -91,10 +91,8 @@ package enum SharedRedis {
 }
 
 extension LocalCertificates {
-  private static let start = Task.detached { try await LocalCertificates.make() }
+  private static let made = Result { try LocalCertificates() }
 
-  /// Those of all tests of a process. They end with it.
-  package static var shared: LocalCertificates {
-    get async throws { try await Self.start.value }
-  }
+  /// Those of this run of the tests.
+  package static var shared: LocalCertificates { get throws { try self.made.get() } }
 }

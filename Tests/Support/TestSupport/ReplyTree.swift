@@ -1,4 +1,4 @@
-import Redis
+@testable import Redis
 
 /// A reply as a tree: to be compared, or changed and put together again.
 package indirect enum ReplyTree: Sendable, Hashable {

@@ -10,8 +10,8 @@ struct PlacedClusterTests {
   private static let password = "of-the-admin"
 
   /// Six nodes in a directory, which speak TLS only, to whoever logs in.
-  private static func options(in directory: String) async throws -> LocalRedisCluster.Options {
-    let files = try await makeTLSFiles(in: directory)
+  private static func options(in directory: String) throws -> LocalRedisCluster.Options {
+    let files = try LocalCertificates.shared.serverFiles()
     var options = LocalRedisCluster.Options()
     options.replicasPerPrimary = 1
     var free: Set<Int> = []
@@ -53,14 +53,14 @@ struct PlacedClusterTests {
   @Test("speaks TLS only, with a login, on its ports; and goes on with its data when it is made")
   func again() async throws {
     try await withTemporaryDirectory { directory in
-      var options = try await Self.options(in: directory)
+      var options = try Self.options(in: directory)
       try await RedisFixture.withCluster(options) { cluster in
         let nodes = cluster.nodes
         #expect(nodes.map(\.tlsPort) == options.places.map(\.tlsPort))
         #expect(try await cluster.primaries().map(\.port) == nodes[..<3].map(\.port))
         #expect(try await nodes[0].command("CONFIG", "GET", "port").array?[1].string == "0")
-        let files = TLSFiles(certificateFile: "", keyFile: "", caFile: "\(directory)/ca.crt")
-        let stranger = try await redisOverTLS("PING", port: nodes[0].port, files: files).first
+        let files = try LocalCertificates.shared.serverFiles()
+        let stranger = try await redisCLIOverTLS("PING", port: nodes[0].port, files: files).first
         #expect(stranger == "NOAUTH Authentication required.")
         // "foo" is in slot 12182, of the third node.
         try await nodes[2].command("SET", "foo", "value")
