@@ -105,7 +105,7 @@ public final class ConnectClient: Sendable {
   /// - Parameters:
   ///   - id: unique among the user's messages; a new one if left out.
   ///   - body: one JSON value in UTF-8.
-  ///   - receipt: whether `delivered` shall tell that a device of theirs has it.
+  ///   - receipt: whether the sender wants `delivered` when a device of the recipient has it.
   ///   - copy: whether the user's other devices get it.
   ///   - retry: whether this id may have been taken before: of what came back as `failed`, or what an
   ///     earlier client sent without an answer. It is stored once all the same.

@@ -11,7 +11,7 @@ public enum ConnectClientLimits {
   /// far below: its own limit for a body, and the frame around it.
   public static let frameBytes = 1 << 20
 
-  /// Ping periods of the server without a sign of life after which a connection counts as dead.
+  /// Ping periods of the server without any frame after which a connection counts as dead.
   public static let silentPeriods = 2
 
   /// The ping periods to believe in, in seconds: a server that says 0 would make the client spin.
@@ -37,7 +37,7 @@ public enum ConnectClientLimits {
   public static let refusedTokens = 2
 
   /// Messages that are taken from the app and not yet answered by the server. `send` waits beyond.
-  /// All of them may have to be sent again, and the server recognises only so many repeats.
+  /// All of them may have to be sent again, and the server recognises a limited number of repeats.
   public static let unansweredSends = 256
 
   /// The share of a second's sends that may go at once, in milliseconds. The server allows more: the

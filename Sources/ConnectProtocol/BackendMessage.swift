@@ -2,9 +2,9 @@ import NIOCore
 
 /// A message that an app's backend has a user send: the body of `POST /v1/messages`.
 public struct BackendMessage: Hashable, Sendable {
-  /// Who sends it.
+  /// The sender.
   public var from: UserName
-  /// Who shall have it.
+  /// The recipient.
   public var to: UserName
   /// What the sender calls it.
   public var id: MessageID

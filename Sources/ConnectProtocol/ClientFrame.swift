@@ -14,7 +14,7 @@ public enum ClientFrame: Hashable, Sendable {
   public struct Send: Hashable, Sendable {
     /// What the sender calls the message.
     public var id: MessageID
-    /// Who shall have it.
+    /// The recipient.
     public var to: UserName
     /// Where the payload that was scanned holds the body: one JSON value, byte for byte, without
     /// the white space around it.

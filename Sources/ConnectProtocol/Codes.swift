@@ -16,15 +16,15 @@ public enum Subprotocol {
 
 /// Why a frame was not taken: the `code` of `rejected` and `error`.
 public enum RejectionCode: String, CaseIterable, Sendable {
-  /// The frame is no JSON object, or a field is missing or of the wrong kind.
+  /// The frame is not a JSON object, or a field is missing or of the wrong kind.
   case malformed
   /// The `type` is none that this server serves.
   case unknownType = "unknown_type"
   /// The frame or its body is over the limit that `welcome` told.
   case tooLarge = "too_large"
-  /// `to` is no user name.
+  /// `to` is not a user name.
   case invalidRecipient = "invalid_recipient"
-  /// `id` is no message id.
+  /// `id` is not a message id.
   case invalidID = "invalid_id"
   /// The user sends more than `sendsPerSecond`, or more with `retry` than may be searched for.
   case rateLimited = "rate_limited"
@@ -102,13 +102,13 @@ public enum RefusalCode: String, CaseIterable, Sendable {
 public enum BackendCode: String, CaseIterable, Sendable {
   /// The request or its body makes no sense.
   case malformed
-  /// `from` is no user name.
+  /// `from` is not a user name.
   case invalidSender = "invalid_sender"
-  /// `to` is no user name.
+  /// `to` is not a user name.
   case invalidRecipient = "invalid_recipient"
-  /// `id` is no message id.
+  /// `id` is not a message id.
   case invalidID = "invalid_id"
-  /// The user of the path is no user name.
+  /// The user of the path is not a user name.
   case invalidUser = "invalid_user"
   /// The service token is missing or none of those that are taken.
   case unauthorized
@@ -130,7 +130,7 @@ public enum BackendCode: String, CaseIterable, Sendable {
   case headerTooLarge = "header_too_large"
   /// This instance has as many connections as it takes.
   case tooManyConnections = "too_many_connections"
-  /// Something is wrong on this side that time does not mend; its log says what.
+  /// Something is wrong on this side that does not pass by itself; its log says what.
   case failed
   /// Messages come faster than they can be processed.
   case overloaded
@@ -210,7 +210,7 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
     switch self {
     case .normal: .asTheAppLikes
     case .goingAway, .noPong: .yes
-    case .protocolError, .unsupportedData, .invalidPayload, .messageTooBig: .onceMended
+    case .protocolError, .unsupportedData, .invalidPayload, .messageTooBig: .onceFixed
     case .policyViolation: .afterPause
     case .restart: .whenTold
     case .tokenExpired: .withNewToken
@@ -226,8 +226,8 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
     case asTheAppLikes
     /// At once.
     case yes
-    /// Only with the fault mended: the same frames would close the connection again.
-    case onceMended
+    /// Only once the client is fixed: the same frames would close the connection again.
+    case onceFixed
     /// After a pause, and then more slowly.
     case afterPause
     /// Yes, the first attempt already delayed by the back-off. Also the answer to unknown codes.

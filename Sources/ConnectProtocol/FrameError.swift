@@ -1,4 +1,4 @@
-/// Why a payload is no frame.
+/// Why a payload is not a frame.
 public struct FrameError: Error, Hashable, Sendable {
   /// What is wrong, as far as it decides the answer.
   public enum Kind: Hashable, Sendable {
@@ -6,9 +6,9 @@ public struct FrameError: Error, Hashable, Sendable {
     case malformed
     /// A `type` that is not served.
     case unknownType
-    /// The `from` of a backend's message is no user name.
+    /// The `from` of a backend's message is not a user name.
     case invalidSender
-    /// The `to` of a `send` is no user name.
+    /// The `to` of a `send` is not a user name.
     case invalidRecipient
     /// The `id` of a `send` or `ping` is not one.
     case invalidID

@@ -68,7 +68,7 @@ struct FrameField {
     return offset
   }
 
-  /// A user that must be there; `kind` is the error if it is no user name.
+  /// A user that must be there; `kind` is the error if it is not a user name.
   func user(_ kind: FrameError.Kind = .malformed) throws(FrameError) -> UserName {
     guard let name = try string().withText(UserName.init(utf8:)) else {
       throw wrong(kind, "must be \(UserName.alphabet)")

@@ -105,7 +105,7 @@ struct JSONSkimmer {
     while [0x20, 0x0A, 0x0D, 0x09].contains(peek()) { position += 1 }
   }
 
-  /// The byte here; a zero, which is no part of JSON's structure, at the end.
+  /// The byte here; at the end a zero, which JSON's structure does not have.
   private func peek() -> UInt8 { position < bytes.count ? bytes[position] : 0 }
 
   private func part(from start: Int) -> UnsafeRawBufferPointer {

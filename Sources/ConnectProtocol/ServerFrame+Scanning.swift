@@ -2,7 +2,7 @@ extension ServerFrame {
   /// Reads the payload of one text message.
   ///
   /// As strict as `ClientFrame.scan`, and as safe; unknown fields are ignored, and an unknown type
-  /// is no error but `unknown`. Of duplicate keys the last counts.
+  /// is `unknown` and not an error. Of duplicate keys the last counts.
   public static func scan(
     _ payload: UnsafeRawBufferPointer
   ) throws(FrameError) -> ServerFrame {

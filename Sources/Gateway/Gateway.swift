@@ -150,7 +150,7 @@ package enum GatewayLimits {
   /// Time that the other side has to answer a close, in milliseconds.
   package static let closeMilliseconds: Int64 = 2_000
 
-  /// How long is waited for the client to end the connection after an answer that is no upgrade, in
+  /// How long is waited for the client to end the connection after an answer other than an upgrade, in
   /// milliseconds. Until then what it says is read and dropped: else it could lose the answer.
   static let lingerMilliseconds: Int64 = 2_000
 

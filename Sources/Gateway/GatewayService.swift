@@ -199,7 +199,7 @@ package final class GatewayService: Service {
         // An outage is reported by the client; the next sweep comes soon.
         self.logger.debug("gateway.sweep_failed", metadata: ["error": "\(error)"])
       }
-      // At the start the way to Redis is still being opened.
+      // At the start the connection to Redis is still being opened.
       try? await Task.sleep(for: .seconds(isHeard ? BusLimits.gatewayHeartbeatSeconds : 1))
     }
   }

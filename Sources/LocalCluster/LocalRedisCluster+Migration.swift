@@ -71,7 +71,7 @@ extension LocalRedisCluster.Member {
     let reply = try await server.command(
       ["MIGRATE", "127.0.0.1", "\(target.port)", "", "0", "\(milliseconds)", "KEYS"] + keys,
       within: LocalClusterLimits.migrate * 2)
-    // One that has expired meanwhile is no loss. None at all of several would be strange: their
+    // One that has expired meanwhile is not missed. None at all of several would be strange: their
     // names are not UTF-8.
     if reply.string == "NOKEY", keys.contains(where: { $0.contains("\u{fffd}") }) {
       throw .impossible(reason: "a key whose name is not UTF-8 cannot be moved")

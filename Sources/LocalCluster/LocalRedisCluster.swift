@@ -116,7 +116,7 @@ extension LocalRedisCluster {
 
   func member(_ server: LocalRedisServer) throws(LocalRedisError) -> Member {
     guard let member = members.first(where: { $0.server === server }) else {
-      throw .impossible(reason: "the server on port \(server.port) is no node of this cluster")
+      throw .impossible(reason: "the server on port \(server.port) is not a node of this cluster")
     }
     return member
   }

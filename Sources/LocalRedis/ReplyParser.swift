@@ -1,6 +1,6 @@
 /// Reads a reply in RESP2 (redis.io/docs/reference/protocol-spec) from the bytes that have come.
 ///
-/// It begins anew with each piece that comes. The fixture's replies are short, so this is no loss.
+/// It starts from the first byte with each piece that comes: the fixture's replies are short.
 struct ReplyParser {
   enum Failure: Error {
     /// The reply continues after these bytes.

@@ -40,7 +40,7 @@ package enum BusLimits {
   /// Interval of a gateway's heartbeats.
   package static let gatewayHeartbeatSeconds: Int64 = 15
 
-  /// Other gateways that a gateway looks at with each sign of life, at random, to clean up after
+  /// Other gateways that a gateway looks at with each heartbeat, at random, to clean up after
   /// those that died.
   package static let gatewaysPerSweep = 64
 

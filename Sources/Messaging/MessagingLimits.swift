@@ -1,6 +1,6 @@
 /// Every limit and default of messaging, each with its unit.
 package enum MessagingLimits {
-  /// How long a partition stays with an owner that gives no sign of life, in seconds. So long, at
+  /// How long a partition stays with an owner whose heartbeats have stopped, in seconds. So long, at
   /// most, its messages wait after a crash.
   package static let leaseSeconds = 10
 

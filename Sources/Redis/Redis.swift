@@ -50,7 +50,7 @@ package enum RedisLimits {
   /// of repeats do not, so frames should not be allowed to be larger than that.
   package static let maximumEntriesReplyBytes = 256 * 1024 * 1024
 
-  /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is no count, and a few
+  /// Nothing is counted in Redis beyond this: 2^48. What claims to be more is not a count, and a few
   /// thousand counts can be added up.
   package static let maximumCount = 1 << 48
 

@@ -14,7 +14,7 @@ struct SessionCache<Session> {
   /// The newest session last.
   private var kept: [TLSPeer: [Kept]] = [:]
   /// The servers in `kept`, the one whose session came last at the end. Searched once per handshake:
-  /// it is short, and handshakes are dear.
+  /// it is short, and handshakes are expensive.
   private var order: [TLSPeer] = []
 
   init(maximumPeers: Int, maximumSessionsPerPeer: Int) {

@@ -36,10 +36,10 @@ package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
       (\(reason)): give the file of its authority
       """
     case .expired(let subject, let since):
-      "the certificate of \"\(subject)\" expired on \(since): renew it, or mend the clock here"
+      "the certificate of \"\(subject)\" expired on \(since): renew it, or correct the clock here"
     case .notYetValid(let subject, let until):
       """
-      the certificate of "\(subject)" is not valid before \(until): mend the clock here, or the \
+      the certificate of "\(subject)" is not valid before \(until): correct the clock here, or the \
       certificate
       """
     case .wrongHost(let names):

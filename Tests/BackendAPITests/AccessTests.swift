@@ -73,7 +73,7 @@ struct AccessTests {
     }
   }
 
-  @Test("refuses what is no path, no method, or no JSON, in JSON")
+  @Test("refuses what is not a path, a method or JSON, in JSON")
   func refusals() async throws {
     try await TestStand.withAPI { _, api in
       let connection = try await api.connect()

@@ -38,9 +38,9 @@ struct CodeTests {
   func closes() {
     let table: [(CloseCode, UInt16, CloseCode.Reconnect)] = [
       (.normal, 1000, .asTheAppLikes), (.goingAway, 1001, .yes),
-      (.protocolError, 1002, .onceMended), (.unsupportedData, 1003, .onceMended),
-      (.invalidPayload, 1007, .onceMended), (.policyViolation, 1008, .afterPause),
-      (.messageTooBig, 1009, .onceMended), (.internalError, 1011, .withBackOff),
+      (.protocolError, 1002, .onceFixed), (.unsupportedData, 1003, .onceFixed),
+      (.invalidPayload, 1007, .onceFixed), (.policyViolation, 1008, .afterPause),
+      (.messageTooBig, 1009, .onceFixed), (.internalError, 1011, .withBackOff),
       (.restart, 1012, .whenTold), (.tryAgainLater, 1013, .withBackOff),
       (.tokenExpired, 4001, .withNewToken), (.replaced, 4002, .no), (.noPong, 4003, .yes),
       (.tooManyDevices, 4004, .no),

@@ -69,7 +69,7 @@ struct SecureRedisTests {
       #expect(outcome.error.contains("localhost:\(server.tlsPort ?? 0)"), "\(outcome.error)")
       #expect(outcome.code == 69)
       guard fault == .missingClientCertificate else { return }
-      let repaired = try await Program(
+      let fixed = try await Program(
         ["inspect", "--redis-url", url],
         environment: [
           "CONNECT_REDIS_CA_FILE": files.caFile,
@@ -77,7 +77,7 @@ struct SecureRedisTests {
           "CONNECT_REDIS_KEY_FILE": files.clientKeyFile,
         ]
       ).exitCode()
-      #expect(repaired == 0)
+      #expect(fixed == 0)
     }
   }
 

@@ -44,7 +44,7 @@ struct SocketFloodTests {
 
   @Test(
     """
-    leaves a gateway its way to Redis and its management port, makes it neither busy nor end, and \
+    leaves a gateway its Redis and its management port, makes it neither busy nor end, and \
     is forgotten when it is over
     """)
   func flood() async throws {

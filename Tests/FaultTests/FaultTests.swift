@@ -106,7 +106,7 @@ struct FaultTests {
     try await Stand.expectSound(run)
   }
 
-  @Test("when all of it happens, in an order drawn by lot")
+  @Test("when all of it happens, in a random order")
   func everything() async throws {
     var run = Stand.run(FaultKind.all(for: .tested))
     run.seed = 20_261_122

@@ -142,6 +142,15 @@ struct RefusalTests {
   }
 }
 
+/// Answers whatever comes as a Redis answers what is not a command.
+private final class PlainServer: ChannelInboundHandler, Sendable {
+  typealias InboundIn = ByteBuffer
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    context.writeAndFlush(NIOAny(ByteBuffer(string: "-ERR Protocol error\r\n")), promise: nil)
+  }
+}
+
 extension TLSError {
   var failure: TLSFailure? { if case .connection(_, let failure) = self { failure } else { nil } }
 }

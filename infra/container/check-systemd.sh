@@ -82,7 +82,7 @@ check_machine() {
   in_machine 'systemctl kill --signal KILL connect-messaging@2'
   until_true is_property connect-messaging@2 NRestarts 1
 
-  # What no restart mends is not restarted: a wrong setting (64), a wrong password (77).
+  # Where no restart helps there is none: a wrong setting (64), a wrong password (77).
   in_machine 'echo CONNECT_PARTITIONS=many >>/etc/connect/messaging-2.env
     systemctl restart connect-messaging@2 || true'
   until_true is_property connect-messaging@2 ActiveState failed

@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 # python_tools NAME REQUIREMENTS: makes sure that .build-tools/NAME has what the file REQUIREMENTS
-# says, and sets `python_bin` to where its programs are. Installs anew when the file or the Python has
+# says, and sets `python_bin` to where its programs are. Installs again when the file or the Python has
 # changed.
 python_bin=
 python_tools() {

@@ -2,7 +2,7 @@ import DequeModule
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Lets only so many do something at a time; so many others wait, in the order in which they came.
+/// A semaphore with a bounded queue: at most N requests at a time, and the others wait in order.
 ///
 /// A request that waits outlives its connection, so each has a deadline: who is late is dropped, and
 /// what it was to do is not begun.

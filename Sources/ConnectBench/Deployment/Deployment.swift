@@ -150,7 +150,7 @@ package final class Deployment: Sendable {
   }
 
   /// On a cluster, each gateway of a set has a name whose slot is in a range of its own, so that the
-  /// shards share the load of their streams. Names drawn by lot share it only if they are many.
+  /// shards share the load of their streams. Random names share it only if they are many.
   private func name(of service: Service, _ number: Int) -> String {
     let name = "\(service.rawValue)-\(number)"
     guard service == .gateway, self.options.redis.isCluster, self.options.gateways > 0 else {

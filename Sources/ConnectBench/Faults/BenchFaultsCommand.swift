@@ -17,7 +17,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
       Exits with 1 unless everything that was accepted was shown exactly once on each device, each \
       sender's messages in the order in which they were first sent, and everything worked again \
       after each fault. Where a replica takes over and --durability is accepted, what was lost is \
-      counted, and is no failure.
+      counted, and is not a failure.
 
       Also exits with 1 if fewer than \(FaultLimits.rejectionsPerFault) sends of raw senders were \
       rejected for each fault that must cause rejections (\(Self.rejecting)): such a run says \

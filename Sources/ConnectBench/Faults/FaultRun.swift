@@ -16,7 +16,7 @@ package struct FaultRun: Sendable {
   /// Seed of everything that is random.
   package var seed: UInt64 = 1
   /// How long a service is paused, in seconds: longer than leases live and than clients wait for a
-  /// sign of life, as both are configured.
+  /// heartbeat, as both are configured.
   package var pauseSeconds = 2 * MessagingLimits.leaseSeconds
 
   package init(_ deployment: Deployment.Options, faults: [FaultKind]) {

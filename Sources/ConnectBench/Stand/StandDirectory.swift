@@ -40,7 +40,7 @@ struct StandDirectory: Sendable {
         atPath: self.path, withIntermediateDirectories: true,
         attributes: [.posixPermissions: 0o700])
     } catch {
-      throw Failure(.running, "--state: \(self.path) is no directory, and cannot be made one")
+      throw Failure(.running, "--state: \(self.path) is not a directory, and cannot be made one")
     }
     let file = "\(self.path)/lock"
     let lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

@@ -41,7 +41,7 @@ struct StandRoll: Sendable {
     let begin = ContinuousClock.now
     let taken = self.stand.running(service).map(\.place)
     guard let place = (1...StandLimits.places).first(where: { !taken.contains($0) }) else {
-      throw Failure(.running, "there is no place for one more \(service.rawValue)")
+      throw Failure(.running, "there is no place for another \(service.rawValue)")
     }
     try await self.stand.balancer.forgetHealth(
       StandBalancer.Server(service: service, place: place))

@@ -20,7 +20,7 @@ extension ConnectSendError: CustomStringConvertible {
   /// One short sentence without a full stop, for a person to read.
   public var description: String {
     switch self {
-    case .malformedBody(let why): "the body is no JSON value: \(why)"
+    case .malformedBody(let why): "the body is not a JSON value: \(why)"
     case .duplicate(let id): "a message \(id) is on its way already"
     case .full: "too many messages are unanswered"
     case .rejected(let rejected): "\(rejected.message) (\(rejected.code))"

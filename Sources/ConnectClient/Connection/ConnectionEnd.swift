@@ -8,7 +8,7 @@ public enum ConnectionEnd: Error, Hashable, Sendable {
   case closedByServer(CloseCode?, reason: String)
   /// The server, or a proxy before it, did not upgrade it.
   case refused(UpgradeRefusal)
-  /// What answered is no WebSocket server of this protocol.
+  /// What answered is not a WebSocket server of this protocol.
   case notConnect(String)
   /// The token cannot stand in a header: it is empty, or has spaces or control characters.
   case invalidToken
@@ -37,7 +37,7 @@ extension ConnectionEnd: CustomStringConvertible {
       "the server closed the connection" + (code.map { " with code \($0)" } ?? "")
         + (reason.isEmpty ? "" : ": \(reason)")
     case .refused(let refusal): "the server refused the connection: \(refusal)"
-    case .notConnect(let why): "this is no Connect gateway: \(why)"
+    case .notConnect(let why): "this is not a Connect gateway: \(why)"
     case .invalidToken: "the token is empty or has characters that no token has"
     case .noTransportSecurity: "wss:// needs a transport security, and none is configured"
     case .noToken(let why): "no token could be had: \(why)"

@@ -44,7 +44,7 @@ struct InboxStateMachine {
   /// The connection is gone.
   mutating func disconnected() { self.isConnected = false }
 
-  /// Something of the mailbox came that is no message.
+  /// An entry of the mailbox came that is not a message.
   ///
   /// - Returns: whether to pass it on: not if it was before.
   mutating func receive(_ offset: Offset) -> Bool {

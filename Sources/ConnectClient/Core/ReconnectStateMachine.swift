@@ -45,7 +45,7 @@ package struct ReconnectStateMachine {
   package mutating func stop() { self.state = .stopped }
 
   package enum Action: Hashable {
-    /// Connect again after so many milliseconds, with a token asked for anew.
+    /// Connect again after so many milliseconds, with a new token from the provider.
     case wait(milliseconds: Int64)
     /// It is over.
     case stop
@@ -89,7 +89,7 @@ package struct ReconnectStateMachine {
     after code: CloseCode?, asked: Int?, using random: inout some RandomNumberGenerator
   ) -> Int64? {
     switch code?.reconnect ?? .yes {
-    case .no, .onceMended:
+    case .no, .onceFixed:
       return nil
     case .asTheAppLikes:
       return self.reconnectsAfterNormalClose ? self.backoff.next(using: &random) : nil
@@ -111,7 +111,7 @@ package struct ReconnectStateMachine {
   ) -> Int64? {
     switch refusal.status {
     case 401:
-      // The provider may have had an old one; the next is asked for anew.
+      // The provider may have had an old one; it is asked for another.
       self.refusedTokens += 1
       guard self.refusedTokens < ConnectClientLimits.refusedTokens else { return nil }
       return self.backoff.next(using: &random)

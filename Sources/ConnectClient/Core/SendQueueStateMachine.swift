@@ -6,11 +6,11 @@ import NIOCore
 public struct OutgoingMessage: Hashable, Sendable {
   /// Unique among the sender's messages.
   public var id: MessageID
-  /// Who shall have it.
+  /// The recipient.
   public var to: UserName
   /// One JSON value in UTF-8.
   public var body: ByteBuffer
-  /// Whether `delivered` shall tell that a device of theirs has it.
+  /// Whether the sender wants `delivered` when a device of the recipient has it.
   public var receipt: Bool
   /// Whether the sender's other devices get it as `sent`.
   public var copy: Bool

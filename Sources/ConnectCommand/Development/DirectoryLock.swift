@@ -15,7 +15,7 @@ final class DirectoryLock {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true)
     } catch {
-      throw .usage("--data: \(directory) is no directory, and cannot be made one")
+      throw .usage("--data: \(directory) is not a directory, and cannot be made one")
     }
     let path = "\(directory)/connect.lock"
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)

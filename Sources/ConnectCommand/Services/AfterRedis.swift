@@ -30,7 +30,7 @@ final class AfterRedis<Inner: Service>: Service {
     do {
       clients = try await cancelWhenGracefulShutdown { try await connect() }
     } catch {
-      // Stopped while it waited: that is no failure.
+      // Stopped while it waited, which is not a failure.
       if Task.isShuttingDownGracefully || Task.isCancelled { return }
       throw error
     }

@@ -126,7 +126,7 @@ extension ConnectionHandler {
         self.needsRegistration = false
         guard holder == self.ownSession else { return self.replaced() }
       } else if self.needsRegistration {
-        // This loop's way to Redis may come back later than the one that found the registry lost.
+        // This loop's client may reach Redis later than the one that found the registry lost.
         self.loop.retryLater(self)
       }
       self.delivery.checkPosition()

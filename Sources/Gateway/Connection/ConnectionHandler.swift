@@ -99,7 +99,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func handlerRemoved(context: ChannelHandlerContext) { self.ended() }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // The socket failed: a client that vanished is no news to anybody.
+    // The socket failed: a client that vanished is not worth a log line.
     context.close(promise: nil)
   }
 

@@ -14,7 +14,7 @@ package final class ManagementService: Service {
   private let logger: Logger
 
   /// - Parameters:
-  ///   - metrics: the answer to `/metrics`, made for each.
+  ///   - metrics: makes the answer to each `/metrics`.
   ///   - isReady: asked for each `/readyz`.
   package init(
     host: String, port: Int, group: any EventLoopGroup,

@@ -1,4 +1,4 @@
--- Removes a device's session, unless the device has connected anew since.
+-- Removes a device's session, unless the device has connected again since.
 --
 -- KEYS[1]  session:{user}, a hash of device -> gateway/connection
 -- ARGV[1]  the device

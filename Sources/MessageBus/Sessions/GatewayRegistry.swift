@@ -35,7 +35,7 @@ package struct GatewayRegistry: Sendable {
   private var stream: RedisKey { self.keys.outgoing(self.id) }
   private var hash: RedisKey { self.keys.gateway(self.id) }
 
-  /// Gives a sign of life.
+  /// Sends a heartbeat.
   ///
   /// Best effort. What extends a life is a command of its own: it works even while Redis has no memory
   /// for the rest.

@@ -3,7 +3,7 @@ import NIOCore
 import Redis
 
 extension RedisClient {
-  /// Removes sessions that are gone, each unless its device has connected anew.
+  /// Removes sessions that are gone, each unless its device has connected again.
   ///
   /// On the event loop only. Best effort: what stays is only a stale hint, removed by whoever meets
   /// it next.

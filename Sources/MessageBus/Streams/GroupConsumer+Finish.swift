@@ -49,7 +49,7 @@ extension GroupConsumer {
   /// Acknowledges, and then removes from the stream what every group on it is done with.
   ///
   /// How far the groups are comes back with the acknowledgement. Nothing is removed unless our own
-  /// group is among them: without it the stream is another one, made anew after a loss, and if the
+  /// group is among them: without it the stream is another one, made again after a loss, and if the
   /// clock was set back meanwhile, nobody has seen what lies below.
   private func acknowledge(completion: @escaping (RedisError?) -> Void) {
     self.finished.timer?.cancel()

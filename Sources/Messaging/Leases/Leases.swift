@@ -35,7 +35,7 @@ extension Script {
 /// Who owns which partition: a string per partition that lapses unless its owner extends it.
 ///
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
-/// nobody works twice; what keeps order and once-ness is the mailbox, should two work all the same.
+/// nobody works twice; should two work all the same, the mailbox keeps the order and drops repeats.
 /// It is asked for where a session begins and where something is stored that may have been removed.
 package enum Leases {
   /// Appends a read of the owner of a partition; nil if there is none. A malformed value is a stranger's.

@@ -3,7 +3,7 @@ import Redis
 
 /// Which messaging instances there are: a set of all that joined, and a key of each that is alive.
 ///
-/// The sign of life is extended by PEXPIRE, which works while Redis is out of memory.
+/// The heartbeat is a PEXPIRE, which works while Redis is out of memory.
 package enum MessagingMembers {
   /// Appends that `instance` is there. Three commands.
   ///

@@ -177,7 +177,7 @@ package final class MailboxWriter {
     guard let lengthAfter = answers.lengthAfter else {
       // Not to be told apart from what was not stored: to be given again.
       stored.refused += answers.collided.map {
-        ($0, RedisServerError("the key of this mailbox is no stream: rename or delete it"))
+        ($0, RedisServerError("the key of this mailbox is not a stream: rename or delete it"))
       }
       return stored
     }

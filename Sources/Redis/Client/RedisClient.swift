@@ -1,6 +1,6 @@
 import NIOCore
 
-/// A way to Redis that belongs to one event loop: a batch of commands in, their replies out.
+/// A client of Redis on one event loop: a batch of commands in, their replies out.
 ///
 /// Batches of one client are executed in the order in which they were submitted, key by key. A client
 /// never sends a command again that Redis may have executed, but for what may be repeated (see

@@ -7,7 +7,7 @@ package enum RedisClients {
   /// cluster.
   ///
   /// - Parameter eventLoop: where a cluster is asked, from time to time, which node has what.
-  /// - Throws: ``RedisError/server(_:)`` when Redis refuses us, which no retry mends, and
+  /// - Throws: ``RedisError/server(_:)`` when Redis refuses us, where no retry helps, and
   ///   ``RedisError/unavailable(_:)`` when it cannot be reached.
   package static func connect(
     _ configuration: RedisConfiguration, on eventLoop: any EventLoop, logger: Logger

@@ -13,7 +13,7 @@ package struct RedisConfiguration: Sendable {
   /// Address and login.
   package let url: RedisURL
   package var mode: RedisMode
-  /// A file with the password, read anew at each connect, so that a rotated one is used from then
+  /// A file with the password, read at each connect, so that a rotated one is used from then
   /// on. It goes before the URL's password.
   package var passwordFile: String?
   /// Metrics of its connections; nil counts nothing.

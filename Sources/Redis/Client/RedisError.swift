@@ -81,7 +81,7 @@ package struct RedisServerError: Error, Sendable, Hashable, CustomStringConverti
   package var code: Substring { self.message.prefix { $0 != " " } }
 
   /// Whether the error says something about Redis's state and nothing about the command: the same
-  /// command succeeds once the state is mended, by itself or by an operator.
+  /// command succeeds once the state has passed, by itself or by an operator.
   ///
   /// | code | why it passes |
   /// | --- | --- |

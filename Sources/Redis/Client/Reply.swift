@@ -7,7 +7,7 @@ package struct Reply<Value>: Sendable {
 
   let index: Int
   let read: Read
-  /// The value of an error reply that is no failure, such as that a key is missing.
+  /// The value of an error reply that counts as success, such as that a key is missing.
   let recover: (@Sendable (RedisServerError) -> Value?)?
 
   /// The reply at `index` of its batch.
@@ -25,7 +25,7 @@ extension Reply<Void> {
 
   /// The same reply, with the value that `read` makes of it.
   ///
-  /// - Parameter recover: The value of an error reply that is no failure; nil for others.
+  /// - Parameter recover: The value of an error reply that counts as success; nil for others.
   package func reading<Other>(
     recover: (@Sendable (RedisServerError) -> Other?)? = nil, _ read: @escaping Reply<Other>.Read
   ) -> Reply<Other> {

@@ -212,7 +212,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   }
 
   /// At once, not when all of a transition are passed: a node that is closed and comes back counts
-  /// anew.
+  /// again.
   private func dropPassedBarriers(of node: ClusterNode) {
     for index in self.transitions.indices {
       guard let barrier = self.transitions[index].barriers[node.address], node.answered >= barrier
@@ -268,7 +268,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   }
 
   func unit(_ commands: Range<Int>, of request: ClusterRequest) -> Hold.Unit {
-    // Of a transaction, the first command behind MULTI tells the key; and it is no mere look.
+    // Of a transaction, the first command behind MULTI tells the key; and it does more than look.
     let telling = commands.count > 1 ? commands.lowerBound + 1 : commands.lowerBound
     return Hold.Unit(
       request: request, order: request.order, commands: commands,

@@ -7,7 +7,7 @@ enum Redirect: Equatable {
   /// No node can execute it at the moment.
   case wait
 
-  /// Nil for an error that no other attempt mends.
+  /// Nil for an error where no other attempt helps.
   ///
   /// - Parameter asked: the node that answers: `MOVED 1 :6379` names the same host.
   init?(_ error: RedisServerError, asked: RedisAddress) {

@@ -2,7 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What a process knows of a cluster, for all its clients: asked anew when a client was redirected,
+/// What a process knows of a cluster, for all its clients: asked again when a client was redirected,
 /// when a connection was lost, and from time to time.
 ///
 /// Each question goes over a connection of its own, which is what makes a configuration endpoint

@@ -42,7 +42,7 @@ struct RouteTests {
   }
 
   @Test(
-    "nobody, where that is no name",
+    "nobody, where that is not a name",
     arguments: [
       "a%20b", "a%2Fb", "a%2525b", "%00", "%C3%A9", "a{b", String(repeating: "a", count: 129),
     ])

@@ -131,7 +131,7 @@ struct EraseScriptTests {
       #expect(try await connections.close(self.bob, device: DeviceName("none")!) == 0)
       #expect(try await connections.close(self.bob) == 2)
       #expect(try await eventually { try await self.sessions(bus) == 2 })
-      // Nobody takes the sessions away: this test is no gateway.
+      // Nobody takes the sessions away: this test is not a gateway.
       #expect(try await self.erase(bus).connections == 2)
       #expect(try await self.sessions(bus) == 0)
       let told = try await bus.entries(bus.keys.outgoing(here)).flatMap { entry in

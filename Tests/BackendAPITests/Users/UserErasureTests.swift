@@ -101,7 +101,7 @@ struct UserErasureTests {
       #expect(try await bob.expectWelcome().gap)
       #expect(try await bob.expectMessage().id == "after")
       try await bob.expectLive()
-      // Erased again: once more nothing, and nobody else is touched.
+      // Erased again: nothing is left, and nobody else is touched.
       _ = try await api.ask(message("carols", to: "carol"))
       #expect(try await api.ask(.erase("bob")).status == 204)
       #expect(try await api.ask(.erase("bob")).status == 204)

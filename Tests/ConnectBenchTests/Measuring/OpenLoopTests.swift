@@ -22,7 +22,7 @@ struct OpenLoopTests {
     #expect(loop.count == 5)
   }
 
-  @Test("keeps a rate that is no whole number of nanoseconds")
+  @Test("keeps a rate that is not a whole number of nanoseconds")
   func rate() {
     var loop = OpenLoop(every: .seconds(1) / 60_000, from: 0)
     #expect(Self.due(&loop, now: 999_999_990).count == 60_000)

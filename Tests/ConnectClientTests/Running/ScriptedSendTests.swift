@@ -316,7 +316,7 @@ import Testing
         let connection = try await gateway.welcome(pingSeconds: 1)
         for number in 1...count { connection.message(number, body: body) }
         connection.send(.ping, "last")
-        // Nothing is read, so nothing is answered; but the client gives signs of life.
+        // Nothing is read, so nothing is answered; but the client pings.
         #expect(try await connection.next() == .pong(ByteBuffer()))
         #expect(!connection.channel.isWritable)
 

@@ -35,7 +35,7 @@ struct TokenTests {
   @Test("says when it is valid", arguments: TokenCase.timeCases)
   func times(_ row: TokenCase) async { await self.expect(row) }
 
-  @Test("says whose it is, and for the rest what it likes", arguments: TokenCase.otherCases)
+  @Test("names its owner, and may say more", arguments: TokenCase.otherCases)
   func others(_ row: TokenCase) async { await self.expect(row) }
 
   @Test(

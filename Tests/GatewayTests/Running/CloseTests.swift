@@ -75,7 +75,7 @@ struct CloseTests {
       ("a close of one byte", 1002, [frame(8, [3])]),
       ("a close with 1005", 1002, [frame(8, [0x03, 0xed])]),
       ("a close with 999", 1002, [frame(8, [0x03, 0xe7])]),
-      ("a close whose reason is no text", 1007, [frame(8, [0x03, 0xe8, 0xff])]),
+      ("a close whose reason is not text", 1007, [frame(8, [0x03, 0xe8, 0xff])]),
       ("binary", 1003, [frame(2, Self.ping)]),
       ("binary in fragments", 1003, [frame(2, [1], isFinal: false), frame(0, [2])]),
       ("empty binary", 1003, [frame(2)]),
@@ -212,7 +212,7 @@ struct CloseTests {
 
   // MARK: For another connection
 
-  @Test("with 4002, when its device connects anew, here or elsewhere", arguments: [0, 1])
+  @Test("with 4002, when its device connects again, here or elsewhere", arguments: [0, 1])
   func replaced(gateway: Int) async throws {
     let stand = try await TestStand.shared()
     let user = "replaced.\(gateway)"

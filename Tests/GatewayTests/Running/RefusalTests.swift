@@ -46,7 +46,7 @@ struct RefusalTests {
   }
 
   @Test(
-    "a since that is no offset, with 400",
+    "a since that is not an offset, with 400",
     arguments: ["", "-1", "1-", "-", "1-2-3", "x", "1%2D", "18446744073709551616", "0x10"])
   func since(_ since: String) async throws {
     let stand = try await TestStand.shared()
@@ -94,7 +94,7 @@ struct RefusalTests {
     try self.expect(await stand.refusal(of: request), 400, "malformed")
   }
 
-  @Test("an upgrade that is no GET, or of an older HTTP, with 400")
+  @Test("an upgrade that is not a GET, or of an older HTTP, with 400")
   func method() async throws {
     let stand = try await TestStand.shared()
     var request = try await stand.request("bad")
@@ -140,7 +140,7 @@ struct RefusalTests {
   }
 
   @Test(
-    "an Authorization that is no bearer token, with 401",
+    "an Authorization that is not a bearer token, with 401",
     arguments: ["", "Bearer", "Bearer ", "Basic YTpi", "token", "Bearer a b", "Bearer a.b.c"])
   func authorization(_ value: String) async throws {
     let stand = try await TestStand.shared()
@@ -250,7 +250,7 @@ struct RefusalTests {
     try self.expect(await stand.refusal(of: request, gateway: 1), 404, "not_found")
   }
 
-  @Test("what is no upgrade, with 426 and what it could be")
+  @Test("what is not an upgrade, with 426 and what it could be")
   func noUpgrade() async throws {
     let stand = try await TestStand.shared()
     var plain = try await stand.request("plain")

@@ -135,7 +135,7 @@ struct HTTPServerTests {
   }
 
   @Test(
-    "says what is wrong with what is no request, and ends",
+    "says what is wrong with what is not a request, and ends",
     arguments: [
       "nonsense\r\n\r\n", "GET / HTTP/3.0\r\n\r\n", "GET /a b HTTP/1.1\r\n\r\n",
       "GET / HTTP/1.1\r\nA b: c\r\n\r\n", "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",

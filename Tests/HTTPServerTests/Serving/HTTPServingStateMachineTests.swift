@@ -116,7 +116,7 @@ struct HTTPServingStateMachineTests {
     #expect(answer.timePassed() == .close)
   }
 
-  @Test("answers what is no request, and ends")
+  @Test("answers what is not a request, and ends")
   func malformed() {
     var machine = self.machine()
     machine.heard()

@@ -51,7 +51,7 @@ struct SessionRegistryTests {
     }
   }
 
-  @Test("removes a session only while the device has not connected anew")
+  @Test("removes a session only while the device has not connected again")
   func compareAndDelete() async throws {
     try await Bus.run { bus in
       let key = bus.keys.session(UserName("bob")!)

@@ -66,7 +66,7 @@ struct SharingTests {
       #expect(try await stand.messages().map(\.id) == (0..<10).map { "m\($0)" })
       let groups = try await stand.redis("XINFO", "GROUPS", incoming).array
       #expect(groups.count == 1, "the dead one's group is gone")
-      try await eventually("the dead one is no member any more") {
+      try await eventually("the dead one is not a member any more") {
         try await stand.redis("SMEMBERS", "\(stand.keys.messagingMembers)").array.count == 1
       }
     }

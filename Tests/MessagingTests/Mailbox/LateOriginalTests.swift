@@ -32,7 +32,7 @@ struct LateOriginalTests {
         self.original(9, "a", from: "carol"),
       ])
       #expect(next[0].pushes.map(\.offset) == [offset(8), offset(9)])
-      // The bus repeats the repeat itself: that is no original, and stays.
+      // The bus repeats the repeat itself: that is not an original, and stays.
       #expect(try await writer.store([self.retry(4, "c")])[0].pushes.map(\.offset) == [offset(4)])
       let mailbox = try await bus.mailbox(UserName("bob")!)
       #expect(mailbox.map { $0.envelope?.idText } == ["a", "b", "c", "d", "a"])

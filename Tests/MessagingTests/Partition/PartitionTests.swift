@@ -32,7 +32,7 @@ struct PartitionTests {
   }
 
   /// Repaired as text, such an id is three times as long as it may be.
-  @Test("after a message whose mailbox does not take it, and whose id is no text; nobody is told")
+  @Test("after a message whose mailbox does not take it, and whose id is not text; nobody is told")
   func idIsNoText() async throws {
     try await TestStand.with(TestStand.Options(gateways: 0)) { stand in
       try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "x")

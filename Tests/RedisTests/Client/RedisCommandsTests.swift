@@ -51,7 +51,7 @@ struct RedisCommandsTests {
     #expect(whole.commands[2].isRepeatable == example.isRepeatable)
   }
 
-  @Test("of words names the first that is its key, and is no repeatable one unless it says so")
+  @Test("of words names the first that is its key, and is repeatable only if it says so")
   func words() {
     var batch = RedisBatch()
     batch.append(key: Self.key, "XINFO", "STREAM", "k:{bob}")
@@ -84,7 +84,7 @@ struct RedisCommandsTests {
     #expect(try replies[missing] == 7)
   }
 
-  @Test("that was not answered is no refusal")
+  @Test("that was not answered was not refused")
   func unanswered() {
     var batch = RedisBatch()
     let value = batch.value(of: Self.key)

@@ -93,7 +93,7 @@ struct RedisURLTests {
     ("redis://:hunter2%ff@h", "user or password has a broken percent escape"),
   ]
 
-  @Test("is refused with what to mend, and never with the password", arguments: refused)
+  @Test("is refused with what to correct, and never with the password", arguments: refused)
   func refusals(text: String, reason: String) {
     do throws(RedisURL.Malformed) {
       let url = try RedisURL(parsing: text)

@@ -133,7 +133,7 @@ struct ClusterTopologyTests {
   }
 
   /// A node, or what is between, may name another address with each answer.
-  @Test("takes only so many primaries for true")
+  @Test("takes a limited number of primaries for true")
   func bounded() throws {
     var topology = ClusterTopology([(0...9, RedisAddress(host: "a", port: 1))])
     for number in 0..<20_000 {

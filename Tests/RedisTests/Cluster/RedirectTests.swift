@@ -38,7 +38,7 @@ struct RedirectTests {
   }
 
   @Test(
-    "is none where no other attempt mends it, or where it cannot be read",
+    "is none where no other attempt helps, or where it cannot be read",
     arguments: [
       "ERR unknown command", "NOPERM this user has no permissions", "WRONGTYPE Operation",
       "CROSSSLOT Keys in request don't hash to the same slot", "OOM command not allowed",

@@ -109,7 +109,7 @@ struct PasswordFileTests {
     }
   }
 
-  @Test("is read anew for each connection, so that it can be changed", arguments: [false, true])
+  @Test("is read for each connection, so that it can be changed", arguments: [false, true])
   func rotation(isCluster: Bool) async throws {
     func run(_ url: String, _ nodes: [LocalRedisServer]) async throws {
       for node in nodes {

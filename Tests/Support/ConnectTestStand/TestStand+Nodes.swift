@@ -21,7 +21,7 @@ extension TestStand {
   package func user(
     apartFrom keys: [RedisKey]
   ) async throws -> (name: String, node: LocalRedisServer) {
-    guard let cluster = self.server.cluster else { throw TestFailure("the bus is no cluster") }
+    guard let cluster = self.server.cluster else { throw TestFailure("the bus is not a cluster") }
     var needed: [LocalRedisServer] = []
     for key in keys { needed.append(try await cluster.primary(of: key.slot.number)) }
     for number in 0..<100 {

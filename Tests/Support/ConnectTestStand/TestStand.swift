@@ -185,7 +185,7 @@ package final class TestStand: Sendable {
     id: String? = nil, _ configure: (inout GatewayConfiguration) -> Void = { _ in }
   ) async throws -> RunningGateway {
     let name = id ?? "g\(self.gateways.count + 1)"
-    guard let id = InstanceID(name) else { throw TestFailure("\(name) is no id of a gateway") }
+    guard let id = InstanceID(name) else { throw TestFailure("\(name) is not a gateway id") }
     var configuration = GatewayConfiguration(host: "127.0.0.1", port: 0, id: id, keys: self.keys)
     self.options.configure(&configuration)
     configure(&configuration)
@@ -206,7 +206,7 @@ package final class TestStand: Sendable {
     id: String? = nil, _ configure: (inout MessagingConfiguration) -> Void = { _ in }
   ) async throws -> RunningService {
     let name = id ?? "m\(self.messaging.count + 1)"
-    guard let id = InstanceID(name) else { throw TestFailure("\(name) is no id of an instance") }
+    guard let id = InstanceID(name) else { throw TestFailure("\(name) is not an instance id") }
     var configuration = MessagingConfiguration(id: id, keys: self.keys)
     self.options.configureMessaging(&configuration)
     configure(&configuration)
@@ -225,7 +225,7 @@ package final class TestStand: Sendable {
 
   /// A token as `connect token` makes it.
   package func token(_ user: String, seconds: Double = 3_600) async throws -> String {
-    guard let name = UserName(user) else { throw TestFailure("\(user) is no user name") }
+    guard let name = UserName(user) else { throw TestFailure("\(user) is not a user name") }
     return try await self.authenticator.token(for: name, seconds: seconds)
   }
 
@@ -292,7 +292,7 @@ package final class TestStand: Sendable {
   }
 
   private func name(_ user: String) throws -> UserName {
-    guard let name = UserName(user) else { throw TestFailure("\(user) is no user name") }
+    guard let name = UserName(user) else { throw TestFailure("\(user) is not a user name") }
     return name
   }
 }

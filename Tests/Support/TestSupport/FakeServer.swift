@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// A TCP server that is no Redis: it answers whatever comes with what the test says.
+/// A TCP server in place of Redis: it answers whatever comes with what the test says.
 package final class FakeServer: Sendable {
   package enum Answer: Sendable {
     case text(String)

@@ -94,7 +94,7 @@ def every_other_rule_names_a_group(deployment: Deployment, project: Project) -> 
         if any(rule.get(key) for key in _WORLD):
             continue
         if rule.get("SourceSecurityGroupId") not in groups:
-            yield f"{path} lets in what is no group of this stack: {rule}"
+            yield f"{path} lets in what is not a group of this stack: {rule}"
     for group in deployment.of("EC2::SecurityGroup"):
         if not group.get("SecurityGroupEgress"):
             yield f"{group.path} says nothing of what goes out, so everything may"
@@ -104,7 +104,7 @@ def every_other_rule_names_a_group(deployment: Deployment, project: Project) -> 
         if nat and rule.get("CidrIp") and (rule["FromPort"], rule["ToPort"]) == (443, 443):
             continue
         if rule.get("DestinationSecurityGroupId") not in groups:
-            yield f"{path} lets out to what is no group of this stack: {rule}"
+            yield f"{path} lets out to what is not a group of this stack: {rule}"
 
 
 @invariant

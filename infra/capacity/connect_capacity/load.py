@@ -52,7 +52,7 @@ def load_of(users: float, scenario: Scenario, measured: Measurements) -> Load:
     devices = users * scenario.devices_per_user
     connections = devices * scenario.online_share
     connects_mean = devices * scenario.connects_per_day / DAY_SECONDS
-    # What a body is longer than the measured one goes over every hop once more: to Redis, from it to
+    # What a body is longer than the measured one crosses every hop, too: to Redis, from it to
     # messaging, to the mailbox and the gateway's stream, from that to the gateway.
     longer = scenario.body_bytes - measured.body_bytes
     entry_redis = max(0.0, measured.redis_bytes + 5 * longer)

@@ -41,7 +41,7 @@ class Figures:
 
     def number(self) -> float:
         if isinstance(self._value, bool) or not isinstance(self._value, (int, float)):
-            raise MeasurementError(f"{self.place} is no number: {self._value!r}")
+            raise MeasurementError(f"{self.place} is not a number: {self._value!r}")
         return float(self._value)
 
     def positive(self) -> float:
@@ -55,7 +55,7 @@ class Figures:
 
     def items(self) -> list[Figures]:
         if not isinstance(self._value, list) or not self._value:
-            raise MeasurementError(f"{self.place} is no list, or an empty one")
+            raise MeasurementError(f"{self.place} is not a list, or an empty one")
         return [Figures(item, f"{self.place}[{index}]") for index, item in enumerate(self._value)]
 
 
@@ -195,7 +195,7 @@ def read_measurements(path: Path) -> Measurements:
     except OSError as error:
         raise MeasurementError(f"{path}: {error.strerror}: run infra/capacity/measure") from error
     except json.JSONDecodeError as error:
-        raise MeasurementError(f"{path} is no JSON: {error}") from error
+        raise MeasurementError(f"{path} is not JSON: {error}") from error
     if root["format"].number() != FORMAT:
         raise MeasurementError(f"{path} has a format that this model does not know")
     runs = [ChatRun.read(figures) for figures in root["chat"].items()]

@@ -24,7 +24,7 @@ def read_number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"'{text}' is no number, such as 200000, 200,000, 200k or 1M")
+        raise ValueError(f"'{text}' is not a number, such as 200000, 200,000, 200k or 1M")
     return number
 
 

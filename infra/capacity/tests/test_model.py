@@ -251,10 +251,10 @@ class ProgramTests(unittest.TestCase):
         for options, said in (
             (["--set", "history=5"], "--set: there is no parameter 'history'"),
             (["--set", "history_limit"], "--set: 'history_limit' is not NAME=VALUE"),
-            (["--set", "history_limit=few"], "--set: history_limit: 'few' is no number"),
+            (["--set", "history_limit=few"], "--set: history_limit: 'few' is not a number"),
             (["--set", "stream_node_bytes=2048"], "--set: stream_node_bytes"),
             (["--set", "partitions=1"], "--set: messaging"),
-            (["--users", "many"], "--users: 'many' is no number"),
+            (["--users", "many"], "--users: 'many' is not a number"),
             (["--users", "0"], "--users: '0' is not from 1"),
             (["--users", ""], "--users"), (["--users"], "--users: expected one argument"),
             (["--prices", "/nowhere"], "--prices: /nowhere"),

@@ -29,8 +29,8 @@
  * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
  *   acknowledged when the handler has returned (a promise is not waited for). A handler that
  *   throws makes the client reconnect, so that the server replays what was not handled.
- * - Staying connected: silence is probed, and losses are mended with back-off; `token` is asked for
- *   each connection. Where reconnecting would be wrong (the token expired and there is no other, the
+ * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
+ *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
  *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
  * - Storage: what is kept belongs to one user, device and server, so that who signs in next in the
  *   same tab neither sends nor skips anything of theirs. One object is for one user: make another
@@ -353,7 +353,7 @@ export class ConnectClient {
   /**
    * Sends `body`, any JSON value, to the user `to`: now, or once there is a connection.
    * @param {string} to @param {any} body
-   * @param {boolean} receipt whether `delivered` shall tell that a device of theirs has it
+   * @param {boolean} receipt whether the sender wants `delivered` when a device of `to` has it
    * @returns {string} the id by which `accepted`, `rejected` and `delivered` name it
    * @throws {TypeError} when no server would take it: `to` is not a user name, `body` is not JSON, or
    *   has half of a character
@@ -366,7 +366,7 @@ export class ConnectClient {
   }
 
   /**
-   * Sends once more, as the newest, what `failed` or was rejected for good. It keeps its id, so
+   * Sends again, as the newest, what `failed` or was rejected for good. It keeps its id, so
    * that it is stored once even if the server's operator delivers the first one after all.
    * @param {string} id @param {string} to @param {any} body @param {boolean} receipt
    * @throws {TypeError | RangeError} as `send`

@@ -324,7 +324,7 @@ function start(session) {
     $('empty').lastElementChild.hidden = !peer;
     $('text').placeholder = `Message ${peer}`;
     $('text').value = current?.draft ?? '';
-    // A whole conversation is no news, so it is not read out.
+    // A whole conversation is not news, so it is not read out.
     $('log').ariaLive = 'off';
     $('messages').replaceChildren(...(current?.items.map(drawItem) ?? []));
     setTimeout(() => { $('log').ariaLive = 'polite'; });
