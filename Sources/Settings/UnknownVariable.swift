@@ -53,7 +53,7 @@ package struct UnknownVariable: Hashable, CustomStringConvertible {
   package var description: String {
     "\(self.name) is not a setting, and is ignored; "
       + (self.nearest.map { "did you mean \($0)?" }
-        ?? "the variables are listed in Operations.md, or rename it")
+        ?? "the variables are listed in Configuration.md, or rename it")
   }
 
   /// Writes a line for each unknown variable of this process's environment.

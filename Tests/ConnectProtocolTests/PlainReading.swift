@@ -39,7 +39,7 @@ enum JSONValue: Equatable {
   }
 }
 
-/// What a payload is as a client frame, told once by the scanner and once by reading protocol.md
+/// What a payload is as a client frame, told once by the scanner and once by reading Protocol.md
 /// word for word over Foundation's values: the two must agree.
 enum PlainReading: Equatable {
   case send(id: String, to: String, body: JSONValue, options: [Bool])

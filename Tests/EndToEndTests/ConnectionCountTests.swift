@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Connections to a cluster")
 struct ConnectionCountTests {
-  @Test("are as few as the operations guide states, and opened where they are needed")
+  @Test("are as few as Redis.md states, and opened where they are needed")
   func bound() async throws {
     var options = Deployment.Options(executable: Program.connectBesideTests)
     options.redis = .cluster

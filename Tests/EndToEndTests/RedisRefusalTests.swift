@@ -94,7 +94,7 @@ struct RedisRefusalTests {
       let (code, line) = try await self.run(arguments, login)
       #expect(code == 77)
       #expect(line.contains("to run xadd, xinfo|stream, script|load, exec;"), "\(line)")
-      #expect(line.contains("Operations.md"), "\(line)")
+      #expect(line.contains("Redis.md#Rights"), "\(line)")
       let replicated = try await self.run(arguments + ["--durability", "replicated:1"], login)
       #expect(replicated.line.contains("script|load, wait, exec;"), "\(replicated.line)")
       try await server.command(["ACL", "SETUSER", "some", "-multi"])

@@ -139,7 +139,7 @@ struct SecureRedisTests {
           ])
         #expect(try await program.exitCode() == 77, "\(program.errors)")
         #expect(program.errors.last?.contains(words) == true, "\(program.errors)")
-        #expect(program.errors.last?.contains("Operations.md") == true)
+        #expect(program.errors.last?.contains("Redis.md#Rights") == true)
       }
     }
   }

@@ -12,11 +12,11 @@ import Testing
 /// That everything works with them is shown by all tests that run against a secure kind of Redis.
 @Suite("The rights of services")
 struct AccessRightsTests {
-  @Test("stand in the operations guide as a ready line")
+  @Test("are in Redis.md as a ready line")
   func documented() throws {
     let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent(
-        "../../Sources/ConnectCommand/Documentation.docc/Operations.md")
+        "../../Sources/ConnectCommand/Documentation.docc/Redis.md")
     let text = try String(contentsOf: guide.standardizedFileURL, encoding: .utf8)
     let line =
       "ACL SETUSER connect on >PASSWORD " + AccessRights.services().joined(separator: " ")

@@ -5,13 +5,13 @@ import Testing
 
 @Suite("What is told of each metric")
 struct MetricHelpTests {
-  /// The names in the tables of the operations guide, without labels.
+  /// The names in the tables of Running.md, without labels.
   private func documented() throws -> Set<String> {
     let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../Sources/ConnectCommand/Documentation.docc/Operations.md")
+      .appendingPathComponent("../../Sources/ConnectCommand/Documentation.docc/Running.md")
     let text = try String(contentsOf: guide.standardizedFileURL, encoding: .utf8)
     let start = try #require(text.firstRange(of: "\n## Metrics\n")).upperBound
-    let end = try #require(text[start...].firstRange(of: "\n**Alarms.**")).lowerBound
+    let end = try #require(text[start...].firstRange(of: "\n## Alarms\n")).lowerBound
     let rows = text[start..<end].split(separator: "\n").filter { $0.hasPrefix("| `") }
     return Set(
       rows.flatMap { row in
@@ -20,7 +20,7 @@ struct MetricHelpTests {
       })
   }
 
-  @Test("stands in the operations guide, too, and nothing there is unknown")
+  @Test("is in Running.md, too, and nothing there is unknown")
   func documentation() throws {
     #expect(try self.documented() == Set(MetricHelp.texts.keys))
   }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-OPERATIONS = HERE.parents[1] / "Sources/ConnectCommand/Documentation.docc/Operations.md"
+REDIS = HERE.parents[1] / "Sources/ConnectCommand/Documentation.docc/Redis.md"
 
 # A gateway lets its clients go over --drain-seconds (100 by default), and needs so long for the rest.
 DRAIN_SECONDS = 100
@@ -122,11 +122,11 @@ def role_faults(services: dict[str, dict[str, Any]]) -> list[str]:
 
 def rights_faults() -> list[str]:
     """Whether the stand's user of Redis has the documented rights, no more and no less."""
-    documented = re.search(r"ACL SETUSER connect on >PASSWORD (.*)", OPERATIONS.read_text("utf-8"))
+    documented = re.search(r"ACL SETUSER connect on >PASSWORD (.*)", REDIS.read_text("utf-8"))
     script = (HERE / "stand/make-credentials").read_text("utf-8")
     given = re.search(r'^readonly rights="(.*?)"', script.replace("\\\n", ""), re.MULTILINE)
     if documented is None or given is None:
-        return ["the rights of Redis's user were not found in Operations.md or make-credentials"]
+        return ["the rights of Redis's user were not found in Redis.md or make-credentials"]
     wanted, has = set(documented[1].split()), set(given[1].split())
     return [f"make-credentials: lacks {right}" for right in sorted(wanted - has)] + [
         f"make-credentials: gives {right}, which is not documented" for right in sorted(has - wanted)

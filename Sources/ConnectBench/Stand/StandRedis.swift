@@ -72,9 +72,9 @@ struct StandRedis: Sendable {
       """)
   }
 
-  /// The rights of a user from the operations guide, in a line to copy.
+  /// The rights of a user as Redis.md documents them, in a line to copy.
   private func documentedRights(_ user: String) throws(Failure) -> Substring {
-    let guide = "\(self.root)/Sources/ConnectCommand/Documentation.docc/Operations.md"
+    let guide = "\(self.root)/Sources/ConnectCommand/Documentation.docc/Redis.md"
     let start = "ACL SETUSER \(user) on >PASSWORD "
     let text = (try? String(contentsOfFile: guide, encoding: .utf8)) ?? ""
     guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(start) }) else {

@@ -1,6 +1,6 @@
 import ConnectProtocol
 
-/// Whether, when and how to connect again: the table of close codes in protocol.md, and what goes
+/// Whether, when and how to connect again: the table of close codes in Protocol.md, and what goes
 /// for refusals and losses.
 ///
 /// Pure: it holds no socket and no clock; randomness comes from the caller.

@@ -144,7 +144,7 @@ extension Failure {
       self.init(
         .refused,
         "\(url): \(reply); `connect inspect` needs more commands than the services: see "
-          + "Operations.md")
+          + "Running.md#Looking-inside-connect-inspect")
     case .server(let reply) where reply.code == "WRONGTYPE":
       self.init(.running, "\(url): \(reply); is --key-prefix that of another program?")
     case .server(let reply) where reply.code == "MOVED":

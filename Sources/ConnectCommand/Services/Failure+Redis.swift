@@ -59,7 +59,7 @@ extension Failure {
         return Failure(
           .unavailable,
           "\(url): Redis has as many connections as it may have; raise its maxclients, or see who "
-            + "has them (CLIENT LIST): Operations.md says how many Connect has")
+            + "has them (CLIENT LIST): Redis.md#Connections says how many Connect has")
       }
       if reply.isStarting {
         return Failure(
@@ -128,7 +128,7 @@ extension Failure {
   }
 
   private static let rightsAdvice =
-    "the rights that Connect needs are in Operations.md, as a ready ACL line"
+    "the rights that Connect needs are in Redis.md#Rights, as a ready ACL line"
 }
 
 extension RedisServerError {

@@ -40,7 +40,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// The meaning of each setting. The defaults belong to the modules; Operations.md lists them.
+/// The meaning of each setting. The defaults belong to the modules; Configuration.md lists them.
 extension SettingValues {
   func keys(hasRegistryRedis: Bool = false) throws(Failure) -> Keys {
     let count = try self.number(

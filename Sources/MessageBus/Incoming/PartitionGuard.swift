@@ -26,7 +26,7 @@ package enum PartitionGuard {
           : """
           this Redis holds data with its users (key \(self.key)), but a second Redis is configured \
           for these; leave --registry-redis-url out, \(otherPrefix), or move the users first: see \
-          Operations.md
+          Redis.md#From-one-to-two
           """
       }
       return """

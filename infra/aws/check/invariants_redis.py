@@ -82,7 +82,7 @@ def redis_never_evicts(deployment: Deployment, project: Project) -> Iterator[str
 
 @invariant
 def redis_parameters_are_known(deployment: Deployment, project: Project) -> Iterator[str]:
-    """Parameter groups set only what their families have, and what Operations.md asks for."""
+    """Parameter groups set only what their families have, and what Redis.md asks for."""
     for kind, known in _PARAMETERS.items():
         for group in deployment.of(kind):
             family = group.get("CacheParameterGroupFamily") or group.get("Family")
@@ -116,7 +116,7 @@ def redis_survives_a_zone(deployment: Deployment, project: Project) -> Iterator[
 
 @invariant
 def redis_users_have_the_documented_rights(deployment: Deployment, project: Project) -> Iterator[str]:
-    """The services' user may do exactly what Operations.md documents, people's what `connect inspect`
+    """The services' user may do exactly what Redis.md documents, people's what `connect inspect`
     needs beyond, and nobody else anything; in words that AWS takes."""
     services = {settings["CONNECT_REDIS_USER"] for _, settings in _settings(deployment)}
     people = {
@@ -137,7 +137,7 @@ def redis_users_have_the_documented_rights(deployment: Deployment, project: Proj
             continue
         if access != documented.get(name):
             extra = set(access.split()) ^ set(documented.get(name, "").split())
-            yield f"{user.path} differs from Operations.md in {sorted(extra) or 'the order'}"
+            yield f"{user.path} differs from Redis.md in {sorted(extra) or 'the order'}"
     for cluster in _clusters(deployment):
         groups = as_list(cluster.get("UserGroupIds")) or as_list(cluster.get("ACLName"))
         found = [deployment.resource(group) for group in groups]

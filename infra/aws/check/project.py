@@ -24,7 +24,7 @@ AWS_METRICS: dict[str, set[str]] = {
     },
 }
 
-# A gateway's stop takes the drain and this, seconds; messaging's, this alone. Operations.md.
+# A gateway's stop takes the drain and this, seconds; messaging's, this alone. Configuration.md.
 STOP_SECONDS = 10
 
 
@@ -56,11 +56,11 @@ class Project:
 
     @cached_property
     def access_string(self) -> str:
-        """The rights of the services' Redis user, as Operations.md documents them."""
-        text = (self.documents / "Operations.md").read_text()
+        """The rights of the services' Redis user, as Redis.md documents them."""
+        text = (self.documents / "Redis.md").read_text()
         match = re.search(r"^ACL SETUSER connect on >PASSWORD (.+)$", text, re.MULTILINE)
         if not match:
-            raise LookupError("Operations.md has no line 'ACL SETUSER connect on >PASSWORD …'")
+            raise LookupError("Redis.md has no line 'ACL SETUSER connect on >PASSWORD …'")
         return "on " + match.group(1).strip()
 
     @cached_property
@@ -70,11 +70,11 @@ class Project:
 
     @cached_property
     def operator_access_string(self) -> str:
-        """The rights of the user with whom people run `connect inspect` on AWS, as Operations.md has them."""
-        text = (self.documents / "Operations.md").read_text()
+        """The rights of the user with whom people run `connect inspect` on AWS, as Running.md has them."""
+        text = (self.documents / "Running.md").read_text()
         match = re.search(r"needs `(\+[^`]+)`, and `(\+[^`]+)` to requeue or drop", text)
         if not match:
-            raise LookupError("Operations.md does not say what connect inspect needs")
+            raise LookupError("Running.md does not say what connect inspect needs")
         return f"{self.aws_access_string} {match.group(1)} {match.group(2)}"
 
     @cached_property

@@ -19,7 +19,7 @@ PROJECT = Project()
 
 
 @pytest.mark.parametrize("file", ["templates/redis.yaml", "templates/memorydb.yaml"])
-def test_the_services_user_has_the_line_of_the_operations_guide(templates: Path, file: str) -> None:
+def test_the_services_user_has_the_documented_line(templates: Path, file: str) -> None:
     user = load(templates / file)["Resources"]["User"]
     assert user["Properties"]["AccessString"] == PROJECT.aws_access_string
 
@@ -30,7 +30,7 @@ def test_what_aws_is_told_of_rights_differs_by_resetkeys_alone() -> None:
     assert len(told) == len(documented) - 1
 
 
-def test_the_line_of_the_operations_guide_is_that_of_the_code() -> None:
+def test_the_documented_line_is_that_of_the_code() -> None:
     source = (PROJECT.root / "Sources/MessageBus/AccessRights.swift").read_text()
     commands = source.partition("private static let commands = [")[2].partition("]")[0]
     rights = " ".join(f"+{name}" for name in re.findall(r'"([a-z|]+)"', commands))
@@ -38,7 +38,7 @@ def test_the_line_of_the_operations_guide_is_that_of_the_code() -> None:
 
 
 def test_metrics_are_read_from_the_code_and_documented() -> None:
-    text = (PROJECT.documents / "Operations.md").read_text()
+    text = (PROJECT.documents / "Running.md").read_text()
     assert set(PROJECT.metrics) == {"gateway", "messaging"}
     for service, metrics in PROJECT.metrics.items():
         row = re.search(rf"^\| `{service}` \| (`Connections`|`Stored`).*$", text, re.MULTILINE)
@@ -141,11 +141,11 @@ def test_every_set_of_parameters_that_is_checked_is_allowed(templates: Path) -> 
         ("SendsPerSecond", "gateway", "CONNECT_SENDS_PER_SECOND"),
     ],
 )
-def test_a_parameter_of_a_limit_is_the_setting_of_the_operations_guide(
+def test_a_parameter_of_a_limit_is_the_documented_setting(
     templates: Path, parameter: str, container: str, setting: str
 ) -> None:
-    text = (PROJECT.documents / "Operations.md").read_text()
-    row = re.search(rf"\| `{setting}` \| ([\d,]+) \| ([\d,]+) to ([\d,]+);", text)
+    text = (PROJECT.documents / "Configuration.md").read_text()
+    row = re.search(rf"\| `{setting}` \| ([\d,]+) \| ([\d,]+) to ([\d,]+) ", text)
     assert row is not None
     described = load(templates / "template.yaml")["Parameters"][parameter]
     assert [described[name] for name in ("Default", "MinValue", "MaxValue")] == [

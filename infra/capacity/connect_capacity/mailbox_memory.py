@@ -22,7 +22,7 @@ DEVICE_NAME_BYTES = 8
 BODY_BYTES = (200, 1000)
 MESSAGES = (1, 3, 10, 100, 1000)
 DEVICES = (1, 2)
-NODE_BYTES = (1024, 4096)  # stream-node-max-bytes: what Operations.md advises, and Redis's default
+NODE_BYTES = (1024, 4096)  # stream-node-max-bytes: what Redis.md#Memory advises, and Redis's default
 
 KEYS_AT_LEAST = 30
 MESSAGES_IN_ALL = 30_000

@@ -52,7 +52,7 @@ class Scenario:
 
     # What Connect keeps; the defaults of its settings.
     partitions: float = parameter(
-        0, "partitions (--partitions); 0: as many as the peak needs, 16 at least", "Operations.md",
+        0, "partitions (--partitions); 0: as many as the peak needs, 16 at least", "Configuration.md",
         0, 1024)
     history_limit: float = parameter(
         1000, "acked entries that a mailbox keeps (--history-limit)", "default of Connect")
@@ -62,7 +62,7 @@ class Scenario:
         10, "entries that a mailbox has above its history, since a device was not there",
         "assumption")
     stream_node_bytes: float = parameter(
-        1024, "stream-node-max-bytes of Redis: 1024 or 4096", "what Operations.md advises", 1)
+        1024, "stream-node-max-bytes of Redis: 1024 or 4096", "what Redis.md#Memory advises", 1)
     ping_seconds: float = parameter(
         25, "ping period of a connection (--ping-seconds)", "default of Connect", 1, 3600)
 
@@ -85,7 +85,7 @@ class Scenario:
         15_000, "connections of a gateway, per vCPU, that scaling aims at",
         "infra/aws: so many reconnect when it dies", 100)
     instances_minimum: float = parameter(
-        2, "instances of each service at least", "Operations.md: two or more", 1)
+        2, "instances of each service at least", "Running.md: two or more", 1)
     zones: float = parameter(3, "availability zones", "infra/aws", 1, 6)
     replicas: float = parameter(
         1, "replicas of each primary", "infra/aws; ElastiCache's Durability needs one", 0, 5)

@@ -362,7 +362,7 @@ def connections_per_node(
     gateways: int, messaging: int, partitions: int, shards: int, event_loops: int,
     replicated: bool = False,
 ) -> float:
-    """Operations.md, "Connections": C·S·(G + M) + G + M + P in all, of which each primary has its
+    """Redis.md#Connections: C·S·(G + M) + G + M + P in all, of which each primary has its
     share; twice the first term with `replicated:N`."""
     pipelines = event_loops * (2 if replicated else 1) * (gateways + messaging)
     readers = gateways + messaging + partitions
