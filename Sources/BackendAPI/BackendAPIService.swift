@@ -14,7 +14,7 @@ package final class BackendAPIService: Service {
   private let logger: Logger
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, to the bus alone, and one for everything
+  ///   - clients: makes the clients of Redis: one per event loop, to the bus alone, and one for everything
   ///     about users; where replicas are waited for, one more for erasures.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   package init(

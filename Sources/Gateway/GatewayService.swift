@@ -29,7 +29,7 @@ package final class GatewayService: Service {
   private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, and one that waits for deliveries.
+  ///   - clients: makes the clients of Redis: one per event loop, and one that waits for deliveries.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - metrics: makes what it counts in.
   package init(

@@ -28,7 +28,7 @@ package final class MessagingService: Service {
   private let isStopping = Atomic(false)
 
   /// - Parameters:
-  ///   - clients: makes the ways to Redis: one per event loop, two where replicas must confirm; one
+  ///   - clients: makes the clients of Redis: one per event loop, two where replicas must confirm; one
   ///     per partition that is owned; and one that waits for changes of leases.
   ///   - group: the event loops; the caller shuts them down after the service has ended.
   ///   - fields: names and values that operators see of this instance.

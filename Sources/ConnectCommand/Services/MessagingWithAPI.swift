@@ -2,8 +2,8 @@ import BackendAPI
 import Messaging
 import ServiceLifecycle
 
-/// Messaging, and beside it the API for backends where that is switched on: both need the same ways
-/// to Redis, which are made once.
+/// Messaging, and beside it the API for backends where that is switched on: both share the
+/// clients of Redis.
 struct MessagingWithAPI: Service {
   let messaging: MessagingService
   let api: BackendAPIService?
