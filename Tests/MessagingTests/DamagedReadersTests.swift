@@ -41,14 +41,15 @@ struct DamagedReadersTests {
     #expect(damaged > 1_000)
   }
 
-  @Test("when what lies in Redis is neither an envelope nor a delivery, byte for byte")
-  func payloads() {
+  @Test("when what lies in Redis is no envelope and no delivery, byte for byte")
+  func payloads() async {
     var random = SplitMix64(seed: 5)
     let envelope = Envelope.Draft.message(flags: [.relocated]).array
     let push = [Delivery.version, 1, 0, 0, 0, UInt8(32 + envelope.count)] as [UInt8]
     let deliveries = push + Array(repeating: 1, count: 32) + envelope + [3, 0, 0, 0, 2, 97, 0]
     for original in [envelope, deliveries] {
-      for _ in 0..<20_000 {
+      for round in 0..<20_000 {
+        if round % 50 == 0 { await Task.yield() }
         var bytes = original
         for _ in 0..<Int.random(in: 1...4, using: &random) {
           let index = Int.random(in: bytes.indices, using: &random)
