@@ -8,8 +8,201 @@ import Testing
 
 @testable import BackendAPI
 
-@Suite("A user that a backend erases", .timeLimit(.minutes(5)))
-struct UserErasureTests {
+@Suite("A user, for a backend,", .timeLimit(.minutes(5)))
+struct UserTests {
+  private func show(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("GET", "/v1/users/\(user)")
+  }
+
+  private func erase(_ user: String) -> HTTPTestRequest {
+    HTTPTestRequest("DELETE", "/v1/users/\(user)")
+  }
+
+  private func disconnect(_ user: String, _ query: String = "") -> HTTPTestRequest {
+    HTTPTestRequest("POST", "/v1/users/\(user)/disconnect\(query)")
+  }
+
+  // MARK: Shown
+
+  @Test("is shown: where connected, how far behind, and how much is kept")
+  func shown() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in
+      let user = "b@b+1"
+      let phone = try await stand.online(user, device: "phone", gateway: 1)
+      var offsets: [Offset] = []
+      for number in 0..<5 {
+        offsets.append(try await api.ask(message("m\(number)", to: user)).offset())
+      }
+      for _ in 0..<5 { try await phone.expectMessage() }
+      phone.ack(offsets[1])
+      try await eventually("the cursor is stored") {
+        try await stand.cursor(user, device: "phone") == offsets[1]
+      }
+      let answer = try await api.ask(self.show("b%40b+1"))
+      #expect(answer.status == 200)
+      let json = try answer.json()
+      #expect(json["user"] as? String == user)
+      #expect(json["truncated"] as? Bool == false)
+      let sessions = try #require(json["sessions"] as? [[String: Any]])
+      #expect(sessions.count == 1)
+      #expect(sessions.first?["device"] as? String == "phone")
+      #expect(sessions.first?["gateway"] as? String == "g2")
+      #expect(sessions.first?["alive"] as? Bool == true)
+      let cursors = try #require(json["cursors"] as? [[String: Any]])
+      #expect(cursors.count == 1)
+      #expect(cursors.first?["acked"] as? String == "\(offsets[1])")
+      #expect(cursors.first?["lag"] as? Int == 3)
+      #expect(cursors.first?["lagIsMore"] as? Bool == false)
+      #expect(cursors.first?["lastSeen"] as? Int != nil)
+      let mailbox = try #require(json["mailbox"] as? [String: Any])
+      #expect(mailbox["entries"] as? Int == 5)
+      #expect(mailbox["oldest"] as? String == "\(offsets[0])")
+      #expect(mailbox["newest"] as? String == "\(offsets[4])")
+      #expect(mailbox["removed"] == nil)
+
+      let head = try await api.ask(HTTPTestRequest("HEAD", "/v1/users/b%40b+1"))
+      #expect(head.status == 200)
+      #expect(head["content-length"].flatMap { Int($0) } != 0)
+    }
+  }
+
+  @Test("is unknown where nothing is kept")
+  func unknown() async throws {
+    try await TestStand.withAPI { (_, api) async throws in
+      #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+      #expect(try await api.ask(self.erase("nobody")).status == 204)
+      #expect(try await api.ask(self.show("nobody")).code() == "unknown_user")
+      #expect(try await api.ask(self.disconnect("nobody")).body == "{\"connections\":0}\n")
+    }
+  }
+
+  @Test("is shown to many at once, each in its turn")
+  func many() async throws {
+    try await TestStand.withAPI { _, api in
+      _ = try await api.ask(message("m-1"))
+      try await eventually("the message is stored") {
+        try await api.ask(self.show("bob")).status == 200
+      }
+      let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
+        for _ in 0..<64 { tasks.addTask { try await api.ask(self.show("bob")).status } }
+        return try await tasks.reduce(into: []) { $0.append($1) }
+      }
+      #expect(statuses == Array(repeating: 200, count: 64))
+    }
+  }
+
+  @Test("is something that the operator must look after, where a key is of another type")
+  func wrongType() async throws {
+    try await TestStand.withAPI { stand, api in
+      try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "1")
+      #expect(try await api.ask(self.show("bob")).code() == "failed")
+      #expect(try await api.ask(self.erase("bob")).code() == "failed")
+    }
+  }
+
+  @Test("is shown to so many that wait at most; others are told to come back")
+  func overloaded() async throws {
+    try await TestStand.withAPI { stand, api in
+      let most = BackendAPILimits.concurrentUsers + BackendAPILimits.waitingUsers
+      stand.server.pause()
+      let codes = try await withThrowingTaskGroup(of: HTTPAnswer.self) { tasks in
+        for _ in 0..<most + 3 { tasks.addTask { try await api.ask(self.show("bob")) } }
+        var codes: [String] = []
+        while let answer = try await tasks.next() {
+          codes.append(try answer.code())
+          if codes.count == 3 { stand.server.resume() }
+          if codes.count <= 3 { #expect(answer["retry-after"] != nil) }
+        }
+        return codes
+      }
+      #expect(
+        codes
+          == Array(repeating: "overloaded", count: 3)
+          + Array(repeating: "unknown_user", count: most))
+    }
+  }
+
+  // MARK: Disconnected
+
+  @Test("is disconnected on whichever gateways, with a goodbye and 4001; others stay")
+  func disconnected() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in
+      let phone = try await stand.online("bob", device: "phone", gateway: 0)
+      let laptop = try await stand.online("bob", device: "laptop", gateway: 1)
+      let tablet = try await stand.online("bob", device: "tablet", gateway: 1)
+      let alice = try await stand.online("alice", gateway: 1)
+      let one = try await api.ask(self.disconnect("bob", "?device=laptop"))
+      #expect(one.status == 202)
+      #expect(one.body == "{\"connections\":1}\n")
+      guard case .goodbye(4001, let wait) = try await laptop.expectFrame(type: "goodbye").frame
+      else { throw TestFailure("a goodbye with 4001 was due") }
+      #expect((0...1_000).contains(wait))
+      #expect(try await laptop.expectClose(4001).contains("new token"))
+      try await phone.expectOpen()
+      try await tablet.expectOpen()
+
+      try await eventually("the session of the laptop is gone") {
+        try await stand.session("bob", device: "laptop") == nil
+      }
+      #expect(try await api.ask(self.disconnect("bob")).body == "{\"connections\":2}\n")
+      for socket in [phone, tablet] {
+        _ = try await socket.expectFrame(type: "goodbye")
+        try await socket.expectClose(4001)
+      }
+      try await alice.expectOpen()
+      try await eventually("bob is nowhere") {
+        try await api.ask(self.disconnect("bob")).body == "{\"connections\":0}\n"
+      }
+      // Nothing is lost by it: the device goes on where it was.
+      _ = try await api.ask(message("m-1"))
+      try await eventually("it is in the mailbox") {
+        try await stand.mailbox("bob").count == 1
+      }
+      let again = try await stand.connect("bob", device: "phone", gateway: 1)
+      #expect(try await !again.expectWelcome().gap)
+      #expect(try await again.expectMessage().id == "m-1")
+    }
+  }
+
+  @Test("gets answers to what was sent before it is disconnected")
+  func answered() async throws {
+    try await TestStand.withAPI(TestStand.Options(gateways: 1)) { stand, api in
+      let bob = try await stand.online("bob")
+      for number in 0..<50 { bob.sendMessage("m\(number)", to: "alice") }
+      try await bob.expectAccepted("m0")
+      #expect(try await api.ask(self.disconnect("bob")).status == 202)
+      var accepted = 1
+      while true {
+        let event = try await bob.next()
+        if case .close(let code, _) = event {
+          #expect(code == 4001)
+          break
+        }
+        guard case .text(let text) = event else { continue }
+        if text.contains(#""type":"accepted""#) { accepted += 1 }
+      }
+      try await eventually("all is processed") {
+        try await stand.redis.length(of: stand.incoming("alice")) == 0
+      }
+      // What was accepted, and nothing that was not.
+      #expect(try await stand.mailbox("alice").count == accepted)
+    }
+  }
+
+  @Test("is forgotten by the registry where the gateway is gone")
+  func stale() async throws {
+    try await TestStand.withAPI { stand, api in
+      let key = "\(stand.keys.session(UserName("bob")!))"
+      try await stand.redis("HSET", key, "phone", "gone/c1")
+      #expect(try await api.ask(self.disconnect("bob")).body == "{\"connections\":0}\n")
+      try await eventually("the session is gone") {
+        try await stand.session("bob", device: "phone") == nil
+      }
+    }
+  }
+
+  // MARK: Erased
+
   @Test("is erased: closed with 4001, and nothing is replayed but that something is missing")
   func erased() async throws {
     try await TestStand.withAPI(TestStand.Options(gateways: 2)) { stand, api in

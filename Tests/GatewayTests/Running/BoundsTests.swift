@@ -212,6 +212,9 @@ struct BoundsTests {
       try await self.expectAccepted("3", from: alice)
 
       // What was stored and rejected is stored once, and in order.
+      try await eventually("all are in the mailbox") {
+        try await stand.mailbox("bob").count == 3
+      }
       let bob = try await stand.connect("bob")
       try await bob.expectWelcome()
       for id in ["1", "2", "3"] { #expect(try await bob.expectMessage().id == id) }

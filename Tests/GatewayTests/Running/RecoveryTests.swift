@@ -134,6 +134,9 @@ struct RecoveryTests {
       try await stand.gateways[0].service.stop()
       alice.sendMessage("2", to: "bob")
       try await alice.expectAccepted("2")
+      try await eventually("both are in the mailbox") {
+        try await stand.mailbox("bob").count == 2
+      }
       bob = try await stand.connect("bob", gateway: 1)
       try await bob.expectWelcome()
       // The first was never acked.

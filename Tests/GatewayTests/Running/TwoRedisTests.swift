@@ -61,6 +61,9 @@ struct TwoRedisTests {
       }
       // Offline: found in the mailbox on return.
       try await self.send("offline", from: alice, to: "carol")
+      try await eventually("it is in the mailbox") {
+        try await stand.mailbox("carol").count == 1
+      }
       let carol = try await stand.connect("carol", gateway: 1)
       try await carol.expectWelcome()
       #expect(try await carol.expectMessage().id == "offline")
