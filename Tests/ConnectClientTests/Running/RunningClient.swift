@@ -47,18 +47,28 @@ final class RunningClient: Sendable {
     for await event in self.client.events { self.events.withLockedValue { $0.append(event) } }
   }
 
-  /// The next event that `pick` takes; those before it are passed over.
+  /// The next event that `pick` takes; those before it are passed over, and a failure quotes the last
+  /// of them.
   func next<Value>(
     _ what: String, _ pick: (ConnectEvent) -> Value?
   ) async throws -> Value {
-    try await eventually("the client tells of \(what)") {
+    var value: Value?
+    var passed: [ConnectEvent] = []
+    let isFound = try await eventually {
       self.events.withLockedValue { events in
-        while let event = events.popFirst() {
-          if let value = pick(event) { return value }
+        while value == nil, let event = events.popFirst() {
+          value = pick(event)
+          if value == nil { passed.append(event) }
         }
-        return nil
       }
     }
+    guard isFound, let value else {
+      let quotes = passed.suffix(TestLimits.quotedFrames).map { "\($0)" }
+      throw TestFailure(
+        "the client did not tell of \(what) within \(TestWaits.usual); it told of "
+          + (quotes.isEmpty ? "nothing" : quotes.joined(separator: " | ")))
+    }
+    return value
   }
 
   func connected() async throws {
