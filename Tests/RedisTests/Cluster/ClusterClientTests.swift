@@ -203,7 +203,7 @@ struct ClusterClientTests {
         let replies = await client.execute(batch)
         #expect(replies.count == 20)
         for index in 0..<20 { try replies.checkConfirmed(index) }
-        batch.confirmation = RedisBatch.Confirmation(replicas: 2, milliseconds: 20)
+        batch.confirmation = RedisBatch.Confirmation(replicas: 2, milliseconds: 2_000)
         let more = await client.execute(batch)
         #expect {
           try more.checkConfirmed(7)
