@@ -147,7 +147,7 @@ package enum GatewayLimits {
   /// Time from TCP's accept to a complete upgrade, in milliseconds.
   package static let handshakeMilliseconds: Int64 = 10_000
 
-  /// Time that the other side has to answer a close, in milliseconds.
+  /// Time that the other side has to answer a close, and to end the connection, in milliseconds.
   package static let closeMilliseconds: Int64 = 2_000
 
   /// How long is waited for the client to end the connection after an answer other than an upgrade, in

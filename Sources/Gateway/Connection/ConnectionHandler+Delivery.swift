@@ -122,7 +122,7 @@ extension ConnectionHandler {
   ) {
     let isTaken = if case .success = result { true } else { false }
     self.receipts.published(receipts, isTaken: isTaken)
-    if !isTaken, self.context != nil { self.loop.retryLater(self) }
+    if !isTaken, !self.isOver { self.loop.retryLater(self) }
     self.cursorMayHaveMoved()
     self.leaveRegistryIfSettled()
   }

@@ -20,7 +20,7 @@ extension ConnectionHandler {
     var batch = RedisBatch()
     let top = batch.top(of: self.loop.configuration.keys.mailbox(self.user))
     self.loop.client.submit(batch) { replies in
-      guard self.context != nil else { return self.forget() }
+      guard !self.isOver else { return self.forget() }
       do throws(RedisError) {
         body(self.correct(position, below: max(now, try replies[top])))
       } catch {

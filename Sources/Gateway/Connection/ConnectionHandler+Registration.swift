@@ -35,7 +35,7 @@ extension ConnectionHandler {
       let maximum = self.loop.configuration.devicesPerUser
       if DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) {
         self.boundDevices(maximum, at: position, replacing: replaced)
-      } else if self.context == nil {
+      } else if self.isOver {
         self.forget()
       } else {
         self.withPlausible(position) { self.welcome(at: $0, replacing: replaced) }
@@ -52,7 +52,7 @@ extension ConnectionHandler {
         try answered(replies)
       } catch {
         // Perhaps it had ended before the registration was sent.
-        guard self.context != nil else { return self.forget() }
+        guard !self.isOver else { return self.forget() }
         self.loop.noteRejection(error)
         self.close(.tryAgainLater, "the session could not be registered")
       }
@@ -70,7 +70,7 @@ extension ConnectionHandler {
     self.register(batch) { replies throws(RedisError) in
       let outcome = try replies[outcome]
       self.loop.metrics.displacedDevices.increment(by: outcome.displaced)
-      guard self.context != nil else { return self.forget() }
+      guard !self.isOver else { return self.forget() }
       guard outcome.mayStay else {
         return self.close(
           .tooManyDevices, "all \(maximum) devices that a user may have are connected")
@@ -152,9 +152,8 @@ extension ConnectionHandler {
   /// Called when a newer connection of this device exists, here or elsewhere.
   func replaced() { self.close(.replaced, "replaced by a newer connection of this device") }
 
-  /// Called when the socket is closed.
+  /// Called when the client has said its last.
   func deregister() {
-    self.loop.remove(self)
     self.loop.storeCursorLater(self)
     self.leaveRegistryIfSettled()
   }
@@ -162,7 +161,7 @@ extension ConnectionHandler {
   /// The session goes when no receipts are under way that may let the cursor move: whoever erases the
   /// user takes its removal for the end of all that is stored.
   func leaveRegistryIfSettled() {
-    guard self.context == nil, self.receipts.underWay == 0 else { return }
+    guard self.isOver, self.receipts.underWay == 0 else { return }
     self.loop.removeSessionLater(self)
   }
 }

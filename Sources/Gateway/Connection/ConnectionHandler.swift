@@ -105,10 +105,15 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   private func ended() {
     guard self.context != nil else { return }
+    let wasOver = self.isOver
     self.session.disconnected()
     self.context = nil
-    self.deregister()
+    self.loop.remove(self)
+    if !wasOver { self.deregister() }
   }
+
+  /// Whether the client has sent its close, or the socket is closed.
+  var isOver: Bool { self.session.state == .closed }
 
   /// Serves buffered frames. Also called when the session opens: some may come with the upgrade.
   func serveFrames() {
@@ -122,9 +127,8 @@ final class ConnectionHandler: ChannelInboundHandler {
       }
     } catch {
       self.close(CloseCode(rawValue: error.closeCode), error.message)
-      // Nothing it says can be read any more, not even its close. The end of what we say tells it to
-      // end too, and what it says until then is read and dropped: else its close frame could be lost.
-      self.context?.close(mode: .output, promise: nil)
+      // Nothing it says can be read any more, not even its close.
+      self.endOutput()
     }
   }
 
@@ -192,13 +196,19 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   // MARK: Closing
 
-  /// Closes with a code of the protocol: the close frame, then the socket when the client has answered
-  /// or the time for that is over.
+  /// Closes with a code of the protocol: the close frame, and our end of the socket when the client has
+  /// answered.
   func close(_ code: CloseCode, _ reason: String) {
-    guard let context = self.context, self.session.close() else { return }
+    guard self.session.close() else { return }
     self.loop.metrics.closed(code)
+    self.writeClose(code.rawValue, reason)
+  }
+
+  /// Writes the close frame, and gives the client a bounded time to end the connection.
+  private func writeClose(_ code: UInt16, _ reason: String) {
+    guard let context = self.context else { return }
     self.awaitsAnswers = false
-    self.write { $0.writeWebSocketClose(code: code.rawValue, reason: reason) }
+    self.write { $0.writeWebSocketClose(code: code, reason: reason) }
     self.flush()
     self.setReading(true)
     let channel = context.channel
@@ -206,6 +216,10 @@ final class ConnectionHandler: ChannelInboundHandler {
       channel.close(promise: nil)
     }
   }
+
+  /// Tells the client to end too; what it says until then is read and dropped. If the socket were
+  /// closed with something unread, the kernel would reset it, and the client could lose our close frame.
+  private func endOutput() { self.context?.close(mode: .output, promise: nil) }
 
   /// Says goodbye, with the time after which to reconnect, and closes when the answers to the
   /// client's sends are there. One that is still being registered does so when it is.
@@ -231,14 +245,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   func abandon() { self.context?.close(promise: nil) }
 
   func closeReceived(_ code: UInt16?) {
-    guard let context = self.context else { return }
-    if self.session.closeReceived() {
-      self.write { buffer in
-        buffer.writeWebSocketClose(code: code ?? CloseCode.normal.rawValue, reason: "")
-      }
-      self.flush()
-    }
-    context.close(promise: nil)
+    if self.session.closeReceived() { self.writeClose(code ?? CloseCode.normal.rawValue, "") }
+    self.deregister()
+    self.endOutput()
   }
 
   // MARK: The clock

@@ -171,7 +171,7 @@ final class GatewayLoop: @unchecked Sendable {
   func storeCursorLater(_ connection: ConnectionHandler) {
     if !connection.awaitsCursorStore { self.cursors.append(connection) }
     connection.awaitsCursorStore = true
-    if connection.context == nil { self.storeSoon() }
+    if connection.isOver { self.storeSoon() }
   }
 
   /// Takes the session of a connection that is gone out of the registry at the end of this turn,
@@ -210,7 +210,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.retries = []
     for connection in retries {
       connection.awaitsRetry = false
-      if connection.context != nil { connection.retry() }
+      if !connection.isOver { connection.retry() }
     }
     self.storeCursors()
     self.clock.tick()
@@ -233,7 +233,7 @@ final class GatewayLoop: @unchecked Sendable {
       // At the end it is stored anyway: from then on the device counts as not seen.
       guard connection.knowsCursor, !connection.isErased,
         offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds
-          || connection.context == nil
+          || connection.isOver
       else { continue }
       let reply = Cursors.store(
         offset, of: connection.device, seenSeconds: UInt64(now),
@@ -248,7 +248,7 @@ final class GatewayLoop: @unchecked Sendable {
         if (try? replies[reply]) == nil {
           connection.storedCursor = min(connection.storedCursor, before)
           connection.storedSeen = 0
-          if connection.context != nil { self.storeCursorLater(connection) }
+          if !connection.isOver { self.storeCursorLater(connection) }
         }
       }
       self.stored()

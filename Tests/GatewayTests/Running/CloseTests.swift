@@ -119,6 +119,20 @@ struct CloseTests {
     }
   }
 
+  @Test("with the client's own code, also where more comes behind its close")
+  func answeredAndMore() async throws {
+    let stand = try await TestStand.shared()
+    let close = RawFrame(opcode: 8, payload: [3, 232])
+    // More than is read at once, so that some is unread when the answer leaves.
+    let pong = RawFrame(opcode: 10, payload: Array(repeating: 1, count: 100))
+    let frames = [close] + Array(repeating: pong, count: 2_000)
+    for _ in 0..<5 {
+      let socket = try await stand.online("talker")
+      socket.sendRaw(frames.flatMap(\.bytes))
+      try await socket.expectClose(1000)
+    }
+  }
+
   @Test("never after which an answer comes that was under way")
   func answersUnderWay() async throws {
     let stand = try await TestStand.shared()

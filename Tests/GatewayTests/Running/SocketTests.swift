@@ -31,6 +31,20 @@ struct SocketTests {
     }
   }
 
+  @Test("in time, when a client has sent its close and leaves the socket open")
+  func clientStays() async throws {
+    let budget = SocketBudget(limit: 8)
+    var options = TestStand.Options()
+    options.configure = { $0.socketBudget = budget }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      try await bob.stayOpen()
+      bob.sendClose(1000)
+      try await eventually("bob is not online") { try await stand.session("bob") == nil }
+      try await eventually("the socket is closed") { budget.open == 0 }
+    }
+  }
+
   #if os(Linux)
     /// Bytes that the kernel keeps of what was written to the sockets of a port and not received.
     private func unsentBytes(port: Int) throws -> Int {

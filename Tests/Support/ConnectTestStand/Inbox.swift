@@ -37,6 +37,8 @@ final class Inbox: ChannelInboundHandler {
   var answersPings = true
   /// Whether a close is answered as it comes. It is an event in any case.
   var answersClose = true
+  /// Whether a close was sent, so that nothing may follow (RFC 6455 §5.5.1).
+  var hasSentClose = false
 
   init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -102,8 +104,9 @@ final class Inbox: ChannelInboundHandler {
     if self.received.quotes.count > TestLimits.quotedFrames { self.received.quotes.removeFirst() }
     switch event {
     case .ping(let payload) where self.answersPings:
-      return self.answer(.pong, payload)
-    case .close(let code, _) where self.answersClose:
+      if !self.hasSentClose { self.answer(.pong, payload) }
+      return
+    case .close(let code, _) where self.answersClose && !self.hasSentClose:
       self.answer(.close, code.map { ByteBuffer(integer: $0) } ?? ByteBuffer())
     case .ping, .close, .text, .binary, .pong:
       break

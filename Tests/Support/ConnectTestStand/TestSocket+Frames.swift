@@ -38,7 +38,9 @@ extension TestSocket {
     self.sendText(#"{"type":"ack","offset":"\#(offset)"}"#)
   }
 
+  /// Sends a close, after which neither pings nor closes are answered.
   package func sendClose(_ code: UInt16) {
+    self.channel.eventLoop.execute { [inbox] in inbox.value.hasSentClose = true }
     self.send(RawFrame(opcode: 8, payload: [UInt8(code >> 8), UInt8(truncatingIfNeeded: code)]))
   }
 

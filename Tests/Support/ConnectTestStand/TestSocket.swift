@@ -83,6 +83,11 @@ package final class TestSocket: Sendable {
     try await self.channel.setOption(.autoRead, value: isReading).get()
   }
 
+  /// Leaves its side of the connection open when the server ends its own.
+  package func stayOpen() async throws {
+    try await self.channel.setOption(.allowRemoteHalfClosure, value: true).get()
+  }
+
   /// Whether pings are answered as they come (they are, at first); else they are events.
   package func setAnswersPings(_ answers: Bool) async throws {
     try await self.channel.eventLoop.submit { [inbox] in inbox.value.answersPings = answers }.get()
