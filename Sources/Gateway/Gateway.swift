@@ -239,6 +239,10 @@ package struct GatewayConfiguration: Sendable {
   package var drainSeconds = GatewayLimits.drainSeconds
   /// See ``GatewayLimits/drainPerSecond``.
   package var drainPerSecond = GatewayLimits.drainPerSecond
+  /// See ``GatewayLimits/answerMilliseconds``.
+  package var answerMilliseconds = GatewayLimits.answerMilliseconds
+  /// See ``GatewayLimits/closeMilliseconds``.
+  package var closeMilliseconds = GatewayLimits.closeMilliseconds
   /// See `BusLimits.devicesPerUser`; at most `BusLimits.maximumDevices`.
   package var devicesPerUser = BusLimits.devicesPerUser
   /// See `BusLimits.backlogEntries`.

@@ -228,8 +228,7 @@ package final class GatewayService: Service {
   /// is cancelled, they go at once.
   private func drain() async {
     let seconds = self.configuration.drainSeconds
-    let plan = DrainPlan(
-      seconds: seconds, perSecond: self.configuration.drainPerSecond, loops: self.loops.count)
+    let plan = DrainPlan(self.configuration, seconds: seconds, loops: self.loops.count)
     for loop in self.loops { loop.eventLoop.execute { loop.drain(plan) } }
     var deadline = NIODeadline.now() + .seconds(Int64(seconds)) + Self.slack
     var isHurrying = false

@@ -9,7 +9,9 @@ struct DrainPlan {
   static let atOnce = DrainPlan(seconds: 0)
 
   /// Used while the gateway is not stopping.
-  static let running = DrainPlan(seconds: GatewayLimits.drainSeconds)
+  static func running(_ configuration: GatewayConfiguration) -> DrainPlan {
+    DrainPlan(configuration, seconds: GatewayLimits.drainSeconds)
+  }
 
   /// Time to wait for answers to a connection's sends, in milliseconds.
   let answerMilliseconds: Int64
@@ -22,12 +24,25 @@ struct DrainPlan {
   ///   - seconds: in which all must be over.
   ///   - perSecond: how many go in a second, over all event loops …
   ///   - loops: … of which there are so many.
-  init(seconds: Int, perSecond: Int = GatewayLimits.drainPerSecond, loops: Int = 1) {
+  ///   - answerMilliseconds: bounds the time for answers, beside a tenth of `seconds`.
+  ///   - closeMilliseconds: likewise for the close.
+  init(
+    seconds: Int, perSecond: Int = GatewayLimits.drainPerSecond, loops: Int = 1,
+    answerMilliseconds: Int64 = GatewayLimits.answerMilliseconds,
+    closeMilliseconds: Int64 = GatewayLimits.closeMilliseconds
+  ) {
     let tenth = Int64(seconds) * 100
     self.spreadSeconds = Double(seconds) * 0.8
-    self.answerMilliseconds = min(tenth, GatewayLimits.answerMilliseconds)
-    self.closeMilliseconds = min(tenth, GatewayLimits.closeMilliseconds)
+    self.answerMilliseconds = min(tenth, answerMilliseconds)
+    self.closeMilliseconds = min(tenth, closeMilliseconds)
     self.perSecond = Double(perSecond) / Double(loops)
+  }
+
+  init(_ configuration: GatewayConfiguration, seconds: Int, loops: Int = 1) {
+    self.init(
+      seconds: seconds, perSecond: configuration.drainPerSecond, loops: loops,
+      answerMilliseconds: configuration.answerMilliseconds,
+      closeMilliseconds: configuration.closeMilliseconds)
   }
 
   /// Number of a loop's connections, of `total`, that have been told to leave after `seconds`.

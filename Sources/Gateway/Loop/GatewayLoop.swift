@@ -39,7 +39,7 @@ final class GatewayLoop: @unchecked Sendable {
   private(set) var producer: IncomingProducer<PublishToken>
   let pauseGuard: PauseGuard
   /// How connections are closed; see ``drain(_:)``.
-  var drainPlan = DrainPlan.running
+  var drainPlan: DrainPlan
   var isDraining: Bool { self.readiness.isStopping }
 
   /// The producer's client: the same one if it waits for no replicas.
@@ -69,6 +69,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
     self.configuration = configuration
+    self.drainPlan = .running(configuration)
     self.directory = directory
     self.readiness = readiness
     self.logger = logger

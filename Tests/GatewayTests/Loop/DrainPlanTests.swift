@@ -35,8 +35,9 @@ struct DrainPlanTests {
       let waits = plan.answerMilliseconds + plan.closeMilliseconds
       #expect(Int64(seconds) * 800 + waits <= Int64(seconds) * 1_000)
     }
-    #expect(DrainPlan.running.closeMilliseconds == GatewayLimits.closeMilliseconds)
-    #expect(DrainPlan.running.answerMilliseconds == GatewayLimits.answerMilliseconds)
+    let usual = DrainPlan(seconds: GatewayLimits.drainSeconds)
+    #expect(usual.closeMilliseconds == GatewayLimits.closeMilliseconds)
+    #expect(usual.answerMilliseconds == GatewayLimits.answerMilliseconds)
   }
 
   @Test("Without time all go at once")

@@ -303,7 +303,13 @@ struct RefusalTests {
 
   @Test("who comes while it stops, with 503")
   func draining() async throws {
-    try await TestStand.with { stand in
+    var options = TestStand.Options()
+    // However long the request takes to come, the gateway must still be there.
+    options.configure = {
+      $0.drainSeconds = 600
+      $0.closeMilliseconds = 60_000
+    }
+    try await TestStand.with(options) { stand in
       // A client that does not answer the close keeps the gateway waiting for it.
       let slow = try await stand.online("slow")
       try await slow.setAnswersClose(false)
@@ -320,6 +326,7 @@ struct RefusalTests {
       var answer = try await waiting.readHead()
       answer.body = try await waiting.readToEnd()
       try self.expect(answer, 503, "draining")
+      slow.close()
     }
   }
 }
