@@ -6,9 +6,11 @@ extension LocalRedisCluster {
     /// Primaries, which share the slots evenly. Redis needs three for an automatic failover.
     package var primaries = 3
     package var replicasPerPrimary = 0
-    /// After how long a node that does not answer is taken for dead. A failover takes two to four
-    /// times as long.
-    package var nodeTimeoutMilliseconds = 1_000
+    /// After how long a node that does not answer is taken for dead, in milliseconds. A failover takes
+    /// two to four times as long. By default so long that a busy machine makes no node seem dead.
+    package var nodeTimeoutMilliseconds = 10_000
+    /// The same where a failover is waited for.
+    package static let shortNodeTimeoutMilliseconds = 1_000
     /// What outlives a node's process beside its view of the cluster, which always does. In a given
     /// directory each node has one of its own.
     package var persistence: LocalRedisServer.Persistence = .none

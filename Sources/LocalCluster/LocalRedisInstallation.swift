@@ -27,6 +27,8 @@ package final class LocalRedisInstallation: Sendable {
     package var persistence = LocalRedisServer.Persistence.none
     /// Rights of ``user``, as ACL rules.
     package var rights: [String] = ["~*", "&*", "+@all"]
+    /// See ``LocalRedisCluster/Options/nodeTimeoutMilliseconds``.
+    package var nodeTimeoutMilliseconds = LocalRedisCluster.Options().nodeTimeoutMilliseconds
     /// Further arguments for each redis-server.
     package var extraArguments: [String] = []
     /// An installation that shares its CA with this one, if both have one.
@@ -73,6 +75,7 @@ package final class LocalRedisInstallation: Sendable {
     if options.kind.isCluster {
       var cluster = LocalRedisCluster.Options()
       cluster.replicasPerPrimary = options.kind.replicas
+      cluster.nodeTimeoutMilliseconds = options.nodeTimeoutMilliseconds
       cluster.persistence = options.persistence
       cluster.tls = tls
       cluster.users = users

@@ -206,7 +206,7 @@ private struct Counts: Sendable {
 private func replicated() -> LocalRedisCluster.Options {
   var options = LocalRedisCluster.Options()
   options.replicasPerPrimary = 1
-  options.nodeTimeoutMilliseconds = 500
+  options.nodeTimeoutMilliseconds = LocalRedisCluster.Options.shortNodeTimeoutMilliseconds
   return options
 }
 

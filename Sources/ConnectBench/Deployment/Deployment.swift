@@ -20,6 +20,8 @@ package final class Deployment: Sendable {
     package var redis = LocalRedisInstallation.Kind.plain
     /// Kind of a second Redis for the users' keys; nil for none.
     package var registry: LocalRedisInstallation.Kind?
+    /// See ``LocalRedisCluster/Options/nodeTimeoutMilliseconds``.
+    package var nodeTimeoutMilliseconds = LocalRedisCluster.Options().nodeTimeoutMilliseconds
     /// What survives the process of Redis.
     package var persistence = LocalRedisServer.Persistence.none
     /// The condition for a message to count as accepted.
@@ -82,6 +84,7 @@ package final class Deployment: Sendable {
   ) async throws -> Result {
     var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
     redisOptions.persistence = options.persistence
+    redisOptions.nodeTimeoutMilliseconds = options.nodeTimeoutMilliseconds
     redisOptions.rights = AccessRights.services()
     let redis = try await LocalRedisInstallation.start(redisOptions)
     var registry: LocalRedisInstallation?

@@ -87,6 +87,14 @@ package enum FaultKind: String, CaseIterable, Sendable {
     }
   }
 
+  /// Whether a replica, if there is one, takes the place of a primary, which is waited for.
+  var replacesPrimary: Bool {
+    switch self {
+    case .failOver, .killNode, .hangNode, .killRegistryNode: true
+    default: false
+    }
+  }
+
   /// Whether a replica may take over that had not yet been told everything: what no replica had to
   /// confirm may be lost then.
   package var mayPromoteReplica: Bool {

@@ -1,4 +1,5 @@
 import Foundation
+import LocalCluster
 import MessageBus
 import Messaging
 import SeededRandom
@@ -42,6 +43,9 @@ package struct FaultRun: Sendable {
   ) async throws -> FaultReport {
     var options = self.deployment
     options.hasReplyDamager = self.faults.contains(.damageReplies)
+    if self.faults.contains(where: \.replacesPrimary) {
+      options.nodeTimeoutMilliseconds = LocalRedisCluster.Options.shortNodeTimeoutMilliseconds
+    }
     return try await Deployment.with(options) { deployment in
       try await LoadBalancer.with(gateways: { deployment.gateways.map(\.port) }) { balancer in
         let endpoint = balancer.endpoint

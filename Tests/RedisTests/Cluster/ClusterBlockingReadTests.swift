@@ -132,6 +132,7 @@ struct ClusterBlockingReadTests {
   func replaced(loss: Loss, isGroup: Bool) async throws {
     var options = LocalRedisCluster.Options()
     options.replicasPerPrimary = 1
+    options.nodeTimeoutMilliseconds = LocalRedisCluster.Options.shortNodeTimeoutMilliseconds
     try await RedisFixture.withCluster(options) { cluster in
       let primary = try await cluster.primaries()[0]
       let slot = try await cluster.slot(of: primary)

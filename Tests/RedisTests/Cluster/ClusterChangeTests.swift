@@ -90,6 +90,7 @@ struct ClusterChangeTests {
   private func replicated() -> LocalRedisCluster.Options {
     var options = LocalRedisCluster.Options()
     options.replicasPerPrimary = 1
+    options.nodeTimeoutMilliseconds = LocalRedisCluster.Options.shortNodeTimeoutMilliseconds
     return options
   }
 
@@ -177,7 +178,9 @@ struct ClusterChangeTests {
 
   @Test("tries for a bounded time while slots have no node, and goes on when they have one again")
   func clusterDown() async throws {
-    try await RedisFixture.withCluster { cluster in
+    var options = LocalRedisCluster.Options()
+    options.nodeTimeoutMilliseconds = LocalRedisCluster.Options.shortNodeTimeoutMilliseconds
+    try await RedisFixture.withCluster(options) { cluster in
       let (dead, other) = (cluster.nodes[1], cluster.nodes[2])
       let lost = key(in: try await cluster.slot(of: dead), "down")
       let kept = key(in: try await cluster.slot(of: other), "down")
