@@ -35,16 +35,18 @@ struct FaultTests {
     try await Stand.expectSound(Stand.run([fault], rounds: rounds))
   }
 
-  /// What is done during 200 ms must count: whoever waits longer after each cut, or throws away what it
-  /// has, gets nothing done.
+  /// What is done between two cuts must count: whoever waits longer after each cut, or throws away what
+  /// it has, gets nothing done.
   @Test("when all connections to Redis are cut every 200 ms: messages flow meanwhile")
   func cutRedis() async throws {
     var run = Stand.run([.cutRedis])
     run.deployment.gateways = 1
     run.deployment.messaging = 1
     let report = try await Stand.expectSound(run, isAlone: true)
-    // A third of what is written in that time.
-    #expect(report.faults[0].shown > 600, "shown while connections were cut")
+    let fault = report.faults[0]
+    // Less than half of what devices are due, as some users have two.
+    #expect(fault.shown * 3 > fault.sent * 2, "of \(fault.sent) messages written meanwhile")
+    #expect(fault.sent > 0)
   }
 
   /// Plain, whatever the other tests run against: by TLS, damage ends the connection in any case.

@@ -12,7 +12,8 @@ struct LocalStandTests {
   ///
   /// A gateway that stops asks its clients to come back within 1 s, and waits for the answers to their
   /// sends (2 s at most, here 0.5 s). A client that was cut off comes back within 0.5 s, and after a
-  /// failed attempt within 1 s. What is left is for the handshake, on a busy machine.
+  /// failed attempt within 1 s. What is left is for the handshake. On a busy machine the longest stall of
+  /// this process comes on top.
   static let longestWait = Duration.seconds(5)
 
   /// People chat while `body` does something to the stand, and everything accepted arrives, once and
@@ -27,9 +28,12 @@ struct LocalStandTests {
         _ = chatters.takeWaits()
         _ = chatters.takeLatency()
         let begin = ContinuousClock.now
-        try await body(stand)
-        try await chatters.recovered()
-        try await chatters.allConnected()
+        let stall = try await LongestStall.during {
+          try await body(stand)
+          try await chatters.recovered()
+          try await chatters.allConnected()
+        }
+        let bound = Self.longestWait + stall
         let report = try await chatters.finish(after: begin.duration(to: .now) / .seconds(1))
         let waits = chatters.takeWaits()
         let latency = try #require(chatters.takeLatency())
@@ -38,14 +42,14 @@ struct LocalStandTests {
           """
           longest wait of a client: \(waits.longestAway) from the end of its connection until it \
           was live again, of \(waits.aways) times; \(waits.longestAccept) until a message was \
-          accepted, of \(waits.accepted); bound \(Self.longestWait). A message was shown after \
+          accepted, of \(waits.accepted); bound \(bound). A message was shown after \
           \(latency.median) (median) and \(latency.longest) (longest)
           """)
         #expect(report.isSound, "\(report.table())")
         #expect(report.accepted > 0)
         #expect(waits.aways >= options.users, "everybody had to move")
-        #expect(waits.longestAway < Self.longestWait)
-        #expect(waits.longestAccept < Self.longestWait)
+        #expect(waits.longestAway < bound)
+        #expect(waits.longestAccept < bound)
       }
       #expect(stand.up.process.isRunning, "\(stand.up.errors)")
     }
@@ -84,7 +88,9 @@ struct LocalStandTests {
       }
       _ = await up.waitForExit()
       for (name, process) in processes {
-        try await eventually("\(name) ends", within: .seconds(10)) { !isRunning(process) }
+        _ = try await eventually("the end of \(name)", limit: .seconds(60)) {
+          Self.isRunning(process) ? nil : true
+        }
       }
     }
   }

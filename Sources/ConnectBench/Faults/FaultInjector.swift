@@ -128,12 +128,17 @@ struct FaultInjector {
   }
 
   private func cut() async throws {
-    let end = ContinuousClock.now + .seconds(6)
+    let end = ContinuousClock.now + FaultLimits.cutting
     while ContinuousClock.now < end {
+      let shown = self.ledger.totals.shown
+      let patience = ContinuousClock.now + FaultLimits.cutPatience
       for redis in [self.deployment.redis, self.deployment.registry].compactMap({ $0 }) {
         try await self.deployment.onEachPrimary(of: redis, "CLIENT", "KILL", "TYPE", "normal")
       }
-      try await self.wait(milliseconds: 200)
+      try await Task.sleep(for: FaultLimits.cutInterval)
+      while self.ledger.totals.shown == shown, ContinuousClock.now < patience {
+        try await Task.sleep(for: FaultLimits.poll)
+      }
     }
   }
 

@@ -27,7 +27,8 @@ package enum FaultKind: String, CaseIterable, Sendable {
   case fillRedis = "fill-redis"
   /// A third of the connections ends, goes silent, or ends for the client alone.
   case vanish
-  /// All connections to Redis cut every 200 ms, for six seconds.
+  /// All connections to Redis cut every 200 ms, for six seconds; but only when something was shown since
+  /// the last cut, or nothing for 600 ms.
   case cutRedis = "cut-redis"
   /// Replies of Redis damaged or cut off on their way, at random, for some seconds. Only where it is
   /// asked for: services then reach Redis through ``ReplyDamager``.

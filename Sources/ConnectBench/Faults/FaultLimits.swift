@@ -16,6 +16,12 @@ package enum FaultLimits {
   /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
   /// way has failed by the time the server goes on.
   package static let hang = Duration.seconds(8)
+  /// For how long all connections to Redis are cut again and again …
+  static let cutting = Duration.seconds(6)
+  /// … and how often at most.
+  static let cutInterval = Duration.milliseconds(200)
+  /// How long a busy machine has to show something between two cuts.
+  static let cutPatience = Duration.milliseconds(600)
   /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
   /// rejections: a run with fewer says nothing about the order of what is sent again.
   package static let rejectionsPerFault = 50

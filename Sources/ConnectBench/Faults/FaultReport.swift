@@ -8,6 +8,8 @@ package struct FaultReport: Report, Sendable {
     package var rejections = 0
     /// How often the deployment did not recover in time.
     package var stuck = 0
+    /// Messages written during the fault.
+    package var sent = 0
     /// Messages shown to devices during the fault.
     package var shown = 0
     /// The longest time without anything shown to anybody, from this fault to the next.

@@ -85,10 +85,11 @@ package struct FaultRun: Sendable {
         if let time = self.time, start.duration(to: .now) >= time { break }
         progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
         _ = ledger.takeLongestSilence()
-        let rejections = ledger.totals.postponedOpenLoop
-        let shown = ledger.totals.shown
+        let before = ledger.totals
         try await injector.inject(kind)
-        faults[kind]?.shown += ledger.totals.shown - shown
+        let after = ledger.totals
+        faults[kind]?.sent += after.sent - before.sent
+        faults[kind]?.shown += after.shown - before.shown
         let ended = ContinuousClock.now
         crashed += try await self.replaceCrashed(deployment, ledger)
         var isStuck = false
@@ -100,7 +101,7 @@ package struct FaultRun: Sendable {
           ledger.note("after \(kind.rawValue): \(timedOut)")
         }
         faults[kind]?.note(
-          rejections: ledger.totals.postponedOpenLoop - rejections,
+          rejections: ledger.totals.postponedOpenLoop - before.postponedOpenLoop,
           silence: ledger.takeLongestSilence(), outage: injector.outage,
           recovery: ended.duration(to: .now), isStuck: isStuck)
         try await Task.sleep(for: .milliseconds(.random(in: 200...1_500, using: &random)))
