@@ -110,7 +110,9 @@ struct TwoRedisTests {
 
   @Test("a session stays as long as receipts under way may let the cursor move")
   func receiptsUnderWay() async throws {
-    try await TestStand.with(self.options()) { stand in
+    var options = self.options()
+    options.clients = { PatientClients($0) }
+    try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
       let bob = try await stand.online("bob")
       alice.sendMessage("m1", to: "bob", also: #","receipt":true"#)
@@ -138,7 +140,9 @@ struct TwoRedisTests {
 
   @Test("a gateway that stops stores what receipts under way have let move")
   func receiptsAtStop() async throws {
-    try await TestStand.with(TestStand.clusterOptions(gateways: 2)) { stand in
+    var options = TestStand.clusterOptions(gateways: 2)
+    options.clients = { PatientClients($0) }
+    try await TestStand.with(options) { stand in
       let gateway = stand.gateways[0]
       let keys = stand.keys
       // Bob's receipts go to another node than all that the gateway itself says when it stops.
@@ -300,22 +304,28 @@ struct TwoReplicatedRedisTests {
     return options
   }
 
+  /// Sends until replicas have confirmed it in time.
+  private func send(_ id: String, from alice: TestSocket) async throws {
+    try await eventually("\(id) is accepted") {
+      alice.sendMessage(id, to: "bob", also: #","retry":true"#)
+      return try await alice.expectFrame().type == "accepted"
+    }
+  }
+
   @Test("a message is accepted by the bus, and done with once replicas of the registry have it")
   func replicated() async throws {
     try await TestStand.with(self.options()) { stand in
       let alice = try await stand.online("alice")
       let bob = try await stand.online("bob")
-      alice.sendMessage("1", to: "bob")
-      try await alice.expectAccepted("1")
+      try await self.send("1", from: alice)
       #expect(try await bob.expectMessage().id == "1")
 
       let cluster = try #require(stand.registry?.cluster)
       let primaries = try await cluster.primaries()
       let replicas = cluster.nodes.filter { node in !primaries.contains { $0 === node } }
       for replica in replicas { replica.pause() }
-      alice.sendMessage("2", to: "bob")
       // The bus's replicas have it.
-      try await alice.expectAccepted("2")
+      try await self.send("2", from: alice)
       try await eventually("it was tried, and is not finished") {
         try await stand.mailbox("bob").count == 2
       }
