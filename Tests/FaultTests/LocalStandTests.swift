@@ -88,9 +88,7 @@ struct LocalStandTests {
       }
       _ = await up.waitForExit()
       for (name, process) in processes {
-        _ = try await eventually("the end of \(name)", limit: .seconds(60)) {
-          Self.isRunning(process) ? nil : true
-        }
+        try await eventually("\(name) ends") { !isRunning(process) }
       }
     }
   }

@@ -41,7 +41,7 @@ struct DamagedReadersTests {
     #expect(damaged > 1_000)
   }
 
-  @Test("when what lies in Redis is no envelope and no delivery, byte for byte")
+  @Test("when what lies in Redis is neither an envelope nor a delivery, byte for byte")
   func payloads() async {
     var random = SplitMix64(seed: 5)
     let envelope = Envelope.Draft.message(flags: [.relocated]).array

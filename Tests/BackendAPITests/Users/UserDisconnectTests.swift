@@ -25,6 +25,9 @@ struct UserDisconnectTests {
       try await phone.expectOpen()
       try await tablet.expectOpen()
 
+      try await eventually("the session of the laptop is gone") {
+        try await stand.session("bob", device: "laptop") == nil
+      }
       #expect(try await api.ask(.disconnect("bob")).body == "{\"connections\":2}\n")
       for socket in [phone, tablet] {
         _ = try await socket.expectFrame(type: "goodbye")
@@ -36,6 +39,9 @@ struct UserDisconnectTests {
       }
       // Nothing is lost by it: the device goes on where it was.
       _ = try await api.ask(message("m-1"))
+      try await eventually("it is in the mailbox") {
+        try await stand.mailbox("bob").count == 1
+      }
       let again = try await stand.connect("bob", device: "phone", gateway: 1)
       #expect(try await !again.expectWelcome().gap)
       #expect(try await again.expectMessage().id == "m-1")

@@ -86,7 +86,9 @@ struct UserViewTests {
 
   @Test("is shown to so many that wait at most; others are told to come back")
   func overloaded() async throws {
-    try await TestStand.withAPI { stand, api in
+    var options = TestStand.Options(gateways: 0)
+    options.clients = { PatientClients($0) }
+    try await TestStand.withAPI(options) { stand, api in
       let most = BackendAPILimits.concurrentUsers + BackendAPILimits.waitingUsers
       stand.server.pause()
       let codes = try await withThrowingTaskGroup(of: HTTPAnswer.self) { tasks in

@@ -52,23 +52,19 @@ final class RunningClient: Sendable {
   func next<Value>(
     _ what: String, _ pick: (ConnectEvent) -> Value?
   ) async throws -> Value {
-    var value: Value?
     var passed: [ConnectEvent] = []
-    let isFound = try await eventually {
+    func quotes() -> String {
+      passed.suffix(TestLimits.quotedFrames).map { "\($0)" }.joined(separator: " | ")
+    }
+    return try await eventually("the client tells of \(what); it told of \(quotes())") {
       self.events.withLockedValue { events in
-        while value == nil, let event = events.popFirst() {
-          value = pick(event)
-          if value == nil { passed.append(event) }
+        while let event = events.popFirst() {
+          if let value = pick(event) { return value }
+          passed.append(event)
         }
+        return nil
       }
     }
-    guard isFound, let value else {
-      let quotes = passed.suffix(TestLimits.quotedFrames).map { "\($0)" }
-      throw TestFailure(
-        "the client did not tell of \(what) within \(TestWaits.usual); it told of "
-          + (quotes.isEmpty ? "nothing" : quotes.joined(separator: " | ")))
-    }
-    return value
   }
 
   func connected() async throws {
