@@ -9,15 +9,6 @@ import Testing
 @Suite("A Redis that does not serve as it is meant")
 struct RedisRefusalTests {
   /// Runs a program that is to end by itself, with one line of ours at last.
-  /// Arguments that leave the usual ports to whoever has them.
-  private static func ownPorts(_ service: String) -> [String] {
-    switch service {
-    case "inspect": []
-    case "gateway": ["--listen", "127.0.0.1:0", "--management-listen", "off"]
-    default: ["--management-listen", "off"]
-    }
-  }
-
   private func run(
     _ arguments: [String], _ environment: [String: String] = [:]
   ) async throws -> (code: Int32, line: String) {
@@ -38,7 +29,7 @@ struct RedisRefusalTests {
   func noCluster(service: String) async throws {
     try await RedisFixture.withServer(extraArguments: ["--rename-command", "CLUSTER", ""]) {
       server in
-      let arguments = [service, "--redis-url", server.url] + Self.ownPorts(service)
+      let arguments = [service, "--redis-url", server.url]
       let (code, line) = try await self.run(arguments)
       #expect(code == 64)
       #expect(line.contains("Redis does not know CLUSTER; give back the name"), "\(line)")
@@ -56,7 +47,7 @@ struct RedisRefusalTests {
     let renamed = names.flatMap { ["--rename-command", $0, ""] }
     try await RedisFixture.withServer(extraArguments: renamed) { server in
       let (code, line) = try await self.run(
-        [service, "--redis-url", server.url] + Self.ownPorts(service))
+        [service, "--redis-url", server.url])
       #expect(code == 64)
       #expect(
         line.contains("does not know xadd, xreadgroup, hrandfield, evalsha, exec;"), "\(line)")

@@ -32,7 +32,10 @@ struct DamagedReplyTests {
 
       for gateway in 0..<2 {
         var attempt = 0
-        try await eventually("somebody can chat through gateway \(gateway)") {
+        // An attempt may fail for what is wrong from before, after the usual wait.
+        try await eventually(
+          "somebody can chat through gateway \(gateway)", within: TestWaits.usual * 4
+        ) {
           attempt += 1
           // Each time another one, of whom nothing false is stored.
           let name = "new-\(gateway)-\(attempt)"

@@ -171,7 +171,7 @@ struct Client: Sendable {
       }
       .connect(host: "127.0.0.1", port: port).get()
     // So that a test which waits in vain ends, and says what is missing.
-    let deadline = channel.eventLoop.scheduleTask(in: .seconds(30)) { channel.close(promise: nil) }
+    let deadline = channel.eventLoop.scheduleTask(in: .seconds(240)) { channel.close(promise: nil) }
     channel.closeFuture.whenComplete { _ in deadline.cancel() }
     return Client(
       channel: channel, recorder: recorder, parts: keep.parts.withLock { $0! },

@@ -1,7 +1,7 @@
 /// Every limit, wait and default of deployments, chatters and faults, each with its unit.
 package enum FaultLimits {
   /// Time for a service to report its start.
-  package static let start = Duration.seconds(30)
+  package static let start = Duration.seconds(120)
   /// Time between SIGTERM of a service and SIGKILL.
   package static let stopGrace = Duration.seconds(20)
   /// The same at the end of a deployment, when nobody looks any more at how it ends.

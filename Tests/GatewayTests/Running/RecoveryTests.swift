@@ -70,7 +70,7 @@ struct RecoveryTests {
   @Test("when the last push was lost, by looking at its place in the mailbox")
   func lostPush() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.pingSeconds = 1 }
+    options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
       let bob = try await stand.online("bob")
@@ -85,7 +85,7 @@ struct RecoveryTests {
   @Test("when its entry in the registry was lost, which comes back within a ping period")
   func lostEntry() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.pingSeconds = 1 }
+    options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
       let entry = try await stand.session("bob")
@@ -98,7 +98,7 @@ struct RecoveryTests {
   @Test("but not on a connection that the registry says was replaced by a newer one")
   func foreignEntry() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.pingSeconds = 1 }
+    options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
       let key = "\(stand.keys.session(UserName("bob")!))"

@@ -211,7 +211,7 @@ struct TwoRedisTests {
   func busAway() async throws {
     var options = self.options()
     options.persistence = .appendOnly(fsync: .always)
-    options.configure = { $0.pingSeconds = 1 }
+    options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
       let bob = try await stand.online("bob", gateway: 1)
@@ -239,7 +239,7 @@ struct TwoRedisTests {
   @Test("a registry that has forgotten everything: devices are known again, messages go on")
   func registryLost() async throws {
     var options = self.options()
-    options.configure = { $0.pingSeconds = 1 }
+    options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let registry = try #require(stand.registry)
       let alice = try await stand.online("alice")
