@@ -79,7 +79,7 @@ struct StandUpCommand: AsyncParsableCommand {
     // Debian has haproxy there, where not every user looks.
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     setenv("PATH", "\(path):/usr/sbin", 1)
-    let missing = ["haproxy", "redis-server", "openssl"].filter {
+    let missing = ["haproxy", "redis-server"].filter {
       ChildProcess.find($0) == nil
     }
     guard missing.isEmpty else {

@@ -128,6 +128,8 @@ struct StandDirectory: Sendable {
     let renewal = Date.now.addingTimeInterval(Double(StandLimits.renewalSeconds))
     let hasFront = FileManager.default.fileExists(atPath: "\(directory)/front.pem")
     if hasFront, let expiry = Credential.expiry(ofFile: self.caFile), expiry > renewal { return }
+    // Made last, so that a renewal which was interrupted is made again.
+    try? FileManager.default.removeItem(atPath: "\(directory)/front.pem")
     let authority = try CertificateAuthority(
       subject: "Connect local stand", days: StandLimits.certificateDays)
     try authority.credential.write("ca", in: directory)

@@ -6,7 +6,7 @@ package enum ManagementLimits {
 
   /// How long a client may say nothing, take for the head of its request, for its body, and to receive
   /// the answer; and how long that may take to be found; in milliseconds each.
-  static let phaseMilliseconds: Int64 = 10_000
+  static let phaseMilliseconds: Int64 = 5_000
 
   /// How long requests under way may take when the service stops, in milliseconds.
   static let stopMilliseconds: Int64 = 1_000

@@ -50,7 +50,10 @@ struct ManagementServing: HTTPServing {
       case .tooSlow: .requestTimeout
       case .unanswered, .tooManyConnections: .serviceUnavailable
       }
-    return .text(status, fault.sentence(self.limits))
+    let sentence =
+      fault == .unanswered
+      ? "the service did not answer in time" : fault.sentence(self.limits)
+    return .text(status, sentence)
   }
 
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount) {}

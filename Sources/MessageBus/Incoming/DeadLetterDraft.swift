@@ -44,15 +44,17 @@ package struct DeadLetterDraft: Sendable {
   ) -> Reply<Void> {
     let stream = keys.deadLetters
     let words = [
-      "XADD", "\(stream)", "MAXLEN", "~", "\(BusLimits.deadLettersKept)", "*", "reason",
+      "MAXLEN", "~", "\(BusLimits.deadLettersKept)", "*", "reason",
       self.reason, "origin", self.origin, "attempts", "\(self.attempts)",
     ]
     let bytes =
-      words.reduce(0) { $0 + $1.utf8.count } + names.reduce(0) { $0 + $1.utf8.count }
+      4 + stream.byteCount + words.reduce(0) { $0 + $1.utf8.count } + names.reduce(0) { $0 + $1.utf8.count }
       + values.reduce(0) { $0 + $1.count }
     return batch.append(
-      arguments: words.count + 2 * names.count, key: stream, bytes: bytes
+      arguments: 2 + words.count + 2 * names.count, key: stream, bytes: bytes
     ) { writer in
+      writer.bulk("XADD")
+      writer.bulk(stream)
       for word in words { writer.bulk(word) }
       for (name, value) in zip(names, values) {
         writer.bulk(name)

@@ -29,7 +29,8 @@ package struct ScriptCall<Value> {
   /// Loads the script on the server of its keys.
   fileprivate func load(to batch: inout RedisBatch) {
     batch.append(
-      key: self.keys[0], "SCRIPT", "LOAD", self.script.source, isRepeatable: true)
+      key: self.keys[0], "SCRIPT", "LOAD", self.script.source, isRepeatable: true,
+      namesKey: false)
   }
 }
 
@@ -70,7 +71,7 @@ extension RedisClient {
     }
   }
 
-  /// The same, from any context.
+  /// The same for a task, on the event loop only.
   package func run<Value: Sendable>(
     _ calls: [ScriptCall<Value>]
   ) async -> [Result<Value, RedisError>] {

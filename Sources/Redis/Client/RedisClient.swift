@@ -3,8 +3,8 @@ import NIOCore
 /// A client of Redis on one event loop: a batch of commands in, their replies out.
 ///
 /// Batches of one client are executed in the order in which they were submitted, key by key. A client
-/// never sends a command again that Redis may have executed, but for what may be repeated (see
-/// `CommandText`): what was not answered fails, and its error says so. Only the caller knows whether a
+/// never sends a command again that Redis may have executed, but for those that their batch calls
+/// repeatable: what was not answered fails, and its error says so. Only the caller knows whether a
 /// repeat does harm.
 ///
 /// A blocking read takes a client of its own, since nothing behind it would be answered.

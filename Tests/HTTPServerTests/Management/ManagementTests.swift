@@ -88,7 +88,7 @@ struct ManagementTests {
       limits.idleMilliseconds, limits.headMilliseconds, limits.bodyMilliseconds,
       limits.answerMilliseconds, limits.writeMilliseconds,
     ] {
-      #expect(milliseconds == 10_000)
+      #expect(milliseconds == 5_000)
     }
     // One deadline at a time is short: on a busy machine everything else takes long.
     try await self.with {
