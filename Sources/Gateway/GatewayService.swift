@@ -18,7 +18,7 @@ package final class GatewayService: Service {
   private let authenticator: Authenticator
   private let loops: [GatewayLoop]
   private let directory = ConnectionDirectory()
-  private let reader: any RedisClient
+  private let deliveries: DeliveryConsumer
   private let group: any EventLoopGroup
   private let logger: Logger
   private let readiness = Readiness()
@@ -59,7 +59,13 @@ package final class GatewayService: Service {
         }.get())
     }
     self.loops = loops
-    self.reader = clients.makeBusClient(on: loops[0].eventLoop)
+    self.deliveries = DeliveryConsumer(
+      loops: loops, directory: self.directory,
+      consumer: GroupConsumer(
+        stream: configuration.keys.outgoing(configuration.id), family: "gateway",
+        instance: configuration.id, reader: clients.makeBusClient(on: loops[0].eventLoop),
+        client: loops[0].client, timeToLiveSeconds: BusLimits.gatewayTimeToLiveSeconds,
+        logger: logger))
   }
 
   /// Whether it can serve clients: connected to the bus, and not stopping.
@@ -89,12 +95,9 @@ package final class GatewayService: Service {
     self.listening.withLockedValue { $0 = listener.localAddress }
     self.logger.notice(
       "gateway.listening", metadata: ["address": "\(listener.localAddress.map { "\($0)" } ?? "-")"])
-    let consumer = DeliveryConsumer(
-      loops: self.loops, directory: self.directory, reader: self.reader, logger: self.logger)
-
     await withTaskGroup(of: Void.self) { tasks in
-      tasks.addTask(executorPreference: consumer.executor) {
-        await consumer.run { self.readiness.streamExists() }
+      tasks.addTask(executorPreference: self.deliveries.executor) {
+        await self.deliveries.run { self.readiness.streamExists() }
       }
       tasks.addTask { await self.heartbeat() }
       tasks.addTask { await self.watchBacklog() }
@@ -105,7 +108,7 @@ package final class GatewayService: Service {
       try? await listener.close()
       await self.drain()
       tasks.cancelAll()
-      try? await self.reader.close().get()
+      await self.deliveries.stop()
     }
     await self.leave()
     self.logger.notice("gateway.stopped")

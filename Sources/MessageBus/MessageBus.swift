@@ -89,7 +89,4 @@ package enum BusLimits {
 
   /// The most to which that time doubles.
   package static let consumerBackoffCapMilliseconds: Int64 = 2_000
-
-  /// A consumer that waits for Redis continues within this time once Redis can be reached.
-  static let consumerPauseStepMilliseconds: Int64 = 20
 }

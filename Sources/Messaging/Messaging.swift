@@ -56,10 +56,17 @@ package final class MessagingService: Service {
       logger: logger
     ) { partition, token in
       let loop = partition.number % shared.count
-      return PartitionWorker(
-        partition: partition, token: token, configuration: configuration,
+      let keys = configuration.keys
+      var logger = logger
+      logger[metadataKey: "partition"] = "\(partition.number)"
+      let consumer = GroupConsumer(
+        stream: keys.incoming(partition), family: "messaging", instance: token.instance,
         reader: clients.makeBusClient(on: shared[loop].eventLoop), client: shared[loop],
-        writer: writers[loop], created: created, metrics: metrics, logger: logger)
+        fence: GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)"), logger: logger)
+      return PartitionWorker(
+        partition: partition, configuration: configuration, consumer: consumer,
+        client: shared[loop], writer: writers[loop], created: created, metrics: metrics,
+        logger: logger)
     }
   }
 

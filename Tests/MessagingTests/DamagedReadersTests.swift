@@ -145,7 +145,7 @@ struct DamagedReadersTests {
     for stream in [keys.incoming(keys.partitions.all[0]), keys.outgoing(self.gateway)] {
       let consumer = GroupConsumer(
         stream: stream, family: "messaging", instance: self.gateway, reader: reader,
-        client: client, timeToLiveSeconds: 60)
+        client: client, timeToLiveSeconds: 60, logger: self.logger)
       _ = try? await consumer.begin()
       var batch = RedisBatch()
       let targets = writer.write(to: &batch)

@@ -1,5 +1,4 @@
 import ConnectProtocol
-import Logging
 import MessageBus
 import NIOCore
 import Redis
@@ -11,46 +10,43 @@ import Redis
 actor DeliveryConsumer {
   /// To be preferred by the task that calls ``run(onReady:)``.
   nonisolated let executor: EventLoopExecutor
-  private let loop: GatewayLoop
   private let loops: [GatewayLoop]
   private let directory: ConnectionDirectory
   private let consumer: GroupConsumer
-  private let stream: RedisKey
-  private let logger: Logger
   private var underWay: [EventLoopFuture<Void>] = []
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.executor.asUnownedSerialExecutor()
   }
 
-  /// - Parameter reader: A client on the first loop, for this consumer alone.
-  init(
-    loops: [GatewayLoop], directory: ConnectionDirectory, reader: any RedisClient, logger: Logger
-  ) {
-    let loop = loops[0]
-    self.executor = EventLoopExecutor(loop.eventLoop)
-    self.loop = loop
+  /// - Parameter consumer: of the gateway's stream, on the first loop.
+  init(loops: [GatewayLoop], directory: ConnectionDirectory, consumer: GroupConsumer) {
+    self.executor = EventLoopExecutor(loops[0].eventLoop)
     self.loops = loops
     self.directory = directory
-    self.stream = loop.configuration.keys.outgoing(loop.configuration.id)
-    self.consumer = GroupConsumer(
-      stream: self.stream, family: "gateway", instance: loop.configuration.id, reader: reader,
-      client: loop.client, timeToLiveSeconds: BusLimits.gatewayTimeToLiveSeconds)
-    self.logger = logger
+    self.consumer = consumer
   }
 
-  /// Reads until the task is cancelled and the reader closed.
+  /// Reads until ``stop()``.
   ///
   /// - Parameter onReady: called each time the stream is known to exist.
   func run(onReady: @escaping @Sendable () -> Void) async {
     assert(self.executor.isPreferred)
-    await self.consumer.run(logger: self.logger) { session throws(RedisError) in
-      self.started(wasCreated: session.wasCreated)
-      onReady()
-    } handle: { entries throws(RedisError) in
-      await self.deliver(entries)
+    while true {
+      switch await self.consumer.next() {
+      case .began(let session):
+        self.started(wasCreated: session.wasCreated)
+        onReady()
+      case .entries(let entries):
+        await self.deliver(entries)
+        await self.consumer.finish(.later)
+      case .ended: return
+      }
     }
   }
+
+  /// Ends ``run(onReady:)`` as soon as what it has read is handed over.
+  func stop() async { await self.consumer.stop() }
 
   /// If the stream is new, messaging took this gateway for dead and forgot its sessions.
   private func started(wasCreated: Bool) {

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import Redis
 
@@ -14,7 +15,10 @@ import Redis
 /// further on, an entry skipped is lost.
 ///
 /// It has a client of its own for reading, because a blocking read holds a connection; all else goes
-/// through the shared one of its event loop.
+/// through the shared one of its event loop. A worker has no connection for reading but this
+/// consumer's, and reads, pauses and stops by it.
+///
+/// On the event loop only.
 package final class GroupConsumer {
   /// The condition for reading: a key beside the stream must hold this value.
   package struct Fence {
@@ -33,8 +37,19 @@ package final class GroupConsumer {
   let instance: String
   let client: any RedisClient
   let reader: any RedisClient
-  let fence: Fence?
+  package let fence: Fence?
   let timeToLiveSeconds: Int?
+  let logger: Logger
+  /// See `GroupConsumer+Next`.
+  var state = State.withoutSession
+  var backoff = Backoff(
+    baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
+    capMilliseconds: BusLimits.consumerBackoffCapMilliseconds)
+  /// The pause that a failure has made due.
+  var pauseMilliseconds: Int64?
+  /// See `GroupConsumer+Pause`.
+  var pauseEnd: EventLoopPromise<Void>?
+  var isAwaitingRedis = false
   var group = ""
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
@@ -43,12 +58,6 @@ package final class GroupConsumer {
   private(set) var entriesPerRead = BusLimits.entriesPerRead
   /// The most bytes that a read may return.
   var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
-  /// Whether entries are read one by one, and each is acknowledged as soon as it is finished. May be
-  /// changed between reads.
-  package var isCautious = false
-  /// Whether the entries that are being handled are to be acknowledged as soon as they are finished,
-  /// because a repeat would be seen.
-  package var acknowledgesAtOnce = false
 
   /// - Parameters:
   ///   - family: what the names of all groups begin with that take turns at this stream; groups of
@@ -60,7 +69,7 @@ package final class GroupConsumer {
   ///   - timeToLiveSeconds: when the stream vanishes unless somebody extends it; nil for never.
   package init(
     stream: RedisKey, family: String, instance: InstanceID, reader: any RedisClient,
-    client: any RedisClient, fence: Fence? = nil, timeToLiveSeconds: Int? = nil
+    client: any RedisClient, fence: Fence? = nil, timeToLiveSeconds: Int? = nil, logger: Logger
   ) {
     self.stream = stream
     self.family = family
@@ -69,24 +78,26 @@ package final class GroupConsumer {
     self.client = client
     self.fence = fence
     self.timeToLiveSeconds = timeToLiveSeconds
+    self.logger = logger
   }
 
-  /// Ends ``run(logger:started:handle:)`` as soon as what is being handled is finished.
-  ///
-  /// On the event loop only.
+  /// Has ``next(maximum:)`` say that it is stopped: at once if it waits, and else when what it has given
+  /// is finished.
   package func stop() async {
     self.isStopping = true
+    self.pauseEnd?.succeed()
     try? await self.reader.close().get()
   }
 
   /// New entries for this group, in order. Empty if none came in time.
   func read(
+    maximum: Int = BusLimits.entriesPerRead,
     blockMilliseconds: Int64 = BusLimits.blockMilliseconds
   ) async throws(RedisError) -> [StreamEntry] {
     var batch = RedisBatch()
     let read = batch.readGroup(
       self.group, as: self.instance, from: self.stream,
-      maximum: self.isCautious ? 1 : self.entriesPerRead, blockMilliseconds: blockMilliseconds)
+      maximum: min(maximum, self.entriesPerRead), blockMilliseconds: blockMilliseconds)
     batch.maximumReplyBytes = self.maximumReplyBytes
     let replies = await self.reader.execute(
       batch,

@@ -40,17 +40,15 @@ actor PartitionWorker {
   }
 
   /// - Parameters:
-  ///   - token: the lease under which it works.
-  ///   - reader: a client for this worker alone; it is closed at the end.
+  ///   - consumer: for this worker alone, which stops it at the end. Its fence is the lease under which
+  ///     the worker stores, too.
   ///   - client: a client on the same event loop, for everything that does not block.
   ///   - writer: another one, for what replicas must confirm; the same where they need not.
   init(
-    partition: Partition, token: LeaseToken, configuration: MessagingConfiguration,
-    reader: any RedisClient, client: any RedisClient, writer: any RedisClient,
-    created: CreatedStreams, metrics: MessagingMetrics, logger: Logger
+    partition: Partition, configuration: MessagingConfiguration, consumer: GroupConsumer,
+    client: any RedisClient, writer: any RedisClient, created: CreatedStreams,
+    metrics: MessagingMetrics, logger: Logger
   ) {
-    var logger = logger
-    logger[metadataKey: "partition"] = "\(partition.number)"
     let keys = configuration.keys
     self.executor = EventLoopExecutor(client.eventLoop)
     self.keys = keys
@@ -63,29 +61,23 @@ actor PartitionWorker {
     self.logger = logger
     self.attemptsLimit = configuration.attempts
     self.ended = client.eventLoop.makePromise()
-    let fence = GroupConsumer.Fence(key: keys.lease(partition), value: "\(token)")
-    self.consumer = GroupConsumer(
-      stream: keys.incoming(partition), family: "messaging", instance: token.instance,
-      reader: reader, client: client, fence: fence)
     self.mailboxes = MailboxWriter(
       keys: keys, client: writer, limits: configuration.mailboxes,
       durability: configuration.durability,
-      remembering: MessagingLimits.rememberedMailboxes / keys.partitions.all.count, fence: fence)
+      remembering: MessagingLimits.rememberedMailboxes / keys.partitions.all.count,
+      fence: consumer.fence)
     self.deadLetters = DeadLetters(
       partition: partition, keys: keys, client: writer, durability: configuration.durability,
       metrics: metrics, logger: logger)
     self.crashes = CrashCounter(
       partition: partition, keys: keys, client: client, attempts: configuration.attempts)
+    self.consumer = consumer
   }
 
   /// Works until ``stop()``, or until another instance has the partition.
   func run() async -> GroupConsumer.End {
     assert(self.executor.isPreferred)
-    let end = await self.consumer.run(logger: self.logger) { session throws(RedisError) in
-      try await self.began(session)
-    } handle: { entries throws(RedisError) in
-      try await self.handle(entries)
-    }
+    let end = await self.work()
     await self.consumer.stop()
     self.mailboxes.stop()
     self.ended.succeed()
@@ -98,10 +90,25 @@ actor PartitionWorker {
     try? await self.ended.futureResult.get()
   }
 
+  private func work() async -> GroupConsumer.End {
+    while true {
+      do throws(RedisError) {
+        switch await self.consumer.next(
+          maximum: self.crashes.isSuspicious ? 1 : BusLimits.entriesPerRead)
+        {
+        case .began(let session): try await self.began(session)
+        case .entries(let entries): await self.consumer.finish(try await self.handle(entries))
+        case .ended(let end): return end
+        }
+      } catch {
+        self.consumer.failed(error)
+      }
+    }
+  }
+
   private func began(_ session: GroupSession) async throws(RedisError) {
     self.seenBefore = max(self.seenBefore, session.seenBefore)
     try await self.crashes.began(session)
-    self.consumer.isCautious = self.crashes.isSuspicious
     if session.wasCreated {
       self.created.add(self.partition)
     } else if let unfinished = session.unfinished {
@@ -110,7 +117,10 @@ actor PartitionWorker {
     }
   }
 
-  private func handle(_ entries: [StreamEntry]) async throws(RedisError) {
+  /// - Returns: when to acknowledge them.
+  private func handle(
+    _ entries: [StreamEntry]
+  ) async throws(RedisError) -> GroupConsumer.Acknowledgement {
     do throws(RedisError) {
       if try await self.crashes.isGuilty(entries) {
         for entry in entries { try await self.condemn(entry) }
@@ -122,11 +132,12 @@ actor PartitionWorker {
       if let last = entries.last { self.seenBefore = max(self.seenBefore, last.offset) }
       throw error
     }
-    self.consumer.acknowledgesAtOnce = !self.settled.isEmpty
+    // What is settled would be set aside or reported twice.
+    let isSettled = !self.settled.isEmpty
     self.attempts = [:]
     self.settled = []
     await self.crashes.finished(entries)
-    self.consumer.isCautious = self.crashes.isSuspicious
+    return isSettled || self.crashes.isSuspicious ? .now : .later
   }
 
   /// Sets aside an entry during which every process that handled it ended.

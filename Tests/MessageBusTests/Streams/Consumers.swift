@@ -1,16 +1,18 @@
 import BusTestSupport
+import Logging
 import Redis
+import TestSupport
 
 @testable import MessageBus
 
 /// What tests of consumers do on the first partition.
 extension Bus {
   func makeConsumer(
-    _ name: String = "one", fence: GroupConsumer.Fence? = nil
+    _ name: String = "one", fence: GroupConsumer.Fence? = nil, logger: Logger = .silent
   ) async throws -> GroupConsumer {
     GroupConsumer(
       stream: self.stream, family: "messaging", instance: InstanceID(name)!,
-      reader: try await self.makeClient(), client: self.client, fence: fence)
+      reader: try await self.makeClient(), client: self.client, fence: fence, logger: logger)
   }
 
   var stream: RedisKey { self.keys.incoming(self.keys.partitions.all[0]) }
@@ -27,7 +29,48 @@ extension Bus {
     try await consumer.read(blockMilliseconds: 20_000)
   }
 
+  func next(_ consumer: GroupConsumer) async -> GroupConsumer.Event { await consumer.next() }
+
   func stop(_ consumer: GroupConsumer) async { await consumer.stop() }
+
+  /// Works until the consumer ends.
+  func consume(_ consumer: GroupConsumer, _ seen: Seen) async -> GroupConsumer.End {
+    while true {
+      switch await consumer.next() {
+      case .began: break
+      case .entries(let entries):
+        do throws(RedisError) {
+          try await seen.handle(entries.map { $0.text ?? "nil" })
+          await consumer.finish(.later)
+        } catch {
+          consumer.failed(error)
+        }
+      case .ended(let end): return end
+      }
+    }
+  }
+}
+
+/// What a worker has handled.
+actor Seen {
+  private(set) var texts: [String] = []
+  private var failures: Int
+
+  init(failures: Int = 0) { self.failures = failures }
+
+  func handle(_ entries: [String]) throws(RedisError) {
+    self.texts += entries
+    guard self.failures == 0 else {
+      self.failures -= 1
+      throw .unanswered("the test says so")
+    }
+  }
+}
+
+extension GroupConsumer.Event {
+  var session: GroupSession? { if case .began(let session) = self { session } else { nil } }
+  var entries: [StreamEntry]? { if case .entries(let entries) = self { entries } else { nil } }
+  var end: GroupConsumer.End? { if case .ended(let end) = self { end } else { nil } }
 }
 
 /// The entries that ``Bus/fill(_:)`` adds.

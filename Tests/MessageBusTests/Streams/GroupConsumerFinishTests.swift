@@ -35,6 +35,24 @@ struct GroupConsumerFinishTests {
     }
   }
 
+  @Test("acknowledges at once only if it is told to")
+  func finishesNow() async throws {
+    try await Bus.run { bus in
+      let consumer = try await bus.makeConsumer()
+      _ = await consumer.next()
+      try await bus.fill(0..<3)
+      _ = await consumer.next()
+      await consumer.finish(.later)
+      #expect(consumer.finished.offsets.count == 3)
+      try await bus.fill(3..<6)
+      _ = await consumer.next()
+      await consumer.finish(.now)
+      #expect(consumer.finished.offsets.isEmpty)
+      #expect(try await bus.groups()[0].pending == 0)
+      #expect(try await bus.length(bus.stream) == 0)
+    }
+  }
+
   @Test("removes nothing that another group on the stream has not finished")
   func respectsOthers() async throws {
     try await Bus.run { bus in

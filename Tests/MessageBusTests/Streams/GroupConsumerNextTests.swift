@@ -1,13 +1,12 @@
 import BusTestSupport
-import Logging
 import Redis
 import TestSupport
 import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer that runs", .timeLimit(.minutes(5)))
-struct GroupConsumerRunTests {
+@Suite("A group's consumer, asked for what is next,", .timeLimit(.minutes(5)))
+struct GroupConsumerNextTests {
   @Test("begins again, from the first entry, when the stream was lost, and goes on")
   func heals() async throws {
     try await Bus.run { bus in
@@ -55,7 +54,58 @@ struct GroupConsumerRunTests {
     }
   }
 
-  @Test("handles the same entries again, in order, when handling them has failed")
+  @Test("gives the same entries again, in the same session, when handling them has failed")
+  func givesAgain() async throws {
+    try await Bus.run { bus in
+      let log = EventLog()
+      let consumer = try await bus.makeConsumer(logger: log.logger)
+      try await bus.fill(0..<5)
+      #expect(await consumer.next().session?.wasCreated == false)
+      let entries = try #require(await consumer.next().entries)
+      // Not among those that come again.
+      try await bus.fill(5..<6)
+      for _ in 0..<3 {
+        consumer.failed(.unanswered("the test says so"))
+        #expect(await consumer.next().entries?.map(\.offset) == entries.map(\.offset))
+      }
+      await consumer.finish(.later)
+      #expect(await consumer.next().entries?.map(\.text) == texts(5..<6))
+      #expect(log.events == Array(repeating: "consumer.handle_failed", count: 3))
+    }
+  }
+
+  @Test("begins another session when the worker could not begin with the first, and misses nothing")
+  func beginsAgain() async throws {
+    try await Bus.run { bus in
+      let log = EventLog()
+      let consumer = try await bus.makeConsumer(logger: log.logger)
+      try await bus.fill(0..<3)
+      #expect(await consumer.next().session != nil)
+      let first = consumer.group
+      consumer.failed(.unanswered("the test says so"))
+      #expect(await consumer.next().session?.wasCreated == false)
+      #expect(try await bus.groups().map(\.name) == [consumer.group])
+      #expect(consumer.group != first)
+      #expect(await consumer.next().entries?.map(\.text) == texts(0..<3))
+      #expect(log.events == ["consumer.read_failed"])
+    }
+  }
+
+  @Test("gives as many entries as it is asked for")
+  func maximum() async throws {
+    try await Bus.run { bus in
+      let consumer = try await bus.makeConsumer()
+      try await bus.fill(0..<5)
+      _ = await consumer.next()
+      for number in 0..<2 {
+        #expect(await consumer.next(maximum: 1).entries?.map(\.text) == ["\(number)"])
+        await consumer.finish(.later)
+      }
+      #expect(await consumer.next().entries?.map(\.text) == texts(2..<5))
+    }
+  }
+
+  @Test("handles the same entries again, in order, until that succeeds")
   func handlesAgain() async throws {
     try await Bus.run { bus in
       let stream = bus.stream
@@ -113,31 +163,6 @@ struct GroupConsumerRunTests {
       _ = try await heir.begin()
       #expect(await running.value == .replaced)
       #expect(try await bus.groups().map(\.name) == [heir.group])
-    }
-  }
-}
-
-/// What a running consumer has handled.
-private actor Seen {
-  private(set) var texts: [String] = []
-  private var failures: Int
-
-  init(failures: Int = 0) { self.failures = failures }
-
-  func handle(_ entries: [String]) throws(RedisError) {
-    self.texts += entries
-    guard self.failures == 0 else {
-      self.failures -= 1
-      throw .unanswered("the test says so")
-    }
-  }
-}
-
-extension Bus {
-  /// Runs a consumer on the clients' event loop until it ends.
-  fileprivate func consume(_ consumer: GroupConsumer, _ seen: Seen) async -> GroupConsumer.End {
-    await consumer.run(logger: .silent) { entries throws(RedisError) in
-      try await seen.handle(entries.map { $0.text ?? "nil" })
     }
   }
 }
