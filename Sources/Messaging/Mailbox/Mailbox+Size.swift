@@ -9,7 +9,7 @@ extension RedisBatch {
       key: mailbox, "MEMORY", "USAGE", "\(mailbox)", "SAMPLES", "0", isRepeatable: true
     ).reading { cursor throws(RedisError) in
       if cursor.isNil { return 0 }
-      return min(max(0, try cursor.integer()), LastWrites.Entry.maximumBytes)
+      return min(max(0, try cursor.integer()), KnownMailbox.maximumBytes)
     }
   }
 }

@@ -27,8 +27,3 @@ struct MailboxRoom: Hashable {
     self.bytes -= item.envelope.bytes.count
   }
 }
-
-extension [MailboxWriter.Item] {
-  /// The bytes of all envelopes.
-  var byteCount: Int { self.reduce(0) { $0 + $1.envelope.bytes.count } }
-}

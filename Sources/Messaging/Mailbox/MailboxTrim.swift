@@ -18,7 +18,9 @@ struct MailboxTrim: Hashable {
   /// Whether the user has more devices than one call looks at, and it forgot some: then it is to be called
   /// again.
   let hasCrowd: Bool
+}
 
+extension MailboxTrim {
   /// A call for `user`'s mailbox.
   ///
   /// - Parameters:
@@ -40,7 +42,7 @@ struct MailboxTrim: Hashable {
     }
     self.length = try cursor.count()
     self.removed = try cursor.count()
-    self.removedBytes = min(try cursor.count(), LastWrites.Entry.maximumBytes)
+    self.removedBytes = min(try cursor.count(), KnownMailbox.maximumBytes)
     self.hasCrowd = try cursor.count() > 0
   }
 }

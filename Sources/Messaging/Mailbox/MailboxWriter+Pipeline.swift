@@ -8,11 +8,8 @@ extension MailboxWriter {
   struct Group {
     let recipient: UserName
     var items: [Item]
-    /// Whether nothing is known of the mailbox, so that its earlier length must be read.
-    var isNew = false
-    /// Whether it is long enough since the mailbox was looked after, so that its expiry must be put
-    /// off now: the look itself comes later, and not at all if this owner stops before.
-    var isDue = false
+    /// What is asked of the mailbox beside the write.
+    var plan = MailboxStateMachine.Plan()
     /// Items for which the mailbox has no room.
     var overflowed: [Item] = []
     /// Room for further items.
@@ -73,12 +70,12 @@ extension MailboxWriter {
   /// Appends the commands of one group.
   func append(_ group: Group, to batch: inout RedisBatch) -> Places {
     let mailbox = self.keys.mailbox(group.recipient)
-    let lengthBefore = group.isNew ? batch.length(of: mailbox) : nil
+    let lengthBefore = group.plan.readsLength ? batch.length(of: mailbox) : nil
     let written = Self.write(group.items, to: mailbox, &batch)
     var places = Places(
       lengthBefore: lengthBefore, written: written, lengthAfter: batch.length(of: mailbox),
       sessions: SessionRegistry.sessions(self.keys.session(group.recipient), to: &batch))
-    if group.isDue {
+    if group.plan.putsOffExpiry {
       let seconds = self.limits.retentionSeconds + BusLimits.mailboxExpirySlackSeconds
       places.expiries = (
         batch.expire(mailbox, seconds: seconds),

@@ -4,6 +4,36 @@ import Redis
 
 /// The rare case: entries that the mailbox refused as not above its top.
 extension MailboxWriter {
+  /// The outcome where entries were refused as not above the top, or the mailbox is not a stream.
+  func outcomeOfRefusals(
+    of group: Group, _ answers: Answers, nowSeconds: Int
+  ) async throws(RedisError) -> Stored {
+    var stored = Stored(group, answers)
+    guard let lengthAfter = answers.lengthAfter else {
+      // Not to be told apart from what was not stored: to be given again.
+      stored.refused += answers.collided.map {
+        ($0, RedisServerError("the key of this mailbox is not a stream: rename or delete it"))
+      }
+      return stored
+    }
+    let resolution = try await self.resolve(
+      answers.collided, for: group.recipient, room: group.room)
+    let write = MailboxWrite(
+      entries: answers.written.count + resolution.added,
+      bytes: answers.written.byteCount + resolution.addedBytes, last: .zero,
+      lengthBefore: answers.lengthBefore, lengthAfter: lengthAfter + resolution.added)
+    self.mailboxes.wrote(write, to: group.recipient, nowSeconds: nowSeconds)
+    stored.refused += resolution.refused
+    stored.overflowed += resolution.overflowed
+    stored.pushes = resolution.pushes
+    stored.pushes += answers.written.map {
+      MailboxPush(previous: .zero, offset: $0.offset, payload: .read($0.envelope.bytes))
+    }
+    // What was put above the top comes after what was written before it.
+    stored.pushes.sort { $0.offset < $1.offset }
+    return stored
+  }
+
   /// Outcome for refused entries.
   struct Resolution {
     /// For all entries in the mailbox, since an earlier push may have failed.

@@ -40,8 +40,6 @@ extension MailboxWriter {
           group.items, isSought: group.items.map { self.mayBeRepeat($0) }, in: group.recipient,
           earlier: self.searchedMailboxes[group.recipient]))
     }
-    guard !searches.isEmpty else { return groups }
-
     searches = try await self.carryOut(
       RetryLookups(searches, milliseconds: self.limits.lookUpMilliseconds))
     for search in searches {
@@ -85,7 +83,7 @@ extension MailboxWriter {
     return lookups.searches
   }
 
-  private func mayBeRepeat(_ item: Item) -> Bool {
+  func mayBeRepeat(_ item: Item) -> Bool {
     item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item)
   }
 

@@ -11,12 +11,7 @@ extension MailboxWriter {
   /// see ``resolve(_:for:room:)``. A mailbox of which nothing is remembered is not looked at: it may
   /// get beyond its limit by one batch.
   func makeRoom(in groups: inout [Group]) async throws(RedisError) {
-    let full = groups.indices.filter { index in
-      guard let room = self.room(of: groups[index].recipient) else { return false }
-      return !room.fits(groups[index].items)
-    }
-    guard !full.isEmpty else { return }
-
+    let full = groups.indices.filter { !self.hasRoom(for: groups[$0]) }
     var looks = RedisBatch()
     let places = full.map { index in
       let mailbox = self.keys.mailbox(groups[index].recipient)
@@ -29,9 +24,9 @@ extension MailboxWriter {
       guard let top = try replies.unlessRefused(place.top),
         let length = try replies.unlessRefused(place.length)
       else { continue }
-      self.correct(groups[index].recipient, length: length)
+      self.mailboxes.counted(length, of: groups[index].recipient)
       let added = groups[index].items.filter { $0.offset > top }
-      guard var room = self.room(of: groups[index].recipient) else { continue }
+      guard var room = self.mailboxes.room(of: groups[index].recipient) else { continue }
       guard room.fits(added) else {
         crowded.append((index, top))
         continue
@@ -44,22 +39,20 @@ extension MailboxWriter {
       let more = try await self.trimAcked(unfinished.map { groups[$0.index].recipient })
       unfinished.removeAll { index, top in
         let group = groups[index]
-        guard more.contains(group.recipient), let room = self.room(of: group.recipient)
+        guard more.contains(group.recipient), let room = self.mailboxes.room(of: group.recipient)
         else { return true }
         return room.fits(group.items.filter { $0.offset > top })
       }
     }
     for (index, top) in crowded {
-      guard let room = self.room(of: groups[index].recipient) else { continue }
+      guard let room = self.mailboxes.room(of: groups[index].recipient) else { continue }
       groups[index].keep(room, above: top)
     }
   }
 
-  /// Nil if nothing is known of the mailbox.
-  private func room(of user: UserName) -> MailboxRoom? {
-    self.lastWrites[user].map {
-      MailboxRoom(within: self.limits, length: $0.length, bytes: $0.bytes)
-    }
+  /// True, too, if nothing is known of the mailbox.
+  func hasRoom(for group: Group) -> Bool {
+    self.mailboxes.room(of: group.recipient)?.fits(group.items) ?? true
   }
 
   /// Removes acked entries of full mailboxes; none from those that refuse. Takes over how long they are
@@ -77,13 +70,13 @@ extension MailboxWriter {
     for ((user, maximum), result) in zip(users, results) {
       switch result {
       case .success(let trim):
-        self.trimmed(user, trim, maximum: maximum, isLook: false)
+        self.mailboxes.trimmed(user, trim, maximum: maximum, isLook: false)
         if trim.removed == maximum { more.insert(user) }
       case .failure(.server(let error)) where !error.isTransient: continue
       case .failure(let error): throw error
       }
     }
-    let unmeasured = given.filter { self.lastWrites[$0]?.isMeasured == false }
+    let unmeasured = given.filter { self.mailboxes[$0]?.isMeasured == false }
     if !unmeasured.isEmpty { await self.measure(unmeasured) }
     return more
   }

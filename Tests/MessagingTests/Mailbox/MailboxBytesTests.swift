@@ -19,9 +19,9 @@ struct MailboxBytesTests {
 
   /// Waits until a writer knows what Redis says.
   private func measured(_ writer: MailboxWriter, _ bus: isolated Bus) async throws -> Int {
-    #expect(try await eventually { writer.lastWrites[self.bob]?.isMeasured == true })
-    #expect(try await eventually { writer.trimQueue.isEmpty && !writer.isTrimming })
-    return writer.lastWrites[self.bob]?.bytes ?? 0
+    #expect(try await eventually { writer.mailboxes[self.bob]?.isMeasured == true })
+    #expect(try await eventually { writer.mailboxes.trimming.phase == .idle })
+    return writer.mailboxes[self.bob]?.bytes ?? 0
   }
 
   private func memory(_ bus: isolated Bus) async throws -> Int {
@@ -127,11 +127,11 @@ struct MailboxBytesTests {
       let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: limits)
       try await bus.setCursor(offset(.max), of: self.bob)
       _ = try await writer.store(self.large(1...10))
-      let before = writer.lastWrites[self.bob]?.bytes ?? 0
+      let before = writer.mailboxes[self.bob]?.bytes ?? 0
       #expect(before > 10 * 60 * 1024 && before < 11 * 60 * 1024)
       #expect(try await eventually { try await bus.length(bus.keys.mailbox(self.bob)) == 2 })
       #expect(try await self.measured(writer, bus) == self.memory(bus))
-      #expect(try #require(writer.lastWrites[self.bob]).bytes < 3 * 60 * 1024)
+      #expect(try #require(writer.mailboxes[self.bob]).bytes < 3 * 60 * 1024)
     }
   }
 
@@ -160,15 +160,15 @@ struct MailboxBytesTests {
   @Test("is trimmed a few large entries at a time, until there is room for a whole batch")
   func portions() async throws {
     let bytes = MessagingLimits.bytesPerTrim
-    var entry = LastWrites.Entry(offset: .zero, length: 1_000)
+    var mailbox = KnownMailbox(length: 1_000)
     for (mean, maximum) in [
       (0, MessagingLimits.entriesPerTrim), (300, MessagingLimits.entriesPerTrim),
       (10_000, bytes / 10_000),
       (65_536, MessagingLimits.fewestEntriesPerTrim),
       (1 << 30, MessagingLimits.fewestEntriesPerTrim),
     ] {
-      entry.bytes = mean * 1_000
-      #expect(entry.entriesPerTrim == maximum)
+      mailbox.measured(bytes: mean * 1_000)
+      #expect(mailbox.entriesPerTrim == maximum)
     }
     try await Bus.run { bus in
       let limits = MailboxLimits.ageless(bytes: 4 * 1024 * 1024, history: 1_000)

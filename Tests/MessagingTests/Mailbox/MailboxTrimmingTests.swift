@@ -32,11 +32,11 @@ struct MailboxTrimmingTests {
       let mailbox = bus.keys.mailbox(self.bob)
       _ = try await writer.store(MailboxWriter.Item.messages(1...1))
       #expect(try await eventually { try await bus.timeToLive(mailbox) > 0 })
-      #expect(try await eventually { writer.trimQueue.isEmpty })
+      #expect(try await eventually { writer.mailboxes.trimming.queue.isEmpty })
       try await bus.setCursor(offset(.max), of: self.bob)
       let step = MessagingLimits.mailboxLookEntries
       _ = try await writer.store(MailboxWriter.Item.messages(2...step))
-      #expect(writer.trimQueue.isEmpty)
+      #expect(writer.mailboxes.trimming.queue.isEmpty)
       let many = step + 2 * MessagingLimits.entriesPerTrim
       _ = try await writer.store(MailboxWriter.Item.messages(step + 1...many))
       #expect(try await eventually { try await bus.length(mailbox) == 10 })
@@ -69,10 +69,10 @@ struct MailboxTrimmingTests {
       #expect(writer.trimTimer != nil)
       writer.stop()
       #expect(writer.trimTimer == nil)
-      #expect(writer.trimQueue.isEmpty)
+      #expect(writer.mailboxes.trimming.queue.isEmpty)
       _ = try await writer.store(MailboxWriter.Item.messages(6...9))
       #expect(writer.trimTimer == nil)
-      #expect(writer.trimQueue.isEmpty)
+      #expect(writer.mailboxes.trimming.queue.isEmpty)
     }
   }
 

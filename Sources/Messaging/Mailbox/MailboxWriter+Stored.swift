@@ -1,0 +1,27 @@
+import ConnectProtocol
+import MessageBus
+import Redis
+
+extension MailboxWriter {
+  /// Outcome for one recipient's entries.
+  package struct Stored {
+    package let recipient: UserName
+    /// To be pushed, in mailbox order, with the preceding offsets.
+    package internal(set) var pushes: [MailboxPush] = []
+    /// Connected devices of the recipient.
+    package let sessions: [Session]
+    /// Items that this mailbox did not take, for a reason of its own such as `WRONGTYPE`. They, and
+    /// only they, are to be given again, or given up.
+    package internal(set) var refused: [(Item, RedisServerError)]
+    /// Items for which the mailbox has no room: it is full of entries that no device has acked.
+    package internal(set) var overflowed: [Item]
+
+    /// What there is to tell before anything was pushed.
+    init(_ group: Group, _ answers: Answers) {
+      self.recipient = group.recipient
+      self.sessions = answers.sessions
+      self.refused = answers.refused
+      self.overflowed = group.overflowed
+    }
+  }
+}
