@@ -48,7 +48,8 @@ package struct DeadLetterDraft: Sendable {
       self.reason, "origin", self.origin, "attempts", "\(self.attempts)",
     ]
     let bytes =
-      4 + stream.byteCount + words.reduce(0) { $0 + $1.utf8.count } + names.reduce(0) { $0 + $1.utf8.count }
+      4 + stream.byteCount + words.reduce(0) { $0 + $1.utf8.count }
+      + names.reduce(0) { $0 + $1.utf8.count }
       + values.reduce(0) { $0 + $1.count }
     return batch.append(
       arguments: 2 + words.count + 2 * names.count, key: stream, bytes: bytes

@@ -70,15 +70,6 @@ extension RedisClient {
         })
     }
   }
-
-  /// The same for a task, on the event loop only.
-  package func run<Value: Sendable>(
-    _ calls: [ScriptCall<Value>]
-  ) async -> [Result<Value, RedisError>] {
-    await withCheckedContinuation { continuation in
-      self.run(calls) { continuation.resume(returning: $0) }
-    }
-  }
 }
 
 extension Result where Failure == RedisError {

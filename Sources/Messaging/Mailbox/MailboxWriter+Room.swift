@@ -60,31 +60,21 @@ extension MailboxWriter {
   ///
   /// - Returns: those that may have more to remove than one call does.
   private func trimAcked(_ given: [UserName]) async throws(RedisError) -> Set<UserName> {
-    let users = self.withMaxima(given)
-    let results = await self.client.run(
-      users.map { user, maximum in
-        MailboxTrim.call(
-          of: user, keys: self.keys, limits: self.limits, makesRoom: true, maximum: maximum)
-      })
+    let unmeasured = given.filter { self.mailboxes[$0]?.isMeasured == false }
+    let outcomes = await withCheckedContinuation { continuation in
+      self.trim(given, makesRoom: true, measuring: unmeasured) {
+        continuation.resume(returning: $0)
+      }
+    }
     var more: Set<UserName> = []
-    for ((user, maximum), result) in zip(users, results) {
+    for (user, maximum, result) in outcomes {
       switch result {
-      case .success(let trim):
-        self.mailboxes.trimmed(user, trim, maximum: maximum, isLook: false)
-        if trim.removed == maximum { more.insert(user) }
+      case .success(let trim): if trim.removed == maximum { more.insert(user) }
       case .failure(.server(let error)) where !error.isTransient: continue
       case .failure(let error): throw error
       }
     }
-    let unmeasured = given.filter { self.mailboxes[$0]?.isMeasured == false }
-    if !unmeasured.isEmpty { await self.measure(unmeasured) }
     return more
-  }
-
-  private func measure(_ users: [UserName]) async {
-    await withCheckedContinuation { continuation in
-      self.measure(users) { continuation.resume() }
-    }
   }
 }
 

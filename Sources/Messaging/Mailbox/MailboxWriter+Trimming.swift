@@ -30,26 +30,49 @@ extension MailboxWriter {
   }
 
   private func trim(_ users: [UserName]) {
+    // One that could not be trimmed is tried again when its next look is due.
+    self.trim(users, makesRoom: false, measuring: users) { _ in
+      self.carryOut(self.mailboxes.trimming.trimEnded())
+    }
+  }
+
+  /// Trims mailboxes, and asks in the same turn how much memory those of `measured` use: what is written
+  /// between the two would count twice.
+  ///
+  /// - Parameter completion: given each mailbox with the most entries that could be removed and the
+  ///   outcome, which is adopted by then.
+  func trim(
+    _ users: [UserName], makesRoom: Bool, measuring measured: [UserName],
+    completion:
+      @escaping ([(user: UserName, maximum: Int, Result<MailboxTrim, RedisError>)]) -> Void
+  ) {
     let users = self.withMaxima(users)
+    var outcomes: [(user: UserName, maximum: Int, Result<MailboxTrim, RedisError>)] = []
+    var underWay = 2
+    func answered() {
+      underWay -= 1
+      if underWay == 0 { completion(outcomes) }
+    }
     let calls = users.map { user, maximum in
       MailboxTrim.call(
-        of: user, keys: self.keys, limits: self.limits, makesRoom: false, maximum: maximum)
+        of: user, keys: self.keys, limits: self.limits, makesRoom: makesRoom, maximum: maximum)
     }
     self.client.run(calls) { results in
       for ((user, maximum), result) in zip(users, results) {
-        // One that could not be trimmed is tried again when its next look is due.
-        guard case .success(let trim) = result else { continue }
-        self.mailboxes.trimmed(user, trim, maximum: maximum, isLook: true)
+        if case .success(let trim) = result {
+          self.mailboxes.trimmed(user, trim, maximum: maximum, isLook: !makesRoom)
+        }
+        outcomes.append((user, maximum, result))
       }
-      self.measure(users.map(\.user)) {
-        self.carryOut(self.mailboxes.trimming.trimEnded())
-      }
+      answered()
     }
+    self.measure(measured, completion: answered)
   }
 
   /// Asks how much memory mailboxes use, and adopts what Redis reports; nothing from one whose user has no
   /// right to ask.
-  func measure(_ users: [UserName], completion: @escaping () -> Void) {
+  private func measure(_ users: [UserName], completion: @escaping () -> Void) {
+    guard !users.isEmpty else { return completion() }
     var batch = RedisBatch()
     let places = users.map { batch.memoryUsage(of: self.keys.mailbox($0)) }
     self.client.submit(batch) { replies in

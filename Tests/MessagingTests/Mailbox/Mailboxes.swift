@@ -80,6 +80,8 @@ extension Bus {
     let call = MailboxTrim.call(
       of: user, keys: self.keys, limits: limits, makesRoom: makesRoom,
       maximum: MessagingLimits.entriesPerTrim)
-    return try await self.client.run([call])[0].get()
+    return try await withCheckedContinuation { continuation in
+      self.client.run([call]) { continuation.resume(returning: $0[0]) }
+    }.get()
   }
 }
