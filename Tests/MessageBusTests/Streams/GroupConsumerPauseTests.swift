@@ -103,6 +103,24 @@ struct GroupConsumerPauseTests {
     await server.stop()
   }
 
+  @Test("for Redis goes on when the client that does not read is back, too")
+  func clientReturns() async throws {
+    try await Bus.run { bus in
+      let client = AskedClient(bus.client)
+      let consumer = GroupConsumer(
+        stream: bus.stream, family: "messaging", instance: InstanceID("one")!,
+        reader: try await bus.makeClient(), client: client, logger: .silent)
+      consumer.backoff = .days
+      _ = await consumer.next()
+      client.leave()
+      consumer.failed(.unanswered("the test says so"))
+      let waiting = Task { await bus.next(consumer) }
+      try await eventually("it waits for the client") { client.asked == 1 }
+      client.comeBack()
+      #expect(await waiting.value.session != nil)
+    }
+  }
+
   /// An entry that comes after the stop would be given by a read that still waits.
   @Test("for entries ends when it is stopped")
   func stoppedInRead() async throws {
@@ -127,16 +145,21 @@ extension Backoff {
   }
 }
 
-/// A client that counts how often somebody wants to know when it is ready.
+/// A client that counts how often somebody wants to know when it is ready, and can seem to be away.
 private final class AskedClient: RedisClient {
   private let client: any RedisClient
   private let count = Atomic(0)
+  private let back = Mutex<EventLoopPromise<Void>?>(nil)
 
   init(_ client: any RedisClient) { self.client = client }
 
   var asked: Int { self.count.load(ordering: .relaxed) }
   var eventLoop: any EventLoop { self.client.eventLoop }
-  var isReady: Bool { self.client.isReady }
+  var isReady: Bool { self.back.withLock { $0 == nil } && self.client.isReady }
+
+  func leave() { self.back.withLock { $0 = self.eventLoop.makePromise() } }
+
+  func comeBack() { self.back.withLock { $0.take() }?.succeed() }
 
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
@@ -153,7 +176,7 @@ private final class AskedClient: RedisClient {
 
   func whenReady() -> EventLoopFuture<Void> {
     self.count.add(1, ordering: .relaxed)
-    return self.client.whenReady()
+    return self.back.withLock { $0?.futureResult } ?? self.client.whenReady()
   }
 
   func close() -> EventLoopFuture<Void> { self.client.close() }
