@@ -269,8 +269,8 @@ let package = Package(
     .testTarget(
       name: "ConnectCommandTests",
       dependencies: [
-        "ConnectCommand", "ConnectBench", "TestSupport", "Settings", "ConnectClient",
-        "ConnectProtocol", "Redis", argumentParser,
+        "ConnectCommand", "ConnectBench", "TestSupport", "LocalCluster", "Settings",
+        "ConnectClient", "ConnectProtocol", "MessageBus", "Redis", argumentParser,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -130,14 +130,15 @@ package struct SettingValues {
     try self.word(setting, ["true": true, "false": false]) ?? false
   }
 
-  /// A whole number within bounds.
-  package func number(
-    _ setting: Setting, _ range: ClosedRange<Int>, default fallback: Int
-  ) throws(Failure) -> Int {
+  /// Reads a whole number within bounds; `value` stays as it is unless one was given.
+  package func read(
+    _ setting: Setting, _ range: ClosedRange<Int>, into value: inout Int
+  ) throws(Failure) {
     let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-    return try self.value(setting, expected: expected) { text in
+    let given = try self.value(setting, expected: expected) { text in
       Int(text).flatMap { range.contains($0) ? $0 : nil }
-    } ?? fallback
+    }
+    if let given { value = given }
   }
 
   /// The error about a setting, by the name under which it was given.

@@ -83,7 +83,7 @@ struct BenchStand: Sendable {
   }
 
   private static func running(_ options: BenchOptions) async throws -> BenchStand {
-    let secret = try SettingValues(flags: options.auth.flags).developmentSecret()
+    let secret = try SettingValues(options.auth).developmentSecret()
     let authenticator = await Authenticator(secret: secret)
     return BenchStand(
       endpoints: options.url, processes: options.process,

@@ -100,7 +100,7 @@ struct ChatCommand: AsyncParsableCommand {
       return { given }
     }
     let authenticator = await Authenticator(
-      secret: try SettingValues(flags: self.auth.flags).developmentSecret())
+      secret: try SettingValues(self.auth).developmentSecret())
     return { [user] in try await authenticator.token(for: user, seconds: 3_600) }
   }
 }

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Gateway
+import MessageBus
 import Settings
 
 struct DevCommand: AsyncParsableCommand {
@@ -31,35 +33,44 @@ struct DevCommand: AsyncParsableCommand {
       "Keep the data here: the private Redis then writes each change (AOF).", valueName: "dir"))
   var data: String?
 
-  @OptionGroup var bus: BusOptions
+  @OptionGroup var redis: RedisOptions
+  @OptionGroup var keys: KeyOptions
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
   @OptionGroup var api: APIOptions
-  @OptionGroup var process: ProcessOptions
+  @OptionGroup var log: LogOptions
+
+  func plan(_ values: SettingValues) throws(Failure) -> DevStand.Plan {
+    let lastPort = 65_536 - self.gateways
+    guard self.port <= lastPort else {
+      throw Failure.usage(
+        "--port: '\(self.port)' is not from 1 to \(lastPort), so that each gateway has a port")
+    }
+    if self.data != nil, values.text(.redisURL) != nil {
+      throw Failure.usage("--data is for the private Redis, and cannot go with --redis-url")
+    }
+    let keys = try values.keys()
+    let redis = try values.givenRedis()
+    let (secret, secretLocation) = try values.secretMakingOne()
+    let gateways = try (0..<self.gateways).map { index throws(Failure) in
+      try values.gateway(
+        listen: ListenAddress(host: "127.0.0.1", port: self.port + index),
+        id: InstanceID("gateway-\(index + 1)")!, keys: keys, demo: true,
+        drainSeconds: DevStand.drainSeconds)
+    }
+    let messaging = try values.messaging(
+      id: try values.instanceID(prefix: "messaging"), keys: keys)
+    return DevStand.Plan(
+      gateways: gateways, messaging: messaging, api: try values.api(beside: messaging),
+      redis: redis, dataDirectory: self.data, secret: secret,
+      secretLocation: secretLocation, log: try LogSettings(values, default: .warning))
+  }
 
   func run() async throws {
     try await self.exiting(unknownVariables: .inLog) {
-      var flags = self.bus.flags
-      for more in [
-        self.auth.flags, self.gateway.flags, self.messaging.flags, self.durability.flags,
-        self.api.flags, self.process.flags,
-      ] {
-        flags.merge(more) { _, new in new }
-      }
-      let values = SettingValues(flags: flags)
-      let lastPort = 65_536 - self.gateways
-      guard self.port <= lastPort else {
-        throw Failure.usage(
-          "--port: '\(self.port)' is not from 1 to \(lastPort), so that each gateway has a port")
-      }
-      if self.data != nil, values.text(.redisURL) != nil {
-        throw Failure.usage("--data is for the private Redis, and cannot go with --redis-url")
-      }
-      let stand = try DevStand.Plan(
-        gateways: self.gateways, firstPort: self.port, dataDirectory: self.data, values: values)
-      try await DevStand(stand).run()
+      try await DevStand(self.plan(SettingValues(self))).run()
     }
   }
 }

@@ -19,34 +19,12 @@ struct DevStand {
     let gateways: [GatewayConfiguration]
     let messaging: MessagingConfiguration
     let api: BackendAPIConfiguration?
-    let keys: Keys
+    /// Nil for a private one.
     let redis: RedisConfiguration?
     let dataDirectory: String?
     let secret: [UInt8]
     let secretLocation: String
-
-    init(
-      gateways count: Int, firstPort: Int, dataDirectory: String?, values: SettingValues
-    ) throws(Failure) {
-      let keys = try values.keys()
-      self.keys = keys
-      self.redis = try values.givenRedis()
-      self.dataDirectory = dataDirectory
-      (self.secret, self.secretLocation) = try values.secretMakingOne()
-      var gateways: [GatewayConfiguration] = []
-      for index in 0..<count {
-        let listen = ListenAddress("127.0.0.1:\(firstPort + index)")!
-        gateways.append(
-          try values.gateway(
-            listen: listen, id: InstanceID("gateway-\(index + 1)")!, keys: keys, demo: true,
-            drainSeconds: DevStand.drainSeconds))
-      }
-      self.gateways = gateways
-      self.messaging = try values.messaging(
-        id: try values.instanceID(prefix: "messaging"), keys: keys)
-      self.api = try values.api(beside: self.messaging)
-      try values.bootstrapLogging(default: .warning)
-    }
+    let log: LogSettings
   }
 
   /// Validity of the tokens in the printed links, in seconds.
@@ -64,6 +42,7 @@ struct DevStand {
 
   /// Runs until one of ``StopSignals``.
   func run() async throws(Failure) {
+    self.plan.log.bootstrap()
     let lock = try self.plan.dataDirectory.map { directory throws(Failure) in
       try DirectoryLock(directory)
     }
@@ -102,7 +81,8 @@ struct DevStand {
     let logger = Logger(label: "connect.dev")
     let group = MultiThreadedEventLoopGroup.singleton
     let clients = try await RedisStartup.connect(
-      RedisPlaces(bus: redis), keys: self.plan.keys, durability: self.plan.messaging.durability,
+      RedisPlaces(bus: redis), keys: self.plan.messaging.keys,
+      durability: self.plan.messaging.durability,
       on: group, waitSeconds: Self.redisWaitSeconds, logger: logger)
 
     let authenticator = await Authenticator(secret: self.plan.secret)

@@ -31,7 +31,7 @@ struct TokenCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      let secret = try SettingValues(flags: self.auth.flags).developmentSecret()
+      let secret = try SettingValues(self.auth).developmentSecret()
       let seconds = self.ttl?.seconds ?? Self.defaultSeconds
       print(try await Authenticator(secret: secret).token(for: self.user, seconds: seconds))
       if let device = self.device { print("/v1/connect?device=\(device)") }

@@ -29,8 +29,7 @@ struct InspectCommand: AsyncParsableCommand {
 
 /// Options of all inspecting commands.
 struct InspectOptions: ParsableArguments {
-  @OptionGroup var bus: BusOptions
-  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var data: DataOptions
 
   @Flag(help: "Print JSON, for programs.")
   var json = false
@@ -59,9 +58,10 @@ struct InspectOptions: ParsableArguments {
   func inspect(
     _ body: (Inspector) async throws(RedisError) -> Void
   ) async throws(Failure) {
-    let values = SettingValues(flags: self.bus.flags.merging(self.registry.flags) { $1 })
-    let redis = try values.redisPlaces()
-    var keys = try values.keys(hasRegistryRedis: redis.registry != nil)
+    let values = SettingValues(self.data)
+    let data = try DataSettings(values)
+    let redis = data.redis
+    var keys = data.keys
     // What is wrong is said once, and by us.
     let logger = Logger(label: "connect.inspect") { _ in SwiftLogNoOpLogHandler() }
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()

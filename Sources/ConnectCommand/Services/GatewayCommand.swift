@@ -11,58 +11,60 @@ struct GatewayCommand: AsyncParsableCommand {
     commandName: "gateway",
     abstract: "Keeps the sockets of apps: one instance of the gateway service.")
 
-  @Option(help: "host:port for apps (default: 127.0.0.1:8080).")
+  private static let defaultListen = ListenAddress(host: "127.0.0.1", port: 8_080)
+
+  @Option(help: "host:port for apps (default: \(Self.defaultListen)).")
   var listen: String?
 
-  @Option(
-    help: ArgumentHelp(
-      """
-      File with the secret before the present one: its tokens are taken, too (or the secret itself \
-      in CONNECT_AUTH_PREVIOUS_SECRET).
-      """,
-      valueName: "path"))
-  var authPreviousSecretFile: String?
+  @OptionGroup var previousSecret: PreviousSecretOptions
 
   @Flag(help: "Serve the demo page at / (CONNECT_DEMO=true).")
   var demo = false
 
-  @OptionGroup var bus: BusOptions
-  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var data: DataOptions
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var durability: DurabilityOptions
   @OptionGroup var instance: InstanceOptions
-  @OptionGroup var process: ProcessOptions
+  @OptionGroup var metrics: MetricsOptions
+  @OptionGroup var log: LogOptions
+
+  /// All that the service is told.
+  struct Settings {
+    let data: DataSettings
+    let gateway: GatewayConfiguration
+    let management: ListenAddress?
+    let secret: [UInt8]
+    let previousSecret: [UInt8]?
+    let metricsLog: MetricsLogSettings?
+    let log: LogSettings
+  }
+
+  static func settings(_ values: SettingValues) throws(Failure) -> Settings {
+    let data = try DataSettings(values)
+    return Settings(
+      data: data,
+      gateway: try values.gateway(
+        listen: try values.listen(.listen) ?? Self.defaultListen,
+        id: try values.instanceID(prefix: "gateway"), keys: data.keys,
+        demo: try values.flag(.demo)),
+      management: try values.managementListen(defaultPort: 9_090),
+      secret: try values.requiredSecret(), previousSecret: try values.previousSecret(),
+      metricsLog: try MetricsLogSettings(values), log: try LogSettings(values))
+  }
 
   func run() async throws {
     try await self.exiting(unknownVariables: .inLog) {
-      var flags = self.bus.flags
-      for more in [
-        self.registry.flags, self.auth.flags, self.gateway.flags, self.durability.flags,
-        self.instance.flags,
-        self.process.flags,
-      ] {
-        flags.merge(more) { _, new in new }
-      }
-      if let listen = self.listen { flags[.listen] = listen }
-      if let path = self.authPreviousSecretFile { flags[.authPreviousSecretFile] = path }
-      if self.demo { flags[.demo] = "true" }
-      try await Self.serve(SettingValues(flags: flags))
+      try await Self.serve(Self.settings(SettingValues(self)))
     }
   }
 
-  private static func serve(_ values: SettingValues) async throws(Failure) {
-    var redis = try values.redisPlaces()
-    let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
-    let configuration = try values.gateway(
-      listen: try values.listen(.listen, default: "127.0.0.1:8080"),
-      id: try values.instanceID(prefix: "gateway"), keys: keys, demo: try values.isDemo())
-    let management = try values.managementListen(default: "127.0.0.1:9090")
-    let secret = try values.requiredSecret()
-    let previous = try values.previousSecret()
-    let metrics = try values.bootstrapMetrics()
+  private static func serve(_ settings: Settings) async throws(Failure) {
+    let metrics = MetricsStore.bootstrap()
+    var redis = settings.data.redis
     redis.count(in: RedisMetrics())
-    try values.bootstrapLogging()
+    settings.log.bootstrap()
+    let (configuration, management) = (settings.gateway, settings.management)
 
     var logger = Logger(label: "connect.gateway")
     logger[metadataKey: "gateway"] = "\(configuration.id)"
@@ -76,19 +78,21 @@ struct GatewayCommand: AsyncParsableCommand {
     try await ports.run(on: group)
     let gateway = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(
-        redis, keys: keys, durability: configuration.durability, on: group, logger: logger)
+        redis, keys: configuration.keys, durability: configuration.durability, on: group,
+        logger: logger)
     } make: { [logger] clients in
       try await GatewayService(
         configuration: configuration,
-        authenticator: Authenticator(secret: secret, previous: previous),
+        authenticator: Authenticator(
+          secret: settings.secret, previous: settings.previousSecret),
         clients: clients, group: group, logger: logger)
     }
     let services =
       try await ServiceRunner.management(
-        management, metrics: metrics.store, group: group, logger: logger
+        management, metrics: metrics, group: group, logger: logger
       ) {
         await gateway.service?.isReady() ?? false
-      } + metrics.services("gateway", EmbeddedMetric.gateway) + [gateway]
+      } + metrics.log(settings.metricsLog, of: "gateway", EmbeddedMetric.gateway) + [gateway]
     try await ServiceRunner.run(
       services, drainSeconds: configuration.drainSeconds, logger: logger)
   }

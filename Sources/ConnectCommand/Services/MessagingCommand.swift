@@ -15,43 +15,53 @@ struct MessagingCommand: AsyncParsableCommand {
       Run two or more: they share the partitions, and when one stops or dies the others take over.
       """)
 
-  @OptionGroup var bus: BusOptions
-  @OptionGroup var registry: RegistryOptions
+  @OptionGroup var data: DataOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
   @OptionGroup var api: APIOptions
   @OptionGroup var apiLimits: APILimitOptions
   @OptionGroup var instance: InstanceOptions
-  @OptionGroup var process: ProcessOptions
+  @OptionGroup var metrics: MetricsOptions
+  @OptionGroup var log: LogOptions
+
+  /// All that the service is told.
+  struct Settings {
+    let data: DataSettings
+    let messaging: MessagingConfiguration
+    let api: BackendAPIConfiguration?
+    let management: ListenAddress?
+    let metricsLog: MetricsLogSettings?
+    let log: LogSettings
+  }
+
+  static func settings(_ values: SettingValues) throws(Failure) -> Settings {
+    let data = try DataSettings(values)
+    let messaging = try values.messaging(
+      id: try values.instanceID(prefix: "messaging"), keys: data.keys)
+    return Settings(
+      data: data, messaging: messaging, api: try values.api(beside: messaging),
+      management: try values.managementListen(defaultPort: 9_091),
+      metricsLog: try MetricsLogSettings(values), log: try LogSettings(values))
+  }
 
   func run() async throws {
     try await self.exiting(unknownVariables: .inLog) {
-      var flags = self.bus.flags
-      for more in [
-        self.registry.flags, self.messaging.flags, self.durability.flags, self.api.flags,
-        self.apiLimits.flags, self.instance.flags, self.process.flags,
-      ] {
-        flags.merge(more) { _, new in new }
-      }
-      try await Self.serve(SettingValues(flags: flags))
+      try await Self.serve(Self.settings(SettingValues(self)))
     }
   }
 
-  private static func serve(_ values: SettingValues) async throws(Failure) {
-    var redis = try values.redisPlaces()
-    let keys = try values.keys(hasRegistryRedis: redis.registry != nil)
-    let id = try values.instanceID(prefix: "messaging")
-    let configuration = try values.messaging(id: id, keys: keys)
-    var api = try values.api(beside: configuration)
+  private static func serve(_ settings: Settings) async throws(Failure) {
+    let metrics = MetricsStore.bootstrap()
+    var redis = settings.data.redis
+    redis.count(in: RedisMetrics())
+    settings.log.bootstrap()
+    let (configuration, management) = (settings.messaging, settings.management)
+    var api = settings.api
     let apiMetrics = APIMetrics()
     api?.onAnswer = { apiMetrics.count($0) }
-    let management = try values.managementListen(default: "127.0.0.1:9091")
-    let metrics = try values.bootstrapMetrics()
-    redis.count(in: RedisMetrics())
-    try values.bootstrapLogging()
 
     var logger = Logger(label: "connect.messaging")
-    logger[metadataKey: "messaging"] = "\(id)"
+    logger[metadataKey: "messaging"] = "\(configuration.id)"
     let group = MultiThreadedEventLoopGroup.singleton
     var ports = PortCheck()
     if let management {
@@ -62,7 +72,8 @@ struct MessagingCommand: AsyncParsableCommand {
     try await ports.run(on: group)
     let messaging = AfterRedis { [logger, redis] in
       try await RedisStartup.connect(
-        redis, keys: keys, durability: configuration.durability, on: group, logger: logger)
+        redis, keys: configuration.keys, durability: configuration.durability, on: group,
+        logger: logger)
     } make: { [logger, api] clients in
       let messaging = MessagingService(
         configuration: configuration, clients: clients, group: group,
@@ -76,10 +87,10 @@ struct MessagingCommand: AsyncParsableCommand {
     }
     let services =
       try await ServiceRunner.management(
-        management, metrics: metrics.store, group: group, logger: logger
+        management, metrics: metrics, group: group, logger: logger
       ) {
         await messaging.service?.isReady() ?? false
-      } + metrics.services("messaging", EmbeddedMetric.messaging) + [messaging]
+      } + metrics.log(settings.metricsLog, of: "messaging", EmbeddedMetric.messaging) + [messaging]
     try await ServiceRunner.run(services, logger: logger)
   }
 }

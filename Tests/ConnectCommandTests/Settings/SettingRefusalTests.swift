@@ -5,18 +5,10 @@ import Testing
 
 @Suite("Refused settings")
 struct SettingRefusalTests {
-  /// Reads everything that a service reads.
+  /// Reads everything that the services read.
   private func read(_ values: SettingValues) throws {
-    _ = try values.redisPlaces()
-    let keys = try values.keys()
-    _ = try values.gateway(
-      listen: values.listen(.listen, default: "127.0.0.1:8080"),
-      id: values.instanceID(prefix: "g"), keys: keys, demo: values.isDemo())
-    _ = try values.api(beside: values.messaging(id: values.instanceID(prefix: "m"), keys: keys))
-    _ = try values.managementListen(default: "127.0.0.1:9090")
-    _ = try values.metricsLog()
-    _ = try values.logLevel()
-    _ = try values.isJSONLog()
+    _ = try GatewayCommand.settings(values)
+    _ = try MessagingCommand.settings(values)
   }
 
   /// Settings that any text is right for, or a file, or whose value may be secret.
@@ -31,11 +23,12 @@ struct SettingRefusalTests {
     arguments: Setting.allCases.filter { !others.contains($0) })
   func refusal(setting: Setting) throws {
     let value = "no {such} value"
-    let token = [Setting.serviceToken.variable: String(repeating: "t", count: 32)]
+    let secret = String(repeating: "t", count: 32)
+    let secrets = [Setting.serviceToken.variable: secret, Setting.authSecret.variable: secret]
     for (values, name) in [
-      (SettingValues(flags: [setting: value], environment: token), setting.flag),
+      (SettingValues(flags: [setting: value], environment: secrets), setting.flag),
       (
-        SettingValues(flags: [:], environment: token.merging([setting.variable: value]) { $1 }),
+        SettingValues(flags: [:], environment: secrets.merging([setting.variable: value]) { $1 }),
         setting.variable
       ),
     ] {

@@ -17,14 +17,14 @@ struct SettingWordTests {
       SettingValues(flags: [setting: text], environment: [:]),
       SettingValues(flags: [:], environment: [setting.variable: text]),
     ] {
-      let level = try values.logLevel()
-      #expect(level == (setting == .logLevel ? .init(rawValue: text.lowercased()) : nil))
+      let level = try LogSettings(values).level
+      #expect(level.rawValue == (setting == .logLevel ? text.lowercased() : "info"))
       #expect(try values.redis().mode == (setting == .redisMode ? .cluster : .auto))
-      #expect(try values.isDemo() == (setting == .demo))
+      #expect(try values.flag(.demo) == (setting == .demo))
       let messaging = try values.messaging(id: values.instanceID(prefix: "m"), keys: values.keys())
       #expect(messaging.durability.replicas == (setting == .durability ? 1 : 0))
       #expect(try values.api(beside: messaging) == nil)
-      let management = try values.managementListen(default: "127.0.0.1:9090")
+      let management = try values.managementListen(defaultPort: 9_090)
       #expect((management == nil) == (setting == .managementListen))
     }
   }
@@ -48,7 +48,7 @@ struct SettingWordTests {
       --log-level: 'Loud' is not one of trace, debug, info, notice, warning, error, critical
       """
     #expect {
-      try values.logLevel()
+      try LogSettings(values)
     } throws: {
       ($0 as? Failure)?.description == expected
     }

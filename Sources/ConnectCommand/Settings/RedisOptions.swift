@@ -1,6 +1,66 @@
+import ArgumentParser
 import Redis
 import Settings
 import TLS
+
+/// Options of all commands that use Redis: its address, and the login.
+struct RedisOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Where Redis is: redis[s]://[user[:password]@]host[:port][,…][/db]. rediss:// is TLS; \
+      several hosts are nodes of one cluster. A password is better given as \
+      CONNECT_REDIS_PASSWORD or as a file (default: redis://127.0.0.1:6379; `connect dev` starts \
+      one of its own).
+      """,
+      valueName: "url"))
+  var redisURL: String?
+
+  @Option(help: "auto, single or cluster (default: auto, which asks the server).")
+  var redisMode: String?
+
+  @Option(help: "ACL user (default: the URL's, or the default user).")
+  var redisUser: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "File with the password, read at each connect (or CONNECT_REDIS_PASSWORD).",
+      valueName: "path"))
+  var redisPasswordFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the CAs to trust with rediss:// (default: those of the system).",
+      valueName: "path"))
+  var redisCAFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "PEM file of the client certificate, if Redis wants one.", valueName: "path"))
+  var redisCertFile: String?
+
+  @Option(help: ArgumentHelp("PEM file of that certificate's key.", valueName: "path"))
+  var redisKeyFile: String?
+
+  @Flag(
+    help: "For development only: trust any certificate (CONNECT_REDIS_TLS_INSECURE=true).")
+  var redisTLSInsecure = false
+}
+
+/// Address of a second Redis, for commands that support two.
+struct RegistryOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      A second Redis, for all that belongs to a user: sessions, mailboxes, cursors (default: none, \
+      all is in one). The bus stays at --redis-url. Part of the data: the same for every service, \
+      and not to be changed later. User, password and certificates are those of --redis-user and \
+      so on; a user or password in this URL goes before them. What it is, a server or a cluster, \
+      it is asked.
+      """,
+      valueName: "url"))
+  var registryRedisURL: String?
+}
 
 /// The address of Redis, the login, and the certificates to trust.
 extension SettingValues {

@@ -1,7 +1,40 @@
+import ArgumentParser
 import BackendAPI
+import MessageBus
 import Messaging
 import Redis
 import Settings
+
+struct APIOptions: ParsableArguments {
+  @Option(
+    help: """
+      host:port of the internal HTTP API for backends, which needs a service token; 'off' for none \
+      (default: off).
+      """)
+  var apiListen: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      File with the service tokens, one per line, each of at least \(BackendAPILimits.tokenBytes) \
+      characters (or CONNECT_SERVICE_TOKEN). Any of them is taken.
+      """,
+      valueName: "path"))
+  var serviceTokenFile: String?
+}
+
+/// Limits that gateways and the API for backends share. Both need the same.
+struct APILimitOptions: ParsableArguments {
+  @Option(help: "Largest body of a request in bytes (default: \(BackendAPILimits.bodyBytes)).")
+  var frameBytes: String?
+
+  @Option(
+    help: """
+      Entries in a partition above which messages to it are refused as overloaded (default: \
+      \(BusLimits.backlogEntries)).
+      """)
+  var backlogLimit: String?
+}
 
 /// The internal HTTP API and its tokens.
 extension SettingValues {
@@ -12,12 +45,11 @@ extension SettingValues {
   func api(
     beside messaging: MessagingConfiguration
   ) throws(Failure) -> BackendAPIConfiguration? {
-    guard self.text(.apiListen) != nil, !self.isOff(.apiListen) else { return nil }
-    let listen = try self.listen(.apiListen, default: "127.0.0.1:8090")
+    guard !self.isOff(.apiListen), let listen = try self.listen(.apiListen) else { return nil }
     var configuration = BackendAPIConfiguration(
       host: listen.host, port: listen.port, keys: messaging.keys, tokens: try self.serviceTokens())
-    configuration.bodyBytes = try self.frameBytes(default: BackendAPILimits.bodyBytes)
-    configuration.backlogEntries = try self.backlogEntries()
+    try self.readFrameBytes(into: &configuration.bodyBytes)
+    try self.readBacklogLimit(into: &configuration.backlogEntries)
     configuration.durability = messaging.durability
     configuration.retentionSeconds = messaging.mailboxes.retentionSeconds
     return configuration
@@ -45,5 +77,13 @@ extension SettingValues {
     } catch {
       throw self.failure(setting, "the service token \(error)")
     }
+  }
+
+  func readFrameBytes(into value: inout Int) throws(Failure) {
+    try self.read(.frameBytes, 1_024...16_777_216, into: &value)
+  }
+
+  func readBacklogLimit(into value: inout Int) throws(Failure) {
+    try self.read(.backlogLimit, 1...1_000_000_000, into: &value)
   }
 }
