@@ -40,7 +40,7 @@ extension ConnectionHandler {
     guard self.session.takesMessages else { return self.delivery.pageFailed() }
     guard case .success(let entries) = result else {
       self.delivery.pageFailed()
-      return self.loop.retryLater(self)
+      return self.retryLater()
     }
     var isComplete = true
     let last = self.delivery.last
@@ -80,6 +80,11 @@ extension ConnectionHandler {
     self.requestPage()
   }
 
+  private func cursorMayHaveMoved() {
+    self.carryOut(
+      self.registration.moved(to: self.receipts.safe, underWay: self.receipts.underWay))
+  }
+
   /// Tells senders that this device has their messages, as far as the user's budget goes.
   ///
   /// - Parameter bySender: those of each sender, which become one entry.
@@ -95,7 +100,7 @@ extension ConnectionHandler {
         if !haveWaited { self.loop.metrics.receiptsDelayed.increment(by: receipts.count) }
         self.holdsReceipts = true
         self.receipts.published(receipts, isTaken: false)
-        self.loop.retryLater(self)
+        self.retryLater()
         continue
       }
       self.publish(receipts)
@@ -122,18 +127,22 @@ extension ConnectionHandler {
   ) {
     let isTaken = if case .success = result { true } else { false }
     self.receipts.published(receipts, isTaken: isTaken)
-    if !isTaken, !self.isOver { self.loop.retryLater(self) }
+    if !isTaken, !self.isOver { self.retryLater() }
     self.cursorMayHaveMoved()
-    self.leaveRegistryIfSettled()
   }
 
-  private func cursorMayHaveMoved() {
-    if self.receipts.safe > self.storedCursor { self.loop.storeCursorLater(self) }
+  /// Has the loop call ``retry()`` within a second.
+  func retryLater() {
+    guard !self.awaitsRetry else { return }
+    self.awaitsRetry = true
+    self.loop.retryLater(self)
   }
 
   /// Tries again what failed or had to wait.
   func retry() {
-    if self.needsRegistration { self.registerAgain() }
+    self.awaitsRetry = false
+    guard !self.isOver else { return }
+    if self.registration.state == .lost { self.registerAgain() }
     self.holdsReceipts = false
     let bySender = Dictionary(grouping: self.receipts.takeFailed(), by: \.receipt.to).values
     self.publish(bySender.sorted { $0[0].ticket < $1[0].ticket }, haveWaited: true)

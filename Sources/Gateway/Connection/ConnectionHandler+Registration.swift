@@ -35,10 +35,8 @@ extension ConnectionHandler {
       let maximum = self.loop.configuration.devicesPerUser
       if DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) {
         self.boundDevices(maximum, at: position, replacing: replaced)
-      } else if self.isOver {
-        self.forget()
-      } else {
-        self.withPlausible(position) { self.welcome(at: $0, replacing: replaced) }
+      } else if self.isStillHere() {
+        self.enter(at: position, replacing: replaced)
       }
     }
   }
@@ -51,12 +49,17 @@ extension ConnectionHandler {
       do throws(RedisError) {
         try answered(replies)
       } catch {
-        // Perhaps it had ended before the registration was sent.
-        guard !self.isOver else { return self.forget() }
+        guard self.isStillHere() else { return }
         self.loop.noteRejection(error)
         self.close(.tryAgainLater, "the session could not be registered")
       }
     }
+  }
+
+  /// Whether the connection can go on with Redis's answer to its registration.
+  private func isStillHere() -> Bool {
+    self.carryOut(self.registration.answered())
+    return !self.isOver
   }
 
   /// Displaces devices beyond `maximum` that are not connected, or closes this connection.
@@ -70,34 +73,46 @@ extension ConnectionHandler {
     self.register(batch) { replies throws(RedisError) in
       let outcome = try replies[outcome]
       self.loop.metrics.displacedDevices.increment(by: outcome.displaced)
-      guard !self.isOver else { return self.forget() }
+      guard self.isStillHere() else { return }
       guard outcome.mayStay else {
         return self.close(
           .tooManyDevices, "all \(maximum) devices that a user may have are connected")
       }
-      self.withPlausible(position) { self.welcome(at: $0, replacing: replaced) }
+      self.enter(at: position, replacing: replaced)
     }
   }
 
-  private func welcome(at position: Cursors.Position, replacing replaced: Session?) {
-    guard self.session.opened() else { return }
-    let start = self.since ?? position.acked
-    self.knowsCursor = true
-    self.storedCursor = position.acked
-    self.storedSeen = Double(position.seenSeconds ?? 0)
-    // What holds back trimming for a device is that it is known; so that is stored, but later, since
-    // the client waits.
-    if SystemClock.secondsSince1970() - self.storedSeen > GatewayLimits.seenSeconds {
-      self.loop.storeCursorLater(self)
+  /// Welcomes the client at `position`, or at 0 if its Redis cannot have given that.
+  ///
+  /// New entries get Redis's time, so what is not above ours is in order. The mailbox is asked only if
+  /// that comparison fails, as it does when Redis's clock is ahead of ours.
+  private func enter(at position: Cursors.Position, replacing replaced: Session?) {
+    let now = Offset(
+      milliseconds: UInt64(SystemClock.secondsSince1970() * 1_000), sequence: .max)
+    guard !self.registration.isPlausible(position, below: now) else {
+      return self.welcome(
+        at: self.registration.start(at: position, below: now), replacing: replaced)
     }
+    var batch = RedisBatch()
+    let top = batch.top(of: self.loop.configuration.keys.mailbox(self.user))
+    self.register(batch) { replies throws(RedisError) in
+      guard self.isStillHere() else { return }
+      let start = self.registration.start(at: position, below: max(now, try replies[top]))
+      if start.isReset { self.loop.metrics.cursorsReset.increment() }
+      self.welcome(at: start, replacing: replaced)
+    }
+  }
+
+  private func welcome(at start: RegistrationStateMachine.Start, replacing replaced: Session?) {
+    guard self.session.opened() else { return }
+    self.carryOut(self.registration.opened(at: start, now: SystemClock.secondsSince1970()))
     self.delivery = DeliveryStateMachine(
-      start: start, window: self.loop.configuration.unackedMessages, reported: position.acked)
+      start: start.offset, window: self.loop.configuration.unackedMessages, reported: start.acked)
     self.writeText { buffer in
       _ = buffer.writeWelcome(
         ServerFrame.Welcome(
           user: self.user, device: self.device, connection: self.id,
-          gateway: self.loop.configuration.id.text, offset: start,
-          gap: position.hasGap || self.beginsAgain,
+          gateway: self.loop.configuration.id.text, offset: start.offset, gap: start.hasGap,
           limits: self.loop.configuration.protocolLimits,
           pingSeconds: self.loop.configuration.pingSeconds))
     }
@@ -116,22 +131,29 @@ extension ConnectionHandler {
   /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a
   /// gateway that was paused for gone. One that names another connection is newer than we are.
   func registerAgain() {
-    guard self.session.isOpen, !self.isErased else { return }
+    guard self.session.isOpen, self.registration.mayRenew else { return }
     var batch = RedisBatch()
     let holder = SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.session.isOpen else { return }
-      if let holder = self.session(of: (try? replies[holder]) ?? nil) {
-        self.needsRegistration = false
-        guard holder == self.ownSession else { return self.replaced() }
-      } else if self.needsRegistration {
-        // This loop's client may reach Redis later than the one that found the registry lost.
-        self.loop.retryLater(self)
+      let holder = self.session(of: (try? replies[holder]) ?? nil)
+      switch self.registration.renewed(
+        holder.map { $0 == self.ownSession ? .us : .another } ?? .unknown)
+      {
+      case .yield: return self.replaced()
+      case .checkMailboxAndRetry: self.retryLater()
+      case .checkMailbox: break
       }
       self.delivery.checkPosition()
       self.requestPage()
     }
+  }
+
+  /// Called when messaging took this gateway for dead.
+  func registryLost() {
+    self.registration.lost()
+    self.registerAgain()
   }
 
   /// The mailbox keeps unacked messages only for devices that it knows.
@@ -141,27 +163,27 @@ extension ConnectionHandler {
       in: self.loop.configuration.keys.cursor(self.user), to: &batch)
   }
 
-  /// Whether the device's position must no longer be stored.
-  var isErased: Bool { self.farewell?.isErased ?? false }
-
-  /// Removes the session from the registry at once, after all that was stored of the device.
-  func forget() {
-    self.loop.removeSessions([(self.ownSession, of: self.sessionKey)])
-  }
-
   /// Called when a newer connection of this device exists, here or elsewhere.
   func replaced() { self.close(.replaced, "replaced by a newer connection of this device") }
 
   /// Called when the client has said its last.
   func deregister() {
-    self.loop.storeCursorLater(self)
-    self.leaveRegistryIfSettled()
+    self.carryOut(self.registration.closed(underWay: self.receipts.underWay))
   }
 
-  /// The session goes when no receipts are under way that may let the cursor move: whoever erases the
-  /// user takes its removal for the end of all that is stored.
-  func leaveRegistryIfSettled() {
-    guard self.isOver, self.receipts.underWay == 0 else { return }
-    self.loop.removeSessionLater(self)
+  // MARK: What the loop writes
+
+  func carryOut(_ actions: RegistrationStateMachine.Actions) {
+    guard !actions.isEmpty else { return }
+    self.loop.registrations.carryOut(actions, for: self)
+  }
+
+  /// The store that was queued, if there is still something to store.
+  func cursorToStore(now: Double) -> RegistrationStateMachine.Store? {
+    self.registration.store(safe: self.receipts.safe, now: now)
+  }
+
+  func cursorNotStored(_ store: RegistrationStateMachine.Store) {
+    self.carryOut(self.registration.storeFailed(store))
   }
 }

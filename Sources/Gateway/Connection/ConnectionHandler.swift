@@ -16,31 +16,19 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Unique among the instance's connections.
   let id: String
   let loop: GatewayLoop
-  /// The offset from which the client wants messages, if it named one.
-  var since: Offset?
-  /// Begins at 0, since the claimed position is impossible.
-  var beginsAgain = false
   private let tokenExpires: Double
 
   var context: ChannelHandlerContext?
   var session = SessionStateMachine()
   var delivery: DeliveryStateMachine
   var receipts = ReceiptTracker()
+  var registration: RegistrationStateMachine
   /// A budget of its own until the directory supplies the user's.
   var budget: UserBudget
   /// Whether receipts wait because the budget was used up.
   var holdsReceipts = false
   var sendOrder = SendOrder()
-  /// Whether the registry was lost and the session is not entered again yet.
-  var needsRegistration = false
-  /// Whether the cursor was read from Redis: before that, none may be stored.
-  var knowsCursor = false
-  /// The cursor in Redis.
-  var storedCursor = Offset.zero
-  /// Time at which Redis last recorded the device as seen, in seconds since 1970.
-  var storedSeen: Double = 0
-  /// Whether a store of the cursor is due, be it only to record the device as seen.
-  var awaitsCursorStore = false
+  /// Whether the loop will call ``retry()``.
   var awaitsRetry = false
   /// Why the connection must close, as soon as the client can be told.
   var farewell: Farewell?
@@ -59,7 +47,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.user = user
     self.device = device
     self.id = loop.nextConnectionID()
-    self.since = since
+    self.registration = RegistrationStateMachine(since: since)
     self.tokenExpires = tokenExpires
     let configuration = loop.configuration
     self.decoder = WebSocketDecoder(
@@ -225,8 +213,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// client's sends are there. One that is still being registered does so when it is.
   func leave(_ farewell: Farewell) {
     // What is erased stays so, whatever else ends the connection.
-    if farewell.isErased || self.farewell == nil { self.farewell = farewell }
-    if farewell.isErased { self.forget() }
+    if farewell == .erased || self.farewell == nil { self.farewell = farewell }
+    if farewell == .erased { self.carryOut(self.registration.erased()) }
     let action = self.session.leave()
     guard action != .none else { return }
     let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
@@ -262,7 +250,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     case .ping:
       self.write { $0.writeWebSocketFrame(.ping) { _ in } }
       self.registerAgain()
-      if now - self.storedSeen > GatewayLimits.seenSeconds { self.loop.storeCursorLater(self) }
+      self.carryOut(self.registration.periodPassed(now: now))
     case .close(let code):
       let reason = code == .tokenExpired ? "the token has expired" : "nothing came for two periods"
       self.close(code, reason)

@@ -45,11 +45,11 @@ extension GatewayLoop {
     let promise = self.eventLoop.makePromise(of: Void.self)
     // Now, and again behind the receipts under way, whose answers may let cursors move: of a cluster,
     // a node that hangs keeps back receipts only.
-    self.storeCursors()
+    self.registrations.store()
     self.producer.whenIdle {
       self.second?.cancel()
-      self.storeCursors()
-      self.whenStored {
+      self.registrations.store()
+      self.registrations.whenStored {
         self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)
       }
     }

@@ -33,6 +33,7 @@ final class GatewayLoop: @unchecked Sendable {
   let configuration: GatewayConfiguration
   let client: any RedisClient
   let pages: PageReader
+  let registrations: RegistrationWriter
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
@@ -50,13 +51,6 @@ final class GatewayLoop: @unchecked Sendable {
   let clock: ConnectionClock
   private(set) var second: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
-  private var cursors: [ConnectionHandler] = []
-  private var isStoringSoon = false
-  /// Sessions of closed connections, kept in the registry until their cursors are on the way.
-  private var removals: [(Session, of: RedisKey)] = []
-  /// Unanswered batches with cursors and removals.
-  private var storesUnderWay = 0
-  private var storeWaiters: [() -> Void] = []
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
   var leavers: Leavers?
@@ -79,6 +73,8 @@ final class GatewayLoop: @unchecked Sendable {
     self.publisher =
       configuration.durability.replicas > 0 ? clients.makeBusClient(on: eventLoop) : self.client
     self.pages = PageReader(client: self.client)
+    self.registrations = RegistrationWriter(
+      client: self.client, directory: directory, keys: configuration.keys)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard
@@ -131,7 +127,7 @@ final class GatewayLoop: @unchecked Sendable {
     older?.eventLoop.execute { older?.value.replaced() }
   }
 
-  /// Call it when its socket is closed. It stays in the directory until ``removeSessionLater(_:)``.
+  /// Call it when its socket is closed. It stays in the directory until its session is removed.
   func remove(_ connection: ConnectionHandler) {
     self.clock.remove(connection)
     self.metrics.connections.decrement()
@@ -149,10 +145,7 @@ final class GatewayLoop: @unchecked Sendable {
 
   /// Enters all sessions again after messaging took this gateway for dead.
   func registerAgain() {
-    self.clock.forEach { connection in
-      connection.needsRegistration = true
-      connection.registerAgain()
-    }
+    self.clock.forEach { $0.registryLost() }
   }
 
   // MARK: Later, once for many
@@ -168,35 +161,8 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
-  /// Stores the cursor within a second; of a closed connection, at the end of this turn.
-  func storeCursorLater(_ connection: ConnectionHandler) {
-    if !connection.awaitsCursorStore { self.cursors.append(connection) }
-    connection.awaitsCursorStore = true
-    if connection.isOver { self.storeSoon() }
-  }
-
-  /// Takes the session of a connection that is gone out of the registry at the end of this turn,
-  /// behind its cursor.
-  func removeSessionLater(_ connection: ConnectionHandler) {
-    self.directory.remove(connection)
-    self.removals.append((connection.ownSession, of: connection.sessionKey))
-    self.storeSoon()
-  }
-
-  private func storeSoon() {
-    guard !self.isStoringSoon else { return }
-    self.isStoringSoon = true
-    self.isolated.execute {
-      self.isStoringSoon = false
-      self.storeCursors()
-    }
-  }
-
-  /// Calls `retry` within a second.
-  func retryLater(_ connection: ConnectionHandler) {
-    if !connection.awaitsRetry { self.retries.append(connection) }
-    connection.awaitsRetry = true
-  }
+  /// Calls `retry` within a second. Call it once until then.
+  func retryLater(_ connection: ConnectionHandler) { self.retries.append(connection) }
 
   private func scheduleSecond() {
     self.second = self.isolated.scheduleTask(in: .seconds(1)) {
@@ -209,71 +175,9 @@ final class GatewayLoop: @unchecked Sendable {
     self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
     let retries = self.retries
     self.retries = []
-    for connection in retries {
-      connection.awaitsRetry = false
-      if !connection.isOver { connection.retry() }
-    }
-    self.storeCursors()
+    for connection in retries { connection.retry() }
+    self.registrations.store()
     self.clock.tick()
-  }
-
-  /// Stores the cursors that wait for it, and behind them removes the sessions of connections that are
-  /// gone.
-  func storeCursors() {
-    let connections = self.cursors
-    let removals = self.removals
-    self.cursors = []
-    self.removals = []
-    let now = SystemClock.secondsSince1970()
-    var batch = RedisBatch()
-    var stored: [(ConnectionHandler, before: Offset, Reply<Void>)] = []
-    for connection in connections {
-      connection.awaitsCursorStore = false
-      let before = connection.storedCursor
-      let offset = max(connection.receipts.safe, before)
-      // At the end it is stored anyway: from then on the device counts as not seen.
-      guard connection.knowsCursor, !connection.isErased,
-        offset > before || now - connection.storedSeen > GatewayLimits.seenSeconds
-          || connection.isOver
-      else { continue }
-      let reply = Cursors.store(
-        offset, of: connection.device, seenSeconds: UInt64(now),
-        in: self.configuration.keys.cursor(connection.user), to: &batch)
-      stored.append((connection, before, reply))
-      connection.storedCursor = offset
-      connection.storedSeen = now
-    }
-    self.storesUnderWay += 1
-    self.client.submit(batch) { replies in
-      for (connection, before, reply) in stored {
-        if (try? replies[reply]) == nil {
-          connection.storedCursor = min(connection.storedCursor, before)
-          connection.storedSeen = 0
-          if !connection.isOver { self.storeCursorLater(connection) }
-        }
-      }
-      self.stored()
-    }
-    self.removeSessions(removals)
-  }
-
-  /// Removes sessions now, after all that was stored so far.
-  func removeSessions(_ sessions: [(Session, of: RedisKey)]) {
-    self.storesUnderWay += 1
-    self.client.removeSessions(sessions) { self.stored() }
-  }
-
-  private func stored() {
-    self.storesUnderWay -= 1
-    guard self.storesUnderWay == 0 else { return }
-    let waiters = self.storeWaiters
-    self.storeWaiters = []
-    for waiter in waiters { waiter() }
-  }
-
-  /// Calls `body` once no store of a cursor or removal of a session is under way; perhaps at once.
-  func whenStored(_ body: @escaping () -> Void) {
-    if self.storesUnderWay == 0 { body() } else { self.storeWaiters.append(body) }
   }
 
   // MARK: Errors

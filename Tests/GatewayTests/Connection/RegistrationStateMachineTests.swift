@@ -1,0 +1,327 @@
+import ConnectProtocol
+import ConnectTestStand
+import Testing
+
+@testable import Gateway
+@testable import MessageBus
+
+private typealias Machine = RegistrationStateMachine
+
+/// The time at which all begins, in seconds since 1970.
+private let now: Double = 1_000_000
+private let day = GatewayLimits.seenSeconds
+
+private func position(
+  acked: UInt64 = 0, removed: UInt64? = nil, seen: UInt64? = UInt64(now), hasDisplaced: Bool = false
+) -> Cursors.Position {
+  Cursors.Position(
+    acked: acked == 0 ? .zero : at(acked), removed: removed.map { at($0) }, seenSeconds: seen,
+    hasDisplaced: hasDisplaced)
+}
+
+/// A machine whose client was welcomed at `acked`.
+private func opened(acked: UInt64 = 0, seen: UInt64? = UInt64(now)) -> Machine {
+  var machine = Machine(since: nil)
+  let start = machine.start(at: position(acked: acked, seen: seen), below: at(100))
+  _ = machine.opened(at: start, now: now)
+  return machine
+}
+
+extension RegistrationStateMachine {
+  fileprivate mutating func requireStore(safe: Offset, now: Double) throws -> Store {
+    let store = self.store(safe: safe, now: now)
+    return try #require(store, "nothing is stored")
+  }
+}
+
+@Suite("Where a connection begins")
+struct StartTests {
+  private func start(since: Offset?, _ position: Cursors.Position) -> Machine.Start {
+    Machine(since: since).start(at: position, below: at(100))
+  }
+
+  @Test("at the cursor, or where the client says it is")
+  func plausible() {
+    for (since, offset) in [(nil, at(7)), (.zero, .zero), (at(5), at(5)), (at(100), at(100))]
+      as [(Offset?, Offset)]
+    {
+      let expected = Machine.Start(
+        offset: offset, acked: at(7), seen: 50, hasGap: false, isReset: false)
+      #expect(self.start(since: since, position(acked: 7, seen: 50)) == expected)
+    }
+  }
+
+  @Test("at 0 and with a gap, if the client's offset is above the top of the mailbox")
+  func impossibleSince() {
+    let expected = Machine.Start(
+      offset: .zero, acked: at(7), seen: 50, hasGap: true, isReset: false)
+    #expect(self.start(since: at(101), position(acked: 7, seen: 50)) == expected)
+  }
+
+  @Test("at 0 and with a gap, if the cursor is above the top, and the device counts as not seen")
+  func impossibleCursor() {
+    let expected = Machine.Start(offset: .zero, acked: .zero, seen: 0, hasGap: true, isReset: true)
+    #expect(self.start(since: nil, position(acked: 101, seen: 50)) == expected)
+    #expect(self.start(since: at(101), position(acked: 101, seen: 50)) == expected)
+  }
+
+  @Test("where the client says it is, though its cursor is above the top")
+  func plausibleSince() {
+    let expected = Machine.Start(offset: at(5), acked: .zero, seen: 0, hasGap: false, isReset: true)
+    #expect(self.start(since: at(5), position(acked: 101, seen: 50)) == expected)
+  }
+
+  @Test("with a gap, if retention removed what was not acked, or the device was displaced")
+  func gap() {
+    #expect(self.start(since: nil, position(acked: 7, removed: 8)).hasGap)
+    #expect(!self.start(since: nil, position(acked: 7, removed: 7)).hasGap)
+    #expect(self.start(since: nil, position(seen: nil, hasDisplaced: true)).hasGap)
+    #expect(self.start(since: at(5), position(acked: 101, removed: 3)).hasGap)
+  }
+
+  @Test("What neither the client nor its cursor claims above the top is plausible")
+  func plausibility() {
+    for (since, acked, isPlausible) in [
+      (nil, 100, true), (nil, 101, false), (at(100), 0, true), (at(101), 0, false),
+      (at(5), 101, false), (at(101), 101, false), (.zero, 0, true),
+    ] as [(Offset?, UInt64, Bool)] {
+      let machine = Machine(since: since)
+      #expect(machine.isPlausible(position(acked: acked), below: at(100)) == isPlausible)
+    }
+  }
+}
+
+@Suite("When the cursor is stored")
+struct CursorStoreTests {
+  @Test("After the welcome, only if the device was not seen for a day")
+  func welcome() {
+    for (seen, expected) in [
+      (nil, .queueStore), (0, .queueStore), (UInt64(now - day) - 1, .queueStore),
+      (UInt64(now - day), []), (UInt64(now), []),
+    ] as [(UInt64?, Machine.Actions)] {
+      var machine = Machine(since: nil)
+      let start = machine.start(at: position(acked: 7, seen: seen), below: at(100))
+      #expect(machine.opened(at: start, now: now) == expected, "seen \(seen ?? 1)")
+    }
+  }
+
+  @Test("For a device that was not seen for a day, with the offset that is stored")
+  func seen() {
+    var machine = opened(acked: 7)
+    #expect(machine.periodPassed(now: now + day) == [])
+    #expect(machine.periodPassed(now: now + day + 1) == .queueStore)
+    #expect(machine.store(safe: .zero, now: now + day + 1) == .init(offset: at(7), before: at(7)))
+    #expect(machine.periodPassed(now: now + 2 * day) == [])
+  }
+
+  @Test("Once for all acks since the last time")
+  func acks() {
+    var machine = opened(acked: 7)
+    #expect(machine.moved(to: at(7), underWay: 0) == [], "that is stored")
+    #expect(machine.moved(to: at(8), underWay: 1) == .queueStore)
+    #expect(machine.moved(to: at(9), underWay: 0) == [], "it is queued")
+    #expect(machine.store(safe: at(9), now: now) == .init(offset: at(9), before: at(7)))
+    #expect(machine.moved(to: at(9), underWay: 0) == [], "that is being stored")
+    #expect(machine.moved(to: at(10), underWay: 0) == .queueStore)
+  }
+
+  @Test("Never with an offset below the one that is stored, nor again with the same")
+  func neverBack() {
+    var machine = opened(acked: 7)
+    #expect(machine.moved(to: at(3), underWay: 0) == [])
+    #expect(machine.store(safe: at(3), now: now) == nil)
+    #expect(machine.store(safe: at(7), now: now) == nil)
+  }
+
+  @Test("Again after a failure, with the device's latest offset, also if that has not moved")
+  func failure() throws {
+    var machine = opened(acked: 7)
+    _ = machine.moved(to: at(8), underWay: 0)
+    let first = try machine.requireStore(safe: at(8), now: now)
+    #expect(machine.storeFailed(first) == .queueStore)
+    #expect(machine.store(safe: at(9), now: now) == .init(offset: at(9), before: at(7)))
+
+    var seen = opened(acked: 7)
+    _ = seen.periodPassed(now: now + 2 * day)
+    let same = try seen.requireStore(safe: .zero, now: now + 2 * day)
+    #expect(seen.storeFailed(same) == .queueStore)
+    #expect(seen.store(safe: .zero, now: now + 2 * day) == same)
+  }
+
+  @Test("From the lowest offset that may be lost, if several stores under way fail")
+  func failures() throws {
+    var machine = opened(acked: 7)
+    _ = machine.moved(to: at(8), underWay: 0)
+    let first = try machine.requireStore(safe: at(8), now: now)
+    _ = machine.moved(to: at(9), underWay: 0)
+    let second = try machine.requireStore(safe: at(9), now: now)
+    #expect(second == .init(offset: at(9), before: at(8)))
+    #expect(machine.storeFailed(first) == .queueStore)
+    #expect(machine.storeFailed(second) == [], "it is queued")
+    #expect(machine.store(safe: at(9), now: now) == .init(offset: at(9), before: at(7)))
+  }
+
+  @Test("Not before it was read")
+  func unknown() {
+    var machine = Machine(since: at(5))
+    #expect(machine.periodPassed(now: now) == [])
+    #expect(machine.moved(to: at(8), underWay: 0) == [])
+    #expect(machine.store(safe: at(8), now: now) == nil)
+    #expect(machine.storeFailed(.init(offset: at(8), before: at(7))) == [])
+    #expect(machine.closed(underWay: 0) == .remove)
+    #expect(machine.store(safe: at(8), now: now) == nil)
+  }
+
+  @Test("Never once the user is erased, be it queued or under way")
+  func erased() throws {
+    var machine = opened(acked: 7)
+    _ = machine.moved(to: at(8), underWay: 0)
+    let underWay = try machine.requireStore(safe: at(8), now: now)
+    _ = machine.moved(to: at(9), underWay: 0)
+    #expect(machine.erased() == .removeNow)
+    #expect(machine.store(safe: at(9), now: now) == nil)
+    #expect(machine.storeFailed(underWay) == [])
+    #expect(machine.moved(to: at(10), underWay: 0) == [])
+    #expect(machine.periodPassed(now: now + 2 * day) == [])
+    #expect(machine.closed(underWay: 1) == [])
+    #expect(machine.store(safe: at(10), now: now + 2 * day) == nil)
+    #expect(machine.moved(to: at(11), underWay: 0) == .remove)
+    #expect(machine.store(safe: at(11), now: now + 2 * day) == nil)
+  }
+
+  @Test("Not after the welcome of a user who was erased meanwhile")
+  func erasedBefore() {
+    var machine = Machine(since: nil)
+    #expect(machine.erased() == .removeNow)
+    let start = machine.start(at: position(seen: nil), below: at(100))
+    #expect(machine.opened(at: start, now: now) == [])
+    #expect(machine.store(safe: .zero, now: now) == nil)
+  }
+}
+
+@Suite("How a session enters and leaves the registry")
+struct RegistrationStateMachineTests {
+  @Test("It goes behind the last store, which is due in any case")
+  func closed() {
+    var machine = opened(acked: 7)
+    #expect(machine.closed(underWay: 0) == [.queueStore, .hurryStore, .remove])
+    #expect(machine.state == .removed)
+    #expect(machine.store(safe: at(7), now: now) == .init(offset: at(7), before: at(7)))
+    #expect(machine.closed(underWay: 0) == [], "it goes once")
+  }
+
+  @Test("A store that is queued already is hurried")
+  func hurried() {
+    var machine = opened(acked: 7)
+    _ = machine.moved(to: at(8), underWay: 0)
+    #expect(machine.closed(underWay: 0) == [.hurryStore, .remove])
+    #expect(machine.store(safe: at(8), now: now) == .init(offset: at(8), before: at(7)))
+  }
+
+  @Test("It stays while receipts are under way that may let the cursor move")
+  func receipts() {
+    var machine = opened(acked: 7)
+    #expect(machine.closed(underWay: 2) == [.queueStore, .hurryStore])
+    #expect(machine.state == .closed)
+    #expect(machine.store(safe: at(7), now: now) == .init(offset: at(7), before: at(7)))
+    #expect(machine.moved(to: at(7), underWay: 1) == [], "the first is still missing")
+    #expect(machine.moved(to: at(9), underWay: 0) == [.queueStore, .hurryStore, .remove])
+    #expect(machine.store(safe: at(9), now: now) == .init(offset: at(9), before: at(7)))
+    #expect(machine.state == .removed)
+  }
+
+  @Test("Receipts that the bus did not take let it go with the cursor where it was")
+  func receiptsFailed() {
+    var machine = opened(acked: 7)
+    _ = machine.closed(underWay: 1)
+    _ = machine.store(safe: at(7), now: now)
+    #expect(machine.moved(to: at(7), underWay: 0) == .remove)
+    #expect(machine.moved(to: at(7), underWay: 0) == [], "it goes once")
+  }
+
+  @Test("Receipts of an open connection take it nowhere")
+  func open() {
+    var machine = opened(acked: 7)
+    #expect(machine.moved(to: at(7), underWay: 0) == [])
+    #expect(machine.state == .entered)
+  }
+
+  @Test("A last store that fails is not tried again")
+  func lastStoreFails() throws {
+    var machine = opened(acked: 7)
+    _ = machine.closed(underWay: 0)
+    let last = try machine.requireStore(safe: at(8), now: now)
+    #expect(machine.storeFailed(last) == [])
+  }
+
+  @Test("An answer to the registration of a connection that has ended has the session removed")
+  func answeredLate() {
+    var machine = Machine(since: nil)
+    #expect(machine.answered() == [])
+    #expect(machine.closed(underWay: 0) == .remove)
+    #expect(machine.answered() == .removeNow)
+
+    var waiting = opened()
+    _ = waiting.closed(underWay: 1)
+    #expect(waiting.answered() == .removeNow)
+  }
+
+  @Test("A newer connection of the device replaces this one, whether the registry was lost or not")
+  func replaced() {
+    var machine = opened()
+    #expect(machine.renewed(.another) == .yield)
+    machine.lost()
+    #expect(machine.renewed(.another) == .yield)
+    #expect(machine.state == .entered)
+  }
+
+  @Test("A registry that was lost is told of the session until it answers")
+  func lost() {
+    var machine = opened()
+    #expect(machine.renewed(.unknown) == .checkMailbox)
+    machine.lost()
+    #expect(machine.state == .lost)
+    #expect(machine.renewed(.unknown) == .checkMailboxAndRetry)
+    #expect(machine.renewed(.us) == .checkMailbox)
+    #expect(machine.state == .entered)
+    #expect(machine.renewed(.unknown) == .checkMailbox)
+  }
+
+  @Test("A registry that is lost before the welcome is remembered")
+  func lostBefore() {
+    var machine = Machine(since: nil)
+    machine.lost()
+    _ = machine.opened(
+      at: machine.start(at: position(), below: at(100)), now: now)
+    #expect(machine.state == .lost)
+  }
+
+  @Test("Who has ended is not lost, and who has ended or is erased is not renewed")
+  func renewal() {
+    var machine = opened()
+    #expect(machine.mayRenew)
+    machine.lost()
+    #expect(machine.mayRenew)
+    _ = machine.closed(underWay: 1)
+    #expect(!machine.mayRenew)
+    machine.lost()
+    #expect(machine.state == .closed)
+    _ = machine.moved(to: .zero, underWay: 0)
+    machine.lost()
+    #expect(machine.state == .removed)
+    #expect(!machine.mayRenew)
+
+    var erased = opened()
+    _ = erased.erased()
+    #expect(!erased.mayRenew)
+  }
+
+  @Test("Whoever erases the user is answered with a removal each time")
+  func erasedAgain() {
+    var machine = opened()
+    #expect(machine.erased() == .removeNow)
+    #expect(machine.erased() == .removeNow)
+    #expect(machine.closed(underWay: 0) == .remove)
+    #expect(machine.erased() == .removeNow)
+  }
+}
