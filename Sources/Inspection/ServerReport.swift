@@ -53,7 +53,7 @@ extension Inspector {
     var batch = RedisBatch()
     let sections = ["server", "clients", "memory", "persistence"]
     let places = sections.map { section in
-      batch.append(key: key, "INFO", section, isRepeatable: true, namesKey: false).string()
+      batch.append(key: key, "INFO", section, isRepeatable: true).string()
     }
     let replies = await self.client.execute(batch)
     var fields: [Substring: Substring] = [:]

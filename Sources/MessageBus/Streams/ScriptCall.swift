@@ -29,8 +29,7 @@ package struct ScriptCall<Value> {
   /// Loads the script on the server of its keys.
   fileprivate func load(to batch: inout RedisBatch) {
     batch.append(
-      key: self.keys[0], "SCRIPT", "LOAD", self.script.source, isRepeatable: true,
-      namesKey: false)
+      key: self.keys[0], "SCRIPT", "LOAD", self.script.source, isRepeatable: true)
   }
 }
 

@@ -73,11 +73,10 @@ package struct RedisBatch: Sendable {
   ///   - bytes: room for the arguments' contents, at least; their framing is added to it.
   ///   - isRepeatable: whether it may be executed twice, and the later reply taken: it changes nothing,
   ///     or changes it to the same.
-  ///   - namesKey: whether the command names the key; `MULTI` and some others only go to its node.
   ///   - write: adds exactly `arguments` arguments.
   @discardableResult
   package mutating func append(
-    arguments: Int, key: RedisKey?, bytes: Int, isRepeatable: Bool = false, namesKey: Bool = true,
+    arguments: Int, key: RedisKey?, bytes: Int, isRepeatable: Bool = false,
     _ write: (inout CommandWriter) -> Void
   ) -> Reply<Void> {
     let room =
@@ -91,7 +90,6 @@ package struct RedisBatch: Sendable {
       named = (start + writer.firstKey.start, writer.firstKey.count)
       return writer.count
     }
-    assert(key == nil || !namesKey || named.count > 0, "the command does not name its key")
     return self.append(
       Command(
         end: self.bytes.writerIndex, slot: key?.slot, home: key?.home, keyStart: named.start,
@@ -117,14 +115,10 @@ package struct RedisBatch: Sendable {
     on key: RedisKey, of read: @escaping Reply<Value>.Read, _ body: (inout RedisBatch) -> Void
   ) -> TransactionReply<Value> {
     precondition(!self.isInTransaction, "Redis has no transactions in transactions")
-    let start = self.append(arguments: 1, key: key, bytes: 5, namesKey: false) {
-      $0.bulk("MULTI")
-    }
+    let start = self.append(arguments: 1, key: key, bytes: 5) { $0.bulk("MULTI") }
     self.isInTransaction = true
     body(&self)
-    let exec = self.append(arguments: 1, key: key, bytes: 4, namesKey: false) {
-      $0.bulk("EXEC")
-    }
+    let exec = self.append(arguments: 1, key: key, bytes: 4) { $0.bulk("EXEC") }
     self.isInTransaction = false
     return TransactionReply(at: start.index, commands: exec.index - start.index - 1, read)
   }
@@ -132,21 +126,20 @@ package struct RedisBatch: Sendable {
   /// Appends a command of a few short words, where convenience matters more than speed.
   @discardableResult
   package mutating func append(
-    key: RedisKey? = nil, _ words: String..., isRepeatable: Bool = false, namesKey: Bool = true
+    key: RedisKey? = nil, _ words: String..., isRepeatable: Bool = false
   ) -> Reply<Void> {
-    self.append(key: key, words: words, isRepeatable: isRepeatable, namesKey: namesKey)
+    self.append(key: key, words: words, isRepeatable: isRepeatable)
   }
 
   /// The same for a list of words.
   @discardableResult
   package mutating func append(
-    key: RedisKey? = nil, words: [String], isRepeatable: Bool = false, namesKey: Bool = true
+    key: RedisKey? = nil, words: [String], isRepeatable: Bool = false
   ) -> Reply<Void> {
     let bytes = words.reduce(0) { $0 + $1.utf8.count }
     let name = key.map { "\($0)" }
     return self.append(
-      arguments: words.count, key: key, bytes: bytes, isRepeatable: isRepeatable,
-      namesKey: namesKey
+      arguments: words.count, key: key, bytes: bytes, isRepeatable: isRepeatable
     ) { writer in
       for word in words { writer.bulk(word, isKey: word == name) }
     }

@@ -314,8 +314,11 @@ struct MailboxStateMachineTests {
     #expect(machine[self.bob]?.isMeasured == false)
     machine.counted(0, of: self.bob)
     #expect(machine[self.bob]?.bytes == 0)
-    machine.counted(1, of: self.bob)
-    #expect(machine[self.bob]?.length == 1)
+    // Where none was, there is no average.
+    machine.measured(bytes: 50, of: self.bob)
+    machine.counted(3, of: self.bob)
+    #expect(machine[self.bob]?.length == 3)
+    #expect(machine[self.bob]?.bytes == 50)
   }
 
   @Test("sizes stay within what Redis can hold, and above nothing")
@@ -325,9 +328,11 @@ struct MailboxStateMachineTests {
     machine.measured(bytes: KnownMailbox.maximumBytes, of: self.bob)
     machine.counted(1_000, of: self.bob)
     #expect(machine[self.bob]?.bytes == KnownMailbox.maximumBytes)
-    let trim = MailboxTrim(
-      length: 999, removed: 1, removedBytes: KnownMailbox.maximumBytes, hasCrowd: false)
-    for _ in 0..<2 { machine.trimmed(self.bob, trim, maximum: 5, isLook: true) }
+    for length in [999, 998] {
+      let trim = MailboxTrim(
+        length: length, removed: 1, removedBytes: KnownMailbox.maximumBytes, hasCrowd: false)
+      machine.trimmed(self.bob, trim, maximum: 5, isLook: true)
+    }
     #expect(machine[self.bob]?.bytes == 0)
   }
 

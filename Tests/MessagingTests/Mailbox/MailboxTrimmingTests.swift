@@ -61,6 +61,32 @@ struct MailboxTrimmingTests {
     }
   }
 
+  @Test("waits with that for the end of a batch, and the chain goes on")
+  func duringBatch() async throws {
+    try await RedisFixture.withServer { server in
+      try await Bus.run(url: server.url) { bus in
+        let writer = MailboxWriter(
+          keys: bus.keys, client: bus.client, limits: .ageless(history: 1))
+        let mailbox = bus.keys.mailbox(self.bob)
+        try await bus.setCursor(offset(.max), of: self.bob)
+        _ = try await writer.store(MailboxWriter.Item.messages(1...5))
+        // The batch lasts until the time for trimming has come.
+        _ = try await server.command("CLIENT", "PAUSE", "60000", "WRITE")
+        let storing = Task {
+          _ = bus
+          return try await writer.store(MailboxWriter.Item.messages(6...9))[0].pushes
+        }
+        #expect(try await eventually { writer.mailboxes.trimming.phase == .due })
+        _ = try await server.command("CLIENT", "UNPAUSE")
+        #expect(try await storing.value.map(\.previous) == (5...8).map { offset($0) })
+        #expect(try await eventually { try await bus.length(mailbox) == 1 })
+        #expect(try await eventually { writer.mailboxes.trimming.phase == .idle })
+        let stored = try await writer.store(MailboxWriter.Item.messages(10...10))
+        #expect(stored[0].pushes.map(\.previous) == [offset(9)])
+      }
+    }
+  }
+
   @Test("leaves nothing behind when it is stopped")
   func stopped() async throws {
     try await Bus.run { bus in

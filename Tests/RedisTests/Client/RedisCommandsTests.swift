@@ -55,7 +55,7 @@ struct RedisCommandsTests {
   func words() {
     var batch = RedisBatch()
     batch.append(key: Self.key, "XINFO", "STREAM", "k:{bob}")
-    batch.append(key: Self.key, "SCRIPT", "LOAD", "return", isRepeatable: true, namesKey: false)
+    batch.append(key: Self.key, "SCRIPT", "LOAD", "return", isRepeatable: true)
     batch.append(key: Self.key, "EVAL", "return", "2", "k:{bob}", "l:{bob}")
     #expect(batch.key(of: 0) == Array("k:{bob}".utf8))
     #expect(batch.key(of: 1) == nil)
