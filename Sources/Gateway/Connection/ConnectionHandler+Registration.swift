@@ -125,7 +125,7 @@ extension ConnectionHandler {
     self.serveFrames()
   }
 
-  /// Makes sure that the registry still says we hold the device, and reads the mailbox, since pushes
+  /// Makes sure that the registry still says we hold the device, and looks into the mailbox, since pushes
   /// may have gone nowhere.
   ///
   /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a

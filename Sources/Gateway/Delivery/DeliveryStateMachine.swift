@@ -64,7 +64,7 @@ struct DeliveryStateMachine {
     case send
     /// The client already has it.
     case skip
-    /// The mailbox will be read instead. Call `nextPage`.
+    /// Drop the push: the mailbox will be read instead. Call `nextPage`.
     case fallBehind
   }
 
