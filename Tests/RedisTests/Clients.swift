@@ -1,4 +1,3 @@
-import LocalRedis
 import Logging
 import NIOCore
 import NIOPosix
@@ -30,17 +29,10 @@ func withClient<Result>(
   _ configuration: RedisConfiguration, logger: Logger = .silent,
   _ body: (any RedisClient) async throws -> Result
 ) async throws -> Result {
-  let client = SingleServerClient(
+  try await SingleServerClient(
     configuration, on: MultiThreadedEventLoopGroup.singleton.next(),
-    reachability: ReachabilityReport(logger: logger))
-  do {
-    let result = try await body(client)
-    try await client.close().get()
-    return result
-  } catch {
-    try await client.close().get()
-    throw error
-  }
+    reachability: ReachabilityReport(logger: logger)
+  ).closing(after: body)
 }
 
 /// Runs a test with a client that is connected.
@@ -54,6 +46,20 @@ func withReadyClient<Result>(
 }
 
 extension RedisClient {
+  /// Runs a test with this client, and closes it.
+  func closing<Result>(
+    after body: (any RedisClient) async throws -> Result
+  ) async throws -> Result {
+    do {
+      let result = try await body(self)
+      try await self.close().get()
+      return result
+    } catch {
+      try await self.close().get()
+      throw error
+    }
+  }
+
   /// The replies to one command.
   func execute(
     timeout: TimeAmount = .seconds(60), _ words: String...
@@ -76,65 +82,5 @@ extension RedisClient {
   /// Whether a batch would be sent now.
   func isReadyNow() async throws -> Bool {
     try await self.eventLoop.submit { self.isReady }.get()
-  }
-}
-
-/// A TCP server that is not Redis: it answers whatever comes with what the test says.
-final class FakeServer: Sendable {
-  enum Answer: Sendable {
-    case text(String)
-    /// After it the connection is closed.
-    case last(String)
-  }
-
-  private let channel: any Channel
-
-  var address: String { "127.0.0.1:\(self.channel.localAddress!.port!)" }
-  var url: String { "redis://\(self.address)" }
-
-  private init(_ channel: any Channel) { self.channel = channel }
-
-  /// - Parameter answer: what the server writes when a connection brings something for the n-th time,
-  ///   counting from 0.
-  static func run<Result>(
-    answer: @escaping @Sendable (Int) -> Answer, _ body: (FakeServer) async throws -> Result
-  ) async throws -> Result {
-    let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(FakeServerHandler(answer))
-        }
-      }
-      .bind(host: "127.0.0.1", port: 0).get()
-    do {
-      let result = try await body(FakeServer(channel))
-      try await channel.close().get()
-      return result
-    } catch {
-      try await channel.close().get()
-      throw error
-    }
-  }
-}
-
-private final class FakeServerHandler: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
-
-  private let answer: @Sendable (Int) -> FakeServer.Answer
-  private var count = 0
-
-  init(_ answer: @escaping @Sendable (Int) -> FakeServer.Answer) { self.answer = answer }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let answer = self.answer(self.count)
-    self.count += 1
-    switch answer {
-    case .text(let text):
-      context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
-    case .last(let text):
-      context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
-      context.close(promise: nil)
-    }
   }
 }

@@ -24,15 +24,8 @@ extension RedisClientFactory {
   func withClient<Result>(
     _ body: (any RedisClient) async throws -> Result
   ) async throws -> Result {
-    let client = self.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
-    do {
-      let result = try await body(client)
-      try await client.close().get()
-      return result
-    } catch {
-      try await client.close().get()
-      throw error
-    }
+    try await self.makeClient(on: MultiThreadedEventLoopGroup.singleton.next())
+      .closing(after: body)
   }
 }
 
