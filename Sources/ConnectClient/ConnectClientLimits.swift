@@ -18,9 +18,9 @@ public enum ConnectClientLimits {
   static let pingSeconds = 1...600
 
   /// The bound of the first wait before connecting again, in milliseconds. The wait itself is drawn
-  /// uniformly from zero to the bound, which doubles with each failure …
+  /// uniformly from zero to the bound, which doubles with each failure.
   public static let backoffBaseMilliseconds: Int64 = 500
-  /// … up to this.
+  /// The highest bound of that wait, in milliseconds.
   public static let backoffCapMilliseconds: Int64 = 15_000
 
   /// How long to stay away after a close with 1008, in milliseconds, before the back-off.
@@ -47,9 +47,9 @@ public enum ConnectClientLimits {
   /// The shortest wait for the pace, in milliseconds: at a high pace, several messages go together.
   public static let sendTickMilliseconds: UInt64 = 5
 
-  /// How long acks are gathered, in milliseconds …
+  /// How long acks are gathered, in milliseconds.
   public static let ackMilliseconds: UInt64 = 20
-  /// … unless one of so many parts of the server's window is waiting.
+  /// Acks go at once when one of this many parts of the server's window waits for them.
   public static let ackWindowParts = 4
 
   /// Messages of which sender and id are remembered, to recognise one that comes under a second
@@ -57,9 +57,9 @@ public enum ConnectClientLimits {
   /// was sent again.
   public static let rememberedMessages = 4_096
 
-  /// Events that wait for a slow consumer before the socket is no longer read …
+  /// Events that wait for a slow consumer before the socket is no longer read.
   public static let bufferedEventsHigh = 256
-  /// … and those that are left, at most, when it is read again.
+  /// Events that are left, at most, when the socket is read again.
   public static let bufferedEventsLow = 64
 
   /// Bytes that may wait for the socket before sends are held back.

@@ -16,9 +16,9 @@ package enum FaultLimits {
   /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
   /// way has failed by the time the server goes on.
   package static let hang = Duration.seconds(8)
-  /// For how long all connections to Redis are cut again and again …
+  /// For how long all connections to Redis are cut again and again.
   static let cutting = Duration.seconds(6)
-  /// … and how often at most.
+  /// Interval between two such cuts, at least.
   static let cutInterval = Duration.milliseconds(200)
   /// How long a busy machine has to show something between two cuts.
   static let cutPatience = Duration.milliseconds(600)

@@ -9,11 +9,6 @@ extension ConnectionHandler {
     Session(device: self.device.text, gateway: self.loop.configuration.id, connection: self.id)
   }
 
-  /// The session of this device that a value of the registry names.
-  private func session(of value: String?) -> Session? {
-    value.flatMap { Session(device: self.device.text, value: $0) }
-  }
-
   var sessionKey: RedisKey { self.loop.configuration.keys.session(self.user) }
 
   /// One round trip: the cursor, who held the device before, and that it is ours. Only then is the
@@ -31,7 +26,7 @@ extension ConnectionHandler {
     self.register(batch) { replies throws(RedisError) in
       try replies.check()
       let position = try replies[position]
-      let replaced = self.session(of: try replies[holder])
+      let replaced = try replies[holder]
       let maximum = self.loop.configuration.devicesPerUser
       if DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) {
         self.boundDevices(maximum, at: position, replacing: replaced)
@@ -137,7 +132,7 @@ extension ConnectionHandler {
     self.makeKnown(in: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.session.isOpen else { return }
-      let holder = self.session(of: (try? replies[holder]) ?? nil)
+      let holder = (try? replies[holder]) ?? nil
       switch self.registration.renewed(
         holder.map { $0 == self.ownSession ? .us : .another } ?? .unknown)
       {

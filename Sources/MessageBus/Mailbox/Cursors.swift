@@ -98,8 +98,7 @@ package enum Cursors {
 extension Cursors {
   /// Appends a read of the highest offset that retention has removed; zero if it removed nothing.
   package static func removed(from key: RedisKey, to batch: inout RedisBatch) -> Reply<Offset> {
-    batch.append(key: key, "HGET", "\(key)", Self.removedField, isRepeatable: true).reading {
-      cursor throws(RedisError) in
+    batch.value(of: Self.removedField, in: key) { cursor throws(RedisError) in
       try cursor.string().flatMap { Offset($0) } ?? .zero
     }
   }

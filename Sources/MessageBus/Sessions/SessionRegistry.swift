@@ -14,7 +14,7 @@ package struct Session: Sendable, Hashable {
   }
 
   /// Reads `gateway/connection`.
-  package init?(device: String, value: String) {
+  init?(device: String, value: String) {
     let parts = value.split(separator: "/", maxSplits: 1)
     guard parts.count == 2, let gateway = InstanceID(String(parts[0])) else { return nil }
     self.init(device: device, gateway: gateway, connection: String(parts[1]))
@@ -44,23 +44,31 @@ package enum SessionRegistry {
 
   /// Appends two commands that make `session` the holder of its device.
   ///
-  /// - Returns: the value of the holder before it; see ``Session/init(device:value:)``.
+  /// - Returns: the holder before it.
   package static func register(
     _ session: Session, in key: RedisKey, to batch: inout RedisBatch
-  ) -> Reply<String?> {
-    let holder = batch.value(of: session.device, in: key)
+  ) -> Reply<Session?> {
+    let holder = self.holder(of: session.device, in: key, to: &batch)
     batch.set([(session.device, session.value)], in: key)
     return holder
   }
 
   /// Appends two commands that make `session` the holder of its device if there is none.
   ///
-  /// - Returns: the value of the holder then.
+  /// - Returns: the holder then.
   package static func renew(
     _ session: Session, in key: RedisKey, to batch: inout RedisBatch
-  ) -> Reply<String?> {
+  ) -> Reply<Session?> {
     batch.setIfMissing(session.device, to: session.value, in: key)
-    return batch.value(of: session.device, in: key)
+    return self.holder(of: session.device, in: key, to: &batch)
+  }
+
+  private static func holder(
+    of device: String, in key: RedisKey, to batch: inout RedisBatch
+  ) -> Reply<Session?> {
+    batch.value(of: device, in: key) { cursor throws(RedisError) in
+      try cursor.string().flatMap { Session(device: device, value: $0) }
+    }
   }
 
   /// The removal of `session`, unless the device has connected again in the meantime.

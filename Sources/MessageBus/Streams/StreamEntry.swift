@@ -40,7 +40,7 @@ package struct StreamEntry: Sendable {
 
 extension StreamEntry {
   /// Reads the entries of a read that names one stream; nil if there were none in time.
-  package static func listOfOneStream(
+  static func listOfOneStream(
     from cursor: inout ReplyCursor
   ) throws(RedisError) -> [StreamEntry]? {
     guard try cursor.array() != nil else { return nil }

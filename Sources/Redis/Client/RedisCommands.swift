@@ -47,9 +47,11 @@ extension RedisBatch {
 
   // MARK: Hashes
 
-  /// `HGET`; nil if there is no such field.
-  package mutating func value(of field: String, in hash: RedisKey) -> Reply<String?> {
-    self.append(key: hash, "HGET", "\(hash)", field, isRepeatable: true).string()
+  /// `HGET`: a string, nil if there is no such field, which `read` reads.
+  package mutating func value<Value>(
+    of field: String, in hash: RedisKey, _ read: @escaping Reply<Value>.Read
+  ) -> Reply<Value> {
+    self.append(key: hash, "HGET", "\(hash)", field, isRepeatable: true).reading(read)
   }
 
   /// `HSET`.

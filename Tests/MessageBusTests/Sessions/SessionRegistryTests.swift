@@ -21,7 +21,7 @@ struct SessionRegistryTests {
     let holder = SessionRegistry.register(session, in: key, to: &batch)
     let replies = await bus.client.execute(batch)
     try replies.check()
-    return try replies[holder].flatMap { Session(device: session.device, value: $0) }
+    return try replies[holder]
   }
 
   private func sessions(_ bus: isolated Bus, _ key: RedisKey) async throws -> Set<Session> {
