@@ -8,7 +8,7 @@ import MessageBus
 /// the name of a user, to look at a user, to end the connections of one, to erase one.
 ///
 /// - `Routing/` is which request means what, and who may make it.
-/// - `Messages/` is the way of a message to the bus.
+/// - `Messages/` puts what backends send on the bus.
 /// - `Users/` is what is told of a user, and what is done to one as a whole: end the connections, erase.
 /// - `Description/` is all of it as an OpenAPI document.
 
