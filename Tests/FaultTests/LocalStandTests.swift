@@ -8,7 +8,7 @@ import Testing
 @Suite("A production-like stand on one machine", .serialized, .timeLimit(.minutes(15)))
 struct LocalStandTests {
   /// No client waits longer, neither from the end of its connection until it is live again, nor from
-  /// handing a message to its client until it is accepted: as Running.md says.
+  /// handing a message to its client until it is accepted: as Deploying.md says.
   ///
   /// A gateway that stops asks its clients to come back within 1 s, and waits for the answers to their
   /// sends (2 s at most, here 0.5 s). A client that was cut off comes back within 0.5 s, and after a
