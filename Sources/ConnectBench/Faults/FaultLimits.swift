@@ -25,6 +25,8 @@ package enum FaultLimits {
   /// How many sends of raw senders must be rejected for the moment, for each fault that must cause
   /// rejections: a run with fewer says nothing about the order of what is sent again.
   package static let rejectionsPerFault = 50
+  /// The most rounds of faults done beyond those asked for, until enough was rejected.
+  package static let furtherRounds = 4
   /// Interval at which an awaited condition is checked.
   package static let poll = Duration.milliseconds(20)
 

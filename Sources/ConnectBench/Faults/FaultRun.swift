@@ -10,7 +10,8 @@ package struct FaultRun: Sendable {
   package var chatters = Chatters.Options()
   /// Faults to do: each kind once per round, in a new order each round.
   package var faults: [FaultKind]
-  /// Rounds, in each of which every kind is done once.
+  /// Rounds, in each of which every kind is done once. Up to ``FaultLimits/furtherRounds`` follow while
+  /// too little was rejected for the run to say something about order.
   package var rounds = 1
   /// Instead of ``rounds``: for at least this time.
   package var time: Duration?
@@ -77,7 +78,9 @@ package struct FaultRun: Sendable {
 
     try await chatters.recovered()
     var round = 0
-    while self.time.map({ start.duration(to: .now) < $0 }) ?? (round < self.rounds) {
+    while self.time.map({ start.duration(to: .now) < $0 })
+      ?? self.isRoundDue(after: round, faults, rejections: ledger.totals.postponedOpenLoop)
+    {
       round += 1
       // Without a fault, people only chat.
       if self.faults.isEmpty { try await Task.sleep(for: FaultLimits.poll) }
@@ -118,9 +121,22 @@ package struct FaultRun: Sendable {
       uncleanStops: injector.uncleanStops, faults: self.faults.compactMap { faults[$0] })
   }
 
+  /// How much a fault lets be rejected is a matter of luck, such as what was under way when a node hung.
+  private func isRoundDue(
+    after round: Int, _ faults: [FaultKind: FaultReport.Fault], rejections: Int
+  ) -> Bool {
+    round < self.rounds
+      || (rejections < self.requiredRejections(faults)
+        && round < self.rounds + FaultLimits.furtherRounds)
+  }
+
+  /// Faults of further rounds demand none.
   private func requiredRejections(_ faults: [FaultKind: FaultReport.Fault]) -> Int {
     guard self.chatters.rawSenders > 0 else { return 0 }
-    let count = faults.reduce(0) { $0 + ($1.key.causesRejections ? $1.value.count : 0) }
+    let counted = self.time == nil ? self.rounds : .max
+    let count = faults.reduce(0) { count, fault in
+      count + (fault.key.causesRejections ? min(fault.value.count, counted) : 0)
+    }
     return count * FaultLimits.rejectionsPerFault
   }
 
