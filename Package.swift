@@ -224,9 +224,9 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "ConnectProtocol", "Listening",
-        "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioEmbedded, nioHTTP1,
-        metrics,
+        "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "Redis", "ConnectProtocol",
+        "Listening", "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom", nioCore,
+        nioEmbedded, nioHTTP1, metrics,
       ],
       swiftSettings: settings),
     .testTarget(
@@ -234,7 +234,7 @@ let package = Package(
       dependencies: [
         "Messaging", "MessageBus", "Inspection", "BackendAPI", "BusTestSupport", "ConnectTestStand",
         "TestSupport", "ConnectProtocol", "Redis", "LocalRedis", "SeededRandom", concurrencyHelpers,
-        nioCore, nioEmbedded, logging,
+        nioCore, nioEmbedded, logging, metrics,
       ],
       swiftSettings: settings),
     .testTarget(

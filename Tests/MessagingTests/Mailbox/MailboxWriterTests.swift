@@ -202,6 +202,19 @@ struct MailboxWriterTests {
     }
   }
 
+  @Test("names none behind an entry that was put above the top, and goes on naming from there")
+  func chainBehindRelocated() async throws {
+    try await Bus.run { bus in
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+      _ = try await writer.store(self.items(10...10))
+      // The second one is written first, and what it was then is not the top.
+      let stored = try await writer.store(self.items([3, 11]))
+      #expect(self.ids(stored[0].pushes) == ["m11", "m3"])
+      #expect(self.chain(try await writer.store(self.items(12...12))) == ["0>12"])
+      #expect(self.chain(try await writer.store(self.items(13...13))) == ["12>13"])
+    }
+  }
+
   @Test("finds a place above the top of a mailbox that is empty or lost its newest entries")
   func relocatesAboveRemoved() async throws {
     try await Bus.run { bus in
