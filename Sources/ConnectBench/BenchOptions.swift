@@ -88,4 +88,12 @@ struct BenchOptions: ParsableArguments {
   var json = false
 
   @OptionGroup var auth: AuthOptions
+
+  /// Options of the deployment to start, without `--url`.
+  func deployment() throws(Failure) -> Deployment.Options {
+    var options = try self.redis.deployment(gateways: self.gateways)
+    options.gatewayArguments = ["--partitions", "\(self.partitions)"]
+    options.messagingArguments = options.gatewayArguments
+    return options
+  }
 }

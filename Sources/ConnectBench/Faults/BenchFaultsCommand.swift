@@ -110,15 +110,9 @@ struct BenchFaultsCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      var run = FaultRun(try self.deployment(), faults: try self.kinds())
-      run.chatters = Chatters.Options(users: self.users, rate: self.rate)
-      run.chatters.rawSenders = self.rawSenders
-      run.chatters.rawRate = self.rawRate
-      run.seed = self.seed
-      if let rounds = self.rounds {
-        run.rounds = rounds
-      } else {
-        run.time = .seconds((self.minutes ?? Self.defaultMinutes) * 60)
+      let run = try self.plan()
+      if let logs = self.logs {
+        try? FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
       }
       let screen = ProgressScreen(shownEvery: FaultLimits.shownStatusEvery)
       let report = try await BenchStand.starting {
@@ -144,6 +138,20 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     }
   }
 
+  func plan() throws(Failure) -> FaultRun {
+    var run = FaultRun(try self.deployment(), faults: try self.kinds())
+    run.chatters = Chatters.Options(users: self.users, rate: self.rate)
+    run.chatters.rawSenders = self.rawSenders
+    run.chatters.rawRate = self.rawRate
+    run.seed = self.seed
+    if let rounds = self.rounds {
+      run.rounds = rounds
+    } else {
+      run.time = .seconds((self.minutes ?? Self.defaultMinutes) * 60)
+    }
+    return run
+  }
+
   private func deployment() throws(Failure) -> Deployment.Options {
     guard self.minutes == nil || self.rounds == nil else {
       throw Failure.usage("--minutes and --rounds: name one of them")
@@ -157,9 +165,6 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     options.persistence = .appendOnly(fsync: .always)
     options.gatewayArguments = ["--ping-seconds", "5", "--drain-seconds", "5"]
     options.logDirectory = self.logs
-    if let logs = self.logs {
-      try? FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
-    }
     return options
   }
 

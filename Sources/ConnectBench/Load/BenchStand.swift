@@ -29,10 +29,7 @@ struct BenchStand: Sendable {
   ) async throws -> Result {
     try await self.starting {
       guard options.url.isEmpty else { return try await body(self.running(options)) }
-      var deployment = try options.redis.deployment(gateways: options.gateways)
-      deployment.gatewayArguments = ["--partitions", "\(options.partitions)"]
-      deployment.messagingArguments = deployment.gatewayArguments
-      return try await Deployment.with(deployment) { deployment in
+      return try await Deployment.with(options.deployment()) { deployment in
         let registry = try await deployment.registry?.primaries() ?? []
         let primaries = try await deployment.redis.primaries() + registry
         return try await body(BenchStand(deployment, primaries: primaries, options: options))

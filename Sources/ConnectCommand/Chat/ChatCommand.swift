@@ -75,16 +75,22 @@ struct ChatCommand: AsyncParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     try await self.exiting {
       let client = ConnectClient(
-        configuration: ConnectClientConfiguration(endpoint: self.url, device: self.device),
-        token: try await self.makeTokens())
+        configuration: self.clientConfiguration, token: try await self.makeTokens())
       let interrupts = Interrupts { client.close() }
       defer { interrupts.stop() }
       let session = ChatSession(
         client: client, user: self.user, peer: self.to, endpoint: self.url,
-        options: ChatSession.Options(
-          isPipe: self.lines, readsInput: !self.listen, count: self.count))
+        options: self.sessionOptions)
       try await session.run()
     }
+  }
+
+  var clientConfiguration: ConnectClientConfiguration {
+    ConnectClientConfiguration(endpoint: self.url, device: self.device)
+  }
+
+  var sessionOptions: ChatSession.Options {
+    ChatSession.Options(isPipe: self.lines, readsInput: !self.listen, count: self.count)
   }
 
   /// The source of a token for each connection.

@@ -8,36 +8,11 @@ import Testing
 @testable import ConnectCommand
 
 /// An option that is declared must reach what its command is told, by flag and by variable.
-@Suite("Options of services")
+@Suite("Options of commands")
 struct SettingReachTests {
-  struct Service: Sendable, CustomTestStringConvertible {
-    let path: [String]
-    let parse: @Sendable ([String]) throws -> any ParsableArguments
-    /// Makes the settings of the parsed command.
-    let read: @Sendable (any ParsableArguments, SettingValues) throws -> Any
-
-    init<Command: ParsableArguments>(
-      _ path: String..., read: @escaping @Sendable (Command, SettingValues) throws -> Any
-    ) {
-      self.path = path
-      self.parse = { try Command.parse($0) }
-      self.read = { try read($0 as! Command, $1) }
-    }
-
-    var testDescription: String { self.path.joined(separator: " ") }
-  }
-
-  static let services = [
-    Service("gateway") { (_: GatewayCommand, values) in try GatewayCommand.settings(values) },
-    Service("messaging") { (_: MessagingCommand, values) in try MessagingCommand.settings(values) },
-    Service("dev") { (command: DevCommand, values) in try command.plan(values) },
-    Service("inspect", "overview") { (command: InspectOverviewCommand, values) in
-      (try DataSettings(values), command.options.json)
-    },
-  ]
-
-  @Test("that are given as flags are the values of their settings", arguments: services)
-  func flags(service: Service) throws {
+  @Test(
+    "that are given as flags are the values of their settings", arguments: ReachedCommand.services)
+  func flags(service: ReachedCommand) throws {
     let options = try self.options(of: service).filter { $0.setting != nil }
     #expect(options.count > 10)
     let arguments = options.flatMap { $0.isSwitch ? [$0.flag] : [$0.flag, "<\($0.name)>"] }
@@ -48,15 +23,25 @@ struct SettingReachTests {
     }
   }
 
+  @Test("are tested here, whichever command has them")
+  func allCommands() throws {
+    let tested = Set(ReachedCommand.all.map(\.path))
+    for (path, command) in try Self.commands.get() where !tested.contains(path) {
+      #expect(self.options(of: command).isEmpty, "\(path.joined(separator: " "))")
+    }
+  }
+
   /// The parser is slow: what settings do is seen by their variables, whose values are read by the same
   /// functions.
-  @Test("each change what the command is told, and none what another does", arguments: services)
-  func reach(service: Service) throws {
+  @Test(
+    "each change what the command is told, and none what another does",
+    arguments: ReachedCommand.all)
+  func reach(command: ReachedCommand) throws {
     let files = try Files()
     defer { files.remove() }
-    let test = try ReachTest(of: service, environment: files.environment)
+    let test = try ReachTest(of: command, environment: files.environment)
     var reached: [Reached: String] = [:]
-    for option in try self.options(of: service) {
+    for option in try self.options(of: command) {
       guard let change = test.change(by: option, anyOf: files.values) else {
         Issue.record("\(option.flag) changes nothing")
         continue
@@ -73,17 +58,21 @@ struct SettingReachTests {
 
   @Test("are every setting, and those that are secret are variables beside an option for a file")
   func all() throws {
-    let options = try Self.services.flatMap { try self.options(of: $0) }
+    let options = try ReachedCommand.services.flatMap { try self.options(of: $0) }
     let settings = options.compactMap(\.setting) + options.compactMap(\.secret)
     #expect(Set(settings) == Set(Setting.allCases))
   }
 
   private static let commands = Result { try DescribedCommand.all() }
 
-  private func options(of service: Service) throws -> [CommandOption] {
+  private func options(of tested: ReachedCommand) throws -> [CommandOption] {
     let command = try #require(
-      try Self.commands.get().first { $0.path == service.path }?.command)
-    return (command.arguments ?? []).compactMap { argument in
+      try Self.commands.get().first { $0.path == tested.path }?.command)
+    return self.options(of: command)
+  }
+
+  private func options(of command: DescribedCommand) -> [CommandOption] {
+    (command.arguments ?? []).compactMap { argument in
       guard let name = argument.names?.first(where: { $0.kind == "long" })?.name,
         !["help", "version"].contains(name)
       else { return nil }
@@ -115,17 +104,17 @@ private enum Reached: Hashable {
 
 private struct ReachTest {
   let before: [String: String]
-  private let service: SettingReachTests.Service
+  private let tested: ReachedCommand
   private let command: any ParsableArguments
   private let environment: [String: String]
 
-  init(of service: SettingReachTests.Service, environment: [String: String]) throws {
-    self.service = service
-    self.command = try service.parse([])
+  init(of tested: ReachedCommand, environment: [String: String]) throws {
+    self.tested = tested
+    self.command = try tested.parse(tested.given)
     self.environment = environment
     let read = { [command] in
       ValuesByPath.of(
-        try service.read(command, SettingValues(command, environment: environment)))
+        try tested.read(command, SettingValues(command, environment: environment)))
     }
     self.before = try read()
     #expect(try read() == self.before, "the settings must be the same each time")
@@ -137,31 +126,45 @@ private struct ReachTest {
     let environment = self.environment.merging(variables) { $1 }
     return Result {
       ValuesByPath.of(
-        try self.service.read(
+        try self.tested.read(
           command ?? self.command, SettingValues(self.command, environment: environment)))
     }
   }
 
+  /// Nil if neither a variable nor a flag of that name changes anything. Some commands have options of
+  /// their own that are called as a setting of another command is.
   func change(by option: CommandOption, anyOf values: [String]) -> Reached? {
-    for value in values {
-      if let change = self.change(by: option, value) { return change }
+    if let setting = option.setting {
+      for value in values {
+        let outcome = self.outcome([setting.variable: option.isSwitch ? "true" : value])
+        if let change = self.change(to: outcome, by: option, value) { return change }
+      }
+    }
+    // `--data` and a Redis by URL exclude each other, and an empty variable is none.
+    let variables = option.name == "data" ? [Setting.redisURL.variable: ""] : [:]
+    for value in option.isSwitch ? [""] : Self.flagValues {
+      let arguments = [option.flag] + (option.isSwitch ? [] : [value])
+      let outcome = Result {
+        // Some exclude the arguments that are needed without them.
+        try (try? self.tested.parse(self.tested.given + arguments)) ?? self.tested.parse(arguments)
+      }.flatMap { self.outcome(variables, of: $0) }
+      let before = try? self.outcome(variables).get()
+      if let change = self.change(from: before, to: outcome, by: option, value) { return change }
     }
     return nil
   }
 
+  /// One of these is a value for any option that is not a setting, and not its default.
+  private static let flagValues = [
+    "8", "7s", "ws://second:7", "name=7", "cluster", "accepted", "kill-gateway",
+  ]
+
   /// Nil if the value is not one for this option, or changes nothing.
-  private func change(by option: CommandOption, _ value: String) -> Reached? {
-    var before = self.before
-    let outcome: Result<[String: String], any Error>
-    if let setting = option.setting {
-      outcome = self.outcome([setting.variable: option.isSwitch ? "true" : value])
-    } else {
-      // `--data` and a Redis by URL exclude each other, and an empty variable is none.
-      let variables = option.name == "data" ? [Setting.redisURL.variable: ""] : [:]
-      before = (try? self.outcome(variables).get()) ?? before
-      outcome = Result { try self.service.parse([option.flag] + (option.isSwitch ? [] : [value])) }
-        .flatMap { self.outcome(variables, of: $0) }
-    }
+  private func change(
+    from before: [String: String]? = nil, to outcome: Result<[String: String], any Error>,
+    by option: CommandOption, _ value: String
+  ) -> Reached? {
+    let before = before ?? self.before
     switch outcome {
     case .success(let values):
       let changed = Set(values.keys).union(before.keys)
