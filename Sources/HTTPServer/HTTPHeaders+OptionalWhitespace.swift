@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 extension HTTPHeaders {
-  /// Takes the spaces and tabs off the ends of all values: they are no part of them (RFC 9110, section
+  /// Takes the spaces and tabs off the ends of all values: they are not part of them (RFC 9110, section
   /// 5.5), and NIO's parser leaves those behind a value. Done where a request enters, so that nothing
   /// after it compares them.
   package mutating func stripOptionalWhitespace() {

@@ -26,7 +26,7 @@ extension LocalRedisCluster {
     let file = dead.server.dataDirectory + "/" + ClusterView.fileName
     let lastView = ClusterView(parsing: (try? String(contentsOfFile: file, encoding: .utf8)) ?? "")
     guard let slot = lastView.myself?.slots.first?.lowerBound else {
-      throw .impossible(reason: "the node on port \(dead.server.port) was no primary with slots")
+      throw .impossible(reason: "the node on port \(dead.server.port) was not a primary with slots")
     }
     var promoted: Member?
     try await wait(for: "a replica takes the place of its primary") { () throws(LocalRedisError) in

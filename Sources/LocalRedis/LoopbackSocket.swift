@@ -81,7 +81,7 @@ struct LoopbackSocket: ~Copyable {
   private static func limit(
     _ descriptor: borrowing FileDescriptor, _ option: Int32, until deadline: ContinuousClock.Instant
   ) {
-    // Zero would be no limit at all.
+    // Zero would mean no limit.
     let microseconds = max(1_000, Int((deadline - .now) / .microseconds(1)))
     var timeout = timeval()
     timeout.tv_sec = .init(microseconds / 1_000_000)

@@ -17,7 +17,7 @@ package struct UnknownVariable: Hashable, CustomStringConvertible {
 
   private static let prefix = "CONNECT_"
 
-  /// Variables that are no settings of the services, and have a meaning: the token of `connect chat`;
+  /// Variables that are not settings of the services, and have a meaning: the token of `connect chat`;
   /// what the image and the compose file read; how this package is built.
   private static let others: Set<String> = [
     "CONNECT_TOKEN", "CONNECT_HEALTH_URL", "CONNECT_IMAGE", "CONNECT_WARNINGS_AS_ERRORS",

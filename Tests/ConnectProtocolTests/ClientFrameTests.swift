@@ -296,7 +296,7 @@ struct ClientFrameErrorTests {
     #expect(clientFrameError(#"{"type":"\#(huge)"}"#).map { $0.message.utf8.count < 100 } == true)
   }
 
-  @Test("may be no memory at all")
+  @Test("may be a null pointer")
   func nothing() {
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     #expect(throws: FrameError.self) { try ClientFrame.scan(nothing) }

@@ -36,7 +36,7 @@ struct ChatTests {
     }
   }
 
-  /// Says what differs in few words: ten thousand lines are no message.
+  /// Says what differs in few words: nobody reads ten thousand lines.
   private func expectAllInOrder(_ output: [String], sender: Program, receiver: Program) {
     guard output != Self.lines else { return }
     let counted = Dictionary(grouping: output) { $0 }.mapValues(\.count)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ConnectCommand
 
-@Suite("Environment variables that are no settings")
+@Suite("Environment variables that are not settings")
 struct UnknownVariableTests {
   @Test(
     "are found, with the setting that was probably meant",

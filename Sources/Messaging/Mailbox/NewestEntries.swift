@@ -39,7 +39,7 @@ struct NewestEntries {
   /// - Parameter asked: how many entries were asked for; fewer are all that there are.
   mutating func read(_ entries: [Mailbox.Entry], asked: Int) {
     self.below = entries.last?.offset ?? self.below
-    // More than were asked for would be no answer of Redis.
+    // Redis does not answer more than it is asked for.
     self.left = entries.count < asked ? 0 : max(0, self.left - entries.count)
   }
 

@@ -25,7 +25,7 @@ package struct RedisMetrics: Sendable {
 
   /// A batch was answered in full.
   ///
-  /// Refusals that say something about the command and nothing about Redis's state are no errors:
+  /// Refusals that say something about the command and nothing about Redis's state are not errors:
   /// "equal or smaller", for one, is how a mailbox knows a repeat.
   func answered(_ replies: RedisReplies, nanoseconds: Int64) {
     self.time.recordNanoseconds(nanoseconds)

@@ -92,7 +92,7 @@ struct HandshakeTests {
   }
 
   @Test(
-    "may have spaces and tabs around each value, which are no part of it", arguments: [" ", "\t "])
+    "may have spaces and tabs around each value, which are not part of it", arguments: [" ", "\t "])
   func whitespace(around space: String) async throws {
     var options = TestStand.Options(gateways: 1)
     options.configure = { $0.allowedOrigins = try! AllowedOrigins("https://chat.example") }
