@@ -4,8 +4,8 @@ import MessageBus
 
 /// # BackendAPI
 ///
-/// What the backends of an app ask of Connect, over HTTP on a port of its own: to send a message in
-/// the name of a user, to look at a user, to end the connections of one, to erase one.
+/// The API for the backends of an app, over HTTP on a port of its own: to send a message in the
+/// name of a user, to look at a user, to end the connections of one, to erase one.
 ///
 /// - `Routing/` is which request means what, and who may make it.
 /// - `Messages/` puts what backends send on the bus.
@@ -42,7 +42,7 @@ package enum BackendAPILimits {
   /// The most devices that the view of a user lists.
   static let listedDevices = 1_000
 
-  /// What a client is told to wait where something is unavailable, in seconds. Where it is
+  /// Time that a client is told to wait where something is unavailable, in seconds. Where it is
   /// overloaded, a random time up to as much again is added, so that not all come back at once.
   static let retryAfterSeconds = 1
 
@@ -90,8 +90,8 @@ package struct BackendAPIConfiguration: Sendable {
   }
 
   package struct Answer: Sendable, Hashable {
-    /// What was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `healthz`, or
-    /// `other`.
+    /// The route that was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`,
+    /// `healthz`, or `other`.
     package let route: String
     package let status: Int
     /// From the end of the request's head, or without one from its first byte, to the answer, in

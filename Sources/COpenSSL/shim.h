@@ -22,8 +22,9 @@ static inline int connect_ssl_ctx_set_min_version(SSL_CTX *context, int version)
   return SSL_CTX_set_min_proto_version(context, version);
 }
 
-/// What every connection of ours needs: a write gives back after each record, from a buffer that may have
-/// moved; nothing is renegotiated, so that a write never waits for a read; sessions are kept by us alone.
+/// Sets the modes that every connection of ours needs: a write gives back after each record, from a
+/// buffer that may have moved; nothing is renegotiated, so that a write never waits for a read;
+/// sessions are kept by us alone.
 static inline void connect_ssl_ctx_set_client_modes(SSL_CTX *context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

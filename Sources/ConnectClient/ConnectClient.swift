@@ -212,8 +212,9 @@ public final class ConnectClient: Sendable {
 
   /// Everything that happens, in order; ends with the client. For one consumer.
   ///
-  /// What has an offset is acked when the consumer asks for the event after it: who is cancelled or
-  /// crashes while handling one gets it again. See ``acknowledge(_:)`` for leaving the loop.
+  /// An event with an offset is acked when the consumer asks for the next one: a consumer that is
+  /// cancelled or crashes while handling an event gets it again. See ``acknowledge(_:)`` for
+  /// leaving the loop.
   public var events: ConnectEvents { ConnectEvents(client: self) }
 
   /// All up to and including `offset` is handled. Only needed for the last event before one leaves

@@ -1,6 +1,6 @@
 import ConnectProtocol
 
-/// What a client is told at its start.
+/// Settings of a client.
 public struct ConnectClientConfiguration: Sendable {
   /// Where to connect.
   public var endpoint: ConnectEndpoint
@@ -10,7 +10,7 @@ public struct ConnectClientConfiguration: Sendable {
   public var since: Offset?
   /// Whether to connect again after the server closed with 1000, which ours never does of itself.
   public var reconnectsAfterNormalClose = true
-  /// What speaks TLS for `wss://`.
+  /// The implementation of TLS for `wss://`.
   public var transportSecurity: ConnectTransportSecurity?
   /// See ``ConnectClientLimits/unansweredSends``; at least 1.
   public var unansweredSends = ConnectClientLimits.unansweredSends

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import NIOCore
 
-/// What a client learns, in order.
+/// An event of a client. Events come in order.
 public enum ConnectEvent: Hashable, Sendable {
   /// An attempt begins; so many in a row have failed before it.
   case connecting(failures: Int)
@@ -48,9 +48,9 @@ public enum ConnectEvent: Hashable, Sendable {
 public struct IncomingMessage: Hashable, Sendable {
   /// Its place in the mailbox, and its identity.
   public var offset: Offset
-  /// Who sent it.
+  /// The sender.
   public var from: UserName
-  /// What the sender calls it.
+  /// The sender's id for it.
   public var id: MessageID
   /// When the server took it, in milliseconds since 1970.
   public var at: UInt64

@@ -6,7 +6,7 @@ public struct BackendMessage: Hashable, Sendable {
   public var from: UserName
   /// The recipient.
   public var to: UserName
-  /// What the sender calls it.
+  /// The sender's id for it.
   public var id: MessageID
   /// Where the bytes that were scanned hold the body: one JSON value, byte for byte, without the
   /// white space around it.

@@ -1,4 +1,4 @@
-/// What a client sends.
+/// A frame that a client sends.
 public enum ClientFrame: Hashable, Sendable {
   /// A message for another user; answered by `accepted` or `rejected`.
   case send(Send)
@@ -12,7 +12,7 @@ public enum ClientFrame: Hashable, Sendable {
 
   /// A message on its way in.
   public struct Send: Hashable, Sendable {
-    /// What the sender calls the message.
+    /// The sender's id for the message.
     public var id: MessageID
     /// The recipient.
     public var to: UserName

@@ -51,7 +51,7 @@ public enum FailureCode: String, CaseIterable, Sendable {
   /// The message went to the dead letters.
   case unprocessable
 
-  /// What it means, for a developer to read.
+  /// Its meaning, for a developer to read.
   public var explanation: String {
     switch self {
     case .mailboxFull: "the recipient's mailbox is full"
@@ -205,7 +205,7 @@ public struct CloseCode: RawRepresentable, Hashable, Sendable {
   /// 4004: the device is new, and as many as a user may have are connected.
   public static let tooManyDevices = CloseCode(rawValue: 4004)
 
-  /// What a client does after a close with this code.
+  /// The reaction of a client to a close with this code.
   public var reconnect: Reconnect {
     switch self {
     case .normal: .asTheAppLikes

@@ -1,6 +1,6 @@
 /// Unsigned 64-bit numbers as decimal digits, without going through a `String`.
 enum DecimalText {
-  /// What `UInt64.max` needs.
+  /// The digits of `UInt64.max`.
   static let maximumDigits = 20
 
   /// How many digits `value` is printed with.

@@ -1,6 +1,6 @@
 /// Why a payload is not a frame.
 public struct FrameError: Error, Hashable, Sendable {
-  /// What is wrong, as far as it decides the answer.
+  /// Kind of an error, as far as it decides the answer.
   public enum Kind: Hashable, Sendable {
     /// No strict JSON object, or a field is missing or of the wrong kind.
     case malformed
@@ -16,10 +16,10 @@ public struct FrameError: Error, Hashable, Sendable {
     case notUTF8
   }
 
-  /// What is wrong.
+  /// Kind of the error.
   public var kind: Kind
 
-  /// What is wrong and at which byte, in one short English sentence without a full stop. Holds
+  /// The error and the byte where it is, in one short English sentence without a full stop. Holds
   /// nothing of the payload, so it may be sent and logged.
   public var message: String
 
@@ -53,8 +53,8 @@ extension FrameError: CustomStringConvertible {
 }
 
 extension FrameError {
-  /// What a failed scan of `payload` means. Broken UTF-8 anywhere outweighs everything else, so
-  /// this looks at the whole payload, which a sound frame never pays for.
+  /// The error behind a failed scan of `payload`. Broken UTF-8 anywhere outweighs everything else,
+  /// so this looks at the whole payload, which a sound frame never pays for.
   init(_ failure: JSONScanner.Failure, in payload: UnsafeRawBufferPointer) {
     if let position = UTF8Check.firstInvalidByte(in: payload) {
       self.init(kind: .notUTF8, message: "not UTF-8 at byte \(position)")

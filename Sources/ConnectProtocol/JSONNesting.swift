@@ -10,7 +10,7 @@ struct JSONNesting {
   /// Whether the innermost is an object.
   private(set) var isInObject = false
 
-  /// What closes the innermost.
+  /// The byte that closes the innermost.
   var closing: UInt8 { isInObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
 
   /// Opens one more; false if that is one too many. The frame around all these is one level too.

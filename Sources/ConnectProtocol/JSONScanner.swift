@@ -363,7 +363,7 @@ extension JSONScanner {
     UnsafeRawBufferPointer(rebasing: bytes[position...])
   }
 
-  /// What lies between `start`, which is before the position, and there.
+  /// The token from `start`, which is before the position, up to the position.
   private func token(
     _ kind: JSONToken.Kind, from start: Int, isEscaped: Bool = false
   ) -> JSONToken {

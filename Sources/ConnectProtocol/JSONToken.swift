@@ -2,7 +2,7 @@
 ///
 /// Valid only as long as the payload it points into.
 struct JSONToken {
-  /// What the value is.
+  /// Kind of the value.
   enum Kind {
     case object, array, string, number, `true`, `false`, null
   }

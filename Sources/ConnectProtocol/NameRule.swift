@@ -1,4 +1,4 @@
-/// What a name may consist of: so many bytes of an ASCII alphabet.
+/// The rule for a kind of name: its longest length in bytes, and its ASCII alphabet.
 ///
 /// All names of the protocol are of this kind, so that they need no escaping in JSON, no
 /// normalisation, and mean the same in a Redis key, a metric and a log line.

@@ -1,4 +1,4 @@
-/// Who sends and receives: the `sub` of a token, and `to` and `from` in frames.
+/// The name of a user: the `sub` of a token, and `to` and `from` in frames.
 public struct UserName: Hashable, Sendable {
   private static let rule = NameRule(maximumLength: maximumLength, punctuation: "._-@+:")
 
@@ -8,7 +8,7 @@ public struct UserName: Hashable, Sendable {
   /// The longest user name, in bytes.
   public static let maximumLength = 128
 
-  /// What a user name consists of, for error messages.
+  /// The rule for a user name, for error messages.
   public static let alphabet = "1 to 128 of A-Z a-z 0-9 . _ - @ + :"
 
   /// The name as text: plain ASCII that needs no escaping in JSON.
@@ -31,7 +31,7 @@ public struct DeviceName: Hashable, Sendable {
   /// The longest device name, in bytes.
   public static let maximumLength = 64
 
-  /// What a device name consists of, for error messages.
+  /// The rule for a device name, for error messages.
   public static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ -"
 
   /// The device of a client that names none.
@@ -47,8 +47,8 @@ public struct DeviceName: Hashable, Sendable {
   }
 }
 
-/// What a sender calls a message: unique among that sender's messages, and the same when it is
-/// sent again, so that a repeat is recognised.
+/// A sender's id for a message: unique among that sender's messages, and the same when it is sent
+/// again, so that a repeat is recognised.
 public struct MessageID: Hashable, Sendable {
   private static let rule = NameRule(maximumLength: maximumLength, punctuation: "._:-")
 
@@ -58,7 +58,7 @@ public struct MessageID: Hashable, Sendable {
   /// The longest message id, in bytes.
   public static let maximumLength = 64
 
-  /// What a message id consists of, for error messages.
+  /// The rule for a message id, for error messages.
   public static let alphabet = "1 to 64 of A-Z a-z 0-9 . _ : -"
 
   /// The id as text: plain ASCII that needs no escaping in JSON.

@@ -1,4 +1,4 @@
-/// What a server sends, as a client sees it.
+/// A frame that a server sends, as a client sees it.
 public enum ServerFrame: Hashable, Sendable {
   /// First of all: who the server takes the client for, and where replay starts.
   case welcome(Welcome)
@@ -40,7 +40,7 @@ extension ServerFrame {
     public var offset: Offset
     /// Whether retention has removed messages that this device never acked.
     public var gap: Bool
-    /// What the client must keep to.
+    /// Limits for the client.
     public var limits: Limits
     /// How often the server pings, in seconds; silence of two periods closes the connection.
     public var pingSeconds: Int
@@ -61,7 +61,7 @@ extension ServerFrame {
     }
   }
 
-  /// What the server holds a client to.
+  /// Limits that the server holds a client to.
   public struct Limits: Hashable, Sendable {
     /// The largest frame, in bytes.
     public var frameBytes: Int
@@ -82,9 +82,9 @@ extension ServerFrame {
   public struct Message: Hashable, Sendable {
     /// Its place in the mailbox, and its identity.
     public var offset: Offset
-    /// Who sent it.
+    /// The sender.
     public var from: UserName
-    /// What the sender calls it.
+    /// The sender's id for it.
     public var id: MessageID
     /// When the server took it, in milliseconds since 1970.
     public var at: UInt64
@@ -105,7 +105,7 @@ extension ServerFrame {
   public struct Delivered: Hashable, Sendable {
     /// Its place in the sender's mailbox.
     public var offset: Offset
-    /// Whose device acked.
+    /// The recipient whose device has acked.
     public var by: UserName
     /// Which device it was.
     public var device: DeviceName
@@ -128,13 +128,13 @@ extension ServerFrame {
   public struct Failed: Hashable, Sendable {
     /// Its place in the sender's mailbox.
     public var offset: Offset
-    /// Whom the message was for.
+    /// The recipient.
     public var to: UserName
     /// The message.
     public var id: MessageID
     /// A `FailureCode`, or what a newer server says.
     public var code: String
-    /// What it means, for a developer to read.
+    /// Its meaning, for a developer to read.
     public var message: String
 
     /// A failure with everything chosen.
@@ -153,7 +153,7 @@ extension ServerFrame {
     public var id: MessageID
     /// A `RejectionCode`, or what a newer server says.
     public var code: String
-    /// What is wrong, for a developer to read.
+    /// The reason, for a developer to read.
     public var message: String
     /// Whether the same message, sent again with `retry`, may be taken.
     public var retryable: Bool

@@ -1,7 +1,7 @@
 /// The bytes of a validated JSON string, escapes resolved one at a time: whoever stops early pays
 /// for no more than what it has taken.
 struct UnescapedText: IteratorProtocol {
-  /// What stands between the quotes.
+  /// The bytes between the quotes.
   private let bytes: UnsafeRawBufferPointer
   /// How much of it has been read.
   private(set) var position = 0

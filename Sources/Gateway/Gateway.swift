@@ -19,8 +19,8 @@ package enum GatewayLimits {
   /// makes.
   package static let tokenBytes = 8_192
 
-  /// The latest time that a token may name, in seconds since 1970: the last second of the year 9999.
-  /// What is later was meant in milliseconds.
+  /// The latest time that a token may name, in seconds since 1970: the last second of the year
+  /// 9999. A later time was meant in milliseconds.
   static let latestTokenSecond: Double = 253_402_300_799
 
   /// The largest frame that a client may send, in bytes.
@@ -119,8 +119,8 @@ package enum GatewayLimits {
   /// from the last that was tried.
   package static let holdRejectedMilliseconds = 5_000
 
-  /// What an unavailable gateway tells clients to wait, in milliseconds. An overloaded one adds a
-  /// random time up to as much again, so that its clients do not come back in step.
+  /// Time that an unavailable gateway tells clients to wait, in milliseconds. An overloaded one
+  /// adds a random time up to as much again, so that its clients do not come back in step.
   package static let retryAfterMilliseconds = 1_000
 
   /// Receipts of one connection that wait to be published again after a failure, or until the user
@@ -189,15 +189,15 @@ package enum GatewayLimits {
   static let receiveBufferInitialBytes = 512
   static let receiveBufferMaximumBytes = 16_384
 
-  /// What the kernel keeps of what was written to a socket and not received yet, in bytes. Left to
-  /// itself it lets that grow to 4 MB for a client that does not read (`net.ipv4.tcp_wmem`). Linux
-  /// takes twice as much, since it counts what it keeps beside the bytes.
+  /// Size of the kernel's send buffer for a socket, in bytes. Left to itself the kernel lets it
+  /// grow to 4 MB for a client that does not read (`net.ipv4.tcp_wmem`). Linux takes twice as much,
+  /// since it counts what it keeps beside the bytes.
   ///
   /// So much can be on the way in one round trip. A fast reader on the same machine does not notice:
   /// 100 to 200 MB/s of a debug build either way.
   package static let sendBufferBytes = 64 * 1024
 
-  /// What it keeps of what a client has sent while the gateway does not read, in bytes: twice as much,
+  /// Size of the kernel's receive buffer for a socket, in bytes: Linux takes twice as much here,
   /// too, and up to 6 MiB if left to itself.
   package static let receiveBufferBytes = 64 * 1024
 

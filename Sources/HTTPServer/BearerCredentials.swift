@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// What the `Authorization` fields of a request give as a token (RFC 6750, section 2.1).
+/// The token in the `Authorization` fields of a request (RFC 6750, section 2.1).
 ///
 /// Fields of other schemes do not count: a browser adds the password of a site that has one (`Basic`)
 /// to each request by itself.

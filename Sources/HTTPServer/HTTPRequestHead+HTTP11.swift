@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 extension HTTPRequestHead {
-  /// What ``isHTTP11`` asks for, in a sentence.
+  /// The rule of ``isHTTP11``, in a sentence.
   package static let isHTTP11Rule =
     "the request must be of HTTP/1.1, and have one Host (RFC 9112, section 3.2)"
 

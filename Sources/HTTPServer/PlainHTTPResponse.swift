@@ -22,11 +22,11 @@ package struct PlainHTTPResponse: Sendable {
     self.body = body
   }
 
-  /// What `/healthz` answers, in HTTP/1.0 too, since that is how load balancers ask.
+  /// The answer of `/healthz`, in HTTP/1.0 too, since that is how load balancers ask.
   package static let alive = PlainHTTPResponse(
     status: .ok, headers: [("allow", Self.healthMethods)], body: ByteBuffer(string: "alive\n"))
 
-  /// What `/healthz` may be asked with: HAProxy asks with OPTIONS.
+  /// The methods that `/healthz` answers: HAProxy asks with OPTIONS.
   package static let healthMethods = "GET, HEAD, OPTIONS"
 
   package static func isHealthMethod(_ method: HTTPMethod) -> Bool {

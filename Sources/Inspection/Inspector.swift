@@ -5,8 +5,8 @@ import Redis
 
 /// # Inspection
 ///
-/// What an operator looks at in Redis, and dead letters that are sent again. A report for each thing, and
-/// ``Inspector``, which makes them.
+/// Reports for operators about the state in Redis, and dead letters that are sent again. A report
+/// for each thing, and ``Inspector``, which makes them.
 
 /// Reads what lies in Redis, for operators, while the services run.
 ///

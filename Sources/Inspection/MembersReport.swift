@@ -51,7 +51,7 @@ package struct GatewayReport: Sendable, Encodable {
   package let stream: String
   /// Deliveries that wait in the stream.
   package let length: Int
-  /// What it says of itself: `address`, `connections`, `started` (milliseconds since 1970),
+  /// Its report about itself: `address`, `connections`, `started` (milliseconds since 1970),
   /// `version`.
   package let fields: [String: String]
 

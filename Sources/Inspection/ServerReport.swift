@@ -46,7 +46,7 @@ package struct OverviewReport: Sendable, Encodable {
 }
 
 extension Inspector {
-  /// What Redis says of itself.
+  /// Redis's report about itself.
   ///
   /// - Parameter key: one of that Redis, if there are two; nil for that of the bus.
   package func server(of key: RedisKey? = nil) async throws(RedisError) -> ServerReport {

@@ -46,10 +46,11 @@ package struct ListenerBounds: Sendable {
   /// The socket budget that it shares with other ports; nil if its sockets are few enough to live on
   /// the reserve.
   package var shared: SocketBudget?
-  /// What the kernel keeps of what was written to a socket and not received yet, in bytes. Linux takes
-  /// twice as much, for what it keeps beside the bytes.
+  /// Size of the kernel's send buffer for a socket, in bytes. Linux takes twice as much, for its
+  /// bookkeeping.
   package var sendBufferBytes: Int
-  /// What the kernel keeps that is not read yet, in bytes; Linux takes twice as much here, too.
+  /// Size of the kernel's receive buffer for a socket, in bytes; Linux takes twice as much here,
+  /// too.
   package var receiveBufferBytes: Int
 
   package init(

@@ -10,7 +10,7 @@ import Synchronization
 
 /// The number of sockets that are open, and its limit.
 package final class SocketBudget: Sendable {
-  /// What all ports of this process share that are open to more than a few.
+  /// The budget that all ports of this process share that are open to more than a few.
   ///
   /// A process that has no descriptor left is not merely refused more of them. NIO's accept fails and
   /// is tried again at once, for ever; Redis cannot be reached again; and libdispatch, which drives

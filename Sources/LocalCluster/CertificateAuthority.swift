@@ -10,7 +10,7 @@ package struct CertificateAuthority: Sendable {
   package let credential: Credential
   private let days: Int
 
-  /// What a certificate may be used for.
+  /// Purpose of a certificate.
   package enum Purpose: Sendable {
     /// A server, or a client, with the names and addresses that clients look for.
     case server(names: [String], addresses: [[UInt8]])

@@ -76,7 +76,7 @@ package final class LocalCertificates: Sendable {
     case nameless
   }
 
-  /// What a server needs that has one of them.
+  /// The files of a server that has one of them.
   package func serverFiles(
     _ certificate: ServerCertificate = .valid, clients: TLSFiles.Clients = .none
   ) -> TLSFiles {

@@ -11,8 +11,8 @@ extension LocalRedisCluster {
     package var nodeTimeoutMilliseconds = 10_000
     /// The same where a failover is waited for.
     package static let shortNodeTimeoutMilliseconds = 1_000
-    /// What outlives a node's process beside its view of the cluster, which always does. In a given
-    /// directory each node has one of its own.
+    /// Data that survives a node's process beside its view of the cluster, which always does. In a
+    /// given directory each node has one of its own.
     package var persistence: LocalRedisServer.Persistence = .none
     /// TLS beside plain connections; nil for plain only.
     package var tls: TLSFiles?

@@ -96,7 +96,7 @@ extension LocalRedisCluster {
     return reports
   }
 
-  /// What prevents the running nodes from agreeing on the cluster; nil if nothing does.
+  /// The reason why the running nodes do not agree on the cluster; nil if they do.
   func missing(in reports: [Report]) -> String? {
     let ids = Set(members.map(\.id))
     let running = Set(reports.map(\.member.id))
@@ -118,7 +118,7 @@ extension LocalRedisCluster {
     return nil
   }
 
-  /// What keeps replicas from being in sync; nil if nothing does. One whose primary has ended cannot
+  /// The reason why replicas are not in sync; nil if they are. One whose primary has ended cannot
   /// be.
   func laggard(in reports: [Report]) -> String? {
     let running = Set(reports.map(\.member.id))

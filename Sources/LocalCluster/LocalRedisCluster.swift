@@ -123,7 +123,7 @@ extension LocalRedisCluster {
 
   var running: [Member] { members.filter(\.server.isRunning) }
 
-  /// What the node knows that has seen the latest change: one that has just been restarted may be
+  /// The view of the node that has seen the latest change: one that has just been restarted may be
   /// behind for a moment. One that does not answer may just have ended.
   func latestView() async throws(LocalRedisError) -> ClusterView {
     var latest: ClusterView?

@@ -23,7 +23,7 @@ package final class LocalRedisInstallation: Sendable {
 
   package struct Options: Sendable {
     package var kind = Kind.plain
-    /// What survives the servers' processes.
+    /// Data that survives the servers' processes.
     package var persistence = LocalRedisServer.Persistence.none
     /// Rights of ``user``, as ACL rules.
     package var rights: [String] = ["~*", "&*", "+@all"]
@@ -112,7 +112,7 @@ package final class LocalRedisInstallation: Sendable {
     }
   }
 
-  /// What a service needs besides ``url``: settings of `connect` as variables.
+  /// Settings of `connect` that a service needs besides ``url``, as variables.
   package var environment: [String: String] {
     guard let caFile = self.caFile else { return [:] }
     return [

@@ -7,10 +7,11 @@ import Synchronization
 
 /// A child process that ends when this process ends, however that happens.
 ///
-/// It runs in the process group of its watchdog (see ``Watchdog``), not in ours: Ctrl-C in a terminal
-/// reaches only this process, which then stops its children in order. It starts with the default
-/// signal dispositions, an empty signal mask, and no descriptor of ours but its three standard ones.
-/// What the child itself started and left in its process group is killed when it ends.
+/// It runs in the process group of its watchdog (see ``Watchdog``), not in ours: Ctrl-C in a
+/// terminal reaches only this process, which then stops its children in order. It starts with the
+/// default signal dispositions, an empty signal mask, and no descriptor of ours but its three
+/// standard ones. Processes that the child started and left in its process group are killed when it
+/// ends.
 ///
 /// The child goes on when the last reference to this object is dropped.
 package final class ChildProcess: Sendable {

@@ -4,8 +4,8 @@ extension LocalRedisServer {
     package var persistence: Persistence = .none
     /// The port to listen on; nil for a free one.
     package var port: Int?
-    /// What the server needs to speak TLS, which it then does on a free port beside the plain one.
-    /// Nil: it speaks plain only.
+    /// Files for TLS, which the server then speaks on a free port beside the plain one. Nil: it
+    /// speaks plain only.
     package var tls: TLSFiles?
     /// Users beside the default one, which the fixture itself needs: each as its name and its rules,
     /// as in `reader on >secret ~* &* +@read`.
@@ -31,7 +31,7 @@ extension LocalRedisServer {
     }
   }
 
-  /// What survives the server's process.
+  /// Data that survives the server's process.
   package enum Persistence: Sendable, Hashable {
     case none
     /// Every write, in an append-only file. The directory is made if missing, and stays the caller's:

@@ -35,7 +35,7 @@ extension LocalRedisServer {
       self.log = log
     }
 
-    /// What redis-server is told. Only its owner reaches the socket.
+    /// Arguments for redis-server. Only its owner reaches the socket.
     var arguments: [String] {
       [self.configurationFile, "--unixsocket", self.socket, "--unixsocketperm", "700"]
     }

@@ -1,4 +1,4 @@
-/// What a private server needs to speak TLS: its certificate, and the authority that it trusts.
+/// Files with which a private server speaks TLS: its certificate, and the authority that it trusts.
 ///
 /// In a cluster the nodes are also each other's clients, with the same certificate: if that states
 /// an extended key usage, it must include both `serverAuth` and `clientAuth`.

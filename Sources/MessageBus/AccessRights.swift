@@ -1,5 +1,5 @@
-/// What Connect needs to be allowed to do in Redis, as rules of an ACL user. Each is tested: with all
-/// of them everything works.
+/// The rights that Connect needs in Redis, as rules of an ACL user. Each is tested: with all of
+/// them everything works.
 package enum AccessRights {
   /// The rights of the services.
   ///

@@ -1,6 +1,6 @@
 /// # MessageBus
 ///
-/// What lies in Redis, and how the two services reach it: the `incoming` partitions, one `outgoing`
+/// The data in Redis, and how the two services reach it: the `incoming` partitions, one `outgoing`
 /// stream per gateway, a mailbox per user, and who is connected where.
 ///
 /// - `Envelopes/` is what an entry contains, byte for byte.

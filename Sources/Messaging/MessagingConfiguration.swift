@@ -8,8 +8,8 @@ package struct MessagingConfiguration: Sendable {
   package var leaseSeconds = MessagingLimits.leaseSeconds
   /// See ``MessagingLimits/attempts``.
   package var attempts = MessagingLimits.attempts
-  /// What it takes for a message to be safe in its mailbox. The same as that of the gateways: what
-  /// they have accepted must not be lost here.
+  /// The condition for a message to be safe in its mailbox. The same as that of the gateways:
+  /// messages that they have accepted must not be lost here.
   package var durability = Durability.accepted
   package var mailboxes = MailboxLimits()
 

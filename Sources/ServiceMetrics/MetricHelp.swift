@@ -1,5 +1,5 @@
-/// What each metric of a process tells, in one place: for Prometheus's `# HELP`, and for whoever reads
-/// this. Names end in their units. One that is not here has no `# HELP`; tests of the services find it.
+/// The meaning of each metric of a process, in one place, and for Prometheus's `# HELP`. Names end
+/// in their units. One that is not here has no `# HELP`; tests of the services find it.
 package enum MetricHelp {
   /// By the metric's name.
   package static let texts: [String: String] = [

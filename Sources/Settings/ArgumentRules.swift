@@ -2,7 +2,7 @@ import ConnectClient
 import ConnectProtocol
 import MessageBus
 
-/// What arguments may be. The parser names the value and the option of one that breaks its rule, and
+/// Rules for arguments. The parser names the value and the option of one that breaks its rule, and
 /// says the rule behind them.
 ///
 /// Arguments are read by these, not by `ExpressibleByArgument`, which has no words for a refusal.

@@ -3,7 +3,8 @@ import Foundation
 
 /// # Settings
 ///
-/// What a command is told by flag or by environment variable, and how it ends when that is wrong.
+/// Settings of commands, by flag or by environment variable, and how a command ends if one is
+/// wrong.
 
 /// The name of a setting, as in `--redis-url` and `CONNECT_REDIS_URL`.
 package enum Setting: String, CaseIterable {

@@ -13,7 +13,7 @@ import NIOPosix
 
 /// # SocketErrors
 ///
-/// What went wrong with a socket, in words for a person.
+/// The reason why a socket failed, in words for a person.
 package enum SocketFailure {
   /// Returns a few words, such as "Connection refused".
   package static func reason(of error: any Error) -> String {
@@ -33,7 +33,7 @@ package enum SocketFailure {
     }
   }
 
-  /// What to do where an address cannot be listened on, in words that the option which gives the
+  /// Advice for an address that cannot be listened on, in words that the option which gives the
   /// address can follow: "… with --listen".
   package static func advice(onListening error: any Error) -> String {
     switch (error as? IOError)?.errnoCode {

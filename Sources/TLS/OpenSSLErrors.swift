@@ -1,6 +1,6 @@
 import COpenSSL
 
-/// What OpenSSL has put into this thread's queue of errors.
+/// The errors that OpenSSL has put into this thread's queue.
 ///
 /// The queue must be empty before a call whose error matters: ``clear()``. Taking errors empties it.
 struct OpenSSLErrors {
@@ -27,7 +27,8 @@ struct OpenSSLErrors {
     return texts.isEmpty ? "no reason given" : texts.joined(separator: ", ")
   }
 
-  /// What these errors of a connection mean, if they are not about the server's certificate.
+  /// The failure that these errors of a connection mean, if they are not about the server's
+  /// certificate.
   ///
   /// - Parameters:
   ///   - wasAskedInVain: The server has asked for a client certificate, and there was none.

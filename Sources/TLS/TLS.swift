@@ -16,8 +16,8 @@
 
 /// Every limit of TLS, each with its unit.
 package enum TLSLimits {
-  /// What may be written before the handshake is done, in bytes. More ends the connection: a stream
-  /// with a hole is none.
+  /// Most bytes that may be written before the handshake is done. More ends the connection: a
+  /// stream with a hole is none.
   package static let maximumHeldBackBytes = 1024 * 1024
 
   /// How many bytes of ciphertext are given to OpenSSL at once, and so what its memory for input
@@ -28,8 +28,8 @@ package enum TLSLimits {
   /// records up to it.
   package static let recordBytes = 16 * 1024
 
-  /// What room a record's header, tag and padding are given in the buffer for ciphertext, in bytes.
-  /// TLS 1.3 takes 22; TLS 1.2 with AES-GCM 29, with CBC up to 69.
+  /// Room for a record's header, tag and padding in the buffer for ciphertext, in bytes. TLS 1.3
+  /// takes 22; TLS 1.2 with AES-GCM 29, with CBC up to 69.
   package static let recordOverheadBytes = 32
 
   /// The most servers, by host name and port, for which sessions are kept.

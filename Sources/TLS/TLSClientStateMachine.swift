@@ -125,8 +125,8 @@ struct TLSClientStateMachine: ~Copyable {
 
   mutating func readRequested() { self.owesRead = true }
 
-  /// What came at once is decrypted. Whether the channel is to read more: for the handshake, which
-  /// nobody else asks for, or since all that came was half a record or for TLS itself.
+  /// Whether the channel is to read more, now that all that came is decrypted: for the handshake,
+  /// which nobody else asks for, or since all that came was half a record or for TLS itself.
   func readsAgain() -> Bool {
     switch self.state {
     case .handshaking: true

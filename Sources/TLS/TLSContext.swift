@@ -9,8 +9,8 @@ import Synchronization
   import Glibc
 #endif
 
-/// What all connections of one configuration share: the trusted certificates, our own, and the
-/// sessions by which the next handshake with a server is a short one.
+/// State that all connections of one configuration share: the trusted certificates, our own, and
+/// the sessions by which the next handshake with a server is a short one.
 ///
 /// It reads the files once, in `init`: certificates that were replaced take effect with a new context.
 ///

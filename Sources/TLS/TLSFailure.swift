@@ -1,5 +1,5 @@
-/// What failed in a connection. Texts are OpenSSL's, or from the other side's certificate, and only to
-/// be shown.
+/// The reason why a connection failed. Texts are OpenSSL's, or from the other side's certificate,
+/// and only to be shown.
 package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
   case unknownAuthority(issuer: String, reason: String)
   /// The server's certificate, or one that leads to it, is no longer valid.

@@ -29,8 +29,8 @@ package struct WebSocketError: Error, Sendable, Equatable, CustomStringConvertib
 
   package let kind: Kind
 
-  /// What was wrong, in words that are safe to send as the close frame's reason: it quotes numbers
-  /// of the header, never the payload.
+  /// The reason, in words that are safe to send as the close frame's reason: it quotes numbers of
+  /// the header, never the payload.
   package let message: String
 
   package init(_ kind: Kind, _ message: String) {

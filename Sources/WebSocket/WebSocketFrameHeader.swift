@@ -14,7 +14,7 @@ struct WebSocketFrameHeader {
 
   /// Reads the header that begins at `offset`, or returns nil if it is not all there yet.
   ///
-  /// What the first two bytes already prove wrong is thrown without waiting for the others.
+  /// An error in the first two bytes is thrown without waiting for the others.
   init?(
     parsing bytes: RawSpan, at offset: Int, role: WebSocketRole
   ) throws(WebSocketError) {

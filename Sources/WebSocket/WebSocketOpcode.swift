@@ -1,4 +1,4 @@
-/// What a frame carries, as its header says (RFC 6455 §5.2).
+/// Kind of a frame, as its header says (RFC 6455 §5.2).
 ///
 /// The reserved values, 3–7 and 11–15, have no case: a frame with one of them is a protocol
 /// violation.

@@ -6,10 +6,10 @@ import Testing
 @testable import ConnectBench
 @testable import ConnectCommand
 
-/// What the command line says of arguments that it refuses.
+/// Messages of the command line about arguments that it refuses.
 @Suite("Arguments")
 struct ArgumentTests {
-  /// What is said of arguments that are refused; nil if they are not.
+  /// The message about arguments that are refused; nil if they are not.
   private func refusal(_ arguments: [String]) -> String? {
     let (program, arguments) = Programs.split(arguments)
     do {

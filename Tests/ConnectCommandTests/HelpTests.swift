@@ -157,7 +157,7 @@ struct HelpTests {
   }
 }
 
-/// What a property is, seen by reflection.
+/// A property, seen by reflection.
 private protocol SingleArgument {
   var isPositional: Bool { get }
   var hasValue: Bool { get }

@@ -39,8 +39,8 @@ enum JSONValue: Equatable {
   }
 }
 
-/// What a payload is as a client frame, told once by the scanner and once by reading Protocol.md
-/// word for word over Foundation's values: the two must agree.
+/// A payload as a client frame, told once by the scanner and once by reading Protocol.md word for
+/// word over Foundation's values: the two must agree.
 enum PlainReading: Equatable {
   case send(id: String, to: String, body: JSONValue, options: [Bool])
   case ack(Offset)

@@ -5,7 +5,7 @@ import NIOCore
 import NIOPosix
 import Testing
 
-/// What an operator sees who makes a mistake: one line that names it, and an exit code.
+/// Mistakes of operators: one line names each, with an exit code.
 @Suite("The command line")
 struct CommandTests {
   private func run(

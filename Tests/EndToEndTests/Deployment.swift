@@ -28,7 +28,8 @@ extension Deployment {
 }
 
 extension Program {
-  /// What tests do not say otherwise: a secret, and no port that another test or another program may have.
+  /// Settings that tests do not give: a secret, and no port that another test or another program
+  /// may have.
   private static let environment = [
     "CONNECT_AUTH_SECRET": Deployment.secret, "CONNECT_LISTEN": "127.0.0.1:0",
     "CONNECT_MANAGEMENT_LISTEN": "off",

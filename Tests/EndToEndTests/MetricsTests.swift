@@ -7,7 +7,7 @@ import ServiceMetrics
 import TestSupport
 import Testing
 
-/// What monitoring reads of the running services, against what was really sent.
+/// The metrics of running services, against what was really sent.
 @Suite("Metrics of the services")
 struct MetricsTests {
   private struct Bench: Decodable {

@@ -5,7 +5,7 @@ import MessageBus
 import TestSupport
 import Testing
 
-/// What an operator reads when a Redis is there and does not serve us.
+/// Errors for a Redis that is there and does not serve us.
 @Suite("A Redis that does not serve as it is meant")
 struct RedisRefusalTests {
   /// Runs a program that is to end by itself, with one line of ours at last.

@@ -6,7 +6,7 @@ import MessageBus
 import TestSupport
 import Testing
 
-/// What an operator reads when TLS or rights are wrong: one line that says what to do.
+/// Errors for wrong TLS or rights: one line that says what to do.
 @Suite("A Redis that cannot be reached as it is meant")
 struct SecureRedisTests {
   private struct Outcome {

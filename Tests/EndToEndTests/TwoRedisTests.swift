@@ -6,7 +6,7 @@ import LocalRedis
 import TestSupport
 import Testing
 
-/// What an operator sees of users' keys in a Redis of their own, and of settings that do not fit them.
+/// Reports about users' keys in a Redis of their own, and errors for settings that do not fit them.
 @Suite("Two Redis")
 struct TwoRedisTests {
   /// One exits; its errors are one line.

@@ -33,7 +33,8 @@ extension FaultTests {
     if fault == .killNode { #expect(report.faults[0].longestOutageSeconds != nil) }
   }
 
-  /// What the dead node had not told its replica is gone, accepted or not: counted, and nothing worse.
+  /// Messages that the dead node had not told its replica are gone, accepted or not: counted, and
+  /// nothing worse.
   @Test(
     "but for what a dead primary had not told its replica, if no message waits for one",
     arguments: [(FaultKind.killNode, 2), (.hangNode, 1)])

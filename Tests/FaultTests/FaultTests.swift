@@ -35,8 +35,8 @@ struct FaultTests {
     try await Stand.expectSound(Stand.run([fault], rounds: rounds))
   }
 
-  /// What is done between two cuts must count: whoever waits longer after each cut, or throws away what
-  /// it has, gets nothing done.
+  /// Work between two cuts must count: a client that waits longer after each cut, or throws away
+  /// what it has, gets nothing done.
   @Test("when all connections to Redis are cut every 200 ms: messages flow meanwhile")
   func cutRedis() async throws {
     var run = Stand.run([.cutRedis])

@@ -118,7 +118,7 @@ struct LocalStand {
     return processes
   }
 
-  /// What a script did that it should not have done.
+  /// A mistake of a script.
   struct Failure: Error, CustomStringConvertible {
     let description: String
   }

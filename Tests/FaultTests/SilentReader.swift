@@ -16,7 +16,7 @@ final class SilentReader: ConnectClientConnectionDelegate, @unchecked Sendable {
   private var lastOffset = Offset.zero
   private var ended: EndedConnection?
 
-  /// What it has seen.
+  /// Its progress.
   struct Progress: Sendable {
     var isLive: Bool
     var count: Int

@@ -12,9 +12,9 @@ extension FaultTests {
   static let addressed = 100_000
   static let bodyBytes = 1_000
 
-  /// What clients that read nothing may cost a gateway, in bytes: for each of them what may wait for
-  /// its socket, and, all together, the pages that may be on their way to sockets, on each of two
-  /// event loops. What is left over is for the allocator.
+  /// Most bytes that clients which read nothing may cost a gateway: for each of them what may wait
+  /// for its socket, and, all together, the pages that may be on their way to sockets, on each of
+  /// two event loops. What is left over is for the allocator.
   static var memoryBound: Int {
     let waiting = GatewayLimits.writeBufferHighBytes + 2 * GatewayLimits.frameBytes
     let page = GatewayLimits.maximumPageEntries * (bodyBytes + 300)

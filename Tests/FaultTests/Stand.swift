@@ -2,8 +2,8 @@ import ConnectBench
 import TestSupport
 import Testing
 
-/// What all fault tests have in common: a small deployment, and few people who write little, so that
-/// a busy machine can carry it in a debug build.
+/// The deployment and the load of all fault tests: few processes, and few people who write little,
+/// so that a busy machine can carry it in a debug build.
 enum Stand {
   /// Leases that end, and silences that are noticed, within a test's time.
   static let gatewayArguments = ["--ping-seconds", "2", "--drain-seconds", "2"]

@@ -3,7 +3,7 @@ import NIOCore
 @testable import Redis
 
 extension RedisReplies {
-  /// What the connection failed with, at `index`.
+  /// The failure of the connection, at `index`.
   func failure(_ index: Int) -> RedisError? {
     do throws(RedisError) {
       _ = try self.cursor(index)

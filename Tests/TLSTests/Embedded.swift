@@ -8,7 +8,7 @@ final class Embedded {
   let channel = EmbeddedChannel()
   let recorder = Recorder()
   let handler: TLSClientHandler
-  /// What `ready` failed with.
+  /// The failure of `ready`.
   private(set) var failure: TLSError?
   private(set) var isReady = false
 

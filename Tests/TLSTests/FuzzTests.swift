@@ -16,8 +16,8 @@ import Testing
 struct FuzzTests {
   private static let secret = "SECRET-SECRET-SECRET"
 
-  /// What a server sent in the handshake and after, to be shown to others: who cannot know what it
-  /// means, as each handshake has its own keys.
+  /// The bytes of a server in the handshake and after, to be shown to others: they cannot know what
+  /// the bytes mean, as each handshake has its own keys.
   private func recording(_ version: String) async throws -> [UInt8] {
     let context = try TLSContext(LocalCertificates.shared.identified)
     return try await withRedis(clients: .required, protocols: version) { (server) async throws in

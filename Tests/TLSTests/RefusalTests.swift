@@ -10,7 +10,7 @@ import Testing
 /// Against a real redis-server.
 @Suite("A server that refuses", .timeLimit(.minutes(5)))
 struct RefusalTests {
-  /// What a connection fails with, in the handshake or at its first command. Tried often: in TLS 1.3
+  /// The failure of a connection, in the handshake or at its first command. Tried often: in TLS 1.3
   /// the server's alert may be lost, when the command meets a socket that the server has closed.
   private func failures(
     _ server: LocalRedisServer, _ configuration: TLSConfiguration, times: Int = 30

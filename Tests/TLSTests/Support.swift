@@ -30,7 +30,7 @@ func withRedis<R>(
     extraArguments: ["--tls-protocols", protocols] + extra, body)
 }
 
-/// What one connection has received, and how it ended.
+/// The bytes that one connection has received, and its end.
 final class Recorder: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer
 
@@ -189,7 +189,7 @@ struct Client: Sendable {
     return client
   }
 
-  /// What the handshake fails with, or nil.
+  /// The failure of the handshake, or nil.
   static func failure(
     to port: Int, host: String = "localhost", _ configuration: TLSConfiguration
   ) async throws -> TLSFailure? {
@@ -246,7 +246,7 @@ final class Shared: Sendable {
   }
 }
 
-/// What was seen on another thread.
+/// Observations of another thread.
 final class Flag: Sendable {
   private let flag = Mutex(false)
   var isRaised: Bool { flag.withLock(\.self) }

@@ -57,7 +57,7 @@ enum FrameBytes {
   }
 }
 
-/// What came out of a decoder: events, and the error that ended them.
+/// The output of a decoder: events, and the error that ended them.
 struct Decoded: Equatable {
   var events: [WebSocketDecoder.Event] = []
   var error: WebSocketError?
@@ -80,7 +80,7 @@ extension WebSocketDecoder {
   }
 }
 
-/// What a fresh decoder makes of the bytes.
+/// The output of a new decoder for the bytes.
 func decode(
   _ bytes: [UInt8], role: WebSocketRole = .server, maximumMessageBytes: Int = 1 << 20
 ) -> Decoded {

@@ -26,7 +26,7 @@ struct BackendRefusal: Error, Hashable {
     return refusal
   }
 
-  /// What an error of Redis means for who asked.
+  /// The refusal for an error of Redis.
   ///
   /// - Parameter what: a sentence for where it may pass.
   init(_ error: RedisError, unavailable what: String) {
@@ -81,7 +81,7 @@ extension PlainHTTPResponse {
 }
 
 extension BackendRefusal {
-  /// What is wrong with the HTTP of a request.
+  /// The refusal for a fault in the HTTP of a request.
   ///
   /// - Parameter limits: those that the server was made with.
   init(_ fault: HTTPFault, _ limits: HTTPServingLimits) {

@@ -1,8 +1,8 @@
 import HTTPServer
 import NIOHTTP1
 
-/// What a `Content-Type` says (RFC 9110, section 8.3.1): a type, and parameters whose values may be
-/// quoted.
+/// The value of a `Content-Type` (RFC 9110, section 8.3.1): a type, and parameters whose values may
+/// be quoted.
 struct MediaType: Hashable {
   /// Type and subtype, in lower case.
   let name: String

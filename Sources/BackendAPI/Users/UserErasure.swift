@@ -20,7 +20,7 @@ package struct UserErasure: Sendable, Hashable {
 ///
 /// The keys stay for a while, empty: a mailbox must keep its top as long as the bus may repeat what
 /// stood in it, or a message would come back. What is on its way to the user arrives afterwards.
-/// What the user has sent stays with its recipients.
+/// Messages from the user stay with their recipients.
 package struct UserEraser: Sendable {
   private let keys: Keys
   private let client: any RedisClient

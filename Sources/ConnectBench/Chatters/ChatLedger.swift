@@ -196,8 +196,8 @@ final class ChatLedger: Sendable {
     }
   }
 
-  /// What has been enqueued so far may be lost from now on, as the keyspace was thrown away, but
-  /// neither repeated nor reordered.
+  /// Messages that were enqueued so far may be lost from now on, as the keyspace was thrown away,
+  /// but neither repeated nor reordered.
   func excuseLosses() {
     self.state.withLock { state in
       state.ledger.excuseLosses()

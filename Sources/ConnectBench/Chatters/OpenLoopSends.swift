@@ -2,7 +2,7 @@ import ConnectProtocol
 import DequeModule
 import NIOCore
 
-/// What a sender to one user has written and has no answer for, in the order in which it wrote it:
+/// Messages of a sender to one user that have no answer yet, in the order in which it wrote them:
 /// which message goes out next, and whether as a repeat.
 ///
 /// It waits for no answer. The rules of Protocol.md (4 and 5) alone hold it back: what was rejected

@@ -8,7 +8,7 @@ import Synchronization
 /// A user with one bare WebSocket who writes to one other user at a steady rate, open loop: it waits for
 /// no answer, so that behind whatever the server rejects there is more that was sent already.
 ///
-/// What it writes to the socket is what ``OpenLoopSends`` says, at once, without a client between.
+/// It writes to the socket what ``OpenLoopSends`` says, at once, without a client between.
 ///
 /// Unchecked: what changes is touched on its event loop only; the entries of others hop there.
 final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {

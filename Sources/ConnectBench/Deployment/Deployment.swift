@@ -22,7 +22,7 @@ package final class Deployment: Sendable {
     package var registry: LocalRedisInstallation.Kind?
     /// See ``LocalRedisCluster/Options/nodeTimeoutMilliseconds``.
     package var nodeTimeoutMilliseconds = LocalRedisCluster.Options().nodeTimeoutMilliseconds
-    /// What survives the process of Redis.
+    /// Data that survives the process of Redis.
     package var persistence = LocalRedisServer.Persistence.none
     /// The condition for a message to count as accepted.
     package var durability = Durability.accepted

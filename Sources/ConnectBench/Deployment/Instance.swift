@@ -4,7 +4,7 @@ import LocalRedis
 import Synchronization
 
 extension Deployment {
-  /// What a process is.
+  /// Kind of a process.
   package enum Service: String, Sendable {
     /// Keeps sockets.
     case gateway

@@ -36,7 +36,7 @@ package final class Program: Sendable {
     self.process = process
   }
 
-  /// What stood on standard output so far: the last ``FaultLimits/keptLines``.
+  /// Standard output: the last ``FaultLimits/keptLines`` lines.
   package var output: [String] { self.outputLines.all }
   /// Standard error: the last ``FaultLimits/keptLines`` lines.
   package var errors: [String] { self.errorLines.all }

@@ -10,8 +10,8 @@ package enum FaultLimits {
   package static let recovery = Duration.seconds(90)
   /// Time for the last messages to arrive after the last send.
   package static let settle = Duration.seconds(90)
-  /// What is missing by then and has not become less for so long counts as lost. Longer than a
-  /// gateway takes to look whether a device has everything.
+  /// Messages count as lost if they are missing by then and none has come for this long. Longer
+  /// than a gateway takes to look whether a device has everything.
   package static let standstill = Duration.seconds(60)
   /// How long a server of Redis hangs: longer than a command may take (5 s), so that what was under
   /// way has failed by the time the server goes on.

@@ -1,4 +1,4 @@
-/// What was sent in each conversation, and what became of it on every device of its recipient: two
+/// The messages of each conversation, and what became of them on every device of the recipient: two
 /// bytes for each message, whatever its length.
 ///
 /// All benchmarks count with it. A load of one event loop touches it there; chatters, who run in

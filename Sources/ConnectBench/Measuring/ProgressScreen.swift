@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// What is shown while a benchmark runs, on standard error: the counts in one line that is written
-/// over where that is a terminal, and now and then where it is not.
+/// The progress of a benchmark, on standard error: the counts in one line that is written over
+/// where that is a terminal, and now and then where it is not.
 final class ProgressScreen: Sendable {
   private let shownEvery: Int
   private let isTerminal = isatty(STDERR_FILENO) == 1

@@ -9,7 +9,7 @@ import UnixSignals
 ///
 /// All of them end with this process, however that ends: each is a ``ChildProcess``.
 final class Stand: Sendable {
-  /// What to start, and where.
+  /// Options of a stand.
   struct Options: Sendable {
     /// Path of the `connect` executable.
     let connect: String

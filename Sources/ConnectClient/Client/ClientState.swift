@@ -1,7 +1,8 @@
 import ConnectProtocol
 import DequeModule
 
-/// What a ``ConnectClient`` shares between its callers' tasks and its event loop, under a lock.
+/// State that a ``ConnectClient`` shares between its callers' tasks and its event loop, under a
+/// lock.
 ///
 /// Pure but for the continuations, which it hands out for the caller to resume once the lock is
 /// released.
@@ -23,7 +24,7 @@ struct ClientState {
 
   // MARK: Work for the event loop
 
-  /// What the event loop is to do.
+  /// Work for the event loop.
   struct Work {
     var messages = Deque<OutgoingMessage>()
     var handled: Offset?
@@ -212,7 +213,7 @@ struct ClientState {
   private var events: EventBuffer
   private var consumer: CheckedContinuation<ConnectEvent?, Never>?
 
-  /// Whom an event concerns.
+  /// The callers that an event concerns.
   struct Waiting {
     var consumer: CheckedContinuation<ConnectEvent?, Never>?
     var event: ConnectEvent?

@@ -2,7 +2,7 @@ import ConnectProtocol
 import NIOCore
 import WebSocket
 
-/// What a connection tells its owner, always on the connection's event loop.
+/// Receives the events of a connection, always on the connection's event loop.
 public protocol ConnectClientConnectionDelegate: AnyObject {
   /// A frame has come; `payload` is the text of it, into which the ranges of the frame point. First
   /// of all comes `welcome`.
@@ -77,7 +77,7 @@ public final class ConnectClientConnection {
 
   // MARK: Speaking
 
-  /// What became of a `send`.
+  /// Outcome of a `send`.
   public enum SendResult: Hashable, Sendable {
     /// It will go out at the end of this turn of the loop.
     case written

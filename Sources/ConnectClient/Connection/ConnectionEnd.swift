@@ -8,7 +8,7 @@ public enum ConnectionEnd: Error, Hashable, Sendable {
   case closedByServer(CloseCode?, reason: String)
   /// The server, or a proxy before it, did not upgrade it.
   case refused(UpgradeRefusal)
-  /// What answered is not a WebSocket server of this protocol.
+  /// The server that answered does not speak this protocol over WebSocket.
   case notConnect(String)
   /// The token cannot stand in a header: it is empty, or has spaces or control characters.
   case invalidToken
@@ -56,7 +56,7 @@ public struct EndedConnection: Hashable, Sendable {
   public var end: ConnectionEnd
   /// How long it had been welcomed, in milliseconds; nil if it never was.
   public var welcomedMilliseconds: Int64?
-  /// What a `goodbye` asked for before the end, in milliseconds.
+  /// Time to wait that a `goodbye` asked for before the end, in milliseconds.
   public var reconnectAfterMilliseconds: Int?
 
   /// An ended connection with everything chosen.

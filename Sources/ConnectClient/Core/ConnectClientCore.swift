@@ -1,7 +1,7 @@
 import ConnectProtocol
 import NIOCore
 
-/// What a core tells its owner, always on the core's event loop.
+/// Receives the events of a core, always on the core's event loop.
 public protocol ConnectClientCoreDelegate: AnyObject {
   /// A connection is to be opened: answer with ``ConnectClientCore/open(token:)`` or
   /// ``ConnectClientCore/fail(_:)``, at once or later, and each time with a token that is still good.

@@ -1,6 +1,7 @@
 import ConnectProtocol
 
-/// What of the mailbox has come and what is handled: drops what came before, and says when to ack.
+/// Tracks which messages of the mailbox have come and are handled: drops repeats, and says when to
+/// ack.
 ///
 /// Acks are cumulative, so what is not passed on is acked with what stands around it: at once if the
 /// app has handled all before, else when it has.

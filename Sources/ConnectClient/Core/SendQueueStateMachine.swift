@@ -40,9 +40,9 @@ public struct OutgoingMessage: Hashable, Sendable {
 /// and anything new only once these are answered. So the order of what is sent again holds as far as
 /// a client can see to it. (What the server took behind a message that it rejected is ahead of it.)
 ///
-/// What is sent again is marked as a repeat only if an earlier attempt may have been taken: its
-/// answer never came, or said that the server itself does not know. What was turned away unseen goes
-/// as if it were new.
+/// A message that is sent again is marked as a repeat only if an earlier attempt may have been
+/// taken: its answer never came, or said that the server itself does not know. What was turned away
+/// unseen goes as if it were new.
 ///
 /// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's
 /// clock.

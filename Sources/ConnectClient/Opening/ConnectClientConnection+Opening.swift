@@ -71,8 +71,8 @@ extension ConnectClientConnection {
   }
 }
 
-/// What puts TLS under a connection: the client brings none of its own, so that an app links the one
-/// it has.
+/// Puts TLS under a connection: the client brings none of its own, so that an app links the one it
+/// has.
 public struct ConnectTransportSecurity: Sendable {
   let configure: @Sendable (_ channel: any Channel, _ host: String) throws -> Void
 

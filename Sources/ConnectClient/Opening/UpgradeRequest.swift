@@ -38,7 +38,7 @@ struct UpgradeRequest {
     self.expectedAccept = WebSocketHandshake.acceptValue(forKey: key)
   }
 
-  /// What an answer is.
+  /// Kind of an answer.
   enum Answer: Hashable {
     /// The connection is a WebSocket from here on.
     case upgraded

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What a terminal is told, so that lines come in above the one that is being typed, which stays as
-/// it is; and so that a message's tick changes where it stands.
+/// The output to a terminal, so that lines come in above the one that is being typed, which stays
+/// as it is; and so that a message's tick changes where it stands.
 ///
 /// The terminal edits the line by itself (canonical mode). All that is used here, every terminal
 /// since the VT102 has. Pure: it answers the text to write.

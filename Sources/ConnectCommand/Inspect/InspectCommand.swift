@@ -86,8 +86,8 @@ struct InspectOptions: ParsableArguments {
     try result.get()
   }
 
-  /// What to say if one of two Redis does not know a command: which one is not in its reply, so both
-  /// are asked.
+  /// The message if one of two Redis does not know a command: which one is not in its reply, so
+  /// both are asked.
   private static func stranger(
     to error: RedisError, among redis: RedisPlaces, on eventLoop: any EventLoop
   ) async -> Failure? {

@@ -6,7 +6,7 @@ import Settings
 /// Sees that ports are free before a Redis is started or asked, so that one that is taken is the first
 /// thing to be said, and at once.
 ///
-/// What serves the ports later listens by itself, and says so where another was faster meanwhile.
+/// The services listen by themselves later, and say so if another process was faster meanwhile.
 struct PortCheck {
   private struct Port {
     let host: String

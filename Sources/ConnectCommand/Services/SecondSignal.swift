@@ -24,7 +24,7 @@ enum StopSignals {
   }
 }
 
-/// Whoever asks twice does not want to wait: the second such signal cancels what is stopping.
+/// An operator who asks twice does not want to wait: the second such signal cancels the stop.
 ///
 /// A gateway then closes all connections at once, and still stores cursors and leaves the registry.
 struct SecondSignal: Service {

@@ -1,8 +1,8 @@
 import ConnectProtocol
 import MessageBus
 
-/// What Redis is told of one connection: how far its device has acked (the cursor), and that the device
-/// is connected here (the session in the registry).
+/// Decides what Redis is told of one connection: how far its device has acked (the cursor), and
+/// that the device is connected here (the session in the registry).
 ///
 /// The cursor is stored late, once for many acks, and the session leaves the registry behind its last
 /// store: whoever erases the user takes the removal for the end of all that is stored.
@@ -27,12 +27,12 @@ struct RegistrationStateMachine {
     ///
     /// - Parameter since: the offset from which the client wants messages, if it named one.
     case unknown(since: Offset?)
-    /// What Redis has, if the stores under way succeed: the offset, and when the device was last
-    /// recorded as seen.
+    /// The cursor in Redis, if the stores under way succeed: the offset, and when the device was
+    /// last recorded as seen.
     case known(Offset, seen: Double)
   }
 
-  /// What is to be carried out, in this order.
+  /// Actions for the caller, to be carried out in this order.
   struct Actions: OptionSet, Hashable {
     let rawValue: UInt8
 
@@ -100,8 +100,8 @@ struct RegistrationStateMachine {
 
   /// The client is welcomed.
   ///
-  /// What holds back trimming for a device is that it is known; so that is stored, but later, since the
-  /// client waits.
+  /// Trimming is held back only for devices that are known. So the device is stored, but later,
+  /// since the client waits.
   mutating func opened(at start: Start, now: Double) -> Actions {
     self.cursor = .known(start.acked, seen: start.seen)
     return self.periodPassed(now: now)
@@ -174,7 +174,7 @@ struct RegistrationStateMachine {
   /// Whether the session may be entered again where the registry names nobody.
   var mayRenew: Bool { !self.isErased && !self.isClosed }
 
-  /// Who holds the device after that.
+  /// The holder of the device after a renewal.
   enum Holder: Hashable {
     case us
     /// A connection that is newer than we are.

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What one user may cost in a second: sends, receipts, and searches for what is sent again.
+/// Budget of one user for a second: sends, receipts, and searches for messages that are sent again.
 ///
 /// Shared by all connections of the user on this gateway, whatever their event loops; hence the lock,
 /// which is free nearly always.
@@ -52,8 +52,8 @@ final class UserBudget: Sendable {
 
   /// Takes what an entry of receipts costs, as much as a send.
   ///
-  /// What others write to a user must not keep the user from sending. So receipts leave a part to
-  /// sends, unless they have waited: were that not so, a user who always sends would give none.
+  /// Messages from others must not keep a user from sending. So receipts leave a part to sends,
+  /// unless they have waited: were that not so, a user who always sends would give none.
   ///
   /// - Returns: whether there was enough.
   func takeReceipts(haveWaited: Bool, now: UInt64) -> Bool {

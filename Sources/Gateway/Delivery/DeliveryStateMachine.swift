@@ -162,7 +162,8 @@ struct DeliveryStateMachine {
 
   /// The client has handled all up to `offset`.
   ///
-  /// What was never sent cannot have been handled: an offset above the last one counts as that.
+  /// A message that was never sent cannot have been handled: an offset above the last one counts as
+  /// the last one.
   ///
   /// - Returns: the receipts that are now due; nil if nothing is new.
   mutating func ack(_ offset: Offset) -> [Receipt]? {

@@ -5,7 +5,7 @@ import WebSocket
 
 /// A message on its way to sockets, already as the frame that goes out.
 ///
-/// What a server sends is not masked, so one frame serves all devices of a user.
+/// Frames of a server are not masked, so one frame serves all devices of a user.
 struct PushedMessage: Sendable {
   let user: UserName
   let previous: Offset

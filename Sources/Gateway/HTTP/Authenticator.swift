@@ -45,8 +45,8 @@ package struct Authenticator: Sendable {
     return keys
   }
 
-  /// Who a token speaks for. A refusal says what is wrong: before the signature is verified only what
-  /// needs no secret to be read, and of a wrong signature nothing more.
+  /// The user that a token speaks for. A refusal says what is wrong: before the signature is
+  /// verified only what needs no secret to be read, and of a wrong signature nothing more.
   ///
   /// - Parameter now: the time, in seconds since 1970.
   func identity(

@@ -13,7 +13,7 @@ struct Refusal: Error, Hashable {
     self.message = message
   }
 
-  /// What the parser refuses.
+  /// The refusal of a request that the parser refuses.
   init(_ fault: HTTPFault) {
     self.init(
       fault == .headerTooLarge ? .headerTooLarge : .malformed,

@@ -3,14 +3,15 @@ import ConnectProtocol
 /// A JWT taken apart, with a header that can be served, and not yet verified (RFC 7515, section 5.2,
 /// steps 1 to 7).
 ///
-/// What is refused here everybody can read in the token without the secret, so the refusals say it.
+/// Everybody can read in the token, without the secret, what is refused here; so the refusals say
+/// it.
 struct SignedToken {
   /// The only algorithm, compared verbatim (RFC 7515, section 4.1.1).
   static let algorithm = "HS256"
 
-  /// What `typ` may be if it is given, in lower case and without `application/` (RFC 7515, section
-  /// 4.1.9): tokens of other kinds are not for connecting (RFC 8725, section 3.11). The second is an
-  /// access token of RFC 9068.
+  /// Values of `typ`, if it is given, in lower case and without `application/` (RFC 7515, section
+  /// 4.1.9): tokens of other kinds are not for connecting (RFC 8725, section 3.11). The second is
+  /// an access token of RFC 9068.
   private static let types: Set<String> = ["jwt", "at+jwt"]
 
   /// The bytes that the signature covers.

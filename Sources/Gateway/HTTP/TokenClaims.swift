@@ -1,7 +1,7 @@
 import ConnectProtocol
 
-/// What a token says about itself (RFC 7519, section 4.1), looked at once its signature is verified:
-/// to nobody else is it told what is wrong.
+/// The claims of a token (RFC 7519, section 4.1), looked at once its signature is verified: nobody
+/// else is told what is wrong with them.
 ///
 /// There is no leeway for clocks that differ. Other claims are ignored, `iss` and `aud` among them:
 /// the secret alone says who may make tokens, and for whom.

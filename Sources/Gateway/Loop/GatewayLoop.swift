@@ -4,7 +4,8 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// What all connections of one event loop share: the client of Redis, the producer, the clock.
+/// State that all connections of one event loop share: the client of Redis, the producer, the
+/// clock.
 ///
 /// A connection, its publishing and its replies all happen on one loop, so a message crosses no
 /// thread between the socket and Redis.

@@ -4,7 +4,7 @@ import ServiceLifecycle
 
 /// # Management
 ///
-/// What operators and orchestrators ask a service, on a port of its own that is not for the public.
+/// Answers operators and orchestrators, on a port of its own that is not for the public.
 
 /// Serves `/healthz` (the process is alive), `/readyz` (it can serve) and `/metrics`.
 ///

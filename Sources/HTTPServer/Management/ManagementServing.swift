@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// What the management port answers, in plain text and in HTTP/1.0 too.
+/// Answers of the management port, in plain text, and in HTTP/1.0 too.
 struct ManagementServing: HTTPServing {
   let limits: HTTPServingLimits
   let metrics: @Sendable () -> PlainHTTPResponse

@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// What can go wrong with a request before anybody looks at what it asks for.
+/// A fault of a request that is found before anybody looks at what it asks for.
 package enum HTTPFault: Error, Hashable, CaseIterable {
   /// It is not HTTP/1.
   case malformed
@@ -19,7 +19,7 @@ package enum HTTPFault: Error, Hashable, CaseIterable {
 }
 
 extension HTTPFault {
-  /// What is said of a request that the parser refuses.
+  /// The message for a request that the parser refuses.
   package static func parserMessage(
     _ fault: HTTPFault, headerBytes: Int, headerFields: Int
   ) -> String {
@@ -28,7 +28,7 @@ extension HTTPFault {
       : "the request is not HTTP/1.1, or not as RFC 9112 has it"
   }
 
-  /// What is said of it, in a sentence.
+  /// A sentence about the fault.
   ///
   /// - Parameter limits: those of the server.
   package func sentence(_ limits: HTTPServingLimits) -> String {
@@ -45,8 +45,8 @@ extension HTTPFault {
     }
   }
 
-  /// What NIO's parser found; nil for what is not an error of the parser, and where the client has gone
-  /// in the middle of a request.
+  /// The fault that NIO's parser found; nil for other errors, and if the client has gone in the
+  /// middle of a request.
   package init?(parsing error: any Error) {
     switch error as? HTTPParserError {
     case nil, .invalidEOFState: return nil

@@ -33,8 +33,8 @@ package struct HTTPServingLimits: Sendable {
   package var connections = 1_024
   /// Connections that get that answer at a time; others are closed without one.
   package var refusedConnections = 64
-  /// What the kernel keeps for a connection of what was written to it, and of what came from it, in
-  /// bytes each. Linux takes twice as much.
+  /// Sizes of the kernel's send buffer and of its receive buffer for a connection, in bytes each.
+  /// Linux takes twice as much.
   package var kernelBufferBytes = 64 * 1024
   /// Connections that wait to be accepted.
   package var listenBacklog: Int32 = 256

@@ -23,7 +23,7 @@ struct HTTPServingStateMachine {
     case closed
   }
 
-  /// What the head of a request says.
+  /// The parts of a request's head that decide how it is served.
   struct Head: Hashable {
     var hasBody = false
     /// The declared length of the body.

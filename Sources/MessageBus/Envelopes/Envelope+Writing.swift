@@ -25,7 +25,7 @@ extension Envelope {
       Draft(kind: .delivered, flags: [], from: by, to: to, id: device.text, body: idsJSON)
     }
 
-    /// What tells `to` that its message `id`, which was accepted, did not reach `recipient`.
+    /// Tells `to` that its message `id`, which was accepted, did not reach `recipient`.
     ///
     /// `code` must be a `FailureCode`, and outlive the draft.
     package static func failed(

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import Redis
 
-/// What an entry of `incoming` and of a mailbox contains: one packed field, version 1.
+/// The content of an entry of `incoming` and of a mailbox: one packed field, version 1.
 ///
 /// | bytes | what |
 /// | --- | --- |

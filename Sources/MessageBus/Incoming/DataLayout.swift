@@ -1,5 +1,5 @@
-/// What must be the same for all services that share data, as it stands in Redis: `16`, the number of
-/// partitions, or `16 registry` where the keys of users live in a second Redis.
+/// The layout that all services which share data must have in common, as it stands in Redis: `16`,
+/// the number of partitions, or `16 registry` where the keys of users live in a second Redis.
 ///
 /// In one value, since it is written once and never changes: no service can see one half of it. And a
 /// release that knows nothing of a second Redis refuses to start with it.

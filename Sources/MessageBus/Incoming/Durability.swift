@@ -47,7 +47,7 @@ package enum Durability: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Durability {
-  /// What replicas must confirm of each batch that writes messages; nil if nothing.
+  /// The confirmation by replicas of each batch that writes messages; nil if none is needed.
   package var confirmation: RedisBatch.Confirmation? {
     guard self.replicas > 0 else { return nil }
     return RedisBatch.Confirmation(

@@ -4,10 +4,10 @@ import Redis
 
 /// Publishes to the `incoming` partitions, from one event loop.
 ///
-/// What is published within one turn of the loop goes out as one pipeline. Results come back in the
-/// order of publishing, partition by partition: of a cluster, one node's do not wait for another's in
-/// the same pipeline. Nothing is sent twice: a result that may have been executed says so, and
-/// only the client that sent the message decides about a repeat, which it marks.
+/// Entries that are published within one turn of the loop go out as one pipeline. Results come back
+/// in the order of publishing, partition by partition: of a cluster, one node's do not wait for
+/// another's in the same pipeline. Nothing is sent twice: a result that may have been executed says
+/// so, and only the client that sent the message decides about a repeat, which it marks.
 ///
 /// **Of one sender's entries in a partition, what Redis may have executed is always a prefix.** An
 /// entry behind a failed one would otherwise be stored first, since the failed one can only come again
@@ -19,8 +19,8 @@ import Redis
 /// - Several entries of one sender in a pipeline are one transaction: all of them or none.
 /// - If an entry fails, what its sender has waiting in that partition fails with it, unsent.
 ///
-/// Whoever publishes must do its part: what comes from that sender after the result is published only
-/// once the failed entries have come again, in order.
+/// The caller must do its part: after that result it publishes newer entries of the sender only
+/// once the failed ones have come again, in order.
 ///
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
 /// a `WAIT`. One pipeline is then under way at a time, and the next takes what came meanwhile, of each

@@ -9,8 +9,8 @@ struct IncomingEntry<Token> {
   let bytes: Int
 }
 
-/// What one producer has for one partition: entries under way, all in one pipeline, and entries that
-/// wait for its end. See ``IncomingProducer`` for the rules.
+/// The entries of one producer for one partition: entries under way, all in one pipeline, and
+/// entries that wait for its end. See ``IncomingProducer`` for the rules.
 ///
 /// Pure: it holds no connection.
 struct IncomingQueue<Token> {

@@ -36,8 +36,8 @@ package enum PartitionGuard {
     }
   }
 
-  /// What is wrong for who only looks, and so need not be told the number of partitions: that users are
-  /// elsewhere than in these keys' Redis. Nil if nothing is, or if there is no layout.
+  /// The mismatch for a reader, which need not be told the number of partitions: users are
+  /// elsewhere than in these keys' Redis. Nil if they are not, or if there is no layout.
   package static func mismatch(of layout: DataLayout?, whereUsersAre keys: Keys) -> Mismatch? {
     guard let layout, layout.hasRegistryRedis != keys.hasRegistryRedis else { return nil }
     return Mismatch(

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import Redis
 
-/// What an entry of an `outgoing` stream tells a gateway to do: one packed field, version 1.
+/// The content of an entry of an `outgoing` stream, for a gateway: one packed field, version 1.
 ///
 /// After the version byte, one after the other: a byte that says which, the length of the rest as a
 /// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes
@@ -30,7 +30,7 @@ package enum Delivery: Sendable {
 
   /// Reads all deliveries of an entry.
   ///
-  /// What it cannot read it leaves out: a push is only a hint, and the position check finds what it
+  /// Leaves out what it cannot read: a push is only a hint, and the position check finds what it
   /// would have brought.
   package static func list(_ bytes: ReplyBytes) -> [Delivery] {
     bytes.withUnsafeBytes { raw in

@@ -23,7 +23,7 @@ package struct Session: Sendable, Hashable {
   var value: String { "\(self.gateway)/\(self.connection)" }
 }
 
-/// Who is connected where: one hash per user, a field per device.
+/// The registry of connected devices: one hash per user, a field per device.
 ///
 /// Only a hint for pushing: a session that is stale costs a push that nobody takes, never a message.
 package enum SessionRegistry {

@@ -98,7 +98,7 @@ extension GroupConsumer {
     }
   }
 
-  /// What a failure leaves is removed with the next acknowledgement.
+  /// Entries that a failure leaves are removed with the next acknowledgement.
   private func trim(through offset: Offset, _ completion: @escaping (RedisError?) -> Void) {
     guard offset > .zero else { return completion(nil) }
     var batch = RedisBatch()

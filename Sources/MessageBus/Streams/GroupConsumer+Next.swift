@@ -1,7 +1,7 @@
 import Logging
 import Redis
 
-/// What a worker does: it asks for what is next, handles it, and says what became of it.
+/// The loop of a worker: it asks for the next entries, handles them, and says what became of them.
 extension GroupConsumer {
   package enum Event: Sendable {
     /// A session has begun. ``failed(_:)`` may follow; then another one begins.

@@ -32,7 +32,7 @@ extension Script {
   static let releaseLease = Script(PackageResources.release_lease_lua)
 }
 
-/// Who owns which partition: a string per partition that lapses unless its owner extends it.
+/// The owners of partitions: a string per partition that lapses unless its owner extends it.
 ///
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
 /// nobody works twice; should two work all the same, the mailbox keeps the order and drops repeats.

@@ -1,12 +1,12 @@
 import ConnectProtocol
 
-/// What its writer knows of a mailbox, and what follows from that: which top is certain, when it is
+/// A mailbox as its writer knows it, and what follows from that: which top is certain, when it is
 /// due for a look, and how much of it one trimming may remove.
 struct KnownMailbox: Hashable {
   /// The last offset; zero if another writer may have added entries since.
   private(set) var top = Offset.zero
   private(set) var length: Int
-  /// What the mailbox takes of Redis, in bytes: what Redis said, and the entries written since. For
+  /// Memory of the mailbox in Redis, in bytes: what Redis said, and the entries written since. For
   /// a mailbox that Redis was not asked about, only the latter.
   private(set) var bytes = 0
   /// Whether Redis was asked, and no other writer has changed the mailbox since.

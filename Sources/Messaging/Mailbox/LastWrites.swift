@@ -1,6 +1,6 @@
 import ConnectProtocol
 
-/// What is known of the mailboxes that were written last, bounded.
+/// The mailboxes that were written last, bounded.
 ///
 /// Two generations: when the young one is full it becomes the old one, and the old one is dropped. An
 /// entry that is used moves to the young one. That is nearly as good as least-recently-used, without

@@ -3,12 +3,12 @@ import ConnectProtocol
 /// Decides what is remembered of mailboxes: whether a push may name its predecessor, when a mailbox is
 /// to be looked after, and when its expiry must be put off.
 ///
-/// What is remembered of a mailbox is true only if nobody else wrote to it since. The length tells: it
-/// has grown or shrunk by exactly what was done here, or the top is forgotten.
+/// The record of a mailbox is true only if nobody else wrote to it since. The length tells: it has
+/// grown or shrunk by exactly what was done here, or the top is forgotten.
 ///
 /// Pure: no clock and no Redis. The writer asks Redis, and tells what came of it.
 struct MailboxStateMachine {
-  /// What a batch asks of a mailbox beside writing to it.
+  /// Work of a batch on a mailbox beside writing to it.
   struct Plan: Hashable {
     /// Nothing is known of the mailbox: its length is read before the write.
     var readsLength = true

@@ -1,6 +1,6 @@
 import ConnectProtocol
 
-/// What a batch wrote to a mailbox, and the mailbox's lengths in the same pipeline.
+/// The write of a batch to a mailbox, and the mailbox's lengths in the same pipeline.
 struct MailboxWrite: Hashable {
   let entries: Int
   let bytes: Int

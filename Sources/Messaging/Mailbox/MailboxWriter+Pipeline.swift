@@ -8,7 +8,7 @@ extension MailboxWriter {
   struct Group {
     let recipient: UserName
     var items: [Item]
-    /// What is asked of the mailbox beside the write.
+    /// Work on the mailbox beside the write.
     var plan = MailboxStateMachine.Plan()
     /// Items for which the mailbox has no room.
     var overflowed: [Item] = []

@@ -7,9 +7,9 @@ extension MailboxWriter {
   /// Sets aside what would bring a mailbox beyond ``MailboxLimits/entries`` or
   /// ``MailboxLimits/bytes``, after all that its devices have acked was removed from it.
   ///
-  /// What is not above a mailbox's top stays: it was stored before, nearly always, and takes no room;
-  /// see ``resolve(_:for:room:)``. A mailbox of which nothing is remembered is not looked at: it may
-  /// get beyond its limit by one batch.
+  /// An item that is not above a mailbox's top stays: it was stored before, nearly always, and
+  /// takes no room; see ``resolve(_:for:room:)``. A mailbox of which nothing is remembered is not
+  /// looked at: it may get beyond its limit by one batch.
   func makeRoom(in groups: inout [Group]) async throws(RedisError) {
     let full = groups.indices.filter { !self.hasRoom(for: groups[$0]) }
     var looks = RedisBatch()

@@ -16,7 +16,7 @@ extension MailboxWriter {
     /// Items for which the mailbox has no room: it is full of entries that no device has acked.
     package internal(set) var overflowed: [Item]
 
-    /// What there is to tell before anything was pushed.
+    /// The outcome before anything was pushed.
     init(_ group: Group, _ answers: Answers) {
       self.recipient = group.recipient
       self.sessions = answers.sessions

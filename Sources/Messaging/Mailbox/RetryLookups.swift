@@ -32,7 +32,7 @@ struct RetryLookups {
     self.open = Array(searches.indices)
   }
 
-  /// What to read next; nothing when all is done or the bound was reached.
+  /// The next reads; none when all is done or the bound was reached.
   ///
   /// A portion is not known to fit before it is read: the last one may go beyond the bound.
   mutating func next(elapsedMilliseconds: Int64) -> [Ask] {

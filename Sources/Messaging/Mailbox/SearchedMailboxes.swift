@@ -1,8 +1,8 @@
 import ConnectProtocol
 import MessageBus
 
-/// What was read of the mailboxes that were searched last for messages sent again, bounded: so the
-/// next look-up reads what came since, and not the same entries again and again.
+/// Entries that were read of the mailboxes that were searched last for messages sent again,
+/// bounded: so the next look-up reads newer entries only, and not the same ones again and again.
 ///
 /// It says where a message may stand, never that it does: that is read, since Redis may have lost the
 /// entry, or trimmed it. Two generations, as in ``LastWrites``.

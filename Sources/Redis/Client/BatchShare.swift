@@ -40,7 +40,7 @@ struct BatchShare {
   }
 }
 
-/// What became of the commands of a batch that was taken apart, put together again in its order.
+/// The replies to a batch that was taken apart, put together again in its order.
 ///
 /// On its client's event loop only.
 final class BatchAnswers {

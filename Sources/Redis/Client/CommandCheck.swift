@@ -2,7 +2,7 @@ import NIOCore
 
 /// Finds out which of some commands Redis would refuse, without executing any.
 ///
-/// What is queued behind `MULTI` is looked at when it comes: whether there is a command of that name,
+/// Redis checks a command behind `MULTI` when it comes: whether there is a command of that name,
 /// whether the user may run it, whether the server takes writes. The transaction here begins with a
 /// command that cannot be queued, so that Redis discards all of it, whatever follows.
 package enum CommandCheck {

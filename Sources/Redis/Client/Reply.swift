@@ -1,7 +1,8 @@
 /// The place of a command's reply among those of its batch, and how to read it.
 ///
-/// What appends a command returns it, and ``RedisReplies`` reads it: `try replies[place]`. A place is
-/// valid for the replies to the batch that the command was appended to, and for no other.
+/// A method that appends a command returns it, and ``RedisReplies`` reads it: `try replies[place]`.
+/// A place is valid for the replies to the batch that the command was appended to, and for no
+/// other.
 package struct Reply<Value>: Sendable {
   package typealias Read = @Sendable (inout ReplyCursor) throws(RedisError) -> Value
 

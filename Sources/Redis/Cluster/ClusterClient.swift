@@ -3,9 +3,10 @@ import NIOCore
 /// A client for a cluster: a connection to each primary that it needs, and one pipeline for each of
 /// them per batch.
 ///
-/// What a node answers that has not executed a command (`MOVED`, `ASK`, `TRYAGAIN`, …) is followed:
+/// An answer of a node that has not executed a command (`MOVED`, `ASK`, `TRYAGAIN`, …) is followed:
 /// the command is sent again, within bounds, and *the order of its slot is kept*; see ``SlotHold``.
-/// What was not answered is not sent again: only the caller knows whether a repeat does harm.
+/// A command that was not answered is not sent again: only the caller knows whether a repeat does
+/// harm.
 ///
 /// Unchecked: all state is touched on ``eventLoop`` only; the public entries check or hop.
 final class ClusterClient: RedisClient, @unchecked Sendable {

@@ -32,7 +32,7 @@ enum Redirect: Equatable {
     }
   }
 
-  /// What became of a command, or of a transaction as a whole: a redirect, or nil if it was
+  /// The outcome of a command, or of a transaction as a whole: a redirect, or nil if it was
   /// executed, refused for good, or never answered.
   static func of(
     _ unit: Range<Int>, _ replies: RedisReplies, asked: RedisAddress

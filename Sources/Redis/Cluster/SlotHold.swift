@@ -1,7 +1,7 @@
 import DequeModule
 
-/// What waits because a command of its slot must be sent again: that command, and all of the slot
-/// that came after it, in the order in which they were submitted.
+/// Commands that wait because one of their slot must be sent again: that command, and all of the
+/// slot that came after it, in the order in which they were submitted.
 ///
 /// A node executes commands in the order in which they come, but answers a redirect while it
 /// executes those behind. So from the first redirect on, no more of that slot is sent; once all that

@@ -2,8 +2,8 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// What a process knows of a cluster, for all its clients: asked again when a client was redirected,
-/// when a connection was lost, and from time to time.
+/// The view of a cluster that all clients of a process share: asked again when a client was
+/// redirected, when a connection was lost, and from time to time.
 ///
 /// Each question goes over a connection of its own, which is what makes a configuration endpoint
 /// answer with the present state.

@@ -1,6 +1,6 @@
 import DequeModule
 
-/// What one connection still owes: batches that were written, in order, and not yet fully answered.
+/// The batches of one connection that were written, in order, and are not yet fully answered.
 ///
 /// Pure: times are numbers of nanoseconds that the caller takes from its clock, and `Request` is
 /// whatever the caller wants back when a batch is done.

@@ -36,7 +36,8 @@ package enum SecretFile {
       }
     }
 
-    /// Whether somebody must fix it; a missing or empty file may be about to be written.
+    /// Whether it lasts until an operator fixes it; a missing or empty file may be about to be
+    /// written.
     package var isLasting: Bool {
       switch self {
       case .missing, .empty: false

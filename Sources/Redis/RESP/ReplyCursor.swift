@@ -6,8 +6,8 @@ import CHiredis
 /// that it hands out live as long as the ``RedisReplies`` they came from.
 ///
 /// Total: whatever Redis, or what is between, has answered, reading goes no further than the reply.
-/// What asks for a value behind the last one throws, so no caller needs to check that an array has as
-/// many elements as its command's documentation says.
+/// A read behind the last value throws, so no caller needs to check that an array has as many
+/// elements as its command's documentation says.
 package struct ReplyCursor: Sendable {
   private let arena: ReplyArena
   private var index: Int

@@ -12,8 +12,8 @@ final class HistogramCell: TimerHandler {
     let nanoseconds = Atomic<Int64>(0)
   }
 
-  /// What a histogram holds at one moment. What is recorded meanwhile may be in one number and not
-  /// yet in the other.
+  /// The numbers of a histogram at one moment. A value that is recorded meanwhile may be in one
+  /// number and not yet in the other.
   struct Reading: Equatable {
     /// Number of values in each bucket, not cumulated; the last is beyond all bounds.
     var counts: [Int64]

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What /proc/.../stat tells of a process
+/// Figures of a process, from /proc/.../stat
 /// (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html).
 package struct ProcessStat {
   /// CPU time in user and kernel mode so far; the system counts in hundredths of a second.

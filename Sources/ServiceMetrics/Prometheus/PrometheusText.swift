@@ -1,4 +1,4 @@
-/// What a scraper reads: Prometheus's text format, version 0.0.4
+/// The page for a scraper: Prometheus's text format, version 0.0.4
 /// (https://prometheus.io/docs/instrumenting/exposition_formats/).
 package enum PrometheusText {
   package static let contentType = "text/plain; version=0.0.4; charset=utf-8"

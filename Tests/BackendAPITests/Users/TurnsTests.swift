@@ -8,7 +8,7 @@ import Testing
 struct TurnsTests {
   private let never = NIODeadline.distantFuture
 
-  /// What is done in turns, and is held up until it is let go.
+  /// Work that is done in turns, and held up until it is let go.
   private actor Work {
     private(set) var begun: [Int] = []
     private var held: [CheckedContinuation<Void, Never>] = []
@@ -24,7 +24,7 @@ struct TurnsTests {
     }
   }
 
-  /// What became of one who wanted a turn; nil if it had one.
+  /// The refusal of a turn; nil if there was a turn.
   private func take(
     _ turns: Turns, until deadline: NIODeadline, _ body: () async -> Void
   ) async -> Turns.Refusal? {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ConnectBench
 
-/// What `connect-bench chat` counts with, without a lock.
+/// The counts of `connect-bench chat`, without a lock.
 @Suite("The ledger")
 struct LedgerTests {
   private var ledger = Ledger()

@@ -12,7 +12,7 @@ import Testing
     return queue
   }
 
-  /// What goes out now, `r` marking repeats.
+  /// The messages that go out now, `r` marking repeats.
   private func sent(_ queue: inout SendQueueStateMachine, now: UInt64 = 0) -> [String] {
     var result: [String] = []
     while case .send(let message, let retry) = queue.next(now: now) {

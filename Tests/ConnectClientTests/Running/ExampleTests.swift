@@ -7,8 +7,8 @@ import NIOCore
 import TestSupport
 import Testing
 
-/// What an app does, as the documentation of `ConnectClient` shows it, with nothing but the library's
-/// public interface.
+/// An app, as the documentation of `ConnectClient` shows it, with nothing but the library's public
+/// interface.
 @Suite struct ExampleTests {
   /// Says one thing, and leaves when one thing has come.
   private func exchange(

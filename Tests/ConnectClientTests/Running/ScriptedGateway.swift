@@ -17,7 +17,7 @@ final class ScriptedGateway: Sendable {
   private let state: NIOLockedValueBox<State>
 
   private struct State {
-    /// What the next connections are answered instead of an upgrade.
+    /// The answers to the next connections, instead of an upgrade.
     var refusals = Deque<String>()
     var connections = Deque<ScriptedConnection>()
   }
@@ -160,7 +160,7 @@ final class ScriptedConnection: Sendable {
   /// Ends the socket without a word.
   func drop() { self.channel.close(promise: nil) }
 
-  /// What the client said next.
+  /// The next frame of the client.
   func next() async throws -> WebSocketDecoder.Event {
     try await eventually("the client says something") {
       self.events.withLockedValue { $0.popFirst() }

@@ -6,7 +6,7 @@ import Testing
 @testable import ConnectClient
 @testable import ConnectTestStand
 
-/// What a client sends and shows, whatever accidents its gateway has.
+/// Messages that a client sends and shows, whatever accidents its gateway has.
 @Suite struct ScriptedSendTests {
   @Test func whatHasNoAnswerIsSentAgainInOrderAndBeforeAnythingNew() async throws {
     try await ScriptedGateway.with { gateway in

@@ -94,7 +94,7 @@ private struct CommandOption {
   }
 }
 
-/// What an option changes.
+/// A change by an option.
 private enum Reached: Hashable {
   /// The paths of the changed values.
   case values(Set<String>)
@@ -179,7 +179,7 @@ private struct ReachTest {
   }
 }
 
-/// What the settings of the tests are made of.
+/// The files and values for the settings of the tests.
 private struct Files {
   static let secret = String(repeating: "variable", count: 5)
 

@@ -2,7 +2,7 @@ import ConnectBench
 import LocalRedis
 import Testing
 
-/// What an operator sees of a Redis into which the test wrote what services would have written.
+/// Reports about a Redis into which the test wrote what services would have written.
 @Suite("connect inspect")
 struct InspectTests {
   @Test("goes on whatever somebody wrote by hand, and shows none of it so that a terminal obeys")

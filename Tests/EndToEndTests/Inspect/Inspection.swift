@@ -3,7 +3,7 @@ import Foundation
 import LocalRedis
 import TestSupport
 
-/// What `connect inspect` has said.
+/// The output of `connect inspect`.
 struct Inspection {
   let code: Int32
   let lines: [String]

@@ -10,7 +10,7 @@ import Testing
 /// late or fails, and between them the machine. What happens next is random; what Redis is told must
 /// fit.
 private struct Model {
-  /// What the machine did and must not.
+  /// Violations by the machine.
   private(set) var complaints: [String] = []
   private var machine = RegistrationStateMachine(since: nil)
   private var random: SplitMix64

@@ -16,7 +16,7 @@ private struct Model {
   private struct Read {
     var after: Offset
     var maximum: Int
-    /// What Redis answers, once it has.
+    /// The answer of Redis, once it is there.
     var entries: [Offset]?
   }
 

@@ -1,7 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 
-/// What must become of a token for its claims, which are looked at last.
+/// Tokens that are judged by their claims, which are looked at last.
 extension TokenCase {
   private static let noObject = "the token's claims must be a JSON object"
   private static let twice = "the token's claims must have each name only once"

@@ -1,7 +1,7 @@
 import ConnectTestStand
 import Foundation
 
-/// What must become of a token for its form and its header, which everybody can read.
+/// Tokens that are judged by their form and their header, which everybody can read.
 extension TokenCase {
   private static let algorithm = "the token's alg must be HS256"
   private static let critical = "the token's header has crit, and no extension is understood here"

@@ -282,7 +282,7 @@ struct CloseTests {
 
   // MARK: In Redis
 
-  /// Who erases a user takes the end of the session for the end of all that is stored.
+  /// An erasure takes the end of the session for the end of all that is stored.
   @Test("and leaves the registry behind the last cursor that is stored")
   func order() async throws {
     var options = TestStand.Options(gateways: 1)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("A gateway that stops")
 struct DrainTests {
-  /// What a client saw until its connection ended.
+  /// The frames that a client saw until its connection ended.
   private struct Seen {
     var accepted: Set<String> = []
     var rejected: [String: String] = [:]

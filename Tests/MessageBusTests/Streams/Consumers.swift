@@ -5,7 +5,7 @@ import TestSupport
 
 @testable import MessageBus
 
-/// What tests of consumers do on the first partition.
+/// Helpers for tests of consumers, on the first partition.
 extension Bus {
   func makeConsumer(
     _ name: String = "one", fence: GroupConsumer.Fence? = nil, logger: Logger = .silent
@@ -51,7 +51,7 @@ extension Bus {
   }
 }
 
-/// What a worker has handled.
+/// The entries that a worker has handled.
 actor Seen {
   private(set) var texts: [String] = []
   private var failures: Int

@@ -21,7 +21,7 @@ struct MailboxStateMachineTests {
       lengthAfter: lengthAfter)
   }
 
-  /// What happens to a mailbox.
+  /// An event of a mailbox.
   private enum Event: CaseIterable {
     case one
     case two
@@ -50,7 +50,7 @@ struct MailboxStateMachineTests {
     /// Whether the writer knows the last offset.
     var isTopKnown = false
     var isMeasured = false
-    /// What others did since the writer saw the length.
+    /// Changes by others since the writer saw the length.
     var others = (writes: 0, removals: 0)
     /// Others wrote as many as they removed: what no length tells.
     var isBeyondTelling = false

@@ -132,7 +132,7 @@ struct RetryLookupsTests {
 
   // MARK: What they cost Redis
 
-  /// What a private server has sent so far, in bytes, and how many XREVRANGE it was asked for.
+  /// The bytes that a private server has sent so far, and the number of XREVRANGE it was asked for.
   private func cost(_ server: LocalRedisServer) async throws -> (bytes: Int, reads: Int) {
     func number(_ section: String, after name: String) async throws -> Int {
       let text = try await server.command("INFO", section).string ?? ""

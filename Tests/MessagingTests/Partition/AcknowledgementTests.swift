@@ -13,7 +13,8 @@ import Testing
 
 @Suite("The worker of a partition", .timeLimit(.minutes(5)))
 struct AcknowledgementTests {
-  /// What was set aside, and came again, would be set aside and reported to its sender twice.
+  /// An entry that was set aside and came again would be set aside, and reported to its sender,
+  /// twice.
   @Test("acknowledges what it has set aside before it reads on, and what it has stored later")
   func settled() async throws {
     try await Bus.run { bus in

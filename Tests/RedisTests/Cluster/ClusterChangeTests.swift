@@ -7,7 +7,7 @@ import Testing
 
 @testable import Redis
 
-/// What a client writes while a cluster is changed arrives once, in order, or is reported.
+/// Writes of a client while a cluster is changed arrive once, in order, or are reported.
 @Suite("While a cluster changes, a client", .serialized, .timeLimit(.minutes(10)))
 struct ClusterChangeTests {
   /// Several keys of one slot, and one elsewhere.

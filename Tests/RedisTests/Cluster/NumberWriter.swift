@@ -40,7 +40,7 @@ final class NumberWriter: @unchecked Sendable {
     self.ended = client.eventLoop.makePromise()
   }
 
-  /// What came of it.
+  /// The outcome.
   struct Report: Sendable {
     /// For each key, for each number.
     let outcomes: [[Outcome]]
@@ -170,7 +170,7 @@ final class NumberWriter: @unchecked Sendable {
     }
   }
 
-  /// What is wrong with the lists, given what was answered; empty if nothing is.
+  /// The errors in the lists, given what was answered; empty if there are none.
   func check(_ report: Report) async throws -> [String] {
     var wrong = report.mistakes
     for (index, key) in self.keys.enumerated() {

@@ -19,11 +19,11 @@ private struct SlotModel {
   private var next: UInt64 = 0
   private var underWay: [Hold.Unit] = []
   private var round: [Hold.Unit] = []
-  /// What became of each command, by its number.
+  /// The fate of each command, by its number.
   private(set) var fates: [UInt64: Fate] = [:]
   /// The numbers of the commands that changed a key, in the order in which a node executed them.
   private(set) var log: [[UInt8]: [UInt64]] = [:]
-  /// What reads have seen: the number of the last write of their key.
+  /// The results of reads: the number of the last write of their key.
   private(set) var reads: [(key: [UInt8], number: UInt64, seen: UInt64?)] = []
   private(set) var mistakes: [String] = []
   private(set) var overtaken = 0

@@ -76,7 +76,7 @@ package actor Bus {
     }
   }
 
-  /// What CLIENT LIST says, on all nodes of the Redis that tests share.
+  /// The answers to CLIENT LIST of all nodes of the Redis that tests share.
   package func connections() async throws -> String {
     var text = ""
     for node in self.nodes { text += try await node.command("CLIENT", "LIST").string ?? "" }

@@ -64,7 +64,7 @@ package struct HTTPTestConnection: Sendable {
 }
 
 extension HTTPAnswer {
-  /// What a server answers on a connection of its own to what it is sent, up to the end of that.
+  /// The answer of a server to a text, on a connection of its own, up to its end.
   package static func of(port: Int, to text: String) async throws -> HTTPAnswer {
     let socket = try await TestSocket.open(port: port)
     socket.send(text)

@@ -3,7 +3,7 @@ import NIOCore
 import TestSupport
 import WebSocket
 
-/// What a client has received and not yet looked at.
+/// Events that a client has received and not yet looked at.
 struct Received: Sendable {
   /// Bytes that are not frames, or not yet.
   var bytes = ByteBuffer()
@@ -11,7 +11,7 @@ struct Received: Sendable {
   var decoder: WebSocketDecoder?
   /// Whole messages and control frames.
   var events = Deque<WebSocketDecoder.Event>()
-  /// What was wrong with the server's frames.
+  /// The fault of the server's frames.
   var violation: String?
   /// The server's close has come, and nothing may come after it.
   var hasClosed = false
@@ -169,7 +169,7 @@ final class Inbox: ChannelInboundHandler {
     for (number, tryNow) in self.waiters where tryNow() { self.waiters[number] = nil }
   }
 
-  /// What has happened so far, for failures.
+  /// The events so far, for failures.
   var situation: String { self.received.situation }
 }
 

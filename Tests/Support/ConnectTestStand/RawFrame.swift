@@ -8,9 +8,9 @@ package struct RawFrame: Sendable {
   package var opcode: UInt8
   /// A client must mask.
   package var isMasked = true
-  /// What it carries, at most 65,535 bytes.
+  /// Its payload, at most 65,535 bytes.
   package var payload: [UInt8]
-  /// What the header says, if not the payload's length.
+  /// The length in the header, if not the payload's.
   package var declaredLength: UInt64?
 
   /// A final, masked frame.

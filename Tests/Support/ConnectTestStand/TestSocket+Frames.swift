@@ -4,7 +4,7 @@ import TestSupport
 import WebSocket
 
 extension TestSocket {
-  /// What has come.
+  /// An event of the connection.
   package enum Event: Sendable, Equatable {
     case text(String)
     case binary([UInt8])
@@ -226,9 +226,9 @@ package struct ReceivedFrame: Sendable {
 package struct ReceivedMessage: Sendable, Hashable {
   /// Its place in the mailbox.
   package let offset: Offset
-  /// Who sent it.
+  /// The sender.
   package let from: String
-  /// What the sender calls it.
+  /// The sender's id for it.
   package let id: String
   /// When it was taken, in milliseconds since 1970.
   package let at: UInt64

@@ -60,7 +60,7 @@ package final class TestSocket: Sendable {
 
   /// The server has answered an upgrade with something else than 101.
   package struct UnexpectedAnswer: Error, CustomStringConvertible {
-    /// What it has answered.
+    /// Its answer.
     package let answer: HTTPAnswer
 
     package var description: String { "no upgrade: \(self.answer.status) \(self.answer.body)" }

@@ -21,11 +21,11 @@ package final class TestStand: Sendable {
     package var partitions = 2
     /// Whether messaging runs at first.
     package var hasMessaging = true
-    /// What its Redis is; by default what the tests are to run against.
+    /// Kind of its Redis; by default the one that tests are to run against.
     package var redis = LocalRedisInstallation.Kind.tested
-    /// What the Redis is that has the users' keys, if they are to have one of their own.
+    /// Kind of the Redis for the users' keys, if they are to have one of their own.
     package var registry: LocalRedisInstallation.Kind?
-    /// What outlives a restart of Redis.
+    /// Data that survives a restart of Redis.
     package var persistence = LocalRedisServer.Persistence.none
     /// Further arguments for redis-server.
     package var redisArguments: [String] = []
@@ -42,7 +42,7 @@ package final class TestStand: Sendable {
   }
 
   package struct RunningGateway: Sendable {
-    /// Who it is on the bus.
+    /// Its id on the bus.
     package let id: InstanceID
     package let port: Int
     package let service: RunningService
@@ -256,7 +256,7 @@ package final class TestStand: Sendable {
     return socket
   }
 
-  /// What the server answers to an upgrade that it refuses.
+  /// The answer of the server to an upgrade that it refuses.
   package func refusal(
     of request: UpgradeRequest, gateway: Int = 0
   ) async throws -> HTTPAnswer {
@@ -286,7 +286,7 @@ package final class TestStand: Sendable {
     return value.string.flatMap { Offset(String($0.prefix { $0 != " " })) } ?? .zero
   }
 
-  /// Who the registry says holds a device, as `gateway/connection`.
+  /// The holder of a device according to the registry, as `gateway/connection`.
   package func session(_ user: String, device: String = "default") async throws -> String? {
     try await self.redis("HGET", "\(self.keys.session(self.name(user)))", device).string
   }

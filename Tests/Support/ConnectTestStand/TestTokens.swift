@@ -39,7 +39,7 @@ package enum TestTokens {
       secret: secret)
   }
 
-  /// What is to be signed, whatever it is, with a point and its signature.
+  /// Any text, with a point and its signature.
   package static func signed(
     _ text: String, signature: Signature = .hs256, secret: [UInt8] = TestTokens.secret
   ) -> String {

@@ -6,8 +6,8 @@ import Synchronization
 
 /// Damages replies, as a proxy or an operator's hand might: at random, by a seed, while it is on.
 ///
-/// What it makes of them is RESP2, so that it reaches whoever reads a reply; what is not, the connection
-/// itself refuses.
+/// A damaged reply is still RESP2, so that it reaches the reader of the reply; the connection
+/// itself refuses anything else.
 package final class ReplyDamage: Sendable {
   private struct State {
     var random: SplitMix64

@@ -9,7 +9,7 @@ package enum TestWaits {
   package static let poll = Duration.milliseconds(5)
 }
 
-/// What a test waited for and did not get, in a sentence.
+/// The failure of a test that waited in vain, in a sentence.
 package struct TestFailure: Error, CustomStringConvertible {
   package let description: String
 

@@ -61,7 +61,7 @@ extension LocalRedisInstallation.Kind {
   /// The variable that says what tests run against which serve for every kind; `plain` without it.
   package static let variable = "CONNECT_TEST_REDIS"
 
-  /// What tests run against which serve for every kind.
+  /// The kind of Redis for tests that serve for every kind.
   package static let tested: LocalRedisInstallation.Kind = {
     guard let name = ProcessInfo.processInfo.environment[variable] else { return .plain }
     guard let kind = LocalRedisInstallation.Kind(rawValue: name) else {
