@@ -233,8 +233,8 @@ let package = Package(
       name: "MessagingTests",
       dependencies: [
         "Messaging", "MessageBus", "Inspection", "BackendAPI", "BusTestSupport", "ConnectTestStand",
-        "TestSupport", "ConnectProtocol", "Redis", "LocalRedis", "SeededRandom", concurrencyHelpers,
-        nioCore, nioEmbedded, logging, metrics,
+        "TestSupport", "ConnectProtocol", "Redis", "LocalCluster", "LocalRedis", "SeededRandom",
+        concurrencyHelpers, nioCore, nioEmbedded, logging, metrics,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -31,7 +31,7 @@ func withClient<Result>(
 ) async throws -> Result {
   try await SingleServerClient(
     configuration, on: MultiThreadedEventLoopGroup.singleton.next(),
-    reachability: ReachabilityReport(logger: logger)
+    outages: OutageReport(logger: logger)
   ).closing(after: body)
 }
 

@@ -35,7 +35,7 @@ struct BackendRefusal: Error, Hashable {
       self.init(.failed, "Redis refuses it; the log of messaging says why")
     case .unexpectedReply:
       self.init(.failed, "Redis answers in an unknown form; the log of messaging says more")
-    case .server, .unavailable, .withheld, .unanswered:
+    case .server, .unavailable, .withheld, .unanswered, .unconfirmed:
       self.init(.unavailable, what)
     }
   }

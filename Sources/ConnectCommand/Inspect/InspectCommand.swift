@@ -138,7 +138,7 @@ extension Failure {
   fileprivate init(_ error: RedisError, from redis: RedisPlaces) {
     let url = "\(redis)"
     switch error {
-    case .unavailable, .withheld, .unanswered:
+    case .unavailable, .withheld, .unanswered, .unconfirmed:
       self.init(.unavailable, "\(url): \(error)")
     case .server(let reply) where ["NOPERM", "NOAUTH", "WRONGPASS"].contains(reply.code):
       self.init(

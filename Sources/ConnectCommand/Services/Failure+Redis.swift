@@ -20,7 +20,7 @@ extension Failure {
       self.init(
         .unavailable,
         "\(url): \(error); write it, or name another with \(Setting.redisPasswordFile.flag)")
-    case .unavailable where error.isOfTLS:
+    case .unavailable where error.isOfTLS, .unconfirmed:
       // It says what to do.
       self.init(.unavailable, "\(url): \(error)")
     case .unavailable, .withheld:

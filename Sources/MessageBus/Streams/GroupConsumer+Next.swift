@@ -104,8 +104,8 @@ extension GroupConsumer {
   private func log(_ error: RedisError, _ message: Logger.Message) {
     let metadata: Logger.Metadata = ["error": "\(error)"]
     switch error {
-    // An outage is reported once for the process, by the client.
-    case .unavailable, .unanswered: self.logger.debug(message, metadata: metadata)
+    // An outage, of replicas too, is reported once for the process, by the client.
+    case .unavailable, .unanswered, .unconfirmed: self.logger.debug(message, metadata: metadata)
     case .withheld: self.logger.notice(message, metadata: metadata)
     case .server where error.isMissingGroup:
       self.logger.warning("consumer.group_missing", metadata: metadata)

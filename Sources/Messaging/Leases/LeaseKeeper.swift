@@ -201,7 +201,8 @@ actor LeaseKeeper {
     let metadata: Logger.Metadata = ["error": "\(error)"]
     switch error {
     // An outage is reported once for the process, by the client.
-    case .unavailable, .unanswered: self.logger.debug("leases.look_failed", metadata: metadata)
+    case .unavailable, .unanswered, .unconfirmed:
+      self.logger.debug("leases.look_failed", metadata: metadata)
     case .withheld, .server, .unexpectedReply:
       self.logger.error("leases.look_failed", metadata: metadata)
     }

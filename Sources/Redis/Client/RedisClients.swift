@@ -12,9 +12,9 @@ package enum RedisClients {
   package static func connect(
     _ configuration: RedisConfiguration, on eventLoop: any EventLoop, logger: Logger
   ) async throws(RedisError) -> any RedisClientFactory {
-    let reachability = ReachabilityReport(logger: logger)
+    let outages = OutageReport(logger: logger)
     let single = SingleServerClientFactory(
-      configuration: configuration, reachability: reachability)
+      configuration: configuration, outages: outages)
     if configuration.mode == .single {
       try await self.value {
         try await eventLoop.flatSubmit {
@@ -38,7 +38,7 @@ package enum RedisClients {
       let topologies = TopologyKeeper(
         configuration, topology: topology, on: eventLoop, logger: logger)
       return ClusterClientFactory(
-        configuration: configuration, topologies: topologies, reachability: reachability)
+        configuration: configuration, topologies: topologies, outages: outages)
     } catch .server(let error) where configuration.mode == .auto && error.saysNoCluster {
       guard configuration.url.addresses.count == 1 else { throw .server(error) }
       return single
@@ -85,22 +85,22 @@ extension RedisServerError {
 
 struct SingleServerClientFactory: RedisClientFactory {
   let configuration: RedisConfiguration
-  let reachability: ReachabilityReport
+  let outages: OutageReport
 
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
-    SingleServerClient(self.configuration, on: eventLoop, reachability: self.reachability)
+    SingleServerClient(self.configuration, on: eventLoop, outages: self.outages)
   }
 }
 
 struct ClusterClientFactory: RedisClientFactory {
   let configuration: RedisConfiguration
   let topologies: TopologyKeeper
-  let reachability: ReachabilityReport
+  let outages: OutageReport
 
   func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
     ClusterClient(
       self.configuration, topologies: self.topologies, on: eventLoop,
-      reachability: self.reachability)
+      outages: self.outages)
   }
 }
 

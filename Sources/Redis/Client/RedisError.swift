@@ -6,6 +6,9 @@ package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   case withheld(String)
   /// The command was sent, but no reply came: Redis may or may not have executed it.
   case unanswered(String)
+  /// Redis executed the write, but not as many replicas have it as the batch's
+  /// ``RedisBatch/confirmation`` asks for, as far as Redis says: a failover may lose it.
+  case unconfirmed(String)
   /// Redis answered with an error, and executed nothing.
   case server(RedisServerError)
   /// Redis answered, but not in the documented form.
@@ -14,7 +17,7 @@ package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   package var mayHaveBeenExecuted: Bool {
     switch self {
     case .unavailable, .withheld, .server: false
-    case .unanswered, .unexpectedReply: true
+    case .unanswered, .unconfirmed, .unexpectedReply: true
     }
   }
 
@@ -54,6 +57,7 @@ package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
     case .unavailable(let reason): "Redis is unavailable: \(reason)"
     case .withheld(let reason): reason
     case .unanswered(let reason): "Redis did not answer: \(reason)"
+    case .unconfirmed(let reason): "Redis has not confirmed a write: \(reason)"
     case .server(let error): "Redis refused: \(error)"
     case .unexpectedReply(let reason): "Redis answered in an unknown form: \(reason)"
     }

@@ -6,6 +6,7 @@ package struct RedisMetrics: Sendable {
   private let time: Timer
   private let unavailable: Counter
   private let unanswered: Counter
+  private let unconfirmed: Counter
   private let oversized: Counter
   private let refused: [Substring: Counter]
 
@@ -17,6 +18,7 @@ package struct RedisMetrics: Sendable {
     self.time = Timer(label: "connect_redis_seconds", dimensions: [], factory: factory)
     self.unavailable = errors("unavailable")
     self.unanswered = errors("unanswered")
+    self.unconfirmed = errors("unconfirmed")
     self.oversized = errors("oversized")
     // A closed set: what Redis says is not ours, and each kind costs whoever keeps the numbers.
     self.refused = Dictionary(
@@ -41,6 +43,7 @@ package struct RedisMetrics: Sendable {
     switch error {
     case .unavailable: self.unavailable.increment()
     case .unanswered, .unexpectedReply: self.unanswered.increment()
+    case .unconfirmed: self.unconfirmed.increment()
     case .server, .withheld: break
     }
   }

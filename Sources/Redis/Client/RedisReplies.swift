@@ -4,19 +4,14 @@
 package struct RedisReplies: Sendable {
   /// Outcome of one command, where a batch was spread over several nodes or repeated in part.
   enum Answer: Sendable {
-    case reply(ReplyArena, nodes: Range<Int>, confirmed: Confirmed?)
+    /// - Parameter shortfall: why the writes do not count as confirmed; nil if they do.
+    case reply(ReplyArena, nodes: Range<Int>, shortfall: RedisError?)
     case failure(RedisError)
-  }
-
-  /// Number of replicas that have the writes, of those asked for.
-  struct Confirmed: Sendable {
-    let replicas: Int
-    let wanted: RedisBatch.Confirmation
   }
 
   private enum Storage {
     /// Replies in the order of the commands. Commands without a reply failed with `failure`.
-    case inOrder(ReplyArena?, failure: RedisError?, confirmed: Confirmed?)
+    case inOrder(ReplyArena?, failure: RedisError?, shortfall: RedisError?)
     case spread([Answer])
   }
 
@@ -24,7 +19,7 @@ package struct RedisReplies: Sendable {
   package let count: Int
 
   init(arena: ReplyArena?, count: Int, failure: RedisError?) {
-    self.storage = .inOrder(arena, failure: failure, confirmed: nil)
+    self.storage = .inOrder(arena, failure: failure, shortfall: nil)
     self.count = count
   }
 
@@ -65,11 +60,11 @@ package struct RedisReplies: Sendable {
     switch self.storage {
     case .spread(let answers):
       return answers[index]
-    case .inOrder(let arena, let failure, let confirmed):
+    case .inOrder(let arena, let failure, let shortfall):
       guard let arena, index < arena.roots.count else {
         return .failure(failure ?? .unanswered("the connection was closed"))
       }
-      return .reply(arena, nodes: arena.nodes(ofReply: index), confirmed: confirmed)
+      return .reply(arena, nodes: arena.nodes(ofReply: index), shortfall: shortfall)
     }
   }
 
@@ -115,23 +110,38 @@ package struct RedisReplies: Sendable {
   /// As for a ``Reply``.
   func checkConfirmed(_ index: Int) throws(RedisError) {
     _ = try self.cursor(index)
-    guard case .reply(_, _, let confirmed?) = self.answer(index),
-      confirmed.replicas < confirmed.wanted.replicas
-    else { return }
-    throw .unanswered(
-      "\(confirmed.replicas) of the \(confirmed.wanted.replicas) replicas asked for have confirmed "
-        + "a write within \(confirmed.wanted.milliseconds) ms; see to the replicas, or lower "
-        + "--durability")
+    if case .reply(_, _, let shortfall?) = self.answer(index) { throw shortfall }
   }
 
-  /// Removes the last reply, which is that to WAIT, and keeps its figure.
+  /// Why the writes of a whole batch do not count as confirmed; nil if they do, or if no confirmation
+  /// was asked for.
+  var shortfall: RedisError? {
+    if case .inOrder(_, _, let shortfall) = self.storage { shortfall } else { nil }
+  }
+
+  /// Removes the last reply, which is that to `WAIT`, and keeps what it means.
   func takingConfirmation(_ wanted: RedisBatch.Confirmation) -> RedisReplies {
     guard case .inOrder(let arena, let failure, _) = self.storage else { return self }
-    var replicas = 0
-    if var cursor = try? self.cursor(self.count - 1) { replicas = (try? cursor.integer()) ?? 0 }
     return RedisReplies(
-      .inOrder(
-        arena, failure: failure, confirmed: Confirmed(replicas: replicas, wanted: wanted)),
+      .inOrder(arena, failure: failure, shortfall: self.shortfall(of: wanted)),
       count: self.count - 1)
+  }
+
+  private func shortfall(of wanted: RedisBatch.Confirmation) -> RedisError? {
+    do throws(RedisError) {
+      var cursor = try self.cursor(self.count - 1)
+      let replicas = try cursor.integer()
+      guard replicas < wanted.replicas else { return nil }
+      return .unconfirmed(
+        "\(replicas) of the \(wanted.replicas) replicas asked for had it within "
+          + "\(wanted.milliseconds) ms; see to the replicas, or lower --durability")
+    } catch .server(let error) {
+      // Only the question is refused: what it asks about is executed.
+      return .unconfirmed(
+        "Redis refused WAIT: \(error); see to it that the user may execute it on a primary, or "
+          + "lower --durability")
+    } catch {
+      return error.mayHaveBeenExecuted ? error : .unanswered("\(error)")
+    }
   }
 }

@@ -10,12 +10,12 @@ final class SingleServerClient: RedisClient, @unchecked Sendable {
 
   init(
     _ configuration: RedisConfiguration, on eventLoop: any EventLoop,
-    reachability: ReachabilityReport
+    outages: OutageReport
   ) {
     self.eventLoop = eventLoop
     self.link = ServerLink(
       to: configuration.url.addresses[0], as: configuration, on: eventLoop,
-      reachability: reachability)
+      outages: outages)
     eventLoop.execute {
       self.link.onReady = { [weak self] in self?.connected() }
       self.link.open()

@@ -22,7 +22,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   let eventLoop: any EventLoop
   private let configuration: RedisConfiguration
   let topologies: TopologyKeeper
-  private let reachability: ReachabilityReport
+  private let outages: OutageReport
   private(set) var topology: ClusterTopology
   /// All nodes that have a connection or are getting one.
   private(set) var nodes: [RedisAddress: ClusterNode] = [:]
@@ -37,12 +37,12 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
 
   init(
     _ configuration: RedisConfiguration, topologies: TopologyKeeper, on eventLoop: any EventLoop,
-    reachability: ReachabilityReport
+    outages: OutageReport
   ) {
     self.configuration = configuration
     self.topologies = topologies
     self.eventLoop = eventLoop
-    self.reachability = reachability
+    self.outages = outages
     self.topology = topologies.topology
     self.primaries = Array(repeating: nil, count: self.topology.primaries.count)
     topologies.subscribe(self)
@@ -144,7 +144,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
   func node(at address: RedisAddress) -> ClusterNode {
     if let node = self.nodes[address] { return node }
     let link = ServerLink(
-      to: address, as: self.configuration, on: self.eventLoop, reachability: self.reachability)
+      to: address, as: self.configuration, on: self.eventLoop, outages: self.outages)
     let node = ClusterNode(link) {
       self.wakeWaiters()
     } onFailure: {
@@ -199,7 +199,7 @@ final class ClusterClient: RedisClient, @unchecked Sendable {
     else { return }
     self.nodes[node.address] = nil
     node.close(.unavailable("\(node.address) has no slots any more"))
-    self.reachability.forget(node.address)
+    self.outages.forget(node.address)
   }
 
   /// Continues what waited for answers of a node.

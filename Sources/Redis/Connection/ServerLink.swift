@@ -18,7 +18,7 @@ final class ServerLink {
   let address: RedisAddress
   private let configuration: RedisConfiguration
   private let eventLoop: any EventLoop
-  private let reachability: ReachabilityReport
+  private let outages: OutageReport
   private(set) var state = State.connecting
   private var backoff = Backoff(
     baseMilliseconds: RedisLimits.reconnectBaseMilliseconds,
@@ -32,12 +32,12 @@ final class ServerLink {
   /// Connects only after ``open()``.
   init(
     to address: RedisAddress, as configuration: RedisConfiguration, on eventLoop: any EventLoop,
-    reachability: ReachabilityReport
+    outages: OutageReport
   ) {
     self.address = address
     self.configuration = configuration
     self.eventLoop = eventLoop
-    self.reachability = reachability
+    self.outages = outages
   }
 
   var isReady: Bool { if case .ready = self.state { true } else { false } }
@@ -60,7 +60,12 @@ final class ServerLink {
     var batch = batch
     _ = batch.appendConfirmation()
     connection.submit(batch, timeout: timeout + .milliseconds(confirmation.milliseconds)) {
-      completion($0.takingConfirmation(confirmation))
+      let replies = $0.takingConfirmation(confirmation)
+      if let error = replies.shortfall, case .unconfirmed = error {
+        self.configuration.metrics?.failed(error)
+        self.outages.unconfirmed(error, at: self.address)
+      }
+      completion(replies)
     }
   }
 
@@ -99,7 +104,7 @@ final class ServerLink {
       case (.success(let connection), _):
         self.state = .ready(connection.value)
         self.readySince = .now()
-        self.reachability.connected(self.address)
+        self.outages.connected(self.address)
         self.onReady()
       case (.failure(let error), _):
         self.lost(error as? RedisError ?? .unavailable("\(error)"))
@@ -116,14 +121,14 @@ final class ServerLink {
     self.lastFailure = end.reason
     self.readySince = nil
     self.backoff.reset()
-    self.reachability.closedIdle(by: self.address)
+    self.outages.closedIdle(by: self.address)
     self.open()
   }
 
   private func lost(_ reason: RedisError) {
     if self.isClosed { return }
     self.lastFailure = reason
-    self.reachability.failed(reason, at: self.address)
+    self.outages.failed(reason, at: self.address)
     // A connection that lived for longer than the wait before it was worth that, so the next one comes
     // soon: whatever ends connections again and again, there is one for most of the time. A server that
     // takes connections and ends them at once is not asked more often than one that is away.

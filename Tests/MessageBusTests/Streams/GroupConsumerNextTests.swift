@@ -74,6 +74,24 @@ struct GroupConsumerNextTests {
     }
   }
 
+  @Test("warns of no outage, which the client reports")
+  func outages() async throws {
+    try await Bus.run { bus in
+      let log = EventLog(from: .info)
+      let consumer = try await bus.makeConsumer(logger: log.logger)
+      try await bus.fill(0..<1)
+      #expect(await consumer.next().session != nil)
+      for outage in [RedisError.unavailable("x"), .unanswered("x"), .unconfirmed("x")] {
+        #expect(await consumer.next().entries?.count == 1)
+        consumer.failed(outage)
+      }
+      #expect(log.events == [])
+      #expect(await consumer.next().entries?.count == 1)
+      consumer.failed(.server(RedisServerError("OOM")))
+      #expect(log.events == ["consumer.handle_failed"])
+    }
+  }
+
   @Test("begins another session when the worker could not begin with the first, and misses nothing")
   func beginsAgain() async throws {
     try await Bus.run { bus in

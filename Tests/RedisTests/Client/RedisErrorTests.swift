@@ -9,6 +9,7 @@ struct RedisErrorTests {
     #expect(!RedisError.unavailable("").mayHaveBeenExecuted)
     #expect(!RedisError.server(RedisServerError("ERR")).mayHaveBeenExecuted)
     #expect(RedisError.unanswered("").mayHaveBeenExecuted)
+    #expect(RedisError.unconfirmed("").mayHaveBeenExecuted)
     #expect(RedisError.unexpectedReply("").mayHaveBeenExecuted)
   }
 
@@ -73,6 +74,7 @@ struct RedisErrorTests {
   func description() {
     #expect(RedisError.unavailable("a").description == "Redis is unavailable: a")
     #expect(RedisError.unanswered("b").description == "Redis did not answer: b")
+    #expect(RedisError.unconfirmed("e").description == "Redis has not confirmed a write: e")
     #expect(RedisError.server(RedisServerError("c")).description == "Redis refused: c")
     #expect(
       RedisError.unexpectedReply("d").description == "Redis answered in an unknown form: d")

@@ -35,6 +35,7 @@ struct ConnectionHandlerTests {
             return (try? cursor.string()) ?? "array"
           case .unavailable, .withheld: return "unavailable"
           case .unanswered: return "unanswered"
+          case .unconfirmed: return "unconfirmed"
           case .server(let error): return error.message
           case .unexpectedReply: return "unexpected"
           }

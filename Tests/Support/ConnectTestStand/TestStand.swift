@@ -38,6 +38,9 @@ package final class TestStand: Sendable {
     /// Changes what each messaging is told.
     package var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
 
+    /// Where services and their clients of Redis log.
+    package var logger = Logger.silent
+
     package init(gateways: Int = 1) { self.gateways = gateways }
   }
 
@@ -76,7 +79,7 @@ package final class TestStand: Sendable {
   private init(
     _ options: Options, server: LocalRedisInstallation, registry: LocalRedisInstallation? = nil
   ) async throws {
-    let logger = Logger.silent
+    let logger = options.logger
     self.options = options
     self.server = server
     self.registry = registry

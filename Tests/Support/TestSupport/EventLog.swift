@@ -9,10 +9,16 @@ extension Logger {
 /// Keeps what is logged: of each event its message, and the values of chosen metadata behind it.
 package final class EventLog: Sendable {
   private let keys: [String]
+  private let level: Logger.Level
   private let kept = Mutex<[String]>([])
 
-  /// - Parameter keys: the metadata to keep, where an event has it.
-  package init(_ keys: String...) { self.keys = keys }
+  /// - Parameters:
+  ///   - keys: the metadata to keep, where an event has it.
+  ///   - level: the lowest level of the events to keep.
+  package init(_ keys: String..., from level: Logger.Level = .debug) {
+    self.keys = keys
+    self.level = level
+  }
 
   package var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
 
@@ -23,9 +29,12 @@ package final class EventLog: Sendable {
   private struct Handler: LogHandler {
     let log: EventLog
     var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.debug
+    var logLevel: Logger.Level
 
-    init(log: EventLog) { self.log = log }
+    init(log: EventLog) {
+      self.log = log
+      self.logLevel = log.level
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
       get { self.metadata[key] }
