@@ -224,14 +224,23 @@ actor PartitionWorker {
     _ item: MailboxWriter.Item, _ code: FailureCode
   ) async throws(RedisError) {
     self.metrics.failed(code)
-    self.logger.warning(
-      "messaging.failed", metadata: ["offset": "\(item.offset)", "code": "\(code.rawValue)"])
+    self.log(code, item)
     if item.envelope.kind == .message, let sender = item.envelope.sender,
       let id = item.envelope.messageID, try await self.exists(sender)
     {
       try await self.publishFailed(id, of: item, to: sender, code)
     }
     self.settled.insert(item.offset)
+  }
+
+  /// Names the message as its sender's app does: logs name no users. The id of a receipt is a device.
+  private func log(_ code: FailureCode, _ item: MailboxWriter.Item) {
+    let kind = item.envelope.kind
+    var metadata: Logger.Metadata = [
+      "offset": "\(item.offset)", "code": "\(code.rawValue)", "kind": "\(kind)",
+    ]
+    if kind != .delivered, let id = item.envelope.messageID { metadata["id"] = "\(id)" }
+    self.logger.warning("messaging.failed", metadata: metadata)
   }
 
   /// A connected user has a session, and one who ever connected has a cursor.
