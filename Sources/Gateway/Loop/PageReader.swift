@@ -45,17 +45,20 @@ final class PageReader {
 
   private func submit() {
     var batch = RedisBatch()
-    var requests: [Request] = []
+    var pages: [(request: Request, entries: Reply<[StreamEntry]>)] = []
     while self.underWay < GatewayLimits.concurrentPages, let request = self.waiting.popFirst() {
-      _ = batch.entries(of: request.mailbox, after: request.after, maximum: request.maximum)
-      requests.append(request)
+      let entries = batch.entries(
+        of: request.mailbox, after: request.after, maximum: request.maximum)
+      pages.append((request, entries))
       self.underWay += 1
     }
-    self.client.submit(batch) { settled, replies in
+    self.client.submitInParts(batch) { settled in
       self.underWay -= settled.count
-      for (index, request) in requests[settled].enumerated() {
-        let page = Reply(at: index, Mailbox.entries)
-        request.connection.pageArrived(Result { () throws(RedisError) in try replies[page] })
+      for page in pages where settled.contains(page.entries) {
+        page.request.connection.pageArrived(
+          Result { () throws(RedisError) in
+            try settled[page.entries].map(Mailbox.Entry.init)
+          })
       }
       self.schedule()
     }

@@ -6,51 +6,46 @@ struct IncomingPipeline<Token> {
   struct Share {
     let partition: Int
     let entries: [IncomingEntry<Token>]
-    /// One command for each entry, between `MULTI` and `EXEC` if it is a transaction.
-    let commands: Range<Int>
+    fileprivate let places: Places
 
-    private var isTransaction: Bool { self.commands.count > self.entries.count }
-
-    /// Calls `body` with each entry whose result the replies to the commands `settled` tell.
+    /// Calls `body` with each entry whose result is among the `settled` replies.
     ///
     /// - Returns: how many there were.
     func forEachResult(
-      of settled: Range<Int>, _ replies: RedisReplies,
-      _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
+      of settled: SettledReplies, _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
     ) -> Int {
-      let own = settled.clamped(to: self.commands)
-      guard !own.isEmpty else { return 0 }
-      if self.isTransaction {
-        precondition(own == self.commands, "a transaction is answered as a whole")
-        self.forEachExecuted(replies, from: own.lowerBound - settled.lowerBound, body)
+      switch self.places {
+      case .each(let replies):
+        let positions = settled.positions(in: replies)
+        for position in positions {
+          let entry = self.entries[position]
+          let reply = replies[position]
+          let result = Result { () throws(RedisError) in
+            let offset = try settled[reply]
+            if entry.isDurable { try settled.checkConfirmed(reply) }
+            return offset
+          }
+          body(entry, result)
+        }
+        return positions.count
+      case .all(let transaction):
+        guard settled.contains(transaction) else { return 0 }
+        self.forEachExecuted(transaction, settled, body)
         return self.entries.count
       }
-      for command in own {
-        let entry = self.entries[command - self.commands.lowerBound]
-        let place = Reply(at: command - settled.lowerBound, Offset.read)
-        let result = Result { () throws(RedisError) in
-          let offset = try replies[place]
-          if entry.isDurable { try replies.checkConfirmed(place) }
-          return offset
-        }
-        body(entry, result)
-      }
-      return own.count
     }
 
-    /// The same for a transaction, whose replies begin at `start`.
     private func forEachExecuted(
-      _ replies: RedisReplies, from start: Int,
+      _ transaction: TransactionReply<Offset>, _ settled: SettledReplies,
       _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
     ) {
-      let transaction = TransactionReply(at: start, commands: self.entries.count, Offset.read)
       do throws(RedisError) {
-        for (entry, outcome) in zip(self.entries, try replies[transaction]) {
+        for (entry, outcome) in zip(self.entries, try settled[transaction]) {
           let result = Result { () throws(RedisError) in
             switch outcome {
             case .failure(let error): throw .server(error)
             case .success(let offset):
-              if entry.isDurable { try replies.checkConfirmed(transaction) }
+              if entry.isDurable { try settled.checkConfirmed(transaction) }
               return offset
             }
           }
@@ -62,6 +57,13 @@ struct IncomingPipeline<Token> {
     }
   }
 
+  /// The replies to one command for each entry.
+  fileprivate enum Places {
+    case each(ReplyRange<Offset>)
+    /// Several entries of one sender, all or none.
+    case all(TransactionReply<Offset>)
+  }
+
   var batch = RedisBatch()
   private(set) var shares: [Share] = []
   private(set) var entryCount = 0
@@ -69,16 +71,12 @@ struct IncomingPipeline<Token> {
   private(set) var isDurable = false
 
   mutating func take(_ load: IncomingQueue<Token>.Load, of partition: Int, on stream: RedisKey) {
-    let start = self.batch.count
-    if load.repeatsSender {
-      self.batch.transaction(on: stream, of: Offset.read) { $0.append(load.commands) }
-    } else if start == 0 {
-      self.batch = load.commands
-    } else {
-      self.batch.append(load.commands)
-    }
+    let places: Places =
+      load.repeatsSender
+      ? .all(self.batch.transaction(on: stream, of: Offset.read) { $0.append(load.commands) })
+      : .each(self.batch.append(load.commands, of: Offset.read))
     self.shares.append(
-      Share(partition: partition, entries: load.entries, commands: start..<self.batch.count))
+      Share(partition: partition, entries: load.entries, places: places))
     self.entryCount += load.entries.count
     self.isDurable = self.isDurable || load.entries.contains(where: \.isDurable)
   }

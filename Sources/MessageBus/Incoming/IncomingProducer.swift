@@ -122,18 +122,16 @@ package final class IncomingProducer<Token> {
     if pipeline.isDurable { pipeline.batch.confirmation = self.durability.confirmation }
     if self.durability.replicas > 0 { self.awaited = pipeline.entryCount }
     let shares = pipeline.shares
-    self.client.submit(pipeline.batch) { settled, replies in
-      for share in shares { self.settle(share, settled, replies) }
+    self.client.submitInParts(pipeline.batch) { settled in
+      for share in shares { self.settle(share, settled) }
       self.scheduleFlush()
       self.wakeIfIdle()
     }
   }
 
   /// Handles the replies to some commands of a pipeline.
-  private func settle(
-    _ share: IncomingPipeline<Token>.Share, _ settled: Range<Int>, _ replies: RedisReplies
-  ) {
-    let answered = share.forEachResult(of: settled, replies) { entry, result in
+  private func settle(_ share: IncomingPipeline<Token>.Share, _ settled: SettledReplies) {
+    let answered = share.forEachResult(of: settled) { entry, result in
       if case .failure = result { self.queues[share.partition].failed(entry) }
       self.settle(entry, result)
     }

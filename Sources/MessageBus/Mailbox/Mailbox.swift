@@ -25,11 +25,4 @@ package enum Mailbox {
       self.envelope = envelope
     }
   }
-
-  /// Reads an array of entries.
-  package static func entries(
-    from cursor: inout ReplyCursor
-  ) throws(RedisError) -> [Entry] {
-    try StreamEntry.list(from: &cursor).map(Entry.init)
-  }
 }

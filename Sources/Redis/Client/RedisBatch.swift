@@ -176,9 +176,26 @@ extension RedisBatch {
     self.append(0..<other.count, of: other)
   }
 
+  /// Appends the commands of another batch, all of which answer alike.
+  package mutating func append<Value>(
+    _ other: RedisBatch, of read: @escaping Reply<Value>.Read
+  ) -> ReplyRange<Value> {
+    let start = self.count
+    self.append(other)
+    return ReplyRange(commands: start..<self.count, read: read)
+  }
+
   package mutating func append(_ range: Range<Int>, of other: RedisBatch) {
     guard let last = range.last else { return }
     self.maximumReplyBytes = max(self.maximumReplyBytes, other.maximumReplyBytes)
+    if self.isEmpty, range.count == other.count {
+      // Nothing is copied: most pipelines have one part.
+      self.bytes = other.bytes
+      self.commands = other.commands
+      self.home = other.home
+      self.isOfTwoHomes = other.isOfTwoHomes
+      return
+    }
     let start = other.range(of: range.lowerBound).lowerBound
     let shift = self.bytes.writerIndex - start
     self.bytes.writeImmutableBuffer(

@@ -60,11 +60,12 @@ extension RedisClient {
 
   /// Sends a batch whose replies are due within
   /// ``RedisLimits/commandTimeoutMilliseconds``, and answers part by part.
-  package func submit(
-    _ batch: RedisBatch, onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  package func submitInParts(
+    _ batch: RedisBatch, onSettled: @escaping (SettledReplies) -> Void
   ) {
-    self.submit(
-      batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds), onSettled: onSettled)
+    self.submit(batch, timeout: .milliseconds(RedisLimits.commandTimeoutMilliseconds)) {
+      onSettled(SettledReplies($0, $1))
+    }
   }
 
   /// Sends one command from any context, and reads its reply.

@@ -12,12 +12,16 @@ package struct Reply<Value>: Sendable {
   let recover: (@Sendable (RedisServerError) -> Value?)?
 
   /// The reply at `index` of its batch.
-  package init(
+  init(
     at index: Int, recover: (@Sendable (RedisServerError) -> Value?)? = nil, _ read: @escaping Read
   ) {
     self.index = index
     self.read = read
     self.recover = recover
+  }
+
+  func moved(by distance: Int) -> Reply {
+    Reply(at: self.index + distance, recover: self.recover, self.read)
   }
 }
 
@@ -58,6 +62,16 @@ extension Reply<Void> {
   }
 }
 
+/// The places of the replies to commands that stand one behind another and answer alike.
+package struct ReplyRange<Value>: Sendable {
+  let commands: Range<Int>
+  let read: Reply<Value>.Read
+
+  package subscript(_ position: Int) -> Reply<Value> {
+    Reply(at: self.commands.lowerBound + position, self.read)
+  }
+}
+
 /// The places of a transaction's replies: `MULTI`, each command, and `EXEC`.
 package struct TransactionReply<Value>: Sendable {
   let start: Int
@@ -65,13 +79,17 @@ package struct TransactionReply<Value>: Sendable {
   let read: Reply<Value>.Read
 
   /// Of a transaction of `commands` commands that are alike, whose `MULTI` is at `start` of its batch.
-  package init(at start: Int, commands: Int, _ read: @escaping Reply<Value>.Read) {
+  init(at start: Int, commands: Int, _ read: @escaping Reply<Value>.Read) {
     self.start = start
     self.commands = commands
     self.read = read
   }
 
   var exec: Int { self.start + 1 + self.commands }
+
+  func moved(by distance: Int) -> TransactionReply {
+    TransactionReply(at: self.start + distance, commands: self.commands, self.read)
+  }
 }
 
 extension RedisReplies {

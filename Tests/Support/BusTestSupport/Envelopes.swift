@@ -8,10 +8,12 @@ import TestSupport
 extension ReplyBytes {
   /// Bytes as a reply of Redis brings them.
   package init(_ bytes: [UInt8]) {
+    var batch = RedisBatch()
+    let reply = batch.append("GET", "bytes").cursor()
     let resp = Array("$\(bytes.count)\r\n".utf8) + bytes + Array("\r\n".utf8)
     do {
-      self = try RedisReplies(parsing: resp, count: 1)[
-        Reply(at: 0) { cursor throws(RedisError) in try cursor.slice() }]!
+      var cursor = try RedisReplies(parsing: resp, count: 1)[reply]
+      self = try cursor.slice()!
     } catch {
       fatalError("\(error)")
     }
