@@ -277,7 +277,7 @@ struct CommandTests {
         #expect(errors.last?.contains("cannot listen") == true, "\(errors)")
       }
       let said = deployment.messaging[0].program.errors
-      #expect(!said.contains { $0.contains("leases.given_up") }, "\(said)")
+      #expect(!said.contains { $0.contains("leases.released") }, "\(said)")
       #expect(said.filter { $0.contains("leases.members") }.count <= 1, "\(said)")
     }
   }

@@ -112,7 +112,7 @@ struct DamagedReadersTests {
     MessagingMembers.join(
       self.gateway, fields: [("started", "1")], milliseconds: 10_000, keys, to: &batch)
     for partition in keys.partitions.all {
-      _ = Leases.hold(
+      _ = Leases.acquire(
         partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch)
     }
     _ = await bus.client.execute(batch)
@@ -209,7 +209,7 @@ struct DamagedReadersTests {
       MessagingMembers.isAlive(self.gateway, keys, to: &batch),
     ]
     let leases = [
-      Leases.hold(partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch),
+      Leases.acquire(partition, as: LeaseToken("g1:n")!, milliseconds: 10_000, keys, to: &batch),
       Leases.holder(of: partition, keys, to: &batch),
     ]
     let event = LeaseEvents.tell("hello", keys, to: &batch)

@@ -22,7 +22,7 @@ actor LeaseKeeper {
   private var workers: [Partition: PartitionWorker] = [:]
   private var known: [InstanceID] = []
   private var isStopping = false
-  /// Time at which the owners of the leases were last read.
+  /// Time at which the holders of the leases were last read.
   private var lookedAt = ContinuousClock.now
   /// Whether Redis has this instance as a member.
   nonisolated let hasJoined = Atomic(false)
@@ -72,7 +72,7 @@ actor LeaseKeeper {
       while !self.isStopping {
         do throws(RedisError) {
           let changes = try await self.look()
-          for (partition, token) in changes.taken {
+          for (partition, token) in changes.acquired {
             guard !self.isStopping else { break }
             let worker = self.makeWorker(partition, token)
             self.workers[partition] = worker
@@ -80,9 +80,9 @@ actor LeaseKeeper {
               await self.work(worker, partition, token)
             }
           }
-          // Beside the loop: a batch under way may take long, and the other leases must be extended.
+          // Beside the loop: a batch under way may take long, and the other leases must be renewed.
           for worker in changes.lost { tasks.addTask { await worker.stop() } }
-          if !changes.surplus.isEmpty { tasks.addTask { await self.giveUp(changes.surplus) } }
+          if !changes.surplus.isEmpty { tasks.addTask { await self.release(changes.surplus) } }
           if let failure = changes.failure { throw failure }
           backoff.reset()
           // Who was beaten to a lease looks at once for another, but not for ever.
@@ -101,7 +101,7 @@ actor LeaseKeeper {
           try? await Task.sleep(for: .milliseconds(backoff.next()))
         }
       }
-      await self.giveUpAll()
+      await self.releaseAll()
     }
   }
 
@@ -121,10 +121,10 @@ actor LeaseKeeper {
   /// The effect of one look.
   private struct Changes {
     /// Leases acquired.
-    var taken: [(Partition, LeaseToken)] = []
+    var acquired: [(Partition, LeaseToken)] = []
     /// Leases of ours beyond our share.
     var surplus: [(Partition, LeaseToken)] = []
-    /// Workers whose leases others hold now.
+    /// Workers whose leases other instances hold now.
     var lost: [PartitionWorker] = []
     /// Why nothing could be acquired.
     var failure: RedisError?
@@ -142,7 +142,7 @@ actor LeaseKeeper {
       guard let token = held[partition] else {
         return Leases.holder(of: partition, self.keys, to: &batch)
       }
-      return Leases.hold(
+      return Leases.acquire(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)
     }
@@ -238,7 +238,7 @@ actor LeaseKeeper {
     guard !wanted.isEmpty else { return }
     var batch = RedisBatch()
     let places = wanted.map { partition, token in
-      Leases.hold(
+      Leases.acquire(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)
     }
@@ -248,17 +248,17 @@ actor LeaseKeeper {
       do throws(RedisError) {
         isOurs = try replies[holder] == token
       } catch {
-        // It may be ours all the same; then it lapses, and is taken again.
+        // It may be ours all the same; then it lapses, and is acquired again.
         changes.failure = error
       }
       if let token = self.machine.answered(partition, isOurs: isOurs) {
-        changes.taken.append((partition, token))
+        changes.acquired.append((partition, token))
       }
     }
-    if !changes.taken.isEmpty { self.log("leases.taken", changes.taken) }
+    if !changes.acquired.isEmpty { self.log("leases.acquired", changes.acquired) }
   }
 
-  private func giveUp(_ leases: [(Partition, LeaseToken)]) async {
+  private func release(_ leases: [(Partition, LeaseToken)]) async {
     guard !leases.isEmpty else { return }
     await withDiscardingTaskGroup { tasks in
       for (partition, _) in leases {
@@ -271,10 +271,10 @@ actor LeaseKeeper {
     LeaseEvents.tell(
       "released \(self.configuration.id) "
         + leases.map { "p\($0.0.number)" }.joined(separator: ","), self.keys, to: &batch)
-    // Best effort: what is not given up lapses.
+    // Best effort: what is not released lapses.
     _ = await self.client.execute(batch)
     for (partition, _) in leases { self.machine.released(partition) }
-    self.log("leases.given_up", leases)
+    self.log("leases.released", leases)
   }
 
   private func log(_ message: Logger.Message, _ leases: [(Partition, LeaseToken)]) {
@@ -285,15 +285,15 @@ actor LeaseKeeper {
 
   // MARK: Stopping
 
-  /// Finishes what is under way and gives up all partitions.
+  /// Finishes what is under way and releases all leases.
   func stop() async {
     self.isStopping = true
     // Ends the wait for events.
     try? await self.reader.close().get()
   }
 
-  /// Leaves first, so that the others' shares grow; then gives up the leases they wait for.
-  private func giveUpAll() async {
+  /// Leaves first, so that the others' shares grow; then releases the leases they wait for.
+  private func releaseAll() async {
     self.metrics.leases.set(0)
     var batch = RedisBatch()
     MessagingMembers.leave(self.configuration.id, self.keys, to: &batch)
@@ -301,7 +301,7 @@ actor LeaseKeeper {
     let leases = self.machine.releaseAll().compactMap { action in
       if case .release(let partition, let token) = action { (partition, token) } else { nil }
     }
-    await self.giveUp(leases)
+    await self.release(leases)
     for worker in self.workers.values { await worker.stop() }
     self.workers = [:]
     try? await self.reader.close().get()

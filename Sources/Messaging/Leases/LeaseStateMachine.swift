@@ -1,30 +1,30 @@
 import MessageBus
 
-/// Decides which partitions an instance takes, keeps and gives up.
+/// Decides which leases of partitions an instance acquires, renews and releases.
 ///
 /// Each member counts the members that are alive and knows its own place among them, so each comes
 /// to the same shares without talking: the partitions divided by the members, and the first ones in
-/// the order of their names take one of the rest each. Who has more than its share gives the surplus
-/// up, who has less takes what is free. The shares add up, so nothing stays free, and nothing moves
+/// the order of their names have one of the rest each. Who has more than its share releases the
+/// surplus, who has less acquires what is free. The shares add up, so nothing stays free, and nothing moves
 /// while nobody comes or goes.
 ///
 /// Pure: no clock and no Redis. The keeper carries out, and tells what came of it.
 struct LeaseStateMachine {
   enum State: Hashable {
     /// Another instance holds it, or none. May become `.acquiring`.
-    case notOurs
-    /// Acquisition was requested. May become `.owned` or `.notOurs`.
+    case notHeld
+    /// Acquisition was requested. May become `.held` or `.notHeld`.
     case acquiring(LeaseToken)
-    /// This instance holds it. May become `.releasing` or `.notOurs`.
-    case owned(LeaseToken)
-    /// Work under way is being finished before the lease is given up. May become `.notOurs`.
+    /// This instance holds it. May become `.releasing` or `.notHeld`.
+    case held(LeaseToken)
+    /// Work under way is being finished before the lease is released. May become `.notHeld`.
     case releasing(LeaseToken)
   }
 
   enum Action: Hashable {
     /// Request the lease, then call `answered`.
     case acquire(Partition, LeaseToken)
-    /// Stop working, give up the lease, then call `released`.
+    /// Stop working, release the lease, then call `released`.
     case release(Partition, LeaseToken)
     /// Stop working: another instance has the lease.
     case stop(Partition)
@@ -37,13 +37,13 @@ struct LeaseStateMachine {
   init(instance: InstanceID, partitions: [Partition]) {
     self.instance = instance
     self.partitions = partitions
-    self.states = Array(repeating: .notOurs, count: partitions.count)
+    self.states = Array(repeating: .notHeld, count: partitions.count)
   }
 
-  /// Leases to extend. Without those being given up: extending one of them might take it back.
+  /// Leases to renew. Without those being released: that might acquire one of them again.
   var held: [(Partition, LeaseToken)] {
     self.partitions.compactMap { partition in
-      if case .owned(let token) = self.states[partition.number] { (partition, token) } else { nil }
+      if case .held(let token) = self.states[partition.number] { (partition, token) } else { nil }
     }
   }
 
@@ -51,8 +51,8 @@ struct LeaseStateMachine {
   private var count: Int {
     self.states.count { state in
       switch state {
-      case .acquiring, .owned: true
-      case .notOurs, .releasing: false
+      case .acquiring, .held: true
+      case .notHeld, .releasing: false
       }
     }
   }
@@ -89,10 +89,10 @@ struct LeaseStateMachine {
     var actions: [Action] = []
     for (partition, holder) in zip(self.partitions, holders) {
       switch self.states[partition.number] {
-      case .owned(let token) where holder != nil && holder != token:
-        self.states[partition.number] = .notOurs
+      case .held(let token) where holder != nil && holder != token:
+        self.states[partition.number] = .notHeld
         actions.append(.stop(partition))
-      case .notOurs, .acquiring, .owned, .releasing:
+      case .notHeld, .acquiring, .held, .releasing:
         break
       }
     }
@@ -102,7 +102,7 @@ struct LeaseStateMachine {
   private mutating func release(_ surplus: Int) -> [Action] {
     var actions: [Action] = []
     for partition in self.partitions.reversed() where actions.count < surplus {
-      guard case .owned(let token) = self.states[partition.number] else { continue }
+      guard case .held(let token) = self.states[partition.number] else { continue }
       self.states[partition.number] = .releasing(token)
       actions.append(.release(partition, token))
     }
@@ -112,7 +112,7 @@ struct LeaseStateMachine {
   private mutating func acquire(_ missing: Int, among holders: [LeaseToken?]) -> [Action] {
     var actions: [Action] = []
     for (partition, holder) in zip(self.partitions, holders) where actions.count < missing {
-      guard holder == nil, case .notOurs = self.states[partition.number] else { continue }
+      guard holder == nil, case .notHeld = self.states[partition.number] else { continue }
       let token = LeaseToken(instance: self.instance)
       self.states[partition.number] = .acquiring(token)
       actions.append(.acquire(partition, token))
@@ -129,7 +129,7 @@ struct LeaseStateMachine {
   /// - Returns: the lease, if it is ours.
   mutating func answered(_ partition: Partition, isOurs: Bool) -> LeaseToken? {
     guard case .acquiring(let token) = self.states[partition.number] else { return nil }
-    self.states[partition.number] = isOurs ? .owned(token) : .notOurs
+    self.states[partition.number] = isOurs ? .held(token) : .notHeld
     if !isOurs { self.wasBeaten = true }
     return isOurs ? token : nil
   }
@@ -137,24 +137,24 @@ struct LeaseStateMachine {
   /// A `release` was carried out, as far as possible.
   mutating func released(_ partition: Partition) {
     guard case .releasing = self.states[partition.number] else { return }
-    self.states[partition.number] = .notOurs
+    self.states[partition.number] = .notHeld
   }
 
   /// The worker of the partition noticed that another instance has the lease.
   mutating func lost(_ partition: Partition, _ token: LeaseToken) {
-    guard self.states[partition.number] == .owned(token) else { return }
-    self.states[partition.number] = .notOurs
+    guard self.states[partition.number] == .held(token) else { return }
+    self.states[partition.number] = .notHeld
   }
 
-  /// Gives up everything, because the instance stops.
+  /// Releases everything, because the instance stops.
   mutating func releaseAll() -> [Action] {
     var actions: [Action] = []
     for partition in self.partitions {
       switch self.states[partition.number] {
-      case .owned(let token):
+      case .held(let token):
         self.states[partition.number] = .releasing(token)
         actions.append(.release(partition, token))
-      case .notOurs, .acquiring, .releasing: break
+      case .notHeld, .acquiring, .releasing: break
       }
     }
     return actions

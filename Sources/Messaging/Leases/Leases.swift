@@ -1,7 +1,7 @@
 import MessageBus
 import Redis
 
-/// The instance that owns a partition, and the acquisition by which it does.
+/// The instance that holds a lease, and the acquisition that made it the holder.
 package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
   package let instance: InstanceID
   /// Distinguishes acquisitions of one instance.
@@ -28,17 +28,18 @@ package struct LeaseToken: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Script {
-  static let holdLease = Script(PackageResources.hold_lease_lua)
+  static let acquireLease = Script(PackageResources.acquire_lease_lua)
   static let releaseLease = Script(PackageResources.release_lease_lua)
 }
 
-/// The owners of partitions: a string per partition that lapses unless its owner extends it.
+/// The owners of partitions: a lease per partition, a string that lapses unless its holder renews it.
 ///
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
 /// nobody works twice; should two work all the same, the mailbox keeps the order and drops repeats.
 /// It is asked for where a session begins and where something is stored that may have been removed.
 package enum Leases {
-  /// Appends a read of the owner of a partition; nil if there is none. A malformed value is a stranger's.
+  /// Appends a read of the holder of a partition's lease; nil if there is none. A malformed value is a
+  /// stranger's.
   package static func holder(
     of partition: Partition, _ keys: Keys, to batch: inout RedisBatch
   ) -> Reply<LeaseToken?> {
@@ -46,17 +47,18 @@ package enum Leases {
     return batch.append(key: key, "GET", "\(key)", isRepeatable: true).reading(Self.token)
   }
 
-  /// Appends the extension of a lease, or the taking of one that nobody holds.
+  /// Appends the acquisition of a lease that nobody holds, or its renewal if `token` holds it.
   ///
-  /// - Returns: who holds it then.
-  package static func hold(
+  /// - Returns: the holder then.
+  package static func acquire(
     _ partition: Partition, as token: LeaseToken, milliseconds: Int64, _ keys: Keys,
     to batch: inout RedisBatch
   ) -> Reply<LeaseToken?> {
-    batch.evaluate(.holdLease, keys: [keys.lease(partition)], "\(token)", "\(milliseconds)")
+    batch.evaluate(.acquireLease, keys: [keys.lease(partition)], "\(token)", "\(milliseconds)")
       .reading(Self.token)
   }
 
+  /// Appends the release of a lease, unless another instance holds it by now.
   package static func release(
     _ partition: Partition, as token: LeaseToken, _ keys: Keys, to batch: inout RedisBatch
   ) {

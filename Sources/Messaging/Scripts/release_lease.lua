@@ -1,9 +1,9 @@
--- Gives a partition's lease up, unless somebody else holds it by now.
+-- Releases a partition's lease, unless another instance holds it by now.
 --
 -- KEYS[1]  lease:{pN}
--- ARGV[1]  the token of whoever gives it up
+-- ARGV[1]  the token of the holder
 --
--- Answers 1 if the lease was given up, 0 if it was not the token's.
+-- Answers 1 if the lease was released, 0 if the token did not hold it.
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
 end

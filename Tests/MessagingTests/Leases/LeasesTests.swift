@@ -17,7 +17,7 @@ struct LeasesTests {
       let partition = bus.keys.partitions.all[0]
       let token = LeaseToken(instance: InstanceID("heir")!)
       let holder = try await bus.client.value {
-        Leases.hold(partition, as: token, milliseconds: 60_000, bus.keys, to: &$0)
+        Leases.acquire(partition, as: token, milliseconds: 60_000, bus.keys, to: &$0)
       }
       #expect(holder == token)
     }
