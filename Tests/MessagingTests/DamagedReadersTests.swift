@@ -153,7 +153,7 @@ struct DamagedReadersTests {
       for _ in 0..<3 {
         guard let entries = try? await consumer.read(blockMilliseconds: 1) else { continue }
         for entry in entries { entry.payload.map { self.read($0) } }
-        consumer.finish(entries)
+        consumer.addFinished(entries)
         try? await consumer.acknowledgeFinished()
       }
       consumer.forgetFinished()

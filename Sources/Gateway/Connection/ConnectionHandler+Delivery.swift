@@ -6,9 +6,9 @@ import Redis
 /// Messages to the client, and its acks.
 extension ConnectionHandler {
   /// Handles a message for this user from the gateway's stream.
-  func push(_ push: PushedMessage) {
+  func handlePush(_ push: PushedMessage) {
     guard self.session.takesMessages else { return }
-    switch self.delivery.push(
+    switch self.delivery.pushed(
       previous: push.previous, offset: push.offset, canWrite: self.canWrite)
     {
     case .send:
@@ -74,7 +74,8 @@ extension ConnectionHandler {
     let ticket = self.receipts.acked(self.delivery.acked, receipts: receipts.count)
     if !receipts.isEmpty {
       let tracked = receipts.map { ReceiptTracker.Tracked(ticket: ticket, receipt: $0) }
-      self.publish(Dictionary(grouping: tracked, by: \.receipt.to).values, haveWaited: false)
+      let bySender = Dictionary(grouping: tracked, by: \.receipt.to).values
+      self.publishReceipts(bySender, haveWaited: false)
     }
     self.cursorMayHaveMoved()
     self.requestPage()
@@ -88,7 +89,7 @@ extension ConnectionHandler {
   /// Tells senders that this device has their messages, as far as the user's budget goes.
   ///
   /// - Parameter bySender: those of each sender, which become one entry.
-  private func publish(
+  private func publishReceipts(
     _ bySender: some Sequence<[ReceiptTracker.Tracked]>, haveWaited: Bool
   ) {
     let now = NIODeadline.now().uptimeNanoseconds
@@ -99,16 +100,18 @@ extension ConnectionHandler {
       else {
         if !haveWaited { self.loop.metrics.receiptsDelayed.increment(by: receipts.count) }
         self.holdsReceipts = true
-        self.receipts.published(receipts, isTaken: false)
+        self.receipts.attempted(receipts, isTaken: false)
         self.retryLater()
         continue
       }
-      self.publish(receipts)
+      self.publishReceipt(receipts)
     }
   }
 
-  /// - Parameter receipts: Of one sender.
-  private func publish(_ receipts: [ReceiptTracker.Tracked]) {
+  /// Publishes one entry.
+  ///
+  /// - Parameter receipts: of one sender.
+  private func publishReceipt(_ receipts: [ReceiptTracker.Tracked]) {
     // Ids need no escaping: their alphabet has neither quotes nor backslashes.
     var json = "[\"" + receipts.map(\.receipt.id.text).joined(separator: "\",\"") + "\"]"
     json.withUTF8 { utf8 in
@@ -122,11 +125,11 @@ extension ConnectionHandler {
   }
 
   /// Handles the bus's answer to receipts.
-  func receiptsPublished(
+  func receiptsSettled(
     _ receipts: [ReceiptTracker.Tracked], _ result: Result<Offset, RedisError>
   ) {
     let isTaken = if case .success = result { true } else { false }
-    self.receipts.published(receipts, isTaken: isTaken)
+    self.receipts.attempted(receipts, isTaken: isTaken)
     if !isTaken, !self.isOver { self.retryLater() }
     self.cursorMayHaveMoved()
   }
@@ -145,7 +148,7 @@ extension ConnectionHandler {
     if self.registration.state == .lost { self.registerAgain() }
     self.holdsReceipts = false
     let bySender = Dictionary(grouping: self.receipts.takeFailed(), by: \.receipt.to).values
-    self.publish(bySender.sorted { $0[0].ticket < $1[0].ticket }, haveWaited: true)
+    self.publishReceipts(bySender.sorted { $0[0].ticket < $1[0].ticket }, haveWaited: true)
     self.requestPage()
   }
 }

@@ -35,7 +35,7 @@ extension ConnectionHandler {
         try ClientFrame.scan(raw)
       }
       switch frame {
-      case .send(let send): self.publish(send, payload: payload)
+      case .send(let send): self.publishSend(send, payload: payload)
       case .ack(let offset): self.ack(offset)
       case .ping(let id): self.writeText { _ = $0.writePong(id: id) }
       }
@@ -57,7 +57,7 @@ extension ConnectionHandler {
     }
   }
 
-  private func publish(_ send: ClientFrame.Send, payload: ByteBuffer) {
+  private func publishSend(_ send: ClientFrame.Send, payload: ByteBuffer) {
     guard self.session.takesMessages else {
       return self.reject(send.id, .draining, "this connection is about to end; reconnect")
     }
@@ -133,7 +133,7 @@ extension ConnectionHandler {
   }
 
   /// Handles the bus's answer to a send.
-  func published(_ send: GatewayLoop.Send, _ result: Result<Offset, RedisError>) {
+  func sendSettled(_ send: GatewayLoop.Send, _ result: Result<Offset, RedisError>) {
     switch result {
     case .success(let offset):
       self.loop.metrics.accepted.increment()

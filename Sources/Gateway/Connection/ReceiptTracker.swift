@@ -56,7 +56,7 @@ struct ReceiptTracker {
   }
 
   /// The bus has the receipts (`isTaken`), refused them, or was not given them.
-  mutating func published(_ receipts: [Tracked], isTaken: Bool) {
+  mutating func attempted(_ receipts: [Tracked], isTaken: Bool) {
     self.underWay -= receipts.count
     if isTaken {
       self.done(receipts)

@@ -103,7 +103,7 @@ actor DeliveryConsumer {
       guard !work.isEmpty else { continue }
       self.underWay.append(
         loop.eventLoop.submit { [work] in
-          for (connection, push) in work { connection.value.push(push) }
+          for (connection, push) in work { connection.value.handlePush(push) }
         })
     }
   }

@@ -71,7 +71,7 @@ struct DeliveryStateMachine {
   /// A message was pushed.
   ///
   /// - Parameter previous: the offset before it in the mailbox; zero when that is not known.
-  mutating func push(previous: Offset, offset: Offset, canWrite: Bool) -> PushAction {
+  mutating func pushed(previous: Offset, offset: Offset, canWrite: Bool) -> PushAction {
     guard offset > self.last else { return .skip }
     switch self.state {
     case .current:

@@ -87,9 +87,9 @@ final class GatewayLoop: @unchecked Sendable {
       }
     ) { token, result in
       switch token {
-      case .send(let connection, let send): connection.published(send, result)
+      case .send(let connection, let send): connection.sendSettled(send, result)
       case .receipts(let connection, let receipts):
-        connection.receiptsPublished(receipts, result)
+        connection.receiptsSettled(receipts, result)
       }
     }
     self.scheduleSecond()

@@ -10,13 +10,13 @@ struct FinishedEntries {
 }
 
 extension GroupConsumer {
-  /// Says that entries are done with, later and for many at once.
+  /// Adds entries that are done with, to be acknowledged later and many at once.
   ///
   /// Acknowledging each batch by itself would cost as much as storing it. What is not acknowledged
   /// when this process dies comes again, and is recognised.
   ///
   /// - Parameter entries: in order, and nothing before them is unfinished.
-  func finish(_ entries: [StreamEntry]) {
+  func addFinished(_ entries: [StreamEntry]) {
     self.finished.offsets += entries.lazy.map(\.offset)
     if self.finished.offsets.count >= BusLimits.acknowledgeEntries {
       self.client.eventLoop.assumeIsolated().execute { self.acknowledge { _ in } }

@@ -80,7 +80,7 @@ extension GroupConsumer {
     }
     self.state = .reading
     self.backoff.reset()
-    self.finish(entries)
+    self.addFinished(entries)
     // If it fails it is tried again with the others.
     if acknowledgement == .now { try? await self.acknowledgeFinished() }
   }

@@ -168,7 +168,7 @@ actor PartitionWorker {
     var stored: [MailboxWriter.Stored] = []
     for part in self.mailboxes.parts(of: items) {
       let outcomes = try await self.store(part)
-      try await self.push(outcomes)
+      try await self.notifyGateways(of: outcomes)
       stored += outcomes
     }
     for entry in unreadable {
@@ -271,7 +271,7 @@ actor PartitionWorker {
   // MARK: Pushing
 
   /// Pushes stored messages to the gateways that hold the recipients' devices.
-  private func push(_ stored: [MailboxWriter.Stored]) async throws(RedisError) {
+  private func notifyGateways(of stored: [MailboxWriter.Stored]) async throws(RedisError) {
     var writer = DeliveryWriter(keys: self.keys)
     for outcome in stored where !outcome.sessions.isEmpty {
       let gateways = Set(outcome.sessions.map(\.gateway))

@@ -32,9 +32,9 @@ struct ReceiptTrackerTests {
     let second = tracker.acked(at(2), receipts: 2)
     _ = tracker.acked(at(3), receipts: 0)
     #expect(tracker.safe == .zero)
-    tracker.published(self.receipts(1..<3, for: second), isTaken: true)
+    tracker.attempted(self.receipts(1..<3, for: second), isTaken: true)
     #expect(tracker.safe == .zero, "the first is not on the bus")
-    tracker.published(self.receipts(0..<1, for: first), isTaken: true)
+    tracker.attempted(self.receipts(0..<1, for: first), isTaken: true)
     #expect(tracker.safe == at(3))
   }
 
@@ -44,7 +44,7 @@ struct ReceiptTrackerTests {
     var last = tracker.acked(at(1), receipts: 1)
     for number in 2..<1_000 {
       let next = tracker.acked(at(UInt64(number)), receipts: 1)
-      tracker.published(self.receipts(0..<1, for: last), isTaken: true)
+      tracker.attempted(self.receipts(0..<1, for: last), isTaken: true)
       #expect(tracker.safe == at(UInt64(number - 1)))
       last = next
     }
@@ -55,8 +55,8 @@ struct ReceiptTrackerTests {
     var tracker = ReceiptTracker()
     let first = tracker.acked(at(1), receipts: 2)
     let second = tracker.acked(at(2), receipts: 1)
-    tracker.published(self.receipts(0..<2, for: first), isTaken: false)
-    tracker.published(self.receipts(2..<3, for: second), isTaken: true)
+    tracker.attempted(self.receipts(0..<2, for: first), isTaken: false)
+    tracker.attempted(self.receipts(2..<3, for: second), isTaken: true)
     #expect(tracker.safe == .zero)
     #expect(tracker.underWay == 0)
 
@@ -67,9 +67,9 @@ struct ReceiptTrackerTests {
     #expect(none.isEmpty, "they are taken once")
     _ = tracker.acked(at(3), receipts: 0)
     #expect(tracker.safe == .zero)
-    tracker.published(self.receipts(0..<1, for: first), isTaken: true)
+    tracker.attempted(self.receipts(0..<1, for: first), isTaken: true)
     #expect(tracker.safe == .zero)
-    tracker.published(self.receipts(1..<2, for: first), isTaken: true)
+    tracker.attempted(self.receipts(1..<2, for: first), isTaken: true)
     #expect(tracker.safe == at(3))
     #expect(tracker.underWay == 0)
   }
@@ -80,9 +80,9 @@ struct ReceiptTrackerTests {
     let limit = GatewayLimits.waitingReceipts
     let first = tracker.acked(at(1), receipts: 10)
     let second = tracker.acked(at(2), receipts: limit)
-    tracker.published(self.receipts(0..<10, for: first), isTaken: false)
+    tracker.attempted(self.receipts(0..<10, for: first), isTaken: false)
     #expect(tracker.safe == .zero)
-    tracker.published(self.receipts(10..<limit + 10, for: second), isTaken: false)
+    tracker.attempted(self.receipts(10..<limit + 10, for: second), isTaken: false)
     #expect(tracker.failed == self.receipts(10..<limit + 10, for: second))
     #expect(tracker.safe == at(1))
     #expect(tracker.underWay == 0)
@@ -98,10 +98,10 @@ struct ReceiptTrackerTests {
     }
     #expect(Set(tickets).count == limit)
     for ticket in tickets.dropLast() {
-      tracker.published(self.receipts(0..<1, for: ticket), isTaken: true)
+      tracker.attempted(self.receipts(0..<1, for: ticket), isTaken: true)
     }
     #expect(tracker.safe == at(UInt64(limit - 1)))
-    tracker.published(self.receipts(0..<1, for: tickets[limit]), isTaken: true)
+    tracker.attempted(self.receipts(0..<1, for: tickets[limit]), isTaken: true)
     #expect(tracker.safe == at(UInt64(limit + 5)))
   }
 
@@ -120,7 +120,7 @@ struct ReceiptTrackerTests {
           for _ in 0..<due { open.append((ticket, acked)) }
         } else if !open.isEmpty {
           let one = open.remove(at: Int.random(in: open.indices, using: &random))
-          tracker.published(self.receipts(0..<1, for: one.ticket), isTaken: true)
+          tracker.attempted(self.receipts(0..<1, for: one.ticket), isTaken: true)
         }
         #expect(tracker.underWay == open.count)
         let firstMissing = open.map(\.offset).min() ?? acked + 1

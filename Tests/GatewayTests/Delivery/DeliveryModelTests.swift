@@ -94,7 +94,7 @@ private struct Model {
     let push = self.pushes[index]
     if !self.chance(5) { self.pushes.remove(at: index) }
     if self.chance(5) { return }
-    switch self.machine.push(
+    switch self.machine.pushed(
       previous: push.previous, offset: push.offset, canWrite: self.isWritable)
     {
     case .send: self.send(push.offset)

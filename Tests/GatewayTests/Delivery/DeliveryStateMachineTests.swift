@@ -46,7 +46,7 @@ struct DeliveryStateMachineTests {
     #expect(machine.state == .behind)
     #expect(machine.last == at(5))
     #expect(machine.acked == at(5))
-    #expect(machine.push(previous: at(5), offset: at(6), canWrite: true) == .fallBehind)
+    #expect(machine.pushed(previous: at(5), offset: at(6), canWrite: true) == .fallBehind)
     #expect(machine.nextPage(canWrite: true) == 4)
   }
 
@@ -69,7 +69,7 @@ struct DeliveryStateMachineTests {
     var machine = make()
     let state = machine.state
     for previous in [Offset.zero, at(1)] {
-      #expect(machine.push(previous: previous, offset: at(1), canWrite: true) == .skip)
+      #expect(machine.pushed(previous: previous, offset: at(1), canWrite: true) == .skip)
     }
     #expect(machine.state == state)
   }
@@ -77,7 +77,7 @@ struct DeliveryStateMachineTests {
   @Test("sends a push that continues where it is")
   func send() {
     var machine = Machine.current()
-    #expect(machine.push(previous: at(1), offset: at(2), canWrite: true) == .send)
+    #expect(machine.pushed(previous: at(1), offset: at(2), canWrite: true) == .send)
     machine.sent(at(2), receipt: nil)
     #expect(machine.last == at(2))
     #expect(machine.state == .current)
@@ -89,28 +89,28 @@ struct DeliveryStateMachineTests {
     var machine = Machine(start: at(9), window: 4)
     _ = machine.nextPage(canWrite: true)
     _ = machine.pageEnded(entries: 0, isComplete: true)
-    #expect(machine.push(previous: at(4), offset: at(10), canWrite: true) == .send)
+    #expect(machine.pushed(previous: at(4), offset: at(10), canWrite: true) == .send)
   }
 
   @Test("falls behind when a push does not continue, is of unknown place, or cannot be written")
   func fallBehind() {
     var gap = Machine.current()
-    #expect(gap.push(previous: at(2), offset: at(3), canWrite: true) == .fallBehind)
+    #expect(gap.pushed(previous: at(2), offset: at(3), canWrite: true) == .fallBehind)
     #expect(gap.state == .behind)
 
     var unknown = Machine.current()
-    #expect(unknown.push(previous: .zero, offset: at(2), canWrite: true) == .fallBehind)
+    #expect(unknown.pushed(previous: .zero, offset: at(2), canWrite: true) == .fallBehind)
     #expect(unknown.state == .behind)
 
     var blocked = Machine.current()
-    #expect(blocked.push(previous: at(1), offset: at(2), canWrite: false) == .fallBehind)
+    #expect(blocked.pushed(previous: at(1), offset: at(2), canWrite: false) == .fallBehind)
     #expect(blocked.state == .behind)
   }
 
   @Test("falls behind when the window is full, and goes on after an ack")
   func window() {
     var machine = Machine.current(window: 1)
-    #expect(machine.push(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
+    #expect(machine.pushed(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
     #expect(machine.nextPage(canWrite: true) == nil, "one is unacked, and no more may be")
     #expect(machine.ack(at(1)) == [])
     #expect(machine.nextPage(canWrite: true) == 1)
@@ -119,7 +119,7 @@ struct DeliveryStateMachineTests {
   @Test("stays behind until asked for a page")
   func behind() {
     var machine = Machine.behind()
-    #expect(machine.push(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
+    #expect(machine.pushed(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
     #expect(machine.state == .behind)
     #expect(machine.nextPage(canWrite: false) == nil)
     #expect(machine.state == .behind)
@@ -130,8 +130,8 @@ struct DeliveryStateMachineTests {
   @Test("reads again when more was pushed during the read than it brought")
   func missed() {
     var machine = Machine.paging()
-    #expect(machine.push(previous: at(2), offset: at(3), canWrite: true) == .fallBehind)
-    #expect(machine.push(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
+    #expect(machine.pushed(previous: at(2), offset: at(3), canWrite: true) == .fallBehind)
+    #expect(machine.pushed(previous: at(1), offset: at(2), canWrite: true) == .fallBehind)
     machine.sent(at(2), receipt: nil)
     #expect(machine.pageEnded(entries: 1, isComplete: true) == .more)
     #expect(machine.state == .behind)
@@ -144,7 +144,7 @@ struct DeliveryStateMachineTests {
   @Test("ends even if what was pushed is nowhere in the mailbox")
   func phantom() {
     var machine = Machine.paging()
-    _ = machine.push(previous: .zero, offset: at(9), canWrite: true)
+    _ = machine.pushed(previous: .zero, offset: at(9), canWrite: true)
     #expect(machine.pageEnded(entries: 0, isComplete: true) == .more)
     _ = machine.nextPage(canWrite: true)
     #expect(machine.pageEnded(entries: 0, isComplete: true) == .none)
@@ -264,7 +264,7 @@ struct DeliveryStateMachineTests {
     var machine = Machine.current()
     #expect(machine.ack(at(99)) == [])
     #expect(machine.acked == at(1))
-    #expect(machine.push(previous: at(1), offset: at(2), canWrite: true) == .send)
+    #expect(machine.pushed(previous: at(1), offset: at(2), canWrite: true) == .send)
     machine.sent(at(2), receipt: self.receipt("2"))
     #expect(machine.ack(at(99)) == [self.receipt("2")])
   }
@@ -272,7 +272,7 @@ struct DeliveryStateMachineTests {
   @Test("takes an ack between two offsets for one of the lower")
   func between() {
     var machine = Machine.current()
-    _ = machine.push(previous: at(1), offset: at(5), canWrite: true)
+    _ = machine.pushed(previous: at(1), offset: at(5), canWrite: true)
     machine.sent(at(5), receipt: self.receipt("5"))
     #expect(machine.ack(at(3)) == [])
     #expect(machine.acked == at(3))

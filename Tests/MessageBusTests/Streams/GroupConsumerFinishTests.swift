@@ -14,7 +14,7 @@ struct GroupConsumerFinishTests {
       let consumer = try await bus.makeConsumer()
       _ = try await consumer.begin()
       let entries = try await consumer.read()
-      consumer.finish(Array(entries.prefix(4)))
+      consumer.addFinished(Array(entries.prefix(4)))
       #expect(try await bus.groups()[0].pending == 10)
       try await consumer.acknowledgeFinished()
       #expect(try await bus.groups()[0].pending == 6)
@@ -29,7 +29,7 @@ struct GroupConsumerFinishTests {
       try await bus.fill(0..<3)
       let consumer = try await bus.makeConsumer()
       _ = try await consumer.begin()
-      consumer.finish(try await consumer.read())
+      consumer.addFinished(try await consumer.read())
       #expect(try await eventually { try await bus.length(stream) == 0 })
       #expect(try await bus.groups()[0].pending == 0)
     }
@@ -61,7 +61,7 @@ struct GroupConsumerFinishTests {
       _ = try await bus.command("XGROUP", "CREATE", "\(stream)", "archive", "0")
       let consumer = try await bus.makeConsumer()
       _ = try await consumer.begin()
-      consumer.finish(try await consumer.read())
+      consumer.addFinished(try await consumer.read())
       try await consumer.acknowledgeFinished()
       #expect(try await bus.length(stream) == 10, "the archive has read nothing")
 
@@ -73,7 +73,7 @@ struct GroupConsumerFinishTests {
       _ = try await bus.command(
         "XACK", "\(stream)", "archive", "\(offsets[0])", "\(offsets[1])")
       try await bus.fill(10..<11)
-      consumer.finish(try await consumer.read())
+      consumer.addFinished(try await consumer.read())
       try await consumer.acknowledgeFinished()
       #expect(try await bus.entries(stream).map(\.text) == texts(2..<11))
     }
@@ -90,9 +90,9 @@ struct GroupConsumerFinishTests {
       let heir = try await bus.makeConsumer("heir")
       _ = try await heir.begin()
       let heirs = try await heir.read()
-      heir.finish(Array(heirs.prefix(3)))
+      heir.addFinished(Array(heirs.prefix(3)))
       try await heir.acknowledgeFinished()
-      zombie.finish(read)
+      zombie.addFinished(read)
       try await zombie.acknowledgeFinished()
       #expect(try await bus.entries(stream).map(\.text) == texts(3..<10))
     }

@@ -45,7 +45,7 @@ struct GroupConsumerTests {
       #expect(session.unfinished == ids[0]...ids[ids.count - 1])
       #expect(try await heir.read().map(\.offset) == ids)
       // What is finished does not come again.
-      heir.finish(Array(try await bus.entries(bus.stream).prefix(1)))
+      heir.addFinished(Array(try await bus.entries(bus.stream).prefix(1)))
       try await heir.acknowledgeFinished()
       let next = try await bus.makeConsumer("next")
       _ = try await next.begin()
@@ -74,7 +74,7 @@ struct GroupConsumerTests {
       _ = try await dead.begin()
       let first = try await dead.read()
       while try await !dead.read(blockMilliseconds: 1).isEmpty {}
-      dead.finish(Array(first.prefix(100)))
+      dead.addFinished(Array(first.prefix(100)))
       try await dead.acknowledgeFinished()
 
       let heir = try await bus.makeConsumer("heir")
@@ -142,7 +142,7 @@ struct GroupConsumerTests {
       let first = try await bus.makeConsumer("first")
       _ = try await first.begin()
       let read = try await first.read()
-      first.finish(Array(read.prefix(4)))
+      first.addFinished(Array(read.prefix(4)))
       try await first.acknowledgeFinished()
       var heirs: [GroupConsumer] = []
       for number in 0..<5 { heirs.append(try await bus.makeConsumer("heir\(number)")) }
@@ -190,7 +190,7 @@ struct GroupConsumerTests {
       _ = try await bus.command("CONFIG", "SET", "maxmemory", "1")
       let heir = try await bus.makeConsumer("heir")
       #expect(try await heir.begin() != nil)
-      heir.finish(try await heir.read())
+      heir.addFinished(try await heir.read())
       try await heir.acknowledgeFinished()
       #expect(try await bus.length(bus.stream) == 0)
     }
