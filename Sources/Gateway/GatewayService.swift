@@ -233,22 +233,21 @@ package final class GatewayService: Service {
     let seconds = self.configuration.drainSeconds
     let plan = DrainPlan(self.configuration, seconds: seconds, loops: self.loops.count)
     for loop in self.loops { loop.eventLoop.execute { loop.drain(plan) } }
-    var deadline = NIODeadline.now() + .seconds(Int64(seconds)) + Self.slack
-    var isHurrying = false
-    while NIODeadline.now() < deadline {
-      var left = 0
-      for loop in self.loops {
-        left += (try? await loop.eventLoop.submit { loop.connectionCount }.get()) ?? 0
-      }
-      if left == 0 { return }
-      if Task.isCancelled, !isHurrying {
-        isHurrying = true
-        deadline = min(deadline, .now() + Self.slack)
-        for loop in self.loops { loop.eventLoop.execute { loop.hurry() } }
-      }
-      // Not the task's sleep, which a cancelled task skips.
-      try? await self.loops[0].eventLoop.scheduleTask(in: .milliseconds(10)) {}.futureResult.get()
+    let eventLoop = self.loops[0].eventLoop
+    let over = eventLoop.makePromise(of: Void.self)
+    EventLoopFuture.andAllComplete(
+      self.loops.map { loop in loop.eventLoop.flatSubmit { loop.whenEmpty() } }, on: eventLoop
+    ).cascade(to: over)
+    let deadline = eventLoop.scheduleTask(in: .seconds(Int64(seconds)) + Self.slack) {
+      over.succeed()
     }
+    await withTaskCancellationHandler {
+      try? await over.futureResult.get()
+    } onCancel: {
+      for loop in self.loops { loop.eventLoop.execute { loop.hurry() } }
+      eventLoop.scheduleTask(in: Self.slack) { over.succeed() }
+    }
+    deadline.cancel()
     for loop in self.loops {
       try? await loop.eventLoop.submit { loop.abandonConnections() }.get()
     }

@@ -44,6 +44,8 @@ package struct UserConnections: Sendable {
 
   /// Waits until no device of the user is in the registry, or the time for that is over: a gateway
   /// may have died, and a device come back at once.
+  ///
+  /// It asks again and again, since gateways remove sessions from Redis, which tells nobody.
   func waitUntilGone(_ user: UserName) async throws(RedisError) {
     let deadline = NIODeadline.now() + .milliseconds(BackendAPILimits.closingMilliseconds)
     while try await !self.sessions(of: user).isEmpty, NIODeadline.now() < deadline {

@@ -38,7 +38,13 @@ extension GatewayLoop {
   /// Closes the sockets of connections that have not ended.
   func abandonConnections() { self.clock.forEach { $0.abandon() } }
 
-  var connectionCount: Int { self.clock.count }
+  /// Succeeds when no connection is left. To be called once, when none is admitted any more.
+  func whenEmpty() -> EventLoopFuture<Void> {
+    let emptied = self.eventLoop.makePromise(of: Void.self)
+    self.emptied = emptied
+    if self.clock.count == 0 { emptied.succeed() }
+    return emptied.futureResult
+  }
 
   /// Stores what is not stored yet, then closes the clients of Redis.
   func close() -> EventLoopFuture<Void> {

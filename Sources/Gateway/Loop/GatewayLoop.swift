@@ -55,6 +55,8 @@ final class GatewayLoop: @unchecked Sendable {
   private var retries: [ConnectionHandler] = []
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
   var leavers: Leavers?
+  /// Fulfilled when the last connection has ended.
+  var emptied: EventLoopPromise<Void>?
 
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
@@ -132,6 +134,7 @@ final class GatewayLoop: @unchecked Sendable {
   func remove(_ connection: ConnectionHandler) {
     self.clock.remove(connection)
     self.metrics.connections.decrement()
+    if self.clock.count == 0 { self.emptied?.succeed() }
   }
 
   /// Tells another gateway that a device of its connections is now connected here.

@@ -86,14 +86,23 @@ package final class HTTPServer: Sendable {
       state.isStopping = true
       return (state.listener, Array(state.connections.values))
     }
-    try? await listener?.close()
+    guard let listener else { return }
+    try? await listener.close()
     for channel in connections {
       channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
     }
-    let deadline = NIODeadline.now() + .milliseconds(self.limits.stopMilliseconds)
-    while self.connectionCount > 0, NIODeadline.now() < deadline, !Task.isCancelled {
-      try? await Task.sleep(for: .milliseconds(10))
+    let over = listener.eventLoop.makePromise(of: Void.self)
+    EventLoopFuture.andAllComplete(connections.map(\.closeFuture), on: listener.eventLoop)
+      .cascade(to: over)
+    let deadline = listener.eventLoop.scheduleTask(
+      in: .milliseconds(self.limits.stopMilliseconds)
+    ) { over.succeed() }
+    await withTaskCancellationHandler {
+      try? await over.futureResult.get()
+    } onCancel: {
+      over.succeed()
     }
+    deadline.cancel()
     for channel in self.state.withLockedValue({ Array($0.connections.values) }) {
       channel.close(promise: nil)
     }

@@ -30,10 +30,16 @@ struct DrainTests {
     }
   }
 
-  @Test("lets its connections go one by one, and serves each until its turn; new ones are refused")
+  @Test(
+    "lets its connections go one by one, and serves each until its turn; new ones are refused",
+    .timeLimit(.minutes(10)))
   func spread() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.drainPerSecond = 1 }
+    options.configure = { configuration in
+      configuration.drainPerSecond = 1
+      // Not waited for: it ends when the last connection does.
+      configuration.drainSeconds = 3_600
+    }
     try await TestStand.with(options) { stand in
       var sockets: [TestSocket] = []
       for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
