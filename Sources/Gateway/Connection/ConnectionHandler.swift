@@ -33,6 +33,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Why the connection must close, as soon as the client can be told.
   var farewell: Farewell?
 
+  /// When a connection that must end goes on with that, whatever the client does.
+  private var deadline: Scheduled<Void>?
   /// Whether reading is suspended until sends are answered.
   private var awaitsAnswers = false
   private var decoder: WebSocketDecoder
@@ -96,6 +98,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     let wasOver = self.isOver
     self.session.disconnected()
     self.context = nil
+    self.deadline?.cancel()
     self.loop.remove(self)
     if !wasOver { self.deregister() }
   }
@@ -200,9 +203,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.flush()
     self.setReading(true)
     let channel = context.channel
-    context.eventLoop.scheduleTask(in: .milliseconds(self.loop.drainPlan.closeMilliseconds)) {
-      channel.close(promise: nil)
-    }
+    self.goOn(after: self.loop.drainPlan.closeMilliseconds) { channel.close(promise: nil) }
+  }
+
+  /// The connection holds one timer at most, and none once it has ended: thousands may end in a second.
+  private func goOn(after milliseconds: Int64, _ body: @escaping () -> Void) {
+    self.deadline?.cancel()
+    self.deadline = self.loop.isolated.scheduleTask(in: .milliseconds(milliseconds), body)
   }
 
   /// Tells the client to end too; what it says until then is read and dropped. If the socket were
@@ -221,7 +228,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.writeText { _ = $0.writeGoodbye(code: farewell.code, reconnectAfterMilliseconds: wait) }
     let patience = self.loop.drainPlan.answerMilliseconds
     guard action == .goodbyeAndWait, patience > 0 else { return self.closeAfterGoodbye() }
-    self.loop.isolated.scheduleTask(in: .milliseconds(patience)) { self.closeAfterGoodbye() }
+    self.goOn(after: patience) { self.closeAfterGoodbye() }
   }
 
   func closeAfterGoodbye() {

@@ -15,7 +15,8 @@ struct SessionStateMachine {
     case leaving
     /// We sent a close and wait for the client's. May become `.closed`.
     case closing
-    /// Final.
+    /// The client has said its last: its close has come, and the end of the socket is awaited, or the
+    /// socket is gone. Final.
     case closed
   }
 
