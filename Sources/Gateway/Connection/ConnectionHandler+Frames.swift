@@ -149,7 +149,7 @@ extension ConnectionHandler {
       // In an outage it comes again and again, and costs messaging nothing.
       if send.isRepeat, !error.mayHaveBeenExecuted { self.budget.returnLookUp() }
       let refusal = SendOrder.Refusal(
-        code: .unavailable, message: "the message could not be stored; send it again",
+        code: .unavailable, message: "the message is not confirmed as stored; send it again",
         retryAfterMilliseconds: GatewayLimits.retryAfterMilliseconds)
       self.sendOrder.rejected(
         send.id, to: send.to, at: send.place, for: refusal,

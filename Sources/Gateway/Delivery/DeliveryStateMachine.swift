@@ -62,7 +62,7 @@ struct DeliveryStateMachine {
   enum PushAction: Hashable {
     /// Send it, then call `sent`.
     case send
-    /// The client already has it.
+    /// It was sent already, or the client claims to have it.
     case skip
     /// Drop the push: the mailbox will be read instead. Call `nextPage`.
     case fallBehind

@@ -81,7 +81,7 @@ package struct DeliveryWriter {
     for gateway in self.order {
       let stream = self.keys.outgoing(gateway)
       for entry in self.entries[gateway] ?? [] {
-        targets.append((gateway, Self.add(entry.bytes, to: stream, &batch)))
+        targets.append((gateway, Self.appendEntry(entry.bytes, to: stream, &batch)))
       }
     }
     return targets
@@ -97,7 +97,7 @@ package struct DeliveryWriter {
   }
 
   /// `XADD` to a stream that exists, with a bound on its length.
-  private static func add(
+  private static func appendEntry(
     _ bytes: ByteBuffer, to stream: RedisKey, _ batch: inout RedisBatch
   ) -> Reply<Bool> {
     batch.append(

@@ -6,7 +6,7 @@ import Redis
 ///
 /// A group that two readers share splits the entries between them, and order is lost: a reader that
 /// was paused and wakes up, or a dead connection that Redis still serves, takes entries away from
-/// the one that goes on. So *the group is the fence*: whoever begins to read makes a group of its
+/// the one that goes on. So each reader has a group: whoever begins to read makes a group of its
 /// own, where its predecessors had got to, and destroys theirs, which ends their reads. Should two
 /// read at once all the same, each sees every entry in order; who stores them recognises what is
 /// there already.

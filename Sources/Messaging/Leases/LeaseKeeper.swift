@@ -142,6 +142,7 @@ actor LeaseKeeper {
       guard let token = held[partition] else {
         return Leases.holder(of: partition, self.keys, to: &batch)
       }
+      // Who holds it renews it so.
       return Leases.acquire(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)

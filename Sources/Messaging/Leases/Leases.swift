@@ -36,7 +36,8 @@ extension Script {
 ///
 /// The pattern of the Kinesis client library's lease table. A lease decides who works, so that
 /// nobody works twice; should two work all the same, the mailbox keeps the order and drops repeats.
-/// It is asked for where a session begins and where something is stored that may have been removed.
+/// It is asked for where a reading session begins, and where something is stored that may have been
+/// removed.
 package enum Leases {
   /// Appends a read of the holder of a partition's lease; nil if there is none. A malformed value is a
   /// stranger's.

@@ -1,6 +1,6 @@
 import MessageBus
 
-/// Limits of a mailbox in size and age. See ``BusLimits`` for the defaults.
+/// Limits of a mailbox in size and age. See ``MessagingLimits`` for the defaults.
 package struct MailboxLimits: Sendable, Hashable {
   /// Entries of a mailbox, acked ones included, beyond which new messages fail. At least 1.
   package var entries: Int
