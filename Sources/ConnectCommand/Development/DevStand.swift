@@ -133,6 +133,7 @@ private struct Greeting: Service {
         guard NIODeadline.now() < deadline else {
           throw Failure(.running, "the gateways are not ready after \(DevStand.readySeconds) s")
         }
+        // What makes a gateway ready is many things, each of which may be lost again: they are asked for.
         try await Task.sleep(for: .milliseconds(10))
       }
     }

@@ -33,8 +33,6 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Why the connection must close, as soon as the client can be told.
   var farewell: Farewell?
 
-  /// When a connection that must end goes on with that, whatever the client does.
-  private var deadline: Scheduled<Void>?
   /// Whether reading is suspended until sends are answered.
   private var awaitsAnswers = false
   private var decoder: WebSocketDecoder
@@ -98,7 +96,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     let wasOver = self.isOver
     self.session.disconnected()
     self.context = nil
-    self.deadline?.cancel()
     self.loop.remove(self)
     if !wasOver { self.deregister() }
   }
@@ -197,19 +194,24 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Writes the close frame, and gives the client a bounded time to end the connection.
   private func writeClose(_ code: UInt16, _ reason: String) {
-    guard let context = self.context else { return }
+    guard self.context != nil else { return }
     self.awaitsAnswers = false
     self.write { $0.writeWebSocketClose(code: code, reason: reason) }
     self.flush()
     self.setReading(true)
-    let channel = context.channel
-    self.goOn(after: self.loop.drainPlan.closeMilliseconds) { channel.close(promise: nil) }
+    self.continueClosing(after: self.loop.drainPlan.closeMilliseconds) {
+      $0.context?.close(promise: nil)
+    }
   }
 
-  /// The connection holds one timer at most, and none once it has ended: thousands may end in a second.
-  private func goOn(after milliseconds: Int64, _ body: @escaping () -> Void) {
-    self.deadline?.cancel()
-    self.deadline = self.loop.isolated.scheduleTask(in: .milliseconds(milliseconds), body)
+  /// The timer keeps nothing alive when the socket ends before, and is not cancelled then: an event loop
+  /// would search all its timers for it, for each of the thousands that may end in a second.
+  private func continueClosing(
+    after milliseconds: Int64, _ body: @escaping (ConnectionHandler) -> Void
+  ) {
+    self.loop.isolated.scheduleTask(in: .milliseconds(milliseconds)) { [weak self] in
+      if let self { body(self) }
+    }
   }
 
   /// Tells the client to end too; what it says until then is read and dropped. If the socket were
@@ -228,7 +230,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.writeText { _ = $0.writeGoodbye(code: farewell.code, reconnectAfterMilliseconds: wait) }
     let patience = self.loop.drainPlan.answerMilliseconds
     guard action == .goodbyeAndWait, patience > 0 else { return self.closeAfterGoodbye() }
-    self.goOn(after: patience) { self.closeAfterGoodbye() }
+    self.continueClosing(after: patience) { $0.closeAfterGoodbye() }
   }
 
   func closeAfterGoodbye() {

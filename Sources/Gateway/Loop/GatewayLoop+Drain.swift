@@ -38,7 +38,8 @@ extension GatewayLoop {
   /// Closes the sockets of connections that have not ended.
   func abandonConnections() { self.clock.forEach { $0.abandon() } }
 
-  /// Succeeds when no connection is left. To be called once, when none is admitted any more.
+  /// Succeeds when no connection is left. To be called once, when none is admitted any more. One whose upgrade
+  /// was admitted before that may still come, and is not waited for.
   func whenEmpty() -> EventLoopFuture<Void> {
     let emptied = self.eventLoop.makePromise(of: Void.self)
     self.emptied = emptied

@@ -155,4 +155,37 @@ struct DrainTests {
       #expect(try await stand.session("user0") == nil)
     }
   }
+
+  @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(5)))
+  func cancelled() async throws {
+    var options = TestStand.Options()
+    options.configure = { configuration in
+      configuration.drainPerSecond = 1
+      configuration.drainSeconds = 3_600
+    }
+    try await TestStand.with(options) { stand in
+      var sockets: [TestSocket] = []
+      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+      await stand.gateways[0].service.cancel()
+      for socket in sockets {
+        _ = try await socket.expectFrame(type: "goodbye")
+        try await socket.expectClose(1012)
+      }
+    }
+  }
+
+  @Test("cuts the connections of those who do not go in time")
+  func abandoned() async throws {
+    var options = TestStand.Options()
+    options.configure = { configuration in
+      configuration.drainSeconds = 1
+      configuration.closeMilliseconds = 3_600_000
+    }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      try await stand.gateways[0].service.stop()
+      _ = try await alice.expectFrame(type: "goodbye")
+      try await alice.expectClose(1012)
+    }
+  }
 }

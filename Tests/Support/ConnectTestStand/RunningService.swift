@@ -21,6 +21,12 @@ package final class RunningService: Sendable {
   /// Begins to stop the service, and does not wait.
   package func beginStop() async { await self.group.triggerGracefulShutdown() }
 
+  /// Cancels the service's task, and waits until it has ended.
+  package func cancel() async {
+    self.task.cancel()
+    _ = await self.task.result
+  }
+
   /// Waits until the service has ended by itself.
   ///
   /// - Throws: why it ended, if it failed.
