@@ -193,7 +193,7 @@ package final class GatewayService: Service {
       } ?? "-"
     while !Task.isCancelled {
       let isHeard = await self.registry.beat(
-        GatewayRegistry.Sign(
+        GatewayRegistry.Heartbeat(
           address: address, connections: self.directory.count,
           startedMilliseconds: self.startedMilliseconds, version: ConnectVersion.text))
       do throws(RedisError) {

@@ -42,7 +42,7 @@ package final class MessagingService: Service {
     self.metrics = metrics
     self.keys = configuration.keys
     let shared = group.makeIterator().map { clients.makeClient(on: $0) }
-    // For what replicas must confirm, since Redis answers nothing behind that question meanwhile.
+    // For what replicas must confirm, since Redis answers nothing behind a `WAIT` meanwhile.
     let writers =
       configuration.durability.replicas > 0
       ? shared.map { clients.makeClient(on: $0.eventLoop) } : shared

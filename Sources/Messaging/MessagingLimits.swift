@@ -5,7 +5,7 @@ package enum MessagingLimits {
   package static let leaseSeconds = 10
 
   /// Heartbeats in that time.
-  package static let signsPerLease: Int64 = 5
+  package static let heartbeatsPerLease: Int64 = 5
 
   /// Wake-ups of messaging instances kept, approximately.
   package static let leaseEventsKept = 128

@@ -225,7 +225,7 @@ struct DamagedReadersTests {
 
     let registry = GatewayRegistry(keys: keys, id: self.gateway, client: client)
     _ = await registry.beat(
-      GatewayRegistry.Sign(address: "a", connections: 1, startedMilliseconds: 1, version: "v"))
+      GatewayRegistry.Heartbeat(address: "a", connections: 1, startedMilliseconds: 1, version: "v"))
     try? await registry.sweep()
     await withCheckedContinuation { waiter in
       client.removeSessions([(self.session("g2"), of: keys.session(user))]) { waiter.resume() }

@@ -88,7 +88,7 @@ struct SessionStateMachine {
     case none
   }
 
-  /// Call it when the gateway stops and it is this connection's turn.
+  /// The connection is to go: the gateway stops and it is its turn, or the app's backend wants it.
   mutating func leave() -> LeaveAction {
     guard case .open = self.state else { return .none }
     self.state = .leaving

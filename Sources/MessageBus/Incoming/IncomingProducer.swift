@@ -117,7 +117,7 @@ package final class IncomingProducer<Token> {
     }
     var pipeline = IncomingPipeline<Token>()
     for number in numbers {
-      pipeline.take(self.queues[number].send(), of: number, on: self.queues[number].stream)
+      pipeline.take(self.queues[number].takeLoad(), of: number, on: self.queues[number].stream)
     }
     if pipeline.isDurable { pipeline.batch.confirmation = self.durability.confirmation }
     if self.durability.replicas > 0 { self.awaited = pipeline.entryCount }

@@ -80,7 +80,7 @@ struct IncomingQueue<Token> {
     return [self.waiting] + self.behind
   }
 
-  /// Whether entries may be sent now. True once, until ``send()`` or ``giveUp()``.
+  /// Whether entries may be sent now. True once, until ``takeLoad()`` or ``giveUp()``.
   mutating func becomesReady() -> Bool {
     guard !self.isReady, self.underWay == 0, !self.waiting.entries.isEmpty else { return false }
     self.isReady = true
@@ -88,7 +88,7 @@ struct IncomingQueue<Token> {
   }
 
   /// The next entries, at most ``BusLimits/entriesPerTransaction``. They are under way from now on.
-  mutating func send() -> Load {
+  mutating func takeLoad() -> Load {
     precondition(self.underWay == 0, "a partition has entries in one pipeline at a time")
     defer { self.waiting = self.behind.isEmpty ? Load() : self.behind.removeFirst() }
     self.isReady = false

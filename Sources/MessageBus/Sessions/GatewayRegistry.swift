@@ -6,7 +6,7 @@ import Redis
 /// Every key may be on another node, so there is one command for each.
 package struct GatewayRegistry: Sendable {
   /// A gateway's report on itself.
-  package struct Sign: Sendable, Hashable {
+  package struct Heartbeat: Sendable, Hashable {
     /// The address at which apps reach it, as far as it knows.
     package var address: String
     package var connections: Int
@@ -41,15 +41,15 @@ package struct GatewayRegistry: Sendable {
   /// for the rest.
   ///
   /// - Returns: whether Redis has heard it.
-  package func beat(_ sign: Sign) async -> Bool {
+  package func beat(_ heartbeat: Heartbeat) async -> Bool {
     let seconds = BusLimits.gatewayTimeToLiveSeconds
     var batch = RedisBatch()
     let heard = batch.expire(self.stream, seconds: seconds)
     batch.insert(self.id.text, into: self.keys.gateways)
     batch.set(
       [
-        ("address", sign.address), ("connections", "\(sign.connections)"),
-        ("started", "\(sign.startedMilliseconds)"), ("version", sign.version),
+        ("address", heartbeat.address), ("connections", "\(heartbeat.connections)"),
+        ("started", "\(heartbeat.startedMilliseconds)"), ("version", heartbeat.version),
       ], in: self.hash)
     batch.expire(self.hash, seconds: seconds)
     return (try? await self.client.execute(batch)[heard]) != nil

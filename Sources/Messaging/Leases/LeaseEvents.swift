@@ -2,7 +2,7 @@ import ConnectProtocol
 import MessageBus
 import Redis
 
-/// Wakes messaging instances when a member comes or goes, or a lease is released.
+/// Wakes messaging instances when a member joins, or a lease is released.
 ///
 /// Only a wake-up: who misses one finds out at its next look, a fraction of the lease time later.
 package final class LeaseEvents {

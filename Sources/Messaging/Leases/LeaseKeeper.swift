@@ -58,8 +58,8 @@ actor LeaseKeeper {
   var owned: [Partition] { self.machine.held.map(\.0) }
 
   /// Time between two looks when nothing wakes it.
-  private var signMilliseconds: Int64 {
-    max(100, self.configuration.leaseMilliseconds / MessagingLimits.signsPerLease)
+  private var heartbeatMilliseconds: Int64 {
+    max(100, self.configuration.leaseMilliseconds / MessagingLimits.heartbeatsPerLease)
   }
 
   /// Owns partitions and works on them until ``stop()``.
@@ -67,7 +67,7 @@ actor LeaseKeeper {
     await withDiscardingTaskGroup { tasks in
       var backoff = Backoff(
         baseMilliseconds: BusLimits.consumerBackoffBaseMilliseconds,
-        capMilliseconds: self.signMilliseconds)
+        capMilliseconds: self.heartbeatMilliseconds)
       var looksInARow = 0
       while !self.isStopping {
         do throws(RedisError) {
@@ -88,7 +88,7 @@ actor LeaseKeeper {
           // Who was beaten to a lease looks at once for another, but not for ever.
           looksInARow = self.machine.wasBeaten ? looksInARow + 1 : 0
           if looksInARow % 4 == 0 {
-            try await self.events.wait(milliseconds: self.signMilliseconds)
+            try await self.events.wait(milliseconds: self.heartbeatMilliseconds)
           }
         } catch {
           if self.isStopping { break }
@@ -126,7 +126,7 @@ actor LeaseKeeper {
     var surplus: [(Partition, LeaseToken)] = []
     /// Workers whose leases other instances hold now.
     var lost: [PartitionWorker] = []
-    /// Why nothing could be acquired.
+    /// Why a lease could not be acquired.
     var failure: RedisError?
   }
 

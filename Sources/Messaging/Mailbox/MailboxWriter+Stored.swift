@@ -13,7 +13,7 @@ extension MailboxWriter {
     /// Items that this mailbox did not take, for a reason of its own such as `WRONGTYPE`. They, and
     /// only they, are to be given again, or given up.
     package internal(set) var refused: [(Item, RedisServerError)]
-    /// Items for which the mailbox has no room: it is full of entries that no device has acked.
+    /// Items for which the mailbox has no room: it is full of entries that not all devices have acked.
     package internal(set) var overflowed: [Item]
 
     /// The outcome before anything was pushed.

@@ -209,7 +209,7 @@ actor PartitionWorker {
 
   // MARK: Telling senders
 
-  /// A `failed` that does not fit into its recipient's mailbox is kept: nobody can be told of it.
+  /// Tells the sender that the mailbox is full. A `failed` that does not fit is kept: nobody can be told of it.
   private func overflow(_ item: MailboxWriter.Item) async throws(RedisError) {
     if item.envelope.kind == .failed {
       try await self.deadLetters.add(item, reason: "the mailbox is full", attempts: 1)
@@ -223,13 +223,14 @@ actor PartitionWorker {
   private func fail(
     _ item: MailboxWriter.Item, _ code: FailureCode
   ) async throws(RedisError) {
-    self.metrics.failed(code)
-    self.log(code, item)
     if item.envelope.kind == .message, let sender = item.envelope.sender,
       let id = item.envelope.messageID, try await self.exists(sender)
     {
       try await self.publishFailed(id, of: item, to: sender, code)
     }
+    // Behind what may fail and come again, so that it is counted once.
+    self.metrics.failed(code)
+    self.log(code, item)
     self.settled.insert(item.offset)
   }
 

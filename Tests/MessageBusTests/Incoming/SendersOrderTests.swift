@@ -40,7 +40,7 @@ struct IncomingQueueTests {
     ready = queue.becomesReady()
     #expect(!ready, "once is enough")
     self.append(2, by: carol, to: &queue)
-    var sent = queue.send().entries.map(\.token)
+    var sent = queue.takeLoad().entries.map(\.token)
     #expect(sent == [1, 2])
     self.append(3, 4, by: nil, to: &queue)
     ready = queue.becomesReady()
@@ -53,7 +53,7 @@ struct IncomingQueueTests {
     #expect(withheld?.isEmpty == true)
     ready = queue.becomesReady()
     #expect(ready)
-    sent = queue.send().entries.map(\.token)
+    sent = queue.takeLoad().entries.map(\.token)
     #expect(sent == [3, 4])
   }
 
@@ -63,13 +63,13 @@ struct IncomingQueueTests {
     self.append(1, by: alice, to: &queue)
     self.append(2, by: carol, to: &queue)
     self.append(3, 4, by: nil, to: &queue)
-    let first = queue.send()
+    let first = queue.takeLoad()
     #expect(!first.repeatsSender)
     self.append(5, by: carol, to: &queue)
     self.append(6, by: alice, to: &queue)
     self.append(7, by: carol, to: &queue)
     _ = queue.settled(4)
-    let load = queue.send()
+    let load = queue.takeLoad()
     #expect(load.repeatsSender)
     var pipeline = IncomingPipeline<Int>()
     pipeline.take(load, of: 0, on: queue.stream)
@@ -85,7 +85,7 @@ struct IncomingQueueTests {
     for _ in 0..<3 {
       let ready = queue.becomesReady()
       #expect(ready)
-      let load = queue.send()
+      let load = queue.takeLoad()
       #expect(load.commands.count == load.entries.count)
       #expect(load.repeatsSender == (load.entries.count > 2), "the last two have two senders")
       sent.append(load.entries.map(\.token))
@@ -107,7 +107,7 @@ struct IncomingQueueTests {
     for token in 0..<3 * limit {
       self.append(token, by: token % 3 == 0 ? carol : alice, to: &queue)
     }
-    let first = queue.send()
+    let first = queue.takeLoad()
     queue.failed(first.entries[1])
     let withheld = queue.settled(limit)
     let later = limit..<3 * limit
@@ -116,7 +116,7 @@ struct IncomingQueueTests {
     #expect(ready)
     var left: [Int] = []
     while true {
-      let load = queue.send()
+      let load = queue.takeLoad()
       guard !load.entries.isEmpty else { break }
       left += load.entries.map(\.token)
       _ = queue.settled(load.entries.count)
@@ -140,7 +140,7 @@ struct IncomingQueueTests {
     var queue = self.queue()
     self.append(1, by: alice, to: &queue)
     self.append(2, by: carol, to: &queue)
-    let load = queue.send()
+    let load = queue.takeLoad()
     self.append(3, by: carol, to: &queue)
     self.append(4, by: alice, to: &queue)
     self.append(5, by: nil, to: &queue)
@@ -152,7 +152,7 @@ struct IncomingQueueTests {
     #expect(withheld?.map(\.token) == [4, 6])
     let ready = queue.becomesReady()
     #expect(ready)
-    let next = queue.send()
+    let next = queue.takeLoad()
     #expect(next.entries.map(\.token) == [3, 5])
     #expect(next.commands.count == 2)
     #expect(!next.repeatsSender)
@@ -160,7 +160,7 @@ struct IncomingQueueTests {
     self.append(7, by: alice, to: &queue)
     withheld = queue.settled(2)
     #expect(withheld?.isEmpty == true)
-    let sent = queue.send().entries.map(\.token)
+    let sent = queue.takeLoad().entries.map(\.token)
     #expect(sent == [7])
   }
 }
