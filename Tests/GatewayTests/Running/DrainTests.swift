@@ -173,19 +173,4 @@ struct DrainTests {
       }
     }
   }
-
-  @Test("cuts the connections of those who do not go in time")
-  func abandoned() async throws {
-    var options = TestStand.Options()
-    options.configure = { configuration in
-      configuration.drainSeconds = 1
-      configuration.closeMilliseconds = 3_600_000
-    }
-    try await TestStand.with(options) { stand in
-      let alice = try await stand.online("alice")
-      try await stand.gateways[0].service.stop()
-      _ = try await alice.expectFrame(type: "goodbye")
-      try await alice.expectClose(1012)
-    }
-  }
 }
