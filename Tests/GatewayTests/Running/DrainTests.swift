@@ -30,19 +30,39 @@ struct DrainTests {
     }
   }
 
+  /// One connection goes per second, and the time for all is not waited for: a stop ends when the last
+  /// connection does.
+  private var unhurried: TestStand.Options {
+    var options = TestStand.Options()
+    options.configure = {
+      $0.drainPerSecond = 1
+      $0.drainSeconds = 3_600
+    }
+    return options
+  }
+
+  /// Users `name0`, `name1` and so on.
+  private func online(
+    _ count: Int, _ name: String, at stand: TestStand
+  ) async throws -> [TestSocket] {
+    var sockets: [TestSocket] = []
+    for number in 0..<count { sockets.append(try await stand.online("\(name)\(number)")) }
+    return sockets
+  }
+
+  private func expectLeft(_ sockets: [TestSocket]) async throws {
+    for socket in sockets {
+      _ = try await socket.expectFrame(type: "goodbye")
+      try await socket.expectClose(1012)
+    }
+  }
+
   @Test(
     "lets its connections go one by one, and serves each until its turn; new ones are refused",
     .timeLimit(.minutes(10)))
   func spread() async throws {
-    var options = TestStand.Options()
-    options.configure = { configuration in
-      configuration.drainPerSecond = 1
-      // Not waited for: it ends when the last connection does.
-      configuration.drainSeconds = 3_600
-    }
-    try await TestStand.with(options) { stand in
-      var sockets: [TestSocket] = []
-      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+    try await TestStand.with(self.unhurried) { stand in
+      var sockets = try await self.online(8, "user", at: stand)
       await stand.gateways[0].service.beginStop()
       // A send to each, again and again: it is accepted before the connection's turn.
       var round = 0
@@ -78,8 +98,7 @@ struct DrainTests {
   @Test("tells a sender of everything that it has taken")
   func answers() async throws {
     try await TestStand.with(TestStand.Options()) { stand in
-      var sockets: [TestSocket] = []
-      for number in 0..<6 { sockets.append(try await stand.online("sender\(number)")) }
+      let sockets = try await self.online(6, "sender", at: stand)
       for socket in sockets {
         for number in 0..<60 { socket.sendMessage("\(number)", to: "bob") }
       }
@@ -145,32 +164,19 @@ struct DrainTests {
     var options = TestStand.Options()
     options.configure = { $0.drainSeconds = 0 }
     try await TestStand.with(options) { stand in
-      var sockets: [TestSocket] = []
-      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+      let sockets = try await self.online(8, "user", at: stand)
       try await stand.gateways[0].service.stop()
-      for socket in sockets {
-        _ = try await socket.expectFrame(type: "goodbye")
-        try await socket.expectClose(1012)
-      }
+      try await self.expectLeft(sockets)
       #expect(try await stand.session("user0") == nil)
     }
   }
 
   @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(5)))
   func cancelled() async throws {
-    var options = TestStand.Options()
-    options.configure = { configuration in
-      configuration.drainPerSecond = 1
-      configuration.drainSeconds = 3_600
-    }
-    try await TestStand.with(options) { stand in
-      var sockets: [TestSocket] = []
-      for number in 0..<8 { sockets.append(try await stand.online("user\(number)")) }
+    try await TestStand.with(self.unhurried) { stand in
+      let sockets = try await self.online(8, "user", at: stand)
       await stand.gateways[0].service.cancel()
-      for socket in sockets {
-        _ = try await socket.expectFrame(type: "goodbye")
-        try await socket.expectClose(1012)
-      }
+      try await self.expectLeft(sockets)
     }
   }
 }
