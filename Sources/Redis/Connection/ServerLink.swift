@@ -61,12 +61,23 @@ final class ServerLink {
     _ = batch.appendConfirmation()
     connection.submit(batch, timeout: timeout + .milliseconds(confirmation.milliseconds)) {
       let replies = $0.takingConfirmation(confirmation)
-      if let error = replies.shortfall, case .unconfirmed = error {
-        self.configuration.metrics?.failed(error)
-        self.outages.unconfirmed(error, at: self.address)
-      }
+      self.reportUnconfirmed(replies, wasRefused: $0.serverError($0.count - 1) != nil)
       completion(replies)
     }
+  }
+
+  /// Reports replicas that do not confirm.
+  ///
+  /// Not where the writes were refused, too: a primary that was demoted refuses both, and the batch goes
+  /// to the next one.
+  ///
+  /// - Parameter wasRefused: whether Redis refused `WAIT`, which was counted when its reply came.
+  private func reportUnconfirmed(_ replies: RedisReplies, wasRefused: Bool) {
+    guard let error = replies.shortfall, case .unconfirmed = error,
+      replies.error(where: \.isTransient) == nil
+    else { return }
+    if !wasRefused { self.configuration.metrics?.failed(error) }
+    self.outages.unconfirmed(error, at: self.address)
   }
 
   /// Closes a connection over which the server misbehaves. Another one is opened.

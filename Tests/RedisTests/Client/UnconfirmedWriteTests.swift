@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("A write that replicas do not confirm", .timeLimit(.minutes(1)))
+@Suite("A write that replicas do not confirm", .timeLimit(.minutes(5)))
 struct UnconfirmedWriteTests {
   private func write(_ key: String, to client: any RedisClient) async -> RedisReplies {
     var batch = RedisBatch(["SET", key, "1"])
@@ -40,6 +40,25 @@ struct UnconfirmedWriteTests {
       #expect(try await client.execute("GET", "unconfirmed:report").trees == [.string("1")])
     }
     #expect(log.events == ["redis.unconfirmed 127.0.0.1:\(server.port)"])
+  }
+
+  /// As a primary does that was demoted: the batch goes to the next one, and no replica is missing.
+  @Test("is not reported where Redis has refused the write, too")
+  func refusedToo() async throws {
+    let primary = try await SharedRedis.server()
+    var options = LocalRedisServer.Options()
+    options.extraArguments = ["--replicaof", "127.0.0.1", "\(primary.port)"]
+    let replica = try await LocalRedisServer.start(options)
+    let log = EventLog(from: .warning)
+    let configuration = try RedisConfiguration(url: RedisURL(parsing: replica.url))
+    try await withClient(configuration, logger: log.logger) { client in
+      try await client.waitUntilReady()
+      let replies = await self.write("unconfirmed:replica", to: client)
+      #expect(replies.serverError(0)?.code == "READONLY")
+      #expect(self.failure(replies) == .server(try #require(replies.serverError(0))))
+    }
+    #expect(log.count("redis.unconfirmed") == 0)
+    await replica.stop()
   }
 
   @Test("says why, and that it may be executed, where Redis refuses to ask the replicas")
