@@ -7,6 +7,9 @@ import Redis
 /// Keeps what cannot be processed, with the reason and where it came from; the partition goes on.
 ///
 /// Written before the entry is acknowledged: a crash in between writes it twice, never not at all.
+///
+/// Replicas are asked to confirm it, but not insisted on: a letter that is written again until they do
+/// would be there as often as that is tried while one of them is away.
 struct DeadLetters {
   private let partition: Partition
   private let keys: Keys
@@ -63,7 +66,7 @@ struct DeadLetters {
       "messaging.dead_letter", metadata: ["offset": "\(offset)", "reason": "\(letter.reason)"])
     var batch = self.durability.batch()
     let added = append(&batch)
-    try await self.client.execute(batch).checkConfirmed(added)
+    try await self.client.execute(batch)[added]
     self.metrics.deadLetters.increment()
   }
 

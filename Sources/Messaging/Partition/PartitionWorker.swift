@@ -30,7 +30,9 @@ actor PartitionWorker {
   private let logger: Logger
   /// Attempts at entries of the present batch that their mailboxes refused.
   private var attempts: [Offset: Int] = [:]
-  /// Entries of the present batch that are in the dead letters or were reported to the sender.
+  /// Entries of the present batch that are in the dead letters.
+  private var setAside: Set<Offset> = []
+  /// Entries of the present batch that need nothing more: the sender, if there is one, was told.
   private var settled: Set<Offset> = []
   /// Entries up to here may have been handled before.
   private var seenBefore = Offset.zero
@@ -135,6 +137,7 @@ actor PartitionWorker {
     // What is settled would be set aside or reported twice.
     let isSettled = !self.settled.isEmpty
     self.attempts = [:]
+    self.setAside = []
     self.settled = []
     await self.crashes.finished(entries)
     return isSettled || self.crashes.isSuspicious ? .now : .later
@@ -142,9 +145,12 @@ actor PartitionWorker {
 
   /// Sets aside an entry during which every process that handled it ended.
   private func condemn(_ entry: StreamEntry) async throws(RedisError) {
-    try await self.deadLetters.add(
-      entry, reason: "messaging has ended each time while it processed this entry",
-      attempts: self.attemptsLimit)
+    if !self.setAside.contains(entry.offset) {
+      try await self.deadLetters.add(
+        entry, reason: "messaging has ended each time while it processed this entry",
+        attempts: self.attemptsLimit)
+      self.setAside.insert(entry.offset)
+    }
     if let envelope = entry.payload.flatMap(Envelope.init),
       let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
     {
@@ -198,7 +204,7 @@ actor PartitionWorker {
       let attempts = self.attempts[item.offset, default: 0] + 1
       self.attempts[item.offset] = attempts
       if attempts >= self.attemptsLimit {
-        try await self.deadLetters.add(item, reason: "\(error)", attempts: attempts)
+        try await self.setAside(item, reason: "\(error)", attempts: attempts)
         try await self.fail(item, .unprocessable)
       } else {
         again = error
@@ -207,19 +213,29 @@ actor PartitionWorker {
     if let again { throw .server(again) }
   }
 
+  /// Adds an item to the dead letters once, however often its sender cannot be told.
+  private func setAside(
+    _ item: MailboxWriter.Item, reason: String, attempts: Int
+  ) async throws(RedisError) {
+    if self.setAside.contains(item.offset) { return }
+    try await self.deadLetters.add(item, reason: reason, attempts: attempts)
+    self.setAside.insert(item.offset)
+  }
+
   // MARK: Telling senders
 
   /// Tells the sender that the mailbox is full. A `failed` that does not fit is kept: nobody can be told of it.
   private func overflow(_ item: MailboxWriter.Item) async throws(RedisError) {
     if item.envelope.kind == .failed {
-      try await self.deadLetters.add(item, reason: "the mailbox is full", attempts: 1)
+      try await self.setAside(item, reason: "the mailbox is full", attempts: 1)
     }
     try await self.fail(item, .mailboxFull)
   }
 
   /// Tells the sender of a message that it could not be stored, if the sender exists.
   ///
-  /// Only of messages: a receipt that finds no place costs a tick.
+  /// Only of messages: a receipt that finds no place costs a tick. Replicas are asked to confirm it, but
+  /// not insisted on, as with ``DeadLetters``.
   private func fail(
     _ item: MailboxWriter.Item, _ code: FailureCode
   ) async throws(RedisError) {
@@ -266,7 +282,7 @@ actor PartitionWorker {
       let partition = self.keys.partitions.partition(for: sender)
       return batch.add(draft, to: self.keys.incoming(partition))
     }
-    try await self.writer.execute(batch).checkConfirmed(added)
+    _ = try await self.writer.execute(batch)[added]
   }
 
   // MARK: Pushing

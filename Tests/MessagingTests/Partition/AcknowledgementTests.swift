@@ -37,15 +37,16 @@ struct AcknowledgementTests {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask(executorPreference: worker.executor) { _ = await worker.run() }
         try await eventually("it reads on behind the poison") {
-          unacknowledged.withLockedValue { $0.count } == 2
+          unacknowledged.withLockedValue { $0.count } >= 2
         }
         #expect(try await bus.entries(bus.keys.deadLetters).count == 1)
         let message = String(decoding: Envelope.Draft.message(to: "bob").array, as: UTF8.self)
         let stored = try await bus.add(message, to: stream)
         try await eventually("it reads on behind the message") {
-          unacknowledged.withLockedValue { $0.count } == 3
+          unacknowledged.withLockedValue { $0.last } == [stored]
         }
-        #expect(unacknowledged.withLockedValue { $0 } == [[], [], [stored]])
+        // A read that finds nothing for long is done again.
+        #expect(unacknowledged.withLockedValue { $0.allSatisfy { [[], [stored]].contains($0) } })
         await worker.stop()
         try await tasks.waitForAll()
       }

@@ -1,6 +1,7 @@
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
+import Messaging
 import Redis
 import TestSupport
 import Testing
@@ -73,6 +74,32 @@ struct PartitionTests {
       let letters = try await stand.redis.entries(of: stand.keys.deadLetters)
       #expect(letters.map { $0.fields["m"] } == [ByHand.envelope("1", to: first)])
       #expect(letters.first?.fields["reason"]?.contains("WRONGTYPE") == true)
+    }
+  }
+
+  @Test("after what a mailbox refuses: kept once, however often its sender cannot be told")
+  func setAsideOnce() async throws {
+    let log = EventLog()
+    var options = TestStand.Options(gateways: 0)
+    options.logger = log.logger
+    try await TestStand.with(options) { stand in
+      // The bus of the sender is something else in Redis.
+      let bus = "\(try stand.incoming("alice"))"
+      try #require(try stand.incoming("alice") != stand.incoming("bob"))
+      try await stand.redis("DEL", bus)
+      try await stand.redis("SET", bus, "x")
+      try await stand.redis("HSET", "\(stand.keys.cursor(UserName("alice")!))", "phone", "0-0 0")
+      try await stand.redis("SET", "\(stand.keys.mailbox(UserName("bob")!))", "x")
+      try await stand.publish("1")
+      try await eventually("its sender could not be told twice") {
+        log.count("consumer.handle_failed") >= MessagingLimits.attempts + 1
+      }
+      try await stand.redis("DEL", bus)
+      try await stand.waitUntilProcessed()
+      #expect(try await stand.redis.entries(of: stand.keys.deadLetters).count == 1)
+      try await eventually("the sender is told") {
+        try await stand.redis.entries(of: stand.keys.mailbox(UserName("alice")!)).count == 1
+      }
     }
   }
 
