@@ -46,7 +46,10 @@ struct BenchFaultsCommand: AsyncParsableCommand {
   var minutes: Double?
 
   @Option(
-    help: "How often to do each fault, instead of --minutes.",
+    help: """
+      How often to do each fault, instead of --minutes. Up to \(FaultLimits.furtherRounds) more rounds \
+      follow where too little was rejected for the moment.
+      """,
     transform: ArgumentRules.wholeNumber(1...Int.max))
   var rounds: Int?
 

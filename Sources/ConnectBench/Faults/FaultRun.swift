@@ -125,9 +125,11 @@ package struct FaultRun: Sendable {
   private func isRoundDue(
     after round: Int, _ faults: [FaultKind: FaultReport.Fault], rejections: Int
   ) -> Bool {
-    round < self.rounds
-      || (rejections < self.requiredRejections(faults)
-        && round < self.rounds + FaultLimits.furtherRounds)
+    if round < self.rounds { return true }
+    // What has stuck once fails the run, and costs minutes each time.
+    return round < self.rounds + FaultLimits.furtherRounds
+      && rejections < self.requiredRejections(faults)
+      && faults.values.allSatisfy { $0.stuck == 0 }
   }
 
   /// Faults of further rounds demand none.
