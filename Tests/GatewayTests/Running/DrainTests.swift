@@ -86,9 +86,8 @@ struct DrainTests {
       }
       #expect(await stand.gateways[0].isReady() == false)
       // Another test's gateway may listen there by now, so what counts is that it is not this one.
-      _ = try? await stand.connect("late").expectWelcome()
-      let late = stand.keys.session(try #require(UserName("late")))
-      #expect(try await stand.redis("EXISTS", "\(late)") == .integer(0))
+      let late = try? await stand.connect("late").expectWelcome()
+      #expect(late?.gateway != "\(stand.gateways[0].id)")
       // Those that are left go by themselves, and then nothing is waited for.
       for socket in sockets { socket.close() }
       try await stand.gateways[0].service.stop()
@@ -173,10 +172,31 @@ struct DrainTests {
 
   @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(5)))
   func cancelled() async throws {
-    try await TestStand.with(self.unhurried) { stand in
+    var options = TestStand.Options()
+    options.configure = {
+      $0.drainSeconds = 36_000
+      $0.closeMilliseconds = 3_600_000
+    }
+    try await TestStand.with(options) { stand in
       let sockets = try await self.online(8, "user", at: stand)
+      // So they would be waited for.
+      for socket in sockets { try await socket.setAnswersClose(false) }
       await stand.gateways[0].service.cancel()
       try await self.expectLeft(sockets)
+    }
+  }
+
+  @Test("ends the connections that are still opening when no time is left, without a word")
+  func abandoned() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.drainSeconds = 1 }
+    try await TestStand.with(options) { stand in
+      stand.server.pause()
+      let alice = try await stand.connect("alice")
+      await stand.gateways[0].service.beginStop()
+      #expect(try await alice.next() == .ended)
+      stand.server.resume()
+      try await stand.gateways[0].service.stop()
     }
   }
 }
