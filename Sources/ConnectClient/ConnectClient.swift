@@ -100,22 +100,23 @@ public final class ConnectClient: Sendable {
   ///
   /// Waits for room while too many messages are unanswered. Messages of one task go out in the order
   /// in which it sends them; to send the next without waiting for the answer, there is
-  /// ``enqueue(to:id:body:receipt:copy:retry:)``.
+  /// ``enqueue(to:id:body:receipt:copy:quiet:retry:)``.
   ///
   /// - Parameters:
   ///   - id: unique among the user's messages; a new one if left out.
   ///   - body: one JSON value in UTF-8.
-  ///   - receipt: whether the sender wants `delivered` when a device of the recipient has it.
-  ///   - copy: whether the user's other devices get it.
+  ///   - receipt: whether the sender is told by `position` how far the recipient has it.
+  ///   - copy: whether the user's devices get it as `sent`.
+  ///   - quiet: whether it counts as unread nowhere, such as an edit of another message.
   ///   - retry: whether this id may have been taken before: of what came back as `failed`, or what an
   ///     earlier client sent without an answer. It is stored once all the same.
   /// - Returns: the offset under which the recipient sees it.
   @discardableResult
   public func send(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false, retry: Bool = false
+    copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) async throws(ConnectSendError) -> Offset {
-    let message = try Self.message(id, to, body, receipt, copy, retry)
+    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
     try await self.takeRoom()
     return try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -138,27 +139,37 @@ public final class ConnectClient: Sendable {
   @discardableResult
   public func enqueue(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false, retry: Bool = false
+    copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) async throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy, retry)
+    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
     try await self.takeRoom()
     try self.submit(message)
     return id
   }
 
-  /// As ``enqueue(to:id:body:receipt:copy:retry:)``, but fails with `full` instead of waiting for room.
+  /// As ``enqueue(to:id:body:receipt:copy:quiet:retry:)``, but fails with `full` instead of waiting for room.
   @discardableResult
   public func tryEnqueue(
     to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
-    copy: Bool = false, retry: Bool = false
+    copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy, retry)
+    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
     switch self.state.withLockedValue({ $0.takeRoom() }) {
     case .taken: try self.submit(message)
     case .none: throw .full
     case .failed(let error): throw error
     }
     return id
+  }
+
+  /// Says that the user has read the messages of `peer` up to `offset`, the place of one of them: now, or
+  /// once there is a connection, and again until the server has answered by
+  /// ``ConnectEvent/position(_:)``.
+  ///
+  /// - Parameter isPrivate: whether the peer is not told.
+  public func read(_ peer: UserName, through offset: Offset, isPrivate: Bool = false) {
+    let read = ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate)
+    if self.state.withLockedValue({ $0.read(read) }) { self.wakeLoop() }
   }
 
   /// Waits until the server has answered all that was sent, or the client has ended.
@@ -170,7 +181,7 @@ public final class ConnectClient: Sendable {
 
   private static func message(
     _ id: MessageID, _ to: UserName, _ body: some Sequence<UInt8>, _ receipt: Bool, _ copy: Bool,
-    _ retry: Bool
+    _ quiet: Bool, _ retry: ClientFrame.Retry
   ) throws(ConnectSendError) -> OutgoingMessage {
     let body = ByteBuffer(bytes: body)
     do throws(FrameError) {
@@ -179,7 +190,7 @@ public final class ConnectClient: Sendable {
       throw .malformedBody(error.message)
     }
     return OutgoingMessage(
-      id: id, to: to, body: body, receipt: receipt, copy: copy, retry: retry)
+      id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
   }
 
   private func takeRoom() async throws(ConnectSendError) {
@@ -256,8 +267,11 @@ public final class ConnectClient: Sendable {
     }
     let work = self.state.withLockedValue { $0.takeWork() }
     for message in work.messages { core.send(message) }
+    for read in work.reads {
+      core.read(read.peer, through: read.offset, isPrivate: read.isPrivate)
+    }
     if let offset = work.handled { core.acknowledge(offset, count: work.handledCount) }
-    if work.reads { core.setReading(true) }
+    if work.resumesReading { core.setReading(true) }
     if work.closes { core.close() } else { core.start() }
   }
 }
@@ -274,10 +288,15 @@ private final class CoreObserver: ConnectClientCoreDelegate {
 
   func received(_ event: ConnectEvent, from core: ConnectClientCore) {
     var event = event
-    if case .message(var message) = event {
-      // A slice would keep a whole receive buffer alive for as long as the app keeps the message.
+    // A slice would keep a whole receive buffer alive for as long as the app keeps the message.
+    switch event {
+    case .message(var message):
       message.body = ByteBuffer(bytes: message.body.readableBytesView)
       event = .message(message)
+    case .sent(var sent):
+      sent.body = ByteBuffer(bytes: sent.body.readableBytesView)
+      event = .sent(sent)
+    default: break
     }
     let (pauses, waiting) = self.state.withLockedValue { $0.received(event) }
     if pauses { core.setReading(false) }

@@ -8,6 +8,9 @@ public struct ConnectClientConfiguration: Sendable {
   public var device: DeviceName
   /// Replay from here instead of where the device's acks ended; zero replays all that is retained.
   public var since: Offset?
+  /// The stamp of the last ``ConnectEvent/position(_:)`` that the app has stored: on connecting, the client is
+  /// told what has moved since. Zero tells all conversations that are known; nil none of them.
+  public var positions: UInt64? = 0
   /// Whether to connect again after the server closed with 1000, which ours never does of itself.
   public var reconnectsAfterNormalClose = true
   /// The implementation of TLS for `wss://`.

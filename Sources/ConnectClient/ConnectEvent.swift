@@ -14,8 +14,12 @@ public enum ConnectEvent: Hashable, Sendable {
   /// nothing of the one before: an app that stores what it shows compares the offset with the last
   /// that it stored.
   case message(IncomingMessage)
-  /// A device has acked messages that were sent with `receipt`.
-  case delivered(ServerFrame.Delivered)
+  /// A message that this user has sent with `copy`, from this device or another one: told once, as messages
+  /// are, and in one order with them.
+  case sent(SentMessage)
+  /// A conversation is delivered or read further than before. It may come more than once, and an older one
+  /// behind the answer to ``ConnectClient/read(_:through:isPrivate:)``: the greater of each field holds.
+  case position(ServerFrame.Position)
   /// A message that the server had taken could not be stored after all, so its recipient does not get
   /// it: the last word on that message. The code is a `FailureCode`, or what a newer server says.
   ///
@@ -37,7 +41,7 @@ public enum ConnectEvent: Hashable, Sendable {
   public var offset: Offset? {
     switch self {
     case .message(let message): message.offset
-    case .delivered(let delivered): delivered.offset
+    case .sent(let sent): sent.offset
     case .failed(let failed): failed.offset
     default: nil
     }
@@ -57,13 +61,51 @@ public struct IncomingMessage: Hashable, Sendable {
   /// One JSON value, byte for byte as it was sent. From a ``ConnectClientCore`` it is a slice of the
   /// receive buffer: to keep it for long, copy it.
   public var body: ByteBuffer
+  /// Whether it counts as unread nowhere.
+  public var quiet: Bool
 
   /// A message with everything chosen.
-  public init(offset: Offset, from: UserName, id: MessageID, at: UInt64, body: ByteBuffer) {
+  public init(
+    offset: Offset, from: UserName, id: MessageID, at: UInt64, body: ByteBuffer,
+    quiet: Bool = false
+  ) {
     self.offset = offset
     self.from = from
     self.id = id
     self.at = at
     self.body = body
+    self.quiet = quiet
+  }
+}
+
+/// A message that this user has sent.
+public struct SentMessage: Hashable, Sendable {
+  /// Its place in this user's mailbox.
+  public var offset: Offset
+  /// Its place in the recipient's mailbox, in which positions are told.
+  public var peerOffset: Offset
+  /// The recipient.
+  public var to: UserName
+  /// What the sender calls it.
+  public var id: MessageID
+  /// When the server took it, in milliseconds since 1970.
+  public var at: UInt64
+  /// As of an ``IncomingMessage``.
+  public var body: ByteBuffer
+  /// Whether it counts as unread nowhere.
+  public var quiet: Bool
+
+  /// A message with everything chosen.
+  public init(
+    offset: Offset, peerOffset: Offset, to: UserName, id: MessageID, at: UInt64, body: ByteBuffer,
+    quiet: Bool = false
+  ) {
+    self.offset = offset
+    self.peerOffset = peerOffset
+    self.to = to
+    self.id = id
+    self.at = at
+    self.body = body
+    self.quiet = quiet
   }
 }

@@ -11,8 +11,12 @@ public struct BackendMessage: Hashable, Sendable {
   /// Where the bytes that were scanned hold the body: one JSON value, byte for byte, without the
   /// white space around it.
   public var body: Range<Int>
-  /// Whether the sender wants `delivered` when a device has acked the message.
+  /// Whether the sender is told by `position` how far the recipient's devices have got.
   public var receipt: Bool
+  /// Whether the sender's devices get the message as `sent`.
+  public var copy: Bool
+  /// Whether the message counts as unread nowhere.
+  public var quiet: Bool
 
   /// Reads one JSON object, as strictly as ``ClientFrame/scan(_:)`` does.
   ///
@@ -29,7 +33,9 @@ public struct BackendMessage: Hashable, Sendable {
       to: try FrameField("to", fields.to).user(.invalidRecipient),
       id: try FrameField("id", fields.id).messageID(.invalidID),
       body: try FrameField("body", fields.body).anything().range,
-      receipt: try FrameField("receipt", fields.receipt).flag())
+      receipt: try FrameField("receipt", fields.receipt).flag(),
+      copy: try FrameField("copy", fields.copy).flag(),
+      quiet: try FrameField("quiet", fields.quiet).flag())
   }
 
   private struct Fields {
@@ -38,6 +44,8 @@ public struct BackendMessage: Hashable, Sendable {
     var id: JSONToken?
     var body: JSONToken?
     var receipt: JSONToken?
+    var copy: JSONToken?
+    var quiet: JSONToken?
 
     mutating func scan(_ bytes: UnsafeRawBufferPointer) throws(JSONScanner.Failure) {
       var scanner = JSONScanner(bytes)
@@ -50,6 +58,8 @@ public struct BackendMessage: Hashable, Sendable {
         case "id": id = value
         case "body": body = value
         case "receipt": receipt = value
+        case "copy": copy = value
+        case "quiet": quiet = value
         default: break
         }
       }

@@ -10,24 +10,26 @@ extension ByteBuffer {
   @discardableResult
   public mutating func writeSend(
     id: MessageID, to: UserName, body: some Collection<UInt8>, receipt: Bool = false,
-    copy: Bool = false, retry: Bool = false
+    copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) -> Int {
     let fast = body.withContiguousStorageIfAvailable {
       writeSend(
         id: id, to: to, rawBody: UnsafeRawBufferPointer($0), receipt: receipt, copy: copy,
-        retry: retry)
+        quiet: quiet, retry: retry)
     }
     if let fast { return fast }
     return Array(body).withUnsafeBytes {
-      writeSend(id: id, to: to, rawBody: $0, receipt: receipt, copy: copy, retry: retry)
+      writeSend(
+        id: id, to: to, rawBody: $0, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
     }
   }
 
   private mutating func writeSend(
     id: MessageID, to: UserName, rawBody: UnsafeRawBufferPointer, receipt: Bool, copy: Bool,
-    retry: Bool
+    quiet: Bool, retry: ClientFrame.Retry
   ) -> Int {
-    let limit = 100 + id.text.utf8.count + to.text.utf8.count + rawBody.count
+    let limit =
+      120 + JSONWriter.maximumNumberLength + id.text.utf8.count + to.text.utf8.count + rawBody.count
     return writeJSON(atMost: limit) { json in
       json.literal("{\"type\":\"send\",\"id\":\"")
       json.plain(id.text)
@@ -36,7 +38,14 @@ extension ByteBuffer {
       json.literal("\"")
       if receipt { json.literal(",\"receipt\":true") }
       if copy { json.literal(",\"copy\":true") }
-      if retry { json.literal(",\"retry\":true") }
+      if quiet { json.literal(",\"quiet\":true") }
+      switch retry {
+      case .no: break
+      case .yes: json.literal(",\"retry\":true")
+      case .firstSent(let time):
+        json.literal(",\"retry\":")
+        json.number(time)
+      }
       json.literal(",\"body\":")
       json.raw(rawBody)
       json.literal("}")
@@ -52,6 +61,28 @@ extension ByteBuffer {
       json.literal("{\"type\":\"ack\",\"offset\":\"")
       json.offset(offset)
       json.literal("\"}")
+    }
+  }
+
+  /// Appends a `read` frame.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeRead(_ read: ClientFrame.Read) -> Int {
+    let names = read.peer.text.utf8.count + (read.id?.text.utf8.count ?? 0)
+    return writeJSON(atMost: 80 + names + Offset.maximumTextLength) { json in
+      json.literal("{\"type\":\"read\",\"peer\":\"")
+      json.plain(read.peer.text)
+      json.literal("\",\"offset\":\"")
+      json.offset(read.offset)
+      json.literal("\"")
+      if read.isPrivate { json.literal(",\"private\":true") }
+      if let id = read.id {
+        json.literal(",\"id\":\"")
+        json.plain(id.text)
+        json.literal("\"")
+      }
+      json.literal("}")
     }
   }
 

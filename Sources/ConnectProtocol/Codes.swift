@@ -22,7 +22,7 @@ public enum RejectionCode: String, CaseIterable, Sendable {
   case unknownType = "unknown_type"
   /// The frame or its body is over the limit that `welcome` told.
   case tooLarge = "too_large"
-  /// `to` is not a user name.
+  /// `to` or `peer` is not a user name.
   case invalidRecipient = "invalid_recipient"
   /// `id` is not a message id.
   case invalidID = "invalid_id"

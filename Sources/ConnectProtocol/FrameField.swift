@@ -92,6 +92,18 @@ struct FrameField {
     return id
   }
 
+  /// An offset, or nil if left out.
+  func optionalOffset() throws(FrameError) -> Offset? {
+    optional == nil ? nil : try offset()
+  }
+
+  /// A message id, or nil if left out; `kind` is the error if it is none.
+  func optionalMessageID(
+    _ kind: FrameError.Kind = .malformed
+  ) throws(FrameError) -> MessageID? {
+    optional == nil ? nil : try messageID(kind)
+  }
+
   /// A token that is a string, or nil if left out.
   func optionalString() throws(FrameError) -> JSONToken? {
     optional == nil ? nil : try string()

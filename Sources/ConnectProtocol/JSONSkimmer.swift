@@ -9,8 +9,9 @@ struct JSONSkimmer {
 
   private init(_ payload: UnsafeRawBufferPointer) { bytes = payload }
 
-  /// The id of a `send`, if both its type and its id can be read; of duplicates the last counts.
-  static func sendID(in payload: UnsafeRawBufferPointer) -> MessageID? {
+  /// The id of a `send` or `read`, if both its type and its id can be read; of duplicates the last
+  /// counts.
+  static func requestID(in payload: UnsafeRawBufferPointer) -> MessageID? {
     var skimmer = JSONSkimmer(payload)
     var type: JSONToken?
     var id: JSONToken?
@@ -23,8 +24,10 @@ struct JSONSkimmer {
       default: break
       }
     }
-    guard let type, case "send" = type else { return nil }
-    return id?.withText(MessageID.init(utf8:))
+    switch type {
+    case "send"?, "read"?: return id?.withText(MessageID.init(utf8:))
+    default: return nil
+    }
   }
 
   /// A string that is one by the scanner's rules; nil for anything else.

@@ -46,6 +46,16 @@ struct JSONWriter {
     count += offset.write(to: UnsafeMutableRawBufferPointer(rebasing: memory[count...]))
   }
 
+  /// A member behind others, if there is an offset.
+  mutating func optionalOffset(_ name: StaticString, _ offset: Offset?) {
+    guard let offset else { return }
+    literal(",\"")
+    literal(name)
+    literal("\":\"")
+    self.offset(offset)
+    literal("\"")
+  }
+
   mutating func number(_ value: UInt64) {
     let digits = DecimalText.digitCount(value)
     DecimalText.write(value, digits: digits, to: reserve(digits))

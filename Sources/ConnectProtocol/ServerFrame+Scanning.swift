@@ -16,7 +16,8 @@ extension ServerFrame {
     switch type {
     case "message": return .message(try fields.asMessage())
     case "accepted": return try fields.asAccepted()
-    case "delivered": return .delivered(try fields.asDelivered())
+    case "sent": return .sent(try fields.asSent())
+    case "position": return .position(try fields.asPosition())
     case "failed": return .failed(try fields.asFailed())
     case "rejected": return .rejected(try fields.asRejected())
     case "welcome": return .welcome(try fields.asWelcome())
@@ -38,9 +39,15 @@ extension ServerFrame {
     var id: JSONToken?
     var at: JSONToken?
     var body: JSONToken?
-    var by: JSONToken?
+    var quiet: JSONToken?
+    var peer: JSONToken?
+    var peerOffset: JSONToken?
+    var delivered: JSONToken?
+    var read: JSONToken?
+    var mine: JSONToken?
+    var floor: JSONToken?
+    var stamp: JSONToken?
     var device: JSONToken?
-    var ids: JSONToken?
     var code: JSONToken?
     var message: JSONToken?
     var retryable: JSONToken?
@@ -52,6 +59,9 @@ extension ServerFrame {
     var gap: JSONToken?
     var limits: JSONToken?
     var pingSeconds: JSONToken?
+    var positions: JSONToken?
+    var now: JSONToken?
+    var retentionSeconds: JSONToken?
 
     mutating func scan(_ payload: UnsafeRawBufferPointer) throws(JSONScanner.Failure) {
       var scanner = JSONScanner(payload)
@@ -66,9 +76,15 @@ extension ServerFrame {
         case "id": id = value
         case "at": at = value
         case "body": body = value
-        case "by": by = value
+        case "quiet": quiet = value
+        case "peer": peer = value
+        case "peerOffset": peerOffset = value
+        case "delivered": delivered = value
+        case "read": read = value
+        case "mine": mine = value
+        case "floor": floor = value
+        case "stamp": stamp = value
         case "device": device = value
-        case "ids": ids = value
         case "code": code = value
         case "message": message = value
         case "retryable": retryable = value
@@ -80,6 +96,9 @@ extension ServerFrame {
         case "gap": gap = value
         case "limits": limits = value
         case "pingSeconds": pingSeconds = value
+        case "positions": positions = value
+        case "now": now = value
+        case "retentionSeconds": retentionSeconds = value
         default: break
         }
       }
@@ -92,22 +111,36 @@ extension ServerFrame {
         from: try FrameField("from", from).user(),
         id: try FrameField("id", id).messageID(),
         at: try FrameField("at", at).number(),
-        body: try FrameField("body", body).anything().range)
+        body: try FrameField("body", body).anything().range,
+        quiet: try FrameField("quiet", quiet).flag())
+    }
+
+    func asSent() throws(FrameError) -> Sent {
+      Sent(
+        offset: try FrameField("offset", offset).offset(),
+        peerOffset: try FrameField("peerOffset", peerOffset).offset(),
+        to: try FrameField("to", to).user(),
+        id: try FrameField("id", id).messageID(),
+        at: try FrameField("at", at).number(),
+        body: try FrameField("body", body).anything().range,
+        quiet: try FrameField("quiet", quiet).flag())
+    }
+
+    func asPosition() throws(FrameError) -> Position {
+      Position(
+        peer: try FrameField("peer", peer).user(),
+        delivered: try FrameField("delivered", delivered).optionalOffset(),
+        read: try FrameField("read", read).optionalOffset(),
+        mine: try FrameField("mine", mine).optionalOffset(),
+        floor: try FrameField("floor", floor).optionalOffset(),
+        stamp: try FrameField("stamp", stamp).number(),
+        id: try FrameField("id", id).optionalMessageID())
     }
 
     func asAccepted() throws(FrameError) -> ServerFrame {
       .accepted(
         id: try FrameField("id", id).messageID(),
         offset: try FrameField("offset", offset).offset())
-    }
-
-    func asDelivered() throws(FrameError) -> Delivered {
-      Delivered(
-        offset: try FrameField("offset", offset).offset(),
-        by: try FrameField("by", by).user(),
-        device: try FrameField("device", device).device(),
-        ids: try FrameField("ids", ids).messageIDs(),
-        at: try FrameField("at", at).number())
     }
 
     func asFailed() throws(FrameError) -> Failed {
@@ -149,7 +182,11 @@ extension ServerFrame {
         offset: try FrameField("offset", offset).offset(),
         gap: try FrameField("gap", gap).bool(),
         limits: try FrameField("limits", limits).limits(),
-        pingSeconds: try FrameField("pingSeconds", pingSeconds).number())
+        pingSeconds: try FrameField("pingSeconds", pingSeconds).number(),
+        positions: try FrameField("positions", positions).number(),
+        floor: try FrameField("floor", floor).optionalOffset(),
+        now: try FrameField("now", now).number(),
+        retentionSeconds: try FrameField("retentionSeconds", retentionSeconds).number())
     }
   }
 }
@@ -157,24 +194,6 @@ extension ServerFrame {
 // MARK: - Fields with an inside
 
 extension FrameField {
-  /// An array of message ids.
-  fileprivate func messageIDs() throws(FrameError) -> [MessageID] {
-    let token = try anything()
-    guard token.kind == .array else { throw wrong(.malformed, "must be an array") }
-    var elements: [JSONToken] = []
-    do throws(JSONScanner.Failure) {
-      var scanner = JSONScanner(token)
-      try scanner.beginArray()
-      while let element = try scanner.nextElement() { elements.append(element) }
-    } catch {
-      throw FrameError(error, in: token.bytes)
-    }
-    var ids: [MessageID] = []
-    ids.reserveCapacity(elements.count)
-    for element in elements { ids.append(try FrameField(name, element).messageID()) }
-    return ids
-  }
-
   /// The limits of a welcome.
   fileprivate func limits() throws(FrameError) -> ServerFrame.Limits {
     let token = try anything()

@@ -13,9 +13,9 @@ extension ByteBuffer {
   @discardableResult
   public mutating func writeMessage(
     offset: Offset, from: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer, at: UInt64,
-    body: UnsafeRawBufferPointer
+    body: UnsafeRawBufferPointer, quiet: Bool = false
   ) -> Int {
-    writeJSON(atMost: 160 + from.count + id.count + body.count) { json in
+    writeJSON(atMost: 180 + from.count + id.count + body.count) { json in
       json.literal("{\"type\":\"message\",\"offset\":\"")
       json.offset(offset)
       json.literal("\",\"from\":\"")
@@ -24,6 +24,7 @@ extension ByteBuffer {
       json.raw(id)
       json.literal("\",\"at\":")
       json.number(at)
+      if quiet { json.literal(",\"quiet\":true") }
       json.literal(",\"body\":")
       json.raw(body)
       json.literal("}")
@@ -44,28 +45,57 @@ extension ByteBuffer {
     }
   }
 
-  /// Appends a `delivered` frame.
+  /// Appends a `sent` frame.
   ///
-  /// `by` and `device` must be a user and a device name, and `idsJSON` a JSON array of message ids.
+  /// `to` and `id` must be a user name and a message id, and `body` one JSON value.
   ///
   /// - Returns: how many bytes were written.
   @discardableResult
-  public mutating func writeDelivered(
-    offset: Offset, by: UnsafeRawBufferPointer, device: UnsafeRawBufferPointer,
-    idsJSON: UnsafeRawBufferPointer, at: UInt64
+  public mutating func writeSent(
+    offset: Offset, peerOffset: Offset, to: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer,
+    at: UInt64, body: UnsafeRawBufferPointer, quiet: Bool = false
   ) -> Int {
-    let limit = 160 + by.count + device.count + idsJSON.count
-    return writeJSON(atMost: limit) { json in
-      json.literal("{\"type\":\"delivered\",\"offset\":\"")
+    writeJSON(atMost: 240 + to.count + id.count + body.count) { json in
+      json.literal("{\"type\":\"sent\",\"offset\":\"")
       json.offset(offset)
-      json.literal("\",\"by\":\"")
-      json.raw(by)
-      json.literal("\",\"device\":\"")
-      json.raw(device)
-      json.literal("\",\"ids\":")
-      json.raw(idsJSON)
-      json.literal(",\"at\":")
+      json.literal("\",\"peerOffset\":\"")
+      json.offset(peerOffset)
+      json.literal("\",\"to\":\"")
+      json.raw(to)
+      json.literal("\",\"id\":\"")
+      json.raw(id)
+      json.literal("\",\"at\":")
       json.number(at)
+      if quiet { json.literal(",\"quiet\":true") }
+      json.literal(",\"body\":")
+      json.raw(body)
+      json.literal("}")
+    }
+  }
+
+  /// Appends a `position` frame.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writePosition(_ position: ServerFrame.Position) -> Int {
+    let names = position.peer.text.utf8.count + (position.id?.text.utf8.count ?? 0)
+    let limit =
+      140 + names + 4 * Offset.maximumTextLength + JSONWriter.maximumNumberLength
+    return writeJSON(atMost: limit) { json in
+      json.literal("{\"type\":\"position\",\"peer\":\"")
+      json.plain(position.peer.text)
+      json.literal("\"")
+      json.optionalOffset("delivered", position.delivered)
+      json.optionalOffset("read", position.read)
+      json.optionalOffset("mine", position.mine)
+      json.optionalOffset("floor", position.floor)
+      if let id = position.id {
+        json.literal(",\"id\":\"")
+        json.plain(id.text)
+        json.literal("\"")
+      }
+      json.literal(",\"stamp\":")
+      json.number(position.stamp)
       json.literal("}")
     }
   }

@@ -9,9 +9,9 @@ extension ByteBuffer {
   @discardableResult
   public mutating func writeWelcome(_ welcome: ServerFrame.Welcome) -> Int {
     let limit =
-      300 + welcome.user.text.utf8.count + welcome.device.text.utf8.count
+      400 + welcome.user.text.utf8.count + welcome.device.text.utf8.count
       + JSONWriter.maximumLength(of: welcome.connection)
-      + JSONWriter.maximumLength(of: welcome.gateway) + 4 * JSONWriter.maximumNumberLength
+      + JSONWriter.maximumLength(of: welcome.gateway) + 7 * JSONWriter.maximumNumberLength
     return writeJSON(atMost: limit) { json in
       json.literal("{\"type\":\"welcome\",\"user\":\"")
       json.plain(welcome.user.text)
@@ -33,6 +33,13 @@ extension ByteBuffer {
       json.number(welcome.limits.sendsPerSecond)
       json.literal("},\"pingSeconds\":")
       json.number(welcome.pingSeconds)
+      json.literal(",\"positions\":")
+      json.number(welcome.positions)
+      json.optionalOffset("floor", welcome.floor)
+      json.literal(",\"now\":")
+      json.number(welcome.now)
+      json.literal(",\"retentionSeconds\":")
+      json.number(welcome.retentionSeconds)
       json.literal("}")
     }
   }

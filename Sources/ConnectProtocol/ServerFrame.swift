@@ -6,8 +6,10 @@ public enum ServerFrame: Hashable, Sendable {
   case live(Offset)
   /// A message for this user.
   case message(Message)
-  /// A device acked messages that this user had sent with `receipt`.
-  case delivered(Delivered)
+  /// A message that this user sent with `copy`.
+  case sent(Sent)
+  /// How far a conversation is delivered and read.
+  case position(Position)
   /// The message is durable; the offset is the one its recipient will see.
   case accepted(id: MessageID, offset: Offset)
   /// The message was not taken.
@@ -44,11 +46,20 @@ extension ServerFrame {
     public var limits: Limits
     /// How often the server pings, in seconds; silence of two periods closes the connection.
     public var pingSeconds: Int
+    /// The highest stamp of the user's positions: valid for the client from `live` on.
+    public var positions: UInt64
+    /// All of a conversation whose position has no `mine` is read up to this offset; nil for none.
+    public var floor: Offset?
+    /// The server's clock, in milliseconds since 1970.
+    public var now: UInt64
+    /// How long messages are kept, in seconds: one that is not delivered by then never will be.
+    public var retentionSeconds: Int
 
     /// A welcome with everything chosen.
     public init(
       user: UserName, device: DeviceName, connection: String, gateway: String, offset: Offset,
-      gap: Bool, limits: Limits, pingSeconds: Int
+      gap: Bool, limits: Limits, pingSeconds: Int, positions: UInt64, floor: Offset? = nil,
+      now: UInt64, retentionSeconds: Int
     ) {
       self.user = user
       self.device = device
@@ -58,6 +69,10 @@ extension ServerFrame {
       self.gap = gap
       self.limits = limits
       self.pingSeconds = pingSeconds
+      self.positions = positions
+      self.floor = floor
+      self.now = now
+      self.retentionSeconds = retentionSeconds
     }
   }
 
@@ -90,37 +105,84 @@ extension ServerFrame {
     public var at: UInt64
     /// Where the payload that was scanned holds the body: one JSON value, byte for byte.
     public var body: Range<Int>
+    /// Whether it counts as unread nowhere.
+    public var quiet: Bool
 
     /// A message with everything chosen.
-    public init(offset: Offset, from: UserName, id: MessageID, at: UInt64, body: Range<Int>) {
+    public init(
+      offset: Offset, from: UserName, id: MessageID, at: UInt64, body: Range<Int>,
+      quiet: Bool = false
+    ) {
       self.offset = offset
       self.from = from
       self.id = id
       self.at = at
       self.body = body
+      self.quiet = quiet
     }
   }
 
-  /// A receipt.
-  public struct Delivered: Hashable, Sendable {
+  /// A message that this user sent, as all devices of the user get it.
+  public struct Sent: Hashable, Sendable {
     /// Its place in the sender's mailbox.
     public var offset: Offset
-    /// The recipient whose device has acked.
-    public var by: UserName
-    /// Which device it was.
-    public var device: DeviceName
-    /// The messages that it acked.
-    public var ids: [MessageID]
-    /// When it acked, in milliseconds since 1970.
+    /// Its place in the recipient's mailbox, in which ``Position`` is told.
+    public var peerOffset: Offset
+    /// The recipient.
+    public var to: UserName
+    /// What the sender calls it.
+    public var id: MessageID
+    /// When the server took it, in milliseconds since 1970.
     public var at: UInt64
+    /// Where the payload that was scanned holds the body: one JSON value, byte for byte.
+    public var body: Range<Int>
+    /// Whether it counts as unread nowhere.
+    public var quiet: Bool
 
-    /// A receipt with everything chosen.
-    public init(offset: Offset, by: UserName, device: DeviceName, ids: [MessageID], at: UInt64) {
+    /// A copy with everything chosen.
+    public init(
+      offset: Offset, peerOffset: Offset, to: UserName, id: MessageID, at: UInt64,
+      body: Range<Int>, quiet: Bool = false
+    ) {
       self.offset = offset
-      self.by = by
-      self.device = device
-      self.ids = ids
+      self.peerOffset = peerOffset
+      self.to = to
+      self.id = id
       self.at = at
+      self.body = body
+      self.quiet = quiet
+    }
+  }
+
+  /// How far a conversation is delivered and read. Each field only ever rises.
+  public struct Position: Hashable, Sendable {
+    /// The other side of the conversation.
+    public var peer: UserName
+    /// Messages to the peer are delivered up to this offset of the peer's mailbox.
+    public var delivered: Offset?
+    /// The peer has read them up to this offset of the peer's mailbox.
+    public var read: Offset?
+    /// This user has read the peer's messages up to this offset of the user's own mailbox.
+    public var mine: Offset?
+    /// All of a conversation whose position has no ``mine`` is read up to this offset.
+    public var floor: Offset?
+    /// The version of the user's positions with this one.
+    public var stamp: UInt64
+    /// The request that this answers.
+    public var id: MessageID?
+
+    /// A position with everything chosen.
+    public init(
+      peer: UserName, delivered: Offset? = nil, read: Offset? = nil, mine: Offset? = nil,
+      floor: Offset? = nil, stamp: UInt64, id: MessageID? = nil
+    ) {
+      self.peer = peer
+      self.delivered = delivered
+      self.read = read
+      self.mine = mine
+      self.floor = floor
+      self.stamp = stamp
+      self.id = id
     }
   }
 

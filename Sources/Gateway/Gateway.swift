@@ -10,6 +10,8 @@ import MessageBus
 /// - `HTTP/` is everything before the upgrade: routes, refusals, tokens.
 /// - `Connection/` is one WebSocket: its handler, and the state machines that decide for it.
 /// - `Delivery/` is the way from the gateway's `outgoing` stream to the sockets.
+/// - `Positions/` is how far conversations are delivered and read: what peers are told, and what clients
+///   are told.
 /// - `Loop/` is what all connections of one event loop share.
 /// - `DemoPage/` is the page that `connect dev` shows.
 
@@ -72,6 +74,10 @@ package enum GatewayLimits {
   /// this.
   package static let smallestPageEntries = 2
 
+  /// Rows of positions that a connection is told at once, before the socket is asked whether it takes more.
+  /// About 0.3 KiB each.
+  static let rowsAtOnce = 128
+
   /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a
   /// crowd that reconnects costs no more memory than this many pages.
   package static let concurrentPages = 32
@@ -86,8 +92,8 @@ package enum GatewayLimits {
   /// | bytes that wait in the channel: the mark, what one turn adds to it, a frame beyond the mark | 64 + 64 + 66 KiB |
   /// | answers to what one read of the socket brought, and to the sends under way | 64 + 220 KiB |
   /// | an unfinished frame, in a buffer that doubles | 132 KiB |
-  /// | who wants receipts for what is unacked (``unackedMessages``, 0.4 KiB each) | 100 KiB |
-  /// | receipts that wait for Redis (``waitingReceipts``, 0.4 KiB each) | 100 KiB |
+  /// | who wants receipts for what is unacked (``unackedMessages``, 0.2 KiB each) | 50 KiB |
+  /// | peers who wait to be told (``waitingPositions``, 0.5 KiB each) | 130 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
   /// | all | 1.1 MiB |
   ///
@@ -123,15 +129,10 @@ package enum GatewayLimits {
   /// adds a random time up to as much again, so that its clients do not come back in step.
   package static let retryAfterMilliseconds = 1_000
 
-  /// Receipts of one connection that wait to be published again after a failure, or until the user
-  /// may send more. Beyond them the oldest are given up: the sender then misses a tick, never a
-  /// message. Where they wait for the user's rate, messages wait as well, so that none is given up
-  /// with the default of ``unackedMessages``.
-  package static let waitingReceipts = 256
-
-  /// Acks of one connection whose receipts are followed one by one until the bus has them. Beyond
-  /// them, the newest are followed as one.
-  package static let trackedAcks = 64
+  /// Peers of one connection who wait to be told how far it has got, since the bus is away or the user may
+  /// send no more for now. Where there are as many, with those who come on top with what is unacked,
+  /// messages wait as well.
+  package static let waitingPositions = 256
 
   /// Precision, in seconds, with which a device's cursor records when the device was last seen.
   package static let seenSeconds: Double = 86_400
@@ -249,6 +250,8 @@ package struct GatewayConfiguration: Sendable {
   package var backlogEntries = BusLimits.backlogEntries
   /// Number of copies of a send that must exist before it is accepted.
   package var durability = Durability.accepted
+  /// How long messaging keeps messages, in seconds. Must be equal to messaging's.
+  package var retentionSeconds = BusLimits.mailboxRetentionSeconds
 
   package init(
     host: String, port: Int, id: InstanceID, keys: Keys, allowedOrigins: AllowedOrigins = .all,
@@ -260,6 +263,10 @@ package struct GatewayConfiguration: Sendable {
     self.keys = keys
     self.allowedOrigins = allowedOrigins
     self.servesDemoPage = servesDemoPage
+  }
+
+  var positionLimits: PositionLimits {
+    PositionLimits(retentionSeconds: self.retentionSeconds)
   }
 
   var protocolLimits: ServerFrame.Limits {

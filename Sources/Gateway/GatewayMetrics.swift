@@ -8,7 +8,8 @@ struct GatewayMetrics: Sendable {
   let delivered: Counter
   let fallenBehind: Counter
   let displacedDevices: Counter
-  let receiptsDelayed: Counter
+  let positionsDelayed: Counter
+  let positionsTold: Counter
   let cursorsReset: Counter
   let acceptTime: Timer
   let deliverTime: Timer
@@ -27,7 +28,8 @@ struct GatewayMetrics: Sendable {
     self.delivered = counter("connect_delivered_total")
     self.fallenBehind = counter("connect_fallen_behind_total")
     self.displacedDevices = counter("connect_displaced_devices_total")
-    self.receiptsDelayed = counter("connect_receipts_delayed_total")
+    self.positionsDelayed = counter("connect_positions_delayed_total")
+    self.positionsTold = counter("connect_positions_told_total")
     self.cursorsReset = counter("connect_cursors_reset_total")
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)

@@ -23,6 +23,7 @@ package final class GatewayService: Service {
   private let logger: Logger
   private let readiness = Readiness()
   private let backlog: Backlog
+  private let busClock = BusClock()
   private let metrics: GatewayMetrics
   private let metricsFactory: any MetricsFactory
   private let startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
@@ -51,10 +52,11 @@ package final class GatewayService: Service {
     var loops: [GatewayLoop] = []
     for eventLoop in group.makeIterator() {
       loops.append(
-        try await eventLoop.submit { [directory, readiness, logger] in
+        try await eventLoop.submit { [directory, readiness, busClock, logger] in
           GatewayLoop(
             eventLoop: eventLoop, configuration: configuration, directory: directory,
-            readiness: readiness, backlog: backlog, clients: clients, metrics: metrics,
+            readiness: readiness, backlog: backlog, busClock: busClock, clients: clients,
+            metrics: metrics,
             logger: logger)
         }.get())
     }
@@ -192,10 +194,11 @@ package final class GatewayService: Service {
         address.port.map { "\(self.configuration.host):\($0)" }
       } ?? "-"
     while !Task.isCancelled {
-      let isHeard = await self.registry.beat(
+      let time = await self.registry.beat(
         GatewayRegistry.Heartbeat(
           address: address, connections: self.directory.count,
           startedMilliseconds: self.startedMilliseconds, version: ConnectVersion.text))
+      if let time { self.busClock.heard(time) }
       do throws(RedisError) {
         try await self.registry.sweep()
       } catch {
@@ -203,7 +206,7 @@ package final class GatewayService: Service {
         self.logger.debug("gateway.sweep_failed", metadata: ["error": "\(error)"])
       }
       // At the start the connection to Redis is still being opened.
-      try? await Task.sleep(for: .seconds(isHeard ? BusLimits.gatewayHeartbeatSeconds : 1))
+      try? await Task.sleep(for: .seconds(time != nil ? BusLimits.gatewayHeartbeatSeconds : 1))
     }
   }
 

@@ -28,6 +28,20 @@ package struct UserReport: Sendable, Encodable {
     package let isBehindMore: Bool
   }
 
+  /// How far a conversation has got.
+  package struct Conversation: Sendable, Encodable {
+    package let peer: String
+    /// The user's messages are delivered up to this offset of the peer's mailbox; nil for none.
+    package let delivered: Offset?
+    /// The peer has read them up to this offset of the peer's mailbox.
+    package let read: Offset?
+    /// The user has read the peer's up to this offset of the user's mailbox.
+    package let mine: Offset?
+    /// The version of the user's positions with this one; the time of its last move, in milliseconds
+    /// since 1970.
+    package let stamp: UInt64
+  }
+
   package struct Mailbox: Sendable, Encodable {
     package let stream: String
     package let length: Int
@@ -48,13 +62,25 @@ package struct UserReport: Sendable, Encodable {
   package let sessions: [Device]
   package let cursors: [Cursor]
   package let mailbox: Mailbox
+  /// The conversations that moved last come first.
+  package let positions: [Conversation]
+  /// All of a conversation without `mine` is read up to here; nil for nothing.
+  package let floor: Offset?
   /// Time of reading, in milliseconds since 1970 by Redis's clock.
   package let atMilliseconds: UInt64
 
   /// Whether there is no data at all: the user never connected, or the name is misspelt.
   package var isUnknown: Bool {
     self.sessions.isEmpty && self.cursors.isEmpty && self.mailbox.length == 0
-      && self.mailbox.removed == nil
+      && self.mailbox.removed == nil && self.positions.isEmpty
+  }
+}
+
+extension UserReport.Conversation {
+  fileprivate init(_ peer: UserName, _ row: Positions.Row) {
+    self.init(
+      peer: peer.text, delivered: row.delivered.unlessZero, read: row.read.unlessZero,
+      mine: row.mine.unlessZero, stamp: row.stamp)
   }
 }
 
@@ -74,13 +100,15 @@ extension Inspector {
     let length = batch.length(of: mailbox)
     let oldest = batch.entries(of: mailbox, after: .zero, maximum: 1)
     let newest = batch.newestEntries(of: mailbox, maximum: 1)
+    let table = Positions.table(of: self.keys.positions(user), to: &batch)
     let expiry = withExpiry ? batch.timeToLive(of: mailbox) : nil
     let replies = await self.client.execute(batch)
 
     let sessions = try replies[registered]
-    var positions = try replies[fields]
-    let removed = positions.removeValue(forKey: Cursors.removedField).flatMap { Offset($0) }
-    positions.removeValue(forKey: Cursors.displacedField)
+    var cursors = try replies[fields]
+    let removed = cursors.removeValue(forKey: Cursors.removedField).flatMap { Offset($0) }
+    cursors.removeValue(forKey: Cursors.displacedField)
+    let positions = try replies[table]
     let report = UserReport.Mailbox(
       stream: "\(mailbox)", length: try replies[length],
       oldest: try replies[oldest].first?.offset, newest: try replies[newest].first?.offset,
@@ -90,8 +118,10 @@ extension Inspector {
     return UserReport(
       user: user.text, partition: partition.number, incoming: "\(self.keys.incoming(partition))",
       sessions: try await self.devices(sessions),
-      cursors: try await self.cursors(positions, in: mailbox, report), mailbox: report,
-      atMilliseconds: now)
+      cursors: try await self.cursors(cursors, in: mailbox, report), mailbox: report,
+      positions: positions.rows.sorted { $0.row.stamp > $1.row.stamp }.map(
+        UserReport.Conversation.init),
+      floor: positions.summary.floor.unlessZero, atMilliseconds: now)
   }
 
   private func devices(
@@ -108,10 +138,10 @@ extension Inspector {
   }
 
   private func cursors(
-    _ positions: [String: String], in mailbox: RedisKey, _ report: UserReport.Mailbox
+    _ cursors: [String: String], in mailbox: RedisKey, _ report: UserReport.Mailbox
   ) async throws(RedisError) -> [UserReport.Cursor] {
-    let devices = positions.keys.sorted(by: Self.isBefore).map { device in
-      let words = (positions[device] ?? "").split(separator: " ")
+    let devices = cursors.keys.sorted(by: Self.isBefore).map { device in
+      let words = (cursors[device] ?? "").split(separator: " ")
       return (
         name: device, acked: words.first.flatMap { Offset(String($0)) } ?? .zero,
         // Nobody has written when it was seen: 0, or nothing.

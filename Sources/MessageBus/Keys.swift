@@ -41,6 +41,7 @@ package struct Keys: Sendable {
   private let sessionPrefix: String
   private let mailboxPrefix: String
   private let cursorPrefix: String
+  private let positionsPrefix: String
 
   package init(
     prefix: String = Keys.defaultPrefix, partitions: PartitionMap, hasRegistryRedis: Bool = false
@@ -70,6 +71,7 @@ package struct Keys: Sendable {
     self.sessionPrefix = "\(prefix)session:"
     self.mailboxPrefix = "\(prefix)mailbox:"
     self.cursorPrefix = "\(prefix)cursor:"
+    self.positionsPrefix = "\(prefix)positions:"
   }
 
   /// The partition's stream.
@@ -110,11 +112,16 @@ package struct Keys: Sendable {
     RedisKey(prefix: self.cursorPrefix, tag: user.text, home: self.usersHome)
   }
 
+  /// How far each conversation of a user is delivered and read.
+  package func positions(_ user: UserName) -> RedisKey {
+    RedisKey(prefix: self.positionsPrefix, tag: user.text, home: self.usersHome)
+  }
+
   /// A key by its whole name, as a person writes it.
   package func key(named name: String) -> RedisKey {
-    let isOfUser = [self.sessionPrefix, self.mailboxPrefix, self.cursorPrefix].contains {
-      name.hasPrefix($0)
-    }
+    let isOfUser = [
+      self.sessionPrefix, self.mailboxPrefix, self.cursorPrefix, self.positionsPrefix,
+    ].contains { name.hasPrefix($0) }
     return RedisKey(name, home: isOfUser ? self.usersHome : .first)
   }
 }

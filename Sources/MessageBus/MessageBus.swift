@@ -83,6 +83,9 @@ package enum BusLimits {
   /// The most that may be configured, and the devices that one trimming of a mailbox looks at.
   package static let maximumDevices = 256
 
+  /// Conversations of a user whose positions are kept. One row takes about 120 bytes of Redis's memory.
+  package static let positionsPerUser = 1_000
+
   /// After a failure, a consumer tries again after a random time up to this, doubling
   /// up to ``consumerBackoffCapMilliseconds``.
   package static let consumerBackoffBaseMilliseconds: Int64 = 50

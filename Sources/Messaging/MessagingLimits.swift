@@ -25,6 +25,10 @@ package enum MessagingLimits {
   /// away: `ConnectClient` leaves 256 at most, and no connection more than 1,024.
   package static let retryWindowEntries = 2_048
 
+  /// How much earlier than it says a message may have been first sent, in milliseconds: more than the
+  /// clocks of clients' servers, gateways and Redis differ.
+  package static let retrySlackMilliseconds: UInt64 = 60_000
+
   /// Bytes after which the look-ups of one batch end, all of them together. The 256 messages that
   /// `ConnectClient` leaves unanswered are found at once if they have 16 KiB on average; what they
   /// are behind if they have more is searched by the next batch, which goes on where this one ended.
@@ -54,6 +58,9 @@ package enum MessagingLimits {
   /// Mailboxes whose last offset a messaging instance remembers; about 170 bytes each.
   package static let rememberedMailboxes = 100_000
 
+  /// Copies that are published so long after their batch was begun, in milliseconds, are looked for among
+  /// what the sender has: less than a lease that was just renewed lasts, and more than a batch takes.
+  package static let lateCopyMilliseconds: Int64 = 1_000
   /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
   /// comes late is recognised; about 20 bytes each. As many as one event loop of a gateway has
   /// unanswered.

@@ -16,6 +16,9 @@ struct MessagingMetrics: Sendable {
   private let lookups: Counter
   private let lookupBytes: Counter
   private let cutLookups: Counter
+  let copies: Counter
+  let copiesLost: Counter
+  let positions: Counter
   private let failed: [FailureCode: Counter]
 
   init(factory: any MetricsFactory) {
@@ -33,6 +36,9 @@ struct MessagingMetrics: Sendable {
     self.lookups = counter("connect_retry_lookups_total")
     self.lookupBytes = counter("connect_retry_lookup_bytes_total")
     self.cutLookups = counter("connect_retry_lookups_cut_total")
+    self.copies = counter("connect_copies_total")
+    self.copiesLost = counter("connect_copies_lost_total")
+    self.positions = counter("connect_positions_moved_total")
     self.failed = Dictionary(
       uniqueKeysWithValues: FailureCode.allCases.map { code in
         (code, counter("connect_failed_total", [("code", code.rawValue)]))

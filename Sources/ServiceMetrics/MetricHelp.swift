@@ -23,12 +23,18 @@ package enum MetricHelp {
       "Pushes that a connection could not take: it reads its mailbox instead.",
     "connect_displaced_devices_total":
       "Devices that were forgotten, since their user had too many and they were away.",
-    "connect_receipts_delayed_total":
-      "Receipts that waited because their user's sends and receipts were too many.",
+    "connect_positions_told_total":
+      "Positions that are durable on the bus: how far a user has what a peer has sent.",
+    "connect_positions_delayed_total":
+      "Positions that waited because their user's sends, reads and positions were too many.",
     "connect_cursors_reset_total":
       "Devices that begin their mailbox again: where they were is above all that Redis can have.",
     "connect_stored_total":
       "Entries that were stored in mailboxes; one whose answer was lost counts as a repeat.",
+    "connect_copies_total": "Copies of messages that were published for their senders.",
+    "connect_copies_lost_total":
+      "Copies for which their sender's mailbox had no room; the message itself is stored.",
+    "connect_positions_moved_total": "Rows of users' positions that moved forward.",
     "connect_failed_total": "Accepted messages that could not be stored, by code.",
     "connect_dead_letters_total": "Entries that were set aside as dead letters.",
     "connect_repeats_total":

@@ -20,7 +20,7 @@ func welcome(
     user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: gap,
     limits: ServerFrame.Limits(
       frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond),
-    pingSeconds: pingSeconds)
+    pingSeconds: pingSeconds, positions: 0, now: 1_000, retentionSeconds: 2_592_000)
 }
 
 /// Always draws the bound, so that a wait with jitter is its longest.

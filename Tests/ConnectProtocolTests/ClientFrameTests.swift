@@ -15,7 +15,7 @@ struct ClientFrameTests {
     #expect(send.id.text == "m1")
     #expect(send.to.text == "bob")
     #expect(slice(Self.send, send.body) == #"{"text":"hi"}"#)
-    #expect(!send.receipt && !send.copy && !send.retry)
+    #expect(!send.receipt && !send.copy && !send.quiet && send.retry == .no)
   }
 
   @Test(
@@ -51,7 +51,7 @@ struct ClientFrameTests {
         return
       }
       #expect(slice(text, send.body) == "7")
-      #expect(send.id.text == "m1" && send.to.text == "bob" && send.retry)
+      #expect(send.id.text == "m1" && send.to.text == "bob" && send.retry == .yes)
     }
   }
 
@@ -88,21 +88,54 @@ struct ClientFrameTests {
     for (json, expected) in [("true", true), ("false", false), ("null", false)] {
       let text =
         #"{"type":"send","id":"m","to":"b","body":0,"receipt":\#(json),"#
-        + #""copy":\#(json),"retry":\#(json)}"#
+        + #""copy":\#(json),"quiet":\#(json),"retry":\#(json)}"#
       guard case .send(let send) = try clientFrame(text) else {
         Issue.record("not a send")
         return
       }
-      #expect(send.receipt == expected && send.copy == expected && send.retry == expected)
+      #expect(send.receipt == expected && send.copy == expected && send.quiet == expected)
+      #expect(send.retry == (expected ? .yes : .no))
     }
-    for field in ["receipt", "copy", "retry"] {
-      for json in ["1", "\"true\"", "[]", "{}"] {
+    for field in ["receipt", "copy", "quiet", "retry"] {
+      for json in ["-1", "1.0", "18446744073709551616", "\"true\"", "[]", "{}"] {
         let error = clientFrameError(
           #"{"type":"send","id":"m","to":"b","body":0,"\#(field)":\#(json)}"#)
         #expect(error?.kind == .malformed)
         #expect(error?.messageID?.text == "m")
       }
     }
+  }
+
+  @Test("may say when a message was first sent, in milliseconds")
+  func firstSent() throws {
+    for time in [0, 1_732_226_000_000, .max] as [UInt64] {
+      let text = #"{"type":"send","id":"m","to":"b","body":0,"retry":\#(time)}"#
+      guard case .send(let send) = try clientFrame(text) else {
+        Issue.record("not a send")
+        return
+      }
+      #expect(send.retry == .firstSent(time))
+    }
+    for field in ["receipt", "copy", "quiet"] {
+      let error = clientFrameError(#"{"type":"send","id":"m","to":"b","body":0,"\#(field)":1}"#)
+      #expect(error?.kind == .malformed)
+    }
+  }
+
+  @Test("read says whose messages are read how far, whether the peer is told, and its own id")
+  func reads() throws {
+    let bob = UserName("bob")!
+    let place = Offset(milliseconds: 5, sequence: 6)
+    #expect(
+      try clientFrame(#"{"type":"read","peer":"bob","offset":"5-6"}"#)
+        == .read(ClientFrame.Read(peer: bob, offset: place)))
+    #expect(
+      try clientFrame(
+        #"{"private":null,"id":null,"offset":"5-6","peer":"b\u006fb","type":"read","to":7}"#)
+        == .read(ClientFrame.Read(peer: bob, offset: place)))
+    #expect(
+      try clientFrame(#"{"type":"read","peer":"bob","offset":"5-6","private":true,"id":"r1"}"#)
+        == .read(ClientFrame.Read(peer: bob, offset: place, isPrivate: true, id: MessageID("r1"))))
   }
 
   @Test("ping may have an id of up to 64 bytes")
@@ -124,12 +157,13 @@ struct ClientFrameTests {
     let longest = String(repeating: "z", count: 200)
     let user = UserName(String(longest.prefix(128)))!
     let id = MessageID(String(longest.prefix(64)))!
-    for options in 0..<8 {
+    for options in 0..<24 {
+      let retry = [ClientFrame.Retry.no, .yes, .firstSent(.max)][options / 8]
       let body = #"{"text":"ж \u0000 \#(longest)"}"#
       let text = written {
         $0.writeSend(
           id: id, to: user, body: body.utf8, receipt: options & 1 != 0, copy: options & 2 != 0,
-          retry: options & 4 != 0)
+          quiet: options & 4 != 0, retry: retry)
       }
       guard case .send(let send) = try clientFrame(text) else {
         Issue.record("not a send")
@@ -139,7 +173,14 @@ struct ClientFrameTests {
       #expect(slice(text, send.body) == body)
       #expect(send.receipt == (options & 1 != 0))
       #expect(send.copy == (options & 2 != 0))
-      #expect(send.retry == (options & 4 != 0))
+      #expect(send.quiet == (options & 4 != 0))
+      #expect(send.retry == retry)
+    }
+    for (isPrivate, id) in [(false, nil), (true, nil), (false, id), (true, id)] {
+      let read = ClientFrame.Read(
+        peer: user, offset: Offset(milliseconds: .max, sequence: .max), isPrivate: isPrivate,
+        id: id)
+      #expect(try clientFrame(written { $0.writeRead(read) }) == .read(read))
     }
     for offset in [Offset.zero, Offset(milliseconds: .max, sequence: .max)] {
       #expect(try clientFrame(written { $0.writeAck(offset) }) == .ack(offset))
@@ -190,7 +231,7 @@ struct ClientFrameErrorTests {
   }
 
   @Test(
-    "names the message when it is a send with a readable id",
+    "names the message or request when it is a send or read with a readable id",
     arguments: [
       (#"{"type":"send","id":"m1"}"#, FrameError.Kind.malformed),
       (#"{"type":"send","id":"m1","body":0}"#, .malformed),
@@ -200,7 +241,15 @@ struct ClientFrameErrorTests {
       (#"{"type":"send","id":"m1","to":"","body":0}"#, .invalidRecipient),
       (#"{"type":"send","id":"m1","to":"a b","body":0}"#, .invalidRecipient),
       (#"{"to":"é","body":0,"id":"m1","type":"send"}"#, .invalidRecipient),
-      (#"{"type":"send","id":"m1","to":"b","body":0,"retry":0}"#, .malformed),
+      (#"{"type":"send","id":"m1","to":"b","body":0,"retry":"0"}"#, .malformed),
+      (#"{"type":"read","id":"m1"}"#, .malformed),
+      (#"{"type":"read","id":"m1","peer":"b"}"#, .malformed),
+      (#"{"type":"read","id":"m1","peer":"b","offset":5}"#, .malformed),
+      (#"{"type":"read","id":"m1","peer":"b","offset":"5-"}"#, .malformed),
+      (#"{"type":"read","id":"m1","offset":"5-6"}"#, .malformed),
+      (#"{"type":"read","id":"m1","peer":"a b","offset":"5-6"}"#, .invalidRecipient),
+      (#"{"type":"read","id":"m1","peer":"b","offset":"5-6","private":1}"#, .malformed),
+      (#"{"type":"read","id":"m1","peer":"b","offset":"5-6","private":tru}"#, .malformed),
     ])
   func messageIDs(text: String, kind: FrameError.Kind) {
     let error = clientFrameError(text)
@@ -215,12 +264,15 @@ struct ClientFrameErrorTests {
       #expect(error?.kind == .invalidID)
       #expect(error?.code == .invalidID)
       #expect(error?.messageID == nil)
+      let read = clientFrameError(#"{"type":"read","id":"\#(id)","peer":"b","offset":"5-6"}"#)
+      #expect(read?.kind == .invalidID)
+      #expect(read?.messageID == nil)
     }
   }
 
   @Test("has an unknown type when this release does not serve it")
   func unknownTypes() {
-    for type in ["read", "typing", "presence", "history", "message", "", "SEND", "send ", "sen"] {
+    for type in ["reads", "typing", "presence", "history", "message", "", "SEND", "send ", "sen"] {
       let error = clientFrameError(#"{"type":"\#(type)","id":"m1","to":"b","body":0}"#)
       #expect(error?.kind == .unknownType)
       #expect(error?.code == .unknownType)
@@ -258,7 +310,7 @@ struct ClientFrameErrorTests {
   }
 
   @Test(
-    "names no message when its JSON is broken and there is no readable id of a send",
+    "names nothing when its JSON is broken and there is no readable id of a send or read",
     arguments: [
       #"{"type":"send","to":"b","body":{"id":"m1","x":"\ud83d"}}"#,
       #"{"type":"send","id":"m\ud83d","to":"b","body":0}"#,
@@ -289,7 +341,7 @@ struct ClientFrameErrorTests {
         == "`to` at byte 30 must be 1 to 128 of A-Z a-z 0-9 . _ - @ + :")
     #expect(
       clientFrameError(#"{"type":"secret"}"#)?.message
-        == "`type` at byte 8 must be send, ack or ping")
+        == "`type` at byte 8 must be send, ack, read or ping")
     #expect(clientFrameError("{}")?.message == "`type` is missing")
     #expect(clientFrameError("secret")?.description == "expected an object at byte 0")
     let huge = String(repeating: "x", count: 100_000)

@@ -16,6 +16,9 @@ struct FuzzTests {
     #"{"type":"send","id":"01JD8ZQ4T9","to":"a@b.c","receipt":true,"copy":false,"body":"ж€😀"}"#,
     #"{ "body" : [ {} , [] , "" ] , "copy" : true , "to" : "x" , "id" : "y" , "type" : "send" }"#,
     #"{"type":"send","id":"m\u0031","to":"b","body":"\ud83d\ude00 \" \\ \/ \b\f\n\r\t \u00e9"}"#,
+    #"{"type":"send","id":"m2","to":"bob","quiet":true,"retry":1732226000000,"body":0}"#,
+    #"{"type":"read","peer":"bob","offset":"1732226000000-12","private":true,"id":"r1"}"#,
+    #"{"type":"read","peer":"a@b.c","offset":"1-2"}"#,
     #"{"type":"ack","offset":"1732226000000-12"}"#,
     #"{"type":"ping","id":"p1"}"#,
     #"{"type":"ping"}"#,
@@ -62,6 +65,8 @@ struct FuzzTests {
     if text.contains(/,[ \t\r\n]*[\]}]/) { return true }
     // It takes a byte order mark, and from zero bytes it may guess UTF-16 or UTF-32.
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.contains(0) { return true }
+    // To it a time may have a sign, a fraction or an exponent, or too many digits for a Double.
+    if text.contains(/"retry"[ \t\r\n]*:[ \t\r\n]*(-|[0-9]+[.eE]|[0-9]{16})/) { return true }
     // It refuses numbers that a Double cannot hold.
     return text.contains(/[eE][+-]?[0-9]{3}/)
   }
@@ -105,11 +110,14 @@ struct FuzzTests {
   func serverFrames() async {
     let seeds = [
       #"{"type":"message","offset":"1-2","from":"bob","id":"m1","at":5,"body":{"a":[1,"ж"]}}"#,
-      #"{"type":"delivered","offset":"1-2","by":"bob","device":"d","ids":["m1","m2"],"at":5}"#,
+      #"{"type":"sent","offset":"1-2","peerOffset":"3-4","to":"bob","id":"m1","at":5,"body":[1]}"#,
+      #"{"type":"position","peer":"bob","delivered":"1-2","read":"1-1","mine":"3-4","stamp":5}"#,
+      #"{"type":"position","peer":"bob","floor":"3-4","id":"r1","stamp":18446744073709551615}"#,
       #"{"type":"rejected","id":"m","code":"c","message":"é","retryable":true,"retryAfterMs":5}"#,
       #"{"type":"goodbye","code":1012,"reconnectAfterMs":500}"#,
       #"{"type":"welcome","user":"u","device":"d","connection":"c","gateway":"g","offset":"1-2","#
-        + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3},"pingSeconds":4}"#,
+        + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3},"pingSeconds":4,"#
+        + #""positions":5,"floor":"1-1","now":6,"retentionSeconds":7}"#,
     ].map { Array($0.utf8) }
     var generator = SplitMix64(seed: 99)
     var frames = 0
@@ -122,6 +130,7 @@ struct FuzzTests {
       if case .message(let message) = frame {
         #expect(bodyError(Array(bytes[message.body])) == nil)
       }
+      if case .sent(let sent) = frame { #expect(bodyError(Array(bytes[sent.body])) == nil) }
     }
     #expect(frames > Self.mutants / 20)
   }

@@ -42,7 +42,8 @@ enum JSONValue: Equatable {
 /// A payload as a client frame, told once by the scanner and once by reading Protocol.md word for
 /// word over Foundation's values: the two must agree.
 enum PlainReading: Equatable {
-  case send(id: String, to: String, body: JSONValue, options: [Bool])
+  case send(id: String, to: String, body: JSONValue, options: [Bool], retry: ClientFrame.Retry)
+  case read(peer: String, offset: Offset, isPrivate: Bool, id: String?)
   case ack(Offset)
   case ping(String?)
   case error(FrameError.Kind, messageID: String?)
@@ -64,7 +65,10 @@ enum PlainReading: Equatable {
       case .send(let send):
         self = .send(
           id: send.id.text, to: send.to.text, body: JSONValue(Array(bytes[send.body])) ?? .null,
-          options: [send.receipt, send.copy, send.retry])
+          options: [send.receipt, send.copy, send.quiet], retry: send.retry)
+      case .read(let read):
+        self = .read(
+          peer: read.peer.text, offset: read.offset, isPrivate: read.isPrivate, id: read.id?.text)
       }
     } catch {
       self = .error(error.kind, messageID: error.messageID?.text)
@@ -83,6 +87,7 @@ enum PlainReading: Equatable {
     }
     switch type {
     case "send": self = Self.send(object)
+    case "read": self = Self.read(object)
     case "ack":
       let offset = object["offset"]?.string.flatMap { Offset($0) }
       self = offset.map(Self.ack) ?? .error(.malformed, messageID: nil)
@@ -107,13 +112,48 @@ enum PlainReading: Equatable {
     }
     guard let body = object["body"] else { return .error(.malformed, messageID: id) }
     var options: [Bool] = []
-    for name in ["receipt", "copy", "retry"] {
+    for name in ["receipt", "copy", "quiet"] {
       switch object[name] {
       case nil, .null: options.append(false)
       case .bool(let value): options.append(value)
       default: return .error(.malformed, messageID: id)
       }
     }
-    return .send(id: id, to: to, body: body, options: options)
+    let retry: ClientFrame.Retry
+    switch object["retry"] {
+    case nil, .null, .bool(false): retry = .no
+    case .bool(true): retry = .yes
+    case .number(let number):
+      guard let time = UInt64(exactly: number) else { return .error(.malformed, messageID: id) }
+      retry = .firstSent(time)
+    default: return .error(.malformed, messageID: id)
+    }
+    return .send(id: id, to: to, body: body, options: options, retry: retry)
+  }
+
+  private static func read(_ object: [String: JSONValue]) -> PlainReading {
+    var id: String?
+    switch object["id"] {
+    case nil, .null: break
+    case .string(let text):
+      guard text.wholeMatch(of: /[A-Za-z0-9._:\-]{1,64}/) != nil else {
+        return .error(.invalidID, messageID: nil)
+      }
+      id = text
+    default: return .error(.malformed, messageID: nil)
+    }
+    guard let peer = object["peer"]?.string else { return .error(.malformed, messageID: id) }
+    guard peer.wholeMatch(of: /[A-Za-z0-9._\-@+:]{1,128}/) != nil else {
+      return .error(.invalidRecipient, messageID: id)
+    }
+    guard let offset = object["offset"]?.string.flatMap({ Offset($0) }) else {
+      return .error(.malformed, messageID: id)
+    }
+    switch object["private"] {
+    case nil, .null: return .read(peer: peer, offset: offset, isPrivate: false, id: id)
+    case .bool(let isPrivate):
+      return .read(peer: peer, offset: offset, isPrivate: isPrivate, id: id)
+    default: return .error(.malformed, messageID: id)
+    }
   }
 }

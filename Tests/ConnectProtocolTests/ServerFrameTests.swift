@@ -9,11 +9,13 @@ struct ServerFrameTests {
   static let device = DeviceName(String(repeating: "d", count: DeviceName.maximumLength))!
   static let id = MessageID(String(repeating: "i", count: MessageID.maximumLength))!
 
-  static func welcome(_ text: String, number: Int) -> ServerFrame.Welcome {
+  static func welcome(
+    _ text: String, number: Int, floor: Offset? = nil
+  ) -> ServerFrame.Welcome {
     ServerFrame.Welcome(
       user: user, device: device, connection: text, gateway: text, offset: largest, gap: false,
       limits: .init(frameBytes: number, unacked: number, sendsPerSecond: number),
-      pingSeconds: number)
+      pingSeconds: number, positions: .max, floor: floor, now: .max, retentionSeconds: number)
   }
 
   @Test("welcome is read as it was written")
@@ -21,13 +23,15 @@ struct ServerFrameTests {
     let worst = String(repeating: "\u{1}", count: 50)
     for text in ["", "gw-1", "\"é\\\n😀\u{7F}", worst] {
       for number in [0, 25, Int.max] {
-        let welcome = Self.welcome(text, number: number)
-        #expect(try serverFrame(written { $0.writeWelcome(welcome) }) == .welcome(welcome))
+        for floor in [nil, Self.largest] {
+          let welcome = Self.welcome(text, number: number, floor: floor)
+          #expect(try serverFrame(written { $0.writeWelcome(welcome) }) == .welcome(welcome))
+        }
       }
     }
     var negative = ByteBuffer()
-    negative.writeWelcome(Self.welcome(worst, number: .min))
-    #expect(String(buffer: negative).hasSuffix(#""pingSeconds":-9223372036854775808}"#))
+    negative.writeWelcome(Self.welcome(worst, number: .min, floor: Self.largest))
+    #expect(String(buffer: negative).hasSuffix(#""retentionSeconds":-9223372036854775808}"#))
   }
 
   @Test("welcome is written as documented")
@@ -35,12 +39,14 @@ struct ServerFrameTests {
     let welcome = ServerFrame.Welcome(
       user: UserName("alice")!, device: .default, connection: "c1", gateway: "g1", offset: .zero,
       gap: true, limits: .init(frameBytes: 65536, unacked: 256, sendsPerSecond: 20),
-      pingSeconds: 25)
+      pingSeconds: 25, positions: 7, floor: Offset("8-9"), now: 1_732_226_000_000,
+      retentionSeconds: 30)
     #expect(
       written { $0.writeWelcome(welcome) }
         == #"{"type":"welcome","user":"alice","device":"default","connection":"c1","gateway":"g1","#
         + #""offset":"0-0","gap":true,"limits":{"frameBytes":65536,"unacked":256,"#
-        + #""sendsPerSecond":20},"pingSeconds":25}"#)
+        + #""sendsPerSecond":20},"pingSeconds":25,"positions":7,"floor":"8-9","#
+        + #""now":1732226000000,"retentionSeconds":30}"#)
   }
 
   @Test("live is read as it was written")
@@ -66,10 +72,82 @@ struct ServerFrameTests {
           return
         }
         #expect(message.offset == Self.largest && message.at == at)
-        #expect(message.from == Self.user && message.id == Self.id)
+        #expect(message.from == Self.user && message.id == Self.id && !message.quiet)
         #expect(slice(text, message.body) == body)
       }
     }
+  }
+
+  /// A frame that names the user and the id.
+  private func text(
+    _ write: (inout ByteBuffer, UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Int
+  ) -> String {
+    withBytes(Self.user.text) { user in
+      withBytes(Self.id.text) { id in written { write(&$0, user, id) } }
+    }
+  }
+
+  @Test("message says that it is quiet only where it is")
+  func quietMessage() throws {
+    let text = withBytes("[1]") { body in
+      self.text {
+        $0.writeMessage(offset: Self.largest, from: $1, id: $2, at: 1, body: body, quiet: true)
+      }
+    }
+    guard case .message(let message) = try serverFrame(text) else {
+      Issue.record("not a message")
+      return
+    }
+    #expect(message.quiet)
+    #expect(slice(text, message.body) == "[1]")
+  }
+
+  @Test("sent is read as it was written")
+  func sent() throws {
+    let peerOffset = Offset(milliseconds: .max, sequence: 7)
+    for quiet in [false, true] {
+      for body in ["null", #"{"text":"ж \u0000"}"#, "[\(String(repeating: "1,", count: 999))1]"] {
+        let text = withBytes(body) { body in
+          self.text {
+            $0.writeSent(
+              offset: Self.largest, peerOffset: peerOffset, to: $1, id: $2, at: .max, body: body,
+              quiet: quiet)
+          }
+        }
+        guard case .sent(let sent) = try serverFrame(text) else {
+          Issue.record("not a sent")
+          return
+        }
+        let expected = ServerFrame.Sent(
+          offset: Self.largest, peerOffset: peerOffset, to: Self.user, id: Self.id, at: .max,
+          body: sent.body, quiet: quiet)
+        #expect(sent == expected)
+        #expect(slice(text, sent.body) == body)
+      }
+    }
+  }
+
+  @Test("position is read as it was written, with what it says and no more")
+  func position() throws {
+    let offsets: [Offset?] = [nil, Self.largest]
+    for number in 0..<32 {
+      func offset(_ bit: Int) -> Offset? { offsets[number >> bit & 1] }
+      let position = ServerFrame.Position(
+        peer: Self.user, delivered: offset(0), read: offset(1), mine: offset(2), floor: offset(3),
+        stamp: .max, id: number & 16 == 0 ? nil : Self.id)
+      let text = written { $0.writePosition(position) }
+      #expect(try serverFrame(text) == .position(position))
+    }
+  }
+
+  @Test("position is written as documented")
+  func positionText() {
+    let position = ServerFrame.Position(
+      peer: UserName("bob")!, delivered: Offset("5-6"), mine: Offset("7-8"), stamp: 9,
+      id: MessageID("r1"))
+    #expect(
+      written { $0.writePosition(position) }
+        == #"{"type":"position","peer":"bob","delivered":"5-6","mine":"7-8","id":"r1","stamp":9}"#)
   }
 
   @Test("accepted is read as it was written")
@@ -78,27 +156,6 @@ struct ServerFrameTests {
       written { $0.writeAccepted(id: id, offset: Self.largest) }
     }
     #expect(try serverFrame(text) == .accepted(id: Self.id, offset: Self.largest))
-  }
-
-  @Test("delivered is read as it was written")
-  func delivered() throws {
-    for ids in [[], ["m1"], ["m1", "m2", Self.id.text]] {
-      let idsJSON = "[" + ids.map { "\"\($0)\"" }.joined(separator: ",") + "]"
-      let text = withBytes(Self.user.text) { user in
-        withBytes(Self.device.text) { device in
-          withBytes(idsJSON) { idsJSON in
-            written {
-              $0.writeDelivered(
-                offset: Self.largest, by: user, device: device, idsJSON: idsJSON, at: .max)
-            }
-          }
-        }
-      }
-      let expected = ServerFrame.Delivered(
-        offset: Self.largest, by: Self.user, device: Self.device,
-        ids: ids.compactMap { MessageID($0) }, at: .max)
-      #expect(try serverFrame(text) == .delivered(expected))
-    }
   }
 
   @Test("rejected is read as it was written, for every code")
@@ -170,10 +227,17 @@ struct ServerFrameTests {
       #"{"type":"message","offset":"1-0","from":"bob","id":"m1","at":1.0,"body":0}"#,
       #"{"type":"message","offset":"1-0","from":"bob","id":"m1","at":"1","body":0}"#,
       #"{"type":"message","offset":"1-0","from":"b","id":"m","at":18446744073709551616,"body":0}"#,
-      #"{"type":"delivered","offset":"1-0","by":"bob","device":"d","ids":"m1","at":1}"#,
-      #"{"type":"delivered","offset":"1-0","by":"bob","device":"d","ids":["a b"],"at":1}"#,
-      #"{"type":"delivered","offset":"1-0","by":"bob","device":"d","ids":[1],"at":1}"#,
-      #"{"type":"delivered","offset":"1-0","by":"bob","device":"d@","ids":[],"at":1}"#,
+      #"{"type":"message","offset":"1-0","from":"b","id":"m","at":1,"body":0,"quiet":1}"#,
+      #"{"type":"sent","offset":"1-0","to":"bob","id":"m1","at":1,"body":0}"#,
+      #"{"type":"sent","peerOffset":"1-0","to":"bob","id":"m1","at":1,"body":0}"#,
+      #"{"type":"sent","offset":"1-0","peerOffset":1,"to":"bob","id":"m1","at":1,"body":0}"#,
+      #"{"type":"sent","offset":"1-0","peerOffset":"1-0","to":"b b","id":"m","at":1,"body":0}"#,
+      #"{"type":"sent","offset":"1-0","peerOffset":"1-0","to":"b","id":"m","at":1}"#,
+      #"{"type":"position","peer":"bob"}"#, #"{"type":"position","stamp":1}"#,
+      #"{"type":"position","peer":"bob","stamp":"1"}"#,
+      #"{"type":"position","peer":"bob","stamp":1,"read":1}"#,
+      #"{"type":"position","peer":"bob","stamp":1,"mine":"1-"}"#,
+      #"{"type":"position","peer":"bob","stamp":1,"id":"a b"}"#,
       #"{"type":"rejected","id":"m1","code":"c","message":"m","retryable":1}"#,
       #"{"type":"rejected","code":"c","message":"m","retryable":true}"#,
       #"{"type":"goodbye","code":65536,"reconnectAfterMs":1}"#,
@@ -186,10 +250,9 @@ struct ServerFrameTests {
 
   @Test("tells where it is wrong in the terms of the whole frame")
   func positions() {
-    let delivered =
-      #"{"type":"delivered","offset":"1-0","by":"b","device":"d","ids":["m1", 7],"at":1}"#
-    #expect { try serverFrame(delivered) } throws: {
-      ($0 as? FrameError)?.message == "`ids` at byte 70 must be a string"
+    let position = #"{"type":"position","peer":"bob","read":7,"stamp":1}"#
+    #expect { try serverFrame(position) } throws: {
+      ($0 as? FrameError)?.message == "`read` at byte 39 must be a string"
     }
   }
 

@@ -2,16 +2,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import {
-  ConnectClient, NoWebSocket, TestStorage, TestWebSocket, clientOf, isLive, online as connected,
+  ConnectClient, NoWebSocket, TestStorage, TestWebSocket, clientOf, closeAll, isLive, online,
   tokenOf, until, url,
 } from './support.mjs';
 
-const clients = [];
-const made = (it) => { clients.push(it.client); return it; };
-const offline = (user, options) => made(clientOf(user, { ...options, WebSocket: NoWebSocket }));
-const unconnected = (user, options) => made(clientOf(user, options));
-const online = async (user, options) => made(await connected(user, options));
-afterEach(() => { for (const client of clients.splice(0)) client.close(); });
+const offline = (user, options) => clientOf(user, { ...options, WebSocket: NoWebSocket });
+afterEach(closeAll);
 
 const keyOf = (user, name) => `connect/${url}/${user}/js/${name}`;
 const ids = (frames) => frames.map(({ id }) => id);
@@ -24,8 +20,8 @@ test('runs without a page, and says what it needs where there is no WebSocket', 
   assert.throws(() => new ConnectClient({ url, token: () => '' }), /the option `WebSocket`/);
   if (own) globalThis.WebSocket = own;
   const it = await online('page.less');
-  const id = it.client.send('page.less', { text: 'ä😀' }, true);
-  await until('it is delivered', () => it.told.delivered.length);
+  const id = it.client.send('page.less', { text: 'ä😀' });
+  await until('it came', () => it.told.message.length && it.told.accepted.length);
   assert.deepEqual(ids(it.told.accepted), [id]);
   assert.deepEqual(it.told.message[0].body, { text: 'ä😀' });
 });
@@ -78,7 +74,7 @@ test('what no server would take is thrown by send, and stops nothing', async () 
 });
 
 test('what turns out to be too large is told by rejected, and the next one goes', async () => {
-  const it = unconnected('large');
+  const it = clientOf('large');
   const large = it.client.send('large', 'x'.repeat(70_000));
   const good = it.client.send('large', 'good');
   it.client.connect();
@@ -91,7 +87,7 @@ test('what turns out to be too large is told by rejected, and the next one goes'
 test('what the server refuses for good leaves the outbox, and is told', async () => {
   const storage = new TestStorage();
   const it = await online('refused', { storage });
-  const bad = it.client.send('refused', 1, 'perhaps'); // A receipt is true or false.
+  const bad = it.client.send('refused', 1, { receipt: 'perhaps' }); // It is true or false.
   const good = it.client.send('refused', 2);
   await until('the good one is taken', () => it.told.accepted.length);
   assert.deepEqual(ids(it.told.accepted), [good]);
@@ -103,7 +99,7 @@ test('what the server refuses for good leaves the outbox, and is told', async ()
 });
 
 test('a message is sent as it was written, whatever becomes of the object', async () => {
-  const it = unconnected('written');
+  const it = clientOf('written');
   const body = { text: 'before' };
   it.client.send('written', body);
   body.text = '😀'.slice(1);
@@ -168,7 +164,7 @@ test('what is written before there is a token is kept once the user is known', a
   const known = offline('early', { storage, user: 'early', token: () => { throw Error('no'); } });
   const first = known.client.send('early', 1);
   assert.equal(JSON.parse(storage.getItem(keyOf('early', 'outbox')))[0].id, first);
-  const it = unconnected('early', { storage });
+  const it = clientOf('early', { storage });
   const second = it.client.send('early', 2);
   it.client.connect();
   await until('both came', () => it.told.message.length === 2);
@@ -200,7 +196,7 @@ test('what is not a token is said, tried again, and repeated to nobody', async (
     '<html>no</html>', undefined, null, '', 'a.b.c', 'Bearer x.y.z', tokenOf(7), tokenOf('late', NaN),
   ];
   let next = 0;
-  const it = unconnected('late', {
+  const it = clientOf('late', {
     token: () => (next < bad.length ? bad[next++] : tokenOf('late')),
     on: {
       state({ phase }) { if (phase === 'waiting') queueMicrotask(() => it.client.connect()); },
@@ -225,6 +221,8 @@ test('a damaged storage is told, and begun again', async () => {
     ['outbox', '[{"id":'], ['outbox', '{}'], ['outbox', '[1,null,{"id":"x"}]'],
     ['outbox', '[{"id":"a b","to":"damaged","body":1}]'], ['handled', '["1-1"]'],
     ['handled', '7'], ['handled', '"soon"'], ['handled', '{}'], ['handled', 'x'],
+    ['positions', '-1'], ['positions', '"7"'], ['reads', '{}'],
+    ['reads', '[{"peer":"damaged.peer","offset":7,"id":"x"}]'],
   ]) {
     const storage = new TestStorage();
     storage.setItem(keyOf('damaged', name), text);

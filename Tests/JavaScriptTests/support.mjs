@@ -138,18 +138,38 @@ export class NoWebSocket {
   close() {}
 }
 
+/** A server whose frames the test says itself. */
+export class ScriptedWebSocket {
+  /** All, in the order in which they were made. */
+  static all = [];
+  readyState = 1;
+  sent = [];
+  constructor(address) { this.url = String(address); ScriptedWebSocket.all.push(this); }
+  send(text) { this.sent.push(JSON.parse(text)); }
+  say(frame) { this.onmessage({ data: JSON.stringify(frame) }); }
+  close() { this.readyState = 3; }
+  cut() { this.readyState = 3; this.onclose({ code: 1006, reason: '' }); }
+  /** What was sent of one type. */
+  of(type) { return this.sent.filter((frame) => frame.type === type); }
+}
+
+const clients = [];
+/** Closes all that were made since the last time. */
+export function closeAll() { for (const client of clients.splice(0)) client.close(); }
+
 /** A client that notes what it is told. */
 export function clientOf(user, options = {}) {
   const told = {};
   const on = {};
   for (const name of
-    ['state', 'message', 'accepted', 'rejected', 'delivered', 'failed', 'error']) {
+    ['state', 'message', 'sent', 'position', 'accepted', 'rejected', 'failed', 'error']) {
     told[name] = [];
     on[name] = (value) => { told[name].push(value); options.on?.[name]?.(value); };
   }
   const client = new ConnectClient({
     url, device: 'js', token: () => tokenOf(user), WebSocket: TestWebSocket, ...options, on,
   });
+  clients.push(client);
   return { client, told };
 }
 

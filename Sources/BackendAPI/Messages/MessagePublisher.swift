@@ -30,6 +30,8 @@ final class MessagePublisher: @unchecked Sendable {
     let promise = self.client.eventLoop.makePromise(of: Offset.self)
     var flags: Envelope.Flags = [.retry]
     if message.receipt { flags.insert(.receipt) }
+    if message.copy { flags.insert(.copy) }
+    if message.quiet { flags.insert(.quiet) }
     bytes.withUnsafeReadableBytes { raw in
       self.producer.publish(
         .message(

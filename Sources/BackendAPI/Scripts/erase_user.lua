@@ -11,6 +11,7 @@
 -- KEYS[2]  cursor:{user}, a hash of device -> position, and of !removed -> the highest offset that was
 --          ever removed
 -- KEYS[3]  session:{user}, a hash of device -> gateway/connection
+-- KEYS[4]  positions:{user}, a hash of peer -> position
 -- ARGV[1]  how many entries one call removes at most
 -- ARGV[2]  after how many seconds the keys go, unless somebody writes to them
 --
@@ -29,6 +30,7 @@ if redis.call('EXISTS', mailbox) == 1 then
 end
 local fields = redis.call('HGETALL', cursor)
 redis.call('HEXISTS', session, '')
+redis.call('HEXISTS', KEYS[4], '')
 
 local removed
 for index = 1, #fields, 2 do
@@ -43,7 +45,7 @@ end
 -- Exactly the oldest ones, since what is left keeps its order and its place.
 local left = math.max(0, length - maximum)
 if length > 0 then redis.call('XTRIM', mailbox, 'MAXLEN', left) end
-redis.call('DEL', session)
+redis.call('DEL', session, KEYS[4])
 redis.call('EXPIRE', mailbox, life)
 redis.call('EXPIRE', cursor, life)
 return {left, length - left}

@@ -15,8 +15,8 @@ package struct UserErasure: Sendable, Hashable {
   package internal(set) var entries = 0
 }
 
-/// Takes away what is kept for a user: the mailbox's entries, how far devices have got, and where
-/// they are connected.
+/// Takes away what is kept for a user: the mailbox's entries, how far devices and conversations have
+/// got, and where the devices are connected.
 ///
 /// The keys stay for a while, empty: a mailbox must keep its top as long as the bus may repeat what
 /// stood in it, or a message would come back. What is on its way to the user arrives afterwards.
@@ -70,7 +70,10 @@ package struct UserEraser: Sendable {
     var batch = self.durability.batch()
     let part = batch.evaluate(
       .eraseUser,
-      keys: [self.keys.mailbox(user), self.keys.cursor(user), self.keys.session(user)],
+      keys: [
+        self.keys.mailbox(user), self.keys.cursor(user), self.keys.session(user),
+        self.keys.positions(user),
+      ],
       "\(BackendAPILimits.entriesPerErasure)",
       "\(self.retentionSeconds + BusLimits.mailboxExpirySlackSeconds)"
     ).reading { cursor throws(RedisError) in

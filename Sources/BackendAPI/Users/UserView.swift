@@ -33,11 +33,22 @@ struct UserView: Encodable {
     let removed: Offset?
   }
 
+  struct Position: Encodable {
+    let peer: String
+    /// How far the user's messages are delivered to the peer, and read, in the peer's mailbox.
+    let delivered: Offset?
+    let read: Offset?
+    /// How far the user has read the peer's, in the user's mailbox.
+    let mine: Offset?
+    let stamp: UInt64
+  }
+
   let user: String
   let sessions: [Session]
   let cursors: [Cursor]
   let mailbox: Mailbox
-  /// Whether sessions or cursors are omitted, because there are too many.
+  let positions: [Position]
+  /// Whether sessions, cursors or positions are omitted, because there are too many.
   let truncated: Bool
   /// In milliseconds since 1970, by Redis's clock.
   let at: UInt64
@@ -57,7 +68,12 @@ struct UserView: Encodable {
     self.mailbox = Mailbox(
       entries: report.mailbox.length, oldest: report.mailbox.oldest,
       newest: report.mailbox.newest, removed: report.mailbox.removed)
-    self.truncated = report.sessions.count > most || report.cursors.count > most
+    self.positions = report.positions.prefix(most).map {
+      Position(
+        peer: $0.peer, delivered: $0.delivered, read: $0.read, mine: $0.mine, stamp: $0.stamp)
+    }
+    self.truncated =
+      report.sessions.count > most || report.cursors.count > most || report.positions.count > most
     self.at = report.atMilliseconds
   }
 

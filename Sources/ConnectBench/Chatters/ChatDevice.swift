@@ -11,6 +11,8 @@ final class ChatDevice: Sendable {
     case prompt
     /// With a long pause now and then: always late.
     case late
+    /// Immediately, and all but positions unseen: it comes at the end, when the mailbox has been trimmed.
+    case newcomer
   }
 
   private struct State {
@@ -20,13 +22,19 @@ final class ChatDevice: Sendable {
     var isClosed = false
     /// An app would keep it across restarts.
     var lastShown: Offset?
+    /// An app would keep these, too: the stamp of the last position, and what it said was read while no
+    /// position has confirmed that.
+    var stamp: UInt64 = 0
+    var reads: [UserName: [Bool: Offset]] = [:]
     /// Time at which the connection was lost; nil while it is live, or not wanted.
     var awaySince: ContinuousClock.Instant?
   }
 
   let user: Int
   let number: Int
-  private let manner: Manner
+  let manner: Manner
+  /// How many devices of the user are shown everything.
+  private let siblings: Int
   private let endpoint: ConnectEndpoint
   private let name: DeviceName
   private let ledger: ChatLedger
@@ -34,16 +42,18 @@ final class ChatDevice: Sendable {
   private let state = Mutex(State())
 
   init(
-    user: Int, number: Int, manner: Manner, endpoint: ConnectEndpoint, ledger: ChatLedger,
-    token: @escaping @Sendable () async throws -> String
+    user: Int, number: Int, of siblings: Int, manner: Manner, endpoint: ConnectEndpoint,
+    ledger: ChatLedger, token: @escaping @Sendable () async throws -> String
   ) {
     self.user = user
     self.number = number
+    self.siblings = siblings
     self.manner = manner
     self.endpoint = endpoint
     self.name = DeviceName("device-\(number)")!
     self.ledger = ledger
     self.token = token
+    if manner == .newcomer { self.setWanted(false) }
   }
 
   /// The client for sends; nil while the device is off.
@@ -81,10 +91,15 @@ final class ChatDevice: Sendable {
   }
 
   private func runClient() async {
-    let client = ConnectClient(
-      configuration: .init(
-        endpoint: self.endpoint, device: self.name, since: self.state.withLock(\.lastShown)),
-      token: self.token)
+    var configuration = ConnectClientConfiguration(
+      endpoint: self.endpoint, device: self.name, since: self.state.withLock(\.lastShown))
+    configuration.positions = self.state.withLock(\.stamp)
+    let client = ConnectClient(configuration: configuration, token: self.token)
+    for (peer, reads) in self.state.withLock(\.reads) {
+      for (isPrivate, offset) in reads {
+        client.read(peer, through: offset, isPrivate: isPrivate)
+      }
+    }
     let goesOn = self.state.withLock { state in
       guard state.isWanted, !state.isClosed else { return false }
       state.client = client
@@ -133,13 +148,20 @@ final class ChatDevice: Sendable {
     case .live: self.noteLive()
     case .message(let message):
       self.state.withLock { $0.lastShown = message.offset }
+      guard self.manner != .newcomer else { return }
       self.ledger.shown(
         message.id, to: self.user, device: self.number, offset: message.offset,
-        isIntact: ChatBody.isIntact(message),
+        isIntact: ChatBody.isIntact(message.body, of: message.id, isQuiet: message.quiet),
         latency: self.number == 0 ? ChatBody.latency(message) : nil)
-    case .delivered(let delivered):
-      self.state.withLock { $0.lastShown = delivered.offset }
-      self.ledger.receipt()
+      self.read(message)
+    case .sent(let sent):
+      self.state.withLock { $0.lastShown = sent.offset }
+      guard self.manner != .newcomer else { return }
+      self.ledger.shownCopy(
+        sent.id, of: self.user, to: Chatters.user(sent.to), device: self.number,
+        offset: sent.offset,
+        isIntact: ChatBody.isIntact(sent.body, of: sent.id, isQuiet: sent.quiet))
+    case .position(let position): self.told(position)
     case .failed(let failed):
       self.state.withLock { $0.lastShown = failed.offset }
       self.ledger.failed(failed.id, code: failed.code)
@@ -153,6 +175,31 @@ final class ChatDevice: Sendable {
     case .error(let code, let message):
       self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
     case .connecting: break
+    }
+  }
+
+  /// Says that the conversation is read up to a message, if it is this device's turn.
+  private func read(_ message: IncomingMessage) {
+    guard let traits = ChatTraits(message.id),
+      traits.isRead(on: self.number, of: self.siblings)
+    else { return }
+    let isPrivate = traits.isReadPrivately
+    self.ledger.read(traits.place, to: message.offset, isPrivate: isPrivate)
+    let client = self.state.withLock { state in
+      state.reads[message.from, default: [:]][isPrivate] = message.offset
+      return state.client
+    }
+    client?.read(message.from, through: message.offset, isPrivate: isPrivate)
+  }
+
+  private func told(_ position: ServerFrame.Position) {
+    guard let peer = Chatters.user(position.peer) else { return }
+    self.ledger.told(position, of: self.user, with: peer, on: self.number)
+    self.state.withLock { state in
+      state.stamp = max(state.stamp, position.stamp)
+      // Another device may have caused it otherwise, privately perhaps.
+      guard position.id != nil, let mine = position.mine else { return }
+      state.reads[position.peer] = state.reads[position.peer]?.filter { $0.value > mine }
     }
   }
 
@@ -174,10 +221,11 @@ enum ChatBody {
     return "\"\(text)\(String(repeating: "x", count: max(1, bytes - text.utf8.count - 2)))\""
   }
 
-  static func isIntact(_ message: IncomingMessage) -> Bool {
-    let view = message.body.readableBytesView
+  static func isIntact(_ body: ByteBuffer, of id: MessageID, isQuiet: Bool) -> Bool {
+    let view = body.readableBytesView
     return view.first == UInt8(ascii: "\"") && view.last == UInt8(ascii: "\"")
-      && view.dropFirst().starts(with: "\(message.id.text) ".utf8)
+      && view.dropFirst().starts(with: "\(id.text) ".utf8)
+      && ChatTraits(id)?.isQuiet == isQuiet
   }
 
   /// In nanoseconds.

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import Foundation
 import Synchronization
 
 /// The ledger of chatters, whose devices run in parallel, and what only they need: what went wrong
@@ -14,23 +15,28 @@ final class ChatLedger: Sendable {
   }
 
   private struct Message {
-    /// Position among all messages shown to its recipient, on the device that was first; from 1.
+    /// Position among all that its recipient was shown, on the device that was first; from 1.
     var rank: UInt32 = 0
+    /// The same of its copy, among all that its sender was shown.
+    var copyRank: UInt32 = 0
     /// Time of enqueuing, in milliseconds since the ledger's start.
     let enqueued: UInt32
   }
 
-  private struct Recipient {
+  private struct User {
     var lastRank: UInt32 = 0
-    /// The rank of the last message that each device was shown.
+    /// The rank of the last message or copy that each device was shown.
     var ranks: [UInt32]
   }
 
   private struct State {
     var ledger = Ledger()
+    /// The same messages, as the devices of their senders are shown them.
+    var copies = Ledger()
+    var positions: PositionLedger
     /// Messages of each conversation.
     var messages: [[Message]]
-    var recipients: [Recipient]
+    var users: [User]
     /// Offsets of accepted messages that are still to be shown on some device.
     var offsets: [Ledger.Place: Offset] = [:]
     var incidents: [String] = []
@@ -44,15 +50,22 @@ final class ChatLedger: Sendable {
   private let directions: [Direction]
   private let index: [Direction: Int]
 
-  /// - Parameter devices: Number of devices of each user.
-  init(directions: [Direction], devices: [Int]) {
+  /// - Parameters:
+  ///   - devices: Number of devices of each user, which are shown everything.
+  ///   - newcomers: Number of further devices, which come at the end and are told positions.
+  init(directions: [Direction], devices: [Int], newcomers: [Int]? = nil) {
     self.directions = directions
     self.index = Dictionary(
       uniqueKeysWithValues: directions.enumerated().map { ($0.element, $0.offset) })
+    let newcomers = newcomers ?? devices.map { _ in 0 }
     var state = State(
+      positions: PositionLedger(directions: directions, devices: zip(devices, newcomers).map(+)),
       messages: Array(repeating: [], count: directions.count),
-      recipients: devices.map { Recipient(ranks: Array(repeating: 0, count: $0)) })
-    for direction in directions { _ = state.ledger.add(devices: devices[direction.to]) }
+      users: devices.map { User(ranks: Array(repeating: 0, count: $0)) })
+    for direction in directions {
+      _ = state.ledger.add(devices: devices[direction.to])
+      _ = state.copies.add(devices: devices[direction.from])
+    }
     self.state = Mutex(state)
   }
 
@@ -63,6 +76,7 @@ final class ChatLedger: Sendable {
     guard let conversation = self.index[direction] else { preconditionFailure("no such direction") }
     let number = self.state.withLock { state in
       state.messages[conversation].append(Message(enqueued: self.milliseconds))
+      _ = state.copies.next(in: conversation)
       return state.ledger.next(in: conversation)
     }
     return MessageID("\(conversation).\(number)")!
@@ -74,12 +88,14 @@ final class ChatLedger: Sendable {
     self.state.withLock { state in
       state.messages[conversation].removeLast()
       state.ledger.takeBack(in: conversation)
+      state.copies.takeBack(in: conversation)
     }
   }
 
   func accepted(_ id: MessageID, offset: Offset) {
     self.with(id) { state, place in
       guard state.ledger.accepted(place) else { return }
+      state.copies.accepted(place)
       let enqueued = state.messages[place.conversation][place.number].enqueued
       state.waits.accepted(after: .milliseconds(Int(self.milliseconds) - Int(enqueued)))
       if state.ledger.isUnderWay(place) { state.offsets[place] = offset }
@@ -107,6 +123,7 @@ final class ChatLedger: Sendable {
   func failed(_ id: MessageID, code: String) {
     self.with(id) { state, place in
       guard state.ledger.failed(place) else { return }
+      _ = state.copies.failed(place)
       state.offsets[place] = nil
       self.note(&state, "failed with \(code): \(self.name(place))")
     }
@@ -129,6 +146,8 @@ final class ChatLedger: Sendable {
       state.longestSilence = max(state.longestSilence, state.lastShown.duration(to: now))
       state.lastShown = now
 
+      state.positions.shown(
+        in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false)
       let what = "\(self.name(place)), on device \(device) at \(offset)"
       let arrival = state.ledger.shown(place, on: device, latency: latency)
       if arrival == .again { return self.note(&state, "repeated: \(what)") }
@@ -136,7 +155,7 @@ final class ChatLedger: Sendable {
         self.note(&state, "reordered: \(what), after \(highest)")
       }
       if !state.ledger.isUnderWay(place) { state.offsets[place] = nil }
-      self.compare(&state, place, user: user, device: device, what: what)
+      self.compare(&state, place, \.rank, user: user, device: device, what: what)
     }
     if !isKnown {
       self.state.withLock { state in
@@ -146,33 +165,60 @@ final class ChatLedger: Sendable {
     }
   }
 
+  /// A device of the sender was shown the copy of a message.
+  ///
+  /// - Parameter isIntact: whether it is what was sent, to whom it was sent.
+  func shownCopy(
+    _ id: MessageID, of user: Int, to recipient: Int?, device: Int, offset: Offset, isIntact: Bool
+  ) {
+    let isKnown = self.with(id) { state, place in
+      let what = "copy of \(self.name(place)), on device \(device) at \(offset)"
+      let direction = self.directions[place.conversation]
+      guard direction.from == user, direction.to == recipient, isIntact else {
+        state.copies.totals.garbled += 1
+        return self.note(&state, "garbled: \(what), of user \(user)")
+      }
+      switch state.copies.shown(place, on: device, latency: nil) {
+      case .again: return self.note(&state, "repeated: \(what)")
+      case .late(let highest): self.note(&state, "reordered: \(what), after \(highest)")
+      case .first, .unknown: break
+      }
+      self.compare(&state, place, \.copyRank, user: user, device: device, what: what)
+    }
+    if !isKnown {
+      self.state.withLock { state in
+        state.copies.totals.garbled += 1
+        self.note(&state, "garbled: nobody sent \(id), copied to user \(user) at \(offset)")
+      }
+    }
+  }
+
   /// Two devices show what both show in one order if and only if the ranks of what each shows only
   /// grow, where a rank is given by whichever device shows the message first.
   private func compare(
-    _ state: inout State, _ place: Ledger.Place, user: Int, device: Int, what: String
+    _ state: inout State, _ place: Ledger.Place, _ stored: WritableKeyPath<Message, UInt32>,
+    user: Int, device: Int, what: String
   ) {
-    var rank = state.messages[place.conversation][place.number].rank
+    var rank = state.messages[place.conversation][place.number][keyPath: stored]
     if rank == 0 {
-      state.recipients[user].lastRank += 1
-      rank = state.recipients[user].lastRank
-      state.messages[place.conversation][place.number].rank = rank
+      state.users[user].lastRank += 1
+      rank = state.users[user].lastRank
+      state.messages[place.conversation][place.number][keyPath: stored] = rank
     }
     // A device that was away may have missed what was thrown away with the keyspace.
     guard !state.ledger.isExcused(place) else { return }
-    if rank < state.recipients[user].ranks[device] {
+    if rank < state.users[user].ranks[device] {
       state.ledger.totals.disagreed += 1
       self.note(&state, "another order than on another device: \(what)")
     } else {
-      state.recipients[user].ranks[device] = rank
+      state.users[user].ranks[device] = rank
     }
   }
 
   /// - Returns: Whether there is such a message.
   @discardableResult
   private func with(_ id: MessageID, _ body: (inout State, Ledger.Place) -> Void) -> Bool {
-    let parts = id.text.split(separator: ".").compactMap { Int($0) }
-    guard parts.count == 2 else { return false }
-    let place = Ledger.Place(conversation: parts[0], number: parts[1])
+    guard let place = ChatTraits(id)?.place else { return false }
     return self.state.withLock { state in
       guard state.ledger.contains(place) else { return false }
       body(&state, place)
@@ -180,9 +226,42 @@ final class ChatLedger: Sendable {
     }
   }
 
-  // MARK: Everything else
+  // MARK: Positions
 
-  func receipt() { self.state.withLock { $0.ledger.totals.receipts += 1 } }
+  /// A user is about to say that a conversation is read up to a message.
+  func read(_ place: Ledger.Place, to offset: Offset, isPrivate: Bool) {
+    self.state.withLock {
+      $0.positions.read(in: place.conversation, to: offset, isPrivate: isPrivate)
+    }
+  }
+
+  /// A device of `user` was told how far the conversation with `peer` is.
+  func told(_ position: ServerFrame.Position, of user: Int, with peer: Int, on device: Int) {
+    self.state.withLock { state in
+      for fault in state.positions.told(position, of: user, with: peer, on: device) {
+        self.note(
+          &state,
+          "\(fault): device \(device) of user \(user) was told of user \(peer): "
+            + "delivered \(position.delivered ?? .zero), read \(position.read ?? .zero), "
+            + "mine \(position.mine ?? .zero), stamp \(position.stamp), id \(position.id?.text ?? "-")"
+        )
+      }
+    }
+  }
+
+  var positions: PositionLedger.Totals { self.state.withLock(\.positions.totals) }
+
+  /// Conversations of which some device was told less than the truth.
+  var positionsBehind: Int { self.state.withLock { $0.positions.behind() } }
+
+  /// The same of some conversations, without devices that come at the end.
+  func positionsBehind(among isIncluded: (Int) -> Bool) -> Int {
+    self.state.withLock { state in
+      state.positions.behind(among: isIncluded, devices: Chatters.devicesPerUser)
+    }
+  }
+
+  // MARK: Everything else
 
   func reconnected() { self.state.withLock { $0.ledger.totals.reconnects += 1 } }
 
@@ -201,6 +280,8 @@ final class ChatLedger: Sendable {
   func excuseLosses() {
     self.state.withLock { state in
       state.ledger.excuseLosses()
+      state.copies.excuseLosses()
+      state.positions.excuseLosses(at: UInt64(Date().timeIntervalSince1970 * 1_000))
       state.offsets = [:]
     }
   }
@@ -228,10 +309,18 @@ final class ChatLedger: Sendable {
 
   var totals: Ledger.Totals { self.read(\.totals) }
 
+  /// Of the copies.
+  var copies: Ledger.Totals { self.state.withLock(\.copies.totals) }
+
   func read<Value>(_ body: (Ledger) -> Value) -> Value { self.state.withLock { body($0.ledger) } }
 
   /// Descriptions of the first incidents.
   var incidents: [String] { self.state.withLock(\.incidents) }
+
+  /// Descriptions of some positions that lag behind the truth.
+  var laggingPositions: [String] {
+    self.state.withLock { Array($0.positions.descriptions.prefix(FaultLimits.incidents)) }
+  }
 
   /// Descriptions of some lost messages.
   var lostOnes: [String] {
@@ -241,6 +330,9 @@ final class ChatLedger: Sendable {
         let missing = state.ledger.missing(place)
         return "lost: \(self.name(place)), accepted at \(offset), on devices \(missing)"
       }
+        + state.copies.underWay(atMost: FaultLimits.incidents).map { place in
+          "lost: copy of \(self.name(place)), on devices \(state.copies.missing(place))"
+        }
     }
   }
 

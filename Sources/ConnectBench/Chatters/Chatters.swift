@@ -6,8 +6,9 @@ import Synchronization
 /// Users who write to each other at a steady rate: each to a partner and to somebody else, so that
 /// everybody hears from two.
 ///
-/// Every fourth user has a second device that is always late, and every fourth one that is switched
-/// off and on. Raw senders, if there are some, are further users, who write to some of these.
+/// Everybody has two devices. The second is always late for every fourth user, and switched off and on
+/// for every other fourth; every fourth user has a third one, which comes at the end. All messages are
+/// copied, and what users read they say from either device. Raw senders, if there are some, are further users, who write to some of these.
 package final class Chatters: Sendable {
   /// Number of chatters, and how much they write.
   package struct Options: Sendable {
@@ -30,13 +31,14 @@ package final class Chatters: Sendable {
   }
 
   private let options: Options
-  private let names: [UserName]
+  let names: [UserName]
   private let devices: [ChatDevice]
   private let senders: [ChatDevice]
   private let rawSenders: [RawSender]
   private let directions: [ChatLedger.Direction]
   let ledger: ChatLedger
   private let isSending = Mutex(false)
+  private let isResting = Mutex(false)
 
   private init(
     _ options: Options, endpoint: ConnectEndpoint,
@@ -59,15 +61,16 @@ package final class Chatters: Sendable {
       ChatLedger.Direction(
         from: options.users + number, to: Self.recipient(ofRawSender: number, options))
     }
-    let counts = (0..<options.users).map { $0 % 4 < 2 ? 2 : 1 }
+    let none = Array(repeating: 0, count: options.rawSenders)
     let ledger = ChatLedger(
       directions: directions + rawDirections,
-      devices: counts + Array(repeating: 0, count: options.rawSenders))
+      devices: Array(repeating: Self.devicesPerUser, count: options.users) + none,
+      newcomers: (0..<options.users).map { $0 % 4 == 2 ? 1 : 0 } + none)
     self.ledger = ledger
     self.devices = (0..<options.users).flatMap { user in
-      (0..<counts[user]).map { number in
+      Self.manners(of: user).enumerated().map { number, manner in
         ChatDevice(
-          user: user, number: number, manner: number == 1 && user % 4 == 0 ? .late : .prompt,
+          user: user, number: number, of: Self.devicesPerUser, manner: manner,
           endpoint: endpoint, ledger: ledger, token: { try await token(names[user]) })
       }
     }
@@ -85,6 +88,17 @@ package final class Chatters: Sendable {
     }
   }
 
+  /// Without those that come at the end.
+  static let devicesPerUser = 2
+
+  private static func manners(of user: Int) -> [ChatDevice.Manner] {
+    switch user % 4 {
+    case 0: [.prompt, .late]
+    case 2: [.prompt, .prompt, .newcomer]
+    default: [.prompt, .prompt]
+    }
+  }
+
   /// Each raw sender writes to a user of another part of the bus, so that whichever node of a cluster is
   /// hurt, some of what they send is for it. Not to one with a late device, which has enough to do.
   private static func recipient(ofRawSender number: Int, _ options: Options) -> Int {
@@ -99,7 +113,12 @@ package final class Chatters: Sendable {
     return nearest ?? 1
   }
 
-  static func name(_ user: Int) -> UserName { UserName("chatter-\(user)")! }
+  static func name(_ user: Int) -> UserName { UserName("\(self.prefix)\(user)")! }
+
+  /// The number of a user; nil for a name that no chatter has.
+  static func user(_ name: UserName) -> Int? { Int(name.text.dropFirst(self.prefix.count)) }
+
+  private static let prefix = "chatter-"
 
   /// Connects everybody, runs `body` while they write, and disconnects everybody.
   ///
@@ -153,25 +172,47 @@ package final class Chatters: Sendable {
         sends.restart(at: now)
         continue
       }
+      let isResting = self.isResting.withLock { $0 }
       while sends.next(now: now) != nil {
-        self.write(self.directions[next % self.directions.count], isMarked: next)
+        let direction = next % self.directions.count
         next += 1
+        if isResting, Self.rests(direction) { continue }
+        self.write(self.directions[direction])
       }
     }
   }
 
-  private func write(_ direction: ChatLedger.Direction, isMarked count: Int) {
+  private func write(_ direction: ChatLedger.Direction) {
     guard let client = self.senders[direction.from].client else { return }
     let id = self.ledger.next(direction)
+    let traits = ChatTraits(id)
     do {
       try client.tryEnqueue(
         to: self.names[direction.to], id: id,
         body: ChatBody.text(id, bytes: self.options.bodyBytes).utf8,
-        receipt: count % FaultLimits.receiptEvery == 0)
+        receipt: traits?.hasReceipt ?? false, copy: true, quiet: traits?.isQuiet ?? false)
     } catch {
       // Too many are unanswered, or the client is about to end: it was never on its way.
       self.ledger.takeBack(direction)
     }
+  }
+
+  /// Every third conversation.
+  static func rests(_ conversation: Int) -> Bool { conversation % 3 == 0 }
+
+  /// Begins or ends a rest: in some conversations nobody writes. A position that is lost there stays lost,
+  /// where the next message would make up for it.
+  func setResting(_ isResting: Bool) { self.isResting.withLock { $0 = isResting } }
+
+  /// Waits until the positions of these conversations are told to all devices but those that come at the end.
+  func rested() async throws {
+    let count = self.directions.count
+    func behind() -> Int {
+      self.ledger.positionsBehind { $0 < count && Self.rests($0) }
+    }
+    _ = try await eventually(
+      "the positions of \(behind()) resting conversations", limit: FaultLimits.recovery
+    ) { behind() == 0 ? true : nil }
   }
 
   /// Switches devices off and on, every other second one, for some seconds.
@@ -236,14 +277,15 @@ package final class Chatters: Sendable {
   }
 
   /// Writes no more, and waits until everything is answered and everything accepted is shown on all
-  /// devices; or until waiting longer makes no sense.
+  /// devices, copies and positions, too; or until waiting longer makes no sense.
   func settle() async throws {
     self.setSending(false)
     for device in self.devices { device.setWanted(true) }
     var last = (missing: -1, since: ContinuousClock.now)
     _ = try? await eventually("the last messages", limit: FaultLimits.settle) {
       let totals = self.ledger.totals
-      let missing = totals.unanswered + totals.lost
+      let missing =
+        totals.unanswered + totals.lost + self.ledger.copies.lost + self.ledger.positionsBehind
       if missing != last.missing { last = (missing, .now) }
       return missing == 0 || last.since.duration(to: .now) > FaultLimits.standstill ? true : nil
     }

@@ -150,8 +150,10 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
   private func send(now: UInt64) {
     guard let connection = self.connection, connection.isOpen, !self.isHeld else { return }
     while connection.isWritable, let message = self.sends.next(now: now) {
+      // Without a receipt or a copy: it has no devices that could be told.
       connection.send(
-        id: message.id, to: self.recipient, body: message.body, retry: message.mayBeTaken)
+        id: message.id, to: self.recipient, body: message.body,
+        quiet: ChatTraits(message.id)?.isQuiet ?? false, retry: message.mayBeTaken ? .yes : .no)
     }
   }
 
@@ -192,12 +194,12 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
       self.ledger.failed(failed.id, code: failed.code)
       self.highest = failed.offset
     case .message(let message): self.highest = message.offset
-    case .delivered(let delivered): self.highest = delivered.offset
+    case .sent(let sent): self.highest = sent.offset
     case .unknown(_, let offset?): self.highest = offset
     case .error(let code, let message):
       self.ledger.note(
         "a frame of user \(self.direction.from) made no sense: \(code): \(message)")
-    case .live, .pong, .unknown(_, offset: nil): break
+    case .live, .pong, .position, .unknown(_, offset: nil): break
     }
   }
 

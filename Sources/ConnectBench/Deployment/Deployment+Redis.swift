@@ -85,6 +85,23 @@ extension Deployment {
 }
 
 extension Deployment {
+  /// Counts what is none of the log among the newest entries of mailboxes: receipts and positions.
+  func strayEntries(in users: [UserName]) async throws -> Int {
+    var count = 0
+    for user in users {
+      var cursor = try await self.redis(
+        "XREVRANGE", Self.keys.mailbox(user).description, "+", "-", "COUNT",
+        "\(FaultLimits.entriesLookedAt)")
+      count += try StreamEntry.list(from: &cursor).map(Mailbox.Entry.init).count { entry in
+        switch entry.envelope?.kind {
+        case .message, .failed, .sent: false
+        case .position, .formerReceipt, nil: true
+        }
+      }
+    }
+    return count
+  }
+
   /// The fields of all dead letters, oldest first.
   package func deadLetters() async throws -> [[String: String]] {
     var cursor = try await self.redis("XRANGE", Self.keys.deadLetters.description, "-", "+")

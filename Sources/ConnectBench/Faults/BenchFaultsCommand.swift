@@ -8,15 +8,20 @@ struct BenchFaultsCommand: AsyncParsableCommand {
     abstract: "Hurts a deployment while people chat, and counts what became of each message.",
     discussion: """
       Starts a Redis, messaging instances and gateways of its own as child processes, with a load \
-      balancer before them. Users chat through it in pairs and across; some have a second device \
-      that is late, or off now and then. Raw senders write to some of them on a bare WebSocket \
+      balancer before them. Users chat through it in pairs and across, on two devices each; some \
+      of the second ones are late, or off now and then, and some users have a third one that comes \
+      at the end. All messages are copied, some ask for a receipt, some are quiet, and users say \
+      what they have read. Raw senders write to some of them on a bare WebSocket \
       each, and wait for no answer: what is rejected they send again in its old order, as the \
       protocol says, and then go on. Meanwhile one fault after the other is done to the \
       deployment, each kind once before any comes again, in an order that the seed decides.
 
       Exits with 1 unless everything that was accepted was shown exactly once on each device, each \
       sender's messages in the order in which they were first sent, and everything worked again \
-      after each fault. Where a replica takes over and --durability is accepted, what was lost is \
+      after each fault. The same holds for copies, on the sender's devices, which must have one \
+      order with what came. At the end each device must know how far each conversation is \
+      delivered and read; at no time may it be told more than had happened, or less than before. \
+      Where a replica takes over and --durability is accepted, what was lost is \
       counted, and is not a failure.
 
       Also exits with 1 if fewer than \(FaultLimits.rejectionsPerFault) sends of raw senders were \

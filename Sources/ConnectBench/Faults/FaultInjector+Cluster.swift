@@ -62,12 +62,12 @@ extension FaultInjector {
     try await cluster.waitUntilOK()
   }
 
-  /// Conversations whose recipients' partitions are on a node.
+  /// Conversations whose recipients' partitions are on a node, and in which people write.
   private func conversations(
     of primary: LocalRedisServer, in cluster: LocalRedisCluster
   ) async throws -> [Int] {
     var conversations: [Int] = []
-    for (index, user) in self.ledger.recipients.enumerated() {
+    for (index, user) in self.ledger.recipients.enumerated() where !Chatters.rests(index) {
       let partition = Deployment.keys.partitions.partition(for: Chatters.name(user))
       let slot = Deployment.keys.incoming(partition).slot.number
       if try await cluster.primary(of: slot) === primary { conversations.append(index) }

@@ -50,8 +50,17 @@ package enum FaultLimits {
   static let tick = Duration.milliseconds(5)
   /// Messages that a stall of this process has delayed for longer are not written.
   static let catchUp = Duration.seconds(1)
-  /// One message in this many asks for a receipt.
-  static let receiptEvery = 16
+  /// One message in this many of a conversation asks for a receipt, the first of all.
+  static let receiptEvery = 2
+  /// One message in this many of a conversation is quiet.
+  static let quietEvery = 5
+  /// At one message in this many the recipient says that the conversation is read, on one device after
+  /// the other.
+  static let readEvery = 8
+  /// One `read` in this many is private.
+  static let privateReadEvery = 3
+  /// Entries that are looked at in each mailbox at the end, the newest.
+  static let entriesLookedAt = 2_000
   /// One status in this many is printed where the line cannot be overwritten.
   static let shownStatusEvery = 10
   /// Time that the load balancer waits for a gateway to accept a connection, in milliseconds.

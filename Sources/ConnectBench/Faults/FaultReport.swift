@@ -53,11 +53,30 @@ package struct FaultReport: Report, Sendable {
   package let repeated: Int
   /// Messages shown after one that was enqueued later, whatever the server had answered to either.
   package let reordered: Int
-  /// Messages shown in another order than on another device of the user.
+  /// Messages and copies shown in another order than on another device of the user.
   package let disagreed: Int
   /// Messages with another body, sender or recipient than they were sent with.
   package let garbled: Int
-  package let receipts: Int
+  /// Copies shown to a device of the sender for the first time.
+  package let copies: Int
+  /// Copies of accepted messages that are missing on a device of the sender.
+  package let copiesLost: Int
+  /// Copies shown again to a device.
+  package let copiesRepeated: Int
+  /// Copies shown after one of the same conversation that was enqueued later.
+  package let copiesReordered: Int
+  /// Copies of another message than was sent, or to another user.
+  package let copiesGarbled: Int
+  /// Positions that devices were told.
+  package let positions: Int
+  /// Conversations of which some device was told less than what is delivered and read.
+  package let positionsBehind: Int
+  /// Positions told that were below what the device was told before.
+  package let positionsBack: Int
+  /// Positions told of what had not happened.
+  package let positionsAhead: Int
+  /// Entries of mailboxes that are none of the log: receipts and positions.
+  package internal(set) var strayEntries = 0
   /// Connections opened after a device's first.
   package let reconnects: Int
   package let gaveUp: Int
@@ -74,7 +93,10 @@ package struct FaultReport: Report, Sendable {
   package var isSound: Bool { self.keepsPromises && self.saysEnough }
 
   /// The same, however few were rejected.
-  package var keepsPromises: Bool { (self.lost == 0 || self.mayLose) && self.isSoundButForLosses }
+  package var keepsPromises: Bool {
+    let lost = self.lost + self.copiesLost + self.positionsBehind + self.positionsBack
+    return (lost == 0 || self.mayLose) && self.isSoundButForLosses
+  }
 
   /// Whether enough was rejected for the moment: a run in which hardly anything was sent again says
   /// nothing about its order.
@@ -83,7 +105,9 @@ package struct FaultReport: Report, Sendable {
   /// The same except for losses.
   package var isSoundButForLosses: Bool {
     self.repeated == 0 && self.reordered == 0 && self.disagreed == 0
-      && self.garbled == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
+      && self.garbled == 0 && self.copiesRepeated == 0 && self.copiesReordered == 0
+      && self.copiesGarbled == 0 && self.positionsAhead == 0 && self.strayEntries == 0
+      && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
 
@@ -107,7 +131,16 @@ package struct FaultReport: Report, Sendable {
       ("reordered", "\(self.reordered)"),
       ("devices disagreed", "\(self.disagreed)"),
       ("garbled", "\(self.garbled)"),
-      ("receipts", "\(self.receipts)"),
+      (
+        "copies",
+        "\(self.copies): \(self.copiesLost) lost, \(self.copiesRepeated) repeated, "
+          + "\(self.copiesReordered) reordered, \(self.copiesGarbled) garbled"
+      ),
+      (
+        "positions",
+        "\(self.positions): \(self.positionsBehind) behind, \(self.positionsBack) went back, "
+          + "\(self.positionsAhead) ahead; \(self.strayEntries) in mailboxes"
+      ),
       ("reconnects", "\(self.reconnects)"),
       ("clients gave up", "\(self.gaveUp)"),
       ("processes crashed", "\(self.crashed), and \(self.uncleanStops) ended uncleanly"),

@@ -89,6 +89,7 @@ package struct FaultRun: Sendable {
         progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
         _ = ledger.takeLongestSilence()
         let before = ledger.totals
+        chatters.setResting(true)
         try await injector.inject(kind)
         let after = ledger.totals
         faults[kind]?.sent += after.sent - before.sent
@@ -97,10 +98,13 @@ package struct FaultRun: Sendable {
         crashed += try await self.replaceCrashed(deployment, ledger)
         var isStuck = false
         do {
+          try await chatters.rested()
+          chatters.setResting(false)
           try await chatters.recovered()
           try await chatters.allConnected()
         } catch let timedOut as TimedOut {
           isStuck = true
+          chatters.setResting(false)
           ledger.note("after \(kind.rawValue): \(timedOut)")
         }
         faults[kind]?.note(
@@ -114,11 +118,13 @@ package struct FaultRun: Sendable {
     progress(.event("\(start.duration(to: .now).inSeconds): waiting for the last messages"))
     crashed += try await self.replaceCrashed(deployment, ledger)
     try await chatters.settle()
+    let strayEntries = try await deployment.strayEntries(in: chatters.names)
     return FaultReport(
       seed: self.seed, seconds: seconds, chatters: self.chatters, ledger: ledger,
       requiredRejections: self.requiredRejections(faults), mayLose: self.mayLose,
       crashed: crashed, damagedReplies: injector.damagedReplies,
-      uncleanStops: injector.uncleanStops, faults: self.faults.compactMap { faults[$0] })
+      uncleanStops: injector.uncleanStops, strayEntries: strayEntries,
+      faults: self.faults.compactMap { faults[$0] })
   }
 
   /// How much a fault lets be rejected is a matter of luck, such as what was under way when a node hung.
@@ -192,9 +198,11 @@ extension FaultReport {
   init(
     seed: UInt64, seconds: Double, chatters: Chatters.Options, ledger: ChatLedger,
     requiredRejections: Int = 0, mayLose: Bool = false, crashed: Int = 0,
-    damagedReplies: Int = 0, uncleanStops: Int = 0, faults: [Fault] = []
+    damagedReplies: Int = 0, uncleanStops: Int = 0, strayEntries: Int = 0, faults: [Fault] = []
   ) {
     let totals = ledger.totals
+    let copies = ledger.copies
+    let positions = ledger.positions
     self.init(
       seed: seed, seconds: seconds, users: chatters.users, rawSenders: chatters.rawSenders,
       sent: totals.sent, accepted: totals.accepted,
@@ -203,8 +211,12 @@ extension FaultReport {
       requiredRejections: requiredRejections, failed: totals.failed, shown: totals.shown,
       lost: totals.lost, mayLose: mayLose, repeated: totals.repeated,
       reordered: totals.reordered, disagreed: totals.disagreed, garbled: totals.garbled,
-      receipts: totals.receipts, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
+      copies: copies.shown, copiesLost: copies.lost, copiesRepeated: copies.repeated,
+      copiesReordered: copies.reordered, copiesGarbled: copies.garbled,
+      positions: positions.told, positionsBehind: ledger.positionsBehind,
+      positionsBack: positions.back, positionsAhead: positions.ahead,
+      strayEntries: strayEntries, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
       crashed: crashed, damagedReplies: damagedReplies, uncleanStops: uncleanStops, faults: faults,
-      incidents: ledger.incidents + ledger.lostOnes)
+      incidents: ledger.incidents + ledger.lostOnes + ledger.laggingPositions)
   }
 }

@@ -45,6 +45,13 @@ struct BenchChatCommand: AsyncParsableCommand {
     transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
   var bodyBytes = Default.bodyBytes
 
+  @Flag(
+    help: "Each message asks for a receipt, and each user says once a second what it has read.")
+  var receipts = false
+
+  @Flag(help: "Each message is copied to its sender.")
+  var copies = false
+
   @OptionGroup var bench: BenchOptions
 
   func run() async throws {
@@ -63,7 +70,8 @@ struct BenchChatCommand: AsyncParsableCommand {
     _ stand: BenchStand, _ screen: ProgressScreen
   ) async throws -> BenchReport {
     let run = BenchRun(
-      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
+      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes,
+      receipts: self.receipts, copies: self.copies)
     try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
 
     let processes =

@@ -9,19 +9,28 @@ import NIOCore
 final class BenchRun: @unchecked Sendable {
   /// Interval at which due messages are looked for, in microseconds.
   private static let tickMicroseconds: Int64 = 1_000
+  /// Interval at which each user says what it has read.
+  private static let readInterval = Duration.seconds(1)
 
   let eventLoop: any EventLoop
   let body: ByteBuffer
+  /// Whether messages ask for a receipt, and are said to be read.
+  let receipts: Bool
+  /// Whether messages are copied to their sender.
+  let copies: Bool
   var ledger = Ledger()
   /// Connections that have caught up.
   var live = 0
   private(set) var failure: String?
   /// Two who write to each other are adjacent.
   private var users: [BenchUser] = []
+  private var reads: OpenLoop?
 
   /// - Parameter bodyBytes: Length of every message's body, a JSON string.
-  init(eventLoop: any EventLoop, bodyBytes: Int) {
+  init(eventLoop: any EventLoop, bodyBytes: Int, receipts: Bool = false, copies: Bool = false) {
     self.eventLoop = eventLoop
+    self.receipts = receipts
+    self.copies = copies
     self.body = ByteBuffer(
       string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
   }
@@ -47,7 +56,12 @@ final class BenchRun: @unchecked Sendable {
   /// each pair, then the other.
   func send(rate: Int, seconds: Int) -> EventLoopFuture<Void> {
     let promise = self.eventLoop.makePromise(of: Void.self)
-    let sends = OpenLoop(every: .seconds(1) / rate, from: NIODeadline.now().uptimeNanoseconds)
+    let now = NIODeadline.now().uptimeNanoseconds
+    let sends = OpenLoop(every: .seconds(1) / rate, from: now)
+    if self.receipts, !self.users.isEmpty {
+      // In turn, not all in the same moment.
+      self.reads = OpenLoop(every: Self.readInterval / self.users.count, from: now)
+    }
     self.tick(sends, total: rate * seconds, isDone: promise)
     return promise.futureResult
   }
@@ -60,6 +74,9 @@ final class BenchRun: @unchecked Sendable {
       let turn = sends.count % self.users.count
       guard let due = sends.next(now: now) else { break }
       self.users[2 * (turn % pairs) + turn / pairs].send(due: due)
+    }
+    while let reads = self.reads?.count, self.reads?.next(now: now) != nil {
+      self.users[reads % self.users.count].read()
     }
     guard sends.count < total else { return isDone.succeed() }
     self.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(Self.tickMicroseconds)) {

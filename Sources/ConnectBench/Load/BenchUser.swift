@@ -22,6 +22,8 @@ final class BenchUser: ConnectClientConnectionDelegate {
   private let reads: Int
   private var connection: ConnectClientConnection?
   private var ack: Offset?
+  /// The last message, while it is not said to be read.
+  private var unread: Offset?
   private var isClosing = false
   private var attempts = 0
   private var openAgain: (() -> Void)?
@@ -43,7 +45,16 @@ final class BenchUser: ConnectClientConnectionDelegate {
   func send(due: UInt64) {
     let number = self.run.ledger.next(in: self.writes)
     let id = MessageID("\(number).\(due)")!
-    self.connection?.send(id: id, to: self.peer, body: self.run.body)
+    self.connection?.send(
+      id: id, to: self.peer, body: self.run.body, receipt: self.run.receipts,
+      copy: self.run.copies)
+  }
+
+  /// Says how far the conversation is read, if it is further than when this was last called.
+  func read() {
+    guard let unread = self.unread else { return }
+    self.unread = nil
+    self.connection?.read(ClientFrame.Read(peer: self.peer, offset: unread))
   }
 
   func close() {
@@ -57,7 +68,10 @@ final class BenchUser: ConnectClientConnectionDelegate {
     switch frame {
     case .message(let message):
       self.ack = message.offset
+      if self.run.receipts { self.unread = message.offset }
       self.arrived(message.id)
+    case .sent(let sent):
+      self.ack = sent.offset
     case .accepted(let id, _):
       self.run.ledger.accepted(
         Ledger.Place(conversation: self.writes, number: Self.numbers(of: id).number))

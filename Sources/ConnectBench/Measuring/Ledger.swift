@@ -48,7 +48,6 @@ struct Ledger {
     var disagreed = 0
     /// Messages shown with another body or sender than sent, or never sent.
     var garbled = 0
-    var receipts = 0
     /// Connections that ended unexpectedly.
     var disconnected = 0
     var reconnects = 0
@@ -191,6 +190,17 @@ struct Ledger {
   /// Whether it was accepted, may not be lost, and is still to be shown on some device.
   func isUnderWay(_ place: Place) -> Bool {
     self.conversations[place.conversation].isUnderWay(place.number)
+  }
+
+  /// Some of these messages.
+  func underWay(atMost limit: Int) -> [Place] {
+    guard self.totals.lost > 0 else { return [] }
+    let places = self.conversations.indices.lazy.flatMap { conversation in
+      self.conversations[conversation].messages.indices.lazy.map {
+        Place(conversation: conversation, number: $0)
+      }
+    }
+    return Array(places.filter(self.isUnderWay).prefix(limit))
   }
 
   func isExcused(_ place: Place) -> Bool {

@@ -27,9 +27,10 @@ struct ClientState {
   /// Work for the event loop.
   struct Work {
     var messages = Deque<OutgoingMessage>()
+    var reads: [ClientFrame.Read] = []
     var handled: Offset?
     var handledCount = 0
-    var reads = false
+    var resumesReading = false
     var closes = false
   }
 
@@ -184,6 +185,15 @@ struct ClientState {
     return (wakes, nil, nil)
   }
 
+  /// Hands what the user has read to the event loop.
+  ///
+  /// - Returns: whether to wake it.
+  mutating func read(_ read: ClientFrame.Read) -> Bool {
+    if case .ended = self.phase { return false }
+    self.work.reads.append(read)
+    return self.schedulesWork()
+  }
+
   private var endedError: ConnectSendError {
     guard case .ended(let end) = self.phase else { preconditionFailure("it has not ended") }
     return .ended(end)
@@ -314,7 +324,7 @@ struct ClientState {
     }
     let event = isCancelled ? nil : self.events.next()
     if self.events.resumes() {
-      self.work.reads = true
+      self.work.resumesReading = true
       hasWork = true
     }
     let wakes = hasWork && self.schedulesWork()

@@ -56,7 +56,7 @@ struct ClientSessionStateMachine {
     case (.open, _): return .deliver
     // What the server sent before it read our close is still good.
     case (.closing, .message), (.closing, .accepted), (.closing, .rejected),
-      (.closing, .delivered), (.closing, .failed), (.closing, .live):
+      (.closing, .sent), (.closing, .position), (.closing, .failed), (.closing, .live):
       return .deliver
     case (.closing, _), (.closed, _): return .ignore
     }

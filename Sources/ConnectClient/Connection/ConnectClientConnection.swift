@@ -95,7 +95,7 @@ public final class ConnectClientConnection {
   @discardableResult
   public func send(
     id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false,
-    retry: Bool = false
+    quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) -> SendResult {
     guard self.session.isOpen else { return .notOpen }
     struct TooLarge: Error {}
@@ -106,7 +106,7 @@ public final class ConnectClientConnection {
         try output.writeWebSocketFrame(.text, maskKey: mask) { (output) throws(TooLarge) in
           let count = output.writeSend(
             id: id, to: to, body: body.readableBytesView, receipt: receipt, copy: copy,
-            retry: retry)
+            quiet: quiet, retry: retry)
           if count > maximum { throw TooLarge() }
         }
       }
@@ -120,6 +120,12 @@ public final class ConnectClientConnection {
   public func acknowledge(_ offset: Offset) {
     guard self.session.isOpen else { return }
     self.write { $0.writeWebSocketFrame(.text, maskKey: Self.maskKey()) { $0.writeAck(offset) } }
+  }
+
+  /// Writes how far the user has read a conversation.
+  public func read(_ read: ClientFrame.Read) {
+    guard self.session.isOpen else { return }
+    self.write { $0.writeWebSocketFrame(.text, maskKey: Self.maskKey()) { $0.writeRead(read) } }
   }
 
   /// Stops or goes on with taking from the socket what the server sends.

@@ -39,6 +39,8 @@ public final class ConnectClientCore {
   private var reconnect: ReconnectStateMachine
   private var inbox = InboxStateMachine()
   private var queue = SendQueueStateMachine()
+  private var reads = ReadsStateMachine()
+  private var stamp: PositionStamp
   private var rejections = Backoff()
   private var random = SystemRandomNumberGenerator()
   /// Whether `settle` will be called in this turn of the loop anyway.
@@ -54,6 +56,7 @@ public final class ConnectClientCore {
   ) {
     self.configuration = configuration
     self.since = configuration.since
+    self.stamp = PositionStamp(configuration.positions)
     self.eventLoop = eventLoop
     self.delegate = delegate
     self.reconnect = ReconnectStateMachine(
@@ -88,7 +91,7 @@ public final class ConnectClientCore {
     let since = self.since.map { max($0, self.inbox.passedOn ?? $0) }
     self.connection = ConnectClientConnection.open(
       to: self.configuration.endpoint, token: token, device: self.configuration.device,
-      since: since, frameBytes: self.configuration.frameBytes,
+      since: since, positions: self.stamp.known, frameBytes: self.configuration.frameBytes,
       transportSecurity: self.configuration.transportSecurity, on: self.eventLoop, delegate: self)
   }
 
@@ -106,6 +109,7 @@ public final class ConnectClientCore {
     self.reconnect.stop()
     self.settle(isFinal: true)
     self.queue.hold()
+    self.reads.disconnected()
     if let connection = self.connection, connection.isOpen { return connection.close() }
     // Nobody to say it to, so nothing to wait for, least of all for a host that does not answer.
     self.connection?.abort()
@@ -131,6 +135,16 @@ public final class ConnectClientCore {
   /// - Parameter count: how many that are since the last call.
   public func acknowledge(_ offset: Offset, count: Int = 1) {
     self.inbox.handle(through: offset, count: count)
+    self.settleLater()
+  }
+
+  /// The user has read the messages of `peer` up to `offset`, the place of one of them. Said now, or once
+  /// there is a connection, and again until the server has answered by `position`.
+  ///
+  /// - Parameter isPrivate: whether the peer is not told.
+  public func read(_ peer: UserName, through offset: Offset, isPrivate: Bool = false) {
+    self.reads.read(
+      ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate, id: .unique()))
     self.settleLater()
   }
 
@@ -164,6 +178,15 @@ public final class ConnectClientCore {
     case .wait(let time): self.wake(at: time)
     case .write(let offset): connection.acknowledge(offset)
     }
+    reads: while connection.isWritable {
+      switch self.reads.next(now: now) {
+      case .none: break reads
+      case .wait(let time):
+        self.wake(at: time)
+        break reads
+      case .write(let read): connection.read(read)
+      }
+    }
     while connection.isWritable {
       switch self.queue.next(now: now) {
       case .none: return
@@ -174,11 +197,11 @@ public final class ConnectClientCore {
   }
 
   private func write(
-    _ message: OutgoingMessage, retry: Bool, to connection: ConnectClientConnection
+    _ message: OutgoingMessage, retry: ClientFrame.Retry, to connection: ConnectClientConnection
   ) {
     let result = connection.send(
       id: message.id, to: message.to, body: message.body, receipt: message.receipt,
-      copy: message.copy, retry: retry)
+      copy: message.copy, quiet: message.quiet, retry: retry)
     guard result == .tooLarge, self.queue.settled(message.id) else { return }
     self.delegate?.received(
       .rejected(
@@ -204,24 +227,27 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
       if welcome.gap, welcome.offset == .zero { self.since = self.since.map { _ in .zero } }
       self.inbox.connected(
         after: welcome.offset, hasGap: welcome.gap, window: welcome.limits.unacked)
-      self.queue.connected(sendsPerSecond: welcome.limits.sendsPerSecond)
+      self.queue.connected(
+        sendsPerSecond: welcome.limits.sendsPerSecond, serverNow: welcome.now, now: Self.now)
+      self.reads.connected()
+      self.stamp.connected(welcome)
       self.tell(.connected(welcome))
     case .live(let offset):
+      self.stamp.live()
       self.tell(.live(offset))
     case .message(let message):
       guard self.inbox.receive(message.offset, from: message.from, id: message.id) else { return }
-      let at = payload.readerIndex + message.body.lowerBound
-      guard let body = payload.getSlice(at: at, length: message.body.count) else {
-        preconditionFailure("a frame's body lies within it")
-      }
       self.tell(
         .message(
           IncomingMessage(
             offset: message.offset, from: message.from, id: message.id, at: message.at,
-            body: body)))
-    case .delivered(let delivered):
-      guard self.inbox.receive(delivered.offset) else { return }
-      self.tell(.delivered(delivered))
+            body: Self.body(message.body, of: payload), quiet: message.quiet)))
+    case .sent(let sent):
+      self.sent(sent, payload)
+    case .position(let position):
+      self.stamp.received(position)
+      if let id = position.id { self.reads.settled(id) }
+      self.tell(.position(position))
     case .failed(let failed):
       guard self.inbox.receive(failed.offset) else { return }
       self.tell(.failed(failed))
@@ -234,6 +260,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     case .goodbye:
       // What is sent now would be rejected, and its order lost.
       self.queue.hold()
+      self.reads.disconnected()
     case .error(let code, let message):
       self.tell(.error(code: code, message: message))
     case .unknown(_, let offset?):
@@ -243,8 +270,34 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     }
   }
 
+  private static func body(_ range: Range<Int>, of payload: ByteBuffer) -> ByteBuffer {
+    let start = payload.readerIndex + range.lowerBound
+    guard let body = payload.getSlice(at: start, length: range.count) else {
+      preconditionFailure("a frame's body lies within it")
+    }
+    return body
+  }
+
+  private func sent(_ sent: ServerFrame.Sent, _ payload: ByteBuffer) {
+    guard
+      self.inbox.receive(sent.offset, to: sent.to, id: sent.id, at: sent.peerOffset)
+    else { return }
+    if self.queue.copied(sent.id) {
+      self.tell(.accepted(id: sent.id, offset: sent.peerOffset))
+    }
+    self.tell(
+      .sent(
+        SentMessage(
+          offset: sent.offset, peerOffset: sent.peerOffset, to: sent.to, id: sent.id, at: sent.at,
+          body: Self.body(sent.body, of: payload), quiet: sent.quiet)))
+  }
+
   private func rejected(_ rejected: ServerFrame.Rejected) {
     guard rejected.retryable else {
+      if self.reads.contains(rejected.id) {
+        self.reads.settled(rejected.id)
+        return self.tell(.error(code: rejected.code, message: rejected.message))
+      }
       guard self.queue.settled(rejected.id) else { return }
       return self.tell(.rejected(rejected, isFinal: true))
     }
@@ -253,6 +306,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     }
     let wait = asked ?? self.rejections.next(using: &self.random)
     let until = Self.now + UInt64(wait) * 1_000_000
+    if self.reads.rejected(rejected.id, until: until) { return self.settleLater() }
     let mayBeTaken = RejectionCode(rawValue: rejected.code)?.mayBeTaken ?? true
     guard self.queue.rejected(rejected.id, until: until, mayBeTaken: mayBeTaken) else { return }
     self.tell(.rejected(rejected, isFinal: false))
@@ -279,6 +333,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     self.connection = nil
     self.inbox.disconnected()
     self.queue.disconnected()
+    self.reads.disconnected()
     switch self.reconnect.ended(ended, using: &self.random) {
     case .wait(let milliseconds):
       self.reconnectTime = Self.now + UInt64(milliseconds) * 1_000_000

@@ -70,6 +70,20 @@ struct InboxStateMachine {
     return self.receive(offset)
   }
 
+  /// A copy of a message came.
+  ///
+  /// - Returns: as for a message.
+  mutating func receive(
+    _ offset: Offset, to peer: UserName, id: MessageID, at peerOffset: Offset
+  ) -> Bool {
+    if let passedOn = self.passedOn, offset <= passedOn { return self.receive(offset) }
+    guard self.recent.insert(to: peer, id: id, at: peerOffset) else {
+      self.skip(offset)
+      return false
+    }
+    return self.receive(offset)
+  }
+
   /// Something of the mailbox came that nobody is told of. It is acked like all else: the server
   /// keeps what is not acked, and sends only so much ahead of the acks.
   mutating func skip(_ offset: Offset) {

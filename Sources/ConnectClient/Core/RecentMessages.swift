@@ -30,7 +30,21 @@ struct RecentMessages {
     var hasher = Hasher()
     hasher.combine(from)
     hasher.combine(id)
-    let hash = hasher.finalize()
+    return self.insert(hasher.finalize())
+  }
+
+  /// Remembers the copy of a message to `peer`, which is one for each place of the original.
+  ///
+  /// - Returns: whether it is new.
+  mutating func insert(to peer: UserName, id: MessageID, at peerOffset: Offset) -> Bool {
+    var hasher = Hasher()
+    hasher.combine(peer)
+    hasher.combine(id)
+    hasher.combine(peerOffset)
+    return self.insert(hasher.finalize())
+  }
+
+  private mutating func insert(_ hash: Int) -> Bool {
     if self.old.contains(hash) { return false }
     guard self.young.insert(hash).inserted else { return false }
     if self.young.count >= self.limit / 2 {

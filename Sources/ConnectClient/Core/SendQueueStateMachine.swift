@@ -10,23 +10,26 @@ public struct OutgoingMessage: Hashable, Sendable {
   public var to: UserName
   /// One JSON value in UTF-8.
   public var body: ByteBuffer
-  /// Whether the sender wants `delivered` when a device of the recipient has it.
+  /// Whether the sender is told by `position` how far the recipient has it.
   public var receipt: Bool
-  /// Whether the sender's other devices get it as `sent`.
+  /// Whether the sender's devices get it as `sent`.
   public var copy: Bool
+  /// Whether it counts as unread nowhere, such as an edit of another message.
+  public var quiet: Bool
   /// Whether this id may have been sent before, by whomever.
-  public var retry: Bool
+  public var retry: ClientFrame.Retry
 
   /// A message with everything chosen.
   public init(
     id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false,
-    retry: Bool = false
+    quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) {
     self.id = id
     self.to = to
     self.body = body
     self.receipt = receipt
     self.copy = copy
+    self.quiet = quiet
     self.retry = retry
   }
 }
@@ -40,9 +43,10 @@ public struct OutgoingMessage: Hashable, Sendable {
 /// and anything new only once these are answered. So the order of what is sent again holds as far as
 /// a client can see to it. (What the server took behind a message that it rejected is ahead of it.)
 ///
-/// A message that is sent again is marked as a repeat only if an earlier attempt may have been
-/// taken: its answer never came, or said that the server itself does not know. What was turned away
-/// unseen goes as if it were new.
+/// What is sent again is marked as a repeat only if an earlier attempt may have been taken: its
+/// answer never came, or said that the server itself does not know. What was turned away unseen goes
+/// as if it were new. A repeat says when it was first sent, by the server's clock: so the server need look
+/// for it no further back.
 ///
 /// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's
 /// clock.
@@ -52,6 +56,24 @@ struct SendQueueStateMachine {
     var state = EntryState.due
     /// An earlier attempt may have been taken.
     var mayBeTaken = false
+    /// When it was first sent, by the server's clock: milliseconds since 1970.
+    var firstSent: UInt64?
+
+    var retry: ClientFrame.Retry {
+      guard self.mayBeTaken else { return .no }
+      if self.message.retry != .no { return self.message.retry }
+      return self.firstSent.map { .firstSent($0) } ?? .yes
+    }
+  }
+
+  /// The server's clock, as the present connection has told it.
+  private struct ServerClock {
+    /// Milliseconds since 1970.
+    var told: UInt64
+    /// When that was, in nanoseconds of the caller's clock.
+    var at: UInt64
+
+    func now(_ now: UInt64) -> UInt64 { self.told &+ (now &- self.at) / 1_000_000 }
   }
 
   private enum EntryState: Hashable {
@@ -85,22 +107,26 @@ struct SendQueueStateMachine {
   private var flow = Flow.offline
   private var heldUntil: UInt64 = 0
   private var pacer = SendPacer(perSecond: 0)
+  private var clock = ServerClock(told: 0, at: 0)
 
   /// How many messages have no answer yet.
   private(set) var unanswered = 0
 
   /// Takes a message from the app.
   mutating func append(_ message: OutgoingMessage) {
-    self.entries.append(Entry(message: message, mayBeTaken: message.retry))
+    self.entries.append(Entry(message: message, mayBeTaken: message.retry != .no))
     self.unanswered += 1
   }
 
   /// A connection was welcomed: all is due.
-  mutating func connected(sendsPerSecond: Int) {
+  ///
+  /// - Parameter serverNow: the server's clock, in milliseconds since 1970.
+  mutating func connected(sendsPerSecond: Int, serverNow: UInt64, now: UInt64) {
     self.disconnected()
     self.flow = .free
     self.heldUntil = 0
     self.pacer = SendPacer(perSecond: sendsPerSecond)
+    self.clock = ServerClock(told: serverNow, at: now)
   }
 
   /// The connection is gone, and with it the answers that had not come.
@@ -123,8 +149,8 @@ struct SendQueueStateMachine {
     case none
     /// Ask again at this time.
     case wait(until: UInt64)
-    /// Write this message now, with `retry` if it is a repeat.
-    case send(OutgoingMessage, retry: Bool)
+    /// Write this message now, with this `retry`.
+    case send(OutgoingMessage, retry: ClientFrame.Retry)
   }
 
   /// The message that is due now, which thereby counts as sent.
@@ -150,11 +176,13 @@ struct SendQueueStateMachine {
     guard index < end else { return .none }
     if let until = self.pacer.take(now: now) { return .wait(until: until) }
 
+    let retry = self.entries[index].retry
+    if self.entries[index].firstSent == nil { self.entries[index].firstSent = self.clock.now(now) }
     self.entries[index].state = .sent
     self.sentCount += 1
     self.firstDue = index + 1
     self.firstUnsent = max(self.firstUnsent, index + 1)
-    return .send(self.entries[index].message, retry: self.entries[index].mayBeTaken)
+    return .send(self.entries[index].message, retry: retry)
   }
 
   /// The server has taken a message, or refused it for good, or it cannot be sent at all.
@@ -165,6 +193,22 @@ struct SendQueueStateMachine {
     self.entries[index].state = .answered
     self.unanswered -= 1
     self.answered(isRejected: false)
+    self.dropAnswered()
+    return true
+  }
+
+  /// A message has come back as a copy: the server has taken it, whatever became of the answer.
+  ///
+  /// - Returns: whether it had been waiting for an answer.
+  mutating func copied(_ id: MessageID) -> Bool {
+    if self.settled(id) { return true }
+    let waiting = self.entries.indices.first { index in
+      self.entries[index].state == .due && self.entries[index].mayBeTaken
+        && self.entries[index].message.id == id
+    }
+    guard let index = waiting else { return false }
+    self.entries[index].state = .answered
+    self.unanswered -= 1
     self.dropAnswered()
     return true
   }

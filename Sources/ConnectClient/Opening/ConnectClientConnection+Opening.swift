@@ -13,10 +13,12 @@ extension ConnectClientConnection {
   ///
   /// - Parameters:
   ///   - since: replay from here instead of the device's stored cursor.
+  ///   - positions: the stamp above which positions are told; nil for none.
   ///   - frameBytes: the longest message to take.
   public static func open(
     to endpoint: ConnectEndpoint, token: String, device: DeviceName = .default,
-    since: Offset? = nil, frameBytes: Int = ConnectClientLimits.frameBytes,
+    since: Offset? = nil, positions: UInt64? = nil,
+    frameBytes: Int = ConnectClientLimits.frameBytes,
     transportSecurity: ConnectTransportSecurity? = nil,
     on eventLoop: any EventLoop, delegate: any ConnectClientConnectionDelegate
   ) -> ConnectClientConnection {
@@ -25,7 +27,8 @@ extension ConnectClientConnection {
     let request: UpgradeRequest
     do throws(ConnectionEnd) {
       if endpoint.isSecure, transportSecurity == nil { throw .noTransportSecurity }
-      request = try UpgradeRequest(to: endpoint, device: device, since: since, token: token)
+      request = try UpgradeRequest(
+        to: endpoint, device: device, since: since, positions: positions, token: token)
     } catch {
       connection.fail(error)
       eventLoop.assumeIsolated().execute { connection.disconnected() }

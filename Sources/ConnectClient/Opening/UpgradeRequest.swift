@@ -13,8 +13,8 @@ struct UpgradeRequest {
   ///   file, is none of it.
   /// - Throws: when the token cannot stand in a header.
   init(
-    to endpoint: ConnectEndpoint, device: DeviceName, since: Offset?, token: String,
-    key: String = WebSocketHandshake.makeKey()
+    to endpoint: ConnectEndpoint, device: DeviceName, since: Offset?, positions: UInt64? = nil,
+    token: String, key: String = WebSocketHandshake.makeKey()
   ) throws(ConnectionEnd) {
     let start = token.firstIndex { !$0.isWhitespace } ?? token.endIndex
     let end = token.lastIndex { !$0.isWhitespace }.map(token.index(after:)) ?? start
@@ -25,6 +25,7 @@ struct UpgradeRequest {
     }
     var uri = "\(endpoint.path)?device=\(device.text)"
     if let since { uri += "&since=\(since)" }
+    if let positions { uri += "&positions=\(positions)" }
     var headers = HTTPHeaders()
     headers.reserveCapacity(7)
     headers.add(name: "Host", value: endpoint.authority)

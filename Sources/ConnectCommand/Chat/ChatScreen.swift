@@ -16,14 +16,21 @@ struct ChatScreen {
     case waiting = "… "
     case accepted = "✓ "
     case delivered = "✓✓"
+    /// The same in another colour.
+    case read = "\u{1B}[36m✓✓\u{1B}[39m"
     case failed = "✗ "
   }
 
   private let isTerminal: Bool
   /// Rows written so far, without the prompt's.
   private var rows = 0
-  /// The row and the time of each message whose tick may change.
-  private var ownRows: [String: Int] = [:]
+  /// Where a message whose tick may change stands.
+  private struct OwnRow {
+    let row: Int
+    var isDelivered = false
+  }
+
+  private var ownRows: [String: OwnRow] = [:]
 
   init(isTerminal: Bool) { self.isTerminal = isTerminal }
 
@@ -53,9 +60,9 @@ struct ChatScreen {
     let lines = Self.wrap(text, columns: columns)
     let oldest = self.rows - Self.rememberedRows
     if self.ownRows.count > Self.rememberedRows {
-      self.ownRows = self.ownRows.filter { $1 > oldest }
+      self.ownRows = self.ownRows.filter { $1.row > oldest }
     }
-    self.ownRows[id] = self.rows
+    self.ownRows[id] = OwnRow(row: self.rows)
     self.rows += lines.count
     return "\u{1B}[\(echoed)A\r\u{1B}[J" + lines.map { $0 + "\r\n" }.joined() + Self.prompt
   }
@@ -75,9 +82,11 @@ struct ChatScreen {
     _ tick: Tick, id: String, column: Int, line: String?, columns: Int, rows: Int
   ) -> String {
     guard self.isTerminal else { return line.map { $0 + "\n" } ?? "" }
-    guard let row = self.ownRows[id] else { return "" }
-    if tick == .delivered || tick == .failed { self.ownRows[id] = nil }
-    let up = self.rows - row
+    // Nothing takes the second tick away again.
+    guard let own = self.ownRows[id], tick != .accepted || !own.isDelivered else { return "" }
+    if tick == .delivered { self.ownRows[id]?.isDelivered = true }
+    if tick == .read || tick == .failed { self.ownRows[id] = nil }
+    let up = self.rows - own.row
     // What has scrolled away cannot be reached.
     guard up < rows else { return line.map { self.line($0, columns: columns) } ?? "" }
     return "\u{1B}7\u{1B}[\(up)A\r\u{1B}[\(column)C\(tick.rawValue)\u{1B}8"

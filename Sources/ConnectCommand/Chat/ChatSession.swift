@@ -117,7 +117,8 @@ final class ChatSession: Sendable {
     // Before it goes out, so that the answer finds it.
     self.view.sending(text, typed: line, id: id)
     try await self.client.enqueue(
-      to: self.peer, id: id, body: ChatBody.encode(text), receipt: !self.options.isPipe)
+      to: self.peer, id: id, body: ChatBody.encode(text), receipt: !self.options.isPipe,
+      copy: !self.options.isPipe)
   }
 
   /// Returns when all messages are answered.
@@ -140,6 +141,7 @@ final class ChatSession: Sendable {
         }
         guard case .message(let message) = event, message.from == self.peer else { continue }
         received += 1
+        if !self.options.isPipe { self.client.read(self.peer, through: message.offset) }
         if received == self.options.count {
           self.client.acknowledge(message.offset)
           if !self.options.readsInput {

@@ -9,6 +9,8 @@ final class PeopleView: ChatView {
     var screen: ChatScreen
     /// Texts of unanswered messages, to name them by if they are not sent.
     var texts: [MessageID: String] = [:]
+    /// Places, in the peer's mailbox, of messages that are not read yet.
+    var unread: [MessageID: Offset] = [:]
     var isClosed = false
   }
 
@@ -57,15 +59,17 @@ final class PeopleView: ChatView {
       let text = ChatBody.visible(ChatBody.decode(message.body.readableBytesView))
       let time = Self.time(milliseconds: message.at)
       self.line("\(time)    \(message.from): \(text)")
-    case .accepted(let id, _):
+    case .sent(let sent):
+      self.show(sent)
+    case .accepted(let id, let offset):
       self.write { state in
         state.texts[id] = nil
+        state.unread[id] = offset
         return self.tick(.accepted, id, nil, &state)
       }
-    case .delivered(let delivered):
-      self.write { state in
-        delivered.ids.map { self.tick(.delivered, $0, nil, &state) }.joined()
-      }
+    case .position(let position):
+      guard position.peer == self.peer else { break }
+      self.write { self.tick(position, &$0) }
     case .rejected(let rejected, let isFinal):
       guard isFinal else { break }
       let reason = ChatBody.visible("\(rejected.message) (\(rejected.code))")
@@ -78,6 +82,7 @@ final class PeopleView: ChatView {
       let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
       self.write { state in
         state.texts[failed.id] = nil
+        state.unread[failed.id] = nil
         return self.tick(.failed, failed.id, nil, &state)
           + self.line("\(Self.time()) ✗  not delivered to \(failed.to): \(reason)", &state)
       }
@@ -87,6 +92,32 @@ final class PeopleView: ChatView {
       }
     }
     return !self.isClosed
+  }
+
+  /// A message of the user's: from another device, or back from the server.
+  private func show(_ sent: SentMessage) {
+    self.write { state in
+      if state.unread[sent.id] != nil {
+        state.unread[sent.id] = sent.peerOffset
+        return ""
+      }
+      let text = ChatBody.visible(ChatBody.decode(sent.body.readableBytesView))
+      let to = sent.to == self.peer ? "" : " to \(sent.to)"
+      return self.line("\(Self.time(milliseconds: sent.at))    \(self.user)\(to): \(text)", &state)
+    }
+  }
+
+  private func tick(_ position: ServerFrame.Position, _ state: inout State) -> String {
+    var output = ""
+    for (id, offset) in state.unread.sorted(by: { $0.value < $1.value }) {
+      if offset <= position.read ?? .zero {
+        state.unread[id] = nil
+        output += self.tick(.read, id, nil, &state)
+      } else if offset <= position.delivered ?? .zero {
+        output += self.tick(.delivered, id, nil, &state)
+      }
+    }
+    return output
   }
 
   private func line(_ text: String) { self.write { self.line(text, &$0) } }

@@ -94,7 +94,7 @@ enum ConnectionLine {
       return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"
     case .error(let code, let message):
       return "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
-    case .disconnected(_, nil), .live, .message, .delivered, .accepted, .rejected, .failed:
+    case .disconnected(_, nil), .live, .message, .sent, .position, .accepted, .rejected, .failed:
       return nil
     }
   }

@@ -39,6 +39,7 @@ struct DevCommand: AsyncParsableCommand {
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
+  @OptionGroup var retention: RetentionOptions
   @OptionGroup var api: APIOptions
   @OptionGroup var log: LogOptions
 

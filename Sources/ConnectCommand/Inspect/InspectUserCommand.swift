@@ -8,7 +8,7 @@ import Settings
 struct InspectUserCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "user",
-    abstract: "One user: sessions, how far each device has acked, and the mailbox.",
+    abstract: "One user: sessions, how far devices and conversations have got, and the mailbox.",
     discussion: "Exits with 1 if nothing is known of the user.")
 
   @Argument(help: "The user.", transform: ArgumentRules.user)
@@ -37,7 +37,8 @@ struct InspectUserCommand: AsyncParsableCommand {
 
 extension UserReport {
   func text(width: Int?) -> String {
-    self.sessionsText(width) + "\n" + self.cursorsText(width) + "\n" + self.mailboxText
+    self.sessionsText(width) + "\n" + self.cursorsText(width) + "\n"
+      + self.positionsText(width) + "\n" + self.mailboxText
   }
 
   private func sessionsText(_ width: Int?) -> String {
@@ -67,6 +68,20 @@ extension UserReport {
     return table.text(width: width)
   }
 
+  private func positionsText(_ width: Int?) -> String {
+    guard !self.positions.isEmpty else { return "no conversation has a position\n" }
+    var table = TextTable([
+      ("PEER", .left), ("DELIVERED", .left), ("READ", .left), ("MINE", .left), ("MOVED", .right),
+    ])
+    func text(_ offset: Offset?) -> String { offset.map { "\($0)" } ?? "-" }
+    for position in self.positions {
+      table.add(
+        position.peer, text(position.delivered), text(position.read), text(position.mine),
+        Quantity.age(of: position.stamp, at: self.atMilliseconds))
+    }
+    return table.text(width: width)
+  }
+
   private var mailboxText: String {
     let length = self.mailbox.length
     var lines = [
@@ -81,6 +96,7 @@ extension UserReport {
     add("oldest    ", self.mailbox.oldest)
     add("newest    ", self.mailbox.newest)
     add("removed to", self.mailbox.removed)
+    add("read to   ", self.floor)
     if let milliseconds = self.mailbox.expiresMilliseconds {
       lines.append("expires     in \(Quantity.span(milliseconds: milliseconds)) if nothing comes")
     }

@@ -25,6 +25,7 @@ struct GatewayCommand: AsyncParsableCommand {
   @OptionGroup var auth: AuthOptions
   @OptionGroup var gateway: GatewayOptions
   @OptionGroup var durability: DurabilityOptions
+  @OptionGroup var retention: RetentionOptions
   @OptionGroup var instance: InstanceOptions
   @OptionGroup var metrics: MetricsOptions
   @OptionGroup var log: LogOptions

@@ -18,6 +18,7 @@ struct MessagingCommand: AsyncParsableCommand {
   @OptionGroup var data: DataOptions
   @OptionGroup var messaging: MessagingOptions
   @OptionGroup var durability: DurabilityOptions
+  @OptionGroup var retention: RetentionOptions
   @OptionGroup var api: APIOptions
   @OptionGroup var apiLimits: APILimitOptions
   @OptionGroup var instance: InstanceOptions

@@ -71,6 +71,7 @@ extension SettingValues {
     try self.read(.drainSeconds, 0...3_600, into: &gateway.drainSeconds)
     try self.readBacklogLimit(into: &gateway.backlogEntries)
     try self.readDurability(into: &gateway.durability)
+    try self.readRetention(into: &gateway.retentionSeconds)
     return gateway
   }
 

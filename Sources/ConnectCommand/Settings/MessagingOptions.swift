@@ -37,13 +37,6 @@ struct MessagingOptions: ParsableArguments {
       Acked messages that a mailbox keeps (default: \(MessagingLimits.mailboxHistoryEntries)).
       """)
   var historyLimit: String?
-
-  @Option(
-    help: """
-      Days after which messages are removed, acked or not, and devices are forgotten that were not \
-      seen (default: \(BusLimits.mailboxRetentionSeconds / 86_400)).
-      """)
-  var retentionDays: String?
 }
 
 extension SettingValues {
@@ -56,9 +49,7 @@ extension SettingValues {
     try self.read(
       .mailboxBytes, 1_048_576...1_099_511_627_776, into: &messaging.mailboxes.bytes)
     try self.read(.historyLimit, 0...100_000_000, into: &messaging.mailboxes.historyEntries)
-    var days = messaging.mailboxes.retentionSeconds / 86_400
-    try self.read(.retentionDays, 2...36_500, into: &days)
-    messaging.mailboxes.retentionSeconds = days * 86_400
+    try self.readRetention(into: &messaging.mailboxes.retentionSeconds)
     return messaging
   }
 }

@@ -26,14 +26,13 @@ extension ConnectionHandler {
 
   /// Reads the mailbox if a read is due and the socket takes more.
   func requestPage() {
-    guard self.session.takesMessages, let maximum = self.delivery.nextPage(canWrite: self.canWrite)
-    else {
-      return
-    }
+    // The rows that are new to the client come before `live`.
+    guard self.session.takesMessages, self.feed.hasCaughtUp,
+      let maximum = self.delivery.nextPage(canWrite: self.canWrite)
+    else { return }
     self.loop.pages.request(
       PageReader.Request(
-        mailbox: self.loop.configuration.keys.mailbox(self.user), after: self.delivery.last,
-        maximum: maximum, connection: self))
+        kind: .page(after: self.delivery.last, maximum: maximum), connection: self))
   }
 
   func pageArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
@@ -49,9 +48,9 @@ extension ConnectionHandler {
         isComplete = false
         break
       }
-      if let envelope = entry.envelope {
+      if let envelope = entry.envelope, envelope.isForClients {
         self.write { $0.writeMailboxEntry(entry, envelope) }
-        self.delivery.sent(entry.offset, receipt: .init(envelope))
+        self.delivery.sent(entry.offset, receipt: envelope.receiptFor)
         self.loop.metrics.delivered.increment()
       } else {
         self.delivery.skipped(entry.offset)
@@ -71,67 +70,9 @@ extension ConnectionHandler {
 
   func ack(_ offset: Offset) {
     guard let receipts = self.delivery.ack(offset) else { return }
-    let ticket = self.receipts.acked(self.delivery.acked, receipts: receipts.count)
-    if !receipts.isEmpty {
-      let tracked = receipts.map { ReceiptTracker.Tracked(ticket: ticket, receipt: $0) }
-      let bySender = Dictionary(grouping: tracked, by: \.receipt.to).values
-      self.publishReceipts(bySender, haveWaited: false)
-    }
+    self.tell(self.outbox.acked(self.delivery.acked, receipts))
     self.cursorMayHaveMoved()
     self.requestPage()
-  }
-
-  private func cursorMayHaveMoved() {
-    self.carryOut(
-      self.registration.moved(to: self.receipts.safe, underWay: self.receipts.underWay))
-  }
-
-  /// Tells senders that this device has their messages, as far as the user's budget goes.
-  ///
-  /// - Parameter bySender: those of each sender, which become one entry.
-  private func publishReceipts(
-    _ bySender: some Sequence<[ReceiptTracker.Tracked]>, haveWaited: Bool
-  ) {
-    let now = NIODeadline.now().uptimeNanoseconds
-    for receipts in bySender {
-      // Behind those that wait, they wait too: then all for one sender become one entry.
-      guard haveWaited || !self.holdsReceipts,
-        self.budget.takeReceipts(haveWaited: haveWaited, now: now)
-      else {
-        if !haveWaited { self.loop.metrics.receiptsDelayed.increment(by: receipts.count) }
-        self.holdsReceipts = true
-        self.receipts.attempted(receipts, isTaken: false)
-        self.retryLater()
-        continue
-      }
-      self.publishReceipt(receipts)
-    }
-  }
-
-  /// Publishes one entry.
-  ///
-  /// - Parameter receipts: of one sender.
-  private func publishReceipt(_ receipts: [ReceiptTracker.Tracked]) {
-    // Ids need no escaping: their alphabet has neither quotes nor backslashes.
-    var json = "[\"" + receipts.map(\.receipt.id.text).joined(separator: "\",\"") + "\"]"
-    json.withUTF8 { utf8 in
-      self.loop.producer.publish(
-        .delivered(
-          by: self.user, device: self.device, to: receipts[0].receipt.to,
-          idsJSON: UnsafeRawBufferPointer(utf8)),
-        // Were it sent again for want of replicas, its sender would see it again and again.
-        isDurable: false, token: .receipts(self, receipts))
-    }
-  }
-
-  /// Handles the bus's answer to receipts.
-  func receiptsSettled(
-    _ receipts: [ReceiptTracker.Tracked], _ result: Result<Offset, RedisError>
-  ) {
-    let isTaken = if case .success = result { true } else { false }
-    self.receipts.attempted(receipts, isTaken: isTaken)
-    if !isTaken, !self.isOver { self.retryLater() }
-    self.cursorMayHaveMoved()
   }
 
   /// Has the loop call ``retry()`` within a second.
@@ -146,21 +87,10 @@ extension ConnectionHandler {
     self.awaitsRetry = false
     guard !self.isOver else { return }
     if self.registration.state == .lost { self.registerAgain() }
-    self.holdsReceipts = false
-    let bySender = Dictionary(grouping: self.receipts.takeFailed(), by: \.receipt.to).values
-    self.publishReceipts(bySender.sorted { $0[0].ticket < $1[0].ticket }, haveWaited: true)
+    self.holdsPositions = false
+    self.tell(self.outbox.tick(), haveWaited: true)
+    self.readSkipped()
+    self.readRows()
     self.requestPage()
-  }
-}
-
-extension DeliveryStateMachine.Receipt {
-  /// Nil if the sender did not ask for a receipt.
-  init?(_ envelope: Envelope) {
-    guard envelope.kind == .message, envelope.flags.contains(.receipt) else { return nil }
-    let names = envelope.bytes.withUnsafeBytes { raw in
-      (UserName(utf8: envelope.from(in: raw)), MessageID(utf8: envelope.id(in: raw)))
-    }
-    guard let to = names.0, let id = names.1 else { return nil }
-    self.init(to: to, id: id)
   }
 }

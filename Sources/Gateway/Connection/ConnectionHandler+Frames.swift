@@ -37,6 +37,7 @@ extension ConnectionHandler {
       switch frame {
       case .send(let send): self.publishSend(send, payload: payload)
       case .ack(let offset): self.ack(offset)
+      case .read(let read): self.handle(read)
       case .ping(let id): self.writeText { _ = $0.writePong(id: id) }
       }
     } catch {
@@ -77,18 +78,19 @@ extension ConnectionHandler {
     var flags: Envelope.Flags = []
     if send.receipt { flags.insert(.receipt) }
     if send.copy { flags.insert(.copy) }
-    if send.retry { flags.insert(.retry) }
+    if send.quiet { flags.insert(.quiet) }
+    if send.isRepeat { flags.insert(.retry) }
     self.session.sendPublished()
     payload.withUnsafeReadableBytes { raw in
       self.loop.producer.publish(
         .message(
-          from: self.user, to: send.to, id: send.id, flags: flags,
+          from: self.user, to: send.to, id: send.id, flags: flags, firstSent: send.firstSent,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),
         by: ObjectIdentifier(self),
         token: .send(
           self,
           GatewayLoop.Send(
-            id: send.id, to: send.to, place: place, isRepeat: send.retry, readAt: readAt))
+            id: send.id, to: send.to, place: place, isRepeat: send.isRepeat, readAt: readAt))
       )
     }
   }
@@ -103,25 +105,26 @@ extension ConnectionHandler {
     }
     guard self.loop.producer.unanswered < GatewayLimits.unansweredSends,
       self.loop.producer.unansweredBytes < GatewayLimits.unansweredSendBytes,
-      !self.loop.backlog.isFull(for: send.to)
+      !self.loop.backlog.isFull(for: send.to),
+      !send.copy || !self.loop.backlog.isFull(for: self.user)
     else {
       return SendOrder.Refusal(
         code: .overloaded, message: "messages come faster than they can be processed",
         retryAfterMilliseconds: wait + .random(in: 0...wait))
     }
-    if let shortage = self.budget.takeSend(isRepeat: send.retry, now: now) {
+    if let shortage = self.budget.takeSend(isRepeat: send.isRepeat, now: now) {
       return self.refusal(for: shortage)
     }
     return nil
   }
 
-  private func refusal(for shortage: UserBudget.Shortage) -> SendOrder.Refusal {
+  func refusal(for shortage: UserBudget.Shortage) -> SendOrder.Refusal {
     let configuration = self.loop.configuration
     let what: String
     let wait: Int
     switch shortage {
     case .sends(let milliseconds):
-      what = "\(configuration.sendsPerSecond) sends and receipts"
+      what = "\(configuration.sendsPerSecond) sends, reads and receipts"
       wait = milliseconds
     case .lookUps(let milliseconds):
       what = "\(configuration.lookUpsPerSecond) sends marked `retry`"
@@ -165,7 +168,7 @@ extension ConnectionHandler {
       id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
   }
 
-  private func reject(
+  func reject(
     _ id: MessageID, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
   ) {
     self.loop.metrics.rejected(code)
@@ -173,5 +176,13 @@ extension ConnectionHandler {
       _ = buffer.writeRejected(
         id: id, code: code, message: message, retryAfterMilliseconds: retryAfter)
     }
+  }
+}
+
+extension ClientFrame.Send {
+  fileprivate var isRepeat: Bool { self.retry != .no }
+
+  fileprivate var firstSent: UInt64? {
+    if case .firstSent(let time) = self.retry { time } else { nil }
   }
 }

@@ -23,17 +23,26 @@ extension ConnectionHandler {
     let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
     let fields = DeviceBound.count(in: keys.cursor(self.user), to: &batch)
+    let summary = Positions.summary(of: keys.positions(self.user), to: &batch)
     self.register(batch) { replies throws(RedisError) in
       try replies.check()
-      let position = try replies[position]
-      let replaced = try replies[holder]
+      let entry = Entry(
+        position: try replies[position], replaced: try replies[holder],
+        summary: try replies[summary])
       let maximum = self.loop.configuration.devicesPerUser
-      if DeviceBound.isExceeded(maximum, at: position, fields: try replies[fields]) {
-        self.boundDevices(maximum, at: position, replacing: replaced)
+      if DeviceBound.isExceeded(maximum, at: entry.position, fields: try replies[fields]) {
+        self.boundDevices(maximum, entry)
       } else if self.isStillHere() {
-        self.enter(at: position, replacing: replaced)
+        self.enter(entry)
       }
     }
+  }
+
+  /// What Redis has of the user when the connection is registered.
+  private struct Entry {
+    let position: Cursors.Position
+    let replaced: Session?
+    let summary: Positions.Summary
   }
 
   /// Handles the answer even if the connection has ended: a name may remain in the registry.
@@ -58,12 +67,10 @@ extension ConnectionHandler {
   }
 
   /// Displaces devices beyond `maximum` that are not connected, or closes this connection.
-  private func boundDevices(
-    _ maximum: Int, at position: Cursors.Position, replacing replaced: Session?
-  ) {
+  private func boundDevices(_ maximum: Int, _ entry: Entry) {
     var batch = RedisBatch()
     let outcome = DeviceBound.enforce(
-      maximum, for: self.ownSession, isNew: position.seenSeconds == nil,
+      maximum, for: self.ownSession, isNew: entry.position.seenSeconds == nil,
       keys: self.loop.configuration.keys, user: self.user, to: &batch)
     self.register(batch) { replies throws(RedisError) in
       let outcome = try replies[outcome]
@@ -73,49 +80,60 @@ extension ConnectionHandler {
         return self.close(
           .tooManyDevices, "all \(maximum) devices that a user may have are connected")
       }
-      self.enter(at: position, replacing: replaced)
+      self.enter(entry)
     }
   }
 
-  /// Welcomes the client at `position`, or at 0 if its Redis cannot have given that.
+  /// Welcomes the client at its cursor, or at 0 if its Redis cannot have given that.
   ///
   /// New entries get Redis's time, so what is not above ours is in order. The mailbox is asked only if
   /// that comparison fails, as it does when Redis's clock is ahead of ours.
-  private func enter(at position: Cursors.Position, replacing replaced: Session?) {
+  private func enter(_ entry: Entry) {
     let now = Offset(
       milliseconds: UInt64(SystemClock.secondsSince1970() * 1_000), sequence: .max)
-    guard !self.registration.isPlausible(position, below: now) else {
-      return self.welcome(
-        at: self.registration.start(at: position, below: now), replacing: replaced)
+    guard !self.registration.isPlausible(entry.position, below: now) else {
+      return self.welcome(at: self.registration.start(at: entry.position, below: now), entry)
     }
     var batch = RedisBatch()
     let top = batch.top(of: self.loop.configuration.keys.mailbox(self.user))
     self.register(batch) { replies throws(RedisError) in
       guard self.isStillHere() else { return }
-      let start = self.registration.start(at: position, below: max(now, try replies[top]))
+      let start = self.registration.start(
+        at: entry.position, below: max(now, try replies[top]))
       if start.isReset { self.loop.metrics.cursorsReset.increment() }
-      self.welcome(at: start, replacing: replaced)
+      self.welcome(at: start, entry)
     }
   }
 
-  private func welcome(at start: RegistrationStateMachine.Start, replacing replaced: Session?) {
+  private func welcome(at start: RegistrationStateMachine.Start, _ entry: Entry) {
     guard self.session.opened() else { return }
     self.carryOut(self.registration.opened(at: start, now: SystemClock.secondsSince1970()))
+    // Releases before 0.4 noted nothing; a cursor says that the senders of all below it were told.
+    self.noted = entry.summary.delivered ?? start.acked
     self.delivery = DeliveryStateMachine(
-      start: start.offset, window: self.loop.configuration.unackedMessages, reported: start.acked)
+      start: start.offset, window: self.loop.configuration.unackedMessages, reported: self.noted)
+    self.feed = PositionFeed(after: self.positions, top: entry.summary.top)
+    if start.offset > self.noted {
+      self.outbox.skipped(from: self.noted)
+      self.skippedEnd = start.offset
+    }
     self.writeText { buffer in
       _ = buffer.writeWelcome(
         ServerFrame.Welcome(
           user: self.user, device: self.device, connection: self.id,
           gateway: self.loop.configuration.id.text, offset: start.offset, gap: start.hasGap,
           limits: self.loop.configuration.protocolLimits,
-          pingSeconds: self.loop.configuration.pingSeconds))
+          pingSeconds: self.loop.configuration.pingSeconds, positions: entry.summary.top,
+          floor: entry.summary.floor.unlessZero, now: self.loop.busClock.now,
+          retentionSeconds: self.loop.configuration.retentionSeconds))
     }
-    if let replaced, replaced.gateway != self.loop.configuration.id {
+    if let replaced = entry.replaced, replaced.gateway != self.loop.configuration.id {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
     if let farewell = self.farewell { return self.leave(farewell) }
+    self.readSkipped()
+    self.readRows()
     self.requestPage()
     self.serveFrames()
   }
@@ -130,8 +148,11 @@ extension ConnectionHandler {
     var batch = RedisBatch()
     let holder = SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
     self.makeKnown(in: &batch)
+    let top = Positions.top(
+      of: self.loop.configuration.keys.positions(self.user), to: &batch)
     self.loop.client.submit(batch) { replies in
       guard self.session.isOpen else { return }
+      if let top = try? replies[top] { self.positionsCompared(with: top) }
       let holder = (try? replies[holder]) ?? nil
       switch self.registration.renewed(
         holder.map { $0 == self.ownSession ? .us : .another } ?? .unknown)
@@ -163,7 +184,8 @@ extension ConnectionHandler {
 
   /// Called when the client has said its last.
   func deregister() {
-    self.carryOut(self.registration.closed(underWay: self.receipts.underWay))
+    self.tell(self.outbox.close(), haveWaited: true)
+    self.carryOut(self.registration.closed(underWay: self.outbox.underWay))
   }
 
   // MARK: What the loop writes
@@ -175,7 +197,21 @@ extension ConnectionHandler {
 
   /// The store that was queued, if there is still something to store.
   func cursorToStore(now: Double) -> RegistrationStateMachine.Store? {
-    self.registration.store(safe: self.receipts.safe, now: now)
+    self.registration.store(safe: self.outbox.safe, now: now)
+  }
+
+  /// The offset up to which it is to be noted, with a store of the cursor, that senders were told: not if
+  /// that is known, and at the end of the connection even if there was nothing to tell. So the next one
+  /// looks at nothing again.
+  func offsetToNote(_ store: RegistrationStateMachine.Store) -> Offset? {
+    guard self.outbox.takeTold() || self.isOver, store.offset > self.noted else { return nil }
+    return store.offset
+  }
+
+  /// The senders of all up to `offset` were told, perhaps by another device.
+  func noted(_ offset: Offset) {
+    self.noted = max(self.noted, offset)
+    self.delivery.reported(to: offset)
   }
 
   func cursorNotStored(_ store: RegistrationStateMachine.Store) {

@@ -17,16 +17,26 @@ final class ConnectionHandler: ChannelInboundHandler {
   let id: String
   let loop: GatewayLoop
   private let tokenExpires: Double
+  /// The stamp above which the client wants to be told positions.
+  let positions: UInt64?
 
   var context: ChannelHandlerContext?
   var session = SessionStateMachine()
   var delivery: DeliveryStateMachine
-  var receipts = ReceiptTracker()
+  var outbox = PositionOutbox()
+  var feed = PositionFeed(after: nil, top: 0)
+  /// All up to here is known to be noted as told to the senders.
+  var noted = Offset.zero
+  /// Reads that wait until all that was skipped is looked at.
+  var heldReads: [ClientFrame.Read] = []
+  /// The last message that was skipped; see ``readSkipped()``.
+  var skippedEnd = Offset.zero
+  var isReadingSkipped = false
   var registration: RegistrationStateMachine
   /// A budget of its own until the directory supplies the user's.
   var budget: UserBudget
-  /// Whether receipts wait because the budget was used up.
-  var holdsReceipts = false
+  /// Whether positions wait because the budget was used up.
+  var holdsPositions = false
   var sendOrder = SendOrder()
   /// Whether the loop will call ``retry()``.
   var awaitsRetry = false
@@ -41,7 +51,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   private var isDirty = false
 
   init(
-    loop: GatewayLoop, user: UserName, device: DeviceName, since: Offset?, tokenExpires: Double
+    loop: GatewayLoop, user: UserName, device: DeviceName, since: Offset?, positions: UInt64?,
+    tokenExpires: Double
   ) {
     self.loop = loop
     self.user = user
@@ -49,6 +60,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.id = loop.nextConnectionID()
     self.registration = RegistrationStateMachine(since: since)
     self.tokenExpires = tokenExpires
+    self.positions = positions
     let configuration = loop.configuration
     self.decoder = WebSocketDecoder(
       role: .server, maximumMessageBytes: configuration.frameBytes)
@@ -75,7 +87,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     let isWritable = context.channel.isWritable
     // A client that does not read is not read from either, so that answers to its sends are bounded.
     if self.session.state != .opening { self.setReading(isWritable && !self.awaitsAnswers) }
-    if isWritable { self.requestPage() }
+    if isWritable {
+      self.readRows()
+      self.requestPage()
+    }
     context.fireChannelWritabilityChanged()
   }
 
@@ -147,9 +162,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Whether the socket takes more, so that a push may be written.
   var canWrite: Bool {
     guard let context = self.context, self.session.takesMessages else { return false }
-    // Else the client's acks could cause more receipts than may wait. See `retry()`.
-    if self.holdsReceipts,
-      self.receipts.failed.count + self.delivery.unackedCount >= GatewayLimits.waitingReceipts
+    // Else the client's acks could cause more positions than may wait. See `retry()`.
+    if self.outbox.unsettled + self.delivery.unackedCount >= GatewayLimits.waitingPositions,
+      self.outbox.unsettled > 0
     {
       return false
     }
@@ -223,7 +238,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   func leave(_ farewell: Farewell) {
     // What is erased stays so, whatever else ends the connection.
     if farewell == .erased || self.farewell == nil { self.farewell = farewell }
-    if farewell == .erased { self.carryOut(self.registration.erased()) }
+    if farewell == .erased {
+      self.outbox.erase()
+      self.carryOut(self.registration.erased())
+    }
     let action = self.session.leave()
     guard action != .none else { return }
     let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)

@@ -17,7 +17,7 @@ final class UserBudget: Sendable {
   }
 
   private let buckets: Mutex<Buckets>
-  /// Tokens that receipts leave for sends.
+  /// Tokens that positions leave for sends.
   private let reserve: Int
 
   /// A full budget, at `now` in nanoseconds.
@@ -50,13 +50,13 @@ final class UserBudget: Sendable {
     self.buckets.withLock { $0.lookUps.giveBack() }
   }
 
-  /// Takes what an entry of receipts costs, as much as a send.
+  /// Takes what a position for a peer costs, as much as a send.
   ///
-  /// Messages from others must not keep a user from sending. So receipts leave a part to sends,
-  /// unless they have waited: were that not so, a user who always sends would give none.
+  /// What others write to a user must not keep the user from sending. So positions leave a part to
+  /// sends, unless they have waited: were that not so, a user who always sends would tell none.
   ///
   /// - Returns: whether there was enough.
-  func takeReceipts(haveWaited: Bool, now: UInt64) -> Bool {
+  func takePosition(haveWaited: Bool, now: UInt64) -> Bool {
     self.buckets.withLock { buckets in
       buckets.sends.take(now: now, leaving: haveWaited ? 0 : self.reserve) == nil
     }

@@ -56,13 +56,17 @@ actor DeliveryConsumer {
 
   private func deliver(_ entries: [StreamEntry]) async {
     let deliveries = entries.flatMap { $0.payload.map(Delivery.list) ?? [] }
+    var moved: [MovedPosition] = []
     var pushes: [PushedMessage] = []
     pushes.reserveCapacity(deliveries.count)
     for delivery in deliveries {
       switch delivery {
       case .push(let previous, let offset, let envelope):
-        guard let user = envelope.recipient else { continue }
+        guard envelope.isForClients, let user = envelope.recipient else { continue }
         pushes.append(Self.message(user, previous, offset, envelope))
+      case .position(let user, let peer, let row, let previous, let floor):
+        moved.append(
+          MovedPosition(user: user, peer: peer, row: row, previous: previous, floor: floor))
       case .replaced(let user, let connection):
         self.replace(user, connection)
       case .closing(let user, let device, let isErased):
@@ -70,7 +74,8 @@ actor DeliveryConsumer {
       }
     }
     await self.handed()
-    self.hand(pushes)
+    self.hand(pushes, to: \.user) { $0.handlePush($1) }
+    self.hand(moved, to: \.user) { $0.positionMoved($1) }
   }
 
   /// Waits until the loops have taken the previous batch: at most two are in memory.
@@ -87,23 +92,27 @@ actor DeliveryConsumer {
     frame.writeMailboxEntry(Mailbox.Entry(offset: offset, envelope: envelope), envelope)
     return PushedMessage(
       user: user, previous: previous, offset: offset, frame: frame,
-      receipt: DeliveryStateMachine.Receipt(envelope))
+      receipt: envelope.receiptFor)
   }
 
   /// One task per loop and batch, however many messages there are.
-  private func hand(_ pushes: [PushedMessage]) {
-    let targets = self.directory.connections(of: pushes.map(\.user))
+  private func hand<Push: Sendable>(
+    _ pushes: [Push], to user: (Push) -> UserName,
+    _ push: @escaping @Sendable (ConnectionHandler, Push) -> Void
+  ) {
+    guard !pushes.isEmpty else { return }
+    let targets = self.directory.connections(of: pushes.map(user))
     for loop in self.loops {
-      var work: [(NIOLoopBound<ConnectionHandler>, PushedMessage)] = []
-      for (push, connections) in zip(pushes, targets) {
+      var work: [(NIOLoopBound<ConnectionHandler>, Push)] = []
+      for (item, connections) in zip(pushes, targets) {
         for connection in connections where connection.eventLoop === loop.eventLoop {
-          work.append((connection, push))
+          work.append((connection, item))
         }
       }
       guard !work.isEmpty else { continue }
       self.underWay.append(
         loop.eventLoop.submit { [work] in
-          for (connection, push) in work { connection.value.handlePush(push) }
+          for (connection, item) in work { push(connection.value, item) }
         })
     }
   }

@@ -21,16 +21,10 @@ struct DeliveryStateMachine {
     case paging(maximum: Int, missed: Offset)
   }
 
-  /// A message that was sent and not acked, with the receipt that its ack may cause.
+  /// A message that was sent and not acked, with the sender who is to be told of its ack.
   struct Unacked {
     var offset: Offset
-    var receipt: Receipt?
-  }
-
-  /// The sender to notify, and the message.
-  struct Receipt: Hashable {
-    var to: UserName
-    var id: MessageID
+    var receipt: UserName?
   }
 
   private(set) var state = State.behind
@@ -40,15 +34,15 @@ struct DeliveryStateMachine {
   private(set) var acked: Offset
   private var unacked = Deque<Unacked>()
   private let window: Int
-  private let reported: Offset
+  private var reported: Offset
   private var pageEntries = GatewayLimits.firstPageEntries
   private var isLive = false
 
   /// - Parameters:
   ///   - start: replay begins after it.
   ///   - window: how many messages may be unacked.
-  ///   - reported: all up to here was acked on an earlier connection. A client may ask for it again;
-  ///     its senders need not hear of it again.
+  ///   - reported: the senders of all up to here were told. A client may ask for it again; they need not
+  ///     hear of it again.
   init(start: Offset, window: Int, reported: Offset = .zero) {
     precondition(window > 0)
     self.reported = reported
@@ -88,7 +82,7 @@ struct DeliveryStateMachine {
   }
 
   /// Call it after writing a message to the socket.
-  mutating func sent(_ offset: Offset, receipt: Receipt?) {
+  mutating func sent(_ offset: Offset, receipt: UserName?) {
     precondition(offset > self.last, "messages are sent in the order of the mailbox")
     self.last = offset
     self.unacked.append(
@@ -166,17 +160,29 @@ struct DeliveryStateMachine {
   /// the last one.
   ///
   /// - Returns: the receipts that are now due; nil if nothing is new.
-  mutating func ack(_ offset: Offset) -> [Receipt]? {
+  mutating func ack(_ offset: Offset) -> [PositionOutbox.Receipt]? {
     let offset = min(offset, self.last)
     guard offset > self.acked else { return nil }
     self.acked = offset
-    var receipts: [Receipt] = []
+    var receipts: [PositionOutbox.Receipt] = []
     while let first = self.unacked.first, first.offset <= offset {
-      if let receipt = first.receipt { receipts.append(receipt) }
+      if let peer = first.receipt, first.offset > self.reported {
+        receipts.append(PositionOutbox.Receipt(peer: peer, offset: first.offset))
+      }
       self.unacked.removeFirst()
     }
     // An idle connection holds no memory for what it once had unacked.
     if self.unacked.isEmpty { self.unacked = Deque() }
     return receipts
+  }
+
+  /// The senders of all up to `offset` were told, perhaps by another device.
+  mutating func reported(to offset: Offset) { self.reported = max(self.reported, offset) }
+
+  /// The highest message of `peer` up to `offset` that waits for its ack and asks for a receipt.
+  func unackedReceipt(of peer: UserName, through offset: Offset) -> Offset? {
+    self.unacked.last {
+      $0.offset <= offset && $0.offset > self.reported && $0.receipt == peer
+    }?.offset
   }
 }

@@ -11,7 +11,8 @@ struct PushedMessage: Sendable {
   let previous: Offset
   let offset: Offset
   let frame: ByteBuffer
-  let receipt: DeliveryStateMachine.Receipt?
+  /// The sender, if there is to be a receipt.
+  let receipt: UserName?
 
   /// Time on the bus, in nanoseconds: from Redis's clock to ours.
   func age() -> Int64 {
@@ -29,11 +30,16 @@ extension ByteBuffer {
         case .message:
           _ = buffer.writeMessage(
             offset: entry.offset, from: envelope.from(in: raw), id: envelope.id(in: raw),
-            at: entry.sentAtMilliseconds, body: envelope.body(in: raw))
-        case .delivered:
-          _ = buffer.writeDelivered(
-            offset: entry.offset, by: envelope.from(in: raw), device: envelope.id(in: raw),
-            idsJSON: envelope.body(in: raw), at: entry.sentAtMilliseconds)
+            at: entry.sentAtMilliseconds, body: envelope.body(in: raw),
+            quiet: envelope.flags.contains(.quiet))
+        case .sent:
+          guard let original = envelope.original else { return }
+          _ = buffer.writeSent(
+            offset: entry.offset, peerOffset: original.peerOffset, to: envelope.from(in: raw),
+            id: envelope.id(in: raw), at: original.at, body: envelope.body(in: raw),
+            quiet: envelope.flags.contains(.quiet))
+        case .position, .formerReceipt:
+          preconditionFailure("a client is told of neither as an entry of the mailbox")
         case .failed:
           _ = buffer.writeFailed(
             offset: entry.offset, to: envelope.from(in: raw), id: envelope.id(in: raw),
@@ -43,5 +49,23 @@ extension ByteBuffer {
         }
       }
     }
+  }
+}
+
+extension Envelope {
+  /// Whether a client is told of it as an entry of the mailbox.
+  var isForClients: Bool {
+    switch self.kind {
+    case .message, .failed, .sent: true
+    case .position, .formerReceipt: false
+    }
+  }
+
+  /// The sender, if that one wants a receipt.
+  var receiptFor: UserName? {
+    guard self.kind == .message, self.flags.contains(.receipt), !self.isToOneself else {
+      return nil
+    }
+    return self.sender
   }
 }

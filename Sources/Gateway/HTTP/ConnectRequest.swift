@@ -10,6 +10,8 @@ struct ConnectRequest: Hashable {
   let device: DeviceName
   /// Replay from here instead of the stored cursor.
   let since: Offset?
+  /// The stamp above which positions are told; nil for none.
+  let positions: UInt64?
   /// Not yet checked. Never logged.
   let token: String
   /// Whether the client offered a subprotocol, so that the answer must name the chosen one.
@@ -42,6 +44,16 @@ struct ConnectRequest: Hashable {
       self.since = offset
     } else {
       self.since = nil
+    }
+
+    let positions = query.last { $0.name == "positions" }?.value
+    if let positions {
+      guard let stamp = UInt64(positions) else {
+        throw Refusal(.malformed, "positions must be a stamp, a whole number, or 0")
+      }
+      self.positions = stamp
+    } else {
+      self.positions = nil
     }
 
     guard allowedOrigins.allow(head.headers["origin"].map { WebOrigin($0) }) else {

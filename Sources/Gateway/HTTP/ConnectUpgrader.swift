@@ -55,7 +55,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
 
     self.handler = ConnectionHandler(
       loop: self.loop, user: identity.user, device: request.device, since: request.since,
-      tokenExpires: identity.expires)
+      positions: request.positions, tokenExpires: identity.expires)
     return self.inner.buildUpgradeResponse(
       channel: channel, upgradeRequest: upgradeRequest,
       initialResponseHeaders: initialResponseHeaders

@@ -27,7 +27,8 @@ final class GatewayLoop: @unchecked Sendable {
   /// The connection that gets a result from the producer, and for what.
   enum PublishToken {
     case send(ConnectionHandler, Send)
-    case receipts(ConnectionHandler, [ReceiptTracker.Tracked])
+    /// A position, for this peer.
+    case position(ConnectionHandler, UserName)
   }
 
   let eventLoop: any EventLoop
@@ -44,12 +45,13 @@ final class GatewayLoop: @unchecked Sendable {
   var drainPlan: DrainPlan
   var isDraining: Bool { self.readiness.isStopping }
 
-  /// The producer's client: the same one if it waits for no replicas.
+  /// The producer's client, and that of positions: the same one if it waits for no replicas.
   let publisher: any RedisClient
   private let directory: ConnectionDirectory
   private let readiness: Readiness
   private let logger: Logger
   let clock: ConnectionClock
+  let busClock: BusClock
   private(set) var second: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
   private var retries: [ConnectionHandler] = []
@@ -60,7 +62,7 @@ final class GatewayLoop: @unchecked Sendable {
 
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
-    directory: ConnectionDirectory, readiness: Readiness, backlog: Backlog,
+    directory: ConnectionDirectory, readiness: Readiness, backlog: Backlog, busClock: BusClock,
     clients: any RedisClientFactory, metrics: GatewayMetrics, logger: Logger
   ) {
     self.eventLoop = eventLoop
@@ -71,13 +73,15 @@ final class GatewayLoop: @unchecked Sendable {
     self.readiness = readiness
     self.logger = logger
     self.backlog = backlog
+    self.busClock = busClock
     self.metrics = metrics
     self.client = clients.makeClient(on: eventLoop)
     self.publisher =
-      configuration.durability.replicas > 0 ? clients.makeBusClient(on: eventLoop) : self.client
+      configuration.durability.replicas > 0 ? clients.makeClient(on: eventLoop) : self.client
     self.pages = PageReader(client: self.client)
     self.registrations = RegistrationWriter(
-      client: self.client, directory: directory, keys: configuration.keys)
+      client: self.client, directory: directory, keys: configuration.keys,
+      limits: configuration.positionLimits)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard
@@ -90,8 +94,7 @@ final class GatewayLoop: @unchecked Sendable {
     ) { token, result in
       switch token {
       case .send(let connection, let send): connection.sendSettled(send, result)
-      case .receipts(let connection, let receipts):
-        connection.receiptsSettled(receipts, result)
+      case .position(let connection, let peer): connection.told(peer, result)
       }
     }
     self.scheduleSecond()

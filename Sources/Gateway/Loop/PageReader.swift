@@ -4,15 +4,22 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// Reads pages of mailboxes for the connections of a loop, a bounded number at a time.
+/// Reads pages of mailboxes, and positions, for the connections of a loop, a bounded number at a time.
 ///
 /// When a gateway dies, its clients reconnect elsewhere at once, and each reads its mailbox. Here
 /// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages.
 final class PageReader {
   struct Request {
-    let mailbox: RedisKey
-    let after: Offset
-    let maximum: Int
+    enum Kind {
+      /// The next entries to send.
+      case page(after: Offset, maximum: Int)
+      /// Entries that the client has handled and whose senders were not told.
+      case skipped(after: Offset)
+      /// All rows of the user's positions.
+      case rows
+    }
+
+    let kind: Kind
     let connection: ConnectionHandler
   }
 
@@ -45,22 +52,55 @@ final class PageReader {
 
   private func submit() {
     var batch = RedisBatch()
-    var pages: [(request: Request, entries: Reply<[StreamEntry]>)] = []
+    var reads: [(request: Request, reply: Place)] = []
     while self.underWay < GatewayLimits.concurrentPages, let request = self.waiting.popFirst() {
-      let entries = batch.entries(
-        of: request.mailbox, after: request.after, maximum: request.maximum)
-      pages.append((request, entries))
+      reads.append((request, Self.append(request, to: &batch)))
       self.underWay += 1
     }
     self.client.submitInParts(batch) { settled in
       self.underWay -= settled.count
-      for page in pages where settled.contains(page.entries) {
-        page.request.connection.pageArrived(
-          Result { () throws(RedisError) in
-            try settled[page.entries].map(Mailbox.Entry.init)
-          })
-      }
+      for read in reads { read.request.connection.arrived(read.request.kind, read.reply, settled) }
       self.schedule()
+    }
+  }
+
+  /// The reply to a request.
+  enum Place {
+    case entries(Reply<[StreamEntry]>)
+    case table(Reply<Positions.Table>)
+  }
+
+  private static func append(_ request: Request, to batch: inout RedisBatch) -> Place {
+    let keys = request.connection.loop.configuration.keys
+    let user = request.connection.user
+    switch request.kind {
+    case .page(let after, let maximum):
+      return .entries(batch.entries(of: keys.mailbox(user), after: after, maximum: maximum))
+    case .skipped(let after):
+      return .entries(
+        batch.entries(
+          of: keys.mailbox(user), after: after, maximum: GatewayLimits.maximumPageEntries))
+    case .rows:
+      return .table(Positions.table(of: keys.positions(user), to: &batch))
+    }
+  }
+}
+
+extension ConnectionHandler {
+  /// Handles the reply to a request, if it is among those that are settled.
+  fileprivate func arrived(
+    _ kind: PageReader.Request.Kind, _ place: PageReader.Place, _ settled: SettledReplies
+  ) {
+    switch place {
+    case .entries(let reply):
+      guard settled.contains(reply) else { return }
+      let entries = Result { () throws(RedisError) in
+        try settled[reply].map(Mailbox.Entry.init)
+      }
+      if case .skipped = kind { self.skippedArrived(entries) } else { self.pageArrived(entries) }
+    case .table(let reply):
+      guard settled.contains(reply) else { return }
+      self.rowsArrived(Result { () throws(RedisError) in try settled[reply] })
     }
   }
 }

@@ -12,6 +12,7 @@ final class RegistrationWriter {
   private let eventLoop: NIOIsolatedEventLoop
   private let directory: ConnectionDirectory
   private let keys: Keys
+  private let limits: PositionLimits
   private var queued: [ConnectionHandler] = []
   /// Sessions of closed connections, kept in the registry until their cursors are on the way.
   private var removals: [(Session, of: RedisKey)] = []
@@ -20,11 +21,14 @@ final class RegistrationWriter {
   private var underWay = 0
   private var waiters: [() -> Void] = []
 
-  init(client: any RedisClient, directory: ConnectionDirectory, keys: Keys) {
+  init(
+    client: any RedisClient, directory: ConnectionDirectory, keys: Keys, limits: PositionLimits
+  ) {
     self.client = client
     self.eventLoop = client.eventLoop.assumeIsolated()
     self.directory = directory
     self.keys = keys
+    self.limits = limits
   }
 
   func carryOut(_ actions: RegistrationStateMachine.Actions, for connection: ConnectionHandler) {
@@ -57,6 +61,7 @@ final class RegistrationWriter {
     self.removals = []
     let now = SystemClock.secondsSince1970()
     var batch = RedisBatch()
+    var notes: [(ConnectionHandler, ScriptCall<Offset>)] = []
     var stores: [(ConnectionHandler, RegistrationStateMachine.Store, Reply<Void>)] = []
     for connection in connections {
       guard let store = connection.cursorToStore(now: now) else { continue }
@@ -64,7 +69,12 @@ final class RegistrationWriter {
         store.offset, of: connection.device, seenSeconds: UInt64(now),
         in: self.keys.cursor(connection.user), to: &batch)
       stores.append((connection, store, reply))
+      guard let offset = connection.offsetToNote(store) else { continue }
+      let key = self.keys.positions(connection.user)
+      notes.append(
+        (connection, Positions.raiseDelivered(to: offset, in: key, limits: self.limits)))
     }
+    self.note(notes)
     self.underWay += 1
     self.client.submit(batch) { replies in
       for (connection, store, reply) in stores where (try? replies[reply]) == nil {
@@ -73,6 +83,19 @@ final class RegistrationWriter {
       self.answered()
     }
     self.remove(removals)
+  }
+
+  /// Notes that senders were told, before the cursors say so. If it fails, what lies between is looked at
+  /// again by the next connection.
+  private func note(_ notes: [(ConnectionHandler, ScriptCall<Offset>)]) {
+    guard !notes.isEmpty else { return }
+    self.underWay += 1
+    self.client.run(notes.map(\.1)) { results in
+      for ((connection, _), result) in zip(notes, results) {
+        if case .success(let offset) = result { connection.noted(offset) }
+      }
+      self.answered()
+    }
   }
 
   private func remove(_ sessions: [(Session, of: RedisKey)]) {

@@ -10,7 +10,10 @@ import Redis
 /// | 1 | ``Flags`` |
 /// | 3 | lengths of `from`, `to` and `id`, one byte each |
 /// | 16 | only with ``Flags/relocated``: the offset on the bus, two 64-bit big-endian numbers |
+/// | 8 | only with ``Flags/dated``: when it was first sent, a 64-bit big-endian number of milliseconds |
 /// | … | `from`, `to`, `id`, one after the other |
+/// | 24 | only of ``Kind/sent``: the place in the recipient's mailbox, and the time in milliseconds |
+/// | 32 | only of ``Kind/position``: the offsets of ``Position`` |
 /// | rest | `body` |
 ///
 /// One field, because Redis pays for each: six cost it 131,000 instructions along a message's whole
@@ -19,11 +22,15 @@ package struct Envelope: Sendable {
   package enum Kind: UInt8, Sendable {
     /// A message: `body` is the JSON that the sender gave.
     case message = 1
-    /// A receipt to the sender: `from` acked, `id` is the device, `body` a JSON array of ids.
-    case delivered = 2
+    /// A receipt of releases before 0.4, to be passed over.
+    case formerReceipt = 2
     /// A message of `to` that was accepted could not be stored: `from` is its recipient, `id` the
     /// message, `body` a `FailureCode`.
     case failed = 3
+    /// How far `from` has the messages of `to`: for the positions of `to`, not for a mailbox. No `id`.
+    case position = 4
+    /// A copy of a message that `to` sent: `from` is its recipient, `id` the message.
+    case sent = 5
   }
 
   package struct Flags: OptionSet, Sendable {
@@ -32,19 +39,39 @@ package struct Envelope: Sendable {
 
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// The sender wants to know when a device acks it.
+    /// The sender wants to know when it is delivered.
     package static let receipt = Flags(rawValue: 1 << 0)
-    /// The sender's other devices want to see it.
+    /// The sender's devices want to see it.
     package static let copy = Flags(rawValue: 1 << 1)
     /// The same message may have been sent before.
     package static let retry = Flags(rawValue: 1 << 2)
     /// Its offset in the mailbox differs from the one on the bus.
     package static let relocated = Flags(rawValue: 1 << 3)
+    /// It counts as unread nowhere.
+    package static let quiet = Flags(rawValue: 1 << 4)
+    /// It says when it was first sent. On the bus only.
+    package static let dated = Flags(rawValue: 1 << 5)
+  }
+
+  /// How far a user has the messages of another one: offsets in that user's mailbox, zero for none.
+  package struct Position: Hashable, Sendable {
+    /// A device has acked up to here.
+    package var delivered: Offset
+    /// The user has read up to here.
+    package var read: Offset
+
+    package init(delivered: Offset = .zero, read: Offset = .zero) {
+      self.delivered = delivered
+      self.read = read
+    }
   }
 
   static let version: UInt8 = 1
   static let headerBytes = 6
   static let originBytes = 16
+  static let dateBytes = 8
+  static let copyBytes = Offset.packedBytes + 8
+  static let positionBytes = 2 * Offset.packedBytes
 
   package let kind: Kind
   package let flags: Flags
@@ -60,11 +87,12 @@ package struct Envelope: Sendable {
       guard raw.count >= Self.headerBytes, raw[0] == Self.version, let kind = Kind(rawValue: raw[1])
       else { return nil }
       let flags = Flags(rawValue: raw[2])
-      let names = Self.headerBytes + (flags.contains(.relocated) ? Self.originBytes : 0)
-      let fromEnd = names + Int(raw[3])
+      let fromEnd = Self.namesStart(flags) + Int(raw[3])
       let toEnd = fromEnd + Int(raw[4])
       let idEnd = toEnd + Int(raw[5])
-      guard raw.count >= idEnd, raw[3] > 0, raw[4] > 0, raw[5] > 0 else { return nil }
+      guard raw.count >= idEnd + kind.prefixBytes, raw[3] > 0, raw[4] > 0,
+        raw[5] > 0 || kind == .position
+      else { return nil }
       return (kind, flags, fromEnd, toEnd, idEnd)
     }
     guard let (kind, flags, fromEnd, toEnd, idEnd) = parsed else { return nil }
@@ -76,9 +104,12 @@ package struct Envelope: Sendable {
     self.idEnd = idEnd
   }
 
-  var namesStart: Int {
-    Self.headerBytes + (self.flags.contains(.relocated) ? Self.originBytes : 0)
+  private static func namesStart(_ flags: Flags) -> Int {
+    Self.headerBytes + (flags.contains(.relocated) ? Self.originBytes : 0)
+      + (flags.contains(.dated) ? Self.dateBytes : 0)
   }
+
+  var namesStart: Int { Self.namesStart(self.flags) }
 
   package func from(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: raw[self.namesStart..<self.fromEnd])
@@ -93,12 +124,49 @@ package struct Envelope: Sendable {
   }
 
   package func body(in raw: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])
+    UnsafeRawBufferPointer(rebasing: raw[(self.idEnd + self.kind.prefixBytes)...])
+  }
+
+  /// When a message was first sent, in milliseconds since 1970, if it says so.
+  package var firstSent: UInt64? {
+    guard self.flags.contains(.dated) else { return nil }
+    return self.bytes.withUnsafeBytes {
+      $0.bigEndian(at: self.namesStart - Self.dateBytes)
+    }
+  }
+
+  /// The place in the recipient's mailbox of the message that this is a copy of, and when that was sent,
+  /// in milliseconds since 1970; nil if this is not a copy.
+  package var original: (peerOffset: Offset, at: UInt64)? {
+    guard self.kind == .sent else { return nil }
+    return self.bytes.withUnsafeBytes { raw in
+      (
+        Offset(bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])),
+        raw.bigEndian(at: self.idEnd + Offset.packedBytes)
+      )
+    }
+  }
+
+  /// What a ``Kind/position`` says; nil for other kinds.
+  package var position: Position? {
+    guard self.kind == .position else { return nil }
+    return self.bytes.withUnsafeBytes { raw in
+      Position(
+        delivered: Offset(bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[self.idEnd...])),
+        read: Offset(
+          bigEndianBytes: UnsafeRawBufferPointer(
+            rebasing: raw[(self.idEnd + Offset.packedBytes)...])))
+    }
   }
 
   /// Nil if the name is invalid.
   package var recipient: UserName? {
     self.bytes.withUnsafeBytes { UserName(utf8: self.to(in: $0)) }
+  }
+
+  /// Whether its sender is its recipient.
+  package var isToOneself: Bool {
+    self.bytes.withUnsafeBytes { self.from(in: $0).elementsEqual(self.to(in: $0)) }
   }
 
   /// Nil if the name is invalid.
@@ -119,15 +187,33 @@ package struct Envelope: Sendable {
     }
   }
 
-  /// Whether the same user sent both under the same id.
+  /// Whether the same user sent both under the same id. Of copies, whether both are of the same place in
+  /// the recipient's mailbox, too.
   package func isRepeat(of other: Envelope) -> Bool {
-    self.kind == other.kind
+    self.kind == other.kind && self.original?.peerOffset == other.original?.peerOffset
       && self.bytes.withUnsafeBytes { mine in
         other.bytes.withUnsafeBytes { theirs in
           self.from(in: mine).elementsEqual(other.from(in: theirs))
             && self.id(in: mine).elementsEqual(other.id(in: theirs))
         }
       }
+  }
+}
+
+extension Envelope.Kind {
+  /// The bytes between the names and the body.
+  fileprivate var prefixBytes: Int {
+    switch self {
+    case .message, .formerReceipt, .failed: 0
+    case .position: Envelope.positionBytes
+    case .sent: Envelope.copyBytes
+    }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func bigEndian(at position: Int) -> UInt64 {
+    UInt64(bigEndian: self.loadUnaligned(fromByteOffset: position, as: UInt64.self))
   }
 }
 

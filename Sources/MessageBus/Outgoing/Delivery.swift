@@ -5,7 +5,8 @@ import Redis
 ///
 /// After the version byte, one after the other: a byte that says which, the length of the rest as a
 /// 32-bit big-endian number, and the rest. A push is the offset before it and its own, 16 bytes
-/// each, then the envelope; a replacement is the user's name, a zero byte, and the connection; a
+/// each, then the envelope; a position is the stamp before it as a 64-bit big-endian number, its own, the
+/// offsets of the row and of the floor, 16 bytes each, the user's name, a zero byte, and the peer; a replacement is the user's name, a zero byte, and the connection; a
 /// closing is the user's name, a zero byte, the device (nothing for all of them), a zero byte, and
 /// a byte of flags, of which 1 says that the user is erased. A gateway leaves out what it does not
 /// know.
@@ -13,6 +14,8 @@ package enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
   case push(previous: Offset, offset: Offset, envelope: Envelope)
+  /// A row of the positions of `user`. `previous` is the stamp before it.
+  case position(user: UserName, peer: UserName, row: Positions.Row, previous: UInt64, floor: Offset)
   /// A device of `user` connected elsewhere: the older connection must be closed.
   case replaced(user: UserName, connection: String)
   /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored
@@ -23,6 +26,7 @@ package enum Delivery: Sendable {
     case push = 1
     case replaced = 2
     case closing = 3
+    case position = 4
   }
 
   static let version: UInt8 = 1
@@ -48,6 +52,7 @@ package enum Delivery: Sendable {
           case .push: Self.push(bytes[range])
           case .replaced: Self.replaced(UnsafeRawBufferPointer(rebasing: raw[range]))
           case .closing: Self.closing(UnsafeRawBufferPointer(rebasing: raw[range]))
+          case .position: Self.position(UnsafeRawBufferPointer(rebasing: raw[range]))
           case nil: nil
           }
         if let delivery { deliveries.append(delivery) }
@@ -69,6 +74,27 @@ package enum Delivery: Sendable {
           bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[Offset.packedBytes...])),
         envelope: envelope)
     }
+  }
+
+  static let positionBytes = 2 * 8 + 4 * Offset.packedBytes
+
+  private static func position(_ raw: UnsafeRawBufferPointer) -> Delivery? {
+    guard raw.count > Self.positionBytes else { return nil }
+    let names = raw[Self.positionBytes...].split(
+      separator: 0, maxSplits: 1, omittingEmptySubsequences: false
+    ).map(UnsafeRawBufferPointer.init(rebasing:))
+    guard names.count == 2, let user = UserName(utf8: names[0]), let peer = UserName(utf8: names[1])
+    else { return nil }
+    func stamp(_ index: Int) -> UInt64 {
+      UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+    }
+    func offset(_ index: Int) -> Offset {
+      let start = 2 * 8 + index * Offset.packedBytes
+      return Offset(bigEndianBytes: UnsafeRawBufferPointer(rebasing: raw[start...]))
+    }
+    let row = Positions.Row(
+      delivered: offset(0), read: offset(1), mine: offset(2), stamp: stamp(1))
+    return .position(user: user, peer: peer, row: row, previous: stamp(0), floor: offset(3))
   }
 
   private static func replaced(_ raw: UnsafeRawBufferPointer) -> Delivery? {

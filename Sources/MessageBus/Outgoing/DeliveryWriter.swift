@@ -30,6 +30,23 @@ package struct DeliveryWriter {
     }
   }
 
+  /// Tells a gateway that a row of a user's positions moved.
+  package mutating func addPosition(
+    of user: UserName, peer: UserName, row: Positions.Row, previous: UInt64, floor: Offset,
+    for gateway: InstanceID
+  ) {
+    let names = Array("\(user.text)\0\(peer.text)".utf8)
+    self.add(.position, length: Delivery.positionBytes + names.count, for: gateway) { raw in
+      raw.storeBytes(of: previous.bigEndian, as: UInt64.self)
+      raw.storeBytes(of: row.stamp.bigEndian, toByteOffset: 8, as: UInt64.self)
+      for (index, offset) in [row.delivered, row.read, row.mine, floor].enumerated() {
+        offset.writeBigEndian(to: raw, at: 2 * 8 + index * Offset.packedBytes)
+      }
+      UnsafeMutableRawBufferPointer(rebasing: raw[Delivery.positionBytes...])
+        .copyBytes(from: names)
+    }
+  }
+
   /// Tells a gateway that a connection was replaced by one elsewhere.
   package mutating func addReplacement(of session: Session, user: UserName) {
     let text = "\(user.text)\0\(session.connection)"

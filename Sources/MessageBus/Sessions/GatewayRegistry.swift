@@ -40,8 +40,8 @@ package struct GatewayRegistry: Sendable {
   /// Best effort. What extends a life is a command of its own: it works even while Redis has no memory
   /// for the rest.
   ///
-  /// - Returns: whether Redis has heard it.
-  package func beat(_ heartbeat: Heartbeat) async -> Bool {
+  /// - Returns: Redis's time, in milliseconds since 1970; nil if Redis has not heard it.
+  package func beat(_ heartbeat: Heartbeat) async -> UInt64? {
     let seconds = BusLimits.gatewayTimeToLiveSeconds
     var batch = RedisBatch()
     let heard = batch.expire(self.stream, seconds: seconds)
@@ -52,7 +52,10 @@ package struct GatewayRegistry: Sendable {
         ("started", "\(heartbeat.startedMilliseconds)"), ("version", heartbeat.version),
       ], in: self.hash)
     batch.expire(self.hash, seconds: seconds)
-    return (try? await self.client.execute(batch)[heard]) != nil
+    let time = batch.time()
+    let replies = await self.client.execute(batch)
+    guard (try? replies[heard]) != nil else { return nil }
+    return try? replies[time]
   }
 
   /// Removes this gateway's keys. Best effort: the rest expires by itself.

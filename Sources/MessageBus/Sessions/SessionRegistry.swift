@@ -32,14 +32,21 @@ package enum SessionRegistry {
     _ key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<[Session]> {
     batch.fields(of: key) { cursor throws(RedisError) in
-      var sessions: [Session] = []
-      for _ in 0..<(try cursor.array() ?? 0) / 2 {
-        let device = try cursor.string() ?? ""
-        let value = try cursor.string() ?? ""
-        if let session = Session(device: device, value: value) { sessions.append(session) }
-      }
-      return sessions
+      try self.sessions(count: (try cursor.array() ?? 0) / 2, from: &cursor)
     }
+  }
+
+  /// Reads so many devices, each with its value.
+  static func sessions(
+    count: Int, from cursor: inout ReplyCursor
+  ) throws(RedisError) -> [Session] {
+    var sessions: [Session] = []
+    for _ in 0..<count {
+      let device = try cursor.string() ?? ""
+      let value = try cursor.string() ?? ""
+      if let session = Session(device: device, value: value) { sessions.append(session) }
+    }
+    return sessions
   }
 
   /// Appends two commands that make `session` the holder of its device.

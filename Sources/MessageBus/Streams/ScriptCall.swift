@@ -38,14 +38,17 @@ extension RedisClient {
   ///
   /// On the event loop only.
   ///
-  /// - Parameter completion: given a result for each call, in their order.
+  /// - Parameters:
+  ///   - confirmation: the replicas that must have what a call wrote before it counts as done.
+  ///   - completion: given a result for each call, in their order.
   package func run<Value>(
-    _ calls: [ScriptCall<Value>], completion: @escaping ([Result<Value, RedisError>]) -> Void
+    _ calls: [ScriptCall<Value>], confirmation: RedisBatch.Confirmation? = nil,
+    completion: @escaping ([Result<Value, RedisError>]) -> Void
   ) {
-    self.run(calls, loading: false) { results in
+    self.run(calls, confirmation, loading: false) { results in
       let unknown = results.indices.filter { results[$0].isMissingScript }
       guard !unknown.isEmpty else { return completion(results) }
-      self.run(unknown.map { calls[$0] }, loading: true) { repeated in
+      self.run(unknown.map { calls[$0] }, confirmation, loading: true) { repeated in
         var results = results
         for (index, result) in zip(unknown, repeated) { results[index] = result }
         completion(results)
@@ -53,11 +56,21 @@ extension RedisClient {
     }
   }
 
+  /// The same, answered to a task on the client's event loop.
+  package func run<Value: Sendable>(
+    _ calls: [ScriptCall<Value>], confirmation: RedisBatch.Confirmation? = nil
+  ) async -> [Result<Value, RedisError>] {
+    await withCheckedContinuation { continuation in
+      self.run(calls, confirmation: confirmation) { continuation.resume(returning: $0) }
+    }
+  }
+
   private func run<Value>(
-    _ calls: [ScriptCall<Value>], loading: Bool,
+    _ calls: [ScriptCall<Value>], _ confirmation: RedisBatch.Confirmation?, loading: Bool,
     completion: @escaping ([Result<Value, RedisError>]) -> Void
   ) {
     var batch = RedisBatch()
+    batch.confirmation = confirmation
     let places = calls.map { call in
       if loading { call.load(to: &batch) }
       return call.append(to: &batch)
@@ -65,7 +78,11 @@ extension RedisClient {
     self.submit(batch) { replies in
       completion(
         places.map { place in
-          Result { () throws(RedisError) in try replies[place] }
+          Result { () throws(RedisError) in
+            let value = try replies[place]
+            if confirmation != nil { try replies.checkConfirmed(place) }
+            return value
+          }
         })
     }
   }

@@ -12,6 +12,8 @@ extension MailboxWriter {
     var plan = MailboxStateMachine.Plan()
     /// Items for which the mailbox has no room.
     var overflowed: [Item] = []
+    /// Messages to be copied that the mailbox has already.
+    var originals: [Original] = []
     /// Room for further items.
     var room = MailboxRoom()
   }
@@ -102,7 +104,7 @@ extension MailboxWriter {
   private static func add(
     _ item: Item, to mailbox: RedisKey, _ batch: inout RedisBatch
   ) -> Reply<Offset> {
-    item.envelope.bytes.withUnsafeBytes { bytes in
+    item.payload.withUnsafeBytes { bytes in
       batch.addEntry(to: mailbox, at: item.offset, count: bytes.count) {
         $0.copyMemory(from: bytes)
       }

@@ -27,10 +27,13 @@ extension MailboxWriter {
     stored.overflowed += resolution.overflowed
     stored.pushes = resolution.pushes
     stored.pushes += answers.written.map {
-      MailboxPush(previous: .zero, offset: $0.offset, payload: .read($0.envelope.bytes))
+      MailboxPush(previous: .zero, offset: $0.offset, payload: $0.payload)
     }
+    stored.originals += resolution.originals
+    stored.originals += answers.written.compactMap { self.original(of: $0) }
     // What was put above the top comes after what was written before it.
     stored.pushes.sort { $0.offset < $1.offset }
+    stored.originals.sort { $0.peerOffset < $1.peerOffset }
     return stored
   }
 
@@ -40,6 +43,8 @@ extension MailboxWriter {
     var pushes: [MailboxPush] = []
     var refused: [(Item, RedisServerError)] = []
     var overflowed: [Item] = []
+    /// Messages to be copied.
+    var originals: [Original] = []
     /// Entries that were stored now.
     var added = 0
     /// Bytes of these entries.
@@ -65,6 +70,7 @@ extension MailboxWriter {
     } catch .server(let error) where !error.isTransient {
       resolution.refused += items.map { ($0, error) }
       resolution.pushes = []
+      resolution.originals = []
     }
     return resolution
   }
@@ -83,9 +89,11 @@ extension MailboxWriter {
     let removed = try replies[highestRemoved]
     var absent: [Item] = []
     for (item, place) in zip(items, places) {
-      if let push = Self.push(of: item, among: try replies[place].map(Mailbox.Entry.init)) {
-        resolution.pushes.append(push)
-      } else if !self.wasRemoved(item, through: removed) {
+      if let entry = Self.entry(of: item, among: try replies[place].map(Mailbox.Entry.init)) {
+        self.found(item, at: entry, into: &resolution)
+      } else if self.wasRemoved(item, through: removed) {
+        self.wasStored(item, into: &resolution)
+      } else {
         absent.append(item)
       }
     }
@@ -112,13 +120,26 @@ extension MailboxWriter {
     item.offset <= removed && item.offset <= self.seenBefore
   }
 
-  private static func push(of item: Item, among entries: [Mailbox.Entry]) -> MailboxPush? {
-    for entry in entries {
-      guard let envelope = entry.envelope, envelope.origin(at: entry.offset) == item.offset
-      else { continue }
-      return MailboxPush(previous: .zero, offset: entry.offset, payload: .read(envelope.bytes))
+  private static func entry(of item: Item, among entries: [Mailbox.Entry]) -> Mailbox.Entry? {
+    entries.first { $0.envelope?.origin(at: $0.offset) == item.offset }
+  }
+
+  /// An item is in the mailbox already.
+  private func found(
+    _ item: Item, at entry: Mailbox.Entry, into resolution: inout Resolution
+  ) {
+    guard let envelope = entry.envelope else { return }
+    resolution.pushes.append(
+      MailboxPush(previous: .zero, offset: entry.offset, payload: .read(envelope.bytes)))
+    if let original = self.original(of: item, at: entry) { resolution.originals.append(original) }
+  }
+
+  /// An item was in the mailbox, and is removed: nobody is to see it any more but its sender, who may not
+  /// have its copy.
+  private func wasStored(_ item: Item, into resolution: inout Resolution) {
+    if let original = self.original(of: item, wasStored: true) {
+      resolution.originals.append(original)
     }
-    return nil
   }
 
   /// Puts entries that are nowhere above the top, in order.
@@ -148,10 +169,10 @@ extension MailboxWriter {
         current = try await self.view(of: recipient, for: items[index...])
       }
       view = current
-      if let push = Self.push(of: item, among: current.found) {
-        resolution.pushes.append(push)
+      if let entry = Self.entry(of: item, among: current.found) {
+        self.found(item, at: entry, into: &resolution)
       } else if self.wasRemoved(item, through: current.removed) {
-        // It was stored, and removed since: nobody is to see it any more.
+        self.wasStored(item, into: &resolution)
       } else if !room.fits(item) {
         resolution.overflowed.append(item)
       } else if let push = try await self.write(item, above: current.top, for: recipient) {
@@ -161,6 +182,9 @@ extension MailboxWriter {
         resolution.added += 1
         resolution.addedBytes += push.payload.count
         resolution.pushes.append(push)
+        if let original = self.original(of: item, relocatedTo: push.offset) {
+          resolution.originals.append(original)
+        }
       } else {
         view = nil
         continue
@@ -186,7 +210,7 @@ extension MailboxWriter {
     let offset = isRelocated ? top.successor : item.offset
     let payload: MailboxPush.Payload =
       isRelocated
-      ? .made(item.envelope.relocated(from: item.offset)) : .read(item.envelope.bytes)
+      ? .made(item.envelope.relocated(from: item.offset)) : item.payload
     guard offset > top else {
       throw .server(
         RedisServerError(

@@ -47,8 +47,8 @@ extension MailboxWriter {
     }
     var result: [Group] = []
     for (index, var group) in groups.enumerated() {
-      if let place = places[index] { self.removeRepeats(from: &group, searches[place].isKnown) }
-      if !group.items.isEmpty { result.append(group) }
+      if let place = places[index] { self.removeRepeats(from: &group, searches[place].known) }
+      if !group.items.isEmpty || !group.originals.isEmpty { result.append(group) }
     }
     return result
   }
@@ -87,14 +87,20 @@ extension MailboxWriter {
     item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item)
   }
 
-  /// - Parameter isKnown: For each item, whether the mailbox has it as another entry of the bus.
-  private func removeRepeats(from group: inout Group, _ isKnown: [Bool]) {
+  /// - Parameter known: For each item, the mailbox's entry of the same message, if that was another entry of
+  ///   the bus.
+  private func removeRepeats(from group: inout Group, _ known: [Mailbox.Entry?]) {
     var kept: [Item] = []
-    for (item, isKnown) in zip(group.items, isKnown) {
-      if self.mayBeRepeat(item),
-        isKnown || kept.contains(where: { $0.envelope.isRepeat(of: item.envelope) })
-      {
+    for (item, known) in zip(group.items, known) {
+      let first =
+        self.mayBeRepeat(item)
+        ? known
+          ?? kept.first { $0.envelope.isRepeat(of: item.envelope) }.map {
+            Mailbox.Entry(offset: $0.offset, envelope: $0.envelope)
+          } : nil
+      if let first {
         self.tally.clientRepeats += 1
+        if let original = self.original(of: item, at: first) { group.originals.append(original) }
         continue
       }
       kept.append(item)

@@ -15,6 +15,8 @@ extension MailboxWriter {
     package internal(set) var refused: [(Item, RedisServerError)]
     /// Items for which the mailbox has no room: it is full of entries that not all devices have acked.
     package internal(set) var overflowed: [Item]
+    /// Messages of which their senders get copies, in the order of the mailbox.
+    package internal(set) var originals: [Original]
 
     /// The outcome before anything was pushed.
     init(_ group: Group, _ answers: Answers) {
@@ -22,6 +24,7 @@ extension MailboxWriter {
       self.sessions = answers.sessions
       self.refused = answers.refused
       self.overflowed = group.overflowed
+      self.originals = group.originals
     }
   }
 }

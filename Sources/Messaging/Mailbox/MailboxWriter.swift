@@ -116,8 +116,11 @@ package final class MailboxWriter {
     stored.pushes = answers.written.map { item in
       MailboxPush(
         previous: chain.append(item.offset), offset: item.offset,
-        payload: .read(item.envelope.bytes))
+        payload: item.payload)
     }
+    stored.originals += answers.written.compactMap { self.original(of: $0) }
+    // A repeat may be of a message that is written here, too, behind others that are not copied yet.
+    if !group.originals.isEmpty { stored.originals.sort { $0.peerOffset < $1.peerOffset } }
     return stored
   }
 

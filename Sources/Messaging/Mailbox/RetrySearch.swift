@@ -30,11 +30,13 @@ struct RetrySearch {
   private let hashes: [Int]
   /// For each item, whether to search for it; the others may be found along the way.
   private let isSought: [Bool]
-  /// For each item, whether the mailbox has it as another entry of the bus.
-  private(set) var isKnown: [Bool]
+  /// For each item, the mailbox's entry of the same message, if that was another entry of the bus.
+  private(set) var known: [Mailbox.Entry?]
   /// Offsets at which an earlier search found possible repeats.
   private var places: [Offset] = []
   private var newest: NewestEntries
+  /// No entry below it can be one of those sought; nil if that is not known.
+  private let floor: Offset?
   private var portion = MessagingLimits.retryFirstPortionEntries
   /// Entries read by an earlier search, until this one has read all above them.
   private var earlier: SearchedMailboxes.Window?
@@ -50,7 +52,8 @@ struct RetrySearch {
     self.items = items
     self.hashes = items.map(\.envelope.repeatHash)
     self.isSought = isSought
-    self.isKnown = Array(repeating: false, count: items.count)
+    self.known = Array(repeating: nil, count: items.count)
+    self.floor = Self.floor(of: zip(items, isSought).lazy.filter(\.1).map(\.0))
     self.newest = NewestEntries(above: earlier?.entries.first?.offset)
     self.earlier = earlier
     guard let earlier else { return }
@@ -58,9 +61,23 @@ struct RetrySearch {
     self.places = earlier.entries.filter { sought.contains($0.hash) }.map(\.offset)
   }
 
+  /// What was first sent at a time is not stored before it, but for what clocks differ.
+  private static func floor(of items: some Sequence<MailboxWriter.Item>) -> Offset? {
+    var floor = UInt64.max
+    for item in items {
+      guard let firstSent = item.firstSent else { return nil }
+      floor = min(floor, firstSent)
+    }
+    let slack = MessagingLimits.retrySlackMilliseconds
+    return Offset(milliseconds: floor > slack ? floor - slack : 0, sequence: 0)
+  }
+
   var isDone: Bool {
-    (self.places.isEmpty && self.newest.left == 0)
-      || !zip(self.isSought, self.isKnown).contains { $0 && !$1 }
+    let isThrough =
+      self.newest.left == 0
+      || self.floor.flatMap { floor in self.newest.below.map { $0 < floor } } ?? false
+    return (self.places.isEmpty && isThrough)
+      || !zip(self.isSought, self.known).contains { $0 && $1 == nil }
   }
 
   /// Entries read by this search and earlier ones; nil if this one has read nothing new.
@@ -109,9 +126,10 @@ struct RetrySearch {
     guard let envelope = entry.envelope else { return 0 }
     let hash = envelope.repeatHash
     for (index, item) in self.items.enumerated()
-    where self.hashes[index] == hash && !self.isKnown[index] {
-      self.isKnown[index] =
-        envelope.isRepeat(of: item.envelope) && envelope.origin(at: entry.offset) != item.offset
+    where self.hashes[index] == hash && self.known[index] == nil {
+      if envelope.isRepeat(of: item.envelope), envelope.origin(at: entry.offset) != item.offset {
+        self.known[index] = entry
+      }
     }
     return hash
   }

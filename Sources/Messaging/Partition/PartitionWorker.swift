@@ -20,6 +20,8 @@ actor PartitionWorker {
   private let durability: Durability
   private let consumer: GroupConsumer
   private let mailboxes: MailboxWriter
+  private let positions: PositionWriter
+  private let notices: SenderNotices
   private let deadLetters: DeadLetters
   private let crashes: CrashCounter
   private let attemptsLimit: Int
@@ -68,6 +70,13 @@ actor PartitionWorker {
       durability: configuration.durability,
       remembering: MessagingLimits.rememberedMailboxes / keys.partitions.all.count,
       fence: consumer.fence)
+    self.positions = PositionWriter(
+      keys: keys, writer: writer,
+      limits: PositionLimits(retentionSeconds: configuration.mailboxes.retentionSeconds),
+      durability: configuration.durability)
+    self.notices = SenderNotices(
+      keys: keys, client: client, writer: writer, durability: configuration.durability,
+      metrics: metrics, logger: logger)
     self.deadLetters = DeadLetters(
       partition: partition, keys: keys, client: writer, durability: configuration.durability,
       metrics: metrics, logger: logger)
@@ -161,22 +170,35 @@ actor PartitionWorker {
   private func process(_ entries: [StreamEntry]) async throws(RedisError) {
     var items: [MailboxWriter.Item] = []
     items.reserveCapacity(entries.count)
+    var positions: [MailboxWriter.Item] = []
     var unreadable: [StreamEntry] = []
     for entry in entries where !self.settled.contains(entry.offset) {
       if let envelope = entry.payload.flatMap(Envelope.init),
         let item = MailboxWriter.Item(offset: entry.offset, envelope: envelope)
       {
-        items.append(item)
+        switch envelope.kind {
+        case .message, .failed, .sent: items.append(item)
+        case .position: positions.append(item)
+        case .formerReceipt: break
+        }
       } else {
         unreadable.append(entry)
       }
     }
     var stored: [MailboxWriter.Stored] = []
+    let start = NIODeadline.now()
     for part in self.mailboxes.parts(of: items) {
       let outcomes = try await self.store(part)
       try await self.notifyGateways(of: outcomes)
+      let originals = outcomes.flatMap(\.originals)
+      if !originals.isEmpty {
+        // Of an owner that was paused meanwhile, the next has done the same.
+        let isLate = NIODeadline.now() - start > .milliseconds(MessagingLimits.lateCopyMilliseconds)
+        try await self.notices.copy(originals, mayBeRepeats: isLate)
+      }
       stored += outcomes
     }
+    let refusedPositions = positions.isEmpty ? [] : try await self.advance(positions)
     for entry in unreadable {
       try await self.deadLetters.add(
         entry, reason: "the entry has no envelope of a known version", attempts: 1)
@@ -185,7 +207,7 @@ actor PartitionWorker {
     for outcome in stored {
       for item in outcome.overflowed { try await self.overflow(item) }
     }
-    try await self.settleRefused(stored.flatMap(\.refused))
+    try await self.settleRefused(stored.flatMap(\.refused) + refusedPositions)
   }
 
   private func store(
@@ -232,57 +254,9 @@ actor PartitionWorker {
     try await self.fail(item, .mailboxFull)
   }
 
-  /// Tells the sender of a message that it could not be stored, if the sender exists.
-  ///
-  /// Only of messages: a receipt that finds no place costs a tick. Replicas are asked to confirm it, but
-  /// not insisted on, as with ``DeadLetters``.
-  private func fail(
-    _ item: MailboxWriter.Item, _ code: FailureCode
-  ) async throws(RedisError) {
-    if item.envelope.kind == .message, let sender = item.envelope.sender,
-      let id = item.envelope.messageID, try await self.exists(sender)
-    {
-      try await self.publishFailed(id, of: item, to: sender, code)
-    }
-    // Behind what may fail and come again, so that it is counted once.
-    self.metrics.failed(code)
-    self.log(code, item)
+  private func fail(_ item: MailboxWriter.Item, _ code: FailureCode) async throws(RedisError) {
+    try await self.notices.failed(item, code)
     self.settled.insert(item.offset)
-  }
-
-  /// Names the message as its sender's app does: logs name no users. The id of a receipt is a device.
-  private func log(_ code: FailureCode, _ item: MailboxWriter.Item) {
-    let kind = item.envelope.kind
-    var metadata: Logger.Metadata = [
-      "offset": "\(item.offset)", "code": "\(code.rawValue)", "kind": "\(kind)",
-    ]
-    if kind != .delivered, let id = item.envelope.messageID { metadata["id"] = "\(id)" }
-    self.logger.warning("messaging.failed", metadata: metadata)
-  }
-
-  /// A connected user has a session, and one who ever connected has a cursor.
-  private func exists(_ user: UserName) async throws(RedisError) -> Bool {
-    let session = self.keys.session(user)
-    return try await self.client.value {
-      $0.append(
-        key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))", isRepeatable: true
-      ).count()
-    } > 0
-  }
-
-  private func publishFailed(
-    _ id: MessageID, of item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
-  ) async throws(RedisError) {
-    var batch = self.durability.batch()
-    var text = code.rawValue
-    let added = text.withUTF8 { code in
-      let draft = Envelope.Draft.failed(
-        recipient: item.recipient, to: sender, id: id,
-        code: UnsafeRawBufferPointer(code))
-      let partition = self.keys.partitions.partition(for: sender)
-      return batch.add(draft, to: self.keys.incoming(partition))
-    }
-    _ = try await self.writer.execute(batch)[added]
   }
 
   // MARK: Pushing
@@ -296,25 +270,52 @@ actor PartitionWorker {
         for gateway in gateways { writer.add(push, for: gateway) }
       }
     }
+    try await self.push(writer, to: stored.map { ($0.recipient, $0.sessions) })
+  }
+
+  /// Moves positions forward and pushes those that moved.
+  ///
+  /// - Returns: what was refused.
+  private func advance(
+    _ items: [MailboxWriter.Item]
+  ) async throws(RedisError) -> [(MailboxWriter.Item, RedisServerError)] {
+    let outcome = try await self.positions.advance(items)
+    self.metrics.positions.increment(by: outcome.moved.count)
+    var writer = DeliveryWriter(keys: self.keys)
+    for (user, peer, advance) in outcome.moved {
+      guard let row = advance.row else { continue }
+      for gateway in Set(advance.sessions.map(\.gateway)) {
+        writer.addPosition(
+          of: user, peer: peer, row: row, previous: advance.previous, floor: advance.floor,
+          for: gateway)
+      }
+    }
+    try await self.push(writer, to: outcome.moved.map { ($0.user, $0.2.sessions) })
+    return outcome.refused
+  }
+
+  private func push(
+    _ writer: DeliveryWriter, to users: [(UserName, [Session])]
+  ) async throws(RedisError) {
     guard !writer.isEmpty else { return }
     var batch = RedisBatch()
     let targets = writer.write(to: &batch)
     let replies = await self.client.execute(batch)
     do throws(RedisError) {
       let missing = try DeliveryWriter.missing(among: targets, replies)
-      if !missing.isEmpty { self.forget(missing, in: stored) }
+      if !missing.isEmpty { self.forget(missing, in: users) }
     } catch .server(let error) {
-      // A push is only a hint: the messages are in the mailboxes, and every connection looks there.
+      // A push is only a hint: what it tells is stored, and every connection looks there.
       self.logger.warning("messaging.push_refused", metadata: ["error": "\(error)"])
     }
   }
 
   /// Removes the sessions of gateways whose streams are gone.
-  private func forget(_ gateways: Set<InstanceID>, in stored: [MailboxWriter.Stored]) {
+  private func forget(_ gateways: Set<InstanceID>, in users: [(UserName, [Session])]) {
     var stale: [(Session, of: RedisKey)] = []
-    for outcome in stored {
-      for session in outcome.sessions where gateways.contains(session.gateway) {
-        stale.append((session, of: self.keys.session(outcome.recipient)))
+    for (user, sessions) in users {
+      for session in sessions where gateways.contains(session.gateway) {
+        stale.append((session, of: self.keys.session(user)))
       }
     }
     self.logger.info("messaging.stale_sessions", metadata: ["count": "\(stale.count)"])

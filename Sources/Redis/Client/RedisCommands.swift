@@ -45,6 +45,16 @@ extension RedisBatch {
     self.append(key: key, "TTL", "\(key)", isRepeatable: true).integer()
   }
 
+  /// `TIME`: the server's clock, in milliseconds since 1970.
+  package mutating func time() -> Reply<UInt64> {
+    self.append("TIME", isRepeatable: true).reading { cursor throws(RedisError) in
+      guard try cursor.array() == 2, let seconds = try cursor.string().flatMap({ UInt64($0) }),
+        let microseconds = try cursor.string().flatMap({ UInt64($0) }), seconds < 1 << 40
+      else { throw .unexpectedReply("TIME answered no time") }
+      return seconds * 1_000 + microseconds / 1_000
+    }
+  }
+
   // MARK: Hashes
 
   /// `HGET`: a string, nil if there is no such field, which `read` reads.

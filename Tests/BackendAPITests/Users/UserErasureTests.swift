@@ -48,10 +48,10 @@ struct UserErasureTests {
     }
   }
 
-  @Test("is erased for good: receipts under way move the cursor of no device that has left")
-  func receiptsUnderWay() async throws {
+  @Test("is erased for good: positions under way move the cursor of no device that has left")
+  func positionsUnderWay() async throws {
     try await TestStand.withAPI(TestStand.clusterOptions()) { stand, api in
-      // Bob's receipts go to another node than what the gateway is told.
+      // Bob's positions go to another node than what the gateway is told.
       let (name, node) = try await stand.user(apartFrom: [
         stand.keys.outgoing(stand.gateways[0].id)
       ])
@@ -68,7 +68,7 @@ struct UserErasureTests {
       let erased = try await api.ask(.erase("bob")).status
       node.resume()
       #expect(erased == 204)
-      _ = try await alice.expectDelivered()
+      _ = try await alice.expectPosition()
       try await Task.sleep(for: .milliseconds(500))
       let fields = try await stand.redis("HGETALL", "\(stand.keys.cursor(UserName("bob")!))")
       #expect(fields.array == [.string("!removed"), .string("\(offset)")])

@@ -6,11 +6,14 @@ import Testing
 /// The count itself: a driver that overlooks something proves nothing.
 @Suite("The ledger of chatters")
 struct ChatLedgerTests {
-  /// Users 0 and 2 write to user 1, who has two devices.
+  /// Users 0 and 2 write to user 1, who alone has devices, two, and writes to user 0.
   private let ledger = ChatLedger(
-    directions: [.init(from: 0, to: 1), .init(from: 2, to: 1)], devices: [1, 2, 1])
+    directions: [.init(from: 0, to: 1), .init(from: 2, to: 1), .init(from: 1, to: 0)],
+    devices: [0, 2, 0])
   private let fromZero = ChatLedger.Direction(from: 0, to: 1)
   private let fromTwo = ChatLedger.Direction(from: 2, to: 1)
+
+  private let fromOne = ChatLedger.Direction(from: 1, to: 0)
 
   private func accepted(_ direction: ChatLedger.Direction) -> MessageID {
     let id = self.ledger.next(direction)
@@ -140,6 +143,77 @@ struct ChatLedgerTests {
     self.show(other, one, on: 1)
     #expect(self.ledger.totals.reordered == 0)
     #expect(self.ledger.totals.disagreed == 1)
+  }
+
+  /// Copies of what user 1 sends, on that user's devices.
+  private func copy(
+    _ ids: MessageID..., on device: Int, to recipient: Int = 0, isIntact: Bool = true
+  ) {
+    for id in ids {
+      self.ledger.shownCopy(
+        id, of: 1, to: recipient, device: device, offset: .zero, isIntact: isIntact)
+    }
+  }
+
+  @Test("a copy is lost until every device of its sender was shown it, once and in order")
+  func copies() {
+    let ids = (0..<2).map { _ in self.accepted(self.fromOne) }
+    #expect(self.ledger.copies.lost == 2)
+    self.copy(ids[0], ids[1], on: 0)
+    #expect(self.ledger.copies.lost == 2 && self.ledger.copies.reordered == 0)
+    self.copy(ids[1], ids[0], ids[0], on: 1)
+    #expect(self.ledger.copies.lost == 0 && self.ledger.copies.shown == 4)
+    #expect(self.ledger.copies.reordered == 1 && self.ledger.copies.repeated == 1)
+    #expect(!self.report(mayLose: true).keepsPromises)
+  }
+
+  @Test("a lost copy breaks a promise, and is named")
+  func lostCopy() {
+    let id = self.accepted(self.fromOne)
+    self.copy(id, on: 0)
+    #expect(!self.report.keepsPromises && self.report(mayLose: true).keepsPromises)
+    #expect(self.report.incidents == ["lost: copy of message 2.0, user 1 to 0, on devices [1]"])
+    self.copy(id, on: 1)
+    #expect(self.report.keepsPromises)
+  }
+
+  @Test("a copy for somebody else, of another recipient or another body is garbled")
+  func garbledCopies() {
+    let id = self.accepted(self.fromOne)
+    self.copy(id, on: 0, to: 2)
+    self.copy(id, on: 0, isIntact: false)
+    self.copy(self.accepted(self.fromZero), MessageID("9.9")!, on: 0)
+    #expect(self.ledger.copies.garbled == 4 && self.ledger.copies.shown == 0)
+    #expect(!self.report(mayLose: true).keepsPromises)
+  }
+
+  @Test("a copy and a message in another order than on another device are a disagreement")
+  func disagreedCopy() {
+    let received = self.accepted(self.fromZero)
+    let sent = self.accepted(self.fromOne)
+    self.show(received, on: 0)
+    self.copy(sent, on: 0)
+    self.copy(sent, on: 1)
+    self.show(received, on: 1)
+    #expect(self.ledger.totals.disagreed == 1)
+  }
+
+  @Test("a position that is behind breaks a promise, as a loss does; one that is ahead always does")
+  func positions() {
+    let one = Offset(milliseconds: 1, sequence: 0)
+    self.ledger.read(Ledger.Place(conversation: 2, number: 0), to: one, isPrivate: false)
+    #expect(self.report.positionsBehind == 1)
+    #expect(!self.report.keepsPromises && self.report(mayLose: true).keepsPromises)
+    #expect(self.report.incidents.count == 2)
+    for read in [one, one.successor] {
+      for device in 0...1 {
+        self.ledger.told(
+          .init(peer: UserName("zero")!, read: read, stamp: 1), of: 1, with: 0, on: device)
+      }
+      #expect(self.report.keepsPromises == (read == one))
+    }
+    #expect(self.report.positions == 4 && self.report.positionsAhead == 2)
+    #expect(!self.report(mayLose: true).keepsPromises)
   }
 
   @Test("a device that lags behind does not disagree")

@@ -8,7 +8,7 @@ import Testing
   private func queue(_ count: Int, sendsPerSecond: Int = 0) -> SendQueueStateMachine {
     var queue = SendQueueStateMachine()
     for number in 0..<count { queue.append(outgoing(number)) }
-    queue.connected(sendsPerSecond: sendsPerSecond)
+    queue.connected(sendsPerSecond: sendsPerSecond, serverNow: 1_000, now: 0)
     return queue
   }
 
@@ -16,7 +16,7 @@ import Testing
   private func sent(_ queue: inout SendQueueStateMachine, now: UInt64 = 0) -> [String] {
     var result: [String] = []
     while case .send(let message, let retry) = queue.next(now: now) {
-      result.append(message.id.text + (retry ? "r" : ""))
+      result.append(message.id.text + (retry == .no ? "" : "r"))
     }
     return result
   }
@@ -32,20 +32,52 @@ import Testing
   @Test func whatTheAppSendsAgainGoesOutAsARepeat() {
     var queue = self.queue(1)
     var again = outgoing(1)
-    again.retry = true
+    again.retry = .yes
     queue.append(again)
     queue.append(outgoing(2))
     #expect(self.sent(&queue) == ["m0", "m1r", "m2"])
+  }
+
+  @Test func aRepeatSaysByTheServersClockWhenItWasFirstSent() {
+    var queue = SendQueueStateMachine()
+    queue.append(outgoing(0))
+    var again = outgoing(1)
+    again.retry = .yes
+    queue.append(again)
+    queue.connected(sendsPerSecond: 0, serverNow: 5_000, now: 0)
+    #expect(queue.next(now: 2_000_000_000) == .send(outgoing(0), retry: .no))
+    // When that was first sent, only the app could know.
+    #expect(queue.next(now: 2_000_000_000) == .send(again, retry: .yes))
+    queue.disconnected()
+    // The clock of the next server is ahead, and nobody's business.
+    queue.connected(sendsPerSecond: 0, serverNow: 90_000, now: 3_000_000_000)
+    #expect(queue.next(now: 4_000_000_000) == .send(outgoing(0), retry: .firstSent(7_000)))
+    #expect(queue.next(now: 4_000_000_000) == .send(again, retry: .yes))
+    queue.disconnected()
+    queue.connected(sendsPerSecond: 0, serverNow: 99_000, now: 5_000_000_000)
+    #expect(queue.next(now: 5_000_000_000) == .send(outgoing(0), retry: .firstSent(7_000)))
+  }
+
+  @Test func aCopyCountsAsAnAnswerWhetherOrNotTheMessageIsOnTheWay() {
+    var queue = self.queue(3)
+    _ = self.sent(&queue)
+    #expect(queue.copied(messageID(0)) == true)
+    #expect(queue.copied(messageID(0)) == false)
+    queue.disconnected()
+    #expect(queue.copied(messageID(1)) == true)
+    #expect(queue.copied(messageID(9)) == false)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
+    #expect(self.sent(&queue) == ["m2r"])
   }
 
   @Test func nothingGoesOutWithoutAConnection() {
     var queue = SendQueueStateMachine()
     queue.append(outgoing(0))
     #expect(queue.next(now: 0) == .none)
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     queue.disconnected()
     #expect(queue.next(now: 0) == .none)
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     #expect(self.sent(&queue) == ["m0"])
   }
 
@@ -76,7 +108,7 @@ import Testing
     _ = queue.settled(messageID(1))
     queue.disconnected()
     queue.append(outgoing(4))
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     #expect(self.sent(&queue) == ["m0r", "m2r", "m3r", "m4"])
   }
 
@@ -145,7 +177,7 @@ import Testing
     _ = queue.rejected(messageID(2), until: 1_000, mayBeTaken: false)
     #expect(queue.next(now: 2_000) == .none)
     queue.disconnected()
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     // m3 had no answer at all.
     #expect(self.sent(&queue, now: 0) == ["m1", "m2", "m3r", "m4"])
   }
@@ -155,7 +187,7 @@ import Testing
     _ = self.sent(&queue)
     _ = queue.rejected(messageID(0), until: 1_000, mayBeTaken: true)
     queue.disconnected()
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     #expect(self.sent(&queue, now: 0) == ["m0r", "m1r"])
   }
 
@@ -167,7 +199,7 @@ import Testing
     #expect(queue.next(now: 0) == .none)
     #expect(queue.settled(messageID(0)) == true)
     queue.disconnected()
-    queue.connected(sendsPerSecond: 0)
+    queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
     #expect(self.sent(&queue) == ["m1"])
   }
 
@@ -216,13 +248,13 @@ import Testing
         onTheWay = []
         rejected = []
       case 5..<9 where !isConnected:
-        queue.connected(sendsPerSecond: 0)
+        queue.connected(sendsPerSecond: 0, serverNow: 1_000, now: 0)
         isConnected = true
       case 9..<14:
         guard case .send(let message, let retry) = queue.next(now: now) else { continue }
         let number = Int(message.id.text.dropFirst())!
         #expect(isConnected)
-        #expect(retry == uncertain.contains(number))
+        #expect((retry != .no) == uncertain.contains(number))
         #expect(!taken.contains(number))
         if !rejected.isEmpty {
           #expect(rejected.contains(number), "\(number) overtakes what was rejected")

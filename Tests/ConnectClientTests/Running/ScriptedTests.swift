@@ -24,7 +24,7 @@ import Testing
         }
       ) { client in
         let first = try await gateway.welcome()
-        #expect(first.request.contains("GET /v1/connect?device=phone HTTP/1.1\r\n"))
+        #expect(first.request.contains("GET /v1/connect?device=phone&positions=0 HTTP/1.1\r\n"))
         #expect(first.request.contains("Authorization: Bearer token-1\r\n"))
         try await client.live()
         first.close(.tokenExpired)

@@ -29,16 +29,19 @@ import Testing
       try await self.with(alice, on: stand) { alice in
         try await self.with(bob, on: stand, gateway: 1) { bob in
           for number in 0..<300 { try await alice.enqueue(number, receipt: number == 299) }
+          var last = Offset.zero
           for number in 0..<300 {
             let message = try await bob.message()
+            last = message.offset
             #expect(message.id == messageID(number))
             #expect(String(buffer: message.body) == "\(number)")
           }
           await alice.client.answered()
-          let delivered = try await alice.next("delivered") {
-            if case .delivered(let delivered) = $0 { delivered } else { nil }
+          let position = try await alice.next("position") {
+            if case .position(let position) = $0 { position } else { nil }
           }
-          #expect(delivered.ids == [messageID(299)])
+          #expect(position.peer == ConnectClientTests.bob)
+          #expect(position.delivered == last)
           let offset = try await bob.client.send(
             to: ConnectClientTests.alice, body: #"{"text":"thanks"}"#.utf8)
           #expect(try await alice.message().offset == offset)

@@ -33,6 +33,10 @@ import Testing
         == up + "✓✓\u{1B}8")
     // Nothing takes the second tick away again.
     #expect(screen.tick(.accepted, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
+    #expect(
+      screen.tick(.read, id: "1", column: 9, line: nil, columns: 80, rows: 24)
+        == up + "\u{1B}[36m✓✓\u{1B}[39m\u{1B}8")
+    #expect(screen.tick(.delivered, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
   }
 
   @Test func whatHasScrolledAwayIsLeftAlone() {

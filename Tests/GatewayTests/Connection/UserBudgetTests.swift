@@ -34,16 +34,16 @@ struct UserBudgetTests {
     #expect(budget.takeSend(isRepeat: true, now: 1) != nil, "one is all there ever was")
   }
 
-  @Test("is drawn upon by sends and receipts, of which new receipts leave half the burst")
+  @Test("is drawn upon by sends and positions, of which new positions leave half the burst")
   func shared() {
     let budget = userBudget()
-    for _ in 0..<10 { #expect(budget.takeReceipts(haveWaited: false, now: 0)) }
-    #expect(!budget.takeReceipts(haveWaited: false, now: 0))
-    for _ in 0..<5 { #expect(budget.takeReceipts(haveWaited: true, now: 0)) }
+    for _ in 0..<10 { #expect(budget.takePosition(haveWaited: false, now: 0)) }
+    #expect(!budget.takePosition(haveWaited: false, now: 0))
+    for _ in 0..<5 { #expect(budget.takePosition(haveWaited: true, now: 0)) }
     for _ in 0..<5 { #expect(budget.takeSend(isRepeat: false, now: 0) == nil) }
     #expect(budget.takeSend(isRepeat: false, now: 0) == .sends(100))
-    #expect(!budget.takeReceipts(haveWaited: true, now: 0))
-    #expect(budget.takeReceipts(haveWaited: true, now: Self.second))
+    #expect(!budget.takePosition(haveWaited: true, now: 0))
+    #expect(budget.takePosition(haveWaited: true, now: Self.second))
   }
 
   @Test("has a part of its own for sends that are to be looked up, which count as sends too")
@@ -72,7 +72,7 @@ struct UserBudgetTests {
     let budget = userBudget(sendsPerSecond: 0)
     for _ in 0..<1_000 {
       #expect(budget.takeSend(isRepeat: true, now: 0) == nil)
-      #expect(budget.takeReceipts(haveWaited: false, now: 0))
+      #expect(budget.takePosition(haveWaited: false, now: 0))
     }
     #expect(budget.isFull(now: 0))
   }

@@ -8,7 +8,9 @@ import Testing
 
 @Suite("With the users' keys in a Redis of their own")
 struct TwoRedisTests {
-  private static let prefixesOfUsers = ["connect:session:", "connect:mailbox:", "connect:cursor:"]
+  private static let prefixesOfUsers = [
+    "connect:session:", "connect:mailbox:", "connect:cursor:", "connect:positions:",
+  ]
 
   /// Two of these kinds.
   private func options(
@@ -108,8 +110,8 @@ struct TwoRedisTests {
     }
   }
 
-  @Test("a session stays as long as receipts under way may let the cursor move")
-  func receiptsUnderWay() async throws {
+  @Test("a session stays as long as positions under way may let the cursor move")
+  func positionsUnderWay() async throws {
     var options = self.options()
     options.clients = { PatientClients($0) }
     try await TestStand.with(options) { stand in
@@ -130,22 +132,26 @@ struct TwoRedisTests {
       // Far longer than the removal takes, and far shorter than the bus is waited for.
       try await Task.sleep(for: .milliseconds(500))
       #expect(try await stand.session("bob") != nil)
-      #expect(try await stand.cursor("bob") == .zero)
+      #expect(try await stand.cursor("bob") < offset)
+      let positions = "\(stand.keys.positions(UserName("bob")!))"
+      let noted = try await stand.redis("HGET", positions, "!delivered").string
+      #expect(noted.flatMap { Offset($0) } ?? .zero < offset)
       stand.server.resume()
       try await eventually("its session is gone") { try await stand.session("bob") == nil }
       #expect(try await stand.cursor("bob") == offset)
-      #expect(try await alice.expectDelivered().ids.map(\.text) == ["m1"])
+      #expect(try await stand.redis("HGET", positions, "!delivered").string == "\(offset)")
+      #expect(try await alice.expectPosition().delivered == offset)
     }
   }
 
-  @Test("a gateway that stops stores what receipts under way have let move")
-  func receiptsAtStop() async throws {
+  @Test("a gateway that stops stores what positions under way have let move")
+  func positionsAtStop() async throws {
     var options = TestStand.clusterOptions(gateways: 2)
     options.clients = { PatientClients($0) }
     try await TestStand.with(options) { stand in
       let gateway = stand.gateways[0]
       let keys = stand.keys
-      // Bob's receipts go to another node than all that the gateway itself says when it stops.
+      // Bob's positions go to another node than all that the gateway itself says when it stops.
       let (name, node) = try await stand.user(apartFrom: [
         keys.gateway(gateway.id), keys.outgoing(gateway.id), keys.gateways,
       ])
@@ -161,14 +167,14 @@ struct TwoRedisTests {
       await gateway.service.beginStop()
       _ = try await bob.expectFrame(type: "goodbye")
       try await bob.expectClose(1012)
-      // Far longer than the rest of the stop takes, and far shorter than receipts are waited for.
+      // Far longer than the rest of the stop takes, and far shorter than positions are waited for.
       try await Task.sleep(for: .milliseconds(500))
       node.resume()
       try await gateway.service.stop()
       // Not "eventually": a gateway that has stopped has done it.
       #expect(try await stand.cursor("bob") == offset)
       #expect(try await stand.session("bob") == nil)
-      #expect(try await alice.expectDelivered().ids.map(\.text) == ["m1"])
+      #expect(try await alice.expectPosition().delivered == offset)
     }
   }
 

@@ -32,6 +32,8 @@ struct DeliveryTests {
       switch delivery {
       case .push(let previous, let offset, let envelope):
         "\(previous) \(offset) \(envelope.idText) \(envelope.bodyText)"
+      case .position(let user, let peer, let row, let previous, let floor):
+        "\(user) \(peer) \(row.delivered) \(row.read) \(row.mine) \(row.stamp) \(previous) \(floor)"
       case .replaced(let user, let connection): "\(user) \(connection)"
       case .closing(let user, let device, let isErased):
         "\(user) \(device?.text ?? "all") \(isErased)"
@@ -77,6 +79,21 @@ struct DeliveryTests {
     #expect(self.texts(bytes) == ["bob all false", "bob phone true", "bob all false"])
   }
 
+  private func position(_ names: String) -> [UInt8] {
+    self.item(
+      4,
+      self.bigEndian(7, bytes: 8) + self.bigEndian(9, bytes: 8)
+        + [offset(1, 2), offset(3, 4), offset(5, 6), offset(7, 8)].flatMap(self.packed)
+        + Array(names.utf8))
+  }
+
+  @Test("has rows of positions, each with its stamp and the one before")
+  func positions() {
+    #expect(
+      self.texts([1] + self.position("alice\0bob") + self.three[1])
+        == ["alice bob 1-2 3-4 5-6 9 7 7-8", "bob c-7"])
+  }
+
   @Test("of an unknown version is empty")
   func version() {
     for version in UInt8.min...UInt8.max where version != 1 {
@@ -94,6 +111,8 @@ struct DeliveryTests {
       self.push(.zero, offset(1), [9, 9]), self.item(2, []), self.item(2, Array("bob".utf8)),
       self.item(2, Array("\0c".utf8)), self.item(2, Array("b b\0c".utf8)),
       self.item(3, []), self.item(3, Array("bob\0d\0".utf8)), self.item(3, Array("bob\0d".utf8)),
+      self.item(4, []), self.position(""), self.position("alice"), self.position("alice\0"),
+      self.position("\0bob"), self.position("alice\0b b"),
       self.item(3, Array("\0d\0\u{1}".utf8)), self.item(3, Array("bob\0d d\0\u{1}".utf8)),
     ]
     for part in bad {

@@ -25,6 +25,8 @@ struct DeliveryWriterTests {
         switch delivery {
         case .push(let previous, let offset, let envelope):
           "\(previous) \(offset) \(envelope.idText)"
+        case .position(let user, let peer, let row, let previous, let floor):
+          "\(user) \(peer) \(row.delivered) \(row.read) \(row.mine) \(row.stamp) \(previous) \(floor)"
         case .replaced(let user, let connection): "\(user) \(connection)"
         case .closing(let user, let device, let isErased):
           "\(user) \(device?.text ?? "all") \(isErased)"
@@ -55,6 +57,10 @@ struct DeliveryWriterTests {
       writer.addClosing(of: UserName("bob")!, device: nil, isErased: true, for: self.two)
       writer.addClosing(
         of: UserName("bob")!, device: DeviceName("d")!, isErased: false, for: self.two)
+      writer.addPosition(
+        of: UserName("bob")!, peer: UserName("alice")!,
+        row: Positions.Row(delivered: offset(1), read: offset(2), mine: offset(3), stamp: 5),
+        previous: 4, floor: offset(6), for: self.two)
       #expect(!writer.isEmpty)
       var batch = RedisBatch()
       let targets = writer.write(to: &batch)
@@ -65,7 +71,11 @@ struct DeliveryWriterTests {
         try await self.delivered(bus, to: self.one) == [[1, 2, 4, 5, 7, 8].map(self.text)])
       #expect(
         try await self.delivered(bus, to: self.two)
-          == [[0, 3, 6, 9].map(self.text) + ["bob c-9", "bob all true", "bob d false"]])
+          == [
+            [0, 3, 6, 9].map(self.text) + [
+              "bob c-9", "bob all true", "bob d false", "bob alice 1-0 2-0 3-0 5 4 6-0",
+            ]
+          ])
     }
   }
 

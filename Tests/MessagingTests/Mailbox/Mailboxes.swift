@@ -32,6 +32,16 @@ extension MailboxWriter.Item {
       envelope: Envelope.Draft.message(from: from, to: to, id: id, flags: flags).envelope)!
   }
 
+  /// A message that was sent before, first at this time.
+  static func dated(_ at: Offset, id: String, firstSent: UInt64) -> MailboxWriter.Item {
+    let body: StaticString = "1"
+    let draft = Envelope.Draft.message(
+      from: UserName("alice")!, to: UserName("bob")!, id: MessageID(id)!, flags: .retry,
+      firstSent: firstSent,
+      body: UnsafeRawBufferPointer(start: body.utf8Start, count: body.utf8CodeUnitCount))
+    return MailboxWriter.Item(offset: at, envelope: draft.envelope)!
+  }
+
   /// A message whose body has so many bytes.
   static func large(
     _ at: Offset, bytes: Int, to: String = "bob", id: String, flags: Envelope.Flags = []

@@ -44,8 +44,13 @@ package struct UpgradeRequest: Sendable {
   package var headers: [(name: String, value: String)]
 
   /// A request as RFC 6455 has it, with the token in `Authorization`.
-  package init(token: String? = nil, device: String? = nil, since: String? = nil) {
-    let query = [device.map { "device=\($0)" }, since.map { "since=\($0)" }].compactMap(\.self)
+  package init(
+    token: String? = nil, device: String? = nil, since: String? = nil, positions: String? = nil
+  ) {
+    let query = [
+      device.map { "device=\($0)" }, since.map { "since=\($0)" },
+      positions.map { "positions=\($0)" },
+    ].compactMap(\.self)
     self.target = "/v1/connect" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
     self.headers = [
       ("Host", "localhost"),

@@ -113,11 +113,22 @@ extension TestSocket {
       body: frame.part(message.body))
   }
 
-  /// The next frame, which must be `delivered`.
-  package func expectDelivered() async throws -> ServerFrame.Delivered {
-    let frame = try await self.expectFrame(type: "delivered")
-    guard case .delivered(let delivered) = frame.frame else { throw frame.misread }
-    return delivered
+  /// The next frame, which must be `sent`.
+  @discardableResult
+  package func expectSent() async throws -> ReceivedCopy {
+    let frame = try await self.expectFrame(type: "sent")
+    guard case .sent(let sent) = frame.frame else { throw frame.misread }
+    return ReceivedCopy(
+      offset: sent.offset, peerOffset: sent.peerOffset, to: sent.to.text, id: sent.id.text,
+      at: sent.at, body: frame.part(sent.body), quiet: sent.quiet)
+  }
+
+  /// The next frame, which must be `position`.
+  @discardableResult
+  package func expectPosition() async throws -> ServerFrame.Position {
+    let frame = try await self.expectFrame(type: "position")
+    guard case .position(let position) = frame.frame else { throw frame.misread }
+    return position
   }
 
   /// The next frame, which must be `accepted` for this id.
@@ -204,7 +215,8 @@ package struct ReceivedFrame: Sendable {
     case .welcome: "welcome"
     case .live: "live"
     case .message: "message"
-    case .delivered: "delivered"
+    case .sent: "sent"
+    case .position: "position"
     case .accepted: "accepted"
     case .rejected: "rejected"
     case .pong: "pong"
@@ -234,6 +246,20 @@ package struct ReceivedMessage: Sendable, Hashable {
   package let at: UInt64
   /// One JSON value, byte for byte.
   package let body: String
+}
+
+/// A `sent`, with its body as it came.
+package struct ReceivedCopy: Sendable, Hashable {
+  /// Its place in the sender's mailbox.
+  package let offset: Offset
+  /// Its place in the recipient's mailbox.
+  package let peerOffset: Offset
+  package let to: String
+  package let id: String
+  /// When it was taken, in milliseconds since 1970.
+  package let at: UInt64
+  package let body: String
+  package let quiet: Bool
 }
 
 extension TestSocket.Event {

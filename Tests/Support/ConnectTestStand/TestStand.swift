@@ -234,18 +234,20 @@ package final class TestStand: Sendable {
 
   /// A request as a well-behaved client makes it.
   package func request(
-    _ user: String, device: String? = nil, since: String? = nil
+    _ user: String, device: String? = nil, since: String? = nil, positions: String? = nil
   ) async throws -> UpgradeRequest {
-    UpgradeRequest(token: try await self.token(user), device: device, since: since)
+    UpgradeRequest(
+      token: try await self.token(user), device: device, since: since, positions: positions)
   }
 
   /// Opens a WebSocket; `welcome` comes next.
   package func connect(
-    _ user: String, device: String? = nil, since: String? = nil, gateway: Int = 0
+    _ user: String, device: String? = nil, since: String? = nil, positions: String? = nil,
+    gateway: Int = 0
   ) async throws -> TestSocket {
     try await TestSocket.upgrade(
       port: self.gateways[gateway].port,
-      try await self.request(user, device: device, since: since)
+      try await self.request(user, device: device, since: since, positions: positions)
     ).0
   }
 

@@ -9,8 +9,10 @@
  *       token: async () => (await fetch('/my/chat-token')).text(),
  *       storage: sessionStorage,
  *       on: {
- *         message: ({ from, body }) => show(from, body),
- *         accepted: ({ id }) => tick(id),
+ *         message: ({ from, offset, body }) => show(from, offset, body),
+ *         sent: ({ to, id, peerOffset, body }) => showOwn(to, id, peerOffset, body),
+ *         accepted: ({ id, offset }) => tick(id, offset),
+ *         position: ({ peer, delivered, read }) => ticks(peer, delivered, read),
  *         rejected: ({ id, retryable, message }) => { if (!retryable) mark(id, message); },
  *         failed: ({ id, message }) => mark(id, message),
  *         state: ({ phase, message }) => banner(phase, message),
@@ -18,7 +20,8 @@
  *       },
  *     });
  *     client.connect();
- *     const id = client.send('bob', { text: 'hello' });
+ *     const id = client.send('bob', { text: 'hello' }, { receipt: true, copy: true });
+ *     client.read('bob', offset); // Of the last message of his that is in view.
  *
  * - Sending: a message is sent, always under one id, until the server has answered for it; across
  *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
@@ -26,9 +29,17 @@
  *   `retryable`) goes again in its old order, before anything newer. What it refuses for good leaves
  *   the outbox, and is told by `rejected`; what it would so refuse, `send` throws at once. What it
  *   took and could not store comes back as `failed`: then it is for the user to say `sendAgain`.
- * - Receiving: the frames of the mailbox go to their handlers in order, each once, and are
- *   acknowledged when the handler has returned (a promise is not waited for). A handler that
- *   throws makes the client reconnect, so that the server replays what was not handled.
+ * - Receiving: the frames of the mailbox (`message`, `sent`, `failed`) go to their handlers in
+ *   order, each once, and are acknowledged when the handler has returned (a promise is not waited
+ *   for). A handler that throws makes the client reconnect, so that the server replays what was not
+ *   handled.
+ * - Copies: a message with `copy` comes as `sent` to all devices of its sender, this one included.
+ * - Positions: `position` tells how far the conversation with `peer` is. What was sent to them is
+ *   `delivered`, or `read`, up to an offset of the peer's mailbox: the `offset` of `accepted`, or
+ *   the `peerOffset` of `sent`, which is right where the two differ. What they sent is read up to
+ *   `mine`, an `offset` of `message`. The highest counts, and `failed` beats any. What was missed
+ *   is told after reconnecting; with `storage`, keep what you are told of them as well, since after
+ *   a reload only what is newer comes. `read` is said until the server has answered.
  * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
  *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
  *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
@@ -71,7 +82,8 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
 
 /**
  * @typedef {{ user: string, device: string, connection: string, gateway: string, offset: string,
- *   gap: boolean, pingSeconds: number,
+ *   gap: boolean, pingSeconds: number, positions: number, floor?: string, now: number,
+ *   retentionSeconds: number,
  *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number } }} Welcome
  *
  * `failures` counts the failed attempts in a row; `until` is in the time of `performance.now()`;
@@ -86,17 +98,24 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  * `rejected` with `retryable` is only news: the client keeps the message and sends it again. Else the
  * message is gone from the outbox.
  * `failed` is about a message that was `accepted`, and can come more than once for one message.
- * `error` is about no message: a frame that the server did not understand, or the storage.
+ * `position` has what is known; `floor` stands for `mine` wherever a conversation has none.
+ * `error` is about no message: a frame that the server did not understand, a `read` that it
+ * refuses, or the storage.
  * @typedef {{
  *   state?: (state: State) => void,
- *   message?: (frame: { from: string, id: string, at: number, body: any }) => void,
+ *   message?: (frame: { offset: string, from: string, id: string, at: number, body: any,
+ *     quiet?: boolean }) => void,
+ *   sent?: (frame: { offset: string, peerOffset: string, to: string, id: string, at: number,
+ *     body: any, quiet?: boolean }) => void,
+ *   position?: (frame: Position) => void,
  *   accepted?: (frame: { id: string, offset: string }) => void,
  *   rejected?: (frame: Rejected) => void,
- *   delivered?: (frame: { by: string, device: string, ids: string[], at: number }) => void,
  *   failed?: (frame: { to: string, id: string, code: string, message: string }) => void,
  *   error?: (frame: { code: string, message: string }) => void }} Handlers
  * @typedef {{ id: string, code: string, message: string, retryable: boolean,
  *   retryAfterMs?: number }} Rejected
+ * @typedef {{ peer: string, delivered?: string, read?: string, mine?: string, floor?: string,
+ *   stamp: number, id?: string }} Position
  *
  * `token` is called for each attempt. `user` is who the token will be of, if that is known before.
  * `storage` answers at once, as a page's do. `storageKey` begins the names of all that is stored.
@@ -104,11 +123,16 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  *   on?: Handlers, storage?: Pick<Storage, 'getItem' | 'setItem'>, storageKey?: string,
  *   WebSocket?: typeof WebSocket }} Options
  *
- * @typedef {{ id: string, to: string, body: any, receipt: boolean }} Send
+ * `receipt`: `position` is to tell how far the recipient has it. `copy`: the sender's devices get
+ * it as `sent`. `quiet`: it counts for no unread, such as an edit of another message.
+ * @typedef {{ receipt?: boolean, copy?: boolean, quiet?: boolean }} SendOptions
+ * @typedef {{ id: string, to: string, body: any } & SendOptions} Send
  * `sent` and `rejected` are about the present connection: the answer is awaited, or was “later”.
  * `mayBeTaken`: an earlier attempt may have been taken, so the next one must say `retry`.
- * @typedef {{ send: Send, bytes: number, sent: boolean, rejected: boolean,
- *   mayBeTaken: boolean }} Entry
+ * `firstSent`: the time of the first attempt by the server's clock, where that is known.
+ * @typedef {{ send: Send, bytes: number, sent: boolean, rejected: boolean, mayBeTaken: boolean,
+ *   firstSent?: number }} Entry
+ * @typedef {{ peer: string, offset: string, private: boolean, id: string }} Read
  */
 
 /** Negative, zero or positive, as offset `a` is before, at or after `b` ("9-10" is after "9-9").
@@ -139,11 +163,12 @@ function newId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** @param {Send} send @param {boolean} retry whether the id may have been taken before */
+/** @param {Send} send
+ * @param {boolean | number} retry whether the id may have been taken before, or since when */
 const encode = (send, retry) => JSON.stringify({ type: 'send', ...send, ...(retry && { retry }) });
-/** @param {Send} send its size in UTF-8 */
+/** @param {Send} send its size in UTF-8, with the longest `retry` */
 function bytesOf(send) {
-  const text = encode(send, true);
+  const text = encode(send, Number.MAX_SAFE_INTEGER);
   let bytes = text.length;
   // A character beyond the first 65,536 has two units here and four bytes there.
   for (const character of text) {
@@ -173,11 +198,20 @@ function nestingOf(text) {
 /** @param {number} bytes @param {number} limit */
 const tooLarge = (bytes, limit) => `It takes ${bytes} bytes of at most ${limit}.`;
 
+/** @param {any} name */
+const isUserName = (name) => typeof name === 'string' && /^[\w.@+:-]{1,128}$/.test(name);
+/** @param {any} id */
+const isMessageID = (id) => typeof id === 'string' && /^[\w.:-]{1,64}$/.test(id);
+/** @param {any} offset */
+const isOffset = (offset) => typeof offset === 'string' && /^\d{1,20}-\d{1,20}$/.test(offset);
+/** @param {any} number */
+const isCount = (number) => Number.isSafeInteger(number) && number >= 0;
+
 /** Makes sure that no server refuses a message for what it is; sent, it would come back `rejected`.
  * @param {string} to @param {any} body @returns {any} the body as it is now
  * @throws {TypeError | RangeError} */
 function checked(to, body) {
-  if (typeof to !== 'string' || !/^[\w.@+:-]{1,128}$/.test(to)) {
+  if (!isUserName(to)) {
     throw new TypeError('The recipient is not a user name: 1 to 128 of A-Z a-z 0-9 . _ - @ + :');
   }
   const text = JSON.stringify(body);
@@ -265,8 +299,9 @@ class Store {
   }
 }
 
-/** The latest messages by sender and id: rarely, one that was sent again stands in the mailbox
- * under two offsets. Two generations; the older is forgotten when the younger is full. */
+/** The latest messages by sender and id, and copies by recipient, id and place there: rarely, one
+ * that was sent again stands in the mailbox under two offsets. Two generations; the older is
+ * forgotten when the younger is full. */
 class RecentMessages {
   /** @type {Set<string>} */ #young = new Set();
   /** @type {Set<string>} */ #old = new Set();
@@ -280,6 +315,48 @@ class RecentMessages {
     if (this.#young.size < LIMITS.rememberedMessages / 2) return;
     this.#old = this.#young;
     this.#young = new Set();
+  }
+}
+
+/** What the user has read and the server has not confirmed: of each conversation the furthest,
+ * until its own answer comes. */
+class Reads {
+  /** @type {Map<string, { read: Read, isSent: boolean }>} by peer */ #kept = new Map();
+
+  /** All of them, to be stored. */
+  get all() { return [...this.#kept.values()].map(({ read }) => read); }
+
+  /** @param {Read} read @returns {boolean} whether it is further than what is kept */
+  keep(read) {
+    const kept = this.#kept.get(read.peer)?.read;
+    if (kept && compareOffsets(kept.offset, read.offset) >= 0) return false;
+    this.#kept.set(read.peer, { read, isSent: false });
+    return true;
+  }
+
+  /** @returns {Read[]} what is due on this connection, and counts as said by this */
+  take() {
+    const due = [...this.#kept.values()].filter(({ isSent }) => !isSent);
+    for (const kept of due) kept.isSent = true;
+    return due.map(({ read }) => read);
+  }
+
+  /** The connection is gone: all are due on the next one. */
+  reset() { for (const kept of this.#kept.values()) kept.isSent = false; }
+
+  /** The server asks to say it again later.
+   * @param {string} id @returns {boolean} whether it is kept */
+  retry(id) {
+    const kept = [...this.#kept.values()].find(({ read }) => read.id === id);
+    if (kept) kept.isSent = false;
+    return kept !== undefined;
+  }
+
+  /** The server has answered, or refused it for good.
+   * @param {string} id @returns {boolean} whether it was kept */
+  settle(id) {
+    const read = this.all.find((read) => read.id === id);
+    return read !== undefined && this.#kept.delete(read.peer);
   }
 }
 
@@ -315,7 +392,12 @@ export class ConnectClient {
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
   #unacked = 0;
   #ackAt = 0; // The next acknowledgement may go at this time.
-  /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack']?: number }} */ #timers = {};
+  #reads = new Reads();
+  #readsHoldUntil = 0; // As `#holdUntil`.
+  #stamp = 0; // The version of the positions that are known: what is newer is asked for.
+  #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
+  /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack' | 'read']?: number }} */
+  #timers = {};
 
   /** @param {Options} options @throws {TypeError} where there is no WebSocket */
   constructor(options) {
@@ -352,27 +434,42 @@ export class ConnectClient {
 
   /**
    * Sends `body`, any JSON value, to the user `to`: now, or once there is a connection.
-   * @param {string} to @param {any} body
-   * @param {boolean} receipt whether the sender wants `delivered` when a device of `to` has it
-   * @returns {string} the id by which `accepted`, `rejected` and `delivered` name it
+   * @param {string} to @param {any} body @param {SendOptions} options
+   * @returns {string} the id by which `accepted`, `rejected`, `sent` and `failed` name it
    * @throws {TypeError} when no server would take it: `to` is not a user name, `body` is not JSON, or
    *   has half of a character
    * @throws {RangeError} when it is too large or nests too deep, or too much is unanswered already
    */
-  send(to, body, receipt = false) {
+  send(to, body, { receipt, copy, quiet } = {}) {
     const id = newId();
-    this.#enqueue({ id, to, body, receipt }, false);
+    this.#enqueue({ id, to, body, receipt, copy, quiet }, false);
     return id;
   }
 
   /**
    * Sends again, as the newest, what `failed` or was rejected for good. It keeps its id, so
    * that it is stored once even if the server's operator delivers the first one after all.
-   * @param {string} id @param {string} to @param {any} body @param {boolean} receipt
+   * @param {string} id @param {string} to @param {any} body @param {SendOptions} options
    * @throws {TypeError | RangeError} as `send`
    */
-  sendAgain(id, to, body, receipt = false) {
-    if (!this.unanswered.includes(id)) this.#enqueue({ id, to, body, receipt }, true);
+  sendAgain(id, to, body, { receipt, copy, quiet } = {}) {
+    if (this.unanswered.includes(id)) return;
+    this.#enqueue({ id, to, body, receipt, copy, quiet }, true);
+  }
+
+  /**
+   * Says that the user has read the messages of `peer` up to `offset`, that of one of them: now, or
+   * once there is a connection, and again until the server has answered by `position`.
+   * @param {string} peer @param {string} offset
+   * @param {{ private?: boolean }} options `private`: the peer is not told
+   * @throws {TypeError} when `peer` is not a user name, or `offset` not an offset
+   */
+  read(peer, offset, { private: isPrivate = false } = {}) {
+    if (!isUserName(peer)) throw new TypeError('The peer is not a user name.');
+    if (!isOffset(offset)) throw new TypeError('The offset is not one of a message.');
+    if (!this.#reads.keep({ peer, offset, private: isPrivate, id: newId() })) return;
+    this.#saveReads();
+    queueMicrotask(() => this.#sayReads());
   }
 
   /** @param {Send} message @param {boolean} mayBeTaken */
@@ -392,9 +489,9 @@ export class ConnectClient {
   }
 
   /** What a message would take of `limits.frameBytes`.
-   * @param {string} to @param {any} body */
-  static frameBytes(to, body) {
-    return bytesOf({ id: newId(), to, body, receipt: false });
+   * @param {string} to @param {any} body @param {SendOptions} options */
+  static frameBytes(to, body, { receipt, copy, quiet } = {}) {
+    return bytesOf({ id: newId(), to, body, receipt, copy, quiet });
   }
 
   /** It is known whose this is: what is stored of theirs goes before what they wrote meanwhile.
@@ -406,20 +503,30 @@ export class ConnectClient {
     const warn = (/** @type {string} */ code, /** @type {string} */ message) => (
       later(() => this.#warn(code, message)));
     this.#store = new Store(this.#options, user, warn);
-    this.#handled = this.#store.load('handled', (value) => (
-      typeof value === 'string' && /^\d{1,20}-\d{1,20}$/.test(value)));
+    this.#handled = this.#store.load('handled', isOffset);
+    this.#stamp = this.#store.load('positions', isCount) ?? 0;
+    for (const read of this.#store.load('reads', Array.isArray) ?? []) {
+      if (isUserName(read?.peer) && isOffset(read.offset) && isMessageID(read.id)) {
+        this.#reads.keep(read);
+      } else {
+        warn('storage_damaged', 'a stored `read` is not what was written, and is dropped');
+      }
+    }
+    this.#saveReads();
     /** @type {Map<string, Entry>} */ const stored = new Map();
-    for (const send of this.#store.load('outbox', Array.isArray) ?? []) {
-      const id = send?.id;
-      if (typeof id !== 'string' || !/^[\w.:-]{1,64}$/.test(id)) {
+    for (const item of this.#store.load('outbox', Array.isArray) ?? []) {
+      const id = item?.id;
+      if (!isMessageID(id)) {
         warn('storage_damaged', 'a stored message has no id, and is dropped');
         continue;
       }
+      const { firstSent: time, ...send } = item;
       try {
         checked(send.to, send.body);
-        // Whether the server took it before the reload is unknown.
         const bytes = bytesOf(send);
-        stored.set(id, { send, bytes, sent: false, rejected: false, mayBeTaken: true });
+        const firstSent = isCount(time) ? time : undefined;
+        // Whether the server took it before the reload is unknown.
+        stored.set(id, { send, bytes, sent: false, rejected: false, mayBeTaken: true, firstSent });
       } catch (error) {
         const { message } = /** @type {Error} */ (error);
         later(() => this.#tell('rejected', { id, code: 'malformed', message, retryable: false }));
@@ -473,7 +580,7 @@ export class ConnectClient {
   #address() {
     const { url, device = 'default' } = this.#options;
     const [address] = url.split('#');
-    const query = `device=${encodeURIComponent(device)}`;
+    const query = `device=${encodeURIComponent(device)}&positions=${this.#stamp}`;
     const since = this.#handled ? `&since=${this.#handled}` : '';
     return `${address}${address.includes('?') ? '&' : '?'}${query}${since}`;
   }
@@ -489,7 +596,8 @@ export class ConnectClient {
     this.#probing = false;
     this.#flow = 'free';
     this.#rejections = 0;
-    this.#holdUntil = 0;
+    this.#holdUntil = this.#readsHoldUntil = 0;
+    this.#reads.reset();
     for (const entry of this.#outbox) {
       entry.mayBeTaken ||= entry.sent;
       entry.sent = entry.rejected = false;
@@ -568,12 +676,14 @@ export class ConnectClient {
     switch (frame.type) {
       case 'welcome': case 'pong': return;
       case 'live':
-        if (this.#welcome) this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
-        return;
+        if (!this.#welcome) return;
+        this.#learn(this.#welcome.positions);
+        return this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
       case 'accepted':
         this.#rejections = 0;
-        this.#settle(frame.id);
-        return this.#tell('accepted', frame);
+        if (this.#settle(frame.id)) this.#tell('accepted', frame);
+        return;
+      case 'position': return this.#position(frame);
       case 'rejected': return this.#rejected(frame);
       case 'goodbye':
         this.#goodbye = frame;
@@ -599,38 +709,70 @@ export class ConnectClient {
     this.#received = this.#acked = welcome.offset;
     this.#unacked = 0;
     this.#ackAt = 0;
+    this.#highestStamp = 0;
     this.#enter({ phase: 'online', live: false, welcome });
+    this.#sayReads();
     this.#pump();
   }
 
-  /** @param {{ type: string, offset: string, from?: string, id?: string, ids?: string[] }} frame
-   *    one of the mailbox */
+  /** The server's clock, in whole milliseconds since 1970, counted on by one that does not step. */
+  #serverNow() {
+    return Math.floor((this.#welcome?.now ?? 0) + performance.now() - this.#welcomedAt);
+  }
+
+  /** @param {{ type: string, offset: string, peerOffset?: string, from?: string, to?: string,
+   *    id?: string }} frame one of the mailbox */
   #handle(frame) {
-    if (!this.#handled || compareOffsets(frame.offset, this.#handled) > 0) {
-      // A receipt can overtake the answer to a message that was sent again. It is an answer too.
-      if (frame.type === 'delivered') frame.ids?.forEach((id) => this.#settle(id));
-      const key = frame.type === 'message' ? `${frame.from} ${frame.id}` : '';
+    const { type, offset, peerOffset, from, to, id } = frame;
+    if (!this.#handled || compareOffsets(offset, this.#handled) > 0) {
+      const key = type === 'message' ? `${from} ${id}`
+        : type === 'sent' ? `${to} ${id} ${peerOffset}` : '';
       try {
         if (!this.#recent.has(key)) {
-          this.#options.on?.[/** @type {'message'} */ (frame.type)]?.(/** @type {any} */ (frame));
+          // A copy can overtake the answer to its message. It is an answer too.
+          if (type === 'sent' && this.#settle(id)) {
+            this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
+          }
+          this.#options.on?.[/** @type {'message'} */ (type)]?.(/** @type {any} */ (frame));
         }
       } catch (error) {
         report(error);
         return this.#lost(LOST, 'a handler failed');
       }
       if (key) this.#recent.add(key);
-      this.#handled = frame.offset;
-      this.#store?.save('handled', frame.offset);
+      this.#handled = offset;
+      this.#store?.save('handled', offset);
     }
     // A repeat is acknowledged too: its acknowledgement was lost with the connection before, and
     // the server sends only so much without one.
-    this.#received = frame.offset;
+    this.#received = offset;
     this.#unacked += 1;
     // At half of what may stand unacknowledged, so that the server need not stop and wait.
     const most = Math.min(LIMITS.ackEveryFrames, (this.#welcome?.limits.unacked ?? 2) / 2);
     const waitMs = this.#ackAt - performance.now();
     if (waitMs <= 0 || this.#unacked >= most) return this.#ack();
     this.#timers.ack ??= setTimeout(() => this.#ack(), waitMs);
+  }
+
+  /** @param {Position} frame */
+  #position(frame) {
+    try {
+      this.#options.on?.position?.(frame);
+    } catch (error) {
+      report(error);
+      return this.#lost(LOST, 'a handler failed');
+    }
+    this.#learn(frame.stamp);
+    if (frame.id && this.#reads.settle(frame.id)) {
+      this.#rejections = 0;
+      this.#saveReads();
+    }
+  }
+
+  /** All positions up to this stamp are known. @param {number} stamp */
+  #learn(stamp) {
+    this.#stamp = this.#highestStamp = Math.max(this.#highestStamp, stamp);
+    this.#store?.save('positions', this.#stamp);
   }
 
   /** Acknowledges all that came: the first of a burst at once, the rest coalesced. */
@@ -666,6 +808,7 @@ export class ConnectClient {
     clearTimeout(this.#timers.send);
     if (!this.#welcome || this.#goodbye) return;
     const { frameBytes, sendsPerSecond } = this.#welcome.limits;
+    let isDated = false;
     for (let entry = this.#next(); entry; entry = this.#next()) {
       const now = performance.now();
       // 0 means no limit.
@@ -674,17 +817,34 @@ export class ConnectClient {
       const dueAt = Math.max(this.#holdUntil, paceAt);
       if (dueAt > now) {
         this.#timers.send = setTimeout(() => this.#pump(), dueAt - now);
-        return;
+        break;
       }
       if (entry.bytes > frameBytes) {
         // Sending it would cost the connection (1009), and again after each reconnect.
         const message = tooLarge(entry.bytes, frameBytes);
         return this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
       }
-      this.#socket?.send(encode(entry.send, entry.mayBeTaken));
+      if (!entry.mayBeTaken && entry.firstSent === undefined) {
+        entry.firstSent = this.#serverNow();
+        isDated = true;
+      }
+      this.#socket?.send(encode(entry.send, entry.mayBeTaken && (entry.firstSent ?? true)));
       entry.sent = true;
       this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
     }
+    if (isDated) this.#saveOutbox();
+  }
+
+  /** Says what is read and not said on this connection. */
+  #sayReads() {
+    clearTimeout(this.#timers.read);
+    if (!this.#welcome || this.#goodbye) return;
+    const waitMs = this.#readsHoldUntil - performance.now();
+    if (waitMs > 0) {
+      this.#timers.read = setTimeout(() => this.#sayReads(), waitMs);
+      return;
+    }
+    for (const read of this.#reads.take()) this.#transmit({ type: 'read', ...read });
   }
 
   /** @returns {Entry | undefined} the message whose turn it is; see `#flow` */
@@ -701,8 +861,18 @@ export class ConnectClient {
 
   /** @param {Rejected} frame */
   #rejected(frame) {
+    if (frame.retryable && this.#reads.retry(frame.id)) {
+      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
+      this.#readsHoldUntil = Math.max(this.#readsHoldUntil, performance.now() + delayMs);
+      return this.#sayReads();
+    }
+    if (this.#reads.settle(frame.id)) {
+      this.#saveReads();
+      return this.#warn(frame.code, frame.message);
+    }
     const entry = this.#outbox.find(({ send }) => send.id === frame.id);
-    if (entry && frame.retryable) {
+    if (!entry) return; // A `read` that a further one has replaced, or a message that came as `sent`.
+    if (frame.retryable) {
       entry.sent = false;
       entry.rejected = true;
       entry.mayBeTaken ||= !UNTRIED.has(frame.code);
@@ -716,14 +886,15 @@ export class ConnectClient {
     this.#tell('rejected', frame);
   }
 
-  /** @param {string} id */
+  /** @param {string | undefined} id @returns {boolean} whether it was in the outbox */
   #settle(id) {
     const index = this.#outbox.findIndex(({ send }) => send.id === id);
-    if (index < 0) return;
+    if (index < 0) return false;
     const [{ sent }] = this.#outbox.splice(index, 1);
     this.#saveOutbox();
     if (sent && this.#flow === 'probing') this.#flow = 'resending';
     this.#pump();
+    return true;
   }
 
   /** @param {object} frame */
@@ -731,5 +902,10 @@ export class ConnectClient {
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); // It is open.
   }
 
-  #saveOutbox() { this.#store?.save('outbox', this.#outbox.map(({ send }) => send)); }
+  #saveOutbox() {
+    const items = this.#outbox.map(({ send, firstSent }) => ({ ...send, firstSent }));
+    this.#store?.save('outbox', items);
+  }
+
+  #saveReads() { this.#store?.save('reads', this.#reads.all); }
 }

@@ -1,17 +1,21 @@
 // @ts-check
 /** The demo page: signing in by link, the conversations of this tab, and how they look. */
-import { ConnectClient } from './connect.js';
+import { ConnectClient, compareOffsets } from './connect.js';
 
 /** @typedef {import('./connect.js').State} State */
 /** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
-/** @typedef {{ id: string, mine: boolean, at: number, body: any, note?: string,
- *   status: 'received' | 'waiting' | 'accepted' | 'delivered' | 'failed' }} Item */
+/** `offset` is the place in the mailbox of the recipient, once it is known.
+ * @typedef {{ id: string, mine: boolean, at: number, body: any, offset?: string, quiet?: boolean,
+ *   note?: string, status: 'received' | 'waiting' | 'accepted' | 'failed' }} Item */
 /** @typedef {{ peer: string, items: Item[], unread: number, draft: string }} Conversation */
+/** @typedef {{ delivered?: string, read?: string, mine?: string }} Position */
 
 const MAX_CONVERSATIONS = 20;
 const MAX_ITEMS = 300; // Of one conversation.
 const MAX_STORED_CHARACTERS = 150_000; // Likewise. All together stay within a tab's 5 million.
 const GROUP_MS = 5 * 60_000;
+/** Of every message: the ticks, and that the user's other devices show it. */
+const OPTIONS = { receipt: true, copy: true };
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
@@ -132,6 +136,55 @@ class Conversations {
   }
 }
 
+/** How far the conversations are, kept in the tab: after a reload only what is newer is told. */
+class Positions {
+  /** @type {Map<string, Position>} */ #byPeer = new Map();
+  #prefix;
+
+  /** @param {string} prefix */
+  constructor(prefix) {
+    this.#prefix = `${prefix}/position/`;
+    for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
+      const position = stored(key, (value) => (
+        Object.values(value).every((offset) => /^\d+-\d+$/.test(offset))));
+      if (position) this.#byPeer.set(key.slice(this.#prefix.length), position);
+    }
+  }
+
+  /** @param {string} peer @returns {Position} */
+  of(peer) { return this.#byPeer.get(peer) ?? {}; }
+
+  /** The highest counts, so one may be told late or twice.
+   * @param {string} peer @param {Position} news @returns {boolean} whether anything has moved */
+  advance(peer, { delivered, read, mine }) {
+    const position = { ...this.of(peer) };
+    let hasMoved = false;
+    for (const [name, offset] of Object.entries({ delivered, read, mine })) {
+      const field = /** @type {keyof Position} */ (name);
+      if (!offset || reaches(position[field], offset)) continue;
+      position[field] = offset;
+      hasMoved = true;
+    }
+    if (hasMoved) {
+      this.#byPeer.set(peer, position);
+      store(this.#prefix + peer, position);
+    }
+    return hasMoved;
+  }
+}
+
+/** @param {string | undefined} position @param {string | undefined} offset */
+const reaches = (position, offset) => (
+  Boolean(position && offset && compareOffsets(position, offset) >= 0));
+
+/** @param {Item} item one's own @param {Position} position
+ * @returns {'waiting' | 'accepted' | 'delivered' | 'read' | 'failed'} what its tick shows */
+function stageOf({ status, offset }, { delivered, read }) {
+  if (status === 'waiting' || status === 'failed') return status;
+  if (reaches(read, offset)) return 'read';
+  return reaches(delivered, offset) ? 'delivered' : 'accepted';
+}
+
 /** @param {any} body @returns {string | undefined} the text of a body of the demo's shape */
 const textOf = (body) => (typeof body?.text === 'string' ? body.text : undefined);
 
@@ -154,6 +207,7 @@ function start(session) {
   const { user, device } = session;
   const storageKey = `connect/${user}/${device}`;
   const conversations = new Conversations(storageKey);
+  const positions = new Positions(storageKey);
   /** @type {Conversation | null} */ let current = null;
   /** @type {WeakMap<object, any>} the elements of items and of conversations */
   const elements = new WeakMap();
@@ -173,18 +227,32 @@ function start(session) {
     storageKey,
     on: {
       state: drawState,
-      message({ from, id, at, body }) {
+      message({ from, id, at, body, offset, quiet }) {
         const conversation = conversations.with(from);
         // Known already: one to oneself, or the same message under another offset.
         const known = (/** @type {Item} */ item) => item.id === id && item.mine === (from === user);
         if (conversation.items.some(known)) return;
-        add(conversation, { id, mine: false, at, body, status: 'received' });
+        add(conversation, { id, mine: false, at, body, offset, quiet, status: 'received' });
+      },
+      sent({ to, id, at, body, peerOffset }) {
+        /** @type {Item} */
+        const item = { id, mine: true, at, body, offset: peerOffset, note: '', status: 'accepted' };
+        // What is not known here was written on another device.
+        if (!change(id, item)) add(conversations.with(to), item);
       },
       accepted({ id, offset }) {
-        // Only what still waits: `delivered` and `failed` can come first, and say more.
-        change(id, { status: 'accepted', note: '', at: Number(offset.split('-')[0]) }, 'waiting');
+        // Only what still waits: `failed` can come first, and says more.
+        const at = Number(offset.split('-')[0]);
+        change(id, { status: 'accepted', note: '', at, offset }, 'waiting');
       },
-      delivered: ({ ids }) => ids.forEach((id) => change(id, { status: 'delivered', note: '' })),
+      position({ peer, ...news }) {
+        if (!positions.advance(peer, news)) return;
+        const conversation = conversations.all.find((conversation) => conversation.peer === peer);
+        if (!conversation) return;
+        conversation.unread = unreadOf(conversation);
+        if (conversation === current) conversation.items.forEach((item) => drawItem(item, peer));
+        drawSoon();
+      },
       rejected({ id, code, message, retryable }) {
         if (retryable) change(id, { note: 'The server is busy. Trying again…' }, 'waiting');
         else change(id, { status: 'failed', note: `Not sent: ${message || code}` }, 'waiting');
@@ -201,16 +269,18 @@ function start(session) {
   /** @param {Conversation} conversation @param {Item} item */
   function add(conversation, item) {
     const { items } = conversation;
+    const isWaiting = item.status === 'waiting';
     // What still waits will come after this one in the server's order, so it stays at the end.
     let index = items.length;
-    while (!item.mine && items[index - 1]?.status === 'waiting') index -= 1;
+    while (!isWaiting && items[index - 1]?.status === 'waiting') index -= 1;
     items.splice(index, 0, item);
-    if (!item.mine && (conversation !== current || document.hidden)) conversation.unread += 1;
+    conversation.unread = unreadOf(conversation);
     if (conversation === current) {
-      $('messages').insertBefore(drawItem(item), elements.get(items[index + 1]) ?? null);
+      const { peer } = conversation;
+      $('messages').insertBefore(drawItem(item, peer), elements.get(items[index + 1]) ?? null);
       elements.get(item).classList.add('fresh');
-      if (item.mine) pinned = true;
-      if (!pinned) newer += 1;
+      if (isWaiting) pinned = true;
+      if (!pinned && !item.mine) newer += 1;
     }
     for (const old of items.splice(0, items.length - MAX_ITEMS)) elements.get(old)?.remove();
     conversations.save(conversation);
@@ -218,25 +288,46 @@ function start(session) {
   }
 
   /** @param {string} id of one's own message @param {Partial<Item>} news
-   * @param {Item['status']} [from] the only status that it changes */
+   * @param {Item['status']} [from] the only status that it changes
+   * @returns {boolean} whether there is such a message */
   function change(id, news, from) {
     for (const conversation of conversations.all) {
       const item = conversation.items.findLast((item) => item.mine && item.id === id);
-      // What one device of theirs has stays delivered, whatever becomes of a second try.
-      if (!item || item.status === 'delivered' || (from && item.status !== from)) continue;
+      if (!item || (from && item.status !== from)) continue;
       Object.assign(item, news);
-      drawItem(item);
+      drawItem(item, conversation.peer);
       conversations.save(conversation);
-      return drawSoon();
+      drawSoon();
+      return true;
     }
+    return false;
+  }
+
+  /** How many of the peer's messages lie above what the user has read, here or on another device.
+   * @param {Conversation} conversation */
+  function unreadOf({ peer, items }) {
+    if (peer === user) return 0;
+    const { mine } = positions.of(peer);
+    const read = items.findLastIndex((item) => !item.mine && reaches(mine, item.offset));
+    return items.slice(read + 1).filter((item) => !item.mine && !item.quiet).length;
+  }
+
+  /** What is in view is read. */
+  function noteRead() {
+    if (!current || current.peer === user || !pinned || document.hidden) return;
+    const last = current.items.findLast((item) => !item.mine)?.offset;
+    if (!last || !positions.advance(current.peer, { mine: last })) return;
+    client.read(current.peer, last);
+    current.unread = 0;
+    drawConversations();
   }
 
   /** @param {any} body @param {string} [again] the id of one that failed @returns {boolean} */
   function send(body, again) {
     if (!current) return false;
     try {
-      if (again) client.sendAgain(again, current.peer, body, true);
-      const id = again ?? client.send(current.peer, body, true);
+      if (again) client.sendAgain(again, current.peer, body, OPTIONS);
+      const id = again ?? client.send(current.peer, body, OPTIONS);
       add(current, { id, mine: true, at: Date.now(), body, status: 'waiting' });
       return true;
     } catch (error) {
@@ -254,8 +345,8 @@ function start(session) {
     drawSoon();
   }
 
-  /** @param {Item} item @returns {HTMLElement} */
-  function drawItem(item) {
+  /** @param {Item} item @param {string} peer @returns {HTMLElement} */
+  function drawItem(item, peer) {
     const text = textOf(item.body);
     const row = elements.get(item) ?? stamp('item');
     if (!elements.has(item)) {
@@ -265,10 +356,11 @@ function start(session) {
       row.querySelector('.text').classList.toggle('code', text === undefined);
       row.querySelector('button').addEventListener('click', () => sendAgain(item));
     }
-    row.dataset.status = item.status;
+    const stage = item.mine ? stageOf(item, positions.of(peer)) : '';
+    row.dataset.stage = stage;
     row.querySelector('time').textContent = clock.format(item.at);
-    row.querySelector('use').setAttribute('href', item.mine ? `#icon-${item.status}` : '');
-    row.querySelector('.unseen').textContent = item.mine ? item.status : '';
+    row.querySelector('use').setAttribute('href', stage && `#icon-${stage}`);
+    row.querySelector('.unseen').textContent = stage;
     row.querySelector('.note').hidden = !item.note;
     row.querySelector('.note span').textContent = item.note;
     return row;
@@ -302,6 +394,7 @@ function start(session) {
     if (pinned) newer = 0;
     $('newer').hidden = !newer;
     $('newer').lastElementChild.textContent = `${newer} new message${newer > 1 ? 's' : ''}`;
+    noteRead();
   }
 
   // Conversations
@@ -310,7 +403,6 @@ function start(session) {
   function open(peer) {
     if (current) current.draft = $('text').value;
     current = peer ? conversations.with(peer) : null;
-    if (current) current.unread = 0;
     session.peer = peer;
     keepSession(session);
     pinned = true;
@@ -326,7 +418,7 @@ function start(session) {
     $('text').value = current?.draft ?? '';
     // A whole conversation is not news, so it is not read out.
     $('log').ariaLive = 'off';
-    $('messages').replaceChildren(...(current?.items.map(drawItem) ?? []));
+    $('messages').replaceChildren(...(current?.items.map((item) => drawItem(item, peer)) ?? []));
     setTimeout(() => { $('log').ariaLive = 'polite'; });
     drawLog();
     drawConversations();
@@ -376,7 +468,8 @@ function start(session) {
     field.style.height = 'auto';
     field.style.height = `${field.scrollHeight + 2}px`;
     const body = { text: field.value.trim() };
-    const left = frameBytes - ConnectClient.frameBytes(current?.peer ?? '', body);
+    const size = ConnectClient.frameBytes(current?.peer ?? '', body, OPTIONS);
+    const left = frameBytes - size;
     $('room').textContent = left > frameBytes / 5 ? ''
       : left < 0 ? `${-left} bytes too long to send` : `${left} bytes left`;
     $('room').classList.toggle('error', left < 0);
@@ -498,10 +591,7 @@ function start(session) {
     for (const key of ['connect/session', ...mine]) sessionStorage.removeItem(key);
     location.replace(location.pathname);
   });
-  document.addEventListener('visibilitychange', () => {
-    if (current && !document.hidden) current.unread = 0;
-    drawConversations();
-  });
+  document.addEventListener('visibilitychange', noteRead);
 
   for (const id of ['user', 'own-name']) $(id).textContent = user;
   $('own-device').textContent = `device ${device}`;

@@ -1,0 +1,250 @@
+import ConnectProtocol
+import MessageBus
+import NIOCore
+import Redis
+
+/// How far the client and its peers have got.
+extension ConnectionHandler {
+  // MARK: Telling peers
+
+  /// Tells peers how far the device has acked and the user has read, as far as the user's budget goes.
+  func tell(_ peers: some Sequence<UserName>, haveWaited: Bool = false) {
+    let now = NIODeadline.now().uptimeNanoseconds
+    for peer in peers {
+      // Behind those that wait, they wait too: then all for one peer become one entry.
+      guard haveWaited || !self.holdsPositions,
+        self.budget.takePosition(haveWaited: haveWaited, now: now)
+      else {
+        if !haveWaited { self.loop.metrics.positionsDelayed.increment() }
+        self.holdsPositions = true
+        continue
+      }
+      guard let entry = self.outbox.take(peer) else { continue }
+      guard entry.isForPeer else {
+        self.store(entry, of: peer)
+        continue
+      }
+      self.loop.producer.publish(
+        .position(of: self.user, for: peer, entry.told), token: .position(self, peer))
+    }
+    if self.outbox.awaitsTick, !self.isOver { self.retryLater() }
+  }
+
+  /// Handles the bus's answer to a position.
+  func told(_ peer: UserName, _ result: Result<Offset, RedisError>) {
+    let isTaken = if case .success = result { true } else { false }
+    if isTaken { self.loop.metrics.positionsTold.increment() }
+    if let entry = self.outbox.told(peer, isTaken: isTaken) { self.store(entry, of: peer) }
+    self.positionSettled(isTaken)
+  }
+
+  private func positionSettled(_ isTaken: Bool) {
+    if self.isOver {
+      // What came while it was under way. After a failure the next connection tells it, since the cursor
+      // has not moved.
+      if isTaken { self.tell(self.outbox.close(), haveWaited: true) }
+    } else if self.outbox.awaitsTick {
+      self.retryLater()
+    }
+    self.cursorMayHaveMoved()
+    self.readSkipped()
+    self.requestPage()
+  }
+
+  func cursorMayHaveMoved() {
+    self.carryOut(
+      self.registration.moved(to: self.outbox.safe, underWay: self.outbox.underWay))
+  }
+
+  // MARK: What was skipped
+
+  /// Looks at messages that the client has handled, but whose senders were not told, as far as it is not
+  /// done.
+  func readSkipped() {
+    guard let start = self.outbox.lookStart, !self.isReadingSkipped, !self.isOver,
+      self.outbox.unsettled < GatewayLimits.waitingPositions
+    else { return }
+    self.isReadingSkipped = true
+    self.loop.pages.request(PageReader.Request(kind: .skipped(after: start), connection: self))
+  }
+
+  func skippedArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
+    self.isReadingSkipped = false
+    guard case .success(let entries) = result, let start = self.outbox.lookStart else {
+      return self.retryLater()
+    }
+    // What lies above was sent on this connection, or will be.
+    let skipped = entries.prefix { $0.offset <= self.skippedEnd }
+    let receipts = skipped.compactMap { entry in
+      entry.envelope?.receiptFor.map {
+        PositionOutbox.Receipt(peer: $0, offset: entry.offset)
+      }
+    }
+    let due = self.outbox.looked(
+      through: skipped.last?.offset ?? start,
+      isLast: skipped.count < entries.count || entries.count < GatewayLimits.maximumPageEntries,
+      receipts)
+    self.tell(due)
+    self.cursorMayHaveMoved()
+    self.readSkipped()
+    guard !self.outbox.isLooking else { return }
+    let reads = self.heldReads
+    self.heldReads = []
+    for read in reads { self.read(read) }
+  }
+
+  // MARK: What is read
+
+  func handle(_ read: ClientFrame.Read) {
+    guard self.session.takesMessages else {
+      return self.refuse(read, .draining, "this connection is about to end; reconnect")
+    }
+    guard read.peer != self.user else {
+      return self.refuse(read, .invalidRecipient, "`peer` must be another user")
+    }
+    let now = NIODeadline.now().uptimeNanoseconds
+    if let shortage = self.budget.takeSend(isRepeat: false, now: now) {
+      let refusal = self.refusal(for: shortage)
+      return self.refuse(
+        read, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+    }
+    // Else the peer could hear of it before there is a row for it.
+    if self.outbox.isLooking { self.heldReads.append(read) } else { self.read(read) }
+  }
+
+  private func refuse(
+    _ read: ClientFrame.Read, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
+  ) {
+    if let id = read.id { return self.reject(id, code, message, retryAfter: retryAfter) }
+    self.loop.metrics.rejected(code)
+    self.writeText { _ = $0.writeError(code: code, message: message) }
+  }
+
+  private func read(_ read: ClientFrame.Read) {
+    guard read.offset > self.delivery.last else {
+      let delivered = self.delivery.unackedReceipt(of: read.peer, through: read.offset)
+      if self.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
+      return
+    }
+    // It knows of a message that was not sent on this connection yet: from another device, or a list.
+    let mailbox = self.loop.configuration.keys.mailbox(self.user)
+    var batch = RedisBatch()
+    let top = batch.top(of: mailbox)
+    let newest = batch.newestEntries(
+      of: mailbox, below: read.offset.successor, above: self.delivery.last,
+      maximum: GatewayLimits.maximumPageEntries)
+    self.loop.client.submit(batch) { replies in
+      guard !self.isOver else { return }
+      guard let top = try? replies[top], let newest = try? replies[newest] else {
+        return self.refuse(
+          read, .unavailable, "how far it goes could not be found out; send it again",
+          retryAfter: GatewayLimits.retryAfterMilliseconds)
+      }
+      var read = read
+      read.offset = min(read.offset, top)
+      let receipt = newest.lazy.map(Mailbox.Entry.init).first {
+        $0.envelope?.receiptFor == read.peer
+      }
+      let delivered =
+        receipt?.offset ?? self.delivery.unackedReceipt(of: read.peer, through: read.offset)
+      if self.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
+    }
+  }
+
+  /// Stores how far the user has read, tells the user's other devices, and answers.
+  private func store(_ entry: PositionOutbox.Entry, of peer: UserName) {
+    let configuration = self.loop.configuration
+    let call = Positions.advance(
+      self.user, peer: peer, mine: entry.mine, keys: configuration.keys,
+      limits: configuration.positionLimits)
+    self.loop.publisher.run([call], confirmation: configuration.durability.confirmation) {
+      results in
+      switch results[0] {
+      case .success(let advance):
+        let requests = self.outbox.stored(peer, isStored: true)
+        self.stored(advance, of: peer, answering: requests)
+        self.positionSettled(true)
+      case .failure(let error):
+        self.loop.noteRejection(error)
+        _ = self.outbox.stored(peer, isStored: false)
+        self.positionSettled(false)
+      }
+    }
+  }
+
+  private func stored(
+    _ advance: Positions.Advance, of peer: UserName, answering requests: [MessageID?]
+  ) {
+    guard let row = advance.row else { return }
+    if advance.moved { self.tellOtherDevices(advance, row, of: peer) }
+    let action =
+      advance.moved
+      ? self.feed.moved(row.stamp, after: advance.previous, canWrite: true) : .none
+    for id in requests {
+      // With the stamp that was told last: a client must not take rows for told that were not.
+      self.write(
+        ServerFrame.Position(
+          peer: peer, row: row, floor: advance.floor, stamp: self.feed.told, id: id))
+    }
+    if action == .read { self.readRows() }
+  }
+
+  private func tellOtherDevices(
+    _ advance: Positions.Advance, _ row: Positions.Row, of peer: UserName
+  ) {
+    let others = advance.sessions.filter { $0 != self.ownSession }
+    guard !others.isEmpty else { return }
+    var writer = DeliveryWriter(keys: self.loop.configuration.keys)
+    for gateway in Set(others.map(\.gateway)) {
+      writer.addPosition(
+        of: self.user, peer: peer, row: row, previous: advance.previous, floor: advance.floor,
+        for: gateway)
+    }
+    var batch = RedisBatch()
+    writer.write(to: &batch)
+    // Only a hint: each device compares the highest stamp with each ping.
+    self.loop.client.submit(batch) { _ in }
+  }
+
+  // MARK: What the client is told
+
+  private func write(_ position: ServerFrame.Position) {
+    self.writeText { _ = $0.writePosition(position) }
+  }
+
+  /// A row of the user's positions has moved.
+  func positionMoved(_ moved: MovedPosition) {
+    guard self.session.takesMessages else { return }
+    let action = self.feed.moved(
+      moved.row.stamp, after: moved.previous, canWrite: self.canWrite)
+    switch action {
+    case .tell:
+      self.write(ServerFrame.Position(peer: moved.peer, row: moved.row, floor: moved.floor))
+    case .read: self.readRows()
+    case .none: break
+    }
+  }
+
+  /// The highest stamp was looked up.
+  func positionsCompared(with top: UInt64) {
+    if self.feed.compared(with: top) == .read { self.readRows() }
+  }
+
+  /// Reads the rows if that is due and the socket takes more.
+  func readRows() {
+    guard self.session.takesMessages, self.feed.read(canWrite: self.canWrite) else { return }
+    self.loop.pages.request(PageReader.Request(kind: .rows, connection: self))
+  }
+
+  func rowsArrived(_ result: Result<Positions.Table, RedisError>) {
+    guard case .success(let table) = result, self.session.takesMessages else {
+      self.feed.failed()
+      return self.retryLater()
+    }
+    for (peer, row) in self.feed.arrived(table) {
+      self.write(ServerFrame.Position(peer: peer, row: row, floor: table.summary.floor))
+    }
+    self.readRows()
+    self.requestPage()
+  }
+}

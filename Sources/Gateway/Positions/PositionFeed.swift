@@ -1,0 +1,100 @@
+import ConnectProtocol
+import MessageBus
+
+/// Decides which rows of its user's positions a connection is told.
+///
+/// A connection remembers the stamp that it told last. A row whose stamp follows that is told at once; any
+/// other makes it read the rows above what it told. So nothing is missed, whatever became of a push: it
+/// compares the highest stamp with each ping, too.
+///
+/// Pure.
+struct PositionFeed {
+  enum State: Hashable {
+    /// All rows that are known of were told. May become `.behind`.
+    case current
+    /// Rows were not told. They are read as soon as the socket takes more. May become `.reading`.
+    case behind
+    /// Rows are being read. `missed` is the highest stamp heard of meanwhile. May become `.current` or
+    /// `.behind`.
+    case reading(missed: UInt64)
+  }
+
+  private(set) var state = State.current
+  /// All rows up to this stamp were told.
+  private(set) var told: UInt64
+  /// Whether it was ever current.
+  private(set) var hasCaughtUp = true
+
+  /// A feed behind `stamp`, which the client says that it has, of positions whose highest stamp is `top`.
+  ///
+  /// One above the top is of other positions, before a loss or an erasure: all rows are told.
+  ///
+  /// - Parameter stamp: nil for a client that wants only what comes.
+  init(after stamp: UInt64?, top: UInt64) {
+    let stamp = stamp ?? top
+    self.told = stamp > top ? 0 : stamp
+    guard self.told != top else { return }
+    self.state = .behind
+    self.hasCaughtUp = false
+  }
+
+  enum Action: Hashable {
+    case tell
+    case none
+    /// Call ``read(canWrite:)``.
+    case read
+  }
+
+  /// A row has moved.
+  ///
+  /// - Parameter previous: the highest stamp before it.
+  mutating func moved(_ stamp: UInt64, after previous: UInt64, canWrite: Bool) -> Action {
+    guard stamp > self.told else { return .none }
+    if self.state == .current, previous == self.told, canWrite {
+      self.told = stamp
+      return .tell
+    }
+    return self.heard(of: stamp)
+  }
+
+  /// The highest stamp was looked up.
+  mutating func compared(with top: UInt64) -> Action {
+    top > self.told ? self.heard(of: top) : .none
+  }
+
+  private mutating func heard(of stamp: UInt64) -> Action {
+    if case .reading(let missed) = self.state {
+      self.state = .reading(missed: max(missed, stamp))
+      return .none
+    }
+    self.state = .behind
+    return .read
+  }
+
+  /// Whether to read the rows now. Then call ``arrived(_:)`` or ``failed()``.
+  mutating func read(canWrite: Bool) -> Bool {
+    guard self.state == .behind, canWrite else { return false }
+    self.state = .reading(missed: 0)
+    return true
+  }
+
+  /// The rows were read.
+  ///
+  /// - Returns: those to tell, in the order of their stamps. If they are not all, ``state`` is `.behind`.
+  mutating func arrived(_ table: Positions.Table) -> [(peer: UserName, row: Positions.Row)] {
+    guard case .reading(let missed) = self.state else { return [] }
+    let above = table.rows.filter { $0.row.stamp > self.told }
+      .sorted { $0.row.stamp < $1.row.stamp }
+    let rows = above.prefix(GatewayLimits.rowsAtOnce)
+    let isComplete = rows.count == above.count
+    self.told = isComplete ? max(self.told, table.summary.top) : rows.last?.row.stamp ?? self.told
+    self.state = isComplete && missed <= self.told ? .current : .behind
+    if self.state == .current { self.hasCaughtUp = true }
+    return Array(rows)
+  }
+
+  /// The rows could not be read.
+  mutating func failed() {
+    if case .reading = self.state { self.state = .behind }
+  }
+}

@@ -1,0 +1,109 @@
+import ConnectProtocol
+import MessageBus
+import Testing
+
+@testable import Gateway
+
+@Suite("The rows that a connection is told")
+struct PositionFeedTests {
+  private func table(top: UInt64, _ rows: (String, UInt64)...) -> Positions.Table {
+    var table = Positions.Table()
+    table.summary.top = top
+    table.rows = rows.map { name, stamp in
+      (
+        UserName(name)!,
+        Positions.Row(delivered: .zero, read: .zero, mine: .zero, stamp: stamp)
+      )
+    }
+    return table
+  }
+
+  @Test("on opening are those above the client's stamp, in order")
+  func opening() {
+    var feed = PositionFeed(after: 5, top: 9)
+    #expect(feed.read(canWrite: true) == true)
+    let rows = feed.arrived(self.table(top: 9, ("dora", 9), ("bob", 4), ("carol", 7)))
+    #expect(rows.map(\.peer.text) == ["carol", "dora"])
+    #expect(feed.told == 9)
+    #expect(feed.state == .current)
+  }
+
+  @Test("on opening are none if the client has all, or asks for none", arguments: [9, nil])
+  func nothing(stamp: UInt64?) {
+    var feed = PositionFeed(after: stamp, top: 9)
+    #expect(feed.state == .current)
+    #expect(feed.read(canWrite: true) == false)
+    #expect(feed.told == 9)
+  }
+
+  @Test("on opening are all if the client's stamp is none of these positions")
+  func otherPositions() {
+    var feed = PositionFeed(after: 12, top: 9)
+    #expect(feed.read(canWrite: true) == true)
+    #expect(feed.arrived(self.table(top: 9, ("bob", 4), ("carol", 9))).count == 2)
+  }
+
+  @Test("follow one another as long as none is missing")
+  func pushed() {
+    var feed = PositionFeed(after: nil, top: 9)
+    #expect(feed.moved(10, after: 9, canWrite: true) == .tell)
+    #expect(feed.moved(10, after: 9, canWrite: true) == .none, "it was told")
+    #expect(feed.moved(15, after: 10, canWrite: true) == .tell)
+    #expect(feed.moved(20, after: 17, canWrite: true) == .read)
+    #expect(feed.told == 15)
+    let next = feed.moved(21, after: 20, canWrite: true)
+    #expect(next == .read, "nothing is told before what is missing")
+    #expect(feed.read(canWrite: true) == true)
+    #expect(feed.arrived(self.table(top: 21, ("bob", 17), ("carol", 21))).count == 2)
+    #expect(feed.moved(22, after: 21, canWrite: true) == .tell)
+  }
+
+  @Test("wait for a socket that takes no more")
+  func slow() {
+    var feed = PositionFeed(after: nil, top: 9)
+    #expect(feed.moved(10, after: 9, canWrite: false) == .read)
+    #expect(feed.read(canWrite: false) == false)
+    #expect(feed.read(canWrite: true) == true)
+  }
+
+  @Test("are read again if one has moved since they were read")
+  func meanwhile() {
+    var feed = PositionFeed(after: 5, top: 9)
+    _ = feed.read(canWrite: true)
+    #expect(feed.moved(10, after: 9, canWrite: true) == .none)
+    _ = feed.arrived(self.table(top: 9, ("bob", 9)))
+    #expect(feed.state == .behind)
+    #expect(feed.told == 9)
+    #expect(feed.read(canWrite: true) == true)
+    _ = feed.arrived(self.table(top: 10, ("bob", 10)))
+    #expect(feed.state == .current)
+  }
+
+  @Test("are found by a look at the highest stamp")
+  func compared() {
+    var feed = PositionFeed(after: nil, top: 9)
+    #expect(feed.compared(with: 9) == .none)
+    #expect(feed.compared(with: 10) == .read)
+    #expect(feed.read(canWrite: true) == true)
+    feed.failed()
+    #expect(feed.state == .behind)
+  }
+
+  @Test("are told some at a time, and none twice")
+  func portions() {
+    let count = GatewayLimits.rowsAtOnce * 2 + 1
+    var table = Positions.Table()
+    table.summary.top = UInt64(count)
+    table.rows = (1...count).reversed().map { number in
+      (
+        UserName("u\(number)")!,
+        Positions.Row(delivered: .zero, read: .zero, mine: .zero, stamp: UInt64(number))
+      )
+    }
+    var feed = PositionFeed(after: 0, top: UInt64(count))
+    var told: [UInt64] = []
+    while feed.read(canWrite: true) { told += feed.arrived(table).map(\.row.stamp) }
+    #expect(told == (1...count).map(UInt64.init))
+    #expect(feed.state == .current)
+  }
+}

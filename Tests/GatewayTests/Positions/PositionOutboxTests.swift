@@ -1,0 +1,185 @@
+import ConnectProtocol
+import MessageBus
+import Testing
+
+@testable import Gateway
+
+@Suite("What peers are told of a connection")
+struct PositionOutboxTests {
+  let bob = UserName("bob")!
+  let carol = UserName("carol")!
+
+  private func offset(_ number: UInt64) -> Offset { Offset(milliseconds: number, sequence: 0) }
+
+  private func receipt(_ peer: UserName, _ number: UInt64) -> PositionOutbox.Receipt {
+    PositionOutbox.Receipt(peer: peer, offset: self.offset(number))
+  }
+
+  private func read(_ peer: UserName, _ number: UInt64, id: String? = nil, isPrivate: Bool = false)
+    -> ClientFrame.Read
+  {
+    ClientFrame.Read(
+      peer: peer, offset: self.offset(number), isPrivate: isPrivate,
+      id: id.map { MessageID($0)! })
+  }
+
+  @Test("is told at once the first time, and with a tick what followed, as one")
+  func coalesced() {
+    var outbox = PositionOutbox()
+    #expect(outbox.acked(self.offset(5), [self.receipt(self.bob, 5)]) == [self.bob])
+    #expect(outbox.take(self.bob)?.told == .init(delivered: self.offset(5)))
+    #expect(outbox.told(self.bob, isTaken: true) == nil)
+    for number in UInt64(6)...9 {
+      #expect(outbox.acked(self.offset(number), [self.receipt(self.bob, number)]) == [])
+    }
+    #expect(outbox.tick() == [self.bob])
+    #expect(outbox.take(self.bob)?.told == .init(delivered: self.offset(9)))
+    #expect(outbox.take(self.bob) == nil)
+  }
+
+  @Test("of one peer does not wait for another's")
+  func peers() {
+    var outbox = PositionOutbox()
+    let due = outbox.acked(
+      self.offset(7),
+      [self.receipt(self.carol, 5), self.receipt(self.bob, 6), self.receipt(self.carol, 7)])
+    #expect(due == [self.carol, self.bob])
+    #expect(outbox.take(self.carol)?.told.delivered == self.offset(7))
+    #expect(outbox.take(self.bob)?.told.delivered == self.offset(6))
+  }
+
+  @Test("holds the cursor back until the bus has it")
+  func safe() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(3), [])
+    #expect(outbox.safe == self.offset(3))
+    _ = outbox.acked(self.offset(9), [self.receipt(self.bob, 5), self.receipt(self.carol, 7)])
+    #expect(outbox.safe == self.offset(5).predecessor)
+    _ = outbox.take(self.bob)
+    #expect(outbox.safe == self.offset(5).predecessor, "it is only under way")
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.safe == self.offset(7).predecessor)
+    _ = outbox.take(self.carol)
+    _ = outbox.told(self.carol, isTaken: true)
+    #expect(outbox.safe == self.offset(9))
+  }
+
+  @Test("comes again after a failure, with what came meanwhile, and holds the cursor till then")
+  func failure() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.take(self.bob)
+    _ = outbox.acked(self.offset(6), [self.receipt(self.bob, 6)])
+    #expect(outbox.told(self.bob, isTaken: false) == nil)
+    #expect(outbox.safe == self.offset(5).predecessor)
+    #expect(outbox.unsettled == 1)
+    #expect(outbox.tick() == [self.bob])
+    #expect(outbox.take(self.bob)?.told.delivered == self.offset(6))
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.safe == self.offset(6))
+  }
+
+  @Test("keeps nothing of peers once a tick finds nothing to tell")
+  func idle() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.awaitsTick)
+    #expect(outbox.tick() == [])
+    #expect(!outbox.awaitsTick)
+    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [self.bob])
+  }
+
+  @Test("is all due when the connection ends")
+  func close() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [])
+    #expect(outbox.close() == [self.bob])
+    #expect(outbox.unsettled == 1)
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.unsettled == 0)
+  }
+
+  @Test("is nothing once the user is erased, and the cursor stays")
+  func erase() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    outbox.erase()
+    #expect(outbox.take(self.bob) == nil)
+    #expect(outbox.tick() == [])
+  }
+
+  @Test("of what is read comes before it is stored, and only then is the request answered")
+  func reads() {
+    var outbox = PositionOutbox()
+    #expect(outbox.read(self.read(self.bob, 5, id: "r1"), delivered: self.offset(4)) == true)
+    let entry = outbox.take(self.bob)
+    #expect(entry?.told == .init(delivered: self.offset(4), read: self.offset(5)))
+    let stored = outbox.told(self.bob, isTaken: true)
+    #expect(stored?.mine == self.offset(5))
+    #expect(stored?.isForPeer == false)
+    #expect(outbox.unsettled == 1)
+    #expect(outbox.stored(self.bob, isStored: true) == [MessageID("r1")])
+    #expect(outbox.unsettled == 0)
+  }
+
+  @Test("of what is read in private is nothing")
+  func privately() {
+    var outbox = PositionOutbox()
+    #expect(outbox.read(self.read(self.bob, 5, isPrivate: true), delivered: self.offset(4)) == true)
+    let entry = outbox.take(self.bob)
+    #expect(entry?.isForPeer == false)
+    #expect(entry?.mine == self.offset(5))
+    #expect(outbox.stored(self.bob, isStored: true) == [nil])
+  }
+
+  @Test("of what is read is not told again because it could not be stored")
+  func unstored() {
+    var outbox = PositionOutbox()
+    _ = outbox.read(self.read(self.bob, 5, id: "r1"), delivered: nil)
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.read(self.read(self.bob, 4, id: "r2"), delivered: nil) == false)
+    #expect(outbox.stored(self.bob, isStored: false) == [])
+    #expect(outbox.tick() == [self.bob])
+    let entry = outbox.take(self.bob)
+    #expect(entry?.told == .init(read: self.offset(4)), "the later request's only")
+    #expect(entry?.mine == self.offset(5))
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.stored(self.bob, isStored: true) == [MessageID("r1"), MessageID("r2")])
+  }
+
+  @Test("of what was skipped holds the cursor back until it was looked at")
+  func skipped() {
+    var outbox = PositionOutbox()
+    outbox.skipped(from: self.offset(2))
+    _ = outbox.acked(self.offset(9), [])
+    #expect(outbox.safe == self.offset(2))
+    #expect(
+      outbox.looked(through: self.offset(6), isLast: false, [self.receipt(self.bob, 4)])
+        == [self.bob])
+    #expect(outbox.safe == self.offset(4).predecessor)
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.safe == self.offset(6))
+    #expect(outbox.looked(through: self.offset(7), isLast: true, []) == [])
+    #expect(outbox.safe == self.offset(9))
+  }
+
+  @Test("is noted where it was told, once")
+  func noted() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(3), [])
+    #expect(outbox.takeTold() == false)
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.takeTold() == true)
+    #expect(outbox.takeTold() == false)
+  }
+}

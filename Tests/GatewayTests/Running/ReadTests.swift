@@ -1,0 +1,175 @@
+import ConnectProtocol
+import ConnectTestStand
+import MessageBus
+import TestSupport
+import Testing
+
+extension TestSocket {
+  /// Sends a `read`.
+  fileprivate func read(
+    _ offset: Offset, of peer: String, id: String? = nil, isPrivate: Bool = false
+  ) {
+    let id = id.map { #","id":"\#($0)""# } ?? ""
+    self.sendText(
+      #"{"type":"read","peer":"\#(peer)","offset":"\#(offset)","private":\#(isPrivate)\#(id)}"#)
+  }
+}
+
+@Suite("What a user has read")
+struct ReadTests {
+  @Test("is told the peer and the user's other devices, stored, and answered by its id")
+  func told() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("read.alice")
+    let phone = try await stand.online("read.bob", device: "phone")
+    let tablet = try await stand.online("read.bob", device: "tablet", gateway: 1)
+    let offset = try await stand.sendReceipts(1, from: alice, to: "read.bob")[0]
+    for device in [phone, tablet] { #expect(try await device.expectMessage().offset == offset) }
+    phone.read(offset, of: "read.alice", id: "r1")
+    let answer = try await phone.expectPosition()
+    #expect(answer.peer.text == "read.alice")
+    #expect(answer.mine == offset)
+    #expect(answer.id?.text == "r1")
+    let other = try await tablet.expectPosition()
+    #expect(other.mine == offset)
+    #expect(other.id == nil)
+    // Nobody has acked it: who has read it has it.
+    let told = try await alice.expectPosition()
+    #expect(told.peer.text == "read.bob")
+    #expect(told.delivered == offset)
+    #expect(told.read == offset)
+    #expect(told.mine == nil)
+    let row = try await stand.position("read.alice", of: "read.bob")
+    #expect(row?.hasPrefix("0-0 0-0 \(offset) ") == true)
+  }
+
+  @Test("is answered even if it says nothing new, and then nobody is told")
+  func unmoved() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("same.alice")
+    let bob = try await stand.online("same.bob")
+    let offset = try await stand.sendReceipts(1, from: alice, to: "same.bob")[0]
+    _ = try await bob.expectMessage()
+    bob.read(offset, of: "same.alice", id: "r1")
+    let first = try await bob.expectPosition()
+    _ = try await alice.expectPosition()
+    for id in ["r2", "r3"] {
+      bob.read(offset, of: "same.alice", id: id)
+      let again = try await bob.expectPosition()
+      #expect(again.id?.text == id)
+      #expect(again.mine == offset)
+      #expect(again.stamp >= first.stamp)
+    }
+    try await alice.expectOpen()
+  }
+
+  @Test("in private is stored and answered, and not told the peer")
+  func privately() async throws {
+    try await TestStand.with { stand in
+      let alice = try await stand.online("alice")
+      let bob = try await stand.online("bob")
+      let offset = try await stand.sendReceipts(1, from: alice, to: "bob")[0]
+      _ = try await bob.expectMessage()
+      let added = try await stand.entriesAdded(for: "alice")
+      bob.read(offset, of: "alice", id: "r1", isPrivate: true)
+      let answer = try await bob.expectPosition()
+      #expect(answer.id?.text == "r1")
+      #expect(answer.mine == offset)
+      #expect(try await stand.entriesAdded(for: "alice") == added)
+      #expect(try await stand.position("bob", of: "alice") == nil)
+      try await alice.expectOpen()
+    }
+  }
+
+  @Test("is at most what is in the mailbox")
+  func clipped() async throws {
+    let stand = try await TestStand.shared()
+    let alice = try await stand.online("clip.alice")
+    let bob = try await stand.online("clip.bob")
+    let offset = try await stand.sendReceipts(1, from: alice, to: "clip.bob")[0]
+    _ = try await bob.expectMessage()
+    bob.read(Offset(milliseconds: .max, sequence: .max), of: "clip.alice", id: "r1")
+    #expect(try await bob.expectPosition().mine == offset)
+    let told = try await alice.expectPosition()
+    #expect(told.read == offset)
+    #expect(told.delivered == offset)
+  }
+
+  @Test("is refused faster than the user may send, by its id; an error without one is harmless")
+  func limited() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.sendsPerSecond = 1 }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      // The mailbox is empty, so nothing moves.
+      for number in 0..<60 {
+        bob.read(Offset("1-0")!, of: "alice", id: number % 2 == 0 ? "r\(number)" : nil)
+      }
+      var rejected = 0
+      var errors = 0
+      for _ in 0..<58 {
+        switch try await bob.expectFrame().frame {
+        case .rejected(let rejection):
+          #expect(rejection.code == "rate_limited")
+          #expect(rejection.id.text.hasPrefix("r"))
+          #expect((rejection.retryAfterMilliseconds ?? 0) > 0)
+          rejected += 1
+        case .error(let code, _):
+          #expect(code == "rate_limited")
+          errors += 1
+        case .position: break
+        default: Issue.record("neither taken nor refused")
+        }
+      }
+      #expect(rejected > 20)
+      #expect(errors > 20)
+      bob.sendText(#"{"type":"ping","id":"end"}"#)
+      while try await bob.expectFrame().type != "pong" {}
+    }
+  }
+
+  @Test("of oneself is refused")
+  func oneself() async throws {
+    let stand = try await TestStand.shared()
+    let bob = try await stand.online("own.bob")
+    bob.read(Offset("1-0")!, of: "own.bob", id: "r1")
+    let rejected = try await bob.expectRejected("r1")
+    #expect(rejected.code == "invalid_recipient")
+    #expect(!rejected.retryable)
+    bob.read(Offset("1-0")!, of: "own.bob")
+    #expect(try await bob.expectError() == "invalid_recipient")
+    try await bob.expectOpen()
+  }
+}
+
+@Suite("A message that its sender's devices are to see")
+struct SentTests {
+  @Test("comes to all of them, with its place in the recipient's mailbox, quiet if that was")
+  func copies() async throws {
+    let stand = try await TestStand.shared()
+    let phone = try await stand.online("sent.alice", device: "phone")
+    let tablet = try await stand.online("sent.alice", device: "tablet", gateway: 1)
+    let bob = try await stand.online("sent.bob")
+    for (number, quiet) in [false, true].enumerated() {
+      phone.sendMessage(
+        "m\(number)", to: "sent.bob", body: "[1]", also: #","copy":true,"quiet":\#(quiet)"#)
+      let message = try await bob.expectFrame(type: "message")
+      guard case .message(let read) = message.frame else { throw TestFailure(message.text) }
+      #expect(read.quiet == quiet)
+      let own = [try await phone.expectFrame(), try await phone.expectFrame()]
+      #expect(Set(own.map(\.type)) == ["accepted", "sent"])
+      let copy = try await tablet.expectSent()
+      #expect(copy.peerOffset == read.offset)
+      #expect(copy.at == read.offset.milliseconds)
+      #expect(copy.to == "sent.bob")
+      #expect(copy.id == "m\(number)")
+      #expect(copy.body == "[1]")
+      #expect(copy.quiet == quiet)
+      tablet.ack(copy.offset)
+    }
+    let later = try await stand.connect("sent.alice", device: "later")
+    try await later.expectWelcome()
+    for number in 0..<2 { #expect(try await later.expectSent().id == "m\(number)") }
+    try await later.expectLive()
+  }
+}
