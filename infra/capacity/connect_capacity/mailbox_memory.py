@@ -1,4 +1,4 @@
-"""Measures what mailboxes, cursors and sessions take in Redis: `mailbox_memory.py` prints JSON.
+"""Measures what the keys of users take in Redis: `mailbox_memory.py` prints JSON.
 
 Starts a private redis-server, fills it with many equal keys in the very form that Connect writes, and
 divides the growth of `used_memory` by their number. So all is counted: the key, its entry in the table
@@ -22,6 +22,7 @@ DEVICE_NAME_BYTES = 8
 BODY_BYTES = (200, 1000)
 MESSAGES = (1, 3, 10, 100, 1000)
 DEVICES = (1, 2)
+ROWS = (1, 10, 100, 1000)  # of positions, of which a user has 1,000 at most
 NODE_BYTES = (1024, 4096)  # stream-node-max-bytes: what Redis.md#Memory advises, and Redis's default
 
 KEYS_AT_LEAST = 30
@@ -139,10 +140,25 @@ def _sessions(first: int, count: int, devices: int) -> Iterable[list[bytes]]:
                    b"%0*d" % (DEVICE_NAME_BYTES, device), gateway + b"/%d" % (number * 7 + device)]
 
 
+def _positions(first: int, count: int, rows: int) -> Iterable[list[bytes]]:
+    # A row that is delivered, and read on both sides.
+    for row in range(rows):
+        for number in range(first, first + count):
+            stamp = _stamp(number, row)
+            yield [b"HSET", b"connect:positions:{%s}" % _name(number),
+                   _name(10**9 + row), b" ".join([_offset(number, row)] * 3 + [stamp]),
+                   b"!top", stamp, b"!delivered", _offset(number, row), b"!swept", stamp]
+
+
+def _stamp(number: int, row: int) -> bytes:
+    return b"%d" % (FIRST_OFFSET_MILLISECONDS + number + row)
+
+
 def measure() -> dict[str, object]:
     mailboxes: list[dict[str, object]] = []
     cursors: list[dict[str, object]] = []
     sessions: list[dict[str, object]] = []
+    positions: list[dict[str, object]] = []
     version = ""
     for node_bytes in NODE_BYTES:
         with tempfile.TemporaryDirectory() as directory:
@@ -174,9 +190,15 @@ def measure() -> dict[str, object]:
                             {"devices": devices, "bytes": per_key(_cursors, devices, count=5000)})
                         sessions.append(
                             {"devices": devices, "bytes": per_key(_sessions, devices, count=5000)})
+                    for rows in ROWS:
+                        count = max(KEYS_AT_LEAST, MESSAGES_IN_ALL // rows // 4)
+                        positions.append(
+                            {"rows": rows, "bytes": per_key(_positions, rows, count=count)})
             finally:
                 server.stop()
-    return {"redis": version, "mailboxes": mailboxes, "cursors": cursors, "sessions": sessions}
+    return {
+        "redis": version, "mailboxes": mailboxes, "cursors": cursors, "sessions": sessions,
+        "positions": positions}
 
 
 if __name__ == "__main__":

@@ -139,6 +139,16 @@ class MailboxMemory:
         return low + share * (_interpolate(self.samples[above], messages) - low)
 
 
+@dataclass(frozen=True)
+class PositionMemory:
+    """Bytes of Redis that a user's positions take, by rows."""
+
+    samples: tuple[tuple[float, float], ...]  # (rows, bytes) …
+
+    def bytes(self, rows: float) -> float:
+        return _interpolate(self.samples, rows)
+
+
 def _interpolate(points: tuple[tuple[float, float], ...], x: float) -> float:
     if x <= points[0][0]:
         return points[0][1] if x > 0 else 0.0
@@ -186,6 +196,7 @@ class Measurements:
     mailboxes: dict[int, MailboxMemory]  # by stream-node-max-bytes
     cursor_bytes: dict[int, float]  # by devices
     session_bytes: dict[int, float]  # by devices
+    positions: PositionMemory
 
 
 def read_measurements(path: Path) -> Measurements:
@@ -231,6 +242,7 @@ def read_measurements(path: Path) -> Measurements:
         mailboxes=_mailboxes(root["mailboxes"]["report"]["mailboxes"]),
         cursor_bytes=_by_devices(root["mailboxes"]["report"]["cursors"]),
         session_bytes=_by_devices(root["mailboxes"]["report"]["sessions"]),
+        positions=_positions(root["mailboxes"]["report"]["positions"]),
     )
 
 
@@ -286,6 +298,11 @@ def _mailboxes(samples: Figures) -> dict[int, MailboxMemory]:
         node: MailboxMemory({body: tuple(sorted(points)) for body, points in bodies.items()})
         for node, bodies in found.items()
     }
+
+
+def _positions(samples: Figures) -> PositionMemory:
+    return PositionMemory(tuple(sorted(
+        (sample["rows"].positive(), sample["bytes"].positive()) for sample in samples.items())))
 
 
 def _by_devices(samples: Figures) -> dict[int, float]:

@@ -35,8 +35,14 @@ class Scenario:
     peak_factor: float = parameter(
         3, "busiest minute of a usual day, as a multiple of the mean", "assumption", 1)
     entries_per_message: float = parameter(
-        1, "bus entries that a message causes: itself; add 1 each for receipts and for `copy`",
-        "what was measured: without either", 1)
+        1, "entries of mailboxes that a message causes: 1 for itself; 2 with `copy`",
+        "what was measured: without copies", 1)
+    positions_per_message: float = parameter(
+        0, "positions that a message causes: 1 when it is delivered, 1 more when it is read; fewer "
+        "where one tells of several messages", "what was measured: without any", 0)
+    conversations_per_user: float = parameter(
+        0, "conversations of a user whose positions are kept", "what was measured: without any", 0,
+        1000)
     body_bytes: float = parameter(
         200, "bytes of a message's body, JSON", "assumption: a sentence, encrypted", 1)
     devices_per_user: float = parameter(

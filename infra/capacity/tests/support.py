@@ -70,7 +70,8 @@ def document() -> dict[str, Any]:
                  "bytes": count * body / 200}
                 for node in (1024, 4096) for body in (200, 1_000) for messages, count in sizes],
             "cursors": [{"devices": 1, "bytes": 144}, {"devices": 2, "bytes": 192}],
-            "sessions": [{"devices": 1, "bytes": 144}, {"devices": 2, "bytes": 176}]}},
+            "sessions": [{"devices": 1, "bytes": 144}, {"devices": 2, "bytes": 176}],
+            "positions": [{"rows": 1, "bytes": 300}, {"rows": 100, "bytes": 10_000}]}},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from tests.support import DIRECTORY  # noqa: F401  (finds the package)
+from tests.support import DIRECTORY
 
 from connect_capacity import mailbox_memory
 
@@ -19,6 +19,16 @@ class EnvelopeTests(unittest.TestCase):
             (mailbox_memory.USER_NAME_BYTES, mailbox_memory.USER_NAME_BYTES,
              mailbox_memory.MESSAGE_ID_BYTES))
         self.assertEqual(len(envelope), 6 + sender + recipient + identity + 200)
+
+    def test_a_row_of_positions_is_that_of_the_script(self) -> None:
+        scripts = DIRECTORY.parents[1] / "Sources/MessageBus/Scripts"
+        script = (scripts / "advance_position.lua").read_text()
+        pattern = script.partition("string.match(row, '^")[2].partition("$'")[0]
+        expression = pattern.replace("%d", r"\d").replace("%-", "-")
+        command = next(iter(mailbox_memory._positions(7, 1, 1)))
+        self.assertRegex(command[3].decode(), f"^{expression}$")
+        for field in command[4::2]:
+            self.assertIn(field.decode(), script)
 
     def test_a_mailbox_gets_its_messages_in_order(self) -> None:
         offsets = [int(command[2].split(b"-")[0])

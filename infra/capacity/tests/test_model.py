@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support import DIRECTORY, document, measurements, model, prices
 
 from connect_capacity.advice import what_to_turn
-from connect_capacity.load import load_of
+from connect_capacity.load import Load, load_of
 from connect_capacity.model import SCALES
 from connect_capacity.numbers import read_number, read_numbers
 from connect_capacity.scenario import Scenario, ScenarioError
@@ -61,6 +61,8 @@ class ModelTests(unittest.TestCase):
             ({"replicas": "2"}, "redis"), ({"architecture": "x86"}, "gateways"),
             ({"vcpu_speed": "0.2"}, "messaging"), ({"body_bytes": "900"}, "redis"),
             ({"entries_per_message": "3"}, "betweenZones"), ({"snapshots": "30"}, "redis"),
+            ({"positions_per_message": "2"}, "betweenZones"),
+            ({"conversations_per_user": "500"}, "redis"),
         ):
             with self.subTest(values):
                 changed = model(**values).evaluate(1e7)
@@ -73,6 +75,24 @@ class ModelTests(unittest.TestCase):
         self.assertAlmostEqual(few.mailbox_entries, 30)
         many = load_of(1, Scenario().with_values({"messages_per_day": "5000"}), figures)
         self.assertAlmostEqual(many.mailbox_entries, 1_000 + 128 + 10)
+
+    def test_a_copy_is_an_entry_of_a_mailbox_and_a_position_is_not(self) -> None:
+        figures = measurements()
+
+        def load(**values: str) -> Load:
+            few = {"messages_per_day": "1", **values}
+            return load_of(1, Scenario().with_values(few), figures)
+
+        plain, copied = load(), load(entries_per_message="2")
+        told = load(positions_per_message="1")
+        self.assertAlmostEqual(copied.mailbox_entries, 2 * plain.mailbox_entries)
+        self.assertEqual(told.mailbox_entries, plain.mailbox_entries)
+        self.assertAlmostEqual(told.entries, copied.entries)
+        # It has no body.
+        for name in ("redis_bytes", "replication_bytes", "client_out_bytes"):
+            with self.subTest(name):
+                self.assertGreater(getattr(told, name), getattr(plain, name))
+                self.assertLess(getattr(told, name), getattr(copied, name))
 
     def test_rates_follow_from_users(self) -> None:
         load = load_of(86_400, Scenario(), measurements())
