@@ -52,11 +52,11 @@ struct RegistryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      A second Redis, for all that belongs to a user: sessions, mailboxes, cursors (default: none, \
-      all is in one). The bus stays at --redis-url. Part of the data: the same for every service, \
-      and not to be changed later. User, password and certificates are those of --redis-user and \
-      so on; a user or password in this URL goes before them. What it is, a server or a cluster, \
-      it is asked.
+      A second Redis, for all that belongs to a user: sessions, mailboxes, cursors, positions \
+      (default: none, all is in one). The bus stays at --redis-url. Part of the data: the same for \
+      every service, and not to be changed later. User, password and certificates are those of \
+      --redis-user and so on; a user or password in this URL goes before them. What it is, a \
+      server or a cluster, it is asked.
       """,
       valueName: "url"))
   var registryRedisURL: String?
