@@ -94,7 +94,7 @@ extension Envelope {
 
     /// Fills `raw`, which has exactly ``byteCount`` bytes.
     package func write(to raw: UnsafeMutableRawBufferPointer) {
-      raw[0] = Envelope.version
+      raw[0] = Envelope.version(self.flags)
       raw[1] = self.kind.rawValue
       raw[2] = self.flags.rawValue
       var position = Envelope.headerBytes
@@ -144,8 +144,10 @@ extension Envelope {
       return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
         let target = UnsafeMutableRawBufferPointer(buffer)
         target.copyMemory(from: UnsafeRawBufferPointer(rebasing: raw[..<Self.headerBytes]))
-        let flags = self.flags.subtracting(.dated)
-        target[2] = (origin == nil ? flags : flags.union(.relocated)).rawValue
+        var flags = self.flags.subtracting(.dated)
+        if origin != nil { flags.insert(.relocated) }
+        target[0] = Self.version(flags)
+        target[2] = flags.rawValue
         origin?.writeBigEndian(to: target, at: Self.headerBytes)
         UnsafeMutableRawBufferPointer(rebasing: target[(count - names.count)...]).copyMemory(
           from: UnsafeRawBufferPointer(rebasing: names))

@@ -1,11 +1,11 @@
 import ConnectProtocol
 import Redis
 
-/// The content of an entry of `incoming` and of a mailbox: one packed field, version 1.
+/// The content of an entry of `incoming` and of a mailbox: one packed field.
 ///
 /// | bytes | what |
 /// | --- | --- |
-/// | 1 | version, 1 |
+/// | 1 | version: 1, or 2 with ``Flags/dated`` |
 /// | 1 | ``Kind`` |
 /// | 1 | ``Flags`` |
 /// | 3 | lengths of `from`, `to` and `id`, one byte each |
@@ -66,7 +66,10 @@ package struct Envelope: Sendable {
     }
   }
 
-  static let version: UInt8 = 1
+  /// Releases before 0.4 would take a date for a part of the names: of an unknown version, they set the
+  /// entry aside.
+  static func version(_ flags: Flags) -> UInt8 { flags.contains(.dated) ? 2 : 1 }
+
   static let headerBytes = 6
   static let originBytes = 16
   static let dateBytes = 8
@@ -84,9 +87,9 @@ package struct Envelope: Sendable {
   /// Nil for bytes that are not an envelope of a known version and kind.
   package init?(_ bytes: ReplyBytes) {
     let parsed: (Kind, Flags, Int, Int, Int)? = bytes.withUnsafeBytes { raw in
-      guard raw.count >= Self.headerBytes, raw[0] == Self.version, let kind = Kind(rawValue: raw[1])
-      else { return nil }
+      guard raw.count >= Self.headerBytes, let kind = Kind(rawValue: raw[1]) else { return nil }
       let flags = Flags(rawValue: raw[2])
+      guard raw[0] == Self.version(flags) else { return nil }
       let fromEnd = Self.namesStart(flags) + Int(raw[3])
       let toEnd = fromEnd + Int(raw[4])
       let idEnd = toEnd + Int(raw[5])

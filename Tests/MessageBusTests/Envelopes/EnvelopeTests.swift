@@ -111,7 +111,7 @@ struct EnvelopeTests {
   @Test("has its place on the bus before the time of its first attempt, where it has both")
   func relocatedAndDated() {
     let bytes: [UInt8] =
-      [1, 1, 0b10_1100, 5, 3, 2] + [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6]
+      [2, 1, 0b10_1100, 5, 3, 2] + [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6]
       + [0, 0, 0, 0, 0, 0, 0, 7] + Array("alicebobm11".utf8)
     let envelope = Envelope(ReplyBytes(bytes))!
     #expect(envelope.origin(at: .zero) == offset(5, 6))
@@ -132,7 +132,7 @@ struct EnvelopeTests {
         + Array("alicebobm11".utf8))
     #expect(
       Self.dated(0x0102_0304_0506_0708).array
-        == [1, 1, 0b10_0100, 5, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8] + Array("alicebobm11".utf8))
+        == [2, 1, 0b10_0100, 5, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8] + Array("alicebobm11".utf8))
     #expect(
       Self.copy(at: offset(0x0102_0304_0506_0708, 9), flags: .quiet).array
         == [1, 5, 0b1_0000, 3, 5, 2] + Array("bobalicem1".utf8)
@@ -185,8 +185,12 @@ struct EnvelopeTests {
       bytes[index] = value
       return Envelope(ReplyBytes(bytes))
     }
+    // Releases before 0.4 would take a date for a part of the names.
+    var dated = Self.dated(1).array
     for version in UInt8.min...UInt8.max {
       #expect((changed(0, version) != nil) == (version == 1))
+      dated[0] = version
+      #expect((Envelope(ReplyBytes(dated)) != nil) == (version == 2))
     }
     for kind in UInt8.min...UInt8.max {
       #expect((changed(1, kind) != nil) == (1...5).contains(kind))
@@ -274,7 +278,9 @@ struct EnvelopeTests {
         UInt8.random(in: 0...20, using: &generator)
       }
       if bytes.count > 1, Bool.random(using: &generator) {
-        bytes[0...1] = [1, UInt8.random(in: 1...5, using: &generator)]
+        bytes[0...1] = [
+          .random(in: 1...2, using: &generator), .random(in: 1...5, using: &generator),
+        ]
       }
       guard let envelope = Envelope(ReplyBytes(bytes)) else { continue }
       let parts = [envelope.fromText, envelope.toText, envelope.idText, envelope.bodyText]
