@@ -153,13 +153,8 @@ extension ConnectionHandler {
 
   /// Stores how far the user has read, tells the user's other devices, and answers.
   private func store(_ entry: PositionOutbox.Entry, of peer: UserName) {
-    let configuration = self.loop.configuration
-    let call = Positions.advance(
-      self.user, peer: peer, mine: entry.mine, keys: configuration.keys,
-      limits: configuration.positionLimits)
-    self.loop.publisher.run([call], confirmation: configuration.durability.confirmation) {
-      results in
-      switch results[0] {
+    self.loop.reads.store(entry.mine, of: peer, by: self.user, on: self.ownSession) { result in
+      switch result {
       case .success(let advance):
         let requests = self.outbox.stored(peer, isStored: true)
         self.stored(advance, of: peer, answering: requests)
@@ -176,7 +171,6 @@ extension ConnectionHandler {
     _ advance: Positions.Advance, of peer: UserName, answering requests: [MessageID?]
   ) {
     guard let row = advance.row else { return }
-    if advance.moved { self.tellOtherDevices(advance, row, of: peer) }
     let action =
       advance.moved
       ? self.feed.moved(row.stamp, after: advance.previous, canWrite: true) : .none
@@ -187,23 +181,6 @@ extension ConnectionHandler {
           peer: peer, row: row, floor: advance.floor, stamp: self.feed.told, id: id))
     }
     if action == .read { self.readRows() }
-  }
-
-  private func tellOtherDevices(
-    _ advance: Positions.Advance, _ row: Positions.Row, of peer: UserName
-  ) {
-    let others = advance.sessions.filter { $0 != self.ownSession }
-    guard !others.isEmpty else { return }
-    var writer = DeliveryWriter(keys: self.loop.configuration.keys)
-    for gateway in Set(others.map(\.gateway)) {
-      writer.addPosition(
-        of: self.user, peer: peer, row: row, previous: advance.previous, floor: advance.floor,
-        for: gateway)
-    }
-    var batch = RedisBatch()
-    writer.write(to: &batch)
-    // Only a hint: each device compares the highest stamp with each ping.
-    self.loop.client.submit(batch) { _ in }
   }
 
   // MARK: What the client is told

@@ -53,7 +53,7 @@ extension GatewayLoop {
     // Now, and again behind the receipts under way, whose answers may let cursors move: of a cluster,
     // a node that hangs keeps back receipts only.
     self.registrations.store()
-    self.producer.whenIdle {
+    self.whenSettled {
       self.second?.cancel()
       self.registrations.store()
       self.registrations.whenStored {
@@ -61,5 +61,14 @@ extension GatewayLoop {
       }
     }
     return promise.futureResult
+  }
+
+  /// Calls `body` once the bus has answered everything and what was read is stored, of which each can
+  /// bring on the other.
+  private func whenSettled(_ body: @escaping () -> Void) {
+    self.producer.whenIdle {
+      if self.reads.isIdle { return body() }
+      self.reads.whenIdle { self.whenSettled(body) }
+    }
   }
 }

@@ -36,6 +36,7 @@ final class GatewayLoop: @unchecked Sendable {
   let client: any RedisClient
   let pages: PageReader
   let registrations: RegistrationWriter
+  let reads: ReadWriter
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
@@ -82,6 +83,8 @@ final class GatewayLoop: @unchecked Sendable {
     self.registrations = RegistrationWriter(
       client: self.client, directory: directory, keys: configuration.keys,
       limits: configuration.positionLimits)
+    self.reads = ReadWriter(
+      client: self.publisher, hints: self.client, configuration: configuration)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard

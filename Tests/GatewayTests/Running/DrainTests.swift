@@ -170,6 +170,34 @@ struct DrainTests {
     }
   }
 
+  @Test("stores what was read, though Redis has to be given the script for it")
+  func reads() async throws {
+    var options = TestStand.Options()
+    options.hasMessaging = false
+    // It has no replica, so that what is to be confirmed takes longer than all else.
+    options.redis = .plain
+    options.clients = { PatientClients($0) }
+    options.configure = {
+      $0.drainSeconds = 0
+      $0.durability = .replicated(1)
+    }
+    try await TestStand.with(options) { stand in
+      let mailbox = "\(stand.keys.mailbox(try #require(UserName("bob"))))"
+      try await stand.redis("XADD", mailbox, "7-0", "no", "message")
+      let bob = try await stand.online("bob")
+      stand.server.pause()
+      bob.read(Offset("7-0")!, of: "alice", isPrivate: true)
+      // Behind the read: once it is answered, the read has gone to Redis.
+      try await bob.expectOpen()
+      await stand.gateways[0].service.beginStop()
+      _ = try await bob.expectFrame(type: "goodbye")
+      stand.server.resume()
+      try await stand.gateways[0].service.stop()
+      let row = try await stand.position("alice", of: "bob")
+      #expect(row?.hasPrefix("0-0 0-0 7-0 ") == true)
+    }
+  }
+
   @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(5)))
   func cancelled() async throws {
     var options = TestStand.Options()

@@ -6,7 +6,7 @@ import Testing
 
 extension TestSocket {
   /// Sends a `read`.
-  fileprivate func read(
+  func read(
     _ offset: Offset, of peer: String, id: String? = nil, isPrivate: Bool = false
   ) {
     let id = id.map { #","id":"\#($0)""# } ?? ""
