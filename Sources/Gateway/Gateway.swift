@@ -94,8 +94,9 @@ package enum GatewayLimits {
   /// | an unfinished frame, in a buffer that doubles | 132 KiB |
   /// | who wants receipts for what is unacked (``unackedMessages``, 0.2 KiB each) | 50 KiB |
   /// | peers who wait to be told (``waitingPositions``, 0.5 KiB each) | 130 KiB |
+  /// | reads that are not answered (``unansweredReads``, 0.3 KiB each), and peers told lately (``rememberedPeers``) | 80 + 200 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
-  /// | all | 1.1 MiB |
+  /// | all | 1.4 MiB |
   ///
   /// The bodies of its sends under way come on top, while Redis does not answer: at most
   /// ``unansweredSendBytes`` for all clients of an event loop together.
@@ -133,6 +134,25 @@ package enum GatewayLimits {
   /// send no more for now. Where there are as many, with those who come on top with what is unacked,
   /// messages wait as well.
   package static let waitingPositions = 256
+
+  /// Peers of one connection that it remembers for up to a second, to tell each of them no more than once
+  /// in that time. Beyond, some are told more often. 0.2 KiB each.
+  static let rememberedPeers = 1_024
+
+  /// Reads of one connection that are not answered yet. More are refused as overloaded.
+  package static let unansweredReads = 256
+
+  /// Entries of the mailbox that are looked at for a read above what the connection was sent, newest
+  /// first: for a message of the peer that asks for a receipt, since without one the peer has no row to
+  /// say that it is read. Clients name a message of the peer, so it is nearly always the first. If there is
+  /// none among so many, the peer is told of the reading only if it has a row.
+  package static let examinedEntries = 128
+
+  /// Entries of the first page of such a look.
+  static let firstLookEntries = 2
+
+  /// Entries of each further page.
+  static let lookEntries = 16
 
   /// Precision, in seconds, with which a device's cursor records when the device was last seen.
   package static let seenSeconds: Double = 86_400

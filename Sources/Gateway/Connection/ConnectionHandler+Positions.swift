@@ -11,9 +11,12 @@ extension ConnectionHandler {
   func tell(_ peers: some Sequence<UserName>, haveWaited: Bool = false) {
     let now = NIODeadline.now().uptimeNanoseconds
     for peer in peers {
-      // Behind those that wait, they wait too: then all for one peer become one entry.
-      guard haveWaited || !self.holdsPositions,
-        self.budget.takePosition(haveWaited: haveWaited, now: now)
+      // Behind those that wait, they wait too: then all for one peer become one entry. What was read is
+      // paid for already.
+      guard
+        self.outbox.hasRead(peer)
+          || (haveWaited || !self.holdsPositions)
+            && self.budget.takePosition(haveWaited: haveWaited, now: now)
       else {
         if !haveWaited { self.loop.metrics.positionsDelayed.increment() }
         self.holdsPositions = true
@@ -38,7 +41,7 @@ extension ConnectionHandler {
     self.positionSettled(isTaken)
   }
 
-  private func positionSettled(_ isTaken: Bool) {
+  func positionSettled(_ isTaken: Bool) {
     if self.isOver {
       // What came while it was under way. After a failure the next connection tells it, since the cursor
       // has not moved.
@@ -87,105 +90,12 @@ extension ConnectionHandler {
     self.tell(due)
     self.cursorMayHaveMoved()
     self.readSkipped()
-    guard !self.outbox.isLooking else { return }
-    let reads = self.heldReads
-    self.heldReads = []
-    for read in reads { self.read(read) }
-  }
-
-  // MARK: What is read
-
-  func handle(_ read: ClientFrame.Read) {
-    guard self.session.takesMessages else {
-      return self.refuse(read, .draining, "this connection is about to end; reconnect")
-    }
-    guard read.peer != self.user else {
-      return self.refuse(read, .invalidRecipient, "`peer` must be another user")
-    }
-    let now = NIODeadline.now().uptimeNanoseconds
-    if let shortage = self.budget.takeSend(isRepeat: false, now: now) {
-      let refusal = self.refusal(for: shortage)
-      return self.refuse(
-        read, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
-    }
-    // Else the peer could hear of it before there is a row for it.
-    if self.outbox.isLooking { self.heldReads.append(read) } else { self.read(read) }
-  }
-
-  private func refuse(
-    _ read: ClientFrame.Read, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
-  ) {
-    if let id = read.id { return self.reject(id, code, message, retryAfter: retryAfter) }
-    self.loop.metrics.rejected(code)
-    self.writeText { _ = $0.writeError(code: code, message: message) }
-  }
-
-  private func read(_ read: ClientFrame.Read) {
-    guard read.offset > self.delivery.last else {
-      let delivered = self.delivery.unackedReceipt(of: read.peer, through: read.offset)
-      if self.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
-      return
-    }
-    // It knows of a message that was not sent on this connection yet: from another device, or a list.
-    let mailbox = self.loop.configuration.keys.mailbox(self.user)
-    var batch = RedisBatch()
-    let top = batch.top(of: mailbox)
-    let newest = batch.newestEntries(
-      of: mailbox, below: read.offset.successor, above: self.delivery.last,
-      maximum: GatewayLimits.maximumPageEntries)
-    self.loop.client.submit(batch) { replies in
-      guard !self.isOver else { return }
-      guard let top = try? replies[top], let newest = try? replies[newest] else {
-        return self.refuse(
-          read, .unavailable, "how far it goes could not be found out; send it again",
-          retryAfter: GatewayLimits.retryAfterMilliseconds)
-      }
-      var read = read
-      read.offset = min(read.offset, top)
-      let receipt = newest.lazy.map(Mailbox.Entry.init).first {
-        $0.envelope?.receiptFor == read.peer
-      }
-      let delivered =
-        receipt?.offset ?? self.delivery.unackedReceipt(of: read.peer, through: read.offset)
-      if self.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
-    }
-  }
-
-  /// Stores how far the user has read, tells the user's other devices, and answers.
-  private func store(_ entry: PositionOutbox.Entry, of peer: UserName) {
-    self.loop.reads.store(entry.mine, of: peer, by: self.user, on: self.ownSession) { result in
-      switch result {
-      case .success(let advance):
-        let requests = self.outbox.stored(peer, isStored: true)
-        self.stored(advance, of: peer, answering: requests)
-        self.positionSettled(true)
-      case .failure(let error):
-        self.loop.noteRejection(error)
-        _ = self.outbox.stored(peer, isStored: false)
-        self.positionSettled(false)
-      }
-    }
-  }
-
-  private func stored(
-    _ advance: Positions.Advance, of peer: UserName, answering requests: [MessageID?]
-  ) {
-    guard let row = advance.row else { return }
-    let action =
-      advance.moved
-      ? self.feed.moved(row.stamp, after: advance.previous, canWrite: true) : .none
-    for id in requests {
-      // With the stamp that was told last: a client must not take rows for told that were not.
-      self.write(
-        ServerFrame.Position(
-          peer: peer, row: row, floor: advance.floor, stamp: self.feed.told, id: id))
-    }
-    if action == .read { self.readRows() }
+    self.takeReads()
   }
 
   // MARK: What the client is told
 
-  private func write(_ position: ServerFrame.Position) {
+  func write(_ position: ServerFrame.Position) {
     self.writeText { _ = $0.writePosition(position) }
   }
 

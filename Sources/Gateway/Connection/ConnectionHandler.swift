@@ -27,8 +27,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   var feed = PositionFeed(after: nil, top: 0)
   /// All up to here is known to be noted as told to the senders.
   var noted = Offset.zero
-  /// Reads that wait until all that was skipped is looked at.
-  var heldReads: [ClientFrame.Read] = []
+  var reads = ReadQueue()
   /// The last message that was skipped; see ``readSkipped()``.
   var skippedEnd = Offset.zero
   var isReadingSkipped = false
@@ -240,6 +239,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     if farewell == .erased || self.farewell == nil { self.farewell = farewell }
     if farewell == .erased {
       self.outbox.erase()
+      self.reads.erase()
       self.carryOut(self.registration.erased())
     }
     let action = self.session.leave()

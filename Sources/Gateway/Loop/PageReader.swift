@@ -15,6 +15,8 @@ final class PageReader {
       case page(after: Offset, maximum: Int)
       /// Entries that the client has handled and whose senders were not told.
       case skipped(after: Offset)
+      /// What the user says to have read.
+      case look(ReadQueue.Look)
       /// All rows of the user's positions.
       case rows
     }
@@ -67,6 +69,7 @@ final class PageReader {
   /// The reply to a request.
   enum Place {
     case entries(Reply<[StreamEntry]>)
+    case top(Reply<Offset>)
     case table(Reply<Positions.Table>)
   }
 
@@ -80,6 +83,12 @@ final class PageReader {
       return .entries(
         batch.entries(
           of: keys.mailbox(user), after: after, maximum: GatewayLimits.maximumPageEntries))
+    case .look(.top):
+      return .top(batch.top(of: keys.mailbox(user)))
+    case .look(.entries(let below, let above, let maximum)):
+      return .entries(
+        batch.newestEntries(
+          of: keys.mailbox(user), below: below, above: above, maximum: maximum))
     case .rows:
       return .table(Positions.table(of: keys.positions(user), to: &batch))
     }
@@ -97,7 +106,14 @@ extension ConnectionHandler {
       let entries = Result { () throws(RedisError) in
         try settled[reply].map(Mailbox.Entry.init)
       }
-      if case .skipped = kind { self.skippedArrived(entries) } else { self.pageArrived(entries) }
+      switch kind {
+      case .skipped: self.skippedArrived(entries)
+      case .look: self.lookArrived(entries)
+      case .page, .rows: self.pageArrived(entries)
+      }
+    case .top(let reply):
+      guard settled.contains(reply) else { return }
+      self.topArrived(Result { () throws(RedisError) in try settled[reply] })
     case .table(let reply):
       guard settled.contains(reply) else { return }
       self.rowsArrived(Result { () throws(RedisError) in try settled[reply] })

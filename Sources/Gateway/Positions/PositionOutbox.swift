@@ -31,8 +31,8 @@ struct PositionOutbox {
 
     /// Whether the bus gets an entry.
     var isForPeer: Bool { self.told != Envelope.Position() }
-    /// Whether something is to be stored.
-    var isRead: Bool { self.mine != .zero }
+    /// Whether something is to be stored, and answered.
+    var isRead: Bool { !self.requests.isEmpty }
 
     /// Adds what came before.
     fileprivate mutating func add(_ earlier: Entry) {
@@ -53,6 +53,10 @@ struct PositionOutbox {
     var isCooling = false
 
     var isSettled: Bool { self.waiting == nil && self.underWay == nil }
+
+    var requests: Int {
+      (self.waiting?.requests.count ?? 0) + (self.underWay?.requests.count ?? 0)
+    }
   }
 
   /// The client has acked all up to here.
@@ -68,6 +72,8 @@ struct PositionOutbox {
   private(set) var unsettled = 0
   /// Number of peers for whom something is under way.
   private(set) var underWay = 0
+  /// Number of reads that are not answered yet.
+  private(set) var requests = 0
 
   /// The cursor may be stored up to this offset.
   var safe: Offset {
@@ -154,12 +160,16 @@ struct PositionOutbox {
   private mutating func set(_ conversation: Conversation?, for peer: UserName) {
     let before = self.conversations[peer]
     self.conversations[peer] = conversation
-    func count(_ conversation: Conversation?, _ holds: (Conversation) -> Bool) -> Int {
-      conversation.map { holds($0) ? 1 : 0 } ?? 0
+    func change(_ count: (Conversation) -> Int) -> Int {
+      (conversation.map(count) ?? 0) - (before.map(count) ?? 0)
     }
-    self.unsettled += count(conversation) { !$0.isSettled } - count(before) { !$0.isSettled }
-    self.underWay +=
-      count(conversation) { $0.underWay != nil } - count(before) { $0.underWay != nil }
+    self.unsettled += change { $0.isSettled ? 0 : 1 }
+    self.underWay += change { $0.underWay == nil ? 0 : 1 }
+    self.requests += change(\.requests)
+    // The next for this peer is then told at once.
+    if self.conversations.count > GatewayLimits.rememberedPeers, conversation?.isSettled == true {
+      self.conversations[peer] = nil
+    }
   }
 
   private static func isDue(_ conversation: Conversation) -> Bool {
@@ -167,6 +177,11 @@ struct PositionOutbox {
   }
 
   // MARK: What goes out
+
+  /// Whether what waits for a peer was read, so that the user has paid for it.
+  func hasRead(_ peer: UserName) -> Bool {
+    self.conversations[peer]?.waiting?.isRead ?? false
+  }
 
   /// What a peer is to be told now: it is under way from now on, until ``told(_:isTaken:)`` or
   /// ``stored(_:isStored:)``.

@@ -154,6 +154,58 @@ struct PositionOutboxTests {
     #expect(outbox.stored(self.bob, isStored: true) == [MessageID("r1"), MessageID("r2")])
   }
 
+  @Test("of what is read where nothing is, is nothing, but stored and answered")
+  func readsNothing() {
+    var outbox = PositionOutbox()
+    #expect(outbox.read(self.read(self.bob, 0, id: "r1"), delivered: nil) == true)
+    #expect(outbox.take(self.bob)?.isForPeer == false)
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    #expect(outbox.stored(self.bob, isStored: true) == [MessageID("r1")])
+    #expect(outbox.read(self.read(self.bob, 0, id: "r2"), delivered: nil) == false)
+    _ = outbox.tick()
+    #expect(outbox.take(self.bob)?.told.delivered == self.offset(5))
+    #expect(outbox.told(self.bob, isTaken: true)?.requests == [MessageID("r2")])
+  }
+
+  @Test("of what is read is paid for, until it is answered, and the requests are counted")
+  func requests() {
+    var outbox = PositionOutbox()
+    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    #expect(!outbox.hasRead(self.bob))
+    _ = outbox.read(self.read(self.bob, 5, id: "r1"), delivered: nil)
+    _ = outbox.read(self.read(self.bob, 5), delivered: nil)
+    #expect(outbox.hasRead(self.bob))
+    _ = outbox.take(self.bob)
+    _ = outbox.read(self.read(self.carol, 5), delivered: nil)
+    #expect(outbox.requests == 3)
+    _ = outbox.told(self.bob, isTaken: false)
+    #expect(outbox.hasRead(self.bob))
+    #expect(outbox.requests == 3)
+    _ = outbox.tick()
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(outbox.stored(self.bob, isStored: true).count == 2)
+    #expect(outbox.requests == 1)
+    outbox.erase()
+    #expect(outbox.requests == 0)
+  }
+
+  @Test("is remembered of a bounded number of peers")
+  func remembered() {
+    var outbox = PositionOutbox()
+    func isTold(_ number: Int) -> Bool {
+      let peer = UserName("peer\(number)")!
+      let due = outbox.acked(self.offset(5), [self.receipt(peer, 5)])
+      _ = outbox.take(peer)
+      _ = outbox.told(peer, isTaken: true)
+      return due == [peer]
+    }
+    for number in 0..<GatewayLimits.rememberedPeers + 10 { #expect(isTold(number)) }
+    #expect(outbox.unsettled == 0)
+    #expect(!isTold(0), "it waits for the tick")
+    #expect(isTold(GatewayLimits.rememberedPeers), "the first beyond")
+  }
+
   @Test("of what was skipped holds the cursor back until it was looked at")
   func skipped() {
     var outbox = PositionOutbox()

@@ -1,5 +1,6 @@
 import ConnectProtocol
 import ConnectTestStand
+import Gateway
 import MessageBus
 import TestSupport
 import Testing
@@ -63,6 +64,21 @@ struct ReadTests {
     try await alice.expectOpen()
   }
 
+  @Test("is answered though the mailbox is empty and there is no position to tell")
+  func empty() async throws {
+    let stand = try await TestStand.shared()
+    let bob = try await stand.online("none.bob")
+    for (id, isPrivate) in [("r1", false), ("r2", true)] {
+      bob.read(Offset("7-0")!, of: "none.alice", id: id, isPrivate: isPrivate)
+      let answer = try await bob.expectPosition()
+      let expected = ServerFrame.Position(
+        peer: UserName("none.alice")!, stamp: 0, id: MessageID(id)!)
+      #expect(answer == expected)
+    }
+    #expect(try await stand.position("none.alice", of: "none.bob") == nil)
+    try await bob.expectOpen()
+  }
+
   @Test("in private is stored and answered, and not told the peer")
   func privately() async throws {
     try await TestStand.with { stand in
@@ -95,19 +111,117 @@ struct ReadTests {
     #expect(told.delivered == offset)
   }
 
+  @Test("may be what was not sent here yet: the peer's newest message there counts as delivered")
+  func notSentYet() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.unackedMessages = 1 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      let carol = try await stand.online("carol")
+      var offsets: [Offset] = []
+      for number in 0..<25 {
+        let sender = number == 3 ? alice : carol
+        sender.sendMessage("\(number)", to: "bob", also: #","receipt":\#(number == 3)"#)
+        offsets.append(try await sender.expectAccepted("\(number)"))
+      }
+      try await eventually("all is in the mailbox") { try await stand.mailbox("bob").count == 25 }
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      #expect(try await bob.expectMessage().offset == offsets[0])
+      bob.read(offsets[20], of: "alice", id: "r1")
+      let answer = try await bob.expectPosition()
+      #expect(answer.id?.text == "r1")
+      #expect(answer.mine == offsets[20])
+      let told = try await alice.expectPosition()
+      #expect(told.delivered == offsets[3])
+      #expect(told.read == offsets[20])
+      try await bob.expectOpen()
+    }
+  }
+
+  @Test("costs as much as a send, and telling the peer no more")
+  func cost() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.sendsPerSecond = 50 }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      let alice = try await stand.online("alice")
+      alice.sendMessage("m", to: "bob")
+      let offset = try await bob.expectMessage().offset
+      for number in 0..<40 { bob.read(offset, of: "peer\(number)") }
+      for number in 0..<60 { bob.sendMessage("m\(number)", to: "carol") }
+      var accepted = 0
+      while accepted < 60 {
+        switch try await bob.expectFrame().frame {
+        case .accepted: accepted += 1
+        case .position: break
+        case let frame: throw TestFailure("neither an answer to a read nor accepted: \(frame)")
+        }
+      }
+    }
+  }
+
+  @Test(
+    "is refused while too many are not answered, be it for what was sent or not",
+    arguments: ["1-0", "99-0"])
+  func unanswered(text: String) async throws {
+    var options = TestStand.Options()
+    options.clients = { PatientClients($0) }
+    options.configure = { $0.sendsPerSecond = 0 }
+    try await TestStand.with(options) { stand in
+      let mailbox = "\(stand.keys.mailbox(UserName("bob")!))"
+      try await stand.redis("XADD", mailbox, "7-0", "no", "message")
+      let bob = try await stand.online("bob")
+      stand.server.pause()
+      let offset = try #require(Offset(text))
+      let maximum = GatewayLimits.unansweredReads
+      for number in 0..<maximum + 50 {
+        let id = number % 2 == 0 ? "r\(number)" : nil
+        bob.read(offset, of: "peer\(number)", id: id, isPrivate: number % 3 == 0)
+      }
+      for number in maximum..<maximum + 50 {
+        if number % 2 == 0 {
+          let rejected = try await bob.expectRejected("r\(number)")
+          #expect(rejected.code == "overloaded")
+          #expect(rejected.retryable)
+          #expect((1_000...2_000).contains(rejected.retryAfterMilliseconds ?? 0))
+        } else {
+          #expect(try await bob.expectError() == "overloaded")
+        }
+      }
+      stand.server.resume()
+      var answered: Set<String> = []
+      while answered.count < maximum / 2 {
+        let answer = try await bob.expectPosition()
+        #expect(answer.mine == min(offset, Offset("7-0")!))
+        if let id = answer.id { answered.insert(id.text) }
+      }
+      #expect(answered == Set((0..<maximum / 2).map { "r\(2 * $0)" }))
+      try await eventually("the next is taken") {
+        bob.read(offset, of: "peer0", id: "next")
+        while true {
+          switch try await bob.expectFrame().frame {
+          case .position(let position) where position.id?.text == "next": return true
+          case .rejected: return false
+          default: break
+          }
+        }
+      }
+    }
+  }
+
   @Test("is refused faster than the user may send, by its id; an error without one is harmless")
   func limited() async throws {
     var options = TestStand.Options()
     options.configure = { $0.sendsPerSecond = 1 }
     try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
-      // The mailbox is empty, so nothing moves.
       for number in 0..<60 {
         bob.read(Offset("1-0")!, of: "alice", id: number % 2 == 0 ? "r\(number)" : nil)
       }
       var rejected = 0
       var errors = 0
-      for _ in 0..<58 {
+      for _ in 0..<60 {
         switch try await bob.expectFrame().frame {
         case .rejected(let rejection):
           #expect(rejection.code == "rate_limited")
