@@ -17,7 +17,7 @@
 -- ARGV[6]  seconds for which a row is kept that does not move
 -- ARGV[7]  seconds by which the key outlives the last write
 --
--- Answers {1 if the row moved, else 0; the top before; the row, or ''; the floor, or ''; then, if it moved,
+-- Answers {1 if the row moved, else 0; the top before; the row, or ''; the floor, or 0-0; then, if it moved,
 -- the devices of KEYS[2], each with its value}.
 local positions, peer = KEYS[1], ARGV[1]
 local limit, kept = tonumber(ARGV[5]), tonumber(ARGV[6]) * 1000
@@ -28,14 +28,14 @@ local function parts(row)
   return string.match(row, '^(%d+%-%d+) (%d+%-%d+) (%d+%-%d+) (%d+)$')
 end
 
--- Removes rows that have not moved for too long. If there are still too many, removes an eighth more than
--- that, so that the next row need not do the same: first those that say nothing of what the user has read,
--- then the others, the oldest first. The highest place read among the latter becomes the floor.
-local function sweep()
-  local rows, floor = {}, redis.call('HGET', positions, '!floor') or '0-0'
+-- Removes other rows that have not moved for too long. If there are still too many, removes an eighth more
+-- than that, so that the next row need not do the same: first those that say nothing of what the user has
+-- read, then the others, the oldest first. The highest place read among the latter becomes the floor.
+local function sweep(floor)
+  local rows = {}
   local fields = redis.call('HGETALL', positions)
   for index = 1, #fields, 2 do
-    if string.sub(fields[index], 1, 1) ~= '!' then
+    if string.sub(fields[index], 1, 1) ~= '!' and fields[index] ~= peer then
       local _, _, mine, stamp = parts(fields[index + 1])
       table.insert(rows, {fields[index], mine or '0-0', tonumber(stamp or '0')})
     end
@@ -55,10 +55,12 @@ local function sweep()
   end
   if floor ~= '0-0' then redis.call('HSET', positions, '!floor', floor) end
   redis.call('HSET', positions, '!swept', string.format('%.0f', now))
+  return floor
 end
 
-local before = redis.call('HMGET', positions, peer, '!top')
-local row, top = before[1], tonumber(before[2] or '0')
+local before = redis.call('HMGET', positions, peer, '!top', '!swept', '!floor', '!delivered')
+local row, top, swept = before[1], tonumber(before[2] or '0'), tonumber(before[3] or '0')
+local floor = before[4] or '0-0'
 local delivered, read, mine = '0-0', '0-0', '0-0'
 if row then delivered, read, mine = parts(row) end
 -- A row that somebody wrote by hand begins again.
@@ -69,17 +71,19 @@ if below(mine, ARGV[4]) then mine, moved = ARGV[4], 1 end
 if below(read, ARGV[3]) and (row or moved == 1) then read, moved = ARGV[3], 1 end
 
 if moved == 1 then
+  local isFull = false
   if not row then
-    local swept = tonumber(redis.call('HGET', positions, '!swept') or '0')
-    if redis.call('HLEN', positions) >= limit or swept < now - 86400000 then sweep() end
+    local count = redis.call('HLEN', positions)
+    for index = 2, 5 do if before[index] then count = count - 1 end end
+    isFull = count >= limit
   end
+  if isFull or swept < now - 86400000 then floor = sweep(floor) end
   local stamp = string.format('%.0f', math.max(top + 1, now))
   row = delivered .. ' ' .. read .. ' ' .. mine .. ' ' .. stamp
   redis.call('HSET', positions, peer, row, '!top', stamp)
 end
 redis.call('EXPIRE', positions, ARGV[7])
 
-local floor = redis.call('HGET', positions, '!floor') or ''
 local answer = {moved, string.format('%.0f', top), row or '', floor}
 if moved == 1 then
   for _, text in ipairs(redis.call('HGETALL', KEYS[2])) do table.insert(answer, text) end

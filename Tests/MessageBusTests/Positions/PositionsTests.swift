@@ -31,6 +31,13 @@ extension Bus {
     return try await self.client.run([call])[0].get()
   }
 
+  /// When rows were last removed.
+  fileprivate func swept() async throws -> UInt64 {
+    var cursor = try await self.command(
+      "HGET", "\(self.keys.positions(UserName("alice")!))", "!swept")
+    return try cursor.string().flatMap { UInt64($0) } ?? 0
+  }
+
   fileprivate func milliseconds() async throws -> UInt64 {
     try await self.client.value { $0.time() }
   }
@@ -189,6 +196,44 @@ struct PositionsTests {
       let table = try await bus.table()
       #expect(table.peers == ["bob", "carol", "young"])
       #expect(table.summary.floor == .zero)
+    }
+  }
+
+  @Test("that has not moved for the retention is removed by a move of another that is there, too")
+  func oldWithoutNew() async throws {
+    try await Bus.run { bus in
+      let key = "\(bus.keys.positions(self.alice))"
+      let limits = PositionLimits(rows: 3, retentionSeconds: 100)
+      let now = try await bus.milliseconds()
+      _ = try await bus.command(
+        "HSET", key, "old", "1-0 0-0 7-0 \(now - 200_000)", "bob", "4-0 3-0 9-0 \(now - 300_000)",
+        "young", "1-0 0-0 7-0 \(now - 50_000)", "!top", "\(now - 50_000)", "!swept",
+        "\(now - 90_000_000)")
+      let row = try #require(try await bus.advance(delivered: offset(5), limits: limits).row)
+      #expect(row.delivered == offset(5) && row.read == offset(3) && row.mine == offset(9))
+      let table = try await bus.table()
+      #expect(table.peers == ["bob", "young"])
+      #expect(table.row("bob") == row)
+      #expect(table.summary.floor == .zero)
+    }
+  }
+
+  @Test("looks at no other before there are as many as may be, whatever is noted beside them")
+  func roomLeft() async throws {
+    try await Bus.run { bus in
+      let key = "\(bus.keys.positions(self.alice))"
+      let limits = PositionLimits(rows: 8)
+      let swept = try await bus.milliseconds() - 1_000
+      _ = try await bus.command(
+        "HSET", key, "!top", "1", "!floor", "1-0", "!delivered", "2-0", "!swept", "\(swept)")
+      for number in 1...8 as ClosedRange<UInt64> {
+        _ = try await bus.advance("peer\(number)", mine: offset(number), limits: limits)
+      }
+      #expect(try await bus.swept() == swept)
+      #expect(try await bus.table().rows.count == 8)
+      _ = try await bus.advance("peer9", mine: offset(9), limits: limits)
+      #expect(try await bus.swept() > swept)
+      #expect(try await bus.table().rows.count == 8)
     }
   }
 
