@@ -74,10 +74,6 @@ package enum GatewayLimits {
   /// this.
   package static let smallestPageEntries = 2
 
-  /// Rows of positions that a connection is told at once, before the socket is asked whether it takes more.
-  /// About 0.3 KiB each.
-  static let rowsAtOnce = 128
-
   /// Mailbox reads that one event loop has under way at a time. More wait their turn, so that a
   /// crowd that reconnects costs no more memory than this many pages.
   package static let concurrentPages = 32
@@ -96,14 +92,16 @@ package enum GatewayLimits {
   /// | peers who wait to be told (``waitingPositions``, 0.5 KiB each) | 130 KiB |
   /// | reads that are not answered (``unansweredReads``, 0.3 KiB each), and peers told lately (``rememberedPeers``) | 80 + 200 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
-  /// | all | 1.4 MiB |
+  /// | positions that were read and not told yet (`BusLimits.positionsPerUser`, 0.25 KiB each) | 250 KiB |
+  /// | all | 1.6 MiB |
   ///
   /// The bodies of its sends under way come on top, while Redis does not answer: at most
   /// ``unansweredSendBytes`` for all clients of an event loop together.
   ///
-  /// A client that merely stops reading and acking costs the first row and the fourth: 0.3 MiB. The
-  /// kernel's memory for the socket comes on top: ``sendBufferBytes`` and ``receiveBufferBytes``, twice
-  /// each, so 0.25 MiB, of which a client that does not read was seen to take 0.12.
+  /// A client that merely stops reading and acking costs the first row, the fourth and the last:
+  /// 0.5 MiB. The kernel's memory for the socket comes on top: ``sendBufferBytes`` and
+  /// ``receiveBufferBytes``, twice each, so 0.25 MiB, of which a client that does not read was seen to
+  /// take 0.12.
   package static let writeBufferHighBytes = 64 * 1024
 
   /// Waiting bytes below which a socket is written to again.

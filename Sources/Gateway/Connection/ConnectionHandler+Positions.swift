@@ -117,9 +117,13 @@ extension ConnectionHandler {
     if self.feed.compared(with: top) == .read { self.readRows() }
   }
 
-  /// Reads the rows if that is due and the socket takes more.
+  /// Tells the rows that were read, and reads those that are missing, as far as the socket takes more.
   func readRows() {
-    guard self.session.takesMessages, self.feed.read(canWrite: self.canWrite) else { return }
+    guard self.session.takesMessages else { return }
+    while let told = self.feed.next(canWrite: self.canWrite) {
+      self.write(ServerFrame.Position(peer: told.peer, row: told.row, floor: told.floor))
+    }
+    guard self.feed.read(canWrite: self.canWrite) else { return }
     self.loop.pages.request(PageReader.Request(kind: .rows, connection: self))
   }
 
@@ -128,9 +132,7 @@ extension ConnectionHandler {
       self.feed.failed()
       return self.retryLater()
     }
-    for (peer, row) in self.feed.arrived(table) {
-      self.write(ServerFrame.Position(peer: peer, row: row, floor: table.summary.floor))
-    }
+    self.feed.arrived(table)
     self.readRows()
     self.requestPage()
   }

@@ -14,9 +14,19 @@ struct PositionFeed {
     case current
     /// Rows were not told. They are read as soon as the socket takes more. May become `.reading`.
     case behind
-    /// Rows are being read. `missed` is the highest stamp heard of meanwhile. May become `.current` or
+    /// Rows are being read. `missed` is the highest stamp heard of meanwhile. May become `.telling` or
     /// `.behind`.
     case reading(missed: UInt64)
+    /// Rows were read, and are told as far as the socket takes them. `missed` is as above. May become
+    /// `.current` or `.behind`.
+    case telling(missed: UInt64)
+  }
+
+  /// A row to tell.
+  struct Told {
+    let peer: UserName
+    let row: Positions.Row
+    let floor: Offset
   }
 
   private(set) var state = State.current
@@ -24,6 +34,11 @@ struct PositionFeed {
   private(set) var told: UInt64
   /// Whether it was ever current.
   private(set) var hasCaughtUp = true
+  /// The rows that were read and have yet to be told, the highest stamp first.
+  private var rest: [(peer: UserName, row: Positions.Row)] = []
+  /// The floor and the highest stamp when they were read.
+  private var floor = Offset.zero
+  private var top: UInt64 = 0
 
   /// A feed behind `stamp`, which the client says that it has, of positions whose highest stamp is `top`.
   ///
@@ -63,12 +78,14 @@ struct PositionFeed {
   }
 
   private mutating func heard(of stamp: UInt64) -> Action {
-    if case .reading(let missed) = self.state {
-      self.state = .reading(missed: max(missed, stamp))
-      return .none
+    switch self.state {
+    case .reading(let missed): self.state = .reading(missed: max(missed, stamp))
+    case .telling(let missed): self.state = .telling(missed: max(missed, stamp))
+    case .current, .behind:
+      self.state = .behind
+      return .read
     }
-    self.state = .behind
-    return .read
+    return .none
   }
 
   /// Whether to read the rows now. Then call ``arrived(_:)`` or ``failed()``.
@@ -78,19 +95,34 @@ struct PositionFeed {
     return true
   }
 
-  /// The rows were read.
+  /// The rows were read. Call ``next(canWrite:)`` until it has none.
+  mutating func arrived(_ table: Positions.Table) {
+    guard case .reading(let missed) = self.state else { return }
+    self.rest = table.rows.filter { $0.row.stamp > self.told }
+      .sorted { $0.row.stamp > $1.row.stamp }
+    self.floor = table.summary.floor
+    self.top = table.summary.top
+    self.state = .telling(missed: missed)
+    self.endIfTold()
+  }
+
+  /// The next of the rows that were read, in the order of their stamps.
   ///
-  /// - Returns: those to tell, in the order of their stamps. If they are not all, ``state`` is `.behind`.
-  mutating func arrived(_ table: Positions.Table) -> [(peer: UserName, row: Positions.Row)] {
-    guard case .reading(let missed) = self.state else { return [] }
-    let above = table.rows.filter { $0.row.stamp > self.told }
-      .sorted { $0.row.stamp < $1.row.stamp }
-    let rows = above.prefix(GatewayLimits.rowsAtOnce)
-    let isComplete = rows.count == above.count
-    self.told = isComplete ? max(self.told, table.summary.top) : rows.last?.row.stamp ?? self.told
-    self.state = isComplete && missed <= self.told ? .current : .behind
+  /// - Returns: nil if the socket takes no more, or if all are told: then ``state`` is another.
+  mutating func next(canWrite: Bool) -> Told? {
+    guard canWrite, let next = self.rest.popLast() else { return nil }
+    self.told = next.row.stamp
+    self.endIfTold()
+    return Told(peer: next.peer, row: next.row, floor: self.floor)
+  }
+
+  private mutating func endIfTold() {
+    guard case .telling(let missed) = self.state, self.rest.isEmpty else { return }
+    // An idle connection holds no memory for what it was told.
+    self.rest = []
+    self.told = max(self.told, self.top)
+    self.state = missed <= self.told ? .current : .behind
     if self.state == .current { self.hasCaughtUp = true }
-    return Array(rows)
   }
 
   /// The rows could not be read.

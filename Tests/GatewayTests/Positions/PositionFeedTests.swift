@@ -22,8 +22,8 @@ struct PositionFeedTests {
   func opening() {
     var feed = PositionFeed(after: 5, top: 9)
     #expect(feed.read(canWrite: true) == true)
-    let rows = feed.arrived(self.table(top: 9, ("dora", 9), ("bob", 4), ("carol", 7)))
-    #expect(rows.map(\.peer.text) == ["carol", "dora"])
+    feed.arrived(self.table(top: 9, ("dora", 9), ("bob", 4), ("carol", 7)))
+    #expect(feed.rest() == ["carol", "dora"])
     #expect(feed.told == 9)
     #expect(feed.state == .current)
   }
@@ -40,7 +40,8 @@ struct PositionFeedTests {
   func otherPositions() {
     var feed = PositionFeed(after: 12, top: 9)
     #expect(feed.read(canWrite: true) == true)
-    #expect(feed.arrived(self.table(top: 9, ("bob", 4), ("carol", 9))).count == 2)
+    feed.arrived(self.table(top: 9, ("bob", 4), ("carol", 9)))
+    #expect(feed.rest() == ["bob", "carol"])
   }
 
   @Test("follow one another as long as none is missing")
@@ -54,7 +55,8 @@ struct PositionFeedTests {
     let next = feed.moved(21, after: 20, canWrite: true)
     #expect(next == .read, "nothing is told before what is missing")
     #expect(feed.read(canWrite: true) == true)
-    #expect(feed.arrived(self.table(top: 21, ("bob", 17), ("carol", 21))).count == 2)
+    feed.arrived(self.table(top: 21, ("bob", 17), ("carol", 21)))
+    #expect(feed.rest() == ["bob", "carol"])
     #expect(feed.moved(22, after: 21, canWrite: true) == .tell)
   }
 
@@ -71,12 +73,38 @@ struct PositionFeedTests {
     var feed = PositionFeed(after: 5, top: 9)
     _ = feed.read(canWrite: true)
     #expect(feed.moved(10, after: 9, canWrite: true) == .none)
-    _ = feed.arrived(self.table(top: 9, ("bob", 9)))
+    feed.arrived(self.table(top: 9, ("bob", 9)))
+    #expect(feed.rest() == ["bob"])
     #expect(feed.state == .behind)
     #expect(feed.told == 9)
     #expect(feed.read(canWrite: true) == true)
-    _ = feed.arrived(self.table(top: 10, ("bob", 10)))
+    feed.arrived(self.table(top: 10, ("bob", 10)))
+    #expect(feed.rest() == ["bob"])
     #expect(feed.state == .current)
+  }
+
+  @Test("are read again, after the others, if one has moved while they were told")
+  func meanwhileTelling() {
+    var feed = PositionFeed(after: 5, top: 9)
+    _ = feed.read(canWrite: true)
+    feed.arrived(self.table(top: 9, ("bob", 8), ("carol", 9)))
+    #expect(feed.next(canWrite: true)?.peer.text == "bob")
+    #expect(feed.moved(10, after: 9, canWrite: true) == .none)
+    #expect(feed.told == 8)
+    #expect(feed.read(canWrite: true) == false)
+    #expect(feed.rest() == ["carol"])
+    #expect(feed.state == .behind)
+    #expect(feed.hasCaughtUp == false)
+  }
+
+  @Test("that none is left of any more are as good as told")
+  func gone() {
+    var feed = PositionFeed(after: 5, top: 9)
+    _ = feed.read(canWrite: true)
+    feed.arrived(self.table(top: 9))
+    #expect(feed.state == .current)
+    #expect(feed.told == 9)
+    #expect(feed.hasCaughtUp)
   }
 
   @Test("are found by a look at the highest stamp")
@@ -89,21 +117,27 @@ struct PositionFeedTests {
     #expect(feed.state == .behind)
   }
 
-  @Test("are told some at a time, and none twice")
+  @Test("are told as the socket takes them, from one reading, with the floor")
   func portions() {
-    let count = GatewayLimits.rowsAtOnce * 2 + 1
-    var table = Positions.Table()
-    table.summary.top = UInt64(count)
-    table.rows = (1...count).reversed().map { number in
-      (
-        UserName("u\(number)")!,
-        Positions.Row(delivered: .zero, read: .zero, mine: .zero, stamp: UInt64(number))
-      )
-    }
-    var feed = PositionFeed(after: 0, top: UInt64(count))
-    var told: [UInt64] = []
-    while feed.read(canWrite: true) { told += feed.arrived(table).map(\.row.stamp) }
-    #expect(told == (1...count).map(UInt64.init))
+    var feed = PositionFeed(after: 0, top: 4)
+    #expect(feed.read(canWrite: true) == true)
+    var table = self.table(top: 4, ("dora", 4), ("bob", 1), ("carol", 3))
+    table.summary.floor = Offset(milliseconds: 2, sequence: 3)
+    feed.arrived(table)
+    #expect(feed.next(canWrite: true)?.floor == table.summary.floor)
+    #expect(feed.told == 1)
+    #expect(feed.next(canWrite: false)?.peer == nil)
+    #expect(feed.read(canWrite: true) == false, "they are there")
+    #expect(feed.rest() == ["carol", "dora"])
     #expect(feed.state == .current)
+  }
+}
+
+extension PositionFeed {
+  /// The peers of all that it has to tell.
+  fileprivate mutating func rest() -> [String] {
+    var peers: [String] = []
+    while let told = self.next(canWrite: true) { peers.append(told.peer.text) }
+    return peers
   }
 }

@@ -7,6 +7,23 @@ import Redis
 import TestSupport
 import Testing
 
+extension TestStand {
+  /// What Redis has counted of a command, such as `calls`.
+  func statistic(_ name: String, of command: String) async throws -> Int {
+    var sum = 0
+    for node in self.server.nodes {
+      let statistics = try await node.command("INFO", "commandstats").string ?? ""
+      for line in statistics.split(whereSeparator: \.isNewline)
+      where line.hasPrefix("cmdstat_\(command):") {
+        let values = line.split { ":,".contains($0) }.map { $0.split(separator: "=") }
+        let value = values.first { $0[0] == name }?.last.flatMap { Int($0) }
+        sum += try #require(value, "\(line)")
+      }
+    }
+    return sum
+  }
+}
+
 /// That the answers of Redis reach ``RegistrationStateMachine``, and its decisions Redis.
 @Suite("The cursor and the session of a connection")
 struct RegistrationTests {
@@ -19,16 +36,7 @@ struct RegistrationTests {
 
   /// How many calls of a command Redis has refused.
   private func refusals(of command: String, by stand: TestStand) async throws -> Int {
-    var refusals = 0
-    for node in stand.server.nodes {
-      let statistics = try await node.command("INFO", "commandstats").string ?? ""
-      for line in statistics.split(whereSeparator: \.isNewline)
-      where line.hasPrefix("cmdstat_\(command):") {
-        let number = line.components(separatedBy: "failed_calls=").last.flatMap { Int($0) }
-        refusals += try #require(number, "\(line)")
-      }
-    }
-    return refusals
+    try await stand.statistic("failed_calls", of: command)
   }
 
   @Test("are stored in spite of a Redis that refuses the cursor for a while")
