@@ -73,6 +73,7 @@ extension ConnectionHandler {
 
   func skippedArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
     self.isReadingSkipped = false
+    guard !self.isOver else { return }
     guard case .success(let entries) = result, let start = self.outbox.lookStart else {
       return self.retryLater()
     }

@@ -240,7 +240,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     if farewell == .erased {
       self.outbox.erase()
       self.reads.erase()
-      self.carryOut(self.registration.erased())
+      self.carryOut(self.registration.erased(underWay: self.outbox.underWay))
     }
     let action = self.session.leave()
     guard action != .none else { return }

@@ -49,6 +49,8 @@ struct RegistrationStateMachine {
   private(set) var state = State.entered
   private var cursor: Cursor
   private var isErased = false
+  /// Whether the session is to be removed for an erasure, as soon as nothing is under way.
+  private var awaitsRemoval = false
   private var isQueued = false
 
   init(since: Offset?) { self.cursor = .unknown(since: since) }
@@ -202,9 +204,13 @@ struct RegistrationStateMachine {
   }
 
   /// The user is erased: nothing more is stored, and nothing entered.
-  mutating func erased() -> Actions {
+  ///
+  /// - Parameter underWay: number of receipts and reads that the user's positions may still get: the
+  ///   session stays until then.
+  mutating func erased(underWay: Int) -> Actions {
     self.isErased = true
-    return .removeNow
+    self.awaitsRemoval = true
+    return self.removeIfSettled(underWay)
   }
 
   /// The socket is closed.
@@ -217,8 +223,16 @@ struct RegistrationStateMachine {
   }
 
   private mutating func removeIfSettled(_ underWay: Int) -> Actions {
-    guard case .closed = self.state, underWay == 0 else { return [] }
-    self.state = .removed
-    return .remove
+    guard underWay == 0 else { return [] }
+    var actions: Actions = []
+    if self.awaitsRemoval {
+      self.awaitsRemoval = false
+      actions.insert(.removeNow)
+    }
+    if case .closed = self.state {
+      self.state = .removed
+      actions.insert(.remove)
+    }
+    return actions
   }
 }

@@ -149,6 +149,7 @@ struct PositionOutbox {
   }
 
   private mutating func add(_ peer: UserName, _ change: (inout Entry) -> Void) -> Bool {
+    guard !self.isErased else { return false }
     var conversation = self.conversations[peer] ?? Conversation()
     var entry = conversation.waiting ?? Entry()
     change(&entry)

@@ -89,6 +89,7 @@ private struct Model {
     }
     if actions.contains(.removeNow) {
       self.check(self.isOver || self.isErased, "removed without need")
+      self.check(self.receiptsUnderWay.isEmpty, "removed with receipts under way")
     }
     guard !actions.isDisjoint(with: [.hurryStore, .remove]) else { return }
     self.check(self.isOver, "hurried without need")
@@ -159,7 +160,7 @@ private struct Model {
 
   private mutating func erase() {
     self.isErased = true
-    self.carryOut(self.machine.erased())
+    self.carryOut(self.machine.erased(underWay: self.receiptsUnderWay.count))
   }
 }
 

@@ -178,7 +178,7 @@ struct CursorStoreTests {
     _ = machine.moved(to: at(8), underWay: 0)
     let underWay = try machine.requireStore(safe: at(8), now: now)
     _ = machine.moved(to: at(9), underWay: 0)
-    #expect(machine.erased() == .removeNow)
+    #expect(machine.erased(underWay: 0) == .removeNow)
     #expect(machine.store(safe: at(9), now: now) == nil)
     #expect(machine.storeFailed(underWay) == [])
     #expect(machine.moved(to: at(10), underWay: 0) == [])
@@ -192,7 +192,7 @@ struct CursorStoreTests {
   @Test("Not after the welcome of a user who was erased meanwhile")
   func erasedBefore() {
     var machine = Machine(since: nil)
-    #expect(machine.erased() == .removeNow)
+    #expect(machine.erased(underWay: 0) == .removeNow)
     let start = machine.start(at: position(seen: nil), below: at(100))
     #expect(machine.opened(at: start, now: now) == [])
     #expect(machine.store(safe: .zero, now: now) == nil)
@@ -312,16 +312,30 @@ struct RegistrationStateMachineTests {
     #expect(!machine.mayRenew)
 
     var erased = opened()
-    _ = erased.erased()
+    _ = erased.erased(underWay: 0)
     #expect(!erased.mayRenew)
+  }
+
+  @Test("It stays until all is settled that the positions of an erased user may still get")
+  func erasedUnderWay() {
+    var machine = opened(acked: 7)
+    #expect(machine.erased(underWay: 2) == [])
+    #expect(machine.moved(to: at(8), underWay: 1) == [])
+    #expect(machine.moved(to: at(9), underWay: 0) == .removeNow)
+    #expect(machine.moved(to: at(9), underWay: 0) == [], "it goes once")
+
+    var closed = opened(acked: 7)
+    _ = closed.closed(underWay: 1)
+    #expect(closed.erased(underWay: 1) == [])
+    #expect(closed.moved(to: at(9), underWay: 0) == [.remove, .removeNow])
   }
 
   @Test("Whoever erases the user is answered with a removal each time")
   func erasedAgain() {
     var machine = opened()
-    #expect(machine.erased() == .removeNow)
-    #expect(machine.erased() == .removeNow)
+    #expect(machine.erased(underWay: 0) == .removeNow)
+    #expect(machine.erased(underWay: 0) == .removeNow)
     #expect(machine.closed(underWay: 0) == .remove)
-    #expect(machine.erased() == .removeNow)
+    #expect(machine.erased(underWay: 0) == .removeNow)
   }
 }

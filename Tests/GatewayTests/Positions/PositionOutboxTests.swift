@@ -112,6 +112,12 @@ struct PositionOutboxTests {
     outbox.erase()
     #expect(outbox.take(self.bob) == nil)
     #expect(outbox.tick() == [])
+    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [])
+    #expect(outbox.read(self.read(self.carol, 6), delivered: nil) == false)
+    #expect(outbox.take(self.bob) == nil)
+    #expect(outbox.tick() == [])
+    #expect(outbox.close() == [])
+    #expect(outbox.unsettled == 0)
   }
 
   @Test("of what is read comes before it is stored, and only then is the request answered")

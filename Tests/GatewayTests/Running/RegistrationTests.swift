@@ -113,13 +113,46 @@ struct RegistrationTests {
       _ = try await bob.expectCloseFrame(1012)
       #expect(try await stand.session("bob") != nil)
 
-      var writer = DeliveryWriter(keys: stand.keys)
-      writer.addClosing(
-        of: UserName("bob")!, device: nil, isErased: true, for: stand.gateways[0].id)
-      var batch = RedisBatch()
-      _ = writer.write(to: &batch)
-      try await stand.redis.client.execute(batch).check()
+      try await self.erase("bob", on: stand)
       try await eventually("the session is gone") { try await stand.session("bob") == nil }
     }
+  }
+
+  @Test("are removed only when nothing is under way to the positions of a user who is erased")
+  func erasedUnderWay() async throws {
+    var options = self.options()
+    options.redis = .plain
+    let configure = options.configure
+    options.configure = {
+      configure(&$0)
+      // There is no replica, so Redis answers late.
+      $0.durability = .replicated(1)
+    }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      bob.sendText(#"{"type":"read","peer":"alice","offset":"1-0","private":true}"#)
+      try await eventually("it waits for replicas") { try await self.isWaiting(stand) }
+      try await self.erase("bob", on: stand)
+      try await eventually("the session is gone") { try await stand.session("bob") == nil }
+      #expect(try await !self.isWaiting(stand))
+    }
+  }
+
+  /// Whether Redis waits for replicas to answer somebody.
+  private func isWaiting(_ stand: TestStand) async throws -> Bool {
+    let clients = try await stand.server.nodes[0].command("CLIENT", "LIST").string ?? ""
+    return clients.split(whereSeparator: \.isNewline).contains {
+      $0.contains("cmd=wait") && $0.contains("flags=b")
+    }
+  }
+
+  /// Tells the gateway that a user is erased.
+  private func erase(_ user: String, on stand: TestStand) async throws {
+    var writer = DeliveryWriter(keys: stand.keys)
+    writer.addClosing(
+      of: UserName(user)!, device: nil, isErased: true, for: stand.gateways[0].id)
+    var batch = RedisBatch()
+    _ = writer.write(to: &batch)
+    try await stand.redis.client.execute(batch).check()
   }
 }
