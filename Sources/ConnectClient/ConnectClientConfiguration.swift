@@ -6,7 +6,8 @@ public struct ConnectClientConfiguration: Sendable {
   public var endpoint: ConnectEndpoint
   /// Which of the user's devices this is: each has its own place in the mailbox, and one connection.
   public var device: DeviceName
-  /// Replay from here instead of where the device's acks ended; zero replays all that is retained.
+  /// Replay from here instead of where the device's acks ended; zero replays all that is retained. All up
+  /// to here counts as acked.
   public var since: Offset?
   /// The stamp of the last ``ConnectEvent/position(_:)`` that the app has stored: on connecting, the client is
   /// told what has moved since. Zero tells all conversations that are known; nil none of them.

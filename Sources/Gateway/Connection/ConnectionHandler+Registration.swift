@@ -21,14 +21,17 @@ extension ConnectionHandler {
     var batch = RedisBatch()
     let position = Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
     let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
-    self.makeKnown(in: &batch)
+    let known = self.makeKnown(in: &batch)
     let fields = DeviceBound.count(in: keys.cursor(self.user), to: &batch)
     let summary = Positions.summary(of: keys.positions(self.user), to: &batch)
+    let top =
+      self.registration.namesOffset ? batch.top(of: keys.mailbox(self.user)) : nil
     self.register(batch) { replies throws(RedisError) in
-      try replies.check()
-      let entry = Entry(
+      try replies[known]
+      var entry = Entry(
         position: try replies[position], replaced: try replies[holder],
         summary: try replies[summary])
+      if let top { entry.top = try replies[top] }
       let maximum = self.loop.configuration.devicesPerUser
       if DeviceBound.isExceeded(maximum, at: entry.position, fields: try replies[fields]) {
         self.boundDevices(maximum, entry)
@@ -43,6 +46,8 @@ extension ConnectionHandler {
     let position: Cursors.Position
     let replaced: Session?
     let summary: Positions.Summary
+    /// That of the mailbox, if the client says where it is.
+    var top: Offset?
   }
 
   /// Handles the answer even if the connection has ended: a name may remain in the registry.
@@ -91,32 +96,28 @@ extension ConnectionHandler {
   private func enter(_ entry: Entry) {
     let now = Offset(
       milliseconds: UInt64(SystemClock.secondsSince1970() * 1_000), sequence: .max)
-    guard !self.registration.isPlausible(entry.position, below: now) else {
-      return self.welcome(at: self.registration.start(at: entry.position, below: now), entry)
+    let isPlausible = self.registration.isPlausible(
+      entry.position, noted: entry.summary.delivered, below: now)
+    guard entry.top == nil, !isPlausible else {
+      return self.welcome(below: max(now, entry.top ?? now), entry)
     }
     var batch = RedisBatch()
     let top = batch.top(of: self.loop.configuration.keys.mailbox(self.user))
     self.register(batch) { replies throws(RedisError) in
       guard self.isStillHere() else { return }
-      let start = self.registration.start(
-        at: entry.position, below: max(now, try replies[top]))
-      if start.isReset { self.loop.metrics.cursorsReset.increment() }
-      self.welcome(at: start, entry)
+      self.welcome(below: max(now, try replies[top]), entry)
     }
   }
 
-  private func welcome(at start: RegistrationStateMachine.Start, _ entry: Entry) {
+  /// - Parameter limit: nothing in the mailbox is above.
+  private func welcome(below limit: Offset, _ entry: Entry) {
     guard self.session.opened() else { return }
+    let start = self.registration.start(
+      at: entry.position, noted: entry.summary.delivered, below: limit, top: entry.top)
+    if start.isReset { self.loop.metrics.cursorsReset.increment() }
+    if start.isNoteReset { self.resetNote() }
     self.carryOut(self.registration.opened(at: start, now: SystemClock.secondsSince1970()))
-    // Releases before 0.4 noted nothing; a cursor says that the senders of all below it were told.
-    self.noted = entry.summary.delivered ?? start.acked
-    self.delivery = DeliveryStateMachine(
-      start: start.offset, window: self.loop.configuration.unackedMessages, reported: self.noted)
-    self.feed = PositionFeed(after: self.positions, top: entry.summary.top)
-    if start.offset > self.noted {
-      self.outbox.skipped(from: self.noted)
-      self.skippedEnd = start.offset
-    }
+    self.begin(at: start, entry.summary)
     self.writeText { buffer in
       _ = buffer.writeWelcome(
         ServerFrame.Welcome(
@@ -132,10 +133,34 @@ extension ConnectionHandler {
     }
     self.setReading(true)
     if let farewell = self.farewell { return self.leave(farewell) }
+    self.cursorMayHaveMoved()
     self.readSkipped()
     self.readRows()
     self.requestPage()
     self.serveFrames()
+  }
+
+  private func begin(
+    at start: RegistrationStateMachine.Start, _ summary: Positions.Summary
+  ) {
+    self.noted = start.told
+    self.delivery = DeliveryStateMachine(
+      start: start.offset, window: self.loop.configuration.unackedMessages, reported: self.noted)
+    self.feed = PositionFeed(after: self.positions, top: summary.top)
+    if start.offset > start.acked { _ = self.outbox.acked(start.offset, []) }
+    if start.offset > self.noted {
+      self.outbox.skipped(from: self.noted)
+      self.skippedEnd = start.offset
+    }
+  }
+
+  /// Else what is noted next would be below, and never hold. Another device may note something meanwhile:
+  /// then senders are told again, which does no harm.
+  private func resetNote() {
+    var batch = RedisBatch()
+    Positions.removeDelivered(
+      from: self.loop.configuration.keys.positions(self.user), in: &batch)
+    self.loop.client.submit(batch) { _ in }
   }
 
   /// Makes sure that the registry still says we hold the device, and looks into the mailbox, since pushes
@@ -173,7 +198,8 @@ extension ConnectionHandler {
   }
 
   /// The mailbox keeps unacked messages only for devices that it knows.
-  private func makeKnown(in batch: inout RedisBatch) {
+  @discardableResult
+  private func makeKnown(in batch: inout RedisBatch) -> Reply<Void> {
     Cursors.introduce(
       self.device, seenSeconds: UInt64(SystemClock.secondsSince1970()),
       in: self.loop.configuration.keys.cursor(self.user), to: &batch)

@@ -65,12 +65,21 @@ struct RegistrationStateMachine {
     var offset: Offset
     /// The cursor.
     var acked: Offset
+    /// The senders of all messages up to here were told.
+    var told: Offset
     /// When Redis last recorded the device as seen; 0 if it does not say.
     var seen: Double
     /// Whether the client may miss messages.
     var hasGap: Bool
     /// Whether the cursor that was stored is given up.
     var isReset: Bool
+    /// Whether what was noted of senders is given up.
+    var isNoteReset: Bool
+  }
+
+  /// Whether the client says where it is, so that the top of the mailbox is to be known.
+  var namesOffset: Bool {
+    if case .unknown(since: .some) = self.cursor { true } else { false }
   }
 
   /// Redis has answered to the registration, or will not.
@@ -79,25 +88,40 @@ struct RegistrationStateMachine {
   ///   the removal.
   func answered() -> Actions { self.isClosed ? .removeNow : [] }
 
-  /// Whether the mailbox can have what the client and its cursor say, if its top is `top`.
-  func isPlausible(_ position: Cursors.Position, below top: Offset) -> Bool {
-    guard case .unknown(let since) = self.cursor else { return true }
-    return max(since ?? .zero, position.acked) <= top
+  /// Whether the mailbox can have what Redis says, if nothing in it is above `limit`.
+  ///
+  /// - Parameter noted: the senders of all up to there were told, as somebody noted.
+  func isPlausible(
+    _ position: Cursors.Position, noted: Offset? = nil, below limit: Offset
+  ) -> Bool {
+    max(position.acked, noted ?? .zero) <= limit
   }
 
-  /// Where the connection begins. What lies above `top` is from another life of Redis, and begins again.
+  /// Where the connection begins. What lies above `limit` is from another life of Redis, and begins
+  /// again.
   ///
-  /// A client that says where it is begins there, wherever Redis thought it was.
-  func start(at position: Cursors.Position, below top: Offset) -> Start {
+  /// A client that says where it is begins there, wherever Redis thought it was, but not above the top of
+  /// its mailbox: so it is never taken to have handled what comes.
+  ///
+  /// - Parameters:
+  ///   - noted: the senders of all up to there were told, as somebody noted. Those of all up to the
+  ///     cursor were in any case: it is stored behind them, and releases before 0.4 noted nothing.
+  ///   - top: that of the mailbox, if the client says where it is.
+  func start(
+    at position: Cursors.Position, noted: Offset? = nil, below limit: Offset, top: Offset? = nil
+  ) -> Start {
     var since: Offset?
     if case .unknown(let named) = self.cursor { since = named }
-    let isReset = position.acked > top
-    let beginsAgain = since.map { $0 > top } ?? isReset
+    let isReset = position.acked > limit
+    let isNoteReset = noted.map { $0 > limit } ?? false
+    let beginsAgain = since.map { $0 > limit } ?? isReset
     let position = isReset ? position.begunAgain : position
+    let offset = since.map { min($0, top ?? $0) } ?? position.acked
     return Start(
-      offset: beginsAgain ? .zero : since ?? position.acked, acked: position.acked,
+      offset: beginsAgain ? .zero : offset, acked: position.acked,
+      told: max(isNoteReset ? .zero : noted ?? .zero, position.acked),
       seen: Double(position.seenSeconds ?? 0), hasGap: position.hasGap || beginsAgain,
-      isReset: isReset)
+      isReset: isReset, isNoteReset: isNoteReset)
   }
 
   /// The client is welcomed.

@@ -85,8 +85,8 @@ final class RegistrationWriter {
     self.remove(removals)
   }
 
-  /// Notes that senders were told, before the cursors say so. If it fails, what lies between is looked at
-  /// again by the next connection.
+  /// Notes that senders were told, before the cursors say so. If it fails, they are told again by the next
+  /// device that acks what lies between.
   private func note(_ notes: [(ConnectionHandler, ScriptCall<Offset>)]) {
     guard !notes.isEmpty else { return }
     self.underWay += 1

@@ -65,9 +65,10 @@ package enum Cursors {
   }
 
   /// Appends one command: records the device, unless it is known, as one that has acked nothing.
+  @discardableResult
   package static func introduce(
     _ device: DeviceName, seenSeconds: UInt64, in key: RedisKey, to batch: inout RedisBatch
-  ) {
+  ) -> Reply<Void> {
     batch.setIfMissing(device.text, to: "\(Offset.zero) \(seenSeconds)", in: key)
   }
 

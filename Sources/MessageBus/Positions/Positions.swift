@@ -151,6 +151,11 @@ package enum Positions {
     ScriptCall(
       .raiseDelivered, keys: [key], "\(offset)", "\(limits.keySeconds)", read: Offset.read)
   }
+
+  /// Appends the removal of what was so noted.
+  package static func removeDelivered(from key: RedisKey, in batch: inout RedisBatch) {
+    batch.append(key: key, "HDEL", "\(key)", Self.deliveredField)
+  }
 }
 
 /// Bounds of a user's positions.

@@ -70,7 +70,10 @@ extension RedisBatch {
   }
 
   /// `HSETNX`: sets a field that there is not.
-  package mutating func setIfMissing(_ field: String, to value: String, in hash: RedisKey) {
+  @discardableResult
+  package mutating func setIfMissing(
+    _ field: String, to value: String, in hash: RedisKey
+  ) -> Reply<Void> {
     self.append(key: hash, "HSETNX", "\(hash)", field, value)
   }
 

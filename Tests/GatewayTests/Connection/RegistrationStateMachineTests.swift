@@ -36,8 +36,12 @@ extension RegistrationStateMachine {
 
 @Suite("Where a connection begins")
 struct StartTests {
-  private func start(since: Offset?, _ position: Cursors.Position) -> Machine.Start {
-    Machine(since: since).start(at: position, below: at(100))
+  private func start(
+    since: Offset?, _ position: Cursors.Position, noted: UInt64? = nil, top: UInt64 = 100
+  ) -> Machine.Start {
+    Machine(since: since).start(
+      at: position, noted: noted.map { at($0) }, below: at(100),
+      top: since.map { _ in top == 0 ? .zero : at(top) })
   }
 
   @Test("at the cursor, or where the client says it is")
@@ -46,28 +50,67 @@ struct StartTests {
       as [(Offset?, Offset)]
     {
       let expected = Machine.Start(
-        offset: offset, acked: at(7), seen: 50, hasGap: false, isReset: false)
+        offset: offset, acked: at(7), told: at(7), seen: 50, hasGap: false, isReset: false,
+        isNoteReset: false)
       #expect(self.start(since: since, position(acked: 7, seen: 50)) == expected)
     }
   }
 
-  @Test("at 0 and with a gap, if the client's offset is above the top of the mailbox")
+  @Test("at the top of the mailbox, if the client says that it is above")
+  func clipped() {
+    for (since, top, offset) in [
+      (at(9), 8, at(8)), (at(8), 8, at(8)), (at(9), 0, .zero), (at(5), 8, at(5)),
+    ] as [(Offset, UInt64, Offset)] {
+      let start = self.start(since: since, position(acked: 7), top: top)
+      #expect(start.offset == offset)
+      #expect(!start.hasGap && !start.isReset)
+    }
+  }
+
+  @Test("having told the senders of all up to where that is noted, and up to the cursor at least")
+  func told() {
+    for (noted, told) in [(nil, 7), (6, 7), (7, 7), (8, 8), (100, 100)] as [(UInt64?, UInt64)] {
+      let start = self.start(since: nil, position(acked: 7), noted: noted)
+      #expect(start.told == at(told))
+      #expect(!start.isNoteReset)
+    }
+  }
+
+  @Test("having told nobody beyond its cursor, if what is noted is above all that can be")
+  func impossibleNote() {
+    let start = self.start(since: nil, position(acked: 7), noted: 101)
+    #expect(start.told == at(7))
+    #expect(start.isNoteReset && !start.isReset)
+    let reset = self.start(since: nil, position(acked: 101), noted: 102)
+    #expect(reset.told == .zero)
+    #expect(reset.isNoteReset && reset.isReset)
+    let kept = self.start(since: nil, position(acked: 101), noted: 60)
+    #expect(kept.told == at(60))
+    #expect(!kept.isNoteReset && kept.isReset)
+  }
+
+  @Test("at 0 and with a gap, if the client's offset is above all that can be")
   func impossibleSince() {
     let expected = Machine.Start(
-      offset: .zero, acked: at(7), seen: 50, hasGap: true, isReset: false)
+      offset: .zero, acked: at(7), told: at(7), seen: 50, hasGap: true, isReset: false,
+      isNoteReset: false)
     #expect(self.start(since: at(101), position(acked: 7, seen: 50)) == expected)
   }
 
   @Test("at 0 and with a gap, if the cursor is above the top, and the device counts as not seen")
   func impossibleCursor() {
-    let expected = Machine.Start(offset: .zero, acked: .zero, seen: 0, hasGap: true, isReset: true)
+    let expected = Machine.Start(
+      offset: .zero, acked: .zero, told: .zero, seen: 0, hasGap: true, isReset: true,
+      isNoteReset: false)
     #expect(self.start(since: nil, position(acked: 101, seen: 50)) == expected)
     #expect(self.start(since: at(101), position(acked: 101, seen: 50)) == expected)
   }
 
   @Test("where the client says it is, though its cursor is above the top")
   func plausibleSince() {
-    let expected = Machine.Start(offset: at(5), acked: .zero, seen: 0, hasGap: false, isReset: true)
+    let expected = Machine.Start(
+      offset: at(5), acked: .zero, told: .zero, seen: 0, hasGap: false, isReset: true,
+      isNoteReset: false)
     #expect(self.start(since: at(5), position(acked: 101, seen: 50)) == expected)
   }
 
@@ -79,15 +122,23 @@ struct StartTests {
     #expect(self.start(since: at(5), position(acked: 101, removed: 3)).hasGap)
   }
 
-  @Test("What neither the client nor its cursor claims above the top is plausible")
+  @Test("A cursor, and a note of what senders were told, are plausible up to the limit")
   func plausibility() {
-    for (since, acked, isPlausible) in [
-      (nil, 100, true), (nil, 101, false), (at(100), 0, true), (at(101), 0, false),
-      (at(5), 101, false), (at(101), 101, false), (.zero, 0, true),
-    ] as [(Offset?, UInt64, Bool)] {
-      let machine = Machine(since: since)
-      #expect(machine.isPlausible(position(acked: acked), below: at(100)) == isPlausible)
+    for (acked, noted, isPlausible) in [
+      (100, nil, true), (101, nil, false), (0, 100, true), (0, 101, false), (101, 5, false),
+    ] as [(UInt64, UInt64?, Bool)] {
+      let noted = noted.map { at($0) }
+      #expect(
+        Machine(since: nil).isPlausible(position(acked: acked), noted: noted, below: at(100))
+          == isPlausible)
     }
+  }
+
+  @Test("The top of the mailbox matters where the client says where it is, before the welcome")
+  func namesOffset() {
+    #expect(!Machine(since: nil).namesOffset)
+    #expect(Machine(since: .zero).namesOffset)
+    #expect(!opened().namesOffset)
   }
 }
 

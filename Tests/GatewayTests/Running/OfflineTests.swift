@@ -213,18 +213,21 @@ struct OfflineTests {
   @Test("begins again, and is told so, with a cursor that is above all that Redis can have")
   func cursorFuture() async throws {
     let stand = try await TestStand.shared()
-    let key = "\(stand.keys.cursor(try #require(UserName("ahead.bob"))))"
+    let name = try #require(UserName("ahead.bob"))
+    let key = "\(stand.keys.cursor(name))"
+    let positions = "\(stand.keys.positions(name))"
     let alice = try await stand.online("ahead.alice")
     // Where a client knows where it is, that counts.
     for (number, since) in [nil, "1-1"].enumerated() {
       // As a backup, or a Redis with another clock, has left it.
       _ = try await stand.redis("HSET", key, "default", "\(Self.future) 1")
+      _ = try await stand.redis("HSET", positions, "!delivered", "\(Self.future)")
       let socket = try await stand.connect("ahead.bob", since: since)
       let welcome = try await socket.expectWelcome()
       #expect(welcome.offset == Offset(since ?? "0"))
       #expect(welcome.gap == (since == nil))
       try await eventually("no such cursor is stored any more") {
-        try await stand.cursor("ahead.bob") == .zero
+        try await stand.cursor("ahead.bob") == Offset(since ?? "0")
       }
       for old in 0..<number { #expect(try await socket.expectMessage().id == "\(old)") }
       try await socket.expectLive()
@@ -236,6 +239,9 @@ struct OfflineTests {
       #expect(try await alice.expectPosition().delivered == offset)
       try await eventually("the cursor is stored") {
         try await stand.cursor("ahead.bob") == offset
+      }
+      try await eventually("so it is noted") {
+        try await stand.position("!delivered", of: "ahead.bob") == "\(offset)"
       }
       socket.sendClose(1000)
       try await socket.expectClose(1000)

@@ -122,6 +122,61 @@ struct PositionTests {
     }
   }
 
+  @Test("once: what a new device says with `since` that it has was told, and only its cursor moves")
+  func sinceTold() async throws {
+    try await TestStand.with { stand in
+      let alice = try await stand.online("alice")
+      let phone = try await stand.online("bob", device: "phone")
+      let offsets = try await stand.sendReceipts(3, from: alice, to: "bob")
+      for offset in offsets { #expect(try await phone.expectMessage().offset == offset) }
+      phone.ack(offsets[2])
+      #expect(try await alice.expectPosition().delivered == offsets[2])
+      try await eventually("it is noted") {
+        try await stand.position("!delivered", of: "bob") == "\(offsets[2])"
+      }
+      let added = try await stand.entriesAdded(for: "alice")
+
+      let tablet = try await stand.connect("bob", device: "tablet", since: "\(offsets[1])")
+      #expect(try await tablet.expectWelcome().offset == offsets[1])
+      try await eventually("its cursor is stored") {
+        try await stand.cursor("bob", device: "tablet") == offsets[1]
+      }
+      tablet.sendClose(1000)
+      // Above the newest one it is not: it has that one, and no more.
+      let now = try await stand.redis.client.value { $0.time() }
+      let above = try await stand.connect("bob", device: "tablet", since: "\(now)-0")
+      let welcome = try await above.expectWelcome()
+      #expect(welcome.offset == offsets[2])
+      #expect(!welcome.gap)
+      try await above.expectLive()
+      try await eventually("its cursor is stored") {
+        try await stand.cursor("bob", device: "tablet") == offsets[2]
+      }
+      #expect(try await stand.entriesAdded(for: "alice") == added)
+      try await alice.expectOpen()
+    }
+  }
+
+  @Test("once: a device whose cursor is above what is noted has told them")
+  func cursorAboveNote() async throws {
+    try await TestStand.with { stand in
+      let alice = try await stand.online("alice")
+      let offsets = try await stand.sendReceipts(3, from: alice, to: "bob")
+      // As if the cursor was stored, and the note was not.
+      try await stand.redis(
+        "HSET", "\(stand.keys.cursor(UserName("bob")!))", "default", "\(offsets[1]) 1")
+      try await stand.redis(
+        "HSET", "\(stand.keys.positions(UserName("bob")!))", "!delivered", "\(offsets[0])")
+      let added = try await stand.entriesAdded(for: "alice")
+      let bob = try await stand.connect("bob")
+      #expect(try await bob.expectWelcome().offset == offsets[1])
+      #expect(try await bob.expectMessage().offset == offsets[2])
+      bob.ack(offsets[2])
+      #expect(try await alice.expectPosition().delivered == offsets[2])
+      #expect(try await stand.entriesAdded(for: "alice") == added + 1)
+    }
+  }
+
   @Test("but not of what they asked no receipt for, nor of what they sent themselves")
   func unasked() async throws {
     try await TestStand.with { stand in
