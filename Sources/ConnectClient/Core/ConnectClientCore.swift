@@ -33,6 +33,8 @@ public final class ConnectClientCore {
   private let configuration: ConnectClientConfiguration
   /// Where the app wants the replay to begin, unless more was passed on.
   private var since: Offset?
+  /// Where the present connection was asked to begin.
+  private var asked: Offset?
   // Strong, and let go of at the last event.
   private var delegate: (any ConnectClientCoreDelegate)?
   private var connection: ConnectClientConnection?
@@ -88,10 +90,11 @@ public final class ConnectClientCore {
   public func open(token: String) {
     guard self.reconnect.state == .connecting, self.connection == nil else { return }
     // Where the app chose the start, the server's cursor is not where an earlier connection ended.
-    let since = self.since.map { max($0, self.inbox.passedOn ?? $0) }
+    // What the app has not handled yet comes again, and is dropped: else this would ack it.
+    self.asked = self.since.map { max($0, self.inbox.handled) }
     self.connection = ConnectClientConnection.open(
       to: self.configuration.endpoint, token: token, device: self.configuration.device,
-      since: since, positions: self.stamp.known, frameBytes: self.configuration.frameBytes,
+      since: self.asked, positions: self.stamp.known, frameBytes: self.configuration.frameBytes,
       transportSecurity: self.configuration.transportSecurity, on: self.eventLoop, delegate: self)
   }
 
@@ -223,10 +226,11 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
   ) {
     switch frame {
     case .welcome(let welcome):
-      // A start above everything is none of this mailbox: chosen again, it would be refused again.
-      if welcome.gap, welcome.offset == .zero { self.since = self.since.map { _ in .zero } }
+      // A start above everything is none of this mailbox: chosen again, it would be moved again.
+      if let asked = self.asked, welcome.offset < asked { self.since = welcome.offset }
       self.inbox.connected(
-        after: welcome.offset, hasGap: welcome.gap, window: welcome.limits.unacked)
+        after: welcome.offset, asked: self.asked, hasGap: welcome.gap,
+        window: welcome.limits.unacked)
       self.queue.connected(
         sendsPerSecond: welcome.limits.sendsPerSecond, serverNow: welcome.now, now: Self.now)
       self.reads.connected()

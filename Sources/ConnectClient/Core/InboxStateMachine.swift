@@ -10,9 +10,9 @@ import ConnectProtocol
 /// clock.
 struct InboxStateMachine {
   /// The last offset that was passed on.
-  private(set) var passedOn: Offset?
+  private var passedOn: Offset?
   /// All up to here are handled by the app.
-  private var handled = Offset.zero
+  private(set) var handled = Offset.zero
   private var recent = RecentMessages()
 
   // Of the present connection:
@@ -26,11 +26,17 @@ struct InboxStateMachine {
 
   /// A connection was welcomed; replay starts after `offset`.
   ///
-  /// - Parameter hasGap: what the device had not acked is gone from the mailbox. One that begins at
-  ///   zero besides, though much was passed on, is the mailbox of another Redis, or of one with
-  ///   another clock: what it has stands at offsets that may be below those that were seen.
-  mutating func connected(after offset: Offset, hasGap: Bool = false, window: Int) {
-    if hasGap, offset == .zero {
+  /// It may begin before what was asked for, or, with a gap, at zero, though much was passed on. Then it is
+  /// the mailbox of another Redis, of one with another clock, or of one that lost its end: what comes is
+  /// new, at offsets that may be below those that were seen.
+  ///
+  /// - Parameters:
+  ///   - asked: where replay was asked to start; nil for the server's own cursor.
+  ///   - hasGap: what the device had not acked is gone from the mailbox.
+  mutating func connected(
+    after offset: Offset, asked: Offset? = nil, hasGap: Bool = false, window: Int
+  ) {
+    if offset < asked ?? .zero || hasGap && offset == .zero {
       self.passedOn = nil
       self.handled = .zero
     }

@@ -50,10 +50,30 @@ import Testing
     #expect(inbox.receive(offset(2)) == false)
   }
 
-  @Test func aReplayThatWasAskedForIsPassedOnAlthoughAcked() {
-    var inbox = self.connected(after: .zero)
-    #expect(inbox.passedOn == nil)
-    #expect(inbox.receive(offset(1)) == true)
+  @Test func aMailboxThatLostItsEndIsPassedOnThoughItsOffsetsAreBelowThoseSeen() {
+    var inbox = self.connected()
+    #expect(inbox.receive(offset(9), from: alice, id: messageID(9)) == true)
+    inbox.handle(through: offset(9))
+    inbox.disconnected()
+    inbox.connected(after: offset(5), asked: offset(9), window: 256)
+    #expect(inbox.receive(offset(6), from: alice, id: messageID(6)) == true)
+    #expect(inbox.nextAck(now: 0) == .none)
+    inbox.handle(through: offset(6))
+    #expect(inbox.nextAck(now: 0) == .write(offset(6)))
+  }
+
+  /// What the app is about to handle is not.
+  @Test func onlyWhatTheAppHasHandledIsAskedToBeLeftOut() {
+    var inbox = self.connected()
+    _ = inbox.receive(offset(1))
+    _ = inbox.receive(offset(2))
+    #expect(inbox.handled == .zero)
+    inbox.handle(through: offset(1))
+    #expect(inbox.handled == offset(1))
+    inbox.disconnected()
+    inbox.connected(after: offset(1), asked: offset(1), window: 256)
+    #expect(inbox.receive(offset(2)) == false)
+    #expect(inbox.receive(offset(3)) == true)
   }
 
   @Test func theFirstAckIsWrittenAtOnceAndTheNextGathered() {
