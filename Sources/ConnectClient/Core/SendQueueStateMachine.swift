@@ -209,6 +209,8 @@ struct SendQueueStateMachine {
     guard let index = waiting else { return false }
     self.entries[index].state = .answered
     self.unanswered -= 1
+    // It may be the last one that what is new waits for.
+    if self.flow == .resending, self.sentCount == 0, !self.hasRejected { self.flow = .free }
     self.dropAnswered()
     return true
   }

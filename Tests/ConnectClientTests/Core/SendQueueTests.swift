@@ -70,6 +70,19 @@ import Testing
     #expect(self.sent(&queue) == ["m2r"])
   }
 
+  @Test func aCopyOfTheLastThatIsToGoAgainLetsWhatIsNewGo() {
+    var queue = self.queue(3)
+    _ = self.sent(&queue)
+    for number in 0..<3 { _ = queue.rejected(messageID(number), until: 10, mayBeTaken: true) }
+    queue.append(outgoing(3))
+    #expect(self.sent(&queue, now: 10) == ["m0r"])
+    #expect(queue.settled(messageID(0)) == true)
+    #expect(queue.copied(messageID(1)) == true)
+    #expect(queue.copied(messageID(2)) == true)
+    #expect(self.sent(&queue, now: 10) == ["m3"])
+    #expect(queue.unanswered == 1)
+  }
+
   @Test func nothingGoesOutWithoutAConnection() {
     var queue = SendQueueStateMachine()
     queue.append(outgoing(0))
