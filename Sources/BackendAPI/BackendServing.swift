@@ -161,7 +161,9 @@ final class BackendServing: HTTPServing {
       return eventLoop.makeSucceededFuture(
         BackendRefusal(error.backendCode, error.message).response(label: label))
     }
-    guard !self.bus.backlog.isFull(for: message.to) else {
+    guard !self.bus.backlog.isFull(for: message.to),
+      !message.copy || !self.bus.backlog.isFull(for: message.from)
+    else {
       return eventLoop.makeSucceededFuture(
         BackendRefusal(.overloaded, "messages come faster than they can be processed")
           .response(label: label))

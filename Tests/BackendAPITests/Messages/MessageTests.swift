@@ -167,6 +167,10 @@ struct MessageTests {
           (try? stand.incoming(name)) != (try? stand.incoming("bob"))
         })
       #expect(try await api.ask(message("m", to: other)).status == 202)
+      // What its sender is to have, too, waits for the sender's partition as well.
+      let copy = try await api.ask(message("c", from: "bob", to: other, also: #","copy":true"#))
+      #expect(try copy.code() == "overloaded")
+      #expect(try await api.ask(message("c", from: "bob", to: other)).status == 202)
       try await stand.startMessaging()
       try await eventually("messages are taken again") {
         number += 1
