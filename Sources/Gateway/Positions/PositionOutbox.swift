@@ -245,17 +245,19 @@ struct PositionOutbox {
 
   /// A second has passed.
   ///
-  /// - Returns: peers for whom ``take(_:)`` has something.
+  /// - Returns: peers for whom ``take(_:)`` has something, whose messages are the oldest first: the cursor
+  ///   waits for them, and the budget may not be enough for all.
   mutating func tick() -> [UserName] {
-    var due: [UserName] = []
+    var due: [(peer: UserName, oldest: Offset)] = []
     for (peer, var conversation) in self.conversations {
       conversation.isCooling = false
       self.set(conversation.isSettled ? nil : conversation, for: peer)
-      if Self.isDue(conversation) { due.append(peer) }
+      guard Self.isDue(conversation), let entry = conversation.waiting else { continue }
+      due.append((peer, entry.lowest ?? entry.mine))
     }
     // An idle connection holds no memory for those it once told.
     if self.conversations.isEmpty { self.conversations = [:] }
-    return due
+    return due.sorted { $0.oldest < $1.oldest }.map(\.peer)
   }
 
   /// The connection has ended: what waits is due at once.

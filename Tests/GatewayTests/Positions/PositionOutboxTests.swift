@@ -48,6 +48,25 @@ struct PositionOutboxTests {
     #expect(outbox.take(self.bob)?.told.delivered == self.offset(6))
   }
 
+  @Test("comes with a tick in the order of the messages, since the cursor waits for the lowest")
+  func tickOrder() {
+    let peers = (0..<64).map { UserName("peer\($0)")! }
+    var outbox = PositionOutbox()
+    for (number, peer) in peers.enumerated() {
+      _ = outbox.acked(self.offset(1), [self.receipt(peer, 1)])
+      _ = outbox.take(peer)
+      _ = outbox.told(peer, isTaken: true)
+      let at = UInt64(100 + (7 * number) % 64)
+      // What is read has its place among the others.
+      if number.isMultiple(of: 4) {
+        _ = outbox.read(self.read(peer, at), delivered: nil)
+      } else {
+        _ = outbox.acked(self.offset(at), [self.receipt(peer, at), self.receipt(peer, 300)])
+      }
+    }
+    #expect(outbox.tick() == peers.indices.map { peers[(55 * $0) % 64] })
+  }
+
   @Test("holds the cursor back until the bus has it")
   func safe() {
     var outbox = PositionOutbox()
