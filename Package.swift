@@ -178,7 +178,7 @@ let package = Package(
       dependencies: [
         "TestSupport", "Gateway", "Messaging", "BackendAPI", "MessageBus", "Redis",
         "ConnectProtocol", "WebSocket", "LocalRedis", "LocalCluster", concurrencyHelpers, nioCore,
-        nioPosix, lifecycle, logging, deque, crypto,
+        nioPosix, lifecycle, logging, metrics, deque, crypto,
       ],
       path: "Tests/Support/ConnectTestStand", swiftSettings: settings),
     .executableTarget(
@@ -234,7 +234,7 @@ let package = Package(
       dependencies: [
         "Messaging", "MessageBus", "Inspection", "BackendAPI", "BusTestSupport", "ConnectTestStand",
         "TestSupport", "ConnectProtocol", "Redis", "LocalCluster", "LocalRedis", "SeededRandom",
-        concurrencyHelpers, nioCore, nioEmbedded, logging, metrics,
+        "ServiceMetrics", concurrencyHelpers, nioCore, nioEmbedded, logging, metrics,
       ],
       swiftSettings: settings),
     .testTarget(

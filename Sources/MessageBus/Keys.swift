@@ -34,6 +34,7 @@ package struct Keys: Sendable {
   private let incomingKeys: [RedisKey]
   private let leaseKeys: [RedisKey]
   private let attemptKeys: [RedisKey]
+  private let confirmationKeys: [RedisKey]
   private let usersHome: RedisKey.Home
   private let messagingPrefix: String
   private let outgoingPrefix: String
@@ -61,6 +62,9 @@ package struct Keys: Sendable {
     self.attemptKeys = partitions.all.map { partition in
       RedisKey(prefix: "\(prefix)attempts:", tag: partitions.tag(of: partition))
     }
+    self.confirmationKeys = partitions.all.map { partition in
+      RedisKey(prefix: "\(prefix)confirm:", tag: partitions.tag(of: partition))
+    }
     self.messagingMembers = RedisKey("\(prefix)messaging")
     self.leaseEvents = RedisKey("\(prefix)leases")
     self.gateways = RedisKey("\(prefix)gateways")
@@ -82,6 +86,12 @@ package struct Keys: Sendable {
 
   /// How many owners of a partition in a row ended with the same entry unfinished.
   package func attempts(_ partition: Partition) -> RedisKey { self.attemptKeys[partition.number] }
+
+  /// Written for the sake of the write: who asks behind it which replicas have that is told of all that
+  /// was written before, over whichever connection.
+  package func confirmation(_ partition: Partition) -> RedisKey {
+    self.confirmationKeys[partition.number]
+  }
 
   /// The heartbeat of a messaging instance.
   package func messaging(_ instance: InstanceID) -> RedisKey {

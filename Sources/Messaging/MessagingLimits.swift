@@ -61,6 +61,10 @@ package enum MessagingLimits {
   /// Copies that are published so long after their batch was begun, in milliseconds, are looked for among
   /// what the sender has: less than a lease that was just renewed lasts, and more than a batch takes.
   package static let lateCopyMilliseconds: Int64 = 1_000
+
+  /// How long a key lives that is written only for replicas to confirm what was written before, in seconds.
+  package static let confirmationSeconds = 60
+
   /// Hashes of stored client repeats that a partition's owner remembers, so that an original which
   /// comes late is recognised; about 20 bytes each. As many as one event loop of a gateway has
   /// unanswered.

@@ -4,6 +4,8 @@ import MessageBus
 /// Messages of which their senders get copies.
 extension MailboxWriter {
   package struct Original {
+    /// The place on the bus of the entry that is copied.
+    package let offset: Offset
     /// The message as the recipient has it.
     package let envelope: Envelope
     /// Its place in the recipient's mailbox.
@@ -39,7 +41,7 @@ extension MailboxWriter {
       !item.envelope.isToOneself
     else { return nil }
     return Original(
-      envelope: stored ?? item.envelope, peerOffset: place,
+      offset: item.offset, envelope: stored ?? item.envelope, peerOffset: place,
       at: sentAt ?? item.offset.milliseconds,
       mayBeCopied: wasStored || place != item.offset || flags.contains(.retry)
         || item.offset <= self.seenBefore)

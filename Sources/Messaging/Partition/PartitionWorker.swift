@@ -148,6 +148,7 @@ actor PartitionWorker {
     self.attempts = [:]
     self.setAside = []
     self.settled = []
+    self.notices.finished()
     await self.crashes.finished(entries)
     return isSettled || self.crashes.isSuspicious ? .now : .later
   }
@@ -186,19 +187,20 @@ actor PartitionWorker {
       }
     }
     var stored: [MailboxWriter.Stored] = []
+    var refused: [(MailboxWriter.Item, RedisServerError)] = []
     let start = NIODeadline.now()
     for part in self.mailboxes.parts(of: items) {
       let outcomes = try await self.store(part)
       try await self.notifyGateways(of: outcomes)
-      let originals = outcomes.flatMap(\.originals)
-      if !originals.isEmpty {
-        // Of an owner that was paused meanwhile, the next has done the same.
-        let isLate = NIODeadline.now() - start > .milliseconds(MessagingLimits.lateCopyMilliseconds)
-        try await self.notices.copy(originals, mayBeRepeats: isLate)
-      }
+      // Not behind the copies: these wait as long as a partition of theirs does not take them.
+      refused += try await self.advance(positions)
+      positions = []
+      // Of an owner that was paused meanwhile, the next has done the same.
+      let isLate = NIODeadline.now() - start > .milliseconds(MessagingLimits.lateCopyMilliseconds)
+      try await self.notices.copy(outcomes.flatMap(\.originals), mayBeRepeats: isLate)
       stored += outcomes
     }
-    let refusedPositions = positions.isEmpty ? [] : try await self.advance(positions)
+    refused += try await self.advance(positions)
     for entry in unreadable {
       try await self.deadLetters.add(
         entry, reason: "the entry has no envelope of a known version", attempts: 1)
@@ -207,7 +209,7 @@ actor PartitionWorker {
     for outcome in stored {
       for item in outcome.overflowed { try await self.overflow(item) }
     }
-    try await self.settleRefused(stored.flatMap(\.refused) + refusedPositions)
+    try await self.settleRefused(stored.flatMap(\.refused) + refused)
   }
 
   private func store(
@@ -279,6 +281,7 @@ actor PartitionWorker {
   private func advance(
     _ items: [MailboxWriter.Item]
   ) async throws(RedisError) -> [(MailboxWriter.Item, RedisServerError)] {
+    guard !items.isEmpty else { return [] }
     let outcome = try await self.positions.advance(items)
     self.metrics.positions.increment(by: outcome.moved.count)
     var writer = DeliveryWriter(keys: self.keys)

@@ -9,8 +9,7 @@ import Redis
 struct SenderNotices {
   private let keys: Keys
   private let client: any RedisClient
-  private let writer: any RedisClient
-  private let durability: Durability
+  private let publisher: NoticePublisher
   private let metrics: MessagingMetrics
   private let logger: Logger
 
@@ -21,42 +20,37 @@ struct SenderNotices {
   ) {
     self.keys = keys
     self.client = client
-    self.writer = writer
-    self.durability = durability
+    self.publisher = NoticePublisher(
+      keys: keys, client: writer, durability: durability, metrics: metrics)
     self.metrics = metrics
     self.logger = logger
   }
 
-  /// Publishes copies, in the order of the originals.
+  /// The present batch does not come again.
+  func finished() { self.publisher.finished() }
+
+  /// Publishes copies, in the order of the originals, but for those that an earlier attempt at this batch
+  /// has published.
   ///
   /// - Parameter mayBeRepeats: whether another owner may have done so meanwhile.
   func copy(
     _ originals: [MailboxWriter.Original], mayBeRepeats: Bool
   ) async throws(RedisError) {
     var order: [Partition] = []
-    var copies: [Partition: [(MailboxWriter.Original, sender: UserName, id: MessageID)]] = [:]
+    var copies: [Partition: [Notice]] = [:]
     for original in originals {
       guard let sender = original.envelope.sender, let id = original.envelope.messageID else {
         continue
       }
       let partition = self.keys.partitions.partition(for: sender)
       if copies[partition] == nil { order.append(partition) }
-      copies[partition, default: []].append((original, sender, id))
+      let isRepeat = original.mayBeCopied || mayBeRepeats
+      copies[partition, default: []].append(
+        Notice(
+          key: .copy(original.offset),
+          entries: [{ $0.add(copyOf: original, for: sender, id: id, isRepeat: isRepeat, to: $1) }]))
     }
-    try await self.publish(
-      order.map { partition in
-        (
-          partition,
-          (copies[partition] ?? []).map { original, sender, id in
-            {
-              $0.add(
-                copyOf: original, for: sender, id: id,
-                isRepeat: original.mayBeCopied || mayBeRepeats, to: $1)
-            }
-          }
-        )
-      })
-    self.metrics.copies.increment(by: originals.count)
+    try await self.publisher.publish(order.map { ($0, copies[$0] ?? []) })
   }
 
   /// Tells the sender of a message that it could not be stored, if the sender exists. A sender who wanted
@@ -91,17 +85,22 @@ struct SenderNotices {
   private func publishFailed(
     _ id: MessageID, of item: MailboxWriter.Item, to sender: UserName, _ code: FailureCode
   ) async throws(RedisError) {
-    var entries: [AddEntry] = [
+    var entries: [Notice.Entry] = [
       { $0.add(failureOf: item, code, for: sender, id: id, to: $1) }
     ]
     if item.envelope.flags.contains(.copy), !item.envelope.isToOneself {
       let original = MailboxWriter.Original(
-        envelope: item.envelope, peerOffset: item.offset, at: item.offset.milliseconds,
-        mayBeCopied: true)
+        offset: item.offset, envelope: item.envelope, peerOffset: item.offset,
+        at: item.offset.milliseconds, mayBeCopied: true)
       entries.insert(
         { $0.add(copyOf: original, for: sender, id: id, isRepeat: true, to: $1) }, at: 0)
     }
-    try await self.publish([(self.keys.partitions.partition(for: sender), entries)])
+    try await self.publisher.publish([
+      (
+        self.keys.partitions.partition(for: sender),
+        [Notice(key: .failure(item.offset), entries: entries)]
+      )
+    ])
   }
 
   /// A connected user has a session, and one who ever connected has a cursor.
@@ -112,37 +111,6 @@ struct SenderNotices {
         key: session, "EXISTS", "\(session)", "\(self.keys.cursor(user))", isRepeatable: true
       ).count()
     } > 0
-  }
-
-  private typealias AddEntry = (inout RedisBatch, RedisKey) -> Reply<Offset>
-
-  /// Several entries of a partition go all or none: else the first could fail, and come behind the second.
-  private func publish(
-    _ shares: [(partition: Partition, entries: [AddEntry])]
-  ) async throws(RedisError) {
-    var batch = self.durability.batch()
-    var single: [Reply<Offset>] = []
-    var several: [TransactionReply<Offset>] = []
-    for (partition, entries) in shares {
-      let stream = self.keys.incoming(partition)
-      if entries.count == 1 {
-        single.append(entries[0](&batch, stream))
-      } else {
-        several.append(
-          batch.transaction(on: stream, of: Offset.read) { batch in
-            for entry in entries { _ = entry(&batch, stream) }
-          })
-      }
-    }
-    guard !batch.isEmpty else { return }
-    let replies = await self.writer.execute(batch)
-    for reply in single { try replies.checkConfirmed(reply) }
-    for transaction in several {
-      for outcome in try replies[transaction] {
-        if case .failure(let error) = outcome { throw .server(error) }
-      }
-      try replies.checkConfirmed(transaction)
-    }
   }
 }
 

@@ -6,6 +6,11 @@ extension RedisBatch {
     self.append(key: key, "GET", "\(key)", isRepeatable: true).string()
   }
 
+  /// `SET … EX`.
+  package mutating func set(_ key: RedisKey, to value: String, seconds: Int) -> Reply<Void> {
+    self.append(key: key, "SET", "\(key)", value, "EX", "\(seconds)", isRepeatable: true)
+  }
+
   /// `EXISTS`.
   package mutating func exists(_ key: RedisKey) -> Reply<Bool> {
     self.append(key: key, "EXISTS", "\(key)", isRepeatable: true).flag()

@@ -1,6 +1,7 @@
 import BusTestSupport
 import ConnectProtocol
 import ConnectTestStand
+import ServiceMetrics
 import TestSupport
 import Testing
 
@@ -158,6 +159,8 @@ struct CopyTests {
   func lost() async throws {
     var options = TestStand.Options(gateways: 0)
     options.configureMessaging = { $0.mailboxes.entries = 2 }
+    let metrics = MetricsStore()
+    options.metrics = metrics
     try await TestStand.with(options) { stand in
       try await stand.redis("HSET", "\(stand.keys.cursor(UserName("alice")!))", "phone", "0-0 0")
       for recipient in ["bob", "carol", "dora"] {
@@ -168,6 +171,34 @@ struct CopyTests {
       #expect(try await stand.messages(of: "dora").map(\.id) == ["m"])
       #expect(try await stand.log(of: "dora").map(\.kind) == [.message])
       #expect(try await stand.redis.entries(of: stand.keys.deadLetters).isEmpty)
+      let lines = PrometheusText.page(of: metrics).split(separator: "\n")
+      #expect(lines.contains("connect_copies_total 3"))
+      #expect(lines.contains("connect_copies_lost_total 1"))
+      #expect(lines.contains(#"connect_failed_total{code="mailbox_full"} 0"#))
+    }
+  }
+
+  @Test("is published once, however often its batch comes again")
+  func batchAgain() async throws {
+    let metrics = MetricsStore()
+    var options = TestStand.Options(gateways: 0)
+    options.hasMessaging = false
+    options.partitions = 1
+    options.metrics = metrics
+    try await TestStand.with(options) { stand in
+      // Tried five times, and then set aside.
+      try await stand.redis("SET", "\(stand.keys.mailbox(UserName("carol")!))", "no stream")
+      let first = try await stand.publish("m1", body: "1", flags: .copy)
+      _ = try await stand.publish("m2", to: "carol", body: "1", flags: [])
+      try await stand.startMessaging()
+      try await eventually("the other one is set aside") {
+        try await stand.redis.length(of: stand.keys.deadLetters) == 1
+      }
+      try await stand.waitUntilCopied(from: "bob")
+      #expect(try await stand.log() == [self.copy("m1", at: first)])
+      let stream = try await stand.redis("XINFO", "STREAM", "\(stand.incoming("alice"))")
+      #expect(stream["entries-added"] == .integer(3))
+      #expect(PrometheusText.page(of: metrics).contains("\nconnect_copies_total 1\n"))
     }
   }
 

@@ -97,6 +97,29 @@ struct MovedPositionTests {
     }
   }
 
+  @Test("moves its row even while what is to be copied cannot be")
+  func beforeCopies() async throws {
+    try await TestStand.withoutMessaging { stand in
+      let sender = try #require(
+        (0..<100).map { "user\($0)" }.first {
+          (try? stand.incoming($0)) != (try? stand.incoming("alice"))
+        })
+      let incoming = "\(try stand.incoming(sender))"
+      try await stand.redis("SET", incoming, "no stream")
+      try await stand.publish("m", from: sender, to: "alice", flags: Envelope.Flags.copy.rawValue)
+      try await self.publish(delivered: 5, on: stand)
+      try await stand.startMessaging()
+      try await eventually("the row has moved") {
+        try await self.table(stand)["bob"]?.delivered == offset(5)
+      }
+      #expect(try await stand.messages(of: sender).isEmpty)
+      try await stand.redis("DEL", incoming)
+      try await stand.waitUntilProcessed("alice")
+      try await stand.waitUntilProcessed(sender)
+      #expect(try await stand.messages(of: sender).map(\.id) == ["m"])
+    }
+  }
+
   @Test("that says only what a stranger has read makes no row")
   func stranger() async throws {
     try await TestStand.with(TestStand.Options(gateways: 0)) { stand in

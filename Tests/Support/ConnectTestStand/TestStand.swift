@@ -5,6 +5,7 @@ import LocalRedis
 import Logging
 import MessageBus
 import Messaging
+import Metrics
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -37,6 +38,9 @@ package final class TestStand: Sendable {
 
     /// Changes what each messaging is told.
     package var configureMessaging: @Sendable (inout MessagingConfiguration) -> Void = { _ in }
+
+    /// Where messaging counts.
+    package var metrics: any MetricsFactory = MetricsSystem.factory
 
     /// Where services and their clients of Redis log.
     package var logger = Logger.silent
@@ -214,7 +218,8 @@ package final class TestStand: Sendable {
     self.options.configureMessaging(&configuration)
     configure(&configuration)
     let messaging = MessagingService(
-      configuration: configuration, clients: self.clients, group: self.group, logger: self.logger)
+      configuration: configuration, clients: self.clients, group: self.group,
+      metrics: self.options.metrics, logger: self.logger)
     let service = RunningService(messaging, logger: self.logger)
     try await eventually("messaging is ready") { await messaging.isReady() }
     self.state.withLockedValue { $0.messaging.append(service) }
