@@ -16,6 +16,22 @@ extension MailboxWriter {
     package let mayBeCopied: Bool
   }
 
+  /// A message that its sender has sent again, in one batch with the first.
+  struct Repeat {
+    let item: Item
+    let first: Item
+  }
+
+  /// What is to be copied of a repeat; nil for nothing.
+  ///
+  /// - Parameter places: where the mailbox has what it did not take under its offset on the bus.
+  func original(of again: Repeat, places: [Offset: Offset] = [:]) -> Original? {
+    let first = again.first
+    return self.original(
+      of: again.item, relocatedTo: places[first.offset] ?? first.offset, as: first.envelope,
+      sentAt: first.offset.milliseconds, wasStored: true)
+  }
+
   /// What is to be copied of an item that the mailbox has at `entry`, or had; nil for nothing. Whoever
   /// stored it may have copied it, too.
   func original(of item: Item, at entry: Mailbox.Entry) -> Original? {

@@ -14,6 +14,8 @@ extension MailboxWriter {
     var overflowed: [Item] = []
     /// Messages to be copied that the mailbox has already.
     var originals: [Original] = []
+    /// Messages of the batch that are sent again in it.
+    var repeats: [Repeat] = []
     /// Room for further items.
     var room = MailboxRoom()
   }

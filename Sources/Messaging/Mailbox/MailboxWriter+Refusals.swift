@@ -31,6 +31,9 @@ extension MailboxWriter {
     }
     stored.originals += resolution.originals
     stored.originals += answers.written.compactMap { self.original(of: $0) }
+    stored.originals += group.repeats.compactMap {
+      self.original(of: $0, places: resolution.places)
+    }
     // What was put above the top comes after what was written before it.
     stored.pushes.sort { $0.offset < $1.offset }
     stored.originals.sort { $0.peerOffset < $1.peerOffset }
@@ -45,6 +48,8 @@ extension MailboxWriter {
     var overflowed: [Item] = []
     /// Messages to be copied.
     var originals: [Original] = []
+    /// Where the mailbox has them, by their offsets on the bus.
+    var places: [Offset: Offset] = [:]
     /// Entries that were stored now.
     var added = 0
     /// Bytes of these entries.
@@ -129,6 +134,7 @@ extension MailboxWriter {
     _ item: Item, at entry: Mailbox.Entry, into resolution: inout Resolution
   ) {
     guard let envelope = entry.envelope else { return }
+    resolution.places[item.offset] = entry.offset
     resolution.pushes.append(
       MailboxPush(previous: .zero, offset: entry.offset, payload: .read(envelope.bytes)))
     if let original = self.original(of: item, at: entry) { resolution.originals.append(original) }
@@ -179,6 +185,7 @@ extension MailboxWriter {
         current.top = push.offset
         view = current
         room.take(item)
+        resolution.places[item.offset] = push.offset
         resolution.added += 1
         resolution.addedBytes += push.payload.count
         resolution.pushes.append(push)

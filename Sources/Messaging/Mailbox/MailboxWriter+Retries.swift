@@ -92,16 +92,17 @@ extension MailboxWriter {
   private func removeRepeats(from group: inout Group, _ known: [Mailbox.Entry?]) {
     var kept: [Item] = []
     for (item, known) in zip(group.items, known) {
-      let first =
-        self.mayBeRepeat(item)
-        ? known
-          ?? kept.first { $0.envelope.isRepeat(of: item.envelope) }.map {
-            Mailbox.Entry(offset: $0.offset, envelope: $0.envelope)
-          } : nil
-      if let first {
-        self.tally.clientRepeats += 1
-        if let original = self.original(of: item, at: first) { group.originals.append(original) }
-        continue
+      if self.mayBeRepeat(item) {
+        if let known {
+          self.tally.clientRepeats += 1
+          if let original = self.original(of: item, at: known) { group.originals.append(original) }
+          continue
+        }
+        if let first = kept.first(where: { $0.envelope.isRepeat(of: item.envelope) }) {
+          self.tally.clientRepeats += 1
+          group.repeats.append(Repeat(item: item, first: first))
+          continue
+        }
       }
       kept.append(item)
       if item.envelope.flags.contains(.retry) { self.storedRetries.insert(item) }

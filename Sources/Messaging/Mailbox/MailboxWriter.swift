@@ -108,6 +108,12 @@ package final class MailboxWriter {
     of group: Group, _ answers: Answers, _ lengthAfter: Int, nowSeconds: Int
   ) -> Stored {
     var stored = Stored(group, answers)
+    stored.originals += answers.written.compactMap { self.original(of: $0) }
+    stored.originals += group.repeats.compactMap { self.original(of: $0) }
+    // What was sent again has the place of the first, which others may follow.
+    if !group.originals.isEmpty || !group.repeats.isEmpty {
+      stored.originals.sort { $0.peerOffset < $1.peerOffset }
+    }
     guard let last = answers.written.last else { return stored }
     let write = MailboxWrite(
       entries: answers.written.count, bytes: answers.written.byteCount, last: last.offset,
@@ -118,9 +124,6 @@ package final class MailboxWriter {
         previous: chain.append(item.offset), offset: item.offset,
         payload: item.payload)
     }
-    stored.originals += answers.written.compactMap { self.original(of: $0) }
-    // A repeat may be of a message that is written here, too, behind others that are not copied yet.
-    if !group.originals.isEmpty { stored.originals.sort { $0.peerOffset < $1.peerOffset } }
     return stored
   }
 

@@ -43,6 +43,33 @@ struct CopyOrderTests {
     }
   }
 
+  @Test("where nothing is written, since the mailbox has all that was sent again")
+  func allRepeated() async throws {
+    try await Bus.run { bus in
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+      _ = try await writer.store([self.message(1, "a"), self.message(2, "b")])
+      let stored = try await writer.store([
+        self.message(3, "b", flags: .retry), self.message(4, "a", flags: .retry),
+      ])
+      #expect(self.copies(stored) == ["a", "b"])
+    }
+  }
+
+  @Test("where a batch has a message that goes above the top and its repeat: both have that place")
+  func relocatedAndRepeated() async throws {
+    try await Bus.run { bus in
+      let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+      _ = try await writer.store([self.message(5, "a")])
+      let stored = try await writer.store([
+        self.message(4, "late"), self.message(6, "b"), self.message(7, "late", flags: .retry),
+      ])
+      let place = try #require(try await bus.mailbox(UserName("bob")!).last?.offset)
+      #expect(self.copies(stored) == ["b", "late", "late"])
+      #expect(stored[0].originals.map(\.peerOffset) == [offset(6), place, place])
+      #expect(stored[0].originals.map(\.at) == [6, 4, 4])
+    }
+  }
+
   @Test("and say that they may be repeats where the mailbox had the message already")
   func found() async throws {
     try await Bus.run { bus in
