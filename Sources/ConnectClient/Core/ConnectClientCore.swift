@@ -253,7 +253,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
       if let id = position.id { self.reads.settled(id) }
       self.tell(.position(position))
     case .failed(let failed):
-      guard self.inbox.receive(failed.offset) else { return }
+      guard self.inbox.receive(failed.offset, failureOf: failed.id, to: failed.to) else { return }
       self.tell(.failed(failed))
     case .accepted(let id, let offset):
       self.rejections.reset()

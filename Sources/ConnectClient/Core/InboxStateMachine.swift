@@ -14,6 +14,8 @@ struct InboxStateMachine {
   /// All up to here are handled by the app.
   private(set) var handled = Offset.zero
   private var recent = RecentMessages()
+  /// Messages of the user that failed, by recipient and id, and of which no copy has come since.
+  private var failures = RecentMessages()
 
   // Of the present connection:
   private var received = Offset.zero
@@ -76,14 +78,25 @@ struct InboxStateMachine {
     return self.receive(offset)
   }
 
-  /// A copy of a message came.
+  /// The user is told that a message failed.
+  ///
+  /// - Returns: whether to pass it on: not if it was before.
+  mutating func receive(_ offset: Offset, failureOf id: MessageID, to peer: UserName) -> Bool {
+    guard self.receive(offset) else { return false }
+    _ = self.failures.insert(from: peer, id: id)
+    return true
+  }
+
+  /// A copy of a message came. Behind the failure of that message it revokes this, and is passed on even
+  /// if it was before.
   ///
   /// - Returns: as for a message.
   mutating func receive(
     _ offset: Offset, to peer: UserName, id: MessageID, at peerOffset: Offset
   ) -> Bool {
     if let passedOn = self.passedOn, offset <= passedOn { return self.receive(offset) }
-    guard self.recent.insert(to: peer, id: id, at: peerOffset) else {
+    let isRevocation = self.failures.remove(from: peer, id: id)
+    guard self.recent.insert(to: peer, id: id, at: peerOffset) || isRevocation else {
       self.skip(offset)
       return false
     }

@@ -27,10 +27,7 @@ struct RecentMessages {
   ///
   /// - Returns: whether it is new.
   mutating func insert(from: UserName, id: MessageID) -> Bool {
-    var hasher = Hasher()
-    hasher.combine(from)
-    hasher.combine(id)
-    return self.insert(hasher.finalize())
+    self.insert(Self.hash(from, id))
   }
 
   /// Remembers the copy of a message to `peer`, which is one for each place of the original.
@@ -42,6 +39,21 @@ struct RecentMessages {
     hasher.combine(id)
     hasher.combine(peerOffset)
     return self.insert(hasher.finalize())
+  }
+
+  /// Forgets what ``insert(from:id:)`` has remembered.
+  ///
+  /// - Returns: whether it had.
+  mutating func remove(from: UserName, id: MessageID) -> Bool {
+    let hash = Self.hash(from, id)
+    return self.young.remove(hash) != nil || self.old.remove(hash) != nil
+  }
+
+  private static func hash(_ from: UserName, _ id: MessageID) -> Int {
+    var hasher = Hasher()
+    hasher.combine(from)
+    hasher.combine(id)
+    return hasher.finalize()
   }
 
   private mutating func insert(_ hash: Int) -> Bool {

@@ -194,12 +194,21 @@ package struct Envelope: Sendable {
   /// the recipient's mailbox, too.
   package func isRepeat(of other: Envelope) -> Bool {
     self.kind == other.kind && self.original?.peerOffset == other.original?.peerOffset
-      && self.bytes.withUnsafeBytes { mine in
-        other.bytes.withUnsafeBytes { theirs in
-          self.from(in: mine).elementsEqual(other.from(in: theirs))
-            && self.id(in: mine).elementsEqual(other.id(in: theirs))
-        }
+      && self.hasNames(of: other)
+  }
+
+  /// Whether it says that the message could not be stored of which `other` is a copy.
+  package func isFailure(of other: Envelope) -> Bool {
+    self.kind == .failed && other.kind == .sent && self.hasNames(of: other)
+  }
+
+  private func hasNames(of other: Envelope) -> Bool {
+    self.bytes.withUnsafeBytes { mine in
+      other.bytes.withUnsafeBytes { theirs in
+        self.from(in: mine).elementsEqual(other.from(in: theirs))
+          && self.id(in: mine).elementsEqual(other.id(in: theirs))
       }
+    }
   }
 }
 

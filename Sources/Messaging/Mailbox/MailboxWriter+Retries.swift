@@ -83,8 +83,10 @@ extension MailboxWriter {
     return lookups.searches
   }
 
+  /// A failure is none: the same message may fail each time it is sent.
   func mayBeRepeat(_ item: Item) -> Bool {
-    item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item)
+    item.envelope.kind != .failed
+      && (item.envelope.flags.contains(.retry) || self.storedRetries.mayContain(item))
   }
 
   /// - Parameter known: For each item, the mailbox's entry of the same message, if that was another entry of
@@ -92,7 +94,7 @@ extension MailboxWriter {
   private func removeRepeats(from group: inout Group, _ known: [Mailbox.Entry?]) {
     var kept: [Item] = []
     for (item, known) in zip(group.items, known) {
-      if self.mayBeRepeat(item) {
+      if self.mayBeRepeat(item), !Self.isRevocation(item, behind: kept) {
         if let known {
           self.tally.clientRepeats += 1
           if let original = self.original(of: item, at: known) { group.originals.append(original) }
@@ -108,5 +110,13 @@ extension MailboxWriter {
       if item.envelope.flags.contains(.retry) { self.storedRetries.insert(item) }
     }
     group.items = kept
+  }
+
+  /// Whether an item is the copy of a message of which the last news before it, in its batch, is that it
+  /// could not be stored.
+  private static func isRevocation(_ item: Item, behind items: [Item]) -> Bool {
+    items.last {
+      $0.envelope.isFailure(of: item.envelope) || $0.envelope.isRepeat(of: item.envelope)
+    }?.envelope.kind == .failed
   }
 }

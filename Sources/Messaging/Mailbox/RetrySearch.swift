@@ -8,6 +8,9 @@ import Redis
 /// Of what was read it keeps only which messages were found, and hashes: the entries themselves may be
 /// large, and so many. What an earlier search has read is not read again, but for those entries that
 /// seem to be what is looked for.
+///
+/// A copy is not taken for a repeat where the failure of its message stands above the first: the message was
+/// stored after all, and its sender has to be told.
 struct RetrySearch {
   /// The next thing to read.
   enum Question: Hashable {
@@ -32,9 +35,12 @@ struct RetrySearch {
   private let isSought: [Bool]
   /// For each item, the mailbox's entry of the same message, if that was another entry of the bus.
   private(set) var known: [Mailbox.Entry?]
+  /// For each item, whether it is a copy, and the failure of its message the last news before it.
+  private var isRevocation: [Bool]
   /// Offsets at which an earlier search found possible repeats.
   private var places: [Offset] = []
   private var newest: NewestEntries
+  private let seeksCopy: Bool
   /// No entry below it can be one of those sought; nil if that is not known.
   private let floor: Offset?
   private var portion = MessagingLimits.retryFirstPortionEntries
@@ -53,6 +59,8 @@ struct RetrySearch {
     self.hashes = items.map(\.envelope.repeatHash)
     self.isSought = isSought
     self.known = Array(repeating: nil, count: items.count)
+    self.isRevocation = Array(repeating: false, count: items.count)
+    self.seeksCopy = zip(items, isSought).contains { $0.envelope.kind == .sent && $1 }
     self.floor = Self.floor(of: zip(items, isSought).lazy.filter(\.1).map(\.0))
     self.newest = NewestEntries(above: earlier?.entries.first?.offset)
     self.earlier = earlier
@@ -73,11 +81,18 @@ struct RetrySearch {
   }
 
   var isDone: Bool {
-    let isThrough =
-      self.newest.left == 0
+    (self.places.isEmpty && self.isThrough)
+      || !self.items.indices.contains { self.isSought[$0] && self.isOpen($0) }
+  }
+
+  /// Whether all was read but ``places``.
+  private var isThrough: Bool {
+    self.newest.left == 0
       || self.floor.flatMap { floor in self.newest.below.map { $0 < floor } } ?? false
-    return (self.places.isEmpty && isThrough)
-      || !zip(self.isSought, self.known).contains { $0 && $1 == nil }
+  }
+
+  private func isOpen(_ index: Int) -> Bool {
+    self.known[index] == nil && !self.isRevocation[index]
   }
 
   /// Entries read by this search and earlier ones; nil if this one has read nothing new.
@@ -90,7 +105,11 @@ struct RetrySearch {
   }
 
   func question(atMost maximum: Int) -> Question {
-    guard self.places.isEmpty else { return .places(Array(self.places.prefix(maximum))) }
+    // Of copies the newest counts, so what came since the earlier search is read first.
+    let isDownwards = self.seeksCopy && self.earlier != nil && !self.isThrough
+    guard self.places.isEmpty || isDownwards else {
+      return .places(Array(self.places.prefix(maximum)))
+    }
     return .newest(min(maximum, self.portion, self.newest.left))
   }
 
@@ -126,8 +145,12 @@ struct RetrySearch {
     guard let envelope = entry.envelope else { return 0 }
     let hash = envelope.repeatHash
     for (index, item) in self.items.enumerated()
-    where self.hashes[index] == hash && self.known[index] == nil {
-      if envelope.isRepeat(of: item.envelope), envelope.origin(at: entry.offset) != item.offset {
+    where self.hashes[index] == hash && self.isOpen(index) {
+      if envelope.isFailure(of: item.envelope) {
+        self.isRevocation[index] = true
+      } else if envelope.isRepeat(of: item.envelope),
+        envelope.origin(at: entry.offset) != item.offset
+      {
         self.known[index] = entry
       }
     }

@@ -61,10 +61,11 @@ struct SearchedMailboxes {
 }
 
 extension Envelope {
-  /// Equal for two repeats of one message, and nearly always different for others.
+  /// Equal for two repeats of one message, and for a copy and the failure of its message; nearly always
+  /// different for others.
   var repeatHash: Int {
     var hasher = Hasher()
-    hasher.combine(self.kind)
+    hasher.combine(self.kind == .failed ? .sent : self.kind)
     self.bytes.withUnsafeBytes { raw in
       let sender = self.from(in: raw)
       hasher.combine(sender.count)

@@ -22,6 +22,25 @@ import Testing
     #expect(inbox.receive(offset(3)) == true)
   }
 
+  @Test func aCopyBehindTheFailureOfItsMessageIsNoRepeat() {
+    var inbox = self.connected()
+    func copy(_ number: UInt64, of peerOffset: UInt64 = 1) -> Bool {
+      inbox.receive(offset(number), to: bob, id: messageID(1), at: offset(peerOffset))
+    }
+    #expect(copy(1) == true)
+    #expect(copy(2) == false)
+    #expect(inbox.receive(offset(3), failureOf: messageID(1), to: bob) == true)
+    #expect(inbox.receive(offset(4), failureOf: messageID(2), to: bob) == true)
+    #expect(copy(5) == true)
+    #expect(copy(6) == false)
+    // One that is replayed says nothing of what came since.
+    #expect(inbox.receive(offset(3), failureOf: messageID(1), to: bob) == false)
+    #expect(copy(7) == false)
+    #expect(inbox.receive(offset(8), failureOf: messageID(1), to: bob) == true)
+    #expect(copy(9, of: 2) == true)
+    #expect(copy(10, of: 1) == false)
+  }
+
   @Test func whatAnEarlierConnectionBroughtIsNotPassedOnAgain() {
     var inbox = self.connected()
     #expect(inbox.receive(offset(5)) == true)
