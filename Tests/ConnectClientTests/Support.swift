@@ -14,13 +14,13 @@ func outgoing(_ number: Int) -> OutgoingMessage {
 
 func welcome(
   offset: Offset = .zero, gap: Bool = false, unacked: Int = 256, sendsPerSecond: Int = 0,
-  pingSeconds: Int = 25
+  pingSeconds: Int = 25, positions: UInt64 = 0
 ) -> ServerFrame.Welcome {
   ServerFrame.Welcome(
     user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: gap,
     limits: ServerFrame.Limits(
       frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond),
-    pingSeconds: pingSeconds, positions: 0, now: 1_000, retentionSeconds: 2_592_000)
+    pingSeconds: pingSeconds, positions: positions, now: 1_000, retentionSeconds: 2_592_000)
 }
 
 /// Always draws the bound, so that a wait with jitter is its longest.
