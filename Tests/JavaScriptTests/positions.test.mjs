@@ -232,6 +232,45 @@ test('how far it is read is said until the answer, by the next page too', async 
   assert.equal((await said(last, 'read')).peer, 'carol');
 });
 
+test('what is read in private stands for nothing that is told, nor the other way round', async () => {
+  const storage = new TestStorage();
+  const it = scripted('apart', { storage });
+  it.client.read('bob', '1-0');
+  it.client.read('bob', '2-0', { private: true });
+  const socket = await welcomed(it);
+  await said(socket, 'read', 2);
+  const [told, secret] = socket.of('read');
+  assert.deepEqual(
+    [told, secret].map((read) => [read.offset, read.private]), [['1-0', false], ['2-0', true]]);
+  socket.say({ type: 'position', peer: 'bob', mine: '2-0', stamp: 1, id: secret.id });
+  it.client.close();
+  const reloaded = await welcomed(scripted('apart', { storage }));
+  assert.deepEqual(await said(reloaded, 'read'), told);
+});
+
+test('what is read keeps to the pace of the server, in turn with what is sent', async () => {
+  const it = scripted('paced');
+  for (let number = 0; number < 30; number += 1) it.client.read(`peer${number}`, '1-0');
+  for (let number = 0; number < 5; number += 1) it.client.send('bob', number);
+  const socket = await welcomed(it, {
+    limits: { frameBytes: 65_536, unacked: 256, sendsPerSecond: 20 } });
+  await until('the first go', () => socket.sent.length >= 20);
+  assert.equal(socket.of('send').length, 5);
+  assert.equal(socket.of('read').length, 15);
+  await said(socket, 'read', 30);
+});
+
+test('a copy behind the failure of its message is told again, and revokes that', async () => {
+  const it = scripted('revoked');
+  const socket = await welcomed(it);
+  const copy = { type: 'sent', peerOffset: '4-0', to: 'bob', id: 'a', at: 4, body: 1 };
+  const failed = { type: 'failed', to: 'bob', id: 'a', code: 'mailbox_full', message: '' };
+  const frames = [copy, copy, failed, copy, copy, failed, copy];
+  frames.forEach((frame, index) => socket.say({ ...frame, offset: `${index + 1}-0` }));
+  assert.deepEqual(it.told.sent.map(({ offset }) => offset), ['1-0', '4-0', '7-0']);
+  assert.deepEqual(it.told.failed.map(({ offset }) => offset), ['3-0', '6-0']);
+});
+
 test('a read that is put off is said again, and one that is refused is told by error', async () => {
   const it = scripted('refused.reader');
   const socket = await welcomed(it);

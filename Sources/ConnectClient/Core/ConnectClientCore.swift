@@ -43,6 +43,7 @@ public final class ConnectClientCore {
   private var queue = SendQueueStateMachine()
   private var reads = ReadsStateMachine()
   private var stamp: PositionStamp
+  private var isReadsTurn = true
   private var rejections = Backoff()
   private var random = SystemRandomNumberGenerator()
   /// Whether `settle` will be called in this turn of the loop anyway.
@@ -181,21 +182,41 @@ public final class ConnectClientCore {
     case .wait(let time): self.wake(at: time)
     case .write(let offset): connection.acknowledge(offset)
     }
-    reads: while connection.isWritable {
-      switch self.reads.next(now: now) {
-      case .none: break reads
-      case .wait(let time):
-        self.wake(at: time)
-        break reads
-      case .write(let read): connection.read(read)
-      }
-    }
     while connection.isWritable {
-      switch self.queue.next(now: now) {
-      case .none: return
-      case .wait(let time): return self.wake(at: time)
-      case .send(let message, let retry): self.write(message, retry: retry, to: connection)
-      }
+      // In turn, so that neither waits for all of the other.
+      let isDone =
+        self.isReadsTurn
+        ? !self.sayRead(to: connection, now: now) && !self.sendMessage(to: connection, now: now)
+        : !self.sendMessage(to: connection, now: now) && !self.sayRead(to: connection, now: now)
+      guard !isDone else { return }
+    }
+  }
+
+  /// Says the read that is due, if there is one.
+  private func sayRead(to connection: ConnectClientConnection, now: UInt64) -> Bool {
+    switch self.reads.next(now: now, takeTurn: { self.queue.takeTurn(now: now) }) {
+    case .none: return false
+    case .wait(let time):
+      self.wake(at: time)
+      return false
+    case .write(let read):
+      connection.read(read)
+      self.isReadsTurn = false
+      return true
+    }
+  }
+
+  /// Sends the message that is due, if there is one.
+  private func sendMessage(to connection: ConnectClientConnection, now: UInt64) -> Bool {
+    switch self.queue.next(now: now) {
+    case .none: return false
+    case .wait(let time):
+      self.wake(at: time)
+      return false
+    case .send(let message, let retry):
+      self.write(message, retry: retry, to: connection)
+      self.isReadsTurn = true
+      return true
     }
   }
 
@@ -376,18 +397,5 @@ extension ConnectClientCore: NIOScheduledCallbackHandler {
       return self.connect()
     }
     self.settle()
-  }
-}
-
-extension RejectionCode {
-  /// Whether the server may have taken the message nevertheless, so that sending it again is to be
-  /// marked: it looks through the recipient's mailbox then, which is expensive after an outage.
-  package var mayBeTaken: Bool {
-    switch self {
-    // Said before anything was tried.
-    case .rateLimited, .overloaded, .draining: false
-    case .unavailable: true
-    case .malformed, .unknownType, .tooLarge, .invalidRecipient, .invalidID: false
-    }
   }
 }

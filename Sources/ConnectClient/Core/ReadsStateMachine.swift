@@ -50,10 +50,14 @@ struct ReadsStateMachine {
   }
 
   /// What is due now, which thereby counts as said.
-  mutating func next(now: UInt64) -> Next {
+  ///
+  /// - Parameter takeTurn: takes leave from the pace of all requests: nil if it may go now, else when to ask
+  ///   again.
+  mutating func next(now: UInt64, takeTurn: () -> UInt64?) -> Next {
     guard self.isConnected, let next = self.conversations.first(where: { !$0.value.isSent })
     else { return .none }
     guard now >= self.heldUntil else { return .wait(until: self.heldUntil) }
+    if let until = takeTurn() { return .wait(until: until) }
     self.conversations[next.key]?.isSent = true
     return .write(next.value.read)
   }

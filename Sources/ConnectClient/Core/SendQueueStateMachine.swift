@@ -153,6 +153,11 @@ struct SendQueueStateMachine {
     case send(OutgoingMessage, retry: ClientFrame.Retry)
   }
 
+  /// Takes leave for a request that costs as much as a message: the server has one bound for both.
+  ///
+  /// - Returns: nil if it may go now, else when to ask again.
+  mutating func takeTurn(now: UInt64) -> UInt64? { self.pacer.take(now: now) }
+
   /// The message that is due now, which thereby counts as sent.
   mutating func next(now: UInt64) -> Next {
     switch self.flow {

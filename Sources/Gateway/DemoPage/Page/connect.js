@@ -316,29 +316,42 @@ class RecentMessages {
     this.#old = this.#young;
     this.#young = new Set();
   }
+
+  /** @param {string} key */
+  delete(key) {
+    this.#young.delete(key);
+    this.#old.delete(key);
+  }
 }
 
 /** What the user has read and the server has not confirmed: of each conversation the furthest,
- * until its own answer comes. */
+ * until its own answer comes. What the peer is told and what is private are kept apart. */
 class Reads {
-  /** @type {Map<string, { read: Read, isSent: boolean }>} by peer */ #kept = new Map();
+  /** @type {Map<string, { read: Read, isSent: boolean }>} by peer, and whether it is private */
+  #kept = new Map();
+
+  /** @param {Read} read */
+  static #key(read) { return `${read.private ? 'private' : 'public'} ${read.peer}`; }
 
   /** All of them, to be stored. */
   get all() { return [...this.#kept.values()].map(({ read }) => read); }
 
   /** @param {Read} read @returns {boolean} whether it is further than what is kept */
   keep(read) {
-    const kept = this.#kept.get(read.peer)?.read;
+    const kept = this.#kept.get(Reads.#key(read))?.read;
     if (kept && compareOffsets(kept.offset, read.offset) >= 0) return false;
-    this.#kept.set(read.peer, { read, isSent: false });
+    this.#kept.set(Reads.#key(read), { read, isSent: false });
     return true;
   }
 
-  /** @returns {Read[]} what is due on this connection, and counts as said by this */
-  take() {
-    const due = [...this.#kept.values()].filter(({ isSent }) => !isSent);
-    for (const kept of due) kept.isSent = true;
-    return due.map(({ read }) => read);
+  /** @returns {Read | undefined} one that is due on this connection */
+  get next() { return [...this.#kept.values()].find(({ isSent }) => !isSent)?.read; }
+
+  /** It is said on this connection.
+   * @param {Read} read */
+  said(read) {
+    const kept = this.#kept.get(Reads.#key(read));
+    if (kept) kept.isSent = true;
   }
 
   /** The connection is gone: all are due on the next one. */
@@ -356,7 +369,7 @@ class Reads {
    * @param {string} id @returns {boolean} whether it was kept */
   settle(id) {
     const read = this.all.find((read) => read.id === id);
-    return read !== undefined && this.#kept.delete(read.peer);
+    return read !== undefined && this.#kept.delete(Reads.#key(read));
   }
 }
 
@@ -385,18 +398,21 @@ export class ConnectClient {
    * @type {'free' | 'draining' | 'probing' | 'resending'} */ #flow = 'free';
   #rejections = 0; // In a row.
   #holdUntil = 0; // No send before this time: the server asked for patience.
-  /** @type {number[]} the times of the latest sends, at most `sendsPerSecond` */ #sentAt = [];
+  /** @type {number[]} the times of the latest sends and reads, at most `sendsPerSecond` */
+  #sentAt = [];
   /** @type {string | null} the last offset whose handler has returned */ #handled = null;
   #recent = new RecentMessages();
+  /** Messages that failed and of which no copy has come since. */ #failed = new RecentMessages();
   /** @type {string | null} the last offset that came on this connection */ #received = null;
   /** @type {string | null} the last offset acknowledged on this connection */ #acked = null;
   #unacked = 0;
   #ackAt = 0; // The next acknowledgement may go at this time.
   #reads = new Reads();
   #readsHoldUntil = 0; // As `#holdUntil`.
+  #isReadsTurn = true;
   #stamp = 0; // The version of the positions that are known: what is newer is asked for.
   #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
-  /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack' | 'read']?: number }} */
+  /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack']?: number }} */
   #timers = {};
 
   /** @param {Options} options @throws {TypeError} where there is no WebSocket */
@@ -469,7 +485,7 @@ export class ConnectClient {
     if (!isOffset(offset)) throw new TypeError('The offset is not one of a message.');
     if (!this.#reads.keep({ peer, offset, private: isPrivate, id: newId() })) return;
     this.#saveReads();
-    queueMicrotask(() => this.#sayReads());
+    queueMicrotask(() => this.#pump());
   }
 
   /** @param {Send} message @param {boolean} mayBeTaken */
@@ -711,7 +727,6 @@ export class ConnectClient {
     this.#ackAt = 0;
     this.#highestStamp = 0;
     this.#enter({ phase: 'online', live: false, welcome });
-    this.#sayReads();
     this.#pump();
   }
 
@@ -727,8 +742,9 @@ export class ConnectClient {
     if (!this.#handled || compareOffsets(offset, this.#handled) > 0) {
       const key = type === 'message' ? `${from} ${id}`
         : type === 'sent' ? `${to} ${id} ${peerOffset}` : '';
+      const isRevocation = type === 'sent' && this.#failed.has(`${to} ${id}`);
       try {
-        if (!this.#recent.has(key)) {
+        if (!this.#recent.has(key) || isRevocation) {
           // A copy can overtake the answer to its message. It is an answer too.
           if (type === 'sent' && this.#settle(id)) {
             this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
@@ -740,6 +756,8 @@ export class ConnectClient {
         return this.#lost(LOST, 'a handler failed');
       }
       if (key) this.#recent.add(key);
+      if (type === 'failed') this.#failed.add(`${to} ${id}`);
+      if (isRevocation) this.#failed.delete(`${to} ${id}`);
       this.#handled = offset;
       this.#store?.save('handled', offset);
     }
@@ -803,48 +821,50 @@ export class ConnectClient {
 
   // Sending
 
-  /** Sends what is due, in order and no faster than the server allows. */
+  /** Sends and says what is due, in order and no faster than the server allows. */
   #pump() {
     clearTimeout(this.#timers.send);
     if (!this.#welcome || this.#goodbye) return;
     const { frameBytes, sendsPerSecond } = this.#welcome.limits;
     let isDated = false;
-    for (let entry = this.#next(); entry; entry = this.#next()) {
+    for (;;) {
       const now = performance.now();
+      const read = this.#reads.next;
+      const entry = this.#next();
+      if (!read && !entry) break;
+      const readAt = read ? this.#readsHoldUntil : Infinity;
+      const sendAt = entry ? this.#holdUntil : Infinity;
       // 0 means no limit.
       const earlier = sendsPerSecond > 0 ? this.#sentAt.at(-sendsPerSecond) : undefined;
       const paceAt = (earlier ?? -Infinity) + LIMITS.paceMs;
-      const dueAt = Math.max(this.#holdUntil, paceAt);
+      const dueAt = Math.max(Math.min(readAt, sendAt), paceAt);
       if (dueAt > now) {
         this.#timers.send = setTimeout(() => this.#pump(), dueAt - now);
         break;
       }
-      if (entry.bytes > frameBytes) {
-        // Sending it would cost the connection (1009), and again after each reconnect.
-        const message = tooLarge(entry.bytes, frameBytes);
-        return this.#rejected({ id: entry.send.id, code: 'too_large', message, retryable: false });
+      // In turn, so that neither waits for all of the other.
+      if (read && readAt <= now && (this.#isReadsTurn || sendAt > now)) {
+        this.#reads.said(read);
+        this.#transmit({ type: 'read', ...read });
+        this.#isReadsTurn = false;
+      } else if (entry) {
+        if (entry.bytes > frameBytes) {
+          // Sending it would cost the connection (1009), and again after each reconnect.
+          const { id } = entry.send;
+          const message = tooLarge(entry.bytes, frameBytes);
+          return this.#rejected({ id, code: 'too_large', message, retryable: false });
+        }
+        if (!entry.mayBeTaken && entry.firstSent === undefined) {
+          entry.firstSent = this.#serverNow();
+          isDated = true;
+        }
+        this.#socket?.send(encode(entry.send, entry.mayBeTaken && (entry.firstSent ?? true)));
+        entry.sent = true;
+        this.#isReadsTurn = true;
       }
-      if (!entry.mayBeTaken && entry.firstSent === undefined) {
-        entry.firstSent = this.#serverNow();
-        isDated = true;
-      }
-      this.#socket?.send(encode(entry.send, entry.mayBeTaken && (entry.firstSent ?? true)));
-      entry.sent = true;
       this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
     }
     if (isDated) this.#saveOutbox();
-  }
-
-  /** Says what is read and not said on this connection. */
-  #sayReads() {
-    clearTimeout(this.#timers.read);
-    if (!this.#welcome || this.#goodbye) return;
-    const waitMs = this.#readsHoldUntil - performance.now();
-    if (waitMs > 0) {
-      this.#timers.read = setTimeout(() => this.#sayReads(), waitMs);
-      return;
-    }
-    for (const read of this.#reads.take()) this.#transmit({ type: 'read', ...read });
   }
 
   /** @returns {Entry | undefined} the message whose turn it is; see `#flow` */
@@ -864,7 +884,7 @@ export class ConnectClient {
     if (frame.retryable && this.#reads.retry(frame.id)) {
       const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
       this.#readsHoldUntil = Math.max(this.#readsHoldUntil, performance.now() + delayMs);
-      return this.#sayReads();
+      return this.#pump();
     }
     if (this.#reads.settle(frame.id)) {
       this.#saveReads();
