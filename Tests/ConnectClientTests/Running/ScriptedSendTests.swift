@@ -36,6 +36,27 @@ import Testing
     }
   }
 
+  @Test func whatIsReadGoesInTurnWithWhatIsSentAndAtOnePaceWithIt() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await RunningClient.with(gateway.endpoint) { client in
+        for number in 0..<8 {
+          client.client.read(UserName("peer\(number)")!, through: offset(1))
+          try await client.enqueue(number)
+        }
+        let connection = try await gateway.welcome(sendsPerSecond: 20)
+        let start = ContinuousClock.now
+        var areReads: [Bool] = []
+        for _ in 0..<16 {
+          let isRead = if case .read = try await connection.nextFrame() { true } else { false }
+          areReads.append(isRead)
+        }
+        #expect(areReads == (0..<16).map { $0.isMultiple(of: 2) })
+        // The share of half a second at once, then one each 50 ms.
+        #expect(ContinuousClock.now - start >= .milliseconds(250))
+      }
+    }
+  }
+
   @Test func whatTheServerCannotTakeNowIsSentAgainInOrder() async throws {
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
