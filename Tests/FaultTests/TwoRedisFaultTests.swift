@@ -27,7 +27,9 @@ extension FaultTests {
   func eitherRedis(fault: FaultKind, rounds: Int) async throws {
     let run = Self.run([fault], rounds: rounds)
     let report = try await Stand.expectSound(run) { deployment in
-      let users = ["connect:session:*", "connect:mailbox:*", "connect:cursor:*"]
+      let users = [
+        "connect:session:*", "connect:mailbox:*", "connect:cursor:*", "connect:positions:*",
+      ]
       let registry = try await deployment.keys(matching: "*", in: deployment.registry)
       for pattern in users {
         #expect(try await deployment.keys(matching: pattern).isEmpty)
