@@ -14,6 +14,7 @@ extension ConnectionHandler {
     case .send:
       self.write { $0.writeImmutableBuffer(push.frame) }
       self.delivery.sent(push.offset, receipt: push.receipt)
+      if let copy = push.copy { self.copied(copy) }
       self.loop.metrics.delivered.increment()
       self.loop.metrics.deliverTime.recordNanoseconds(push.age())
     case .skip:
@@ -22,6 +23,13 @@ extension ConnectionHandler {
       self.loop.metrics.fallenBehind.increment()
       self.requestPage()
     }
+  }
+
+  private func copied(_ copy: Envelope) {
+    let isUnderWay = self.session.unansweredSends > 0
+    guard isUnderWay || self.sendOrder.count > 0, let to = copy.sender, let id = copy.messageID
+    else { return }
+    self.sendOrder.copied(id, to: to, mayBeRejected: isUnderWay)
   }
 
   /// Reads the mailbox if a read is due and the socket takes more.
@@ -51,6 +59,7 @@ extension ConnectionHandler {
       if let envelope = entry.envelope, envelope.isForClients {
         self.write { $0.writeMailboxEntry(entry, envelope) }
         self.delivery.sent(entry.offset, receipt: envelope.receiptFor)
+        if envelope.kind == .sent { self.copied(envelope) }
         self.loop.metrics.delivered.increment()
       } else {
         self.delivery.skipped(entry.offset)

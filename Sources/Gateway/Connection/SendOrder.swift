@@ -41,6 +41,9 @@ struct SendOrder {
   /// Time at which they are given up if the client sends none of them again.
   private var until: UInt64 = 0
   private var next: UInt64 = 0
+  /// The latest copies that went to the client while sends were under way, as hashes.
+  private var copies: [Int] = []
+  private var oldestCopy = 0
 
   /// Rejected messages that were not sent again.
   var count: Int { self.rejected.count }
@@ -84,13 +87,40 @@ struct SendOrder {
     return Place(number: self.next)
   }
 
-  /// Remembers a rejected message that the client was asked to send again.
+  /// Remembers a rejected message that the client was asked to send again, unless its copy came before.
   mutating func rejected(
     _ id: MessageID, to: UserName, at place: Place, for refusal: Refusal, now: UInt64
   ) {
     self.until = now + Self.hold + UInt64(refusal.retryAfterMilliseconds) * 1_000_000
     self.refusal = refusal
+    if self.copies.contains(Self.hash(of: id, to: to)) { return }
     self.append(Rejected(to: to, id: id, place: place))
+  }
+
+  /// A copy of a message goes to the client, which takes that for the answer: it does not send the message
+  /// again, and nothing is to wait for it.
+  ///
+  /// - Parameter mayBeRejected: whether sends are under way, of which this may be one.
+  mutating func copied(_ id: MessageID, to: UserName, mayBeRejected: Bool) {
+    self.rejected.removeAll { $0.id == id && $0.to == to }
+    guard mayBeRejected else {
+      self.copies = []
+      return
+    }
+    let copy = Self.hash(of: id, to: to)
+    if self.copies.count < GatewayLimits.heldSends {
+      self.copies.append(copy)
+    } else {
+      self.copies[self.oldestCopy] = copy
+      self.oldestCopy = (self.oldestCopy + 1) % self.copies.count
+    }
+  }
+
+  private static func hash(of id: MessageID, to: UserName) -> Int {
+    var hasher = Hasher()
+    hasher.combine(id)
+    hasher.combine(to)
+    return hasher.finalize()
   }
 
   private mutating func append(_ message: Rejected) {

@@ -92,7 +92,7 @@ actor DeliveryConsumer {
     frame.writeMailboxEntry(Mailbox.Entry(offset: offset, envelope: envelope), envelope)
     return PushedMessage(
       user: user, previous: previous, offset: offset, frame: frame,
-      receipt: envelope.receiptFor)
+      receipt: envelope.receiptFor, copy: envelope.kind == .sent ? envelope : nil)
   }
 
   /// One task per loop and batch, however many messages there are.

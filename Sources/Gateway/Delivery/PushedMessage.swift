@@ -13,6 +13,8 @@ struct PushedMessage: Sendable {
   let frame: ByteBuffer
   /// The sender, if there is to be a receipt.
   let receipt: UserName?
+  /// If it is a copy: the whole of it.
+  let copy: Envelope?
 
   /// Time on the bus, in nanoseconds: from Redis's clock to ours.
   func age() -> Int64 {

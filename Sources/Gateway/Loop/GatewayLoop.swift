@@ -55,7 +55,7 @@ final class GatewayLoop: @unchecked Sendable {
   let busClock: BusClock
   private(set) var second: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
-  private var retries: [ConnectionHandler] = []
+  private var retries = LaterWheel<ConnectionHandler>()
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
   var leavers: Leavers?
   /// Fulfilled when the last connection has ended.
@@ -172,7 +172,20 @@ final class GatewayLoop: @unchecked Sendable {
   }
 
   /// Calls `retry` within a second. Call it once until then.
-  func retryLater(_ connection: ConnectionHandler) { self.retries.append(connection) }
+  func retryLater(_ connection: ConnectionHandler) {
+    if self.retries.isEmpty { self.scheduleRetries() }
+    self.retries.append(connection)
+  }
+
+  private func scheduleRetries() {
+    let interval = TimeAmount.milliseconds(1_000 / Int64(LaterWheel<ConnectionHandler>.turns))
+    self.isolated.scheduleTask(in: interval) {
+      let due = self.retries.turn()
+      // Before these, which may come to wait again.
+      if !self.retries.isEmpty { self.scheduleRetries() }
+      for connection in due { connection.retry() }
+    }
+  }
 
   private func scheduleSecond() {
     self.second = self.isolated.scheduleTask(in: .seconds(1)) {
@@ -183,9 +196,6 @@ final class GatewayLoop: @unchecked Sendable {
 
   private func secondPassed() {
     self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
-    let retries = self.retries
-    self.retries = []
-    for connection in retries { connection.retry() }
     self.registrations.store()
     self.clock.tick()
   }
