@@ -60,7 +60,8 @@ extension Envelope {
     ///   - sender: whose message it is, and who gets the copy.
     ///   - peerOffset: its place in the recipient's mailbox.
     ///   - at: when it was sent, in milliseconds since 1970.
-    ///   - flags: ``Flags/quiet`` of the message, and ``Flags/retry`` if there may be a copy already.
+    ///   - flags: ``Flags/quiet`` of the message, ``Flags/retry`` if there may be a copy already, and
+    ///     ``Flags/unstored``.
     package static func sent(
       by sender: UserName, to recipient: UserName, id: MessageID, flags: Flags,
       peerOffset: Offset, at: UInt64, body: UnsafeRawBufferPointer

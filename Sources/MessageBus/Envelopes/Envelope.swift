@@ -51,6 +51,8 @@ package struct Envelope: Sendable {
     package static let quiet = Flags(rawValue: 1 << 4)
     /// It says when it was first sent. On the bus only.
     package static let dated = Flags(rawValue: 1 << 5)
+    /// A copy of a message that is in no mailbox: its failure follows, and this revokes none before it.
+    package static let unstored = Flags(rawValue: 1 << 6)
   }
 
   /// How far a user has the messages of another one: offsets in that user's mailbox, zero for none.
@@ -197,9 +199,10 @@ package struct Envelope: Sendable {
       && self.hasNames(of: other)
   }
 
-  /// Whether it says that the message could not be stored of which `other` is a copy.
-  package func isFailure(of other: Envelope) -> Bool {
-    self.kind == .failed && other.kind == .sent && self.hasNames(of: other)
+  /// Whether it says that a message could not be stored, and `other` is a copy that revokes this.
+  package func isRevoked(by other: Envelope) -> Bool {
+    self.kind == .failed && other.kind == .sent && !other.flags.contains(.unstored)
+      && self.hasNames(of: other)
   }
 
   private func hasNames(of other: Envelope) -> Bool {

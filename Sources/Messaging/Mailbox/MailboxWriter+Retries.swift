@@ -116,7 +116,7 @@ extension MailboxWriter {
   /// could not be stored.
   private static func isRevocation(_ item: Item, behind items: [Item]) -> Bool {
     items.last {
-      $0.envelope.isFailure(of: item.envelope) || $0.envelope.isRepeat(of: item.envelope)
+      $0.envelope.isRevoked(by: item.envelope) || $0.envelope.isRepeat(of: item.envelope)
     }?.envelope.kind == .failed
   }
 }

@@ -10,7 +10,7 @@ import Redis
 /// seem to be what is looked for.
 ///
 /// A copy is not taken for a repeat where the failure of its message stands above the first: the message was
-/// stored after all, and its sender has to be told.
+/// stored after all, and its sender has to be told. One that says itself that it was not is a repeat there, too.
 struct RetrySearch {
   /// The next thing to read.
   enum Question: Hashable {
@@ -146,7 +146,7 @@ struct RetrySearch {
     let hash = envelope.repeatHash
     for (index, item) in self.items.enumerated()
     where self.hashes[index] == hash && self.isOpen(index) {
-      if envelope.isFailure(of: item.envelope) {
+      if envelope.isRevoked(by: item.envelope) {
         self.isRevocation[index] = true
       } else if envelope.isRepeat(of: item.envelope),
         envelope.origin(at: entry.offset) != item.offset

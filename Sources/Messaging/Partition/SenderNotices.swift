@@ -48,7 +48,9 @@ struct SenderNotices {
       copies[partition, default: []].append(
         Notice(
           key: .copy(original.offset),
-          entries: [{ $0.add(copyOf: original, for: sender, id: id, isRepeat: isRepeat, to: $1) }]))
+          entries: [
+            { $0.add(copyOf: original, for: sender, id: id, isRepeat ? .retry : [], to: $1) }
+          ]))
     }
     try await self.publisher.publish(order.map { ($0, copies[$0] ?? []) })
   }
@@ -93,7 +95,7 @@ struct SenderNotices {
         offset: item.offset, envelope: item.envelope, peerOffset: item.offset,
         at: item.offset.milliseconds, mayBeCopied: true)
       entries.insert(
-        { $0.add(copyOf: original, for: sender, id: id, isRepeat: true, to: $1) }, at: 0)
+        { $0.add(copyOf: original, for: sender, id: id, [.retry, .unstored], to: $1) }, at: 0)
     }
     try await self.publisher.publish([
       (
@@ -117,11 +119,10 @@ struct SenderNotices {
 extension RedisBatch {
   fileprivate mutating func add(
     copyOf original: MailboxWriter.Original, for sender: UserName, id: MessageID,
-    isRepeat: Bool, to stream: RedisKey
+    _ flags: Envelope.Flags, to stream: RedisKey
   ) -> Reply<Offset> {
     let envelope = original.envelope
-    var flags = envelope.flags.intersection(.quiet)
-    if isRepeat { flags.insert(.retry) }
+    let flags = envelope.flags.intersection(.quiet).union(flags)
     return envelope.bytes.withUnsafeBytes { raw in
       // A message without a valid recipient is in no mailbox.
       let recipient = UserName(utf8: envelope.to(in: raw)) ?? sender

@@ -138,20 +138,33 @@ struct CopyTests {
     }
   }
 
-  @Test("comes before the failure of what its mailbox has no room for, with its place on the bus")
+  @Test("comes before the failure of what its mailbox has no room for, once if both come twice")
   func full() async throws {
     var options = TestStand.Options(gateways: 0)
-    options.configureMessaging = { $0.mailboxes.entries = 2 }
+    options.configureMessaging = { $0.mailboxes.entries = 3 }
     try await TestStand.with(options) { stand in
-      try await stand.redis("HSET", "\(stand.keys.cursor(UserName("alice")!))", "phone", "0-0 0")
-      for number in 0..<2 { _ = try await stand.publish("m\(number)", body: "1", flags: []) }
-      let offset = try await stand.publish("m2", body: "2", flags: .copy)
+      let alice = UserName("alice")!
+      try await stand.redis("HSET", "\(stand.keys.cursor(alice))", "phone", "0-0 0")
+      for number in 0..<3 { _ = try await stand.publish("m\(number)", body: "1", flags: []) }
+      let offset = try await stand.publish("m3", body: "2", flags: .copy)
       try await stand.waitUntilCopied(from: "bob")
-      #expect(
-        try await stand.log() == [
-          self.copy("m2", body: "2", at: offset, flags: .retry),
-          LogEntry(kind: .failed, peer: "bob", id: "m2", body: "mailbox_full"),
-        ])
+      let copy = self.copy("m3", body: "2", at: offset, flags: [.retry, .unstored])
+      let failure = LogEntry(kind: .failed, peer: "bob", id: "m3", body: "mailbox_full")
+      #expect(try await stand.log() == [copy, failure])
+
+      let incoming = stand.keys.incoming(stand.keys.partitions.partition(for: alice))
+      let mailbox = stand.keys.mailbox(alice)
+      let stored = try await stand.redis.client.value {
+        $0.entries(of: mailbox, after: .zero, maximum: 10)
+      }
+      for entry in stored {
+        let bytes = try #require(entry.payload?.array)
+        _ = try await stand.redis.client.value {
+          $0.addEntry(to: incoming, count: bytes.count) { $0.copyBytes(from: bytes) }
+        }
+      }
+      try await stand.waitUntilCopied()
+      #expect(try await stand.log() == [copy, failure, failure])
     }
   }
 

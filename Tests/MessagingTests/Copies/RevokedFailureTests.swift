@@ -68,4 +68,20 @@ struct RevokedFailureTests {
       of: [Array(items[..<2]), Array(items[2...])], haveOneWriter: true)
     #expect(places == [1, 2, 3, 4])
   }
+
+  /// An owner that was not answered, or that lost its partition before it acknowledged, tells both again.
+  @Test("unless it says that the message was not stored: then it is a repeat there, too")
+  func unstored() async throws {
+    let unstored: Envelope.Flags = [.retry, .unstored]
+    let items = [
+      self.copy(1, flags: unstored), self.failure(2), self.copy(3, flags: unstored),
+      self.failure(4), self.copy(5), self.copy(6, flags: unstored),
+    ]
+    for batches in [items.map { [$0] }, [items], [Array(items[..<2]), Array(items[2...])]] {
+      for haveOneWriter in [true, false] {
+        let places = try await self.places(of: batches, haveOneWriter: haveOneWriter)
+        #expect(places == [1, 2, 4, 5], "\(batches.map(\.count))")
+      }
+    }
+  }
 }
