@@ -23,40 +23,39 @@ struct Notice {
 /// Puts what senders are told on the bus, each notice once for a batch.
 ///
 /// A batch that comes again gives the same again. What Redis has answered is on the bus by then, and would
-/// be there once more after each attempt. So that is not published again; where replicas have not confirmed
-/// it, they are asked again.
+/// be there again after each attempt. So that is not published again where it is still there; and what
+/// replicas have not confirmed, they are asked about again.
+///
+/// It is not there where another primary lacks it, or where it was taken from the bus already. Then it is
+/// published again: a mailbox recognises the copy, which says by now that it may be a repeat. The failure
+/// of a message is told twice in that case, never not at all.
 final class NoticePublisher {
-  private struct Published {
-    var confirmed: Set<Notice.Key> = []
-    var unconfirmed: Set<Notice.Key> = []
-  }
-
-  private struct Write {
-    let partition: Partition
-    let keys: [Notice.Key]
-    let reply: WriteReply
+  /// What Redis has answered, and replicas have not confirmed.
+  private struct Unconfirmed {
+    let notices: [Notice.Key]
+    /// The last of their entries. All are written together, so it stands for all: a replica that has it
+    /// has those before it.
+    let last: Offset
   }
 
   private enum WriteReply {
     case one(Reply<Offset>)
     case several(TransactionReply<Offset>)
-    case confirmation(Reply<Void>)
 
-    func checkAnswered(_ replies: RedisReplies) throws(RedisError) {
+    /// The last entry's offset.
+    func last(_ replies: RedisReplies) throws(RedisError) -> Offset {
       switch self {
-      case .one(let reply): _ = try replies[reply]
-      case .confirmation(let reply): try replies[reply]
+      case .one(let reply): return try replies[reply]
       case .several(let transaction):
-        for outcome in try replies[transaction] {
-          if case .failure(let error) = outcome { throw .server(error) }
-        }
+        var last = Offset.zero
+        for outcome in try replies[transaction] { last = try outcome.value }
+        return last
       }
     }
 
     func checkConfirmed(_ replies: RedisReplies) throws(RedisError) {
       switch self {
       case .one(let reply): try replies.checkConfirmed(reply)
-      case .confirmation(let reply): try replies.checkConfirmed(reply)
       case .several(let transaction): try replies.checkConfirmed(transaction)
       }
     }
@@ -67,7 +66,8 @@ final class NoticePublisher {
   private let durability: Durability
   private let metrics: MessagingMetrics
   /// Of the present batch.
-  private var published: [Partition: Published] = [:]
+  private var confirmed: Set<Notice.Key> = []
+  private var unconfirmed: [Partition: Unconfirmed] = [:]
 
   /// - Parameter client: for what replicas must confirm.
   init(
@@ -80,67 +80,119 @@ final class NoticePublisher {
   }
 
   /// The present batch does not come again.
-  func finished() { self.published = [:] }
+  func finished() {
+    self.confirmed = []
+    self.unconfirmed = [:]
+  }
 
-  /// Publishes what is not published yet.
+  /// Publishes what is not published yet, once everything that is has been confirmed.
   func publish(
     _ shares: [(partition: Partition, notices: [Notice])]
   ) async throws(RedisError) {
+    try await self.confirmPublished()
     var batch = self.durability.batch()
-    var writes: [Write] = []
+    var writes: [(partition: Partition, notices: [Notice.Key], reply: WriteReply)] = []
     for (partition, notices) in shares {
-      let published = self.published[partition] ?? Published()
-      let due = notices.filter {
-        !published.confirmed.contains($0.key) && !published.unconfirmed.contains($0.key)
+      let due = notices.filter { !self.confirmed.contains($0.key) }
+      if let reply = self.write(due, to: partition, &batch) {
+        writes.append((partition, due.map(\.key), reply))
       }
-      if let write = self.write(due, to: partition, &batch) { writes.append(write) }
-    }
-    for (partition, published) in self.published where !published.unconfirmed.isEmpty {
-      // A further entry of the same stream confirms it, too.
-      guard !writes.contains(where: { $0.partition == partition }) else { continue }
-      let reply = batch.set(
-        self.keys.confirmation(partition), to: "", seconds: MessagingLimits.confirmationSeconds)
-      writes.append(Write(partition: partition, keys: [], reply: .confirmation(reply)))
     }
     guard !writes.isEmpty else { return }
-    try self.read(writes, await self.client.execute(batch))
+    let replies = await self.client.execute(batch)
+    var failure: RedisError?
+    for (partition, notices, reply) in writes {
+      do throws(RedisError) {
+        self.unconfirmed[partition] = Unconfirmed(notices: notices, last: try reply.last(replies))
+        try reply.checkConfirmed(replies)
+        self.confirm(partition)
+      } catch {
+        failure = failure ?? error
+      }
+    }
+    if let failure { throw failure }
   }
 
   /// Several entries of a partition go all or none: else the first could fail, and come behind the second.
   private func write(
     _ notices: [Notice], to partition: Partition, _ batch: inout RedisBatch
-  ) -> Write? {
+  ) -> WriteReply? {
     let entries = notices.flatMap(\.entries)
     guard let first = entries.first else { return nil }
     let stream = self.keys.incoming(partition)
-    let reply: WriteReply =
-      entries.count == 1
-      ? .one(first(&batch, stream))
-      : .several(
-        batch.transaction(on: stream, of: Offset.read) { batch in
-          for entry in entries { _ = entry(&batch, stream) }
-        })
-    return Write(partition: partition, keys: notices.map(\.key), reply: reply)
+    guard entries.count > 1 else { return .one(first(&batch, stream)) }
+    return .several(
+      batch.transaction(on: stream, of: Offset.read) { batch in
+        for entry in entries { _ = entry(&batch, stream) }
+      })
   }
 
-  private func read(_ writes: [Write], _ replies: RedisReplies) throws(RedisError) {
+  // MARK: Confirming
+
+  /// Asks replicas again about what they have not confirmed, and forgets what is not on the bus any more:
+  /// that is due again.
+  private func confirmPublished() async throws(RedisError) {
+    guard !self.unconfirmed.isEmpty else { return }
+    var batch = self.durability.batch()
+    let checks = self.unconfirmed.map { partition, published in
+      (partition, published.last, self.check(published.last, in: partition, &batch))
+    }
+    let replies = await self.client.execute(batch)
     var failure: RedisError?
-    for write in writes {
-      var published = self.published[write.partition] ?? Published()
+    for (partition, last, reply) in checks {
       do throws(RedisError) {
-        try write.reply.checkAnswered(replies)
-        published.unconfirmed.formUnion(write.keys)
-        try write.reply.checkConfirmed(replies)
-        self.metrics.copies.increment(by: published.unconfirmed.count(where: \.isCopy))
-        published.confirmed.formUnion(published.unconfirmed)
-        published.unconfirmed = []
+        let values = try replies[reply].map { outcome throws(RedisError) in try outcome.value }
+        var found = values[0]
+        if try StreamEntry.list(from: &found).first?.offset == last {
+          try replies.checkConfirmed(reply)
+          self.confirm(partition)
+        } else {
+          self.unconfirmed[partition] = nil
+        }
       } catch {
-        // Unless replicas are only late, there may be another primary now, which lacks it.
-        if case .unconfirmed = error {} else { published.unconfirmed = [] }
         failure = failure ?? error
       }
-      self.published[write.partition] = published
     }
     if let failure { throw failure }
+  }
+
+  /// Looks for an entry, and writes something: replicas that have that have the entry, too.
+  ///
+  /// Both or none: a primary that was promoted in between takes the write, and may lack the entry.
+  private func check(
+    _ offset: Offset, in partition: Partition, _ batch: inout RedisBatch
+  ) -> TransactionReply<ReplyCursor> {
+    let stream = self.keys.incoming(partition)
+    return batch.transaction(on: stream, of: ReplyCursor.read) { batch in
+      _ = batch.entries(of: stream, after: offset.predecessor, maximum: 1)
+      _ = batch.set(
+        self.keys.confirmation(partition), to: "", seconds: MessagingLimits.confirmationSeconds)
+    }
+  }
+
+  private func confirm(_ partition: Partition) {
+    guard let notices = self.unconfirmed.removeValue(forKey: partition)?.notices else { return }
+    self.metrics.copies.increment(by: notices.count(where: \.isCopy))
+    self.confirmed.formUnion(notices)
+  }
+}
+
+extension ReplyCursor {
+  /// A value to be read by itself.
+  fileprivate static func read(_ cursor: inout ReplyCursor) -> ReplyCursor {
+    defer { cursor.skip() }
+    return cursor
+  }
+}
+
+extension Result where Failure == RedisServerError {
+  /// Throws the server's error as the client does.
+  fileprivate var value: Success {
+    get throws(RedisError) {
+      switch self {
+      case .success(let value): return value
+      case .failure(let error): throw .server(error)
+      }
+    }
   }
 }
