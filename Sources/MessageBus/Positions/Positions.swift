@@ -75,7 +75,7 @@ package enum Positions {
     /// Nil if there is none: the peer has read, of a conversation that is not known.
     package let row: Row?
     package let floor: Offset
-    /// Connected devices of the user, if it moved.
+    /// Connected devices of the user.
     package let sessions: [Session]
   }
 

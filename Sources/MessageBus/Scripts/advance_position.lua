@@ -17,8 +17,8 @@
 -- ARGV[6]  seconds for which a row is kept that does not move
 -- ARGV[7]  seconds by which the key outlives the last write
 --
--- Answers {1 if the row moved, else 0; the top before; the row, or ''; the floor, or 0-0; then, if it moved,
--- the devices of KEYS[2], each with its value}.
+-- Answers {1 if the row moved, else 0; the top before; the row, or ''; the floor, or 0-0; then the devices of
+-- KEYS[2], each with its value}.
 local positions, peer = KEYS[1], ARGV[1]
 local limit, kept = tonumber(ARGV[5]), tonumber(ARGV[6]) * 1000
 local time = redis.call('TIME')
@@ -85,7 +85,5 @@ end
 redis.call('EXPIRE', positions, ARGV[7])
 
 local answer = {moved, string.format('%.0f', top), row or '', floor}
-if moved == 1 then
-  for _, text in ipairs(redis.call('HGETALL', KEYS[2])) do table.insert(answer, text) end
-end
+for _, text in ipairs(redis.call('HGETALL', KEYS[2])) do table.insert(answer, text) end
 return answer

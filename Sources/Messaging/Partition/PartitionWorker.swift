@@ -282,10 +282,10 @@ actor PartitionWorker {
     _ items: [MailboxWriter.Item]
   ) async throws(RedisError) -> [(MailboxWriter.Item, RedisServerError)] {
     guard !items.isEmpty else { return [] }
-    let outcome = try await self.positions.advance(items)
-    self.metrics.positions.increment(by: outcome.moved.count)
+    let outcome = try await self.positions.advance(items, seenBefore: self.seenBefore)
+    self.metrics.positions.increment(by: outcome.pushes.count(where: \.2.moved))
     var writer = DeliveryWriter(keys: self.keys)
-    for (user, peer, advance) in outcome.moved {
+    for (user, peer, advance) in outcome.pushes {
       guard let row = advance.row else { continue }
       for gateway in Set(advance.sessions.map(\.gateway)) {
         writer.addPosition(
@@ -293,7 +293,7 @@ actor PartitionWorker {
           for: gateway)
       }
     }
-    try await self.push(writer, to: outcome.moved.map { ($0.user, $0.2.sessions) })
+    try await self.push(writer, to: outcome.pushes.map { ($0.user, $0.2.sessions) })
     return outcome.refused
   }
 

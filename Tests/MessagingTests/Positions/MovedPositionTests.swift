@@ -1,6 +1,7 @@
 import BusTestSupport
 import ConnectProtocol
 import ConnectTestStand
+import LocalRedis
 import Redis
 import TestSupport
 import Testing
@@ -78,6 +79,33 @@ struct MovedPositionTests {
       }
       // Nobody has to see it.
       #expect(try await stand.messages(of: "alice").isEmpty)
+    }
+  }
+
+  @Test("is pushed once replicas have its row, although that moved in an earlier attempt")
+  func unconfirmed() async throws {
+    let log = EventLog()
+    var options = TestStand.Options(gateways: 0)
+    // Its replica is started here.
+    options.redis = .plain
+    options.logger = log.logger
+    options.configureMessaging = { $0.durability = .replicated(1) }
+    try await TestStand.with(options) { stand in
+      try await self.open("x1", devices: "phone", on: stand)
+      try await self.publish(delivered: 5, on: stand)
+      try await eventually("it was tried in vain") { log.count("consumer.handle_failed") > 0 }
+      let row = try #require(try await self.table(stand)["bob"])
+      #expect(row.delivered == offset(5))
+      #expect(try await self.pushed(to: "x1", on: stand).isEmpty)
+      var replicaOptions = LocalRedisServer.Options()
+      replicaOptions.extraArguments = [
+        "--replicaof", "127.0.0.1", "\(stand.server.nodes[0].port)", "--repl-diskless-sync-delay",
+        "0",
+      ]
+      let replica = try await LocalRedisServer.start(replicaOptions)
+      try await stand.waitUntilProcessed("alice")
+      #expect(try await self.pushed(to: "x1", on: stand).map(\.row) == [row])
+      await replica.stop()
     }
   }
 
