@@ -48,6 +48,8 @@ struct UserView: Encodable {
   let cursors: [Cursor]
   let mailbox: Mailbox
   let positions: [Position]
+  /// All of a conversation without `mine` is read up to here; nil for nothing.
+  let floor: Offset?
   /// Whether sessions, cursors or positions are omitted, because there are too many.
   let truncated: Bool
   /// In milliseconds since 1970, by Redis's clock.
@@ -72,6 +74,7 @@ struct UserView: Encodable {
       Position(
         peer: $0.peer, delivered: $0.delivered, read: $0.read, mine: $0.mine, stamp: $0.stamp)
     }
+    self.floor = report.floor
     self.truncated =
       report.sessions.count > most || report.cursors.count > most || report.positions.count > most
     self.at = report.atMilliseconds

@@ -50,6 +50,25 @@ struct UserViewTests {
     }
   }
 
+  @Test("is shown with the conversations' positions, and the floor of those that are gone")
+  func positions() async throws {
+    try await TestStand.withAPI { stand, api in
+      let key = "\(stand.keys.positions(UserName("bob")!))"
+      try await stand.redis(
+        "HSET", key, "!top", "8", "alice", "1-0 0-0 0-0 7", "carol", "0-0 0-0 2-0 8")
+      let before = try await api.ask(.show("bob")).json()
+      #expect(before["floor"] == nil)
+      try await stand.redis("HSET", key, "!floor", "2-3")
+      let json = try await api.ask(.show("bob")).json()
+      #expect(json["floor"] as? String == "2-3")
+      let positions = try #require(json["positions"] as? [[String: Any]])
+      #expect(positions.map { $0["peer"] as? String } == ["carol", "alice"])
+      #expect(positions.first?["mine"] as? String == "2-0")
+      #expect(positions.last?["delivered"] as? String == "1-0")
+      #expect(positions.last?["stamp"] as? Int == 7)
+    }
+  }
+
   @Test("is unknown where nothing is kept")
   func unknown() async throws {
     try await TestStand.withAPI { (_, api) async throws in
