@@ -5,21 +5,47 @@ import Redis
 
 /// A dead letter for display.
 struct DeadLetterReport: Encodable {
-  /// The envelope of a message or receipt.
+  /// What a copy says of its message.
+  struct Original: Encodable {
+    /// Its place in the recipient's mailbox.
+    let peerOffset: Offset
+    /// When it was sent, in milliseconds since 1970.
+    let at: UInt64
+  }
+
+  /// How far the sender of a position has the messages of its recipient; nil for nothing.
+  struct Position: Encodable {
+    let delivered: Offset?
+    let read: Offset?
+  }
+
+  /// The envelope of a message, of its copy or failure, or of a position.
   struct Message: Encodable {
     let kind: String
     let flags: [String]
     let from: String
     let to: String
     let id: String
+    /// When a message was first sent, in milliseconds since 1970, if it says so.
+    let firstSent: UInt64?
+    /// Of a copy only.
+    let original: Original?
+    /// Of a position only.
+    let position: Position?
     let body: Content
 
     init(_ envelope: Envelope) {
       self.kind = "\(envelope.kind)"
       let names: [(Envelope.Flags, String)] = [
         (.receipt, "receipt"), (.copy, "copy"), (.retry, "retry"), (.relocated, "relocated"),
+        (.quiet, "quiet"), (.dated, "dated"),
       ]
       self.flags = names.filter { envelope.flags.contains($0.0) }.map(\.1)
+      self.firstSent = envelope.firstSent
+      self.original = envelope.original.map { Original(peerOffset: $0.peerOffset, at: $0.at) }
+      self.position = envelope.position.map {
+        Position(delivered: $0.delivered.unlessZero, read: $0.read.unlessZero)
+      }
       (self.from, self.to, self.id, self.body) = envelope.bytes.withUnsafeBytes { raw in
         func text(_ part: UnsafeRawBufferPointer) -> String {
           String(decoding: part, as: UTF8.self)
@@ -87,6 +113,11 @@ struct DeadLetterReport: Encodable {
       lines += [
         ("kind", message.kind), ("flags", message.flags.joined(separator: " ")),
         ("from", message.from), ("to", message.to), ("id", message.id),
+        ("first sent", message.firstSent.map { "\($0)" } ?? ""),
+        ("peer offset", message.original.map { "\($0.peerOffset)" } ?? ""),
+        ("at", message.original.map { "\($0.at)" } ?? ""),
+        ("delivered", message.position?.delivered.map { "\($0)" } ?? ""),
+        ("read", message.position?.read.map { "\($0)" } ?? ""),
         ("body", message.body.line),
       ]
     }

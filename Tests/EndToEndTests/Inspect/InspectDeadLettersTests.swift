@@ -11,12 +11,23 @@ struct InspectDeadLettersTests {
       let text: String?
       let hexadecimal: String?
     }
+    struct Original: Decodable {
+      let peerOffset: String
+      let at: UInt64
+    }
+    struct Position: Decodable {
+      let delivered: String?
+      let read: String?
+    }
     struct Message: Decodable {
       let kind: String
       let from: String
       let to: String
       let id: String
       let flags: [String]
+      let firstSent: UInt64?
+      let original: Original?
+      let position: Position?
       let body: Content
     }
     struct Letter: Decodable {
@@ -83,6 +94,56 @@ struct InspectDeadLettersTests {
       #expect(all.lines == ["dropped 4 dead letters"])
       let none = try await Inspection.of("deadletters", redis: server.url)
       #expect(none.lines == ["no dead letters"])
+    }
+  }
+
+  /// A 64-bit number as it lies in an envelope; below 128, so that it is UTF-8, too.
+  private func number(_ value: UInt8) -> String {
+    String(repeating: "\0", count: 7) + String(UnicodeScalar(value))
+  }
+
+  @Test("the flags, times and offsets of messages, copies and positions are shown")
+  func decoded() async throws {
+    try await Inspection.withRedis { server in
+      let names = "alicebob"
+      let envelopes = [
+        // All flags that a message on the bus may have, and when it was first sent.
+        "\u{2}\u{1}\u{37}\u{5}\u{3}\u{2}\(self.number(7))\(names)m1[1]",
+        // A copy that is quiet.
+        "\u{1}\u{5}\u{10}\u{5}\u{3}\u{2}\(names)m1"
+          + self.number(9) + self.number(1) + self.number(8) + "[1]",
+        // A position that says only what is read.
+        "\u{1}\u{4}\0\u{5}\u{3}\0\(names)"
+          + self.number(0) + self.number(0) + self.number(6) + self.number(5),
+      ]
+      for (index, envelope) in envelopes.enumerated() {
+        try await server.command(
+          "XADD", "connect:deadletter", "\(index + 1)-0", "reason", "x", "m", envelope)
+      }
+      var messages: [DeadLetters.Message] = []
+      var texts: [[String]] = []
+      for offset in ["1-0", "2-0", "3-0"] {
+        let json = try await Inspection.of(
+          "deadletters", "show", offset, "--json", redis: server.url)
+        messages.append(try #require(try json.json(DeadLetters.Letter.self).message))
+        let text = try await Inspection.of("deadletters", "show", offset, redis: server.url)
+        texts.append(
+          text.lines.map { $0.split(separator: " ", omittingEmptySubsequences: true) }
+            .map { $0.joined(separator: " ") })
+      }
+      #expect(messages.map(\.kind) == ["message", "sent", "position"])
+      #expect(messages[0].flags == ["receipt", "copy", "retry", "quiet", "dated"])
+      #expect(messages[0].firstSent == 7)
+      #expect(texts[0].contains("first sent 7"))
+      #expect(messages[1].flags == ["quiet"])
+      #expect(messages[1].original?.peerOffset == "9-1")
+      #expect(messages[1].original?.at == 8)
+      #expect(messages[1].body.text == "[1]")
+      #expect(texts[1].contains("peer offset 9-1") && texts[1].contains("at 8"))
+      #expect(messages[2].position?.delivered == nil)
+      #expect(messages[2].position?.read == "6-5")
+      #expect(texts[2].contains("read 6-5"))
+      #expect(messages[0].original == nil && messages[0].position == nil)
     }
   }
 
