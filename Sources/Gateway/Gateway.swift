@@ -33,14 +33,14 @@ package enum GatewayLimits {
 
   /// Sends that a user may make in a second, over all devices on one gateway, on average.
   ///
-  /// An entry of receipts costs as much: else acks of old messages under new device names could fill
-  /// the mailbox of whoever wrote them.
+  /// A read costs as much, and so does a position that a peer is told: else acks of old messages under
+  /// new device names could flood the bus.
   package static let sendsPerSecond = 100
 
   /// Sends that a user may make at once, as a multiple of ``sendsPerSecond``.
   package static let sendBurstSeconds = 2
 
-  /// Sends of that burst that receipts leave free unless they have waited, as the same multiple.
+  /// Sends of that burst that positions leave free unless they have waited, as the same multiple.
   package static let sendReserveSeconds = 1
 
   /// Sends marked `retry` that a user may make in a second, over all devices on one gateway: each
@@ -88,7 +88,7 @@ package enum GatewayLimits {
   /// | bytes that wait in the channel: the mark, what one turn adds to it, a frame beyond the mark | 64 + 64 + 66 KiB |
   /// | answers to what one read of the socket brought, and to the sends under way | 64 + 220 KiB |
   /// | an unfinished frame, in a buffer that doubles | 132 KiB |
-  /// | who wants receipts for what is unacked (``unackedMessages``, 0.2 KiB each) | 50 KiB |
+  /// | who is to be told of what is unacked (``unackedMessages``, 0.2 KiB each) | 50 KiB |
   /// | peers who wait to be told (``waitingPositions``, 0.5 KiB each) | 130 KiB |
   /// | reads that are not answered (``unansweredReads``, 0.3 KiB each), and peers told lately (``rememberedPeers``) | 80 + 200 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |

@@ -124,7 +124,7 @@ extension ConnectionHandler {
     let wait: Int
     switch shortage {
     case .sends(let milliseconds):
-      what = "\(configuration.sendsPerSecond) sends, reads and receipts"
+      what = "\(configuration.sendsPerSecond) sends, reads and positions"
       wait = milliseconds
     case .lookUps(let milliseconds):
       what = "\(configuration.lookUpsPerSecond) sends marked `retry`"

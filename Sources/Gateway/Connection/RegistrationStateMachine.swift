@@ -15,7 +15,7 @@ struct RegistrationStateMachine {
     /// The registry lost the sessions of this gateway, and this one is to be entered again. May become
     /// `.entered`, `.closed` or `.removed`.
     case lost
-    /// The socket is closed, and receipts are under way that may let the cursor move. May become
+    /// The socket is closed, and positions are under way that may let the cursor move. May become
     /// `.removed`.
     case closed
     /// The session is to be removed behind the last store of the cursor. Final.
@@ -147,11 +147,11 @@ struct RegistrationStateMachine {
     self.wasSeenLately(now) ? [] : self.storeIsDue()
   }
 
-  /// An ack came, or the bus has answered to receipts.
+  /// An ack came, or the bus has answered to positions.
   ///
   /// - Parameters:
   ///   - safe: the cursor may be stored up to this offset.
-  ///   - underWay: number of receipts that may still let it move.
+  ///   - underWay: number of positions that may still let it move.
   mutating func moved(to safe: Offset, underWay: Int) -> Actions {
     var actions: Actions = []
     if case .known(let stored, _) = self.cursor, safe > stored { actions = self.storeIsDue() }
@@ -229,8 +229,8 @@ struct RegistrationStateMachine {
 
   /// The user is erased: nothing more is stored, and nothing entered.
   ///
-  /// - Parameter underWay: number of receipts and reads that the user's positions may still get: the
-  ///   session stays until then.
+  /// - Parameter underWay: number of positions that may still be told or stored: the session stays until
+  ///   then.
   mutating func erased(underWay: Int) -> Actions {
     self.isErased = true
     self.awaitsRemoval = true
@@ -239,7 +239,7 @@ struct RegistrationStateMachine {
 
   /// The socket is closed.
   ///
-  /// - Parameter underWay: number of receipts that may still let the cursor move.
+  /// - Parameter underWay: number of positions that may still let the cursor move.
   mutating func closed(underWay: Int) -> Actions {
     guard !self.isClosed else { return [] }
     self.state = .closed

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Budget of one user for a second: sends, receipts, and searches for messages that are sent again.
+/// Budget of one user for a second: sends, reads, positions, and what mailboxes are searched for.
 ///
 /// Shared by all connections of the user on this gateway, whatever their event loops; hence the lock,
 /// which is free nearly always.

@@ -23,7 +23,7 @@ final class ConnectionDirectory: Sendable {
   /// Distinguishes connections of this start from earlier ones under the same instance id.
   private let epoch = String(UInt64(SystemClock.secondsSince1970() * 1_000), radix: 36)
 
-  /// Includes closed connections with receipts under way.
+  /// Includes closed connections with positions under way.
   var count: Int { self.state.withLockedValue { $0.count } }
 
   func nextConnectionID() -> String {

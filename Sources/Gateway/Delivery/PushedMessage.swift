@@ -11,7 +11,7 @@ struct PushedMessage: Sendable {
   let previous: Offset
   let offset: Offset
   let frame: ByteBuffer
-  /// The sender, if there is to be a receipt.
+  /// The sender, if it asks for a receipt.
   let receipt: UserName?
   /// If it is a copy: the whole of it.
   let copy: Envelope?
@@ -63,7 +63,7 @@ extension Envelope {
     }
   }
 
-  /// The sender, if that one wants a receipt.
+  /// The sender, if it asks for a receipt.
   var receiptFor: UserName? {
     guard self.kind == .message, self.flags.contains(.receipt), !self.isToOneself else {
       return nil

@@ -50,8 +50,8 @@ extension GatewayLoop {
   /// Stores what is not stored yet, then closes the clients of Redis.
   func close() -> EventLoopFuture<Void> {
     let promise = self.eventLoop.makePromise(of: Void.self)
-    // Now, and again behind the receipts under way, whose answers may let cursors move: of a cluster,
-    // a node that hangs keeps back receipts only.
+    // Now, and again behind the positions under way, whose answers may let cursors move: of a cluster,
+    // a node that hangs keeps back positions only.
     self.registrations.store()
     self.whenSettled {
       self.second?.cancel()

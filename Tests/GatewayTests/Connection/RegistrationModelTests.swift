@@ -6,7 +6,7 @@ import Testing
 @testable import Gateway
 @testable import MessageBus
 
-/// A client that acks, receipts on their way, a loop that stores once a second, a Redis that answers
+/// A client that acks, positions on their way, a loop that stores once a second, a Redis that answers
 /// late or fails, and between them the machine. What happens next is random; what Redis is told must
 /// fit.
 private struct Model {
@@ -17,9 +17,9 @@ private struct Model {
   private var now: Double = 1_000_000
   private let initial: Offset
   private var acked: Offset
-  /// Acks whose receipts are being published, or could not be.
-  private var receiptsUnderWay: [Offset] = []
-  private var receiptsFailed: [Offset] = []
+  /// Acks whose positions are being published, or could not be.
+  private var positionsUnderWay: [Offset] = []
+  private var positionsFailed: [Offset] = []
   private var isOpened = false
   private var isOver = false
   private var isErased = false
@@ -37,7 +37,7 @@ private struct Model {
   }
 
   private var safe: Offset {
-    let missing = (self.receiptsUnderWay + self.receiptsFailed).min()
+    let missing = (self.positionsUnderWay + self.positionsFailed).min()
     return missing.map { at($0.milliseconds - 1) } ?? self.acked
   }
 
@@ -53,7 +53,7 @@ private struct Model {
     switch Int.random(in: 0..<100, using: &self.random) {
     case 0..<10: self.open()
     case 10..<40: self.ack()
-    case 40..<65: self.answerReceipt()
+    case 40..<65: self.answerPosition()
     case 65..<80: self.store()
     case 80..<95: self.answerStore(fails: self.chance(20))
     case 95..<98:
@@ -66,13 +66,13 @@ private struct Model {
     if self.isOpened, !self.isOver, !self.isErased {
       self.check(self.isQueued || self.safe <= hope, "an ack waits for nothing")
     }
-    let isSettled = self.isOver && self.receiptsUnderWay.isEmpty
+    let isSettled = self.isOver && self.positionsUnderWay.isEmpty
     self.check(self.removals == (isSettled ? 1 : 0), "\(self.removals) removals")
   }
 
   /// Nothing fails any more.
   mutating func settle() {
-    while !self.receiptsUnderWay.isEmpty { self.answerReceipt() }
+    while !self.positionsUnderWay.isEmpty { self.answerPosition() }
     while self.isQueued || !self.storesUnderWay.isEmpty {
       self.store()
       self.answerStore(fails: false)
@@ -89,7 +89,7 @@ private struct Model {
     }
     if actions.contains(.removeNow) {
       self.check(self.isOver || self.isErased, "removed without need")
-      self.check(self.receiptsUnderWay.isEmpty, "removed with receipts under way")
+      self.check(self.positionsUnderWay.isEmpty, "removed with positions under way")
     }
     guard !actions.isDisjoint(with: [.hurryStore, .remove]) else { return }
     self.check(self.isOver, "hurried without need")
@@ -109,25 +109,25 @@ private struct Model {
   private mutating func ack() {
     guard self.isOpened, !self.isOver else { return }
     self.acked = at(self.acked.milliseconds + UInt64.random(in: 1...3, using: &self.random))
-    if self.chance(40) { self.receiptsUnderWay.append(self.acked) }
+    if self.chance(40) { self.positionsUnderWay.append(self.acked) }
     self.moved()
   }
 
-  private mutating func answerReceipt() {
-    guard !self.receiptsUnderWay.isEmpty else { return }
-    let index = Int.random(in: self.receiptsUnderWay.indices, using: &self.random)
-    let receipt = self.receiptsUnderWay.remove(at: index)
+  private mutating func answerPosition() {
+    guard !self.positionsUnderWay.isEmpty else { return }
+    let index = Int.random(in: self.positionsUnderWay.indices, using: &self.random)
+    let position = self.positionsUnderWay.remove(at: index)
     if self.chance(10) {
-      self.receiptsFailed.append(receipt)
+      self.positionsFailed.append(position)
     } else if !self.isOver {
-      self.receiptsUnderWay += self.receiptsFailed
-      self.receiptsFailed = []
+      self.positionsUnderWay += self.positionsFailed
+      self.positionsFailed = []
     }
     self.moved()
   }
 
   private mutating func moved() {
-    self.carryOut(self.machine.moved(to: self.safe, underWay: self.receiptsUnderWay.count))
+    self.carryOut(self.machine.moved(to: self.safe, underWay: self.positionsUnderWay.count))
   }
 
   private mutating func store() {
@@ -154,19 +154,19 @@ private struct Model {
   private mutating func end() {
     guard !self.isOver else { return }
     self.isOver = true
-    self.carryOut(self.machine.closed(underWay: self.receiptsUnderWay.count))
+    self.carryOut(self.machine.closed(underWay: self.positionsUnderWay.count))
     if !self.isOpened { self.carryOut(self.machine.answered()) }
   }
 
   private mutating func erase() {
     self.isErased = true
-    self.carryOut(self.machine.erased(underWay: self.receiptsUnderWay.count))
+    self.carryOut(self.machine.erased(underWay: self.positionsUnderWay.count))
   }
 }
 
 @Suite("The cursor and the session in Redis, whatever fails, comes late or ends")
 struct RegistrationModelTests {
-  @Test("follow the acks whose receipts are there, and end with the connection, in that order")
+  @Test("follow the acks whose positions are there, and end with the connection, in that order")
   func model() async {
     for seed in 0..<1_000 as Range<UInt64> {
       if seed % 50 == 0 { await Task.yield() }

@@ -269,8 +269,8 @@ struct RegistrationStateMachineTests {
     #expect(machine.store(safe: at(8), now: now) == .init(offset: at(8), before: at(7)))
   }
 
-  @Test("It stays while receipts are under way that may let the cursor move")
-  func receipts() {
+  @Test("It stays while positions are under way that may let the cursor move")
+  func positions() {
     var machine = opened(acked: 7)
     #expect(machine.closed(underWay: 2) == [.queueStore, .hurryStore])
     #expect(machine.state == .closed)
@@ -281,8 +281,8 @@ struct RegistrationStateMachineTests {
     #expect(machine.state == .removed)
   }
 
-  @Test("Receipts that the bus did not take let it go with the cursor where it was")
-  func receiptsFailed() {
+  @Test("Positions that the bus did not take let it go with the cursor where it was")
+  func positionsFailed() {
     var machine = opened(acked: 7)
     _ = machine.closed(underWay: 1)
     _ = machine.store(safe: at(7), now: now)
@@ -290,7 +290,7 @@ struct RegistrationStateMachineTests {
     #expect(machine.moved(to: at(7), underWay: 0) == [], "it goes once")
   }
 
-  @Test("Receipts of an open connection take it nowhere")
+  @Test("Positions of an open connection take it nowhere")
   func open() {
     var machine = opened(acked: 7)
     #expect(machine.moved(to: at(7), underWay: 0) == [])
