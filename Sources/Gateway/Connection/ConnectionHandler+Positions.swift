@@ -68,13 +68,16 @@ extension ConnectionHandler {
       self.outbox.unsettled < GatewayLimits.waitingPositions
     else { return }
     self.isReadingSkipped = true
-    self.loop.pages.request(PageReader.Request(kind: .skipped(after: start), connection: self))
+    self.loop.pages.request(
+      PageReader.Request(
+        kind: .skipped(after: start, maximum: self.skippedPage.entries), connection: self))
   }
 
   func skippedArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
     self.isReadingSkipped = false
     guard !self.isOver else { return }
     guard case .success(let entries) = result, let start = self.outbox.lookStart else {
+      self.skippedPage.shrink()
       return self.retryLater()
     }
     // What lies above was sent on this connection, or will be.
@@ -86,8 +89,9 @@ extension ConnectionHandler {
     }
     let due = self.outbox.looked(
       through: skipped.last?.offset ?? start,
-      isLast: skipped.count < entries.count || entries.count < GatewayLimits.maximumPageEntries,
+      isLast: skipped.count < entries.count || entries.count < self.skippedPage.entries,
       receipts)
+    self.skippedPage.grow()
     self.tell(due)
     self.cursorMayHaveMoved()
     self.readSkipped()

@@ -31,6 +31,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// The last message that was skipped; see ``readSkipped()``.
   var skippedEnd = Offset.zero
   var isReadingSkipped = false
+  var skippedPage = PageSize()
   var registration: RegistrationStateMachine
   /// A budget of its own until the directory supplies the user's.
   var budget: UserBudget

@@ -35,7 +35,7 @@ struct DeliveryStateMachine {
   private var unacked = Deque<Unacked>()
   private let window: Int
   private var reported: Offset
-  private var pageEntries = GatewayLimits.firstPageEntries
+  private var pageSize = PageSize()
   private var isLive = false
 
   /// - Parameters:
@@ -99,7 +99,7 @@ struct DeliveryStateMachine {
   /// - Returns: how many entries to read after ``last``.
   mutating func nextPage(canWrite: Bool) -> Int? {
     guard case .behind = self.state, self.mayWrite(canWrite: canWrite) else { return nil }
-    let maximum = min(self.pageEntries, self.window - self.unacked.count)
+    let maximum = min(self.pageSize.entries, self.window - self.unacked.count)
     self.state = .paging(maximum: maximum, missed: .zero)
     return maximum
   }
@@ -121,16 +121,16 @@ struct DeliveryStateMachine {
     guard case .paging(let maximum, let missed) = self.state else { return .none }
     guard isComplete else {
       // What was read and not written is read again: less at a time, then.
-      self.pageEntries = max(GatewayLimits.smallestPageEntries, self.pageEntries / 2)
+      self.pageSize.shrink()
       self.state = .behind
       return .none
     }
     if entries >= maximum {
-      self.pageEntries = min(self.pageEntries * 2, GatewayLimits.maximumPageEntries)
+      self.pageSize.grow()
       self.state = .behind
       return .more
     }
-    self.pageEntries = GatewayLimits.firstPageEntries
+    self.pageSize = PageSize()
     if missed > self.last {
       self.state = .behind
       return .more
@@ -145,7 +145,7 @@ struct DeliveryStateMachine {
   /// they may be more bytes than a reply may have.
   mutating func pageFailed() {
     guard case .paging = self.state else { return }
-    self.pageEntries = max(GatewayLimits.smallestPageEntries, self.pageEntries / 2)
+    self.pageSize.shrink()
     self.state = .behind
   }
 

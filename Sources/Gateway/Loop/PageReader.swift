@@ -14,7 +14,7 @@ final class PageReader {
       /// The next entries to send.
       case page(after: Offset, maximum: Int)
       /// Entries that the client has handled and whose senders were not told.
-      case skipped(after: Offset)
+      case skipped(after: Offset, maximum: Int)
       /// What the user says to have read.
       case look(ReadQueue.Look)
       /// All rows of the user's positions.
@@ -77,12 +77,8 @@ final class PageReader {
     let keys = request.connection.loop.configuration.keys
     let user = request.connection.user
     switch request.kind {
-    case .page(let after, let maximum):
+    case .page(let after, let maximum), .skipped(let after, let maximum):
       return .entries(batch.entries(of: keys.mailbox(user), after: after, maximum: maximum))
-    case .skipped(let after):
-      return .entries(
-        batch.entries(
-          of: keys.mailbox(user), after: after, maximum: GatewayLimits.maximumPageEntries))
     case .look(.top):
       return .top(batch.top(of: keys.mailbox(user)))
     case .look(.entries(let below, let above, let maximum)):

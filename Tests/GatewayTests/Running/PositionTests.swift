@@ -122,6 +122,32 @@ struct PositionTests {
     }
   }
 
+  @Test("of what `since` skips, it looks at pages that grow, and notes how far, told or not")
+  func skippedPages() async throws {
+    var options = TestStand.Options(gateways: 1)
+    options.redis = .plain
+    options.redisArguments = ["--slowlog-log-slower-than", "0", "--slowlog-max-len", "100000"]
+    try await TestStand.with(options) { stand in
+      let mailbox = "\(stand.keys.mailbox(UserName("bob")!))"
+      for number in 1...200 { try await stand.redis("XADD", mailbox, "\(number)-0", "m", "x") }
+      let bob = try await stand.connect("bob", since: "200-0")
+      #expect(try await bob.expectWelcome().offset == Offset("200-0"))
+      try await bob.expectLive()
+      try await eventually("the cursor is stored") {
+        try await stand.cursor("bob") == Offset("200-0")
+      }
+      #expect(try await stand.position("!delivered", of: "bob") == nil, "nobody was told")
+      let log = try await stand.redis("SLOWLOG", "GET", "100000").array.reversed()
+      let pages = log.map { $0.array[3].array.map { $0.string ?? "" } }
+        .filter { $0.starts(with: ["XRANGE", mailbox]) && $0[2] != "200-1" }
+      #expect(pages.map(\.last) == ["16", "32", "64", "128"])
+      bob.sendClose(1000)
+      try await eventually("it is noted") {
+        try await stand.position("!delivered", of: "bob") == "200-0"
+      }
+    }
+  }
+
   @Test("once: what a new device says with `since` that it has was told, and only its cursor moves")
   func sinceTold() async throws {
     try await TestStand.with { stand in
