@@ -43,8 +43,9 @@ package enum GatewayLimits {
   /// Sends of that burst that positions leave free unless they have waited, as the same multiple.
   package static let sendReserveSeconds = 1
 
-  /// Sends marked `retry` that a user may make in a second, over all devices on one gateway: each
-  /// has messaging search a mailbox. Nobody needs them but after a failure.
+  /// Sends marked `retry`, and reads of what a connection was not sent, that a user may make in a second,
+  /// over all devices on one gateway: for each, a mailbox is searched. Nobody needs many of them but
+  /// after a failure.
   package static let lookUpsPerSecond = 20
 
   /// The same at once: as many as a connection may leave behind unanswered, see ``heldSends``. They
@@ -146,10 +147,13 @@ package enum GatewayLimits {
   /// none among so many, the peer is told of the reading only if it has a row.
   package static let examinedEntries = 128
 
-  /// Entries of the first page of such a look.
+  /// Bytes of these entries: with as many, the look ends, too. They are counted after each page.
+  package static let examinedBytes = 256 * 1024
+
+  /// Entries of the first page of such a look. Each further one has twice as many, up to ``lookEntries``.
   static let firstLookEntries = 2
 
-  /// Entries of each further page.
+  /// Entries of the largest page.
   static let lookEntries = 16
 
   /// Precision, in seconds, with which a device's cursor records when the device was last seen.

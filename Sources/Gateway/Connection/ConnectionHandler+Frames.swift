@@ -112,7 +112,7 @@ extension ConnectionHandler {
         code: .overloaded, message: "messages come faster than they can be processed",
         retryAfterMilliseconds: wait + .random(in: 0...wait))
     }
-    if let shortage = self.budget.takeSend(isRepeat: send.isRepeat, now: now) {
+    if let shortage = self.budget.takeSend(isLookedUp: send.isRepeat, now: now) {
       return self.refusal(for: shortage)
     }
     return nil
@@ -127,7 +127,8 @@ extension ConnectionHandler {
       what = "\(configuration.sendsPerSecond) sends, reads and positions"
       wait = milliseconds
     case .lookUps(let milliseconds):
-      what = "\(configuration.lookUpsPerSecond) sends marked `retry`"
+      what =
+        "\(configuration.lookUpsPerSecond) sends marked `retry` and reads of what was not sent"
       wait = milliseconds
     }
     return SendOrder.Refusal(

@@ -20,7 +20,9 @@ extension ConnectionHandler {
         retryAfter: wait + .random(in: 0...wait))
     }
     let now = NIODeadline.now().uptimeNanoseconds
-    if let shortage = self.budget.takeSend(isRepeat: false, now: now) {
+    if let shortage = self.budget.takeSend(
+      isLookedUp: read.offset > self.delivery.last, now: now)
+    {
       let refusal = self.refusal(for: shortage)
       return self.refuse(
         read, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
@@ -66,7 +68,9 @@ extension ConnectionHandler {
     self.lookEnded(result) { entries in
       self.reads.entriesArrived(
         entries.map {
-          ReadQueue.Entry(offset: $0.offset, receiptFor: $0.envelope?.receiptFor)
+          ReadQueue.Entry(
+            offset: $0.offset, bytes: $0.envelope?.bytes.count ?? 0,
+            receiptFor: $0.envelope?.receiptFor)
         })
     }
   }
@@ -78,7 +82,8 @@ extension ConnectionHandler {
     switch result {
     case .success(let found):
       if let step = next(found) { self.follow(step) }
-    case .failure:
+    case .failure(let error):
+      if !error.mayHaveBeenExecuted { self.budget.returnLookUp() }
       if let read = self.reads.failed() {
         self.refuse(
           read, .unavailable, "how far it goes could not be looked up; send it again",

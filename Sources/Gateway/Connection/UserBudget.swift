@@ -33,19 +33,20 @@ final class UserBudget: Sendable {
           burst: configuration.lookUpsAtOnce, now: now)))
   }
 
-  /// Takes what a send costs, or nothing if there is not enough.
+  /// Takes what a send or a read costs, or nothing if there is not enough.
   ///
-  /// - Parameter isRepeat: it is marked `retry`, so that messaging searches the mailbox for it.
-  func takeSend(isRepeat: Bool, now: UInt64) -> Shortage? {
+  /// - Parameter isLookedUp: a mailbox is searched for it: messaging looks for a send marked `retry` in
+  ///   the recipient's, and the gateway looks into the user's own for a read of what was not sent.
+  func takeSend(isLookedUp: Bool, now: UInt64) -> Shortage? {
     self.buckets.withLock { buckets in
-      if isRepeat, let wait = buckets.lookUps.wait(now: now) { return .lookUps(wait) }
+      if isLookedUp, let wait = buckets.lookUps.wait(now: now) { return .lookUps(wait) }
       if let wait = buckets.sends.take(now: now) { return .sends(wait) }
-      if isRepeat { _ = buckets.lookUps.take(now: now) }
+      if isLookedUp { _ = buckets.lookUps.take(now: now) }
       return nil
     }
   }
 
-  /// Returns the surcharge of a send marked `retry` that never reached messaging.
+  /// Returns the surcharge of a look-up that was never made.
   func returnLookUp() {
     self.buckets.withLock { $0.lookUps.giveBack() }
   }

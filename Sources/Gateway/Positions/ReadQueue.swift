@@ -35,6 +35,8 @@ struct ReadQueue {
   private var above = Offset.zero
   /// How many entries were looked at for the first.
   private var examined = 0
+  /// Their bytes.
+  private var examinedBytes = 0
 
   var count: Int { self.waiting.count }
 
@@ -50,6 +52,7 @@ struct ReadQueue {
     guard read.offset > last else { return self.takeFirst(delivered: nil) }
     self.above = max(last, noted)
     self.examined = 0
+    self.examinedBytes = 0
     return self.begin(.top)
   }
 
@@ -63,6 +66,7 @@ struct ReadQueue {
   /// An entry of the mailbox.
   struct Entry: Hashable {
     let offset: Offset
+    let bytes: Int
     /// The sender, if it asks for a receipt.
     let receiptFor: UserName?
   }
@@ -73,16 +77,18 @@ struct ReadQueue {
       return nil
     }
     self.examined += entries.count
+    self.examinedBytes += entries.reduce(0) { $0 + $1.bytes }
     let receipt = entries.first { $0.receiptFor == read.peer }
     guard receipt == nil, entries.count >= maximum, let lowest = entries.last else {
       return self.takeFirst(delivered: receipt?.offset)
     }
-    return self.lookBelow(lowest.offset, GatewayLimits.lookEntries)
+    return self.lookBelow(lowest.offset, min(maximum * 2, GatewayLimits.lookEntries))
   }
 
   private mutating func lookBelow(_ below: Offset, _ pageEntries: Int) -> Step? {
     let maximum = min(pageEntries, GatewayLimits.examinedEntries - self.examined)
-    guard let read = self.waiting.first, !read.isPrivate, maximum > 0, below > self.above.successor
+    guard let read = self.waiting.first, !read.isPrivate, maximum > 0,
+      self.examinedBytes < GatewayLimits.examinedBytes, below > self.above.successor
     else { return self.takeFirst(delivered: nil) }
     return self.begin(.entries(below: below, above: self.above, maximum: maximum))
   }

@@ -25,13 +25,13 @@ struct UserBudgetTests {
   func givenBack() {
     let budget = userBudget(sendsPerSecond: 100, lookUpsPerSecond: 1, lookUpsAtOnce: 1)
     for _ in 0..<5 {
-      #expect(budget.takeSend(isRepeat: true, now: 1) == nil)
-      #expect(budget.takeSend(isRepeat: true, now: 1) == .lookUps(1_000))
+      #expect(budget.takeSend(isLookedUp: true, now: 1) == nil)
+      #expect(budget.takeSend(isLookedUp: true, now: 1) == .lookUps(1_000))
       budget.returnLookUp()
     }
     budget.returnLookUp()
-    #expect(budget.takeSend(isRepeat: true, now: 1) == nil)
-    #expect(budget.takeSend(isRepeat: true, now: 1) != nil, "one is all there ever was")
+    #expect(budget.takeSend(isLookedUp: true, now: 1) == nil)
+    #expect(budget.takeSend(isLookedUp: true, now: 1) != nil, "one is all there ever was")
   }
 
   @Test("is drawn upon by sends and positions, of which new positions leave half the burst")
@@ -40,8 +40,8 @@ struct UserBudgetTests {
     for _ in 0..<10 { #expect(budget.takePosition(haveWaited: false, now: 0)) }
     #expect(!budget.takePosition(haveWaited: false, now: 0))
     for _ in 0..<5 { #expect(budget.takePosition(haveWaited: true, now: 0)) }
-    for _ in 0..<5 { #expect(budget.takeSend(isRepeat: false, now: 0) == nil) }
-    #expect(budget.takeSend(isRepeat: false, now: 0) == .sends(100))
+    for _ in 0..<5 { #expect(budget.takeSend(isLookedUp: false, now: 0) == nil) }
+    #expect(budget.takeSend(isLookedUp: false, now: 0) == .sends(100))
     #expect(!budget.takePosition(haveWaited: true, now: 0))
     #expect(budget.takePosition(haveWaited: true, now: Self.second))
   }
@@ -49,20 +49,20 @@ struct UserBudgetTests {
   @Test("has a part of its own for sends that are to be looked up, which count as sends too")
   func lookUps() {
     let budget = userBudget()
-    for _ in 0..<5 { #expect(budget.takeSend(isRepeat: true, now: 0) == nil) }
-    #expect(budget.takeSend(isRepeat: true, now: 0) == .lookUps(1_000))
+    for _ in 0..<5 { #expect(budget.takeSend(isLookedUp: true, now: 0) == nil) }
+    #expect(budget.takeSend(isLookedUp: true, now: 0) == .lookUps(1_000))
     // What is refused costs nothing.
-    for _ in 0..<15 { #expect(budget.takeSend(isRepeat: false, now: 0) == nil) }
-    #expect(budget.takeSend(isRepeat: true, now: Self.second) == nil)
-    for _ in 0..<9 { #expect(budget.takeSend(isRepeat: false, now: Self.second) == nil) }
-    #expect(budget.takeSend(isRepeat: true, now: 2 * Self.second - 1) != nil)
+    for _ in 0..<15 { #expect(budget.takeSend(isLookedUp: false, now: 0) == nil) }
+    #expect(budget.takeSend(isLookedUp: true, now: Self.second) == nil)
+    for _ in 0..<9 { #expect(budget.takeSend(isLookedUp: false, now: Self.second) == nil) }
+    #expect(budget.takeSend(isLookedUp: true, now: 2 * Self.second - 1) != nil)
   }
 
   @Test("is full when both parts are")
   func full() {
     let budget = userBudget()
     #expect(budget.isFull(now: 0))
-    for _ in 0..<3 { #expect(budget.takeSend(isRepeat: true, now: 0) == nil) }
+    for _ in 0..<3 { #expect(budget.takeSend(isLookedUp: true, now: 0) == nil) }
     #expect(!budget.isFull(now: 2 * Self.second))
     #expect(budget.isFull(now: 3 * Self.second))
   }
@@ -71,7 +71,7 @@ struct UserBudgetTests {
   func unlimited() {
     let budget = userBudget(sendsPerSecond: 0)
     for _ in 0..<1_000 {
-      #expect(budget.takeSend(isRepeat: true, now: 0) == nil)
+      #expect(budget.takeSend(isLookedUp: true, now: 0) == nil)
       #expect(budget.takePosition(haveWaited: false, now: 0))
     }
     #expect(budget.isFull(now: 0))
@@ -83,7 +83,7 @@ struct UserBudgetTests {
     let taken = await withTaskGroup(of: Int.self) { tasks in
       for _ in 0..<4 {
         tasks.addTask {
-          (0..<1_000).count { _ in budget.takeSend(isRepeat: false, now: 0) == nil }
+          (0..<1_000).count { _ in budget.takeSend(isLookedUp: false, now: 0) == nil }
         }
       }
       return await tasks.reduce(0, +)

@@ -12,7 +12,7 @@ struct RestingBudgetsTests {
   /// One that is full again after `seconds`.
   private func used(seconds: Int) -> UserBudget {
     let budget = userBudget()
-    for _ in 0..<seconds { _ = budget.takeSend(isRepeat: true, now: 0) }
+    for _ in 0..<seconds { _ = budget.takeSend(isLookedUp: true, now: 0) }
     return budget
   }
 

@@ -20,9 +20,10 @@ struct ReadQueueTests {
   }
 
   /// Entries with descending offsets, of which nobody is to be told.
-  private func entries(_ count: Int, below: UInt64) -> [ReadQueue.Entry] {
+  private func entries(_ count: Int, below: UInt64, bytes: Int = 100) -> [ReadQueue.Entry] {
     (0..<count).map {
-      ReadQueue.Entry(offset: self.offset(below - 1 - UInt64($0)), receiptFor: nil)
+      ReadQueue.Entry(
+        offset: self.offset(below - 1 - UInt64($0)), bytes: bytes, receiptFor: nil)
     }
   }
 
@@ -60,12 +61,15 @@ struct ReadQueueTests {
       queue.topArrived(self.offset(40))
         == .look(
           .entries(below: self.offset(40).successor, above: self.offset(10), maximum: 2)))
-    let carol = ReadQueue.Entry(offset: self.offset(40), receiptFor: UserName("carol"))
-    let none = ReadQueue.Entry(offset: self.offset(35), receiptFor: nil)
+    let carol = ReadQueue.Entry(
+      offset: self.offset(40), bytes: 100, receiptFor: UserName("carol"))
+    let none = ReadQueue.Entry(offset: self.offset(35), bytes: 100, receiptFor: nil)
     #expect(
       queue.entriesArrived([carol, none])
-        == .look(.entries(below: self.offset(35), above: self.offset(10), maximum: 16)))
-    let found = [30, 20].map { ReadQueue.Entry(offset: self.offset($0), receiptFor: self.alice) }
+        == .look(.entries(below: self.offset(35), above: self.offset(10), maximum: 4)))
+    let found = [30, 20].map {
+      ReadQueue.Entry(offset: self.offset($0), bytes: 100, receiptFor: self.alice)
+    }
     #expect(
       queue.entriesArrived(found) == .take(self.read(40), delivered: self.offset(30)))
   }
@@ -104,6 +108,25 @@ struct ReadQueueTests {
       }
       #expect(step == .take(self.read(1_000), delivered: nil))
       #expect(examined == GatewayLimits.examinedEntries)
+    }
+  }
+
+  @Test("and of bytes, counted after each page, in pages that grow")
+  func bytes() {
+    var queue = ReadQueue()
+    for _ in 0..<2 {
+      queue.append(self.read(1_000))
+      _ = self.next(&queue)
+      var step = queue.topArrived(self.offset(1_000))
+      var pages: [Int] = []
+      while case .look(.entries(let below, _, let maximum)) = step {
+        pages.append(maximum)
+        step = queue.entriesArrived(
+          self.entries(
+            maximum, below: below.milliseconds, bytes: GatewayLimits.examinedBytes / 10))
+      }
+      #expect(step == .take(self.read(1_000), delivered: nil))
+      #expect(pages == [2, 4, 8])
     }
   }
 

@@ -137,6 +137,59 @@ struct UserRateTests {
     }
   }
 
+  @Test("and so are looks for reads of what was not sent, at the price of a `retry`")
+  func looks() async throws {
+    var options = TestStand.Options()
+    options.configure = {
+      $0.lookUpsPerSecond = 4
+      $0.lookUpsAtOnce = 4
+    }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      let bob = try await stand.online("bob")
+      alice.sendMessage("m", to: "bob")
+      let sent = try await bob.expectMessage().offset
+      let allowance = Allowance(perSecond: 4, atOnce: 4)
+      let unsent = Offset(milliseconds: .max, sequence: 0)
+      for number in 0..<20 { bob.read(unsent, of: "peer\(number)", id: "\(number)") }
+      var answered = 0
+      for _ in 0..<20 {
+        switch try await bob.expectFrame().frame {
+        case .position: answered += 1
+        case .rejected(let rejection):
+          #expect(rejection.code == "rate_limited")
+          #expect(rejection.message.contains("reads of what was not sent"))
+          #expect((1...250).contains(rejection.retryAfterMilliseconds ?? 0))
+        case let frame: Issue.record("neither answered nor refused: \(frame)")
+        }
+      }
+      #expect(answered >= 4)
+      #expect(answered <= allowance.soFar)
+      for number in 0..<20 {
+        bob.read(sent, of: "peer\(number)", id: "sent\(number)", isPrivate: true)
+      }
+      for _ in 0..<20 { #expect(try await bob.expectPosition().mine == sent) }
+    }
+  }
+
+  @Test("but for reads whose look Redis never heard of")
+  func looksInVain() async throws {
+    var options = TestStand.Options()
+    options.configure = {
+      $0.lookUpsPerSecond = 1
+      $0.lookUpsAtOnce = 1
+    }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      await stand.server.kill()
+      try await eventually("the gateway has noticed") { await !stand.gateways[0].isReady() }
+      for number in 0..<10 {
+        bob.read(Offset(milliseconds: .max, sequence: 0), of: "alice", id: "\(number)")
+        #expect(try await bob.expectRejected("\(number)").code == "unavailable")
+      }
+    }
+  }
+
   @Test("more narrowly if marked `retry`: they are told when to come again, and come in order")
   func lookUps() async throws {
     var options = TestStand.Options()
