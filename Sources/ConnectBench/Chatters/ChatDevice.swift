@@ -11,13 +11,15 @@ final class ChatDevice: Sendable {
     case prompt
     /// With a long pause now and then: always late.
     case late
-    /// Immediately, and all but positions unseen: it comes at the end, when the mailbox has been trimmed.
+    /// Immediately, but it comes at the end, when the mailbox has been trimmed.
     case newcomer
   }
 
   private struct State {
     var client: ConnectClient?
     var isConnected = false
+    /// Whether the connection was shown all that the mailbox had.
+    var isLive = false
     var isWanted = true
     var isClosed = false
     /// An app would keep it across restarts.
@@ -61,6 +63,9 @@ final class ChatDevice: Sendable {
 
   /// Whether its state is the wanted one: connected, or off.
   var isAsWanted: Bool { self.state.withLock { $0.isWanted ? $0.isConnected : $0.client == nil } }
+
+  /// Whether it has been shown all that the mailbox had.
+  var isLive: Bool { self.state.withLock(\.isLive) }
 
   /// Switches the device off, like an app in the background, or on again.
   func setWanted(_ isWanted: Bool) {
@@ -123,6 +128,7 @@ final class ChatDevice: Sendable {
     self.state.withLock { state in
       state.client = nil
       state.isConnected = false
+      state.isLive = false
     }
   }
 
@@ -142,13 +148,13 @@ final class ChatDevice: Sendable {
     case .disconnected(_, let retryIn):
       self.state.withLock { state in
         state.isConnected = false
+        state.isLive = false
         // Attempts that fail end, too: the first end counts.
         state.awaySince = retryIn == nil ? nil : state.awaySince ?? .now
       }
     case .live: self.noteLive()
     case .message(let message):
       self.state.withLock { $0.lastShown = message.offset }
-      guard self.manner != .newcomer else { return }
       self.ledger.shown(
         message.id, to: self.user, device: self.number, offset: message.offset,
         isIntact: ChatBody.isIntact(message.body, of: message.id, isQuiet: message.quiet),
@@ -156,7 +162,6 @@ final class ChatDevice: Sendable {
       self.read(message)
     case .sent(let sent):
       self.state.withLock { $0.lastShown = sent.offset }
-      guard self.manner != .newcomer else { return }
       self.ledger.shownCopy(
         sent.id, of: self.user, to: Chatters.user(sent.to), device: self.number,
         offset: sent.offset,
@@ -207,6 +212,7 @@ final class ChatDevice: Sendable {
   private func noteLive() {
     let since = self.state.withLock { state in
       defer { state.awaySince = nil }
+      state.isLive = true
       return state.awaySince
     }
     guard let since, self.manner == .prompt else { return }

@@ -25,6 +25,8 @@ final class ChatLedger: Sendable {
 
   private struct User {
     var lastRank: UInt32 = 0
+    /// How many of its devices are shown everything: the first ones.
+    let devices: Int
     /// The rank of the last message or copy that each device was shown.
     var ranks: [UInt32]
   }
@@ -52,19 +54,21 @@ final class ChatLedger: Sendable {
 
   /// - Parameters:
   ///   - devices: Number of devices of each user, which are shown everything.
-  ///   - newcomers: Number of further devices, which come at the end and are told positions.
+  ///   - newcomers: Number of further devices, which come at the end: they are told all positions, and shown
+  ///     what mailboxes still have.
   init(directions: [Direction], devices: [Int], newcomers: [Int]? = nil) {
     self.directions = directions
     self.index = Dictionary(
       uniqueKeysWithValues: directions.enumerated().map { ($0.element, $0.offset) })
     let newcomers = newcomers ?? devices.map { _ in 0 }
+    let users = zip(devices, newcomers)
     var state = State(
-      positions: PositionLedger(directions: directions, devices: zip(devices, newcomers).map(+)),
+      positions: PositionLedger(directions: directions, devices: users.map(+)),
       messages: Array(repeating: [], count: directions.count),
-      users: devices.map { User(ranks: Array(repeating: 0, count: $0)) })
+      users: users.map { User(devices: $0, ranks: Array(repeating: 0, count: $0 + $1)) })
     for direction in directions {
-      _ = state.ledger.add(devices: devices[direction.to])
-      _ = state.copies.add(devices: devices[direction.from])
+      _ = state.ledger.add(devices: devices[direction.to], newcomers: newcomers[direction.to])
+      _ = state.copies.add(devices: devices[direction.from], newcomers: newcomers[direction.from])
     }
     self.state = Mutex(state)
   }
@@ -146,8 +150,11 @@ final class ChatLedger: Sendable {
       state.longestSilence = max(state.longestSilence, state.lastShown.duration(to: now))
       state.lastShown = now
 
-      state.positions.shown(
-        in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false)
+      // What it acks at the end, the devices before it have acked.
+      if device < state.users[user].devices {
+        state.positions.shown(
+          in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false)
+      }
       let what = "\(self.name(place)), on device \(device) at \(offset)"
       let arrival = state.ledger.shown(place, on: device, latency: latency)
       if arrival == .again { return self.note(&state, "repeated: \(what)") }

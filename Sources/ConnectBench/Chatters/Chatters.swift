@@ -7,8 +7,9 @@ import Synchronization
 /// everybody hears from two.
 ///
 /// Everybody has two devices. The second is always late for every fourth user, and switched off and on
-/// for every other fourth; every fourth user has a third one, which comes at the end. All messages are
-/// copied, and what users read they say from either device. Raw senders, if there are some, are further users, who write to some of these.
+/// for every other fourth; every fourth user has a third one, which comes at the end and is shown what the
+/// mailbox still has. All messages are copied, and what users read they say from the first two devices.
+/// Raw senders, if there are some, are further users, who write to some of these.
 package final class Chatters: Sendable {
   /// Number of chatters, and how much they write.
   package struct Options: Sendable {
@@ -277,7 +278,7 @@ package final class Chatters: Sendable {
   }
 
   /// Writes no more, and waits until everything is answered and everything accepted is shown on all
-  /// devices, copies and positions, too; or until waiting longer makes no sense.
+  /// devices, copies and positions, too, and those that come at the end have caught up; or until waiting longer makes no sense.
   func settle() async throws {
     self.setSending(false)
     for device in self.devices { device.setWanted(true) }
@@ -286,6 +287,7 @@ package final class Chatters: Sendable {
       let totals = self.ledger.totals
       let missing =
         totals.unanswered + totals.lost + self.ledger.copies.lost + self.ledger.positionsBehind
+        + self.devices.count { $0.manner == .newcomer && !$0.isLive }
       if missing != last.missing { last = (missing, .now) }
       return missing == 0 || last.since.duration(to: .now) > FaultLimits.standstill ? true : nil
     }

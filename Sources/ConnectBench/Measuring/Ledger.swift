@@ -68,7 +68,8 @@ struct Ledger {
   }
 
   private struct Conversation {
-    let shownOnAll: Marks
+    /// Devices that are to be shown everything.
+    let devices: Int
     var messages: [Marks] = []
     /// Messages sent before this number may be lost.
     var excused = 0
@@ -78,7 +79,7 @@ struct Ledger {
     func isUnderWay(_ number: Int) -> Bool {
       let marks = self.messages[number]
       return number >= self.excused && marks.contains(.accepted) && !marks.contains(.failed)
-        && !marks.contains(self.shownOnAll)
+        && !marks.contains(.shown(onAll: self.devices))
     }
   }
 
@@ -88,13 +89,15 @@ struct Ledger {
 
   /// Another conversation.
   ///
-  /// - Parameter devices: how many the recipient has; up to 8, as a mark has a bit for each.
+  /// - Parameters:
+  ///   - devices: how many the recipient has that are to be shown everything.
+  ///   - newcomers: how many follow that may be shown less. Up to 8 together, as a mark has a bit for each.
   /// - Returns: its number.
-  mutating func add(devices: Int) -> Int {
-    precondition((0...8).contains(devices), "a mark has a bit for each of eight devices")
+  mutating func add(devices: Int, newcomers: Int = 0) -> Int {
+    let all = devices + newcomers
+    precondition((0...8).contains(all), "a mark has a bit for each of eight devices")
     self.conversations.append(
-      Conversation(
-        shownOnAll: .shown(onAll: devices), highest: Array(repeating: -1, count: devices)))
+      Conversation(devices: devices, highest: Array(repeating: -1, count: all)))
     return self.conversations.count - 1
   }
 
@@ -207,10 +210,10 @@ struct Ledger {
     place.number < self.conversations[place.conversation].excused
   }
 
-  /// The devices that were not shown a message.
+  /// The devices that were to be shown a message, and were not.
   func missing(_ place: Place) -> [Int] {
     let conversation = self.conversations[place.conversation]
-    return conversation.highest.indices.filter {
+    return (0..<conversation.devices).filter {
       !conversation.messages[place.number].contains(.shown(on: $0))
     }
   }

@@ -250,6 +250,80 @@ struct ChatLedgerTests {
     #expect(self.ledger.totals.lost == 1)
   }
 
+  /// User 1 has a device that comes at the end, after two.
+  private func ledgerWithNewcomer() -> ChatLedger {
+    ChatLedger(
+      directions: [self.fromZero, self.fromTwo, self.fromOne], devices: [0, 2, 0],
+      newcomers: [0, 1, 0])
+  }
+
+  /// Messages of two senders and a copy, shown to both devices in this order.
+  private func shownToAll(_ ledger: ChatLedger) -> [MessageID] {
+    let ids = [self.fromZero, self.fromTwo, self.fromZero, self.fromOne].map(ledger.next)
+    for id in ids { ledger.accepted(id, offset: .zero) }
+    for device in 0...1 { for id in ids { self.show(id, on: device, in: ledger) } }
+    return ids
+  }
+
+  private func show(_ id: MessageID, on device: Int, in ledger: ChatLedger) {
+    if ChatTraits(id)?.conversation == 2 {
+      ledger.shownCopy(id, of: 1, to: 0, device: device, offset: .zero, isIntact: true)
+    } else {
+      ledger.shown(id, to: 1, device: device, offset: .zero, isIntact: true, latency: nil)
+    }
+  }
+
+  @Test("a device that comes at the end may miss what is gone")
+  func newcomer() {
+    let ledger = self.ledgerWithNewcomer()
+    let ids = self.shownToAll(ledger)
+    #expect(ledger.totals.lost == 0 && ledger.copies.lost == 0)
+    for id in ids.suffix(2) { self.show(id, on: 2, in: ledger) }
+    #expect(ledger.totals.reordered == 0 && ledger.totals.disagreed == 0)
+    #expect(ledger.incidents.isEmpty)
+    #expect(ledger.totals.shown == 7 && ledger.copies.shown == 3)
+  }
+
+  @Test("what a device that comes at the end is shown twice or out of order is seen")
+  func wrongNewcomer() {
+    let ledger = self.ledgerWithNewcomer()
+    let ids = self.shownToAll(ledger)
+    for id in [ids[1], ids[0]] { self.show(id, on: 2, in: ledger) }
+    #expect(ledger.totals.disagreed == 1, "another order than on the others")
+    for id in [ids[3], ids[2]] { self.show(id, on: 2, in: ledger) }
+    #expect(ledger.totals.disagreed == 2, "a copy before the message that it followed")
+    for id in [ids[2], ids[3]] { self.show(id, on: 2, in: ledger) }
+    #expect(ledger.totals.repeated == 1 && ledger.copies.repeated == 1)
+    let other = self.ledgerWithNewcomer()
+    let others = self.shownToAll(other)
+    for id in [others[2], others[0]] { self.show(id, on: 2, in: other) }
+    #expect(other.totals.reordered == 1)
+  }
+
+  @Test("what a device that comes at the end missed is not lost, and what the others missed is")
+  func lostBesideNewcomer() {
+    let ledger = self.ledgerWithNewcomer()
+    let id = ledger.next(self.fromZero)
+    ledger.accepted(id, offset: .zero)
+    for device in [0, 2] { self.show(id, on: device, in: ledger) }
+    #expect(ledger.totals.lost == 1)
+    #expect(ledger.lostOnes.first?.contains("on devices [1]") == true)
+    self.show(id, on: 1, in: ledger)
+    #expect(ledger.totals.lost == 0)
+  }
+
+  @Test("what a device that comes at the end acks tells senders nothing new")
+  func newcomerAcks() {
+    let ledger = ChatLedger(directions: [self.fromZero], devices: [1, 1], newcomers: [0, 1])
+    let id = ledger.next(self.fromZero)
+    for (device, behind) in [(1, 0), (0, 1)] {
+      ledger.shown(
+        id, to: 1, device: device, offset: Offset(milliseconds: 5, sequence: 0), isIntact: true,
+        latency: nil)
+      #expect(ledger.positionsBehind == behind)
+    }
+  }
+
   @Test("a message that was taken back was never sent")
   func takenBack() {
     _ = self.ledger.next(self.fromZero)
