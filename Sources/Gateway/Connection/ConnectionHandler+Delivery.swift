@@ -78,8 +78,8 @@ extension ConnectionHandler {
   // MARK: Acks
 
   func ack(_ offset: Offset) {
-    guard let receipts = self.delivery.ack(offset) else { return }
-    self.tell(self.outbox.acked(self.delivery.acked, receipts))
+    guard let messages = self.delivery.ack(offset) else { return }
+    self.tell(self.outbox.acked(self.delivery.acked, messages))
     self.cursorMayHaveMoved()
     self.requestPage()
   }

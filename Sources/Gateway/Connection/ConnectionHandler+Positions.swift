@@ -82,15 +82,15 @@ extension ConnectionHandler {
     }
     // What lies above was sent on this connection, or will be.
     let skipped = entries.prefix { $0.offset <= self.skippedEnd }
-    let receipts = skipped.compactMap { entry in
+    let messages = skipped.compactMap { entry in
       entry.envelope?.receiptFor.map {
-        PositionOutbox.Receipt(peer: $0, offset: entry.offset)
+        PositionOutbox.Message(peer: $0, offset: entry.offset)
       }
     }
     let due = self.outbox.looked(
       through: skipped.last?.offset ?? start,
       isLast: skipped.count < entries.count || entries.count < self.skippedPage.entries,
-      receipts)
+      messages)
     self.skippedPage.grow()
     self.tell(due)
     self.cursorMayHaveMoved()

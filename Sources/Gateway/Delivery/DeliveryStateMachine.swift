@@ -159,21 +159,21 @@ struct DeliveryStateMachine {
   /// A message that was never sent cannot have been handled: an offset above the last one counts as
   /// the last one.
   ///
-  /// - Returns: the receipts that are now due; nil if nothing is new.
-  mutating func ack(_ offset: Offset) -> [PositionOutbox.Receipt]? {
+  /// - Returns: those whose senders are to be told now; nil if nothing is new.
+  mutating func ack(_ offset: Offset) -> [PositionOutbox.Message]? {
     let offset = min(offset, self.last)
     guard offset > self.acked else { return nil }
     self.acked = offset
-    var receipts: [PositionOutbox.Receipt] = []
+    var messages: [PositionOutbox.Message] = []
     while let first = self.unacked.first, first.offset <= offset {
       if let peer = first.receipt, first.offset > self.reported {
-        receipts.append(PositionOutbox.Receipt(peer: peer, offset: first.offset))
+        messages.append(PositionOutbox.Message(peer: peer, offset: first.offset))
       }
       self.unacked.removeFirst()
     }
     // An idle connection holds no memory for what it once had unacked.
     if self.unacked.isEmpty { self.unacked = Deque() }
-    return receipts
+    return messages
   }
 
   /// The senders of all up to `offset` were told, perhaps by another device.

@@ -13,7 +13,7 @@ import MessageBus
 /// Pure.
 struct PositionOutbox {
   /// A message that was acked and whose sender is to be told.
-  struct Receipt: Hashable {
+  struct Message: Hashable {
     var peer: UserName
     var offset: Offset
   }
@@ -100,9 +100,9 @@ struct PositionOutbox {
   /// The client has acked all up to `offset`.
   ///
   /// - Returns: peers for whom ``take(_:)`` has something, in the order of the messages.
-  mutating func acked(_ offset: Offset, _ receipts: [Receipt]) -> [UserName] {
+  mutating func acked(_ offset: Offset, _ messages: [Message]) -> [UserName] {
     self.acked = max(self.acked, offset)
-    return self.add(receipts)
+    return self.add(messages)
   }
 
   /// The client says that it has handled messages that were not sent on this connection: those above
@@ -115,20 +115,20 @@ struct PositionOutbox {
   ///   - offset: the last of them.
   ///   - isLast: whether these were all.
   mutating func looked(
-    through offset: Offset, isLast: Bool, _ receipts: [Receipt]
+    through offset: Offset, isLast: Bool, _ messages: [Message]
   ) -> [UserName] {
     self.looked = isLast ? nil : offset
-    return self.acked(offset, receipts)
+    return self.acked(offset, messages)
   }
 
-  private mutating func add(_ receipts: [Receipt]) -> [UserName] {
+  private mutating func add(_ messages: [Message]) -> [UserName] {
     var due: [UserName] = []
-    for receipt in receipts {
-      let isDue = self.add(receipt.peer) { entry in
-        entry.told.delivered = max(entry.told.delivered, receipt.offset)
-        entry.lowest = min(entry.lowest ?? receipt.offset, receipt.offset)
+    for message in messages {
+      let isDue = self.add(message.peer) { entry in
+        entry.told.delivered = max(entry.told.delivered, message.offset)
+        entry.lowest = min(entry.lowest ?? message.offset, message.offset)
       }
-      if isDue, !due.contains(receipt.peer) { due.append(receipt.peer) }
+      if isDue, !due.contains(message.peer) { due.append(message.peer) }
     }
     return due
   }

@@ -228,12 +228,12 @@ struct DeliveryStateMachineTests {
 
   private static let alice = UserName("alice")!
 
-  private func due(_ number: UInt64) -> PositionOutbox.Receipt {
-    PositionOutbox.Receipt(peer: Self.alice, offset: at(number))
+  private func due(_ number: UInt64) -> PositionOutbox.Message {
+    PositionOutbox.Message(peer: Self.alice, offset: at(number))
   }
 
-  @Test("gives the receipts of all that an ack covers, in order and once, in every state")
-  func receipts() {
+  @Test("gives the messages whose senders are told of an ack, in order and once, in every state")
+  func messages() {
     for prepare in [{ _ in }, { $0.checkPosition() }] as [(inout Machine) -> Void] {
       var machine = Machine(start: .zero, window: 8)
       _ = machine.nextPage(canWrite: true)

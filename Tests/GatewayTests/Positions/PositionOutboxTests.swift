@@ -11,8 +11,8 @@ struct PositionOutboxTests {
 
   private func offset(_ number: UInt64) -> Offset { Offset(milliseconds: number, sequence: 0) }
 
-  private func receipt(_ peer: UserName, _ number: UInt64) -> PositionOutbox.Receipt {
-    PositionOutbox.Receipt(peer: peer, offset: self.offset(number))
+  private func message(_ peer: UserName, _ number: UInt64) -> PositionOutbox.Message {
+    PositionOutbox.Message(peer: peer, offset: self.offset(number))
   }
 
   private func read(_ peer: UserName, _ number: UInt64, id: String? = nil, isPrivate: Bool = false)
@@ -26,11 +26,11 @@ struct PositionOutboxTests {
   @Test("is told at once the first time, and with a tick what followed, as one")
   func coalesced() {
     var outbox = PositionOutbox()
-    #expect(outbox.acked(self.offset(5), [self.receipt(self.bob, 5)]) == [self.bob])
+    #expect(outbox.acked(self.offset(5), [self.message(self.bob, 5)]) == [self.bob])
     #expect(outbox.take(self.bob)?.told == .init(delivered: self.offset(5)))
     #expect(outbox.told(self.bob, isTaken: true) == nil)
     for number in UInt64(6)...9 {
-      #expect(outbox.acked(self.offset(number), [self.receipt(self.bob, number)]) == [])
+      #expect(outbox.acked(self.offset(number), [self.message(self.bob, number)]) == [])
     }
     #expect(outbox.tick() == [self.bob])
     #expect(outbox.take(self.bob)?.told == .init(delivered: self.offset(9)))
@@ -42,7 +42,7 @@ struct PositionOutboxTests {
     var outbox = PositionOutbox()
     let due = outbox.acked(
       self.offset(7),
-      [self.receipt(self.carol, 5), self.receipt(self.bob, 6), self.receipt(self.carol, 7)])
+      [self.message(self.carol, 5), self.message(self.bob, 6), self.message(self.carol, 7)])
     #expect(due == [self.carol, self.bob])
     #expect(outbox.take(self.carol)?.told.delivered == self.offset(7))
     #expect(outbox.take(self.bob)?.told.delivered == self.offset(6))
@@ -53,7 +53,7 @@ struct PositionOutboxTests {
     let peers = (0..<64).map { UserName("peer\($0)")! }
     var outbox = PositionOutbox()
     for (number, peer) in peers.enumerated() {
-      _ = outbox.acked(self.offset(1), [self.receipt(peer, 1)])
+      _ = outbox.acked(self.offset(1), [self.message(peer, 1)])
       _ = outbox.take(peer)
       _ = outbox.told(peer, isTaken: true)
       let at = UInt64(100 + (7 * number) % 64)
@@ -61,7 +61,7 @@ struct PositionOutboxTests {
       if number.isMultiple(of: 4) {
         _ = outbox.read(self.read(peer, at), delivered: nil)
       } else {
-        _ = outbox.acked(self.offset(at), [self.receipt(peer, at), self.receipt(peer, 300)])
+        _ = outbox.acked(self.offset(at), [self.message(peer, at), self.message(peer, 300)])
       }
     }
     #expect(outbox.tick() == peers.indices.map { peers[(55 * $0) % 64] })
@@ -72,7 +72,7 @@ struct PositionOutboxTests {
     var outbox = PositionOutbox()
     _ = outbox.acked(self.offset(3), [])
     #expect(outbox.safe == self.offset(3))
-    _ = outbox.acked(self.offset(9), [self.receipt(self.bob, 5), self.receipt(self.carol, 7)])
+    _ = outbox.acked(self.offset(9), [self.message(self.bob, 5), self.message(self.carol, 7)])
     #expect(outbox.safe == self.offset(5).predecessor)
     _ = outbox.take(self.bob)
     #expect(outbox.safe == self.offset(5).predecessor, "it is only under way")
@@ -86,9 +86,9 @@ struct PositionOutboxTests {
   @Test("comes again after a failure, with what came meanwhile, and holds the cursor till then")
   func failure() {
     var outbox = PositionOutbox()
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     _ = outbox.take(self.bob)
-    _ = outbox.acked(self.offset(6), [self.receipt(self.bob, 6)])
+    _ = outbox.acked(self.offset(6), [self.message(self.bob, 6)])
     #expect(outbox.told(self.bob, isTaken: false) == nil)
     #expect(outbox.safe == self.offset(5).predecessor)
     #expect(outbox.unsettled == 1)
@@ -101,22 +101,22 @@ struct PositionOutboxTests {
   @Test("keeps nothing of peers once a tick finds nothing to tell")
   func idle() {
     var outbox = PositionOutbox()
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     _ = outbox.take(self.bob)
     _ = outbox.told(self.bob, isTaken: true)
     #expect(outbox.awaitsTick)
     #expect(outbox.tick() == [])
     #expect(!outbox.awaitsTick)
-    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [self.bob])
+    #expect(outbox.acked(self.offset(6), [self.message(self.bob, 6)]) == [self.bob])
   }
 
   @Test("is all due when the connection ends")
   func close() {
     var outbox = PositionOutbox()
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     _ = outbox.take(self.bob)
     _ = outbox.told(self.bob, isTaken: true)
-    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [])
+    #expect(outbox.acked(self.offset(6), [self.message(self.bob, 6)]) == [])
     #expect(outbox.close() == [self.bob])
     #expect(outbox.unsettled == 1)
     _ = outbox.take(self.bob)
@@ -127,11 +127,11 @@ struct PositionOutboxTests {
   @Test("is nothing once the user is erased, and the cursor stays")
   func erase() {
     var outbox = PositionOutbox()
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     outbox.erase()
     #expect(outbox.take(self.bob) == nil)
     #expect(outbox.tick() == [])
-    #expect(outbox.acked(self.offset(6), [self.receipt(self.bob, 6)]) == [])
+    #expect(outbox.acked(self.offset(6), [self.message(self.bob, 6)]) == [])
     #expect(outbox.read(self.read(self.carol, 6), delivered: nil) == false)
     #expect(outbox.take(self.bob) == nil)
     #expect(outbox.tick() == [])
@@ -184,7 +184,7 @@ struct PositionOutboxTests {
     var outbox = PositionOutbox()
     #expect(outbox.read(self.read(self.bob, 0, id: "r1"), delivered: nil) == true)
     #expect(outbox.take(self.bob)?.isForPeer == false)
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     #expect(outbox.stored(self.bob, isStored: true) == [MessageID("r1")])
     #expect(outbox.read(self.read(self.bob, 0, id: "r2"), delivered: nil) == false)
     _ = outbox.tick()
@@ -195,7 +195,7 @@ struct PositionOutboxTests {
   @Test("of what is read is paid for, until it is answered, and the requests are counted")
   func requests() {
     var outbox = PositionOutbox()
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     #expect(!outbox.hasRead(self.bob))
     _ = outbox.read(self.read(self.bob, 5, id: "r1"), delivered: nil)
     _ = outbox.read(self.read(self.bob, 5), delivered: nil)
@@ -220,7 +220,7 @@ struct PositionOutboxTests {
     var outbox = PositionOutbox()
     func isTold(_ number: Int) -> Bool {
       let peer = UserName("peer\(number)")!
-      let due = outbox.acked(self.offset(5), [self.receipt(peer, 5)])
+      let due = outbox.acked(self.offset(5), [self.message(peer, 5)])
       _ = outbox.take(peer)
       _ = outbox.told(peer, isTaken: true)
       return due == [peer]
@@ -238,7 +238,7 @@ struct PositionOutboxTests {
     _ = outbox.acked(self.offset(9), [])
     #expect(outbox.safe == self.offset(2))
     #expect(
-      outbox.looked(through: self.offset(6), isLast: false, [self.receipt(self.bob, 4)])
+      outbox.looked(through: self.offset(6), isLast: false, [self.message(self.bob, 4)])
         == [self.bob])
     #expect(outbox.safe == self.offset(4).predecessor)
     _ = outbox.take(self.bob)
@@ -253,7 +253,7 @@ struct PositionOutboxTests {
     var outbox = PositionOutbox()
     _ = outbox.acked(self.offset(3), [])
     #expect(outbox.takeTold() == false)
-    _ = outbox.acked(self.offset(5), [self.receipt(self.bob, 5)])
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
     _ = outbox.take(self.bob)
     _ = outbox.told(self.bob, isTaken: true)
     #expect(outbox.takeTold() == true)
