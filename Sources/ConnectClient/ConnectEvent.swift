@@ -21,7 +21,7 @@ public enum ConnectEvent: Hashable, Sendable {
   /// behind the answer to ``ConnectClient/read(_:through:isPrivate:)``: the greater of each field holds.
   case position(ServerFrame.Position)
   /// A message that the server had taken could not be stored after all, so its recipient does not get
-  /// it: the last word on that message. The code is a `FailureCode`, or what a newer server says.
+  /// it, unless a later `sent` or `accepted` of the same id says that it is stored after all. The code is a `FailureCode`, or what a newer server says.
   ///
   /// It comes after `send` has returned, to whichever devices of the sender are or will be connected,
   /// like any message; where the connection broke in between even before `accepted`, and then perhaps

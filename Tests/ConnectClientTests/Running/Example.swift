@@ -15,7 +15,7 @@ func chat(
     group.addTask { try await client.run() }  // Stays connected.
     group.addTask {
       // Returns when the message is durable.
-      try await client.send(to: peer, body: JSONEncoder().encode(["text": text]))
+      try await client.send(to: peer, body: JSONEncoder().encode(["text": text]), copy: true)
     }
     for await event in client.events {  // Acks an event when the next one is asked for.
       switch event {

@@ -5,7 +5,7 @@
  *
  *     const client = new ConnectClient({
  *       url: 'wss://chat.example.com/v1/connect',
- *       device: 'web',
+ *       device: myDevice, // A name made once and kept: one for each browser or tab.
  *       token: async () => (await fetch('/my/chat-token')).text(),
  *       storage: sessionStorage,
  *       on: {
@@ -34,18 +34,19 @@
  *   for). A handler that throws makes the client reconnect, so that the server replays what was not
  *   handled.
  * - Copies: a message with `copy` comes as `sent` to all devices of its sender, this one included.
- * - Positions: `position` tells how far the conversation with `peer` is. What was sent to them is
+ * - Positions: `position` tells how far the conversation with `peer` has got. What was sent to them is
  *   `delivered`, or `read`, up to an offset of the peer's mailbox: the `offset` of `accepted`, or
  *   the `peerOffset` of `sent`, which is right where the two differ. What they sent is read up to
  *   `mine`, an `offset` of `message`. The highest counts, and `failed` beats any. What was missed
  *   is told after reconnecting; with `storage`, keep what you are told of them as well, since after
- *   a reload only what is newer comes. `read` is said until the server has answered.
+ *   a reload only what is newer comes. `read` is sent until the server has answered; with
+ *   `{ private: true }` it tells only the user's other devices.
  * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
  *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
  *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
  * - Storage: what is kept belongs to one user, device and server, so that who signs in next in the
  *   same tab neither sends nor skips anything of theirs. One object is for one user: make another
- *   after another sign-in. Who the user is says the token, or the option `user`, without which what
+ *   after another sign-in. The token names the user, or the option `user`, without which what
  *   is written before the first token is kept in memory only. A storage that is full or damaged is
  *   told by `error` (`storage_full`, `storage_damaged`), and everything goes on without.
  */
@@ -124,7 +125,7 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  *   WebSocket?: typeof WebSocket }} Options
  *
  * `receipt`: `position` is to tell how far the recipient has it. `copy`: the sender's devices get
- * it as `sent`. `quiet`: it counts for no unread, such as an edit of another message.
+ * it as `sent`. `quiet`: it does not count as unread, such as an edit of another message.
  * @typedef {{ receipt?: boolean, copy?: boolean, quiet?: boolean }} SendOptions
  * @typedef {{ id: string, to: string, body: any } & SendOptions} Send
  * `sent` and `rejected` are about the present connection: the answer is awaited, or was “later”.
