@@ -27,8 +27,9 @@ struct Notice {
 /// replicas have not confirmed, they are asked about again.
 ///
 /// It is not there where another primary lacks it, or where it was taken from the bus already. Then it is
-/// published again: a mailbox recognises the copy, which says by now that it may be a repeat. The failure
-/// of a message is told twice in that case, never not at all.
+/// published again, once: a mailbox recognises the copy, which says by now that it may be a repeat. The
+/// failure of a message is told twice in that case, never not at all. What is gone for the second time was
+/// taken: while replicas are late, it would be published with each attempt.
 final class NoticePublisher {
   /// What Redis has answered, and replicas have not confirmed.
   private struct Unconfirmed {
@@ -36,6 +37,8 @@ final class NoticePublisher {
     /// The last of their entries. All are written together, so it stands for all: a replica that has it
     /// has those before it.
     let last: Offset
+    /// Whether they were published for the second time.
+    let isSecond: Bool
   }
 
   private enum WriteReply {
@@ -68,6 +71,8 @@ final class NoticePublisher {
   /// Of the present batch.
   private var confirmed: Set<Notice.Key> = []
   private var unconfirmed: [Partition: Unconfirmed] = [:]
+  /// Of the present batch: what was gone from the bus before it was confirmed.
+  private var gone: Set<Notice.Key> = []
 
   /// - Parameter client: for what replicas must confirm.
   init(
@@ -83,6 +88,7 @@ final class NoticePublisher {
   func finished() {
     self.confirmed = []
     self.unconfirmed = [:]
+    self.gone = []
   }
 
   /// Publishes what is not published yet, once everything that is has been confirmed.
@@ -103,7 +109,9 @@ final class NoticePublisher {
     var failure: RedisError?
     for (partition, notices, reply) in writes {
       do throws(RedisError) {
-        self.unconfirmed[partition] = Unconfirmed(notices: notices, last: try reply.last(replies))
+        self.unconfirmed[partition] = Unconfirmed(
+          notices: notices, last: try reply.last(replies),
+          isSecond: notices.allSatisfy(self.gone.contains))
         try reply.checkConfirmed(replies)
         self.confirm(partition)
       } catch {
@@ -135,19 +143,21 @@ final class NoticePublisher {
     guard !self.unconfirmed.isEmpty else { return }
     var batch = self.durability.batch()
     let checks = self.unconfirmed.map { partition, published in
-      (partition, published.last, self.check(published.last, in: partition, &batch))
+      (partition, published, self.check(published.last, in: partition, &batch))
     }
     let replies = await self.client.execute(batch)
     var failure: RedisError?
-    for (partition, last, reply) in checks {
+    for (partition, published, reply) in checks {
       do throws(RedisError) {
         let values = try replies[reply].map { outcome throws(RedisError) in try outcome.value }
         var found = values[0]
-        if try StreamEntry.list(from: &found).first?.offset == last {
+        let isThere = try StreamEntry.list(from: &found).first?.offset == published.last
+        if isThere || published.isSecond {
           try replies.checkConfirmed(reply)
           self.confirm(partition)
         } else {
           self.unconfirmed[partition] = nil
+          self.gone.formUnion(published.notices)
         }
       } catch {
         failure = failure ?? error

@@ -77,6 +77,29 @@ struct NoticePublisherTests {
     }
   }
 
+  @Test("is published twice at most where it is taken from the bus, however late replicas are")
+  func taken() async throws {
+    try await RedisFixture.withServer { server in
+      try await Bus.run(url: server.url) { bus in
+        let publisher = self.publisher(bus)
+        let stream = "\(bus.keys.incoming(bus.keys.partitions.all[0]))"
+        var count = 0
+        for _ in 0..<5 {
+          #expect(try await !self.isPublished(1...1, by: publisher, bus))
+          for entry in try await self.published(bus) {
+            count += 1
+            _ = try await bus.command("XDEL", stream, "\(entry.offset)")
+          }
+        }
+        #expect(count == 2)
+        let replica = try await self.startReplica(of: server)
+        #expect(try await eventually { try await self.isPublished(1...1, by: publisher, bus) })
+        #expect(try await self.published(bus).isEmpty)
+        await replica.stop()
+      }
+    }
+  }
+
   @Test("is published again where another primary lacks it, before what is new", arguments: [1, 2])
   func lost(count: UInt64) async throws {
     try await RedisFixture.withServer { server in
