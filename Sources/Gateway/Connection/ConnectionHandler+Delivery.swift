@@ -26,10 +26,9 @@ extension ConnectionHandler {
   }
 
   private func copied(_ copy: Envelope) {
-    let isUnderWay = self.session.unansweredSends > 0
-    guard isUnderWay || self.sendOrder.count > 0, let to = copy.sender, let id = copy.messageID
-    else { return }
-    self.sendOrder.copied(id, to: to, mayBeRejected: isUnderWay)
+    copy.bytes.withUnsafeBytes { raw in
+      self.sendOrder.copied(SendOrder.Name(to: copy.from(in: raw), id: copy.id(in: raw)))
+    }
   }
 
   /// Reads the mailbox if a read is due and the socket takes more.
@@ -84,7 +83,7 @@ extension ConnectionHandler {
     self.requestPage()
   }
 
-  /// Has the loop call ``retry()`` within a second.
+  /// Has the loop call ``retry()`` a second later.
   func retryLater() {
     guard !self.awaitsRetry else { return }
     self.awaitsRetry = true

@@ -272,6 +272,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   ///
   /// - Parameter now: seconds since 1970.
   func periodPassed(now: Double) {
+    self.sendOrder.forgetCopies()
     // What it may have said was not read.
     if self.awaitsAnswers { self.session.heard() }
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {

@@ -24,6 +24,28 @@ struct SendOrder {
     let place: Place
   }
 
+  /// A message, as the hash of its recipient and its id.
+  struct Name: Hashable {
+    private let hash: Int
+
+    init(to: UnsafeRawBufferPointer, id: UnsafeRawBufferPointer) {
+      var hasher = Hasher()
+      hasher.combine(bytes: to)
+      hasher.combine(to.count)
+      hasher.combine(bytes: id)
+      self.hash = hasher.finalize()
+    }
+
+    init(to: UserName, id: MessageID) {
+      var (to, id) = (to.text, id.text)
+      self = to.withUTF8 { to in
+        id.withUTF8 { id in
+          Name(to: UnsafeRawBufferPointer(to), id: UnsafeRawBufferPointer(id))
+        }
+      }
+    }
+  }
+
   /// Why a message is not accepted now, and when to send it again.
   struct Refusal: Hashable {
     var code: RejectionCode
@@ -41,8 +63,8 @@ struct SendOrder {
   /// Time at which they are given up if the client sends none of them again.
   private var until: UInt64 = 0
   private var next: UInt64 = 0
-  /// The latest copies that went to the client while sends were under way, as hashes.
-  private var copies: [Int] = []
+  /// The latest messages whose copies went to the client.
+  private var copies: [Name] = []
   private var oldestCopy = 0
 
   /// Rejected messages that were not sent again.
@@ -78,6 +100,7 @@ struct SendOrder {
       self.until = now + Self.hold
       return self.rejected.remove(at: first).place
     }
+    if self.wasCopied(id, to: to) { return self.newPlace() }
     self.append(Rejected(to: to, id: id, place: self.newPlace()))
     return nil
   }
@@ -91,36 +114,34 @@ struct SendOrder {
   mutating func rejected(
     _ id: MessageID, to: UserName, at place: Place, for refusal: Refusal, now: UInt64
   ) {
+    if self.wasCopied(id, to: to) { return }
     self.until = now + Self.hold + UInt64(refusal.retryAfterMilliseconds) * 1_000_000
     self.refusal = refusal
-    if self.copies.contains(Self.hash(of: id, to: to)) { return }
     self.append(Rejected(to: to, id: id, place: place))
   }
 
   /// A copy of a message goes to the client, which takes that for the answer: it does not send the message
-  /// again, and nothing is to wait for it.
-  ///
-  /// - Parameter mayBeRejected: whether sends are under way, of which this may be one.
-  mutating func copied(_ id: MessageID, to: UserName, mayBeRejected: Bool) {
-    self.rejected.removeAll { $0.id == id && $0.to == to }
-    guard mayBeRejected else {
-      self.copies = []
-      return
+  /// again, and nothing is to wait for it, although it may be rejected yet.
+  mutating func copied(_ name: Name) {
+    if !self.rejected.isEmpty {
+      self.rejected.removeAll { Name(to: $0.to, id: $0.id) == name }
     }
-    let copy = Self.hash(of: id, to: to)
     if self.copies.count < GatewayLimits.heldSends {
-      self.copies.append(copy)
+      self.copies.append(name)
     } else {
-      self.copies[self.oldestCopy] = copy
+      self.copies[self.oldestCopy] = name
       self.oldestCopy = (self.oldestCopy + 1) % self.copies.count
     }
   }
 
-  private static func hash(of id: MessageID, to: UserName) -> Int {
-    var hasher = Hasher()
-    hasher.combine(id)
-    hasher.combine(to)
-    return hasher.finalize()
+  /// Forgets copies: by now the client has answered all that was on its way when they came.
+  mutating func forgetCopies() {
+    self.copies = []
+    self.oldestCopy = 0
+  }
+
+  private func wasCopied(_ id: MessageID, to: UserName) -> Bool {
+    !self.copies.isEmpty && self.copies.contains(Name(to: to, id: id))
   }
 
   private mutating func append(_ message: Rejected) {

@@ -171,7 +171,7 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
-  /// Calls `retry` within a second. Call it once until then.
+  /// Calls `retry` about a second later. Call it once until then.
   func retryLater(_ connection: ConnectionHandler) {
     if self.retries.isEmpty { self.scheduleRetries() }
     self.retries.append(connection)

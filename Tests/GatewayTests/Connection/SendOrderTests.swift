@@ -29,38 +29,46 @@ struct SendOrderTests {
     #expect(order.place(for: id(5), to: bob, now: 7) != nil)
   }
 
+  private func name(_ number: Int, to: UserName) -> SendOrder.Name {
+    SendOrder.Name(to: to, id: self.id(number))
+  }
+
   @Test("are waited for no longer once a copy tells the client that they were taken")
   func copied() {
     var order = SendOrder()
     let first = order.place(for: id(1), to: bob, now: 0)!
     order.rejected(id(1), to: bob, at: first, for: later, now: 0)
     #expect(order.place(for: id(2), to: bob, now: 1) == nil)
-    order.copied(id(1), to: carol, mayBeRejected: false)
+    order.copied(name(1, to: carol))
     #expect(order.place(for: id(3), to: bob, now: 2) == nil, "another message of the same id")
-    order.copied(id(1), to: bob, mayBeRejected: false)
+    order.copied(name(1, to: bob))
+    #expect(order.place(for: id(1), to: bob, now: 2) != nil, "it was on its way")
     #expect(order.place(for: id(2), to: bob, now: 3) != nil)
     #expect(order.place(for: id(3), to: bob, now: 4) != nil)
     #expect(order.count == 0)
   }
 
-  @Test("are not waited for where the copy came before the rejection, as far as that is remembered")
+  @Test("are not waited for where the copy came before the rejection, until copies are forgotten")
   func copiedBefore() {
     var order = SendOrder()
     let places = (1...2).map { order.place(for: id($0), to: bob, now: 0)! }
-    order.copied(id(1), to: bob, mayBeRejected: true)
+    order.copied(name(1, to: bob))
     order.rejected(id(1), to: bob, at: places[0], for: later, now: 0)
     order.rejected(id(2), to: bob, at: places[1], for: later, now: 0)
     #expect(order.count == 1)
     #expect(order.place(for: id(2), to: bob, now: 1) != nil)
-    for number in 3..<3 + GatewayLimits.heldSends {
-      order.copied(id(number), to: bob, mayBeRejected: true)
+    for number in 3..<3 + GatewayLimits.heldSends { order.copied(name(number, to: bob)) }
+    let last = 2 + GatewayLimits.heldSends
+    func isHeld(_ number: Int) -> Bool {
+      let place = order.place(for: id(number), to: bob, now: 2)!
+      order.rejected(id(number), to: bob, at: place, for: later, now: 2)
+      defer { order.copied(name(number, to: bob)) }
+      return order.count > 0
     }
-    let (first, last) = (id(3), id(2 + GatewayLimits.heldSends))
-    for (copy, isHeld) in [(first, false), (last, false), (id(1), true)] {
-      let place = order.place(for: copy, to: bob, now: 2)!
-      order.rejected(copy, to: bob, at: place, for: later, now: 2)
-      #expect((order.count > 0) == isHeld)
-    }
+    #expect(!isHeld(last))
+    #expect(isHeld(1), "the oldest")
+    order.forgetCopies()
+    #expect(isHeld(last))
   }
 
   @Test("keep their places when they are rejected again")
