@@ -114,6 +114,8 @@ struct InboxStateMachine {
   ///
   /// - Parameter count: how many these are, about.
   mutating func handle(through offset: Offset, count: Int = 1) {
+    // Of a mailbox that was given up since: it says nothing of the present one.
+    guard offset <= self.passedOn ?? .zero else { return }
     self.handled = max(self.handled, offset)
     self.unreported += count
   }

@@ -81,6 +81,18 @@ import Testing
     #expect(inbox.nextAck(now: 0) == .write(offset(6)))
   }
 
+  @Test func whatTheAppHandlesOfAMailboxThatWasGivenUpAcksNothingOfTheNext() {
+    var inbox = self.connected()
+    _ = inbox.receive(offset(200))
+    inbox.disconnected()
+    inbox.connected(after: offset(100), asked: offset(150), window: 256)
+    #expect(inbox.receive(offset(110)) == true)
+    inbox.handle(through: offset(200))
+    #expect(inbox.nextAck(now: 0) == .none)
+    inbox.handle(through: offset(110))
+    #expect(inbox.nextAck(now: 0) == .write(offset(110)))
+  }
+
   /// What the app is about to handle is not.
   @Test func onlyWhatTheAppHasHandledIsAskedToBeLeftOut() {
     var inbox = self.connected()
