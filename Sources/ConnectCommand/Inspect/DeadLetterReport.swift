@@ -38,7 +38,7 @@ struct DeadLetterReport: Encodable {
       self.kind = "\(envelope.kind)"
       let names: [(Envelope.Flags, String)] = [
         (.receipt, "receipt"), (.copy, "copy"), (.retry, "retry"), (.relocated, "relocated"),
-        (.quiet, "quiet"), (.dated, "dated"),
+        (.quiet, "quiet"), (.dated, "dated"), (.unstored, "unstored"),
       ]
       self.flags = names.filter { envelope.flags.contains($0.0) }.map(\.1)
       self.firstSent = envelope.firstSent

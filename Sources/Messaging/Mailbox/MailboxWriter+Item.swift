@@ -8,11 +8,6 @@ extension MailboxWriter {
     package let envelope: Envelope
 
     package let recipient: UserName
-    /// The envelope as a mailbox stores it.
-    package let payload: MailboxPush.Payload
-    /// When a client first sent it, if it may have done so before and says when: in milliseconds since
-    /// 1970. A time to come counts as none.
-    let firstSent: UInt64?
 
     /// An entry as it was read from the bus; nil if it has no valid recipient.
     package init?(offset: Offset, envelope: Envelope) {
@@ -20,10 +15,19 @@ extension MailboxWriter {
       self.offset = offset
       self.envelope = envelope
       self.recipient = recipient
-      self.payload =
-        envelope.flags.contains(.dated) ? .made(envelope.undated()) : .read(envelope.bytes)
-      let firstSent = envelope.firstSent ?? envelope.original?.at
-      self.firstSent = firstSent.flatMap { $0 <= offset.milliseconds ? $0 : nil }
+    }
+
+    /// The envelope as a mailbox stores it.
+    package var payload: MailboxPush.Payload {
+      self.envelope.flags.contains(.dated)
+        ? .made(self.envelope.undated()) : .read(self.envelope.bytes)
+    }
+
+    /// When a client first sent it, if it may have done so before and says when: in milliseconds since
+    /// 1970. A time to come counts as none.
+    var firstSent: UInt64? {
+      let firstSent = self.envelope.firstSent ?? self.envelope.original?.at
+      return firstSent.flatMap { $0 <= self.offset.milliseconds ? $0 : nil }
     }
   }
 }
