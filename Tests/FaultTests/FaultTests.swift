@@ -112,7 +112,7 @@ struct FaultTests {
   func everything() async throws {
     var run = Stand.run(FaultKind.all(for: .tested))
     run.seed = 20_261_122
-    run.chatters = Chatters.Options(users: 12, rate: 120)
+    run.chatters = Chatters.Options(users: 12, rate: 60)
     try await Stand.expectSound(run)
   }
 }

@@ -27,7 +27,7 @@ enum Stand {
 
   static func run(_ faults: [FaultKind], rounds: Int = 1) -> FaultRun {
     var run = FaultRun(self.options, faults: faults)
-    run.chatters = Chatters.Options(users: 20, rate: 200)
+    run.chatters = Chatters.Options(users: 20, rate: 100)
     run.rounds = rounds
     run.pauseSeconds = 6
     return run
