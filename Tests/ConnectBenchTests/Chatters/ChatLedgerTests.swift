@@ -85,7 +85,18 @@ struct ChatLedgerTests {
     self.show(second, first, on: 1)
     #expect(self.ledger.totals.reordered == 1)
     #expect(self.ledger.totals.lost == 0)
-    #expect(!self.report.keepsPromises && !self.report.isSoundButForLosses)
+    #expect(!self.report.keepsPromises)
+  }
+
+  @Test("where a primary may take messages along, they may come again, out of order")
+  func lateAfterLoss() {
+    let first = self.accepted(self.fromZero)
+    let second = self.accepted(self.fromZero)
+    for device in 0...1 { self.show(second, first, on: device) }
+    let copies = (0..<2).map { _ in self.accepted(self.fromOne) }
+    for device in 0...1 { self.copy(copies[1], copies[0], on: device) }
+    #expect(self.ledger.totals.reordered == 2 && self.ledger.copies.reordered == 2)
+    #expect(!self.report.keepsPromises && self.report(mayLose: true).keepsPromises)
   }
 
   @Test("so is what was rejected for the moment and sent again: a rejection excuses nothing")
