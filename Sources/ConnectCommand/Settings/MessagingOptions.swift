@@ -7,8 +7,8 @@ import Settings
 struct MessagingOptions: ParsableArguments {
   @Option(
     help: """
-      Seconds after which the partitions of an instance that died are taken over (default: \
-      \(MessagingLimits.leaseSeconds)). The same for every instance.
+      Seconds without a renewal after which the lease of a partition lapses, for another instance \
+      to take it over (default: \(MessagingLimits.leaseSeconds)). The same for every instance.
       """)
   var leaseSeconds: String?
 
