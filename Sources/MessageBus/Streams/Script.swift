@@ -3,7 +3,7 @@ import Redis
 
 /// A Lua script from `Scripts/`, called by the SHA-1 of its text.
 ///
-/// Scripts serve only where a comparison must precede a write, and never on the way of a message.
+/// Scripts serve only where a comparison must precede a write, and never on the path of a message.
 package struct Script: Sendable {
   static let removeSession = Script(PackageResources.remove_session_lua)
   static let beginSession = Script(PackageResources.begin_session_lua, library: Self.comparingIDs)

@@ -1,7 +1,7 @@
 /// A key: a prefix, and a tag in braces that decides the cluster slot, as in `connect:mailbox:{bob}`.
 ///
 /// In two parts, so that the same prefix serves for every user and no key is put together as a
-/// String on the way of a message.
+/// String on the path of a message.
 package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
   /// Which of two Redis has a key, where keys are divided between two; see
   /// ``RedisClients/split(_:_:)``. Of no consequence where there is one.
