@@ -176,8 +176,7 @@ final class BackendServing: HTTPServing {
     }.recover { error in
       self.refusal(
         of: error,
-        unavailable: "the message could not be stored, or not be made sure that it is; send it "
-          + "again with the same id"
+        unavailable: "the message might not be stored; send it again with the same id"
       ).response(label: label)
     }
   }

@@ -6,6 +6,7 @@
 /// - `Envelopes/` is what an entry contains, byte for byte.
 /// - `Incoming/` is the way from a gateway to messaging, `Outgoing/` the way back.
 /// - `Mailbox/` is what a user must see, and how far each device has got.
+/// - `Positions/` is how far each conversation of a user is delivered and read.
 /// - `Sessions/` is which gateway holds which device.
 /// - `Streams/` is Redis Streams as values, and the consumer that reads them.
 /// - `Scripts/` is Lua, where a comparison must precede a write.

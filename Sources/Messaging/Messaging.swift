@@ -16,6 +16,7 @@ import Synchronization
 ///   that cannot be processed.
 /// - `Mailbox/` is how a batch gets into mailboxes, each entry once and in order, and how these stay
 ///   within their limits.
+/// - `Positions/` moves the rows of users' positions forward.
 /// - `Scripts/` is Lua, where a comparison must precede a write.
 
 /// One messaging instance, as a service. Instances share the partitions among themselves.

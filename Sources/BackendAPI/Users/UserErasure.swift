@@ -78,7 +78,7 @@ package struct UserEraser: Sendable {
       "\(self.retentionSeconds + BusLimits.mailboxExpirySlackSeconds)"
     ).reading { cursor throws(RedisError) in
       guard try cursor.array() == 2 else {
-        throw .unexpectedReply("the erasing of a user answered no two numbers")
+        throw .unexpectedReply("erase_user.lua did not answer two numbers")
       }
       return (left: try cursor.count(), removed: try cursor.count())
     }

@@ -149,7 +149,7 @@ struct DeliveryStateMachine {
     self.state = .behind
   }
 
-  /// The last push may have been lost: reads the mailbox.
+  /// The look into the mailbox with each ping: the last push may have been lost.
   mutating func checkPosition() {
     if case .current = self.state { self.state = .behind }
   }

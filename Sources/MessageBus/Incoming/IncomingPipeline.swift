@@ -1,6 +1,8 @@
 import ConnectProtocol
 import Redis
 
+/// Entries of several partitions that go to Redis together: the commands, and which reply is of
+/// which entry. See ``IncomingProducer`` for the rules.
 struct IncomingPipeline<Token> {
   /// The part of one partition.
   struct Share {

@@ -34,8 +34,8 @@ package enum Delivery: Sendable {
 
   /// Reads all deliveries of an entry.
   ///
-  /// Leaves out what it cannot read: a push is only a hint, and the position check finds what it
-  /// would have brought.
+  /// Leaves out what it cannot read: a push is only a hint, and the look into the mailbox with each
+  /// ping finds what it would have brought.
   package static func list(_ bytes: ReplyBytes) -> [Delivery] {
     bytes.withUnsafeBytes { raw in
       guard raw.first == Self.version else { return [] }

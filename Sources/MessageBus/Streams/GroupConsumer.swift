@@ -110,7 +110,7 @@ package final class GroupConsumer {
       if error.isOversized { self.entriesPerRead = max(1, self.entriesPerRead / 8) }
       throw error
     }
-    // Who did not wait, and has got nothing, would ask again at once, and again.
+    // A reader that did not wait, and has got nothing, would ask again at once, and again.
     guard !entries.isEmpty else { throw .unexpectedReply("XREADGROUP answered no entries") }
     self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)
     return entries

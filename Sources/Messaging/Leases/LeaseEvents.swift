@@ -41,7 +41,7 @@ package final class LeaseEvents {
     let replies = await self.reader.execute(
       batch, timeout: .milliseconds(milliseconds + RedisLimits.blockingReadGraceMilliseconds))
     guard let events = try replies[events] else { return }
-    // Who did not wait, and is told nothing, would ask again at once, and again.
+    // An instance that did not wait, and is told nothing, would ask again at once, and again.
     guard let newest = events.last, newest.offset > self.last else {
       throw .unexpectedReply("XREAD answered nothing new")
     }

@@ -85,7 +85,7 @@ actor LeaseKeeper {
           if !changes.surplus.isEmpty { tasks.addTask { await self.release(changes.surplus) } }
           if let failure = changes.failure { throw failure }
           backoff.reset()
-          // Who was beaten to a lease looks at once for another, but not for ever.
+          // An instance that was beaten to a lease looks at once for another, but not for ever.
           looksInARow = self.machine.wasBeaten ? looksInARow + 1 : 0
           if looksInARow % 4 == 0 {
             try await self.events.wait(milliseconds: self.heartbeatMilliseconds)
@@ -142,7 +142,7 @@ actor LeaseKeeper {
       guard let token = held[partition] else {
         return Leases.holder(of: partition, self.keys, to: &batch)
       }
-      // Who holds it renews it so.
+      // The holder renews it by acquiring it again.
       return Leases.acquire(
         partition, as: token, milliseconds: self.configuration.leaseMilliseconds, self.keys,
         to: &batch)

@@ -4,9 +4,9 @@ import MessageBus
 ///
 /// Each member counts the members that are alive and knows its own place among them, so each comes
 /// to the same shares without talking: the partitions divided by the members, and the first ones in
-/// the order of their names have one of the rest each. Who has more than its share releases the
-/// surplus, who has less acquires what is free. The shares add up, so nothing stays free, and nothing moves
-/// while nobody comes or goes.
+/// the order of their names have one of the rest each. A member with more than its share releases
+/// the surplus, one with less acquires what is free. The shares add up, so nothing stays free, and
+/// nothing moves while nobody comes or goes.
 ///
 /// Pure: no clock and no Redis. The keeper carries out, and tells what came of it.
 struct LeaseStateMachine {

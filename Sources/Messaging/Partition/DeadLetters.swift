@@ -6,7 +6,7 @@ import Redis
 
 /// Keeps what cannot be processed, with the reason and where it came from; the partition goes on.
 ///
-/// Written before the entry is acknowledged: a crash in between writes it twice, never not at all.
+/// Written before the entry is acknowledged, so at least once: a crash in between writes it again.
 ///
 /// Replicas are asked to confirm it, but not insisted on: a letter that is written again until they do
 /// would be there as often as that is tried while one of them is away.

@@ -28,7 +28,7 @@ struct Notice {
 ///
 /// It is not there where another primary lacks it, or where it was taken from the bus already. Then it is
 /// published again, once: a mailbox recognises the copy, which says by now that it may be a repeat. The
-/// failure of a message is told twice in that case, never not at all. What is gone for the second time was
+/// failure of a message is told at least once in that case. What is gone for the second time was
 /// taken: while replicas are late, it would be published with each attempt.
 final class NoticePublisher {
   /// What Redis has answered, and replicas have not confirmed.

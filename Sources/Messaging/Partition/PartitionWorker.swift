@@ -4,8 +4,8 @@ import MessageBus
 import NIOCore
 import Redis
 
-/// Owns one partition of `incoming`: reads a batch, stores it, pushes it, and only then says it is
-/// done with.
+/// Owns one partition of `incoming`: reads a batch, stores it, pushes it, and only then finishes
+/// it.
 ///
 /// Whatever fails, the whole batch comes again, and the mailboxes recognise what they have.
 ///

@@ -2,8 +2,8 @@
 package enum RedisError: Error, Sendable, Hashable, CustomStringConvertible {
   /// The command was never sent. It can be sent again without harm.
   case unavailable(String)
-  /// We chose not to send the command, such as because the lease under which it was due is another's by
-  /// now; nothing is wrong with Redis.
+  /// We chose not to go on, such as because the lease under which the command was due is another's
+  /// by now; nothing is wrong with Redis.
   case withheld(String)
   /// The command was sent, but no reply came: Redis may or may not have executed it.
   case unanswered(String)

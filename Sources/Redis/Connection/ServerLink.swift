@@ -50,7 +50,7 @@ final class ServerLink {
   ) {
     guard case .ready(let connection) = self.state else {
       let error = RedisError.unavailable(self.whyNot)
-      // Who has closed it, or only waits for something to come, is not kept from anything.
+      // A caller that closed it, or only waits for something to come, is not kept from anything.
       if !batch.isBlocking, !self.isClosed { self.configuration.metrics?.failed(error) }
       return completion(.failed(batch.count, error))
     }
