@@ -29,9 +29,15 @@ extension Deployment {
         return try await self.client.execute(batch)[reply]
       } catch RedisError.unavailable {
         return nil
+      } catch RedisError.unanswered where Self.reads.contains(words[0]) {
+        // A busy machine, perhaps.
+        return nil
       }
     }
   }
+
+  /// Commands that may be sent again without an answer.
+  private static let reads: Set<String> = ["XLEN", "XRANGE", "XREVRANGE", "XINFO"]
 
   /// Sends a command to each primary of a Redis.
   package func onEachPrimary(
