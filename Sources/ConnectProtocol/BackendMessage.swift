@@ -75,7 +75,7 @@ extension FrameError {
     case .invalidSender: .invalidSender
     case .invalidRecipient: .invalidRecipient
     case .invalidID: .invalidID
-    case .malformed, .notUTF8, .unknownType: .malformed
+    case .malformed, .notUTF8, .unknownType, .tooLarge: .malformed
     }
   }
 }

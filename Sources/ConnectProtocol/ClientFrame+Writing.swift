@@ -77,11 +77,99 @@ extension ByteBuffer {
       json.offset(read.offset)
       json.literal("\"")
       if read.isPrivate { json.literal(",\"private\":true") }
-      if let id = read.id {
-        json.literal(",\"id\":\"")
-        json.plain(id.text)
+      json.optionalID(read.id)
+      json.literal("}")
+    }
+  }
+
+  /// Appends a `conversations` frame.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeConversations(_ request: ClientFrame.Conversations) -> Int {
+    let before = request.before.map { "\($0)" } ?? ""
+    let limit =
+      100 + before.utf8.count + JSONWriter.maximumNumberLength + MessageID.maximumLength
+    return writeJSON(atMost: limit) { json in
+      json.literal("{\"type\":\"conversations\"")
+      json.optionalID(request.id)
+      json.literal(",\"limit\":")
+      json.number(request.limit)
+      if !before.isEmpty {
+        json.literal(",\"before\":\"")
+        json.plain(before)
         json.literal("\"")
       }
+      json.literal("}")
+    }
+  }
+
+  /// Appends a `history` frame.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeHistory(_ request: ClientFrame.History) -> Int {
+    let limit =
+      100 + UserName.maximumLength + Offset.maximumTextLength + JSONWriter.maximumNumberLength
+      + MessageID.maximumLength
+    return writeJSON(atMost: limit) { json in
+      json.literal("{\"type\":\"history\"")
+      json.optionalID(request.id)
+      if let peer = request.peer {
+        json.literal(",\"with\":\"")
+        json.plain(peer.text)
+        json.literal("\"")
+      }
+      json.optionalOffset("before", request.before)
+      json.literal(",\"limit\":")
+      json.number(request.limit)
+      json.literal("}")
+    }
+  }
+
+  /// Appends a `signal` frame.
+  ///
+  /// `body` must be empty or one JSON value in UTF-8 of at most
+  /// ``ClientFrame/Signal/maximumBodyBytes``; the server rejects the frame otherwise.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writeSignal(
+    to: UserName, name: MessageID, body: [UInt8] = [], id: MessageID? = nil
+  ) -> Int {
+    let limit = 100 + to.text.utf8.count + 2 * MessageID.maximumLength + body.count
+    return writeJSON(atMost: limit) { json in
+      json.literal("{\"type\":\"signal\",\"to\":\"")
+      json.plain(to.text)
+      json.literal("\",\"name\":\"")
+      json.plain(name.text)
+      json.literal("\"")
+      json.optionalID(id)
+      if !body.isEmpty {
+        json.literal(",\"body\":")
+        body.withUnsafeBytes { json.raw($0) }
+      }
+      json.literal("}")
+    }
+  }
+
+  /// Appends a `presence` frame.
+  ///
+  /// - Returns: how many bytes were written.
+  @discardableResult
+  public mutating func writePresence(_ request: ClientFrame.Presence) -> Int {
+    let names = request.users.reduce(0) { $0 + $1.text.utf8.count + 3 }
+    return writeJSON(atMost: 100 + MessageID.maximumLength + names) { json in
+      json.literal("{\"type\":\"presence\"")
+      json.optionalID(request.id)
+      json.literal(",\"users\":[")
+      for (index, user) in request.users.enumerated() {
+        json.literal(index == 0 ? "\"" : ",\"")
+        json.plain(user.text)
+        json.literal("\"")
+      }
+      json.literal("]")
+      if request.watch { json.literal(",\"watch\":true") }
       json.literal("}")
     }
   }

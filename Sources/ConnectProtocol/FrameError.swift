@@ -8,10 +8,12 @@ public struct FrameError: Error, Hashable, Sendable {
     case unknownType
     /// The `from` of a backend's message is not a user name.
     case invalidSender
-    /// The `to` of a `send` is not a user name.
+    /// The recipient or another user that a frame names is not a user name.
     case invalidRecipient
-    /// The `id` of a `send` or `ping` is not one.
+    /// The `id` of a frame is not one.
     case invalidID
+    /// A part of the frame is over its limit.
+    case tooLarge
     /// The payload is not UTF-8: the connection is closed with 1007.
     case notUTF8
   }
@@ -23,7 +25,7 @@ public struct FrameError: Error, Hashable, Sendable {
   /// nothing of the payload, so it may be sent and logged.
   public var message: String
 
-  /// The frame's id when it was a `send` whose id can be read: what to answer `rejected` with. Where
+  /// The frame's id when it was one whose id can be read, other than a `ping`: what to answer `rejected` with. Where
   /// it is nil, the answer is `error`.
   public var messageID: MessageID?
 
@@ -42,6 +44,7 @@ public struct FrameError: Error, Hashable, Sendable {
     case .unknownType: .unknownType
     case .invalidRecipient: .invalidRecipient
     case .invalidID: .invalidID
+    case .tooLarge: .tooLarge
     case .notUTF8: nil
     }
   }

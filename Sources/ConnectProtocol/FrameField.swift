@@ -109,6 +109,32 @@ struct FrameField {
     optional == nil ? nil : try string()
   }
 
+  /// A user, or nil if left out; `kind` is the error if it is not a user name.
+  func optionalUser(_ kind: FrameError.Kind = .malformed) throws(FrameError) -> UserName? {
+    optional == nil ? nil : try user(kind)
+  }
+
+  /// The elements of an array that must be there.
+  func elements(atMost maximum: Int = .max) throws(FrameError) -> [JSONToken] {
+    let token = try anything()
+    guard token.kind == .array else { throw wrong(.malformed, "must be an array") }
+    var elements: [JSONToken] = []
+    do throws(JSONScanner.Failure) {
+      var scanner = JSONScanner(token)
+      try scanner.beginArray()
+      while let element = try scanner.nextElement() {
+        elements.append(element)
+        if elements.count > maximum { break }
+      }
+    } catch {
+      throw FrameError(error, in: token.bytes)
+    }
+    guard elements.count <= maximum else {
+      throw wrong(.malformed, "must have at most \(maximum) elements")
+    }
+    return elements
+  }
+
   /// Cold: what is wrong with this field's value.
   @inline(never)
   func wrong(_ kind: FrameError.Kind, _ message: String) -> FrameError {

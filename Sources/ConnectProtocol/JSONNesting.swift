@@ -4,6 +4,9 @@
 struct JSONNesting {
   private var isObject = SIMD8<UInt64>.zero
 
+  /// How many may be open; at most ``JSONScanner/maximumDepth``.
+  private let maximumDepth: Int
+
   /// How many containers are open.
   private(set) var depth = 0
 
@@ -13,9 +16,11 @@ struct JSONNesting {
   /// The byte that closes the innermost.
   var closing: UInt8 { isInObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
 
-  /// Opens one more; false if that is one too many. The frame around all these is one level too.
+  init(maximumDepth: Int) { self.maximumDepth = maximumDepth }
+
+  /// Opens one more; false if that is one too many.
   mutating func open(isObject: Bool) -> Bool {
-    guard depth < JSONScanner.maximumDepth - 1 else { return false }
+    guard depth < maximumDepth else { return false }
     let bit: UInt64 = 1 << UInt64(depth & 63)
     if isObject {
       self.isObject[depth >> 6] |= bit

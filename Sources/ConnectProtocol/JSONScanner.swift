@@ -15,8 +15,13 @@
 /// lone one has no UTF-8, and receivers would choke on what senders got away with (RFC 7493 asks
 /// for the same).
 struct JSONScanner {
-  /// How deep objects and arrays may nest, the frame itself being the first level. Foundation's
-  /// limit too; what no receiver can parse is better refused here.
+  /// How deep objects and arrays of a client's frame may nest, the frame itself being the first level.
+  /// Its body is told to others four levels deeper at most, as the last message of a conversation, and
+  /// that is within ``maximumDepth``.
+  static let maximumRequestDepth = 508
+
+  /// How deep objects and arrays may nest in what a server says. Foundation's limit, too; what no receiver
+  /// can parse is better refused.
   static let maximumDepth = 512
 
   /// The first fault, after which the scanner is of no more use.
@@ -35,16 +40,21 @@ struct JSONScanner {
   /// Where `bytes` begin in the payload, in whose terms positions are told.
   private let origin: Int
 
+  /// How deep a value that is skipped may nest.
+  private let valueDepth: Int
+
   /// Scans a whole payload.
-  init(_ payload: UnsafeRawBufferPointer) {
+  init(_ payload: UnsafeRawBufferPointer, maximumDepth: Int = Self.maximumRequestDepth) {
     bytes = payload
     origin = 0
+    valueDepth = maximumDepth - 1
   }
 
   /// Scans a value again, to pull it apart.
   init(_ token: JSONToken) {
     bytes = token.bytes
     origin = token.start
+    valueDepth = Self.maximumDepth - 1
   }
 
   // MARK: Pulling a container apart
@@ -129,7 +139,7 @@ struct JSONScanner {
   /// Skips the object or array that begins here. A loop with a bit for each open container, rather
   /// than recursion, so that no input can exhaust a thread's stack.
   private mutating func skipContainer() throws(Failure) {
-    var nesting = JSONNesting()
+    var nesting = JSONNesting(maximumDepth: valueDepth)
     repeat {
       // At a value: one that opens a container is done only if that is empty.
       let byte = peek()

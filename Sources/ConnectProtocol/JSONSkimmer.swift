@@ -9,7 +9,7 @@ struct JSONSkimmer {
 
   private init(_ payload: UnsafeRawBufferPointer) { bytes = payload }
 
-  /// The id of a `send` or `read`, if both its type and its id can be read; of duplicates the last
+  /// The id of a frame other than a `ping`, if both its type and its id can be read; of duplicates the last
   /// counts.
   static func requestID(in payload: UnsafeRawBufferPointer) -> MessageID? {
     var skimmer = JSONSkimmer(payload)
@@ -25,7 +25,8 @@ struct JSONSkimmer {
       }
     }
     switch type {
-    case "send"?, "read"?: return id?.withText(MessageID.init(utf8:))
+    case "send"?, "read"?, "conversations"?, "history"?, "signal"?, "presence"?:
+      return id?.withText(MessageID.init(utf8:))
     default: return nil
     }
   }

@@ -56,6 +56,14 @@ struct JSONWriter {
     literal("\"")
   }
 
+  /// The member `id` behind others, if there is one.
+  mutating func optionalID(_ id: MessageID?) {
+    guard let id else { return }
+    literal(",\"id\":\"")
+    plain(id.text)
+    literal("\"")
+  }
+
   mutating func number(_ value: UInt64) {
     let digits = DecimalText.digitCount(value)
     DecimalText.write(value, digits: digits, to: reserve(digits))

@@ -8,7 +8,9 @@ extension ServerFrame {
   ) throws(FrameError) -> ServerFrame {
     var fields = Fields()
     do throws(JSONScanner.Failure) {
-      try fields.scan(payload)
+      var scanner = JSONScanner(payload, maximumDepth: JSONScanner.maximumDepth)
+      try fields.scan(&scanner)
+      try scanner.finish()
     } catch {
       throw FrameError(error, in: payload)
     }
@@ -22,6 +24,10 @@ extension ServerFrame {
     case "rejected": return .rejected(try fields.asRejected())
     case "welcome": return .welcome(try fields.asWelcome())
     case "live": return .live(try FrameField("offset", fields.offset).offset())
+    case "signal": return .signal(try fields.asSignal())
+    case "conversations": return .conversations(try fields.asConversations())
+    case "history": return .history(try fields.asHistory())
+    case "presence": return .presence(try fields.asPresence())
     case "pong": return .pong(id: try FrameField("id", fields.id).optionalString()?.text)
     case "goodbye": return try fields.asGoodbye()
     case "error": return try fields.asError()
@@ -31,7 +37,7 @@ extension ServerFrame {
   }
 
   /// The fields of all types, as found: which type it is may come last.
-  private struct Fields {
+  struct Fields {
     var type: JSONToken?
     var offset: JSONToken?
     var from: JSONToken?
@@ -62,9 +68,17 @@ extension ServerFrame {
     var positions: JSONToken?
     var now: JSONToken?
     var retentionSeconds: JSONToken?
+    var name: JSONToken?
+    var items: JSONToken?
+    var entries: JSONToken?
+    var next: JSONToken?
+    var trimmed: JSONToken?
+    var users: JSONToken?
+    var last: JSONToken?
+    var unread: JSONToken?
+    var unreadIsMore: JSONToken?
 
-    mutating func scan(_ payload: UnsafeRawBufferPointer) throws(JSONScanner.Failure) {
-      var scanner = JSONScanner(payload)
+    mutating func scan(_ scanner: inout JSONScanner) throws(JSONScanner.Failure) {
       try scanner.beginObject()
       while let key = try scanner.nextKey() {
         let value = try scanner.value()
@@ -99,10 +113,18 @@ extension ServerFrame {
         case "positions": positions = value
         case "now": now = value
         case "retentionSeconds": retentionSeconds = value
+        case "name": name = value
+        case "items": items = value
+        case "entries": entries = value
+        case "next": next = value
+        case "trimmed": trimmed = value
+        case "users": users = value
+        case "last": last = value
+        case "unread": unread = value
+        case "unreadIsMore": unreadIsMore = value
         default: break
         }
       }
-      try scanner.finish()
     }
 
     func asMessage() throws(FrameError) -> Message {
@@ -201,6 +223,8 @@ extension FrameField {
     var frameBytes: JSONToken?
     var unacked: JSONToken?
     var sendsPerSecond: JSONToken?
+    var requestsPerSecond: JSONToken?
+    var signalsPerSecond: JSONToken?
     do throws(JSONScanner.Failure) {
       var scanner = JSONScanner(token)
       try scanner.beginObject()
@@ -210,6 +234,8 @@ extension FrameField {
         case "frameBytes": frameBytes = value
         case "unacked": unacked = value
         case "sendsPerSecond": sendsPerSecond = value
+        case "requestsPerSecond": requestsPerSecond = value
+        case "signalsPerSecond": signalsPerSecond = value
         default: break
         }
       }
@@ -219,6 +245,8 @@ extension FrameField {
     return ServerFrame.Limits(
       frameBytes: try FrameField("frameBytes", frameBytes).number(),
       unacked: try FrameField("unacked", unacked).number(),
-      sendsPerSecond: try FrameField("sendsPerSecond", sendsPerSecond).number())
+      sendsPerSecond: try FrameField("sendsPerSecond", sendsPerSecond).number(),
+      requestsPerSecond: try FrameField("requestsPerSecond", requestsPerSecond).number(),
+      signalsPerSecond: try FrameField("signalsPerSecond", signalsPerSecond).number())
   }
 }

@@ -89,11 +89,7 @@ extension ByteBuffer {
       json.optionalOffset("read", position.read)
       json.optionalOffset("mine", position.mine)
       json.optionalOffset("floor", position.floor)
-      if let id = position.id {
-        json.literal(",\"id\":\"")
-        json.plain(id.text)
-        json.literal("\"")
-      }
+      json.optionalID(position.id)
       json.literal(",\"stamp\":")
       json.number(position.stamp)
       json.literal("}")

@@ -9,9 +9,9 @@ extension ByteBuffer {
   @discardableResult
   public mutating func writeWelcome(_ welcome: ServerFrame.Welcome) -> Int {
     let limit =
-      400 + welcome.user.text.utf8.count + welcome.device.text.utf8.count
+      450 + welcome.user.text.utf8.count + welcome.device.text.utf8.count
       + JSONWriter.maximumLength(of: welcome.connection)
-      + JSONWriter.maximumLength(of: welcome.gateway) + 7 * JSONWriter.maximumNumberLength
+      + JSONWriter.maximumLength(of: welcome.gateway) + 9 * JSONWriter.maximumNumberLength
     return writeJSON(atMost: limit) { json in
       json.literal("{\"type\":\"welcome\",\"user\":\"")
       json.plain(welcome.user.text)
@@ -31,6 +31,10 @@ extension ByteBuffer {
       json.number(welcome.limits.unacked)
       json.literal(",\"sendsPerSecond\":")
       json.number(welcome.limits.sendsPerSecond)
+      json.literal(",\"requestsPerSecond\":")
+      json.number(welcome.limits.requestsPerSecond)
+      json.literal(",\"signalsPerSecond\":")
+      json.number(welcome.limits.signalsPerSecond)
       json.literal("},\"pingSeconds\":")
       json.number(welcome.pingSeconds)
       json.literal(",\"positions\":")

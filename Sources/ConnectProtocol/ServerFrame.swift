@@ -10,6 +10,14 @@ public enum ServerFrame: Hashable, Sendable {
   case sent(Sent)
   /// How far a conversation is delivered and read.
   case position(Position)
+  /// A part of the list of conversations.
+  case conversations(Conversations)
+  /// A part of the mailbox.
+  case history(History)
+  /// Somebody passes something on, such as that they are typing.
+  case signal(Signal)
+  /// Who is online.
+  case presence(Presence)
   /// The message is durable; the offset is the one its recipient will see.
   case accepted(id: MessageID, offset: Offset)
   /// The message was not taken.
@@ -84,12 +92,21 @@ extension ServerFrame {
     public var unacked: Int
     /// How many `send` frames a second it takes.
     public var sendsPerSecond: Int
+    /// How many `conversations`, `history` and `presence` frames a second it takes.
+    public var requestsPerSecond: Int
+    /// How many `signal` frames a second it takes.
+    public var signalsPerSecond: Int
 
     /// Limits with everything chosen.
-    public init(frameBytes: Int, unacked: Int, sendsPerSecond: Int) {
+    public init(
+      frameBytes: Int, unacked: Int, sendsPerSecond: Int, requestsPerSecond: Int,
+      signalsPerSecond: Int
+    ) {
       self.frameBytes = frameBytes
       self.unacked = unacked
       self.sendsPerSecond = sendsPerSecond
+      self.requestsPerSecond = requestsPerSecond
+      self.signalsPerSecond = signalsPerSecond
     }
   }
 

@@ -52,6 +52,23 @@ package enum GatewayLimits {
   /// count among the sends as well.
   package static let lookUpsAtOnce = 1_024
 
+  /// Requests for the list of conversations, for history and for presence that a user may make in a second,
+  /// over all devices on one gateway, on average: each may look at hundreds of entries or users.
+  package static let requestsPerSecond = 2
+
+  /// Such requests at once, as a multiple of ``requestsPerSecond``.
+  package static let requestBurstSeconds = 10
+
+  /// Such requests of one connection that are not answered yet. They are served one by one; more are
+  /// rejected as overloaded.
+  package static let unansweredRequests = 16
+
+  /// Signals that a user may pass on in a second, over all devices on one gateway, on average.
+  package static let signalsPerSecond = 5
+
+  /// Signals at once, as a multiple of ``signalsPerSecond``.
+  package static let signalBurstSeconds = 4
+
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
   /// 0.3 KiB each.
@@ -252,6 +269,10 @@ package struct GatewayConfiguration: Sendable {
   package var lookUpsPerSecond = GatewayLimits.lookUpsPerSecond
   /// See ``GatewayLimits/lookUpsAtOnce``.
   package var lookUpsAtOnce = GatewayLimits.lookUpsAtOnce
+  /// See ``GatewayLimits/requestsPerSecond``; 0 means no limit.
+  package var requestsPerSecond = GatewayLimits.requestsPerSecond
+  /// See ``GatewayLimits/signalsPerSecond``; 0 means no limit.
+  package var signalsPerSecond = GatewayLimits.signalsPerSecond
   /// See ``GatewayLimits/pingSeconds``.
   package var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.
@@ -294,6 +315,7 @@ package struct GatewayConfiguration: Sendable {
   var protocolLimits: ServerFrame.Limits {
     ServerFrame.Limits(
       frameBytes: self.frameBytes, unacked: self.unackedMessages,
-      sendsPerSecond: self.sendsPerSecond)
+      sendsPerSecond: self.sendsPerSecond, requestsPerSecond: self.requestsPerSecond,
+      signalsPerSecond: self.signalsPerSecond)
   }
 }

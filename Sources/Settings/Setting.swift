@@ -36,6 +36,8 @@ package enum Setting: String, CaseIterable {
   case demo = "demo"
   case maximumConnections = "max-connections"
   case sendsPerSecond = "sends-per-second"
+  case requestsPerSecond = "requests-per-second"
+  case signalsPerSecond = "signals-per-second"
   case unacked = "unacked"
   case devicesPerUser = "devices-per-user"
   case frameBytes = "frame-bytes"

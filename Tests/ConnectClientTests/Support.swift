@@ -19,7 +19,8 @@ func welcome(
   ServerFrame.Welcome(
     user: alice, device: .default, connection: "c1", gateway: "g1", offset: offset, gap: gap,
     limits: ServerFrame.Limits(
-      frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond),
+      frameBytes: 65_536, unacked: unacked, sendsPerSecond: sendsPerSecond,
+      requestsPerSecond: 2, signalsPerSecond: 5),
     pingSeconds: pingSeconds, positions: positions, now: 1_000, retentionSeconds: 2_592_000)
 }
 

@@ -230,8 +230,11 @@ struct ClientFrameErrorTests {
     #expect(error?.messageID == nil)
   }
 
+  static let largeBody = String(repeating: "7", count: ClientFrame.Signal.maximumBodyBytes + 1)
+  static let manyUsers = String(repeating: ",\"b\"", count: ClientFrame.Presence.maximumUsers)
+
   @Test(
-    "names the message or request when it is a send or read with a readable id",
+    "names the message or request when it has a readable id",
     arguments: [
       (#"{"type":"send","id":"m1"}"#, FrameError.Kind.malformed),
       (#"{"type":"send","id":"m1","body":0}"#, .malformed),
@@ -250,6 +253,27 @@ struct ClientFrameErrorTests {
       (#"{"type":"read","id":"m1","peer":"a b","offset":"5-6"}"#, .invalidRecipient),
       (#"{"type":"read","id":"m1","peer":"b","offset":"5-6","private":1}"#, .malformed),
       (#"{"type":"read","id":"m1","peer":"b","offset":"5-6","private":tru}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","limit":0}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","limit":51}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","before":"positions:07"}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","before":"positions:+7"}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","before":7}"#, .malformed),
+      (#"{"type":"conversations","id":"m1","before":"7-"}"#, .malformed),
+      (#"{"type":"history","id":"m1","limit":101}"#, .malformed),
+      (#"{"type":"history","id":"m1","with":"a b"}"#, .invalidRecipient),
+      (#"{"type":"history","id":"m1","before":"positions:7"}"#, .malformed),
+      (#"{"type":"signal","id":"m1","to":"b"}"#, .malformed),
+      (#"{"type":"signal","id":"m1","name":"typing"}"#, .malformed),
+      (#"{"type":"signal","id":"m1","to":"a b","name":"typing"}"#, .invalidRecipient),
+      (#"{"type":"signal","id":"m1","to":"b","name":"a b"}"#, .malformed),
+      (#"{"type":"signal","id":"m1","to":"b","name":"n","body":\#(largeBody)}"#, .tooLarge),
+      (#"{"type":"presence","id":"m1"}"#, .malformed),
+      (#"{"type":"presence","id":"m1","users":"b"}"#, .malformed),
+      (#"{"type":"presence","id":"m1","users":["b",7]}"#, .malformed),
+      (#"{"type":"presence","id":"m1","users":["b","a b"]}"#, .invalidRecipient),
+      (#"{"type":"presence","id":"m1","users":["b"],"watch":1}"#, .malformed),
+      (#"{"type":"presence","id":"m1","users":["b"\#(manyUsers)]}"#, .malformed),
+      (#"{"type":"history","id":"m1","with":tru}"#, .malformed),
     ])
   func messageIDs(text: String, kind: FrameError.Kind) {
     let error = clientFrameError(text)
@@ -272,7 +296,7 @@ struct ClientFrameErrorTests {
 
   @Test("has an unknown type when this release does not serve it")
   func unknownTypes() {
-    for type in ["reads", "typing", "presence", "history", "message", "", "SEND", "send ", "sen"] {
+    for type in ["reads", "typing", "presences", "message", "", "SEND", "send ", "sen"] {
       let error = clientFrameError(#"{"type":"\#(type)","id":"m1","to":"b","body":0}"#)
       #expect(error?.kind == .unknownType)
       #expect(error?.code == .unknownType)
@@ -341,7 +365,8 @@ struct ClientFrameErrorTests {
         == "`to` at byte 30 must be 1 to 128 of A-Z a-z 0-9 . _ - @ + :")
     #expect(
       clientFrameError(#"{"type":"secret"}"#)?.message
-        == "`type` at byte 8 must be send, ack, read or ping")
+        == "`type` at byte 8 must be send, ack, read, ping, conversations, history, signal or "
+        + "presence")
     #expect(clientFrameError("{}")?.message == "`type` is missing")
     #expect(clientFrameError("secret")?.description == "expected an object at byte 0")
     let huge = String(repeating: "x", count: 100_000)

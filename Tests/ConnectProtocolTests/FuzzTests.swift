@@ -19,6 +19,11 @@ struct FuzzTests {
     #"{"type":"send","id":"m2","to":"bob","quiet":true,"retry":1732226000000,"body":0}"#,
     #"{"type":"read","peer":"bob","offset":"1732226000000-12","private":true,"id":"r1"}"#,
     #"{"type":"read","peer":"a@b.c","offset":"1-2"}"#,
+    #"{"type":"conversations","id":"c1","limit":50,"before":"positions:17"}"#,
+    #"{"type":"conversations","before":"1732226000000-12"}"#,
+    #"{"type":"history","id":"h1","with":"bob","before":"1-2","limit":100}"#,
+    #"{"type":"signal","to":"bob","name":"typing","id":"s1","body":{"on":true}}"#,
+    #"{"type":"presence","id":"p1","users":["a@b.c","bob","bob"],"watch":true}"#,
     #"{"type":"ack","offset":"1732226000000-12"}"#,
     #"{"type":"ping","id":"p1"}"#,
     #"{"type":"ping"}"#,
@@ -65,8 +70,10 @@ struct FuzzTests {
     if text.contains(/,[ \t\r\n]*[\]}]/) { return true }
     // It takes a byte order mark, and from zero bytes it may guess UTF-16 or UTF-32.
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) || bytes.contains(0) { return true }
-    // To it a time may have a sign, a fraction or an exponent, or too many digits for a Double.
-    if text.contains(/"retry"[ \t\r\n]*:[ \t\r\n]*(-|[0-9]+[.eE]|[0-9]{16})/) { return true }
+    // To it a whole number may have a sign, a fraction or an exponent, or too many digits for a
+    // Double.
+    let number = /"(retry|limit)"[ \t\r\n]*:[ \t\r\n]*(-|[0-9]+[.eE]|[0-9]{16})/
+    if text.contains(number) { return true }
     // It refuses numbers that a Double cannot hold.
     return text.contains(/[eE][+-]?[0-9]{3}/)
   }
@@ -116,7 +123,8 @@ struct FuzzTests {
       #"{"type":"rejected","id":"m","code":"c","message":"é","retryable":true,"retryAfterMs":5}"#,
       #"{"type":"goodbye","code":1012,"reconnectAfterMs":500}"#,
       #"{"type":"welcome","user":"u","device":"d","connection":"c","gateway":"g","offset":"1-2","#
-        + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3},"pingSeconds":4,"#
+        + #""gap":false,"limits":{"frameBytes":1,"unacked":2,"sendsPerSecond":3,"#
+        + #""requestsPerSecond":2,"signalsPerSecond":5},"pingSeconds":4,"#
         + #""positions":5,"floor":"1-1","now":6,"retentionSeconds":7}"#,
     ].map { Array($0.utf8) }
     var generator = SplitMix64(seed: 99)

@@ -44,6 +44,10 @@ enum JSONValue: Equatable {
 enum PlainReading: Equatable {
   case send(id: String, to: String, body: JSONValue, options: [Bool], retry: ClientFrame.Retry)
   case read(peer: String, offset: Offset, isPrivate: Bool, id: String?)
+  case conversations(id: String?, limit: Int, before: String?)
+  case history(id: String?, with: String?, before: Offset?, limit: Int)
+  case signal(id: String?, to: String, name: String, body: JSONValue?)
+  case presence(id: String?, users: [String], watch: Bool)
   case ack(Offset)
   case ping(String?)
   case error(FrameError.Kind, messageID: String?)
@@ -69,6 +73,20 @@ enum PlainReading: Equatable {
       case .read(let read):
         self = .read(
           peer: read.peer.text, offset: read.offset, isPrivate: read.isPrivate, id: read.id?.text)
+      case .conversations(let request):
+        self = .conversations(
+          id: request.id?.text, limit: request.limit, before: request.before.map { "\($0)" })
+      case .history(let request):
+        self = .history(
+          id: request.id?.text, with: request.peer?.text, before: request.before,
+          limit: request.limit)
+      case .signal(let signal):
+        self = .signal(
+          id: signal.id?.text, to: signal.to.text, name: signal.name.text,
+          body: signal.body.flatMap { JSONValue(Array(bytes[$0])) })
+      case .presence(let request):
+        self = .presence(
+          id: request.id?.text, users: request.users.map(\.text), watch: request.watch)
       }
     } catch {
       self = .error(error.kind, messageID: error.messageID?.text)
@@ -87,7 +105,8 @@ enum PlainReading: Equatable {
     }
     switch type {
     case "send": self = Self.send(object)
-    case "read": self = Self.read(object)
+    case "read", "conversations", "history", "signal", "presence":
+      self = Self.request(type, object)
     case "ack":
       let offset = object["offset"]?.string.flatMap { Offset($0) }
       self = offset.map(Self.ack) ?? .error(.malformed, messageID: nil)
@@ -131,7 +150,12 @@ enum PlainReading: Equatable {
     return .send(id: id, to: to, body: body, options: options, retry: retry)
   }
 
-  private static func read(_ object: [String: JSONValue]) -> PlainReading {
+  /// What is wrong with a request, apart from its id.
+  private struct Fault: Error {
+    let kind: FrameError.Kind
+  }
+
+  private static func request(_ type: String, _ object: [String: JSONValue]) -> PlainReading {
     var id: String?
     switch object["id"] {
     case nil, .null: break
@@ -142,18 +166,111 @@ enum PlainReading: Equatable {
       id = text
     default: return .error(.malformed, messageID: nil)
     }
-    guard let peer = object["peer"]?.string else { return .error(.malformed, messageID: id) }
-    guard peer.wholeMatch(of: /[A-Za-z0-9._\-@+:]{1,128}/) != nil else {
-      return .error(.invalidRecipient, messageID: id)
+    do throws(Fault) {
+      return try Self.request(type, object, id: id)
+    } catch {
+      return .error(error.kind, messageID: id)
     }
-    guard let offset = object["offset"]?.string.flatMap({ Offset($0) }) else {
-      return .error(.malformed, messageID: id)
+  }
+
+  private static func request(
+    _ type: String, _ object: [String: JSONValue], id: String?
+  ) throws(Fault) -> PlainReading {
+    switch type {
+    case "conversations":
+      let limit = try Self.limit(object, default: 20, maximum: 50)
+      guard let before = try Self.text(object, "before") else {
+        return .conversations(id: id, limit: limit, before: nil)
+      }
+      if let offset = Offset(before) {
+        return .conversations(id: id, limit: limit, before: "\(offset)")
+      }
+      guard let match = before.wholeMatch(of: /positions:(0|[1-9][0-9]*)/),
+        let stamp = UInt64(match.1)
+      else { throw Fault(kind: .malformed) }
+      return .conversations(id: id, limit: limit, before: "positions:\(stamp)")
+    case "history":
+      let peer = try Self.text(object, "with").map(Self.user)
+      let before = try Self.text(object, "before").map(Self.offset)
+      return .history(
+        id: id, with: peer, before: before,
+        limit: try Self.limit(object, default: 50, maximum: 100))
+    case "signal":
+      let to = try Self.user(try Self.needed(object, "to"))
+      let name = try Self.needed(object, "name")
+      guard name.wholeMatch(of: /[A-Za-z0-9._:\-]{1,64}/) != nil else {
+        throw Fault(kind: .malformed)
+      }
+      return .signal(id: id, to: to, name: name, body: object["body"])
+    case "presence":
+      guard case .array(let elements) = object["users"], elements.count <= 100 else {
+        throw Fault(kind: .malformed)
+      }
+      var users: [String] = []
+      for element in elements {
+        guard let name = element.string else { throw Fault(kind: .malformed) }
+        let user = try Self.user(name)
+        if !users.contains(user) { users.append(user) }
+      }
+      return .presence(id: id, users: users, watch: try Self.flag(object, "watch"))
+    default:
+      return .read(
+        peer: try Self.user(try Self.needed(object, "peer")),
+        offset: try Self.offset(try Self.needed(object, "offset")),
+        isPrivate: try Self.flag(object, "private"), id: id)
     }
-    switch object["private"] {
-    case nil, .null: return .read(peer: peer, offset: offset, isPrivate: false, id: id)
-    case .bool(let isPrivate):
-      return .read(peer: peer, offset: offset, isPrivate: isPrivate, id: id)
-    default: return .error(.malformed, messageID: id)
+  }
+
+  private static func text(
+    _ object: [String: JSONValue], _ name: String
+  ) throws(Fault) -> String? {
+    switch object[name] {
+    case nil, .null: return nil
+    case .string(let text): return text
+    default: throw Fault(kind: .malformed)
+    }
+  }
+
+  private static func needed(
+    _ object: [String: JSONValue], _ name: String
+  ) throws(Fault) -> String {
+    guard let text = object[name]?.string else { throw Fault(kind: .malformed) }
+    return text
+  }
+
+  private static func user(_ text: String) throws(Fault) -> String {
+    guard text.wholeMatch(of: /[A-Za-z0-9._\-@+:]{1,128}/) != nil else {
+      throw Fault(kind: .invalidRecipient)
+    }
+    return text
+  }
+
+  private static func offset(_ text: String) throws(Fault) -> Offset {
+    guard let offset = Offset(text) else { throw Fault(kind: .malformed) }
+    return offset
+  }
+
+  private static func flag(
+    _ object: [String: JSONValue], _ name: String
+  ) throws(Fault) -> Bool {
+    switch object[name] {
+    case nil, .null: return false
+    case .bool(let value): return value
+    default: throw Fault(kind: .malformed)
+    }
+  }
+
+  private static func limit(
+    _ object: [String: JSONValue], default: Int, maximum: Int
+  ) throws(Fault) -> Int {
+    switch object["limit"] {
+    case nil, .null: return `default`
+    case .number(let number):
+      guard let limit = Int(exactly: number), (1...maximum).contains(limit) else {
+        throw Fault(kind: .malformed)
+      }
+      return limit
+    default: throw Fault(kind: .malformed)
     }
   }
 }

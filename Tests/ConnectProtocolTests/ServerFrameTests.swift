@@ -14,7 +14,9 @@ struct ServerFrameTests {
   ) -> ServerFrame.Welcome {
     ServerFrame.Welcome(
       user: user, device: device, connection: text, gateway: text, offset: largest, gap: false,
-      limits: .init(frameBytes: number, unacked: number, sendsPerSecond: number),
+      limits: .init(
+        frameBytes: number, unacked: number, sendsPerSecond: number, requestsPerSecond: number,
+        signalsPerSecond: number),
       pingSeconds: number, positions: .max, floor: floor, now: .max, retentionSeconds: number)
   }
 
@@ -38,14 +40,17 @@ struct ServerFrameTests {
   func welcomeText() {
     let welcome = ServerFrame.Welcome(
       user: UserName("alice")!, device: .default, connection: "c1", gateway: "g1", offset: .zero,
-      gap: true, limits: .init(frameBytes: 65536, unacked: 256, sendsPerSecond: 20),
+      gap: true,
+      limits: .init(
+        frameBytes: 65536, unacked: 256, sendsPerSecond: 20, requestsPerSecond: 2,
+        signalsPerSecond: 5),
       pingSeconds: 25, positions: 7, floor: Offset("8-9"), now: 1_732_226_000_000,
       retentionSeconds: 30)
     #expect(
       written { $0.writeWelcome(welcome) }
         == #"{"type":"welcome","user":"alice","device":"default","connection":"c1","gateway":"g1","#
         + #""offset":"0-0","gap":true,"limits":{"frameBytes":65536,"unacked":256,"#
-        + #""sendsPerSecond":20},"pingSeconds":25,"positions":7,"floor":"8-9","#
+        + #""sendsPerSecond":20,"requestsPerSecond":2,"signalsPerSecond":5},"pingSeconds":25,"positions":7,"floor":"8-9","#
         + #""now":1732226000000,"retentionSeconds":30}"#)
   }
 

@@ -199,7 +199,9 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
     case .error(let code, let message):
       self.ledger.note(
         "a frame of user \(self.direction.from) made no sense: \(code): \(message)")
-    case .live, .pong, .position, .unknown(_, offset: nil): break
+    case .live, .pong, .position, .conversations, .history, .signal, .presence,
+      .unknown(_, offset: nil):
+      break
     }
   }
 

@@ -290,6 +290,8 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
       self.tell(.error(code: code, message: message))
     case .unknown(_, let offset?):
       self.inbox.skip(offset)
+    case .conversations, .history, .signal, .presence:
+      break
     case .pong, .unknown(_, offset: nil):
       break
     }

@@ -19,6 +19,17 @@ struct GatewayOptions: ParsableArguments {
     help: "Sends per second and user (default: \(GatewayLimits.sendsPerSecond)); 0: no limit.")
   var sendsPerSecond: String?
 
+  @Option(
+    help: """
+      Requests for conversations, history and presence per second and user (default: \
+      \(GatewayLimits.requestsPerSecond)); 0: no limit.
+      """)
+  var requestsPerSecond: String?
+
+  @Option(
+    help: "Signals per second and user (default: \(GatewayLimits.signalsPerSecond)); 0: no limit.")
+  var signalsPerSecond: String?
+
   @Option(help: "Messages a client may leave unacked (default: \(GatewayLimits.unackedMessages)).")
   var unacked: String?
 
@@ -63,6 +74,8 @@ extension SettingValues {
       allowedOrigins: try self.allowedOrigins(), servesDemoPage: demo)
     try self.read(.maximumConnections, 1...10_000_000, into: &gateway.maximumConnections)
     try self.read(.sendsPerSecond, 0...1_000_000, into: &gateway.sendsPerSecond)
+    try self.read(.requestsPerSecond, 0...1_000_000, into: &gateway.requestsPerSecond)
+    try self.read(.signalsPerSecond, 0...1_000_000, into: &gateway.signalsPerSecond)
     try self.read(.unacked, 1...65_536, into: &gateway.unackedMessages)
     try self.read(.devicesPerUser, 1...BusLimits.maximumDevices, into: &gateway.devicesPerUser)
     try self.readFrameBytes(into: &gateway.frameBytes)

@@ -38,6 +38,10 @@ extension ConnectionHandler {
       case .send(let send): self.publishSend(send, payload: payload)
       case .ack(let offset): self.ack(offset)
       case .read(let read): self.handle(read)
+      case .conversations(let request): self.handle(request)
+      case .history(let request): self.handle(request)
+      case .signal(let signal): self.handle(signal, payload: payload)
+      case .presence(let request): self.handle(request)
       case .ping(let id): self.writeText { _ = $0.writePong(id: id) }
       }
     } catch {
@@ -130,6 +134,12 @@ extension ConnectionHandler {
       what =
         "\(configuration.lookUpsPerSecond) sends marked `retry` and reads of what was not sent"
       wait = milliseconds
+    case .requests(let milliseconds):
+      what = "\(configuration.requestsPerSecond) requests"
+      wait = milliseconds
+    case .signals(let milliseconds):
+      what = "\(configuration.signalsPerSecond) signals"
+      wait = milliseconds
     }
     return SendOrder.Refusal(
       code: .rateLimited, message: "more than \(what) per second by all devices of this user",
@@ -162,6 +172,15 @@ extension ConnectionHandler {
     }
     if self.session.sendAnswered() { self.closeAfterGoodbye() }
     self.readOnIfAnswered()
+  }
+
+  /// Refuses a request: by its id if it has one, else by an error that does not count as a bad frame.
+  func refuse(
+    _ id: MessageID?, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
+  ) {
+    if let id { return self.reject(id, code, message, retryAfter: retryAfter) }
+    self.loop.metrics.rejected(code)
+    self.writeText { _ = $0.writeError(code: code, message: message) }
   }
 
   private func reject(_ id: MessageID, _ refusal: SendOrder.Refusal) {

@@ -7,15 +7,15 @@ import Redis
 extension ConnectionHandler {
   func handle(_ read: ClientFrame.Read) {
     guard self.session.takesMessages else {
-      return self.refuse(read, .draining, "this connection is about to end; reconnect")
+      return self.refuse(read.id, .draining, "this connection is about to end; reconnect")
     }
     guard read.peer != self.user else {
-      return self.refuse(read, .invalidRecipient, "`peer` must be another user")
+      return self.refuse(read.id, .invalidRecipient, "`peer` must be another user")
     }
     guard self.reads.count + self.outbox.requests < GatewayLimits.unansweredReads else {
       let wait = GatewayLimits.retryAfterMilliseconds
       return self.refuse(
-        read, .overloaded,
+        read.id, .overloaded,
         "\(GatewayLimits.unansweredReads) reads of this connection are not answered yet",
         retryAfter: wait + .random(in: 0...wait))
     }
@@ -25,18 +25,10 @@ extension ConnectionHandler {
     {
       let refusal = self.refusal(for: shortage)
       return self.refuse(
-        read, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+        read.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
     }
     self.reads.append(read)
     self.takeReads()
-  }
-
-  private func refuse(
-    _ read: ClientFrame.Read, _ code: RejectionCode, _ message: String, retryAfter: Int? = nil
-  ) {
-    if let id = read.id { return self.reject(id, code, message, retryAfter: retryAfter) }
-    self.loop.metrics.rejected(code)
-    self.writeText { _ = $0.writeError(code: code, message: message) }
   }
 
   /// Takes what waits, up to where something must be looked up first.
@@ -86,7 +78,7 @@ extension ConnectionHandler {
       if !error.mayHaveBeenExecuted { self.budget.returnLookUp() }
       if let read = self.reads.failed() {
         self.refuse(
-          read, .unavailable, "how far it goes could not be looked up; send it again",
+          read.id, .unavailable, "how far it goes could not be looked up; send it again",
           retryAfter: GatewayLimits.retryAfterMilliseconds)
       }
     }

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Budget of one user for a second: sends, reads, positions, and what mailboxes are searched for.
+/// Budget of one user for a second: sends, reads, positions, what mailboxes are searched for, requests and
+/// signals.
 ///
 /// Shared by all connections of the user on this gateway, whatever their event loops; hence the lock,
 /// which is free nearly always.
@@ -8,12 +9,16 @@ final class UserBudget: Sendable {
   private struct Buckets {
     var sends: TokenBucket
     var lookUps: TokenBucket
+    var requests: TokenBucket
+    var signals: TokenBucket
   }
 
   /// The scarce resource, and the milliseconds until there is enough of it.
   enum Shortage: Hashable {
     case sends(Int)
     case lookUps(Int)
+    case requests(Int)
+    case signals(Int)
   }
 
   private let buckets: Mutex<Buckets>
@@ -30,7 +35,13 @@ final class UserBudget: Sendable {
           perSecond: sends, burst: sends * GatewayLimits.sendBurstSeconds, now: now),
         lookUps: TokenBucket(
           perSecond: sends == 0 ? 0 : configuration.lookUpsPerSecond,
-          burst: configuration.lookUpsAtOnce, now: now)))
+          burst: configuration.lookUpsAtOnce, now: now),
+        requests: TokenBucket(
+          perSecond: configuration.requestsPerSecond,
+          burst: configuration.requestsPerSecond * GatewayLimits.requestBurstSeconds, now: now),
+        signals: TokenBucket(
+          perSecond: configuration.signalsPerSecond,
+          burst: configuration.signalsPerSecond * GatewayLimits.signalBurstSeconds, now: now)))
   }
 
   /// Takes what a send or a read costs, or nothing if there is not enough.
@@ -44,6 +55,16 @@ final class UserBudget: Sendable {
       if isLookedUp { _ = buckets.lookUps.take(now: now) }
       return nil
     }
+  }
+
+  /// Takes what a request costs, or nothing if there is not enough.
+  func takeRequest(now: UInt64) -> Shortage? {
+    self.buckets.withLock { $0.requests.take(now: now) }.map { .requests($0) }
+  }
+
+  /// Takes what a signal costs, or nothing if there is not enough.
+  func takeSignal(now: UInt64) -> Shortage? {
+    self.buckets.withLock { $0.signals.take(now: now) }.map { .signals($0) }
   }
 
   /// Returns the surcharge of a look-up that was never made.
@@ -67,6 +88,7 @@ final class UserBudget: Sendable {
   func isFull(now: UInt64) -> Bool {
     self.buckets.withLock { buckets in
       buckets.sends.isFull(now: now) && buckets.lookUps.isFull(now: now)
+        && buckets.requests.isFull(now: now) && buckets.signals.isFull(now: now)
     }
   }
 }

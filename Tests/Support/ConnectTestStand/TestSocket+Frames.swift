@@ -224,6 +224,10 @@ package struct ReceivedFrame: Sendable {
     case .error: "error"
     case .unknown(let type, _): type
     case .failed: "failed"
+    case .conversations: "conversations"
+    case .history: "history"
+    case .signal: "signal"
+    case .presence: "presence"
     }
   }
 

@@ -1,0 +1,6 @@
+import ConnectProtocol
+
+/// Who is online.
+extension ConnectionHandler {
+  func handle(_ request: ClientFrame.Presence) {}
+}
