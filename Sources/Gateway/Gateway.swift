@@ -69,6 +69,14 @@ package enum GatewayLimits {
   /// Signals at once, as a multiple of ``signalsPerSecond``.
   package static let signalBurstSeconds = 4
 
+  /// Signals of one event loop that Redis has not taken yet: at most 10 MB of them. More are rejected as
+  /// overloaded.
+  package static let unansweredSignals = 4_096
+
+  /// Age, in milliseconds by the bus's clock, beyond which a signal is not passed on to a client: what it
+  /// says may no longer hold.
+  package static let signalMilliseconds: UInt64 = 6_000
+
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
   /// 0.3 KiB each.

@@ -10,11 +10,14 @@ struct GatewayMetrics: Sendable {
   let displacedDevices: Counter
   let positionsDelayed: Counter
   let positionsTold: Counter
+  let signalsTaken: Counter
+  let signalsDelivered: Counter
   let cursorsReset: Counter
   let acceptTime: Timer
   let deliverTime: Timer
   let backlog: Meter
   let tokenChecks: Counter
+  private let signalsDropped: [SignalDrop: Counter]
   private let rejected: [RejectionCode: Counter]
   private let refused: [RefusalCode: Counter]
   private let closed: [CloseCode: Counter]
@@ -30,6 +33,11 @@ struct GatewayMetrics: Sendable {
     self.displacedDevices = counter("connect_displaced_devices_total")
     self.positionsDelayed = counter("connect_positions_delayed_total")
     self.positionsTold = counter("connect_positions_told_total")
+    self.signalsTaken = counter("connect_signals_total")
+    self.signalsDelivered = counter("connect_signals_delivered_total")
+    self.signalsDropped = Self.byCode(SignalDrop.allCases) { reason in
+      counter("connect_signals_dropped_total", [("reason", reason.rawValue)])
+    }
     self.cursorsReset = counter("connect_cursors_reset_total")
     self.acceptTime = Timer(label: "connect_accept_seconds", dimensions: [], factory: factory)
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
@@ -45,6 +53,20 @@ struct GatewayMetrics: Sendable {
       counter("connect_closed_total", [("code", "\(code.rawValue)")])
     }
   }
+
+  /// Why a signal was passed on no further.
+  enum SignalDrop: String, CaseIterable {
+    /// No device of the recipient is connected.
+    case offline
+    /// Redis did not say which are.
+    case unavailable
+    /// It was on its way too long.
+    case late
+    /// The recipient's client is slow to read.
+    case slow
+  }
+
+  func signalDropped(_ reason: SignalDrop) { self.signalsDropped[reason]?.increment() }
 
   func rejected(_ code: RejectionCode) { self.rejected[code]?.increment() }
 

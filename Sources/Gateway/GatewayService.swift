@@ -62,7 +62,7 @@ package final class GatewayService: Service {
     }
     self.loops = loops
     self.deliveries = DeliveryConsumer(
-      loops: loops, directory: self.directory,
+      loops: loops, directory: self.directory, busClock: self.busClock, metrics: metrics,
       consumer: GroupConsumer(
         stream: configuration.keys.outgoing(configuration.id), family: "gateway",
         instance: configuration.id, reader: clients.makeBusClient(on: loops[0].eventLoop),

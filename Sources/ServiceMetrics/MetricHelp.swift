@@ -27,6 +27,10 @@ package enum MetricHelp {
       "Positions that are durable on the bus: how far a user has what a peer has sent.",
     "connect_positions_delayed_total":
       "Positions that waited because their user's sends, reads and positions were too many.",
+    "connect_signals_total": "Signals of clients that were taken to be passed on.",
+    "connect_signals_delivered_total": "Signals that were written to sockets.",
+    "connect_signals_dropped_total":
+      "Signals that were passed on no further, by reason: offline, unavailable, late, slow.",
     "connect_cursors_reset_total":
       "Devices that begin their mailbox again: where they were is above all that Redis can have.",
     "connect_stored_total":

@@ -12,6 +12,8 @@ actor DeliveryConsumer {
   nonisolated let executor: EventLoopExecutor
   private let loops: [GatewayLoop]
   private let directory: ConnectionDirectory
+  private let busClock: BusClock
+  private let metrics: GatewayMetrics
   private let consumer: GroupConsumer
   private var underWay: [EventLoopFuture<Void>] = []
 
@@ -20,10 +22,15 @@ actor DeliveryConsumer {
   }
 
   /// - Parameter consumer: of the gateway's stream, on the first loop.
-  init(loops: [GatewayLoop], directory: ConnectionDirectory, consumer: GroupConsumer) {
+  init(
+    loops: [GatewayLoop], directory: ConnectionDirectory, busClock: BusClock,
+    metrics: GatewayMetrics, consumer: GroupConsumer
+  ) {
     self.executor = EventLoopExecutor(loops[0].eventLoop)
     self.loops = loops
     self.directory = directory
+    self.busClock = busClock
+    self.metrics = metrics
     self.consumer = consumer
   }
 
@@ -59,6 +66,7 @@ actor DeliveryConsumer {
     var moved: [MovedPosition] = []
     var pushes: [PushedMessage] = []
     pushes.reserveCapacity(deliveries.count)
+    var hasSignals = false
     for delivery in deliveries {
       switch delivery {
       case .push(let previous, let offset, let envelope):
@@ -67,6 +75,8 @@ actor DeliveryConsumer {
       case .position(let user, let peer, let row, let previous, let floor):
         moved.append(
           MovedPosition(user: user, peer: peer, row: row, previous: previous, floor: floor))
+      case .signal:
+        hasSignals = true
       case .replaced(let user, let connection):
         self.replace(user, connection)
       case .closing(let user, let device, let isErased):
@@ -76,6 +86,23 @@ actor DeliveryConsumer {
     await self.handed()
     self.hand(pushes, to: \.user) { $0.handlePush($1) }
     self.hand(moved, to: \.user) { $0.positionMoved($1) }
+    guard hasSignals else { return }
+    self.hand(self.signals(in: deliveries), to: \.user) { $0.handleSignal($1) }
+  }
+
+  /// Those that do not come too late.
+  private func signals(in deliveries: [Delivery]) -> [PassedSignal] {
+    let now = self.busClock.now
+    return deliveries.compactMap { delivery in
+      guard case .signal(let user, let from, let name, let at, let body) = delivery else {
+        return nil
+      }
+      if PassedSignal.isLate(at, now: now) {
+        self.metrics.signalDropped(.late)
+        return nil
+      }
+      return PassedSignal(user: user, from: from, name: name, at: at, body: body)
+    }
   }
 
   /// Waits until the loops have taken the previous batch: at most two are in memory.

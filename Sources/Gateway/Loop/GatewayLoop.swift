@@ -37,6 +37,7 @@ final class GatewayLoop: @unchecked Sendable {
   let pages: PageReader
   let registrations: RegistrationWriter
   let reads: ReadWriter
+  let signals: SignalWriter
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
@@ -85,6 +86,8 @@ final class GatewayLoop: @unchecked Sendable {
       limits: configuration.positionLimits)
     self.reads = ReadWriter(
       client: self.publisher, hints: self.client, configuration: configuration)
+    self.signals = SignalWriter(
+      client: self.client, keys: configuration.keys, metrics: metrics)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import NIOCore
 import Redis
 
 /// The content of an entry of an `outgoing` stream, for a gateway: one packed field, version 1.
@@ -8,8 +9,9 @@ import Redis
 /// each, then the envelope; a position is the stamp before it as a 64-bit big-endian number, its own, the
 /// offsets of the row and of the floor, 16 bytes each, the user's name, a zero byte, and the peer; a replacement is the user's name, a zero byte, and the connection; a
 /// closing is the user's name, a zero byte, the device (nothing for all of them), a zero byte, and
-/// a byte of flags, of which 1 says that the user is erased. A gateway leaves out what it does not
-/// know.
+/// a byte of flags, of which 1 says that the user is erased; a signal is its time as a 64-bit
+/// big-endian number, the recipient, the sender and its name, a zero byte behind each, and the body. A
+/// gateway leaves out what it does not know.
 package enum Delivery: Sendable {
   /// A message for a user's devices. `previous` is the offset before it in the mailbox; zero when
   /// that is not known.
@@ -21,12 +23,16 @@ package enum Delivery: Sendable {
   /// The connections of `user` must go, or that of one device. With `isErased`, nothing is stored
   /// any more of where they were.
   case closing(user: UserName, device: DeviceName?, isErased: Bool)
+  /// Something for the devices of `user` that are connected now. `at` is when it was taken, by the bus's
+  /// clock, in milliseconds since 1970; the body is one JSON value, or empty.
+  case signal(user: UserName, from: UserName, name: MessageID, at: UInt64, body: ReplyBytes)
 
   enum Tag: UInt8 {
     case push = 1
     case replaced = 2
     case closing = 3
     case position = 4
+    case signal = 5
   }
 
   static let version: UInt8 = 1
@@ -53,6 +59,7 @@ package enum Delivery: Sendable {
           case .replaced: Self.replaced(UnsafeRawBufferPointer(rebasing: raw[range]))
           case .closing: Self.closing(UnsafeRawBufferPointer(rebasing: raw[range]))
           case .position: Self.position(UnsafeRawBufferPointer(rebasing: raw[range]))
+          case .signal: Self.signal(bytes[range])
           case nil: nil
           }
         if let delivery { deliveries.append(delivery) }
@@ -103,6 +110,35 @@ package enum Delivery: Sendable {
     else { return nil }
     return .replaced(
       user: user, connection: String(decoding: raw[(zero + 1)...], as: UTF8.self))
+  }
+
+  /// Appends a signal as a gateway is told it; see ``DeliveryWriter/addSignal(_:for:)``.
+  package static func appendSignal(
+    to user: UserName, from: UserName, name: MessageID, at: UInt64, body: UnsafeRawBufferPointer,
+    into buffer: inout ByteBuffer
+  ) {
+    buffer.writeInteger(at)
+    for text in [user.text, from.text, name.text] {
+      buffer.writeString(text)
+      buffer.writeInteger(0 as UInt8)
+    }
+    buffer.writeBytes(body)
+  }
+
+  private static func signal(_ bytes: ReplyBytes) -> Delivery? {
+    bytes.withUnsafeBytes { raw in
+      let names = raw.dropFirst(8).split(
+        separator: 0, maxSplits: 3, omittingEmptySubsequences: false)
+      guard names.count == 4,
+        let user = UserName(utf8: UnsafeRawBufferPointer(rebasing: names[0])),
+        let from = UserName(utf8: UnsafeRawBufferPointer(rebasing: names[1])),
+        let name = MessageID(utf8: UnsafeRawBufferPointer(rebasing: names[2]))
+      else { return nil }
+      return .signal(
+        user: user, from: from, name: name,
+        at: UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)),
+        body: bytes[names[3].startIndex..<bytes.count])
+    }
   }
 
   static let erasedFlag: UInt8 = 1

@@ -64,6 +64,12 @@ package struct DeliveryWriter {
     self.add(.closing, length: bytes.count, for: gateway) { $0.copyBytes(from: bytes) }
   }
 
+  /// Passes a signal on; `bytes` are those of
+  /// ``Delivery/appendSignal(to:from:name:at:body:into:)``.
+  package mutating func addSignal(_ bytes: ByteBufferView, for gateway: InstanceID) {
+    self.add(.signal, length: bytes.count, for: gateway) { $0.copyBytes(from: bytes) }
+  }
+
   private mutating func add(
     _ tag: Delivery.Tag, length: Int, for gateway: InstanceID,
     _ write: (UnsafeMutableRawBufferPointer) -> Void

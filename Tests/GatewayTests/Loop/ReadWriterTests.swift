@@ -7,37 +7,6 @@ import Testing
 
 @testable import Gateway
 
-/// Counts the batches that are given to a client.
-///
-/// Unchecked: used on the client's loop only.
-private final class CountingClient: RedisClient, @unchecked Sendable {
-  private let client: any RedisClient
-  private(set) var batches = 0
-
-  init(_ client: any RedisClient) { self.client = client }
-
-  var eventLoop: any EventLoop { self.client.eventLoop }
-  var isReady: Bool { self.client.isReady }
-
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
-  ) {
-    self.batches += 1
-    self.client.submit(batch, timeout: timeout, completion: completion)
-  }
-
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount,
-    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
-  ) {
-    self.batches += 1
-    self.client.submit(batch, timeout: timeout, onSettled: onSettled)
-  }
-
-  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
-  func close() -> EventLoopFuture<Void> { self.client.close() }
-}
-
 @Suite("What users have read")
 struct ReadWriterTests {
   /// Has what ten users have read stored in one turn of the loop, and then again.

@@ -35,6 +35,8 @@ struct DeliveryTests {
       case .position(let user, let peer, let row, let previous, let floor):
         "\(user) \(peer) \(row.delivered) \(row.read) \(row.mine) \(row.stamp) \(previous) \(floor)"
       case .replaced(let user, let connection): "\(user) \(connection)"
+      case .signal(let user, let from, let name, let at, let body):
+        "\(user) \(from) \(name.text) \(at) \(body.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })"
       case .closing(let user, let device, let isErased):
         "\(user) \(device?.text ?? "all") \(isErased)"
       }
@@ -94,6 +96,19 @@ struct DeliveryTests {
         == ["alice bob 1-2 3-4 5-6 9 7 7-8", "bob c-7"])
   }
 
+  private func signal(_ at: UInt64, _ rest: String) -> [UInt8] {
+    self.item(5, self.bigEndian(at, bytes: 8) + Array(rest.utf8))
+  }
+
+  @Test("has signals, with a body that is any bytes, or none")
+  func signals() {
+    #expect(
+      self.texts(
+        [1] + self.signal(7, "bob\0alice\0typing\0") + self.signal(.max, "bob\0alice\0x\0{\0\0}")
+          + self.three[1])
+        == ["bob alice typing 7 ", "bob alice x \(UInt64.max) {\0\0}", "bob c-7"])
+  }
+
   @Test("of an unknown version is empty")
   func version() {
     for version in UInt8.min...UInt8.max where version != 1 {
@@ -113,6 +128,10 @@ struct DeliveryTests {
       self.item(3, []), self.item(3, Array("bob\0d\0".utf8)), self.item(3, Array("bob\0d".utf8)),
       self.item(4, []), self.position(""), self.position("alice"), self.position("alice\0"),
       self.position("\0bob"), self.position("alice\0b b"),
+      self.item(5, []), self.item(5, [0, 0, 0]), self.signal(7, ""), self.signal(7, "bob"),
+      self.signal(7, "bob\0alice"), self.signal(7, "bob\0alice\0typing"),
+      self.signal(7, "\0alice\0typing\0"), self.signal(7, "bob\0\0typing\0"),
+      self.signal(7, "bob\0alice\0\0"), self.signal(7, "b b\0alice\0typing\0"),
       self.item(3, Array("\0d\0\u{1}".utf8)), self.item(3, Array("bob\0d d\0\u{1}".utf8)),
     ]
     for part in bad {

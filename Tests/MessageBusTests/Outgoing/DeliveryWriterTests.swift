@@ -1,5 +1,6 @@
 import BusTestSupport
 import ConnectProtocol
+import NIOCore
 import Redis
 import TestSupport
 import Testing
@@ -28,6 +29,8 @@ struct DeliveryWriterTests {
         case .position(let user, let peer, let row, let previous, let floor):
           "\(user) \(peer) \(row.delivered) \(row.read) \(row.mine) \(row.stamp) \(previous) \(floor)"
         case .replaced(let user, let connection): "\(user) \(connection)"
+        case .signal(let user, let from, let name, let at, let body):
+          "\(user) \(from) \(name.text) \(at) \(body.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })"
         case .closing(let user, let device, let isErased):
           "\(user) \(device?.text ?? "all") \(isErased)"
         }
@@ -61,6 +64,13 @@ struct DeliveryWriterTests {
         of: UserName("bob")!, peer: UserName("alice")!,
         row: Positions.Row(delivered: offset(1), read: offset(2), mine: offset(3), stamp: 5),
         previous: 4, floor: offset(6), for: self.two)
+      var signal = ByteBuffer()
+      Array("{}".utf8).withUnsafeBytes {
+        Delivery.appendSignal(
+          to: UserName("bob")!, from: UserName("alice")!, name: MessageID("typing")!, at: 7,
+          body: $0, into: &signal)
+      }
+      writer.addSignal(signal.readableBytesView, for: self.two)
       #expect(!writer.isEmpty)
       var batch = RedisBatch()
       let targets = writer.write(to: &batch)
@@ -74,6 +84,7 @@ struct DeliveryWriterTests {
           == [
             [0, 3, 6, 9].map(self.text) + [
               "bob c-9", "bob all true", "bob d false", "bob alice 1-0 2-0 3-0 5 4 6-0",
+              "bob alice typing 7 {}",
             ]
           ])
     }
