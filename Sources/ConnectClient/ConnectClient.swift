@@ -24,7 +24,7 @@ public final class ConnectClient: Sendable {
   private let configuration: ConnectClientConfiguration
   private let eventLoop: any EventLoop
   private let token: @Sendable () async throws -> String
-  private let state: NIOLockedValueBox<ClientState>
+  let state: NIOLockedValueBox<ClientState>
   private let core: NIOLoopBoundBox<ConnectClientCore?>
 
   /// - Parameters:
@@ -253,7 +253,7 @@ public final class ConnectClient: Sendable {
   /// Breaks the connection as a dead network would. For tests.
   func breakConnection() { self.eventLoop.execute { self.core.value?.breakConnection() } }
 
-  private func wakeLoop() { self.eventLoop.execute { self.work() } }
+  func wakeLoop() { self.eventLoop.execute { self.work() } }
 
   private func work() {
     let core: ConnectClientCore
@@ -266,10 +266,16 @@ public final class ConnectClient: Sendable {
       self.core.value = core
     }
     let work = self.state.withLockedValue { $0.takeWork() }
+    // Before the messages that end it.
+    for peer in work.typing { core.typing(to: peer) }
     for message in work.messages { core.send(message) }
     for read in work.reads {
       core.read(read.peer, through: read.offset, isPrivate: read.isPrivate)
     }
+    for request in work.requests { core.ask(request.request, id: request.id) }
+    for id in work.cancelled { core.cancel(id) }
+    if let users = work.watched { core.watchPresence(of: users) }
+    for signal in work.signals { core.signal(signal) }
     if let offset = work.handled { core.acknowledge(offset, count: work.handledCount) }
     if work.resumesReading { core.setReading(true) }
     if work.closes { core.close() } else { core.start() }
@@ -301,6 +307,13 @@ private final class CoreObserver: ConnectClientCoreDelegate {
     let (pauses, waiting) = self.state.withLockedValue { $0.received(event) }
     if pauses { core.setReading(false) }
     waiting.resume()
+  }
+
+  func answered(
+    _ id: MessageID, _ result: Result<ConnectAnswer, ConnectRequestError>,
+    from core: ConnectClientCore
+  ) {
+    self.state.withLockedValue { $0.answered(id) }?.resume(returning: result)
   }
 }
 

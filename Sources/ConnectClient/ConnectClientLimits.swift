@@ -47,6 +47,30 @@ public enum ConnectClientLimits {
   /// The shortest wait for the pace, in milliseconds: at a high pace, several messages go together.
   public static let sendTickMilliseconds: UInt64 = 5
 
+  /// How long a request may take, with waits for a connection and repeats, in milliseconds.
+  public static let requestMilliseconds: UInt64 = 15_000
+  /// Requests that are taken from the app and not yet answered. A further one fails.
+  public static let unansweredRequests = 64
+  /// Requests that the server works on at one time; the others wait.
+  public static let requestsUnderWay = 4
+  /// The time of which all requests may go at once, in milliseconds: half of what a server allows, since
+  /// the bound is one for all devices of a user.
+  public static let requestBurstMilliseconds: UInt64 = 5_000
+
+  /// The time of which all signals may go at once, in milliseconds.
+  public static let signalBurstMilliseconds: UInt64 = 2_000
+  /// Signals that wait for the pace; beyond, the oldest is dropped.
+  public static let waitingSignals = 16
+  /// How long a signal may wait for the pace before it is dropped, in milliseconds.
+  public static let signalMilliseconds: UInt64 = 6_000
+
+  /// How often `typing` is sent while the user types, in milliseconds.
+  public static let typingRepeatMilliseconds: UInt64 = 4_000
+  /// How long a peer counts as typing without a repeat, in milliseconds.
+  public static let typingMilliseconds: UInt64 = 6_000
+  /// Peers that are followed as typing at one time, and that are told so.
+  public static let typingPeers = 64
+
   /// How long acks are gathered, in milliseconds.
   public static let ackMilliseconds: UInt64 = 20
   /// Acks go at once when one of this many parts of the server's window waits for them.

@@ -32,6 +32,14 @@ public enum ConnectEvent: Hashable, Sendable {
   case accepted(id: MessageID, offset: Offset)
   /// The server has not taken a message. With `isFinal` it never will; else it is sent again.
   case rejected(ServerFrame.Rejected, isFinal: Bool)
+  /// A peer has begun to type, or has stopped: by sending a message, or because nothing more was heard
+  /// of it for a while.
+  case typing(UserName, isTyping: Bool)
+  /// Somebody passes something on; what is not `typing`.
+  case signal(IncomingSignal)
+  /// Users who are watched by ``ConnectClient/watchPresence(of:)`` have come or gone: all of them at first and
+  /// after each reconnect, then those that changed. While disconnected nothing is known.
+  case presence([UserName: ServerFrame.Presence.Status])
   /// A frame of ours made no sense to the server.
   case error(code: String, message: String)
   /// The connection has ended, or an attempt failed. Without a `retryIn`, that was the last event.

@@ -179,7 +179,7 @@ final class ChatDevice: Sendable {
       }
     case .error(let code, let message):
       self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
-    case .connecting: break
+    case .connecting, .typing, .signal, .presence: break
     }
   }
 

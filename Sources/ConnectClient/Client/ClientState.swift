@@ -9,6 +9,9 @@ import DequeModule
 struct ClientState {
   typealias RoomContinuation = CheckedContinuation<Result<Void, ConnectSendError>, Never>
   typealias AnswerContinuation = CheckedContinuation<Result<Offset, ConnectSendError>, Never>
+  typealias RequestContinuation = CheckedContinuation<
+    Result<ConnectAnswer, ConnectRequestError>, Never
+  >
 
   enum Phase: Hashable {
     /// Not run yet. May become any other.
@@ -28,13 +31,20 @@ struct ClientState {
   struct Work {
     var messages = Deque<OutgoingMessage>()
     var reads: [ClientFrame.Read] = []
+    var requests: [(id: MessageID, request: ConnectRequest)] = []
+    var cancelled: [MessageID] = []
+    /// Who is to be watched from now on.
+    var watched: [UserName]?
+    /// To whom the user types.
+    var typing: [UserName] = []
+    var signals: [OutgoingSignal] = []
     var handled: Offset?
     var handledCount = 0
     var resumesReading = false
     var closes = false
   }
 
-  private var work = Work()
+  var work = Work()
   private var isWorkScheduled = false
 
   init(maximumUnanswered: Int, bufferedEvents: Int) {
@@ -44,7 +54,7 @@ struct ClientState {
   }
 
   /// Whether to wake the event loop: not if it was woken already, or there is none yet.
-  private mutating func schedulesWork() -> Bool {
+  mutating func schedulesWork() -> Bool {
     guard self.phase == .running, !self.isWorkScheduled else { return false }
     self.isWorkScheduled = true
     return true
@@ -120,6 +130,7 @@ struct ClientState {
   private var nextWaiter: UInt64 = 0
   private var roomWaiters = Deque<(id: UInt64, continuation: RoomContinuation)>()
   private var answerContinuations: [MessageID: AnswerContinuation] = [:]
+  var requestContinuations: [MessageID: RequestContinuation] = [:]
   private var idleContinuations: [CheckedContinuation<Void, Never>] = []
 
   enum Room {
@@ -230,7 +241,11 @@ struct ClientState {
     var answer: (AnswerContinuation, Result<Offset, ConnectSendError>)?
     var room: RoomContinuation?
     var idle: [CheckedContinuation<Void, Never>] = []
-    var ended: (end: ConnectionEnd, answers: [AnswerContinuation], rooms: [RoomContinuation])?
+    var ended:
+      (
+        end: ConnectionEnd, answers: [AnswerContinuation], rooms: [RoomContinuation],
+        requests: [RequestContinuation]
+      )?
     var run: (CheckedContinuation<RunSignal, Never>, ConnectionEnd)?
 
     func resume() {
@@ -241,6 +256,7 @@ struct ClientState {
       if let ended = self.ended {
         for answer in ended.answers { answer.resume(returning: .failure(.ended(ended.end))) }
         for room in ended.rooms { room.resume(returning: .failure(.ended(ended.end))) }
+        for request in ended.requests { request.resume(returning: .failure(.ended(ended.end))) }
       }
       if let (continuation, end) = self.run { continuation.resume(returning: .ended(end)) }
     }
@@ -292,11 +308,13 @@ struct ClientState {
     var waiting = Waiting()
     _ = self.tell(event ?? .disconnected(end, retryIn: nil), &waiting)
     waiting.ended = (
-      end, Array(self.answerContinuations.values), self.roomWaiters.map(\.continuation)
+      end, Array(self.answerContinuations.values), self.roomWaiters.map(\.continuation),
+      Array(self.requestContinuations.values)
     )
     swap(&waiting.idle, &self.idleContinuations)
     if let continuation = self.runContinuation.take() { waiting.run = (continuation, end) }
     self.answerContinuations = [:]
+    self.requestContinuations = [:]
     self.roomWaiters = []
     self.work = Work()
     return waiting

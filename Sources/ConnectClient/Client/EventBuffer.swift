@@ -58,7 +58,9 @@ extension ConnectEvent {
   fileprivate var isAboutConnection: Bool {
     switch self {
     case .connecting, .connected, .live, .disconnected: true
-    case .message, .sent, .position, .failed, .accepted, .rejected, .error: false
+    case .message, .sent, .position, .failed, .accepted, .rejected, .typing, .signal, .presence,
+      .error:
+      false
     }
   }
 }

@@ -77,7 +77,7 @@ public final class ConnectClientConnection {
 
   // MARK: Speaking
 
-  /// Outcome of a `send`.
+  /// Outcome of writing a message or a request.
   public enum SendResult: Hashable, Sendable {
     /// It will go out at the end of this turn of the loop.
     case written
@@ -97,23 +97,34 @@ public final class ConnectClientConnection {
     id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false,
     quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) -> SendResult {
-    guard self.session.isOpen else { return .notOpen }
-    struct TooLarge: Error {}
-    let maximum = self.frameBytes
-    let mask = Self.maskKey()
-    do throws(TooLarge) {
-      try self.write { (output) throws(TooLarge) in
-        try output.writeWebSocketFrame(.text, maskKey: mask) { (output) throws(TooLarge) in
-          let count = output.writeSend(
-            id: id, to: to, body: body.readableBytesView, receipt: receipt, copy: copy,
-            quiet: quiet, retry: retry)
-          if count > maximum { throw TooLarge() }
-        }
-      }
-      return .written
-    } catch {
-      return .tooLarge
+    self.write { output in
+      output.writeSend(
+        id: id, to: to, body: body.readableBytesView, receipt: receipt, copy: copy, quiet: quiet,
+        retry: retry)
     }
+  }
+
+  /// Writes a request, of which the answer will name `id`.
+  ///
+  /// - Parameter watch: whether changes of a presence are told, too.
+  @discardableResult
+  public func ask(_ request: ConnectRequest, id: MessageID, watch: Bool = false) -> SendResult {
+    self.write { output in
+      switch request {
+      case .conversations(let limit, let before):
+        output.writeConversations(.init(id: id, limit: limit, before: before))
+      case .history(let peer, let before, let limit):
+        output.writeHistory(.init(id: id, peer: peer, before: before, limit: limit))
+      case .presence(let users):
+        output.writePresence(.init(id: id, users: users, watch: watch))
+      }
+    }
+  }
+
+  /// Writes a signal, of which a refusal will name `id`.
+  @discardableResult
+  public func signal(_ signal: OutgoingSignal, id: MessageID? = nil) -> SendResult {
+    self.write { $0.writeSignal(to: signal.to, name: signal.name, body: signal.body, id: id) }
   }
 
   /// Writes an ack: all up to and including `offset` are handled.
@@ -308,6 +319,24 @@ public final class ConnectClientConnection {
   private static func maskKey() -> UInt32 {
     // RFC 6455, section 5.3: fresh for each frame, and unpredictable.
     UInt32.random(in: .min ... .max)
+  }
+
+  /// Writes a text of at most as many bytes as the server takes.
+  private func write(_ text: (inout ByteBuffer) -> Int) -> SendResult {
+    guard self.session.isOpen else { return .notOpen }
+    struct TooLarge: Error {}
+    let maximum = self.frameBytes
+    let mask = Self.maskKey()
+    do throws(TooLarge) {
+      try self.write { (output) throws(TooLarge) in
+        try output.writeWebSocketFrame(.text, maskKey: mask) { (output) throws(TooLarge) in
+          if text(&output) > maximum { throw TooLarge() }
+        }
+      }
+      return .written
+    } catch {
+      return .tooLarge
+    }
   }
 
   private func write<E: Error>(_ body: (inout ByteBuffer) throws(E) -> Void) throws(E) {

@@ -11,11 +11,22 @@ public protocol ConnectClientCoreDelegate: AnyObject {
   /// called when it is handled.
   func received(_ event: ConnectEvent, from core: ConnectClientCore)
 
+  /// A request has its answer, or will have none. Called once for each, unless it was cancelled.
+  func answered(
+    _ id: MessageID, _ result: Result<ConnectAnswer, ConnectRequestError>,
+    from core: ConnectClientCore)
+
   /// All that one read brought has been told: a place to do once what many events call for.
   func readCompleted(_ core: ConnectClientCore)
 }
 
 extension ConnectClientCoreDelegate {
+  /// Does nothing.
+  public func answered(
+    _ id: MessageID, _ result: Result<ConnectAnswer, ConnectRequestError>,
+    from core: ConnectClientCore
+  ) {}
+
   /// Does nothing.
   public func readCompleted(_ core: ConnectClientCore) {}
 }
@@ -30,27 +41,30 @@ public final class ConnectClientCore {
   /// Where everything about it happens.
   public let eventLoop: any EventLoop
 
-  private let configuration: ConnectClientConfiguration
+  let configuration: ConnectClientConfiguration
   /// Where the app wants the replay to begin, unless more was passed on.
-  private var since: Offset?
+  var since: Offset?
   /// Where the present connection was asked to begin.
-  private var asked: Offset?
+  var asked: Offset?
   // Strong, and let go of at the last event.
-  private var delegate: (any ConnectClientCoreDelegate)?
-  private var connection: ConnectClientConnection?
-  private var reconnect: ReconnectStateMachine
-  private var inbox = InboxStateMachine()
-  private var queue = SendQueueStateMachine()
-  private var reads = ReadsStateMachine()
-  private var stamp: PositionStamp
-  private var isReadsTurn = true
-  private var rejections = Backoff()
-  private var random = SystemRandomNumberGenerator()
-  /// Whether `settle` will be called in this turn of the loop anyway.
-  private var isSettling = false
-  private var timer: NIOScheduledCallback?
-  private var timerTime = UInt64.max
-  private var reconnectTime: UInt64?
+  var delegate: (any ConnectClientCoreDelegate)?
+  var connection: ConnectClientConnection?
+  var reconnect: ReconnectStateMachine
+  var inbox = InboxStateMachine()
+  var queue = SendQueueStateMachine()
+  var reads = ReadsStateMachine()
+  var stamp: PositionStamp
+  var requests = RequestsStateMachine()
+  var signals = SignalsStateMachine()
+  var typing = TypingStateMachine()
+  var isReadsTurn = true
+  var rejections = Backoff()
+  var random = SystemRandomNumberGenerator()
+  /// Whether ``settle(isFinal:)`` will be called in this turn of the loop anyway.
+  var isSettling = false
+  var timer: NIOScheduledCallback?
+  var timerTime = UInt64.max
+  var reconnectTime: UInt64?
 
   /// A client that is not connected yet.
   public init(
@@ -112,8 +126,7 @@ public final class ConnectClientCore {
     guard self.reconnect.state != .stopped else { return }
     self.reconnect.stop()
     self.settle(isFinal: true)
-    self.queue.hold()
-    self.reads.disconnected()
+    self.hold()
     if let connection = self.connection, connection.isOpen { return connection.close() }
     // Nobody to say it to, so nothing to wait for, least of all for a host that does not answer.
     self.connection?.abort()
@@ -131,6 +144,7 @@ public final class ConnectClientCore {
   /// It takes any number: bounding them is the caller's, by ``unanswered``.
   public func send(_ message: OutgoingMessage) {
     self.queue.append(message)
+    self.typing.sent(to: message.to)
     self.settleLater()
   }
 
@@ -152,252 +166,47 @@ public final class ConnectClientCore {
     self.settleLater()
   }
 
+  // MARK: Asking and passing on
+
+  /// Asks the server for something: now, or once there is a connection. The answer comes by
+  /// ``ConnectClientCoreDelegate/answered(_:_:from:)``, at the latest after
+  /// ``ConnectClientLimits/requestMilliseconds``, and only while the socket is read.
+  ///
+  /// It takes any number: bounding them is the caller's.
+  ///
+  /// - Parameter id: unique among what the user sends and asks.
+  public func ask(_ request: ConnectRequest, id: MessageID) {
+    guard self.reconnect.state != .stopped else { return }
+    self.requests.ask(request, id: id, now: Self.now)
+    self.wakeForDeadlines()
+    self.settleLater()
+  }
+
+  /// Nobody waits for the answer to this request any more.
+  public func cancel(_ id: MessageID) { self.requests.cancel(id) }
+
+  /// Watches who of these users is online, instead of those watched before, on this connection and on
+  /// later ones; none, to watch nobody. Told by ``ConnectEvent/presence(_:)``.
+  public func watchPresence(of users: [UserName]) {
+    self.requests.watch(users, id: .unique())
+    self.settleLater()
+  }
+
+  /// The user is typing to `peer`: to be called at each key. The peer is told every
+  /// ``ConnectClientLimits/typingRepeatMilliseconds``, if there is a connection.
+  public func typing(to peer: UserName) {
+    guard self.signals.isConnected, self.typing.typed(to: peer, now: Self.now) else { return }
+    self.signal(OutgoingSignal(to: peer, name: .typing))
+  }
+
+  /// Passes something on to the devices of a user that are connected now. Dropped without a connection.
+  public func signal(_ signal: OutgoingSignal) {
+    self.signals.append(signal, now: Self.now)
+    self.settleLater()
+  }
+
   /// Stops or goes on with taking from the socket what the server sends. Nothing is told meanwhile
   /// but that the connection ends, and that there is a new one, which is read from until this is
   /// called again.
   public func setReading(_ isReading: Bool) { self.connection?.setReading(isReading) }
-
-  // MARK: Doing what is due
-
-  private var isolated: NIOIsolatedEventLoop { self.eventLoop.assumeIsolated() }
-
-  private static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
-
-  /// Once for all that happens in this turn of the loop.
-  private func settleLater() {
-    guard !self.isSettling, self.connection != nil else { return }
-    self.isSettling = true
-    self.isolated.execute {
-      self.isSettling = false
-      self.settle()
-    }
-  }
-
-  /// Sends and acks what is due, and sees to it that it is called again when more will be.
-  private func settle(isFinal: Bool = false) {
-    guard let connection = self.connection, connection.isOpen else { return }
-    let now = Self.now
-    switch self.inbox.nextAck(now: now, isFinal: isFinal) {
-    case .none: break
-    case .wait(let time): self.wake(at: time)
-    case .write(let offset): connection.acknowledge(offset)
-    }
-    while connection.isWritable {
-      // In turn, so that neither waits for all of the other.
-      let isDone =
-        self.isReadsTurn
-        ? !self.sayRead(to: connection, now: now) && !self.sendMessage(to: connection, now: now)
-        : !self.sendMessage(to: connection, now: now) && !self.sayRead(to: connection, now: now)
-      guard !isDone else { return }
-    }
-  }
-
-  /// Says the read that is due, if there is one.
-  private func sayRead(to connection: ConnectClientConnection, now: UInt64) -> Bool {
-    switch self.reads.next(now: now, takeTurn: { self.queue.takeTurn(now: now) }) {
-    case .none: return false
-    case .wait(let time):
-      self.wake(at: time)
-      return false
-    case .write(let read):
-      connection.read(read)
-      self.isReadsTurn = false
-      return true
-    }
-  }
-
-  /// Sends the message that is due, if there is one.
-  private func sendMessage(to connection: ConnectClientConnection, now: UInt64) -> Bool {
-    switch self.queue.next(now: now) {
-    case .none: return false
-    case .wait(let time):
-      self.wake(at: time)
-      return false
-    case .send(let message, let retry):
-      self.write(message, retry: retry, to: connection)
-      self.isReadsTurn = true
-      return true
-    }
-  }
-
-  private func write(
-    _ message: OutgoingMessage, retry: ClientFrame.Retry, to connection: ConnectClientConnection
-  ) {
-    let result = connection.send(
-      id: message.id, to: message.to, body: message.body, receipt: message.receipt,
-      copy: message.copy, quiet: message.quiet, retry: retry)
-    guard result == .tooLarge, self.queue.settled(message.id) else { return }
-    self.delegate?.received(
-      .rejected(
-        ServerFrame.Rejected(
-          id: message.id, code: RejectionCode.tooLarge.rawValue,
-          message: "the message takes more bytes than the server allows", retryable: false,
-          retryAfterMilliseconds: nil),
-        isFinal: true),
-      from: self)
-  }
-}
-
-// MARK: - The connection
-
-extension ConnectClientCore: ConnectClientConnectionDelegate {
-  /// For the connection.
-  public func received(
-    _ frame: ServerFrame, payload: ByteBuffer, on connection: ConnectClientConnection
-  ) {
-    switch frame {
-    case .welcome(let welcome):
-      // A start above everything is none of this mailbox: chosen again, it would be moved again.
-      if let asked = self.asked, welcome.offset < asked { self.since = welcome.offset }
-      self.inbox.connected(
-        after: welcome.offset, asked: self.asked, hasGap: welcome.gap,
-        window: welcome.limits.unacked)
-      self.queue.connected(
-        sendsPerSecond: welcome.limits.sendsPerSecond, serverNow: welcome.now, now: Self.now)
-      self.reads.connected()
-      self.stamp.connected(welcome)
-      self.tell(.connected(welcome))
-    case .live(let offset):
-      self.stamp.live()
-      self.tell(.live(offset))
-    case .message(let message):
-      guard self.inbox.receive(message.offset, from: message.from, id: message.id) else { return }
-      self.tell(
-        .message(
-          IncomingMessage(
-            offset: message.offset, from: message.from, id: message.id, at: message.at,
-            body: Self.body(message.body, of: payload), quiet: message.quiet)))
-    case .sent(let sent):
-      self.sent(sent, payload)
-    case .position(let position):
-      self.stamp.received(position)
-      if let id = position.id { self.reads.settled(id) }
-      self.tell(.position(position))
-    case .failed(let failed):
-      guard self.inbox.receive(failed.offset, failureOf: failed.id, to: failed.to) else { return }
-      self.tell(.failed(failed))
-    case .accepted(let id, let offset):
-      self.rejections.reset()
-      guard self.queue.settled(id) else { return }
-      self.tell(.accepted(id: id, offset: offset))
-    case .rejected(let rejected):
-      self.rejected(rejected)
-    case .goodbye:
-      // What is sent now would be rejected, and its order lost.
-      self.queue.hold()
-      self.reads.disconnected()
-    case .error(let code, let message):
-      self.tell(.error(code: code, message: message))
-    case .unknown(_, let offset?):
-      self.inbox.skip(offset)
-    case .conversations, .history, .signal, .presence:
-      break
-    case .pong, .unknown(_, offset: nil):
-      break
-    }
-  }
-
-  private static func body(_ range: Range<Int>, of payload: ByteBuffer) -> ByteBuffer {
-    let start = payload.readerIndex + range.lowerBound
-    guard let body = payload.getSlice(at: start, length: range.count) else {
-      preconditionFailure("a frame's body lies within it")
-    }
-    return body
-  }
-
-  private func sent(_ sent: ServerFrame.Sent, _ payload: ByteBuffer) {
-    guard
-      self.inbox.receive(sent.offset, to: sent.to, id: sent.id, at: sent.peerOffset)
-    else { return }
-    if self.queue.copied(sent.id) {
-      self.tell(.accepted(id: sent.id, offset: sent.peerOffset))
-    }
-    self.tell(
-      .sent(
-        SentMessage(
-          offset: sent.offset, peerOffset: sent.peerOffset, to: sent.to, id: sent.id, at: sent.at,
-          body: Self.body(sent.body, of: payload), quiet: sent.quiet)))
-  }
-
-  private func rejected(_ rejected: ServerFrame.Rejected) {
-    guard rejected.retryable else {
-      if self.reads.contains(rejected.id) {
-        self.reads.settled(rejected.id)
-        return self.tell(.error(code: rejected.code, message: rejected.message))
-      }
-      guard self.queue.settled(rejected.id) else { return }
-      return self.tell(.rejected(rejected, isFinal: true))
-    }
-    let asked = rejected.retryAfterMilliseconds.map {
-      min(max(0, Int64($0)), ConnectClientLimits.askedWaitMilliseconds)
-    }
-    let wait = asked ?? self.rejections.next(using: &self.random)
-    let until = Self.now + UInt64(wait) * 1_000_000
-    if self.reads.rejected(rejected.id, until: until) { return self.settleLater() }
-    let mayBeTaken = RejectionCode(rawValue: rejected.code)?.mayBeTaken ?? true
-    guard self.queue.rejected(rejected.id, until: until, mayBeTaken: mayBeTaken) else { return }
-    self.tell(.rejected(rejected, isFinal: false))
-  }
-
-  private func tell(_ event: ConnectEvent) { self.delegate?.received(event, from: self) }
-
-  /// For the connection.
-  public func readCompleted(on connection: ConnectClientConnection) {
-    self.delegate?.readCompleted(self)
-    self.settle()
-  }
-
-  /// For the connection.
-  public func becameWritable(_ connection: ConnectClientConnection) { self.settle() }
-
-  /// For the connection.
-  public func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
-    self.ended(ended)
-  }
-
-  private func ended(_ ended: EndedConnection) {
-    guard self.delegate != nil else { return }
-    self.connection = nil
-    self.inbox.disconnected()
-    self.queue.disconnected()
-    self.reads.disconnected()
-    switch self.reconnect.ended(ended, using: &self.random) {
-    case .wait(let milliseconds):
-      self.reconnectTime = Self.now + UInt64(milliseconds) * 1_000_000
-      self.tell(.disconnected(ended.end, retryIn: .milliseconds(milliseconds)))
-      if let time = self.reconnectTime { self.wake(at: time) }
-    case .stop:
-      self.timer?.cancel()
-      self.timer = nil
-      self.tell(.disconnected(ended.end, retryIn: nil))
-      self.delegate?.readCompleted(self)
-      self.delegate = nil
-      return
-    }
-    self.delegate?.readCompleted(self)
-  }
-}
-
-// MARK: - The timer
-
-extension ConnectClientCore: NIOScheduledCallbackHandler {
-  /// Makes the one timer fire at `time` at the latest.
-  private func wake(at time: UInt64) {
-    if self.timer != nil, self.timerTime <= time { return }
-    self.timer?.cancel()
-    self.timerTime = time
-    // Fails only when the event loop is shut down, and everything with it.
-    self.timer = try? self.isolated.scheduleCallback(
-      at: .uptimeNanoseconds(time), handler: self)
-  }
-
-  /// For the event loop: something may be due.
-  public func handleScheduledCallback(eventLoop: some EventLoop) {
-    self.timer = nil
-    if let time = self.reconnectTime {
-      guard time <= Self.now else { return self.wake(at: time) }
-      return self.connect()
-    }
-    self.settle()
-  }
 }

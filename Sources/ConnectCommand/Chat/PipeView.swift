@@ -24,6 +24,7 @@ final class PipeView: ChatView {
   func start() {}
   func end() {}
   func typedNothing(_ typed: String) {}
+  func show(_ lines: [String]) { for line in lines { self.note(line) } }
 
   func sending(_ text: String, typed: String, id: MessageID) {
     self.state.withLockedValue { _ = $0.unanswered.insert(id) }
@@ -94,7 +95,8 @@ enum ConnectionLine {
       return "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s"
     case .error(let code, let message):
       return "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
-    case .disconnected(_, nil), .live, .message, .sent, .position, .accepted, .rejected, .failed:
+    case .disconnected(_, nil), .live, .message, .sent, .position, .accepted, .rejected, .failed,
+      .typing, .signal, .presence:
       return nil
     }
   }
