@@ -6,7 +6,7 @@ import { request } from 'node:http';
 const source = readFileSync(
   new URL('../../Sources/Gateway/DemoPage/Page/connect.js', import.meta.url));
 // As a module, which Node takes a file called `.js` for only where a package.json says so.
-export const { ConnectClient, compareOffsets } = await import(
+export const { ConnectClient, ConnectError, compareOffsets } = await import(
   `data:text/javascript;base64,${source.toString('base64')}`);
 
 /** Of the gateway that the test which started this has. */
@@ -162,7 +162,8 @@ export function clientOf(user, options = {}) {
   const told = {};
   const on = {};
   for (const name of
-    ['state', 'message', 'sent', 'position', 'accepted', 'rejected', 'failed', 'error']) {
+    ['state', 'message', 'sent', 'position', 'accepted', 'rejected', 'failed', 'typing', 'signal',
+      'presence', 'error']) {
     told[name] = [];
     on[name] = (value) => { told[name].push(value); options.on?.[name]?.(value); };
   }

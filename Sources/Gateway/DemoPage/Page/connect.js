@@ -15,6 +15,8 @@
  *         position: ({ peer, delivered, read }) => ticks(peer, delivered, read),
  *         rejected: ({ id, retryable, message }) => { if (!retryable) mark(id, message); },
  *         failed: ({ id, message }) => mark(id, message),
+ *         typing: ({ from, isTyping }) => dots(from, isTyping),
+ *         presence: (users) => lights(users),
  *         state: ({ phase, message }) => banner(phase, message),
  *         error: ({ code, message }) => console.warn(code, message),
  *       },
@@ -22,6 +24,10 @@
  *     client.connect();
  *     const id = client.send('bob', { text: 'hello' }, { receipt: true, copy: true });
  *     client.read('bob', offset); // Of the last message of his that is in view.
+ *     client.typing('bob'); // At each key.
+ *     const { items, next } = await client.conversations({ limit: 20 });
+ *     const { entries } = await client.history({ with: 'bob', limit: 50 }); // Newest first.
+ *     client.watchPresence(items.map(({ peer }) => peer));
  *
  * - Sending: a message is sent, always under one id, until the server has answered for it; across
  *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
@@ -41,6 +47,15 @@
  *   is told after reconnecting; with `storage`, keep what you are told of them as well, since after
  *   a reload only what is newer comes. `read` is sent until the server has answered; with
  *   `{ private: true }` it tells only the user's other devices.
+ * - Lists: `conversations`, `history` and `presence` give promises. A request waits for a connection,
+ *   is asked again on the next one and after a “later”, and fails after 15 seconds with a
+ *   `ConnectError`, whose `code` is the server's or `unavailable`, `full` or `closed`. What comes
+ *   so moves nothing that is handled, and may come to a handler as well.
+ * - Passing on: `typing` sends a signal every four seconds, however often it is called; the handler
+ *   `typing` is told that a peer types, and that they stopped: when their message comes, or nothing
+ *   more does for six seconds. `signal` sends any other, to the handler `signal`. They are
+ *   never stored, and dropped without a connection. `watchPresence` tells the handler `presence` of
+ *   all users that it names, at first and after each reconnect, and then of those that change.
  * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
  *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
  *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
@@ -65,8 +80,20 @@ const LIMITS = Object.freeze({
   ackEveryFrames: 32,
   outboxMessages: 256, // A quarter of what a server keeps in order when it puts them off.
   outboxBytes: 1_000_000,
-  bodyNesting: 511, // Objects and arrays in each other, as a server takes them.
+  bodyNesting: 507, // Objects and arrays in each other, as a server takes them.
   rememberedMessages: 4_096,
+  requestMs: 15_000, // A request, with waits for a connection and repeats.
+  requests: 64, // Without an answer; a further one fails.
+  requestsUnderWay: 4, // That the server works on at one time.
+  requestBurstMs: 5_000, // The time of which all requests may go at once: half of a server's.
+  signalBurstMs: 2_000, // Likewise of signals.
+  signals: 16, // That wait for the pace; beyond, the oldest is dropped.
+  signalMs: 6_000, // How long one may wait.
+  signalBytes: 2_048, // Of a body.
+  typingRepeatMs: 4_000,
+  typingMs: 6_000, // How long a peer counts as typing without a repeat.
+  typingPeers: 64,
+  presenceUsers: 100, // Of one request.
 });
 
 /** The close codes after which the client does not reconnect by itself, and why. */
@@ -85,7 +112,8 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  * @typedef {{ user: string, device: string, connection: string, gateway: string, offset: string,
  *   gap: boolean, pingSeconds: number, positions: number, floor?: string, now: number,
  *   retentionSeconds: number,
- *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number } }} Welcome
+ *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number,
+ *     requestsPerSecond: number, signalsPerSecond: number } }} Welcome
  *
  * `failures` counts the failed attempts in a row; `until` is in the time of `performance.now()`;
  * `asked`: the server chose it; `opened` is false if the server was out of reach, or refused, or if
@@ -100,8 +128,8 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  * message is gone from the outbox.
  * `failed` is about a message that was `accepted`, and can come more than once for one message.
  * `position` has what is known; `floor` stands for `mine` wherever a conversation has none.
- * `error` is about no message: a frame that the server did not understand, a `read` that it
- * refuses, or the storage.
+ * `error` is about no message: a frame that the server did not understand, a `read` or a `signal` or
+ * the watch of a presence that it refuses, or the storage.
  * @typedef {{
  *   state?: (state: State) => void,
  *   message?: (frame: { offset: string, from: string, id: string, at: number, body: any,
@@ -112,11 +140,28 @@ const UNTRIED = new Set(['rate_limited', 'overloaded', 'draining']);
  *   accepted?: (frame: { id: string, offset: string }) => void,
  *   rejected?: (frame: Rejected) => void,
  *   failed?: (frame: { to: string, id: string, code: string, message: string }) => void,
+ *   typing?: (news: { from: string, isTyping: boolean }) => void,
+ *   signal?: (frame: { from: string, name: string, at: number, body?: any }) => void,
+ *   presence?: (users: Users) => void,
  *   error?: (frame: { code: string, message: string }) => void }} Handlers
  * @typedef {{ id: string, code: string, message: string, retryable: boolean,
  *   retryAfterMs?: number }} Rejected
  * @typedef {{ peer: string, delivered?: string, read?: string, mine?: string, floor?: string,
  *   stamp: number, id?: string }} Position
+ *
+ * `lastSeen` is in milliseconds since 1970, and absent of who is online or was never seen.
+ * @typedef {{ [user: string]: { online: boolean, lastSeen?: number } }} Users
+ * An entry of the mailbox in an answer: what the handler of its `type` would be given.
+ * @typedef {{ type: 'message' | 'sent' | 'failed', offset: string, id: string, from?: string,
+ *   to?: string, peerOffset?: string, at?: number, body?: any, quiet?: boolean, code?: string,
+ *   message?: string }} MailboxEntry
+ * `last` is absent where it is no longer kept. `next` is the `before` of the next part.
+ * @typedef {{ items: { peer: string, last?: MailboxEntry, unread: number, unreadIsMore?: boolean,
+ *   delivered?: string, read?: string, mine?: string }[], next?: string }} ConversationPage
+ * `entries` may be empty although there is a `next`. `trimmed`: there was more that is no longer kept.
+ * @typedef {{ entries: MailboxEntry[], next?: string, trimmed?: boolean }} HistoryPage
+ * @typedef {{ frame: any, until: number, isAsked: boolean, refusal?: Rejected,
+ *   resolve: (answer: any) => void, reject: (error: ConnectError) => void }} Request
  *
  * `token` is called for each attempt. `user` is who the token will be of, if that is known before.
  * `storage` answers at once, as a page's do. `storageKey` begins the names of all that is stored.
@@ -168,8 +213,10 @@ function newId() {
  * @param {boolean | number} retry whether the id may have been taken before, or since when */
 const encode = (send, retry) => JSON.stringify({ type: 'send', ...send, ...(retry && { retry }) });
 /** @param {Send} send its size in UTF-8, with the longest `retry` */
-function bytesOf(send) {
-  const text = encode(send, Number.MAX_SAFE_INTEGER);
+const bytesOf = (send) => utf8Length(encode(send, Number.MAX_SAFE_INTEGER));
+
+/** @param {string} text */
+function utf8Length(text) {
   let bytes = text.length;
   // A character beyond the first 65,536 has two units here and four bytes there.
   for (const character of text) {
@@ -374,6 +421,333 @@ class Reads {
   }
 }
 
+/** Why a request has no answer. `code` is that of the server's refusal, or `unavailable`, `full` or
+ * `closed`. With `rate_limited`, `retryAfterMs` says when to ask again. */
+export class ConnectError extends Error {
+  /** @param {string} code @param {string} message @param {number} [retryAfterMs] */
+  constructor(code, message, retryAfterMs) {
+    super(message);
+    this.name = 'ConnectError';
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** An even pace, with a burst after a pause: the generic cell rate algorithm. */
+class Pace {
+  #everyMs;
+  #burstMs;
+  #due = 0;
+
+  /** @param {number} [perSecond] 0 means no limit @param {number} [burstMs] */
+  constructor(perSecond = 0, burstMs = 0) {
+    this.#everyMs = perSecond > 0 ? 1000 / perSecond : 0;
+    this.#burstMs = Math.max(0, burstMs - this.#everyMs);
+  }
+
+  /** @param {number} now @returns {number} the milliseconds to wait; 0 if one was taken */
+  take(now) {
+    const waitMs = this.#due - this.#burstMs - now;
+    if (this.#everyMs && waitMs > 0) return waitMs;
+    this.#due = Math.max(this.#due, now) + this.#everyMs;
+    return 0;
+  }
+}
+
+/** What is asked and has no answer, and whose presence is watched. The watch is asked for on each
+ * connection, and again behind any other request for presence, which ends it. */
+class Requests {
+  /** @type {Request[]} oldest first */ #entries = [];
+  /** @type {{ frame: any, isAsked: boolean } | null} */ #watch = null;
+  #isOpen = false;
+  #holdUntil = 0;
+  #pace = new Pace();
+  /** @type {any} */ #timer;
+  #transmit;
+
+  /** @param {(frame: object) => void} transmit */
+  constructor(transmit) { this.#transmit = transmit; }
+
+  /** @param {any} frame @returns {Promise<any>} the answer */
+  ask(frame) {
+    return new Promise((resolve, reject) => {
+      if (this.#entries.length >= LIMITS.requests) {
+        return reject(new ConnectError('full', 'Too many requests are waiting for answers.'));
+      }
+      const until = performance.now() + LIMITS.requestMs;
+      frame = { ...frame, id: newId() };
+      this.#entries.push({ frame, until, isAsked: false, resolve, reject });
+      queueMicrotask(() => this.#pump());
+    });
+  }
+
+  /** @param {string[]} users */
+  watch(users) {
+    const known = this.#watch?.frame.users ?? [];
+    if (users.length === known.length && users.every((user) => known.includes(user))) return;
+    const frame = { type: 'presence', id: newId(), users, watch: true };
+    this.#watch = { frame, isAsked: false };
+    queueMicrotask(() => this.#pump());
+  }
+
+  /** @param {Welcome['limits']} limits */
+  connected({ requestsPerSecond }) {
+    if (!this.#watch?.frame.users.length) this.#watch = null;
+    this.#isOpen = true;
+    this.#holdUntil = 0;
+    this.#pace = new Pace(requestsPerSecond, LIMITS.requestBurstMs);
+    this.#pump();
+  }
+
+  /** The connection is gone, or about to end: what has no answer is due on the next one. */
+  disconnected() {
+    this.#isOpen = false;
+    for (const entry of this.#entries) entry.isAsked = false;
+    if (this.#watch) this.#watch.isAsked = false;
+  }
+
+  /** Nobody will answer. @param {string} message */
+  end(message) {
+    clearTimeout(this.#timer);
+    for (const { reject } of this.#entries.splice(0)) reject(new ConnectError('closed', message));
+  }
+
+  /** @param {any} frame @returns {boolean} whether it is of the users who are watched */
+  answered(frame) {
+    if (!frame.id) return frame.type === 'presence';
+    if (frame.id === this.#watch?.frame.id) {
+      const isOf = this.#watch?.frame.users.length > 0;
+      if (!isOf) this.#watch = null;
+      return isOf;
+    }
+    const entry = this.#entries.find((entry) => entry.frame.id === frame.id);
+    if (entry && entry.frame.type === frame.type) {
+      this.#settle(entry);
+      entry.resolve(frame);
+    }
+    return false;
+  }
+
+  /** @param {Rejected} frame @param {() => number} waitMs how long to wait, of what may be asked again
+   * @returns {'none' | 'taken' | 'watch'} whether it was one of these; `watch`: that has ended */
+  rejected(frame, waitMs) {
+    const isWatch = this.#watch !== null && frame.id === this.#watch.frame.id;
+    const entry = this.#entries.find((entry) => entry.frame.id === frame.id);
+    if (!isWatch && !entry) return 'none';
+    if (!frame.retryable) {
+      if (!entry) this.#watch = null;
+      else this.#fail(entry, new ConnectError(frame.code, frame.message));
+      return entry ? 'taken' : 'watch';
+    }
+    this.#holdUntil = Math.max(this.#holdUntil, performance.now() + waitMs());
+    if (isWatch && this.#watch) this.#watch.isAsked = false;
+    if (entry) {
+      entry.isAsked = false;
+      entry.refusal = frame;
+      // There is no use in waiting for an answer that comes too late.
+      if (this.#holdUntil >= entry.until) this.#fail(entry, this.#errorOf(entry));
+    }
+    this.#pump();
+    return 'taken';
+  }
+
+  /** @param {Request} entry @returns {ConnectError} */
+  #errorOf({ refusal }) {
+    const waitMs = Math.max(0, this.#holdUntil - performance.now());
+    if (refusal?.code === 'rate_limited') {
+      return new ConnectError('rate_limited', refusal.message, Math.ceil(waitMs));
+    }
+    const within = `within ${LIMITS.requestMs / 1000} seconds`;
+    return new ConnectError('unavailable', refusal?.message
+      ?? (this.#isOpen ? `The server did not answer ${within}.` : `No connection ${within}.`));
+  }
+
+  /** @param {Request} entry @param {ConnectError} error */
+  #fail(entry, error) {
+    this.#settle(entry);
+    entry.reject(error);
+  }
+
+  /** @param {Request} entry */
+  #settle(entry) {
+    this.#entries.splice(this.#entries.indexOf(entry), 1);
+    this.#pump();
+  }
+
+  /** Asks what is due, gives up what has waited too long, and comes back for the rest. */
+  #pump() {
+    clearTimeout(this.#timer);
+    const now = performance.now();
+    for (const entry of this.#entries.filter(({ until }) => until <= now)) {
+      this.#entries.splice(this.#entries.indexOf(entry), 1);
+      entry.reject(this.#errorOf(entry));
+    }
+    const waitMs = this.#isOpen ? this.#ask(now) : Infinity;
+    const expiryMs = (this.#entries[0]?.until ?? Infinity) - now;
+    const next = Math.min(waitMs, expiryMs);
+    // Rounded up, as a timer may fire a little early.
+    if (next < Infinity) this.#timer = setTimeout(() => this.#pump(), Math.ceil(next) + 1);
+  }
+
+  /** @param {number} now @returns {number} the milliseconds until more is due */
+  #ask(now) {
+    for (;;) {
+      const underWay = this.#entries.filter(({ isAsked }) => isAsked).length;
+      const due = underWay < LIMITS.requestsUnderWay
+        ? this.#entries.find(({ isAsked }) => !isAsked) : undefined;
+      const next = due ?? (this.#watch?.isAsked === false ? this.#watch : undefined);
+      if (!next) return Infinity;
+      if (this.#holdUntil > now) return this.#holdUntil - now;
+      const waitMs = this.#pace.take(now);
+      if (waitMs > 0) return waitMs;
+      next.isAsked = true;
+      if (due?.frame.type === 'presence' && this.#watch) this.#watch.isAsked = false;
+      this.#transmit(next.frame);
+    }
+  }
+}
+
+/** What is passed on to who is connected, at the server's pace, and dropped rather than said late. */
+class Signals {
+  /** @type {{ frame: any, until: number }[]} */ #waiting = [];
+  /** @type {string[]} what was said last, to know its refusals */ #said = [];
+  #isOpen = false;
+  #holdUntil = 0;
+  #pace = new Pace();
+  /** @type {any} */ #timer;
+  #transmit;
+
+  /** @param {(frame: object) => void} transmit */
+  constructor(transmit) { this.#transmit = transmit; }
+
+  get isOpen() { return this.#isOpen; }
+
+  /** @param {Welcome['limits']} limits */
+  connected({ signalsPerSecond }) {
+    this.#isOpen = true;
+    this.#holdUntil = 0;
+    this.#pace = new Pace(signalsPerSecond, LIMITS.signalBurstMs);
+  }
+
+  disconnected() {
+    clearTimeout(this.#timer);
+    this.#isOpen = false;
+    this.#waiting = [];
+    this.#said = [];
+  }
+
+  /** @param {object} frame */
+  say(frame) {
+    if (!this.#isOpen) return;
+    const until = performance.now() + LIMITS.signalMs;
+    this.#waiting = [...this.#waiting, { frame: { ...frame, id: newId() }, until }]
+      .slice(-LIMITS.signals);
+    this.#pump();
+  }
+
+  /** @param {Rejected} frame @param {() => number} waitMs
+   * @returns {boolean} whether it was one of these. It is not said again. */
+  rejected(frame, waitMs) {
+    if (!this.#said.includes(frame.id)) return false;
+    if (frame.retryable) this.#holdUntil = performance.now() + waitMs();
+    return true;
+  }
+
+  #pump() {
+    clearTimeout(this.#timer);
+    const now = performance.now();
+    this.#waiting = this.#waiting.filter(({ until }) => until > now);
+    while (this.#waiting.length) {
+      const waitMs = Math.max(0, this.#holdUntil - now) || this.#pace.take(now);
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.#pump(), Math.ceil(waitMs));
+        return;
+      }
+      const [{ frame }] = this.#waiting.splice(0, 1);
+      this.#said = [...this.#said, frame.id].slice(-LIMITS.signals);
+      this.#transmit(frame);
+    }
+  }
+}
+
+/** Who is typing: when one's own typing is to be told, and which peers are typing still. */
+class Typing {
+  /** @type {Map<string, number>} when each peer was last told */ #told = new Map();
+  /** @type {Map<string, number>} until when each peer counts as typing */ #typing = new Map();
+  /** The last message: a signal may come behind the message that was being typed. */
+  #last = { from: '', at: 0 };
+  /** @type {any} */ #timer;
+  #tell;
+
+  /** @param {(news: { from: string, isTyping: boolean }) => void} tell */
+  constructor(tell) { this.#tell = tell; }
+
+  /** @param {string} to @returns {boolean} whether to tell them now */
+  typed(to) {
+    const now = performance.now();
+    for (const [peer, at] of this.#told) {
+      if (at + LIMITS.typingRepeatMs <= now) this.#told.delete(peer);
+    }
+    if (this.#told.has(to) || this.#told.size >= LIMITS.typingPeers) return false;
+    this.#told.set(to, now);
+    return true;
+  }
+
+  /** A message ends it at the peer's: the next key tells of it again. @param {string} to */
+  sent(to) { this.#told.delete(to); }
+
+  connected() { this.#told.clear(); }
+
+  /** @param {{ from: string, at: number }} signal */
+  received({ from, at }) {
+    if (from === this.#last.from && at <= this.#last.at) return;
+    const isNew = !this.#typing.has(from);
+    if (isNew && this.#typing.size >= LIMITS.typingPeers) return;
+    this.#typing.delete(from); // The first is the one that stops first.
+    this.#typing.set(from, performance.now() + LIMITS.typingMs);
+    if (isNew) this.#tell({ from, isTyping: true });
+    this.#expire();
+  }
+
+  /** @param {{ from: string, at: number }} message */
+  message({ from, at }) {
+    this.#last = { from, at };
+    if (this.#typing.delete(from)) this.#tell({ from, isTyping: false });
+  }
+
+  /** Nobody is there to hear of it. */
+  end() {
+    clearTimeout(this.#timer);
+    for (const from of this.#typing.keys()) {
+      this.#typing.delete(from);
+      this.#tell({ from, isTyping: false });
+    }
+  }
+
+  #expire() {
+    clearTimeout(this.#timer);
+    const now = performance.now();
+    for (const [from, until] of this.#typing) {
+      if (until > now) {
+        this.#timer = setTimeout(() => this.#expire(), Math.ceil(until - now));
+        return;
+      }
+      this.#typing.delete(from);
+      this.#tell({ from, isTyping: false });
+    }
+  }
+}
+
+/** @param {string[]} users @returns {string[]} each once */
+function checkedUsers(users) {
+  const names = [...new Set(users)];
+  if (!names.every(isUserName)) throw new TypeError('One of the users is not a user name.');
+  if (names.length > LIMITS.presenceUsers) {
+    throw new RangeError(`At most ${LIMITS.presenceUsers} users can be asked for.`);
+  }
+  return names;
+}
+
 export class ConnectClient {
   /** @type {Options} */ #options;
   /** @type {typeof WebSocket} */ #WebSocket;
@@ -411,6 +785,9 @@ export class ConnectClient {
   #reads = new Reads();
   #readsHoldUntil = 0; // As `#holdUntil`.
   #isReadsTurn = true;
+  #requests = new Requests((frame) => this.#transmit(frame));
+  #signals = new Signals((frame) => this.#transmit(frame));
+  #typing = new Typing((news) => this.#tell('typing', news));
   #stamp = 0; // The version of the positions that are known: what is newer is asked for.
   #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
   /** @type {{ [name in 'silence' | 'reconnect' | 'send' | 'ack']?: number }} */
@@ -489,6 +866,60 @@ export class ConnectClient {
     queueMicrotask(() => this.#pump());
   }
 
+  /**
+   * Asks for a part of the list of conversations, those with the newest message first.
+   * @param {{ limit?: number, before?: string }} options `limit`: how many at most, 1 to 50;
+   *   `before`: the `next` of the part before. A peer that an earlier part named is to be ignored.
+   * @returns {Promise<ConversationPage>} or a `ConnectError`, as of any request
+   */
+  async conversations({ limit = 20, before } = {}) {
+    return this.#requests.ask({ type: 'conversations', limit, before });
+  }
+
+  /**
+   * Asks for a part of the mailbox, newest first. It moves nothing that is handled or read.
+   * @param {{ with?: string, before?: string, limit?: number }} options `with`: whose conversation,
+   *   else all; `before`: the `next` of the part before, or an offset; `limit`: 1 to 100
+   * @returns {Promise<HistoryPage>}
+   */
+  async history({ with: peer, before, limit = 50 } = {}) {
+    if (peer !== undefined && !isUserName(peer)) throw new TypeError('`with` is not a user name.');
+    return this.#requests.ask({ type: 'history', with: peer, before, limit });
+  }
+
+  /** Asks once who of these users, at most 100, is online.
+   * @param {string[]} users @returns {Promise<Users>} */
+  async presence(users) {
+    return (await this.#requests.ask({ type: 'presence', users: checkedUsers(users) })).users;
+  }
+
+  /** Watches who of these users, at most 100, is online, instead of those before; none, to watch
+   * nobody. The handler `presence` is told.
+   * @param {string[]} users @throws {TypeError | RangeError} */
+  watchPresence(users) { this.#requests.watch(checkedUsers(users)); }
+
+  /** The user is typing to `to`: to be called at each key.
+   * @param {string} to @throws {TypeError} when it is not a user name */
+  typing(to) {
+    if (!isUserName(to)) throw new TypeError('The recipient is not a user name.');
+    if (this.#signals.isOpen && this.#typing.typed(to)) this.signal(to, 'typing');
+  }
+
+  /** Passes something on to the devices of `to` that are connected now: never stored, and dropped
+   * without a connection.
+   * @param {string} to @param {string} name as of a message's id @param {any} [body] of at most
+   *   2,048 bytes
+   * @throws {TypeError | RangeError} */
+  signal(to, name, body) {
+    if (!isMessageID(name)) {
+      throw new TypeError('The name of the signal is not one: 1 to 64 of A-Z a-z 0-9 . _ - :');
+    }
+    const sound = checked(to, body ?? null);
+    const bytes = utf8Length(JSON.stringify(sound));
+    if (bytes > LIMITS.signalBytes) throw new RangeError(tooLarge(bytes, LIMITS.signalBytes));
+    this.#signals.say({ type: 'signal', to, name, ...(body !== undefined && { body: sound }) });
+  }
+
   /** @param {Send} message @param {boolean} mayBeTaken */
   #enqueue(message, mayBeTaken) {
     // The app may change its own copy before this one goes out.
@@ -500,6 +931,7 @@ export class ConnectClient {
       throw new RangeError('Too many messages are waiting to be sent.');
     }
     this.#outbox.push({ send, bytes, sent: false, rejected: false, mayBeTaken });
+    this.#typing.sent(send.to);
     this.#saveOutbox();
     // Not before the caller has the id, or a handler could hear of one that it doesn't know yet.
     queueMicrotask(() => this.#pump());
@@ -615,6 +1047,8 @@ export class ConnectClient {
     this.#rejections = 0;
     this.#holdUntil = this.#readsHoldUntil = 0;
     this.#reads.reset();
+    this.#requests.disconnected();
+    this.#signals.disconnected();
     for (const entry of this.#outbox) {
       entry.mayBeTaken ||= entry.sent;
       entry.sent = entry.rejected = false;
@@ -643,6 +1077,10 @@ export class ConnectClient {
   /** @param {State} state */
   #enter(state) {
     this.#state = state;
+    if (state.phase === 'stopped') {
+      this.#requests.end(`The client has stopped: ${state.message || state.reason}.`);
+      this.#typing.end();
+    }
     this.#tell('state', state);
   }
 
@@ -701,9 +1139,21 @@ export class ConnectClient {
         if (this.#settle(frame.id)) this.#tell('accepted', frame);
         return;
       case 'position': return this.#position(frame);
+      case 'conversations': case 'history':
+        this.#requests.answered(frame);
+        return;
+      case 'presence':
+        if (this.#requests.answered(frame)) this.#tell('presence', frame.users);
+        return;
+      case 'signal':
+        if (frame.name === 'typing') this.#typing.received(frame);
+        else this.#tell('signal', frame);
+        return;
       case 'rejected': return this.#rejected(frame);
       case 'goodbye':
         this.#goodbye = frame;
+        this.#requests.disconnected();
+        this.#signals.disconnected();
         return;
       case 'error': return this.#tell('error', frame);
       default:
@@ -727,6 +1177,9 @@ export class ConnectClient {
     this.#unacked = 0;
     this.#ackAt = 0;
     this.#highestStamp = 0;
+    this.#typing.connected();
+    this.#signals.connected(welcome.limits);
+    this.#requests.connected(welcome.limits);
     this.#enter({ phase: 'online', live: false, welcome });
     this.#pump();
   }
@@ -750,6 +1203,7 @@ export class ConnectClient {
           if (type === 'sent' && this.#settle(id)) {
             this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
           }
+          if (type === 'message') this.#typing.message(/** @type {any} */ (frame));
           this.#options.on?.[/** @type {'message'} */ (type)]?.(/** @type {any} */ (frame));
         }
       } catch (error) {
@@ -882,6 +1336,13 @@ export class ConnectClient {
 
   /** @param {Rejected} frame */
   #rejected(frame) {
+    const waitMs = () => asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
+    const request = this.#requests.rejected(frame, waitMs);
+    if (request === 'taken') return;
+    if (request === 'watch' || this.#signals.rejected(frame, waitMs)) {
+      if (!frame.retryable) this.#warn(frame.code, frame.message);
+      return;
+    }
     if (frame.retryable && this.#reads.retry(frame.id)) {
       const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
       this.#readsHoldUntil = Math.max(this.#readsHoldUntil, performance.now() + delayMs);

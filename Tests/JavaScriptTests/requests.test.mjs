@@ -1,0 +1,239 @@
+/** Lists, history, presence and signals in connect.js, against a script.
+ * Run by EndToEndTests/ClientTests.swift. */
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { ConnectError, ScriptedWebSocket, clientOf, closeAll, until } from './support.mjs';
+
+const real = { setTimeout, clearTimeout, now: performance.now };
+
+afterEach(() => {
+  closeAll();
+  Object.assign(globalThis, { setTimeout: real.setTimeout, clearTimeout: real.clearTimeout });
+  performance.now = real.now;
+});
+
+const scripted = (user) => clientOf(user, { WebSocket: ScriptedWebSocket });
+const tick = () => new Promise((resume) => { setImmediate(resume); });
+
+/** Connects to a script, which welcomes it. */
+async function welcomed({ client }, limits = {}) {
+  const count = ScriptedWebSocket.all.length;
+  client.connect();
+  const socket = await until('it connects', () => ScriptedWebSocket.all[count]);
+  socket.say({
+    type: 'welcome', offset: '0-0', gap: false, pingSeconds: 25, positions: 0, now: 1_000_000,
+    limits: { frameBytes: 65_536, unacked: 256, sendsPerSecond: 0, requestsPerSecond: 0,
+      signalsPerSecond: 0, ...limits },
+  });
+  return socket;
+}
+
+const reject = (socket, { id }, code, retryAfterMs) => socket.say({
+  type: 'rejected', id, code, message: 'why', retryable: retryAfterMs !== undefined, retryAfterMs,
+});
+
+/** The error of a promise. */
+const errorOf = (promise) => promise.then(() => assert.fail('it was answered'), (error) => error);
+
+/** Stops the time of the client; what it returns lets some pass. */
+function clock() {
+  let time = Math.ceil(performance.now());
+  const timers = new Map();
+  performance.now = () => time;
+  globalThis.setTimeout = (call, ms = 0) => {
+    const timer = {};
+    timers.set(timer, { call, at: time + ms });
+    return timer;
+  };
+  globalThis.clearTimeout = (timer) => {
+    if (!timers.delete(timer)) real.clearTimeout(timer);
+  };
+  return async (ms) => {
+    time += ms;
+    for (const [timer, { call, at }] of timers) {
+      if (at <= time && timers.delete(timer)) call();
+    }
+    await tick();
+  };
+}
+
+test('the answers go to whoever asked, in whichever order they come', async () => {
+  const it = scripted('lists');
+  const socket = await welcomed(it);
+  const list = it.client.conversations({ limit: 5, before: '9-0' });
+  const history = it.client.history({ with: 'bob', before: '8-0', limit: 3 });
+  const users = it.client.presence(['bob', 'bob']);
+  await until('all is asked', () => socket.sent.length === 3);
+  const [{ id: a, ...listed }, { id: b, ...told }, { id: c, ...asked }] = socket.sent;
+  assert.deepEqual(listed, { type: 'conversations', limit: 5, before: '9-0' });
+  assert.deepEqual(told, { type: 'history', with: 'bob', before: '8-0', limit: 3 });
+  assert.deepEqual(asked, { type: 'presence', users: ['bob'] });
+  socket.say({ type: 'presence', id: c, users: { bob: { online: true } } });
+  socket.say({ type: 'history', id: b, entries: [], next: '4-0' });
+  socket.say({ type: 'conversations', id: a, items: [{ peer: 'bob', unread: 2 }] });
+  assert.deepEqual((await list).items, [{ peer: 'bob', unread: 2 }]);
+  assert.equal((await history).next, '4-0');
+  assert.deepEqual(await users, { bob: { online: true } });
+  assert.deepEqual(it.told.presence, []);
+});
+
+test('a request waits for a connection, and is asked again on the next one', async () => {
+  const it = scripted('again');
+  const list = it.client.conversations();
+  const first = await welcomed(it);
+  const [asked] = first.of('conversations');
+  first.cut();
+  const second = await welcomed(it);
+  assert.deepEqual(second.of('conversations'), [asked]);
+  second.say({ type: 'conversations', id: asked.id, items: [] });
+  assert.deepEqual((await list).items, []);
+});
+
+test('what is refused for now is asked again, and for good fails with the code', async () => {
+  const it = scripted('refused');
+  const socket = await welcomed(it);
+  const history = it.client.history();
+  await tick();
+  const [asked] = socket.of('history');
+  reject(socket, asked, 'overloaded', 1);
+  await until('it is asked again', () => socket.of('history').length === 2);
+  reject(socket, asked, 'malformed');
+  const error = await errorOf(history);
+  assert.ok(error instanceof ConnectError);
+  assert.equal(error.code, 'malformed');
+  const late = it.client.history();
+  await tick();
+  reject(socket, socket.of('history').at(-1), 'rate_limited', 60_000);
+  const { code, retryAfterMs } = await errorOf(late);
+  assert.equal(code, 'rate_limited');
+  assert.ok(retryAfterMs > 59_000 && retryAfterMs <= 60_000, `${retryAfterMs}`);
+  assert.deepEqual(it.told.rejected, []);
+});
+
+test('a request fails in time, and at once where too many wait or the client stops', async () => {
+  const it = scripted('late');
+  const after = clock();
+  const late = errorOf(it.client.history());
+  await after(14_990);
+  await after(20);
+  assert.equal((await late).code, 'unavailable');
+  const waiting = Array.from({ length: 64 }, () => errorOf(it.client.history()));
+  assert.equal((await errorOf(it.client.history())).code, 'full');
+  it.client.close();
+  for (const error of waiting) assert.equal((await error).code, 'closed');
+});
+
+test('no more are under way than may, and they keep to the pace', async () => {
+  const it = scripted('pace');
+  const socket = await welcomed(it, { requestsPerSecond: 2 });
+  const after = clock();
+  for (let number = 0; number < 20; number += 1) it.client.history().catch(() => {});
+  await tick();
+  assert.equal(socket.of('history').length, 4);
+  for (let answered = 0; answered < socket.of('history').length; answered += 1) {
+    socket.say({ type: 'history', id: socket.of('history')[answered].id, entries: [] });
+  }
+  // The share of five seconds at once, then two a second.
+  assert.equal(socket.of('history').length, 10);
+  await after(502);
+  assert.equal(socket.of('history').length, 11);
+});
+
+test('the watch goes on over connections and other requests, and tells of changes', async () => {
+  const it = scripted('watch');
+  it.client.watchPresence(['bob', 'carol']);
+  const first = await welcomed(it);
+  const [watch] = first.of('presence');
+  assert.deepEqual(watch, { type: 'presence', id: watch.id, users: ['bob', 'carol'], watch: true });
+  first.say({ type: 'presence', id: watch.id, users: { bob: { online: true } } });
+  first.say({ type: 'presence', users: { bob: { online: false, lastSeen: 5 } } });
+  assert.deepEqual(
+    it.told.presence, [{ bob: { online: true } }, { bob: { online: false, lastSeen: 5 } }]);
+  it.client.watchPresence(['carol', 'bob']);
+  const once = it.client.presence(['dave']);
+  await until('it is asked again behind the other', () => first.of('presence').length === 3);
+  const [, other, again] = first.of('presence');
+  assert.equal(other.watch, undefined);
+  assert.deepEqual(again, watch);
+  first.say({ type: 'presence', id: other.id, users: { dave: { online: false } } });
+  assert.deepEqual(await once, { dave: { online: false } });
+  assert.equal(it.told.presence.length, 2);
+  first.cut();
+  const second = await welcomed(it);
+  assert.deepEqual(second.of('presence'), [watch]);
+  reject(second, watch, 'malformed');
+  assert.equal(it.told.error.length, 1);
+  second.cut();
+  assert.deepEqual((await welcomed(it)).of('presence'), []);
+  assert.throws(() => it.client.watchPresence(['no name']), TypeError);
+  const many = Array.from({ length: 101 }, (_, number) => `u${number}`);
+  assert.throws(() => it.client.watchPresence(many), RangeError);
+});
+
+test('typing is said every four seconds, and after a message or a reconnect at once', async () => {
+  const it = scripted('typing');
+  it.client.typing('bob');
+  const socket = await welcomed(it);
+  const after = clock();
+  const count = () => socket.of('signal').length;
+  for (let key = 0; key < 5; key += 1) it.client.typing('bob');
+  assert.deepEqual(socket.of('signal').map(({ id, ...signal }) => signal),
+    [{ type: 'signal', to: 'bob', name: 'typing' }]);
+  it.client.typing('carol');
+  assert.equal(count(), 2);
+  await after(3_999);
+  it.client.typing('bob');
+  assert.equal(count(), 2);
+  await after(1);
+  it.client.typing('bob');
+  assert.equal(count(), 3);
+  it.client.send('bob', 'hello');
+  it.client.typing('bob');
+  assert.equal(count(), 4);
+  assert.throws(() => it.client.typing('no name'), TypeError);
+});
+
+test('a peer is typing until its message comes, or for six seconds', async () => {
+  const it = scripted('dots');
+  const socket = await welcomed(it);
+  const after = clock();
+  const typing = (from, at) => socket.say({ type: 'signal', from, name: 'typing', at });
+  typing('bob', 1);
+  typing('bob', 2);
+  typing('carol', 3);
+  socket.say({ type: 'message', offset: '5-0', from: 'bob', id: 'b', at: 5, body: 1 });
+  typing('bob', 4); // It was written before the message.
+  assert.deepEqual(it.told.typing, [
+    { from: 'bob', isTyping: true }, { from: 'carol', isTyping: true },
+    { from: 'bob', isTyping: false },
+  ]);
+  await after(4_000);
+  typing('carol', 6);
+  await after(5_999);
+  assert.equal(it.told.typing.length, 3);
+  await after(1);
+  assert.deepEqual(it.told.typing.at(-1), { from: 'carol', isTyping: false });
+});
+
+test('signals go to their handler, keep to the pace, and are dropped without a connection', async () => {
+  const it = scripted('signals');
+  it.client.signal('bob', 'lost');
+  const socket = await welcomed(it, { signalsPerSecond: 5 });
+  const after = clock();
+  for (let number = 0; number < 30; number += 1) it.client.signal('bob', `s${number}`, { number });
+  assert.equal(socket.of('signal').length, 10);
+  const [{ id, ...first }] = socket.of('signal');
+  assert.deepEqual(first, { type: 'signal', to: 'bob', name: 's0', body: { number: 0 } });
+  await after(201);
+  // The oldest of those that waited were dropped.
+  assert.equal(socket.of('signal').at(-1).name, 's14');
+  reject(socket, { id }, 'rate_limited', 10_000);
+  await after(7_000);
+  assert.equal(socket.of('signal').length, 11);
+  socket.say({ type: 'signal', from: 'bob', name: 'wave', at: 1, body: [1] });
+  assert.deepEqual(
+    it.told.signal, [{ type: 'signal', from: 'bob', name: 'wave', at: 1, body: [1] }]);
+  assert.deepEqual(it.told.rejected, []);
+  assert.throws(() => it.client.signal('bob', 'no name'), TypeError);
+  assert.throws(() => it.client.signal('bob', 'large', 'é'.repeat(1_024)), RangeError);
+});
