@@ -224,9 +224,9 @@ let package = Package(
     .testTarget(
       name: "GatewayTests",
       dependencies: [
-        "Gateway", "ConnectTestStand", "TestSupport", "MessageBus", "Redis", "ConnectProtocol",
-        "Listening", "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom", nioCore,
-        nioEmbedded, nioHTTP1, metrics,
+        "Gateway", "ConnectTestStand", "BusTestSupport", "TestSupport", "MessageBus", "Redis",
+        "ConnectProtocol", "Listening", "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom",
+        nioCore, nioEmbedded, nioHTTP1, metrics,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -12,6 +12,7 @@ import MessageBus
 /// - `Delivery/` is the way from the gateway's `outgoing` stream to the sockets.
 /// - `Positions/` is how far conversations are delivered and read: what peers are told, and what clients
 ///   are told.
+/// - `Lists/` is what clients ask for of their mailboxes: the list of conversations, and history.
 /// - `Loop/` is what all connections of one event loop share.
 /// - `DemoPage/` is the page that `connect dev` shows.
 
@@ -118,8 +119,10 @@ package enum GatewayLimits {
   /// | peers who wait to be told (``waitingPositions``, 0.5 KiB each) | 130 KiB |
   /// | reads that are not answered (``unansweredReads``, 0.3 KiB each), and peers told lately (``rememberedPeers``) | 80 + 200 KiB |
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
+  /// | requests that are not answered (``unansweredRequests``, 0.4 KiB each), and an answer that is written | 7 + 66 KiB |
+  /// | an answer that is put together, and for that the positions (0.25 KiB each) | 66 + 250 KiB |
   /// | positions that were read and not told yet (`BusLimits.positionsPerUser`, 0.25 KiB each) | 250 KiB |
-  /// | all | 1.6 MiB |
+  /// | all | 2.0 MiB |
   ///
   /// The bodies of its sends under way come on top, while Redis does not answer: at most
   /// ``unansweredSendBytes`` for all clients of an event loop together.
@@ -180,6 +183,21 @@ package enum GatewayLimits {
 
   /// Entries of the largest page.
   static let lookEntries = 16
+
+  /// Entries of the mailbox that are looked at for one request for the list of conversations or for history,
+  /// newest first. What lies below is told to further requests.
+  package static let requestEntries = 512
+
+  /// Bytes of these entries: with as many, the look ends, too. They are counted after each page.
+  package static let requestBytes = 512 * 1024
+
+  /// Entries of the first page of such a look: few, since most lists and histories begin with what is on a
+  /// screen.
+  static let firstRequestPageEntries = 16
+
+  /// How many times as many each further page has, up to ``maximumPageEntries``, and to what
+  /// ``requestBytes`` leaves if its entries are as large as those before.
+  static let requestPageGrowth = 4
 
   /// Precision, in seconds, with which a device's cursor records when the device was last seen.
   package static let seenSeconds: Double = 86_400

@@ -18,6 +18,9 @@ struct GatewayMetrics: Sendable {
   let backlog: Meter
   let tokenChecks: Counter
   private let signalsDropped: [SignalDrop: Counter]
+  let requestEntries: Counter
+  private let conversationLists: Counter
+  private let histories: Counter
   private let rejected: [RejectionCode: Counter]
   private let refused: [RefusalCode: Counter]
   private let closed: [CloseCode: Counter]
@@ -43,6 +46,9 @@ struct GatewayMetrics: Sendable {
     self.deliverTime = Timer(label: "connect_deliver_seconds", dimensions: [], factory: factory)
     self.backlog = Meter(label: "connect_backlog_entries", dimensions: [], factory: factory)
     self.tokenChecks = counter("connect_token_checks_total")
+    self.requestEntries = counter("connect_request_entries_total")
+    self.conversationLists = counter("connect_requests_total", [("type", "conversations")])
+    self.histories = counter("connect_requests_total", [("type", "history")])
     self.rejected = Self.byCode(RejectionCode.allCases) { code in
       counter("connect_rejected_total", [("code", code.rawValue)])
     }
@@ -69,6 +75,13 @@ struct GatewayMetrics: Sendable {
   func signalDropped(_ reason: SignalDrop) { self.signalsDropped[reason]?.increment() }
 
   func rejected(_ code: RejectionCode) { self.rejected[code]?.increment() }
+
+  func requested(_ request: RequestQueue.Request) {
+    switch request {
+    case .conversations: self.conversationLists.increment()
+    case .history: self.histories.increment()
+    }
+  }
 
   func refused(_ code: RefusalCode) { self.refused[code]?.increment() }
 

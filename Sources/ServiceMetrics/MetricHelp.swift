@@ -31,6 +31,9 @@ package enum MetricHelp {
     "connect_signals_delivered_total": "Signals that were written to sockets.",
     "connect_signals_dropped_total":
       "Signals that were passed on no further, by reason: offline, unavailable, late, slow.",
+    "connect_requests_total": "Requests that were taken, by type.",
+    "connect_request_entries_total":
+      "Mailbox entries that were looked at for lists of conversations and for history.",
     "connect_cursors_reset_total":
       "Devices that begin their mailbox again: where they were is above all that Redis can have.",
     "connect_stored_total":

@@ -1,8 +1,70 @@
 import ConnectProtocol
+import NIOCore
+import Redis
 
 /// What the client asks for: the list of its conversations, and history.
 extension ConnectionHandler {
-  func handle(_ request: ClientFrame.Conversations) {}
+  func handle(_ request: ClientFrame.Conversations) { self.take(.conversations(request)) }
 
-  func handle(_ request: ClientFrame.History) {}
+  func handle(_ request: ClientFrame.History) { self.take(.history(request)) }
+
+  private func take(_ request: RequestQueue.Request) {
+    guard self.session.takesMessages else { return self.refuseEnding(request) }
+    guard self.requests.count < GatewayLimits.unansweredRequests else {
+      let wait = GatewayLimits.retryAfterMilliseconds
+      return self.refuse(
+        request.id, .overloaded,
+        "\(GatewayLimits.unansweredRequests) requests of this connection are not answered yet",
+        retryAfter: wait + .random(in: 0...wait))
+    }
+    if let shortage = self.budget.takeRequest(now: NIODeadline.now().uptimeNanoseconds) {
+      let refusal = self.refusal(for: shortage)
+      return self.refuse(
+        request.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+    }
+    self.loop.metrics.requested(request)
+    self.requests.append(request)
+    self.serveRequests()
+  }
+
+  /// Begins with the next request if the socket takes its answer.
+  func serveRequests() {
+    guard self.session.takesMessages, self.socketTakesMore,
+      let read = self.requests.next(
+        owner: self.user, frameBytes: self.loop.configuration.frameBytes)
+    else { return }
+    self.read(read)
+  }
+
+  private func read(_ read: LogLook.Read) {
+    self.loop.pages.request(PageReader.Request(kind: .log(read), connection: self))
+  }
+
+  func logArrived(_ result: Result<LogLook.Reply, RedisError>) {
+    switch result {
+    case .success(let reply):
+      self.loop.metrics.requestEntries.increment(by: reply.entries.count)
+      switch self.requests.arrived(reply) {
+      case .read(let read): return self.read(read)
+      case .answer(let answer): self.writeText { $0.write(answer) }
+      case nil: break
+      }
+    case .failure:
+      if let request = self.requests.failed() {
+        self.refuse(
+          request.id, .unavailable, "the mailbox could not be read; ask again",
+          retryAfter: GatewayLimits.retryAfterMilliseconds)
+      }
+    }
+    self.serveRequests()
+  }
+
+  /// Refuses what is not answered, since the connection ends.
+  func endRequests() {
+    for request in self.requests.end() { self.refuseEnding(request) }
+  }
+
+  private func refuseEnding(_ request: RequestQueue.Request) {
+    self.refuse(request.id, .draining, "this connection is about to end; reconnect")
+  }
 }

@@ -28,6 +28,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// All up to here is known to be noted as told to the senders.
   var noted = Offset.zero
   var reads = ReadQueue()
+  var requests = RequestQueue()
   /// The last message that was skipped; see ``readSkipped()``.
   var skippedEnd = Offset.zero
   var isReadingSkipped = false
@@ -90,6 +91,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     if isWritable {
       self.readRows()
       self.requestPage()
+      self.serveRequests()
     }
     context.fireChannelWritabilityChanged()
   }
@@ -161,13 +163,19 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Whether the socket takes more, so that a push may be written.
   var canWrite: Bool {
-    guard let context = self.context, self.session.takesMessages else { return false }
+    guard self.session.takesMessages else { return false }
     // Else the client's acks could cause more positions than may wait. See `retry()`.
     if self.outbox.unsettled + self.delivery.unackedCount >= GatewayLimits.waitingPositions,
       self.outbox.unsettled > 0
     {
       return false
     }
+    return self.socketTakesMore
+  }
+
+  /// Whether the bytes that wait for the socket are within their mark.
+  var socketTakesMore: Bool {
+    guard let context = self.context else { return false }
     // Up to the mark and not only below it: NIO tells when the socket takes more again only if the
     // mark was passed.
     return context.channel.isWritable
@@ -245,6 +253,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
     let action = self.session.leave()
     guard action != .none else { return }
+    self.endRequests()
     let wait = Int.random(in: 0...GatewayLimits.reconnectSpreadMilliseconds)
     self.writeText { _ = $0.writeGoodbye(code: farewell.code, reconnectAfterMilliseconds: wait) }
     let patience = self.loop.drainPlan.answerMilliseconds

@@ -24,31 +24,34 @@ struct PushedMessage: Sendable {
 }
 
 extension ByteBuffer {
-  /// Appends the frame that delivers a mailbox entry.
+  /// Appends the WebSocket frame that delivers a mailbox entry.
   mutating func writeMailboxEntry(_ entry: Mailbox.Entry, _ envelope: Envelope) {
-    self.writeWebSocketFrame(.text) { buffer in
-      envelope.bytes.withUnsafeBytes { raw in
-        switch envelope.kind {
-        case .message:
-          _ = buffer.writeMessage(
-            offset: entry.offset, from: envelope.from(in: raw), id: envelope.id(in: raw),
-            at: entry.sentAtMilliseconds, body: envelope.body(in: raw),
-            quiet: envelope.flags.contains(.quiet))
-        case .sent:
-          guard let original = envelope.original else { return }
-          _ = buffer.writeSent(
-            offset: entry.offset, peerOffset: original.peerOffset, to: envelope.from(in: raw),
-            id: envelope.id(in: raw), at: original.at, body: envelope.body(in: raw),
-            quiet: envelope.flags.contains(.quiet))
-        case .position, .formerReceipt:
-          preconditionFailure("a client is told of neither as an entry of the mailbox")
-        case .failed:
-          _ = buffer.writeFailed(
-            offset: entry.offset, to: envelope.from(in: raw), id: envelope.id(in: raw),
-            // A code of a newer messaging is at least a failure.
-            code: FailureCode(rawValue: String(decoding: envelope.body(in: raw), as: UTF8.self))
-              ?? .unprocessable)
-        }
+    self.writeWebSocketFrame(.text) { $0.writeEntry(entry, envelope) }
+  }
+
+  /// Appends the JSON of a mailbox entry, the same wherever a client gets it.
+  mutating func writeEntry(_ entry: Mailbox.Entry, _ envelope: Envelope) {
+    envelope.bytes.withUnsafeBytes { raw in
+      switch envelope.kind {
+      case .message:
+        _ = self.writeMessage(
+          offset: entry.offset, from: envelope.from(in: raw), id: envelope.id(in: raw),
+          at: entry.sentAtMilliseconds, body: envelope.body(in: raw),
+          quiet: envelope.flags.contains(.quiet))
+      case .sent:
+        guard let original = envelope.original else { return }
+        _ = self.writeSent(
+          offset: entry.offset, peerOffset: original.peerOffset, to: envelope.from(in: raw),
+          id: envelope.id(in: raw), at: original.at, body: envelope.body(in: raw),
+          quiet: envelope.flags.contains(.quiet))
+      case .position, .formerReceipt:
+        preconditionFailure("a client is told of neither as an entry of the mailbox")
+      case .failed:
+        _ = self.writeFailed(
+          offset: entry.offset, to: envelope.from(in: raw), id: envelope.id(in: raw),
+          // A code of a newer messaging is at least a failure.
+          code: FailureCode(rawValue: String(decoding: envelope.body(in: raw), as: UTF8.self))
+            ?? .unprocessable)
       }
     }
   }

@@ -19,6 +19,8 @@ final class PageReader {
       case look(ReadQueue.Look)
       /// All rows of the user's positions.
       case rows
+      /// What a list or history needs.
+      case log(LogLook.Read)
     }
 
     let kind: Kind
@@ -60,8 +62,10 @@ final class PageReader {
       self.underWay += 1
     }
     self.client.submitInParts(batch) { settled in
-      self.underWay -= settled.count
-      for read in reads { read.request.connection.arrived(read.request.kind, read.reply, settled) }
+      for read in reads where read.reply.isSettled(in: settled) {
+        self.underWay -= 1
+        read.request.connection.arrived(read.request.kind, read.reply, settled)
+      }
       self.schedule()
     }
   }
@@ -71,6 +75,16 @@ final class PageReader {
     case entries(Reply<[StreamEntry]>)
     case top(Reply<Offset>)
     case table(Reply<Positions.Table>)
+    case log(LogPlace)
+
+    fileprivate func isSettled(in settled: SettledReplies) -> Bool {
+      switch self {
+      case .entries(let reply): settled.contains(reply)
+      case .top(let reply): settled.contains(reply)
+      case .table(let reply): settled.contains(reply)
+      case .log(let place): settled.contains(place.replies)
+      }
+    }
   }
 
   private static func append(_ request: Request, to batch: inout RedisBatch) -> Place {
@@ -87,32 +101,33 @@ final class PageReader {
           of: keys.mailbox(user), below: below, above: above, maximum: maximum))
     case .rows:
       return .table(Positions.table(of: keys.positions(user), to: &batch))
+    case .log(let read):
+      return .log(LogPlace(read, of: user, keys, to: &batch))
     }
   }
 }
 
 extension ConnectionHandler {
-  /// Handles the reply to a request, if it is among those that are settled.
+  /// Handles the reply to a request.
   fileprivate func arrived(
     _ kind: PageReader.Request.Kind, _ place: PageReader.Place, _ settled: SettledReplies
   ) {
     switch place {
     case .entries(let reply):
-      guard settled.contains(reply) else { return }
       let entries = Result { () throws(RedisError) in
         try settled[reply].map(Mailbox.Entry.init)
       }
       switch kind {
       case .skipped: self.skippedArrived(entries)
       case .look: self.lookArrived(entries)
-      case .page, .rows: self.pageArrived(entries)
+      case .page, .rows, .log: self.pageArrived(entries)
       }
     case .top(let reply):
-      guard settled.contains(reply) else { return }
       self.topArrived(Result { () throws(RedisError) in try settled[reply] })
     case .table(let reply):
-      guard settled.contains(reply) else { return }
       self.rowsArrived(Result { () throws(RedisError) in try settled[reply] })
+    case .log(let place):
+      self.logArrived(Result { () throws(RedisError) in try place.reply(in: settled) })
     }
   }
 }

@@ -99,9 +99,12 @@ package enum Cursors {
 extension Cursors {
   /// Appends a read of the highest offset that retention has removed; zero if it removed nothing.
   package static func removed(from key: RedisKey, to batch: inout RedisBatch) -> Reply<Offset> {
-    batch.value(of: Self.removedField, in: key) { cursor throws(RedisError) in
-      try cursor.string().flatMap { Offset($0) } ?? .zero
-    }
+    batch.value(of: Self.removedField, in: key, Self.readRemoved)
+  }
+
+  /// Reads the answer to ``removed(from:to:)``.
+  package static func readRemoved(_ cursor: inout ReplyCursor) throws(RedisError) -> Offset {
+    try cursor.string().flatMap { Offset($0) } ?? .zero
   }
 }
 
