@@ -10,6 +10,7 @@ import MessageBus
 /// - `HTTP/` is everything before the upgrade: routes, refusals, tokens.
 /// - `Connection/` is one WebSocket: its handler, and the state machines that decide for it.
 /// - `Delivery/` is the way from the gateway's `outgoing` stream to the sockets.
+/// - `Presence/` is who is online, and who is told.
 /// - `Positions/` is how far conversations are delivered and read: what peers are told, and what clients
 ///   are told.
 /// - `Lists/` is what clients ask for of their mailboxes: the list of conversations, and history.
@@ -78,6 +79,24 @@ package enum GatewayLimits {
   /// says may no longer hold.
   package static let signalMilliseconds: UInt64 = 6_000
 
+  /// Users whose presence is watched by connections of one gateway. More are refused as overloaded. About
+  /// 0.3 KiB each.
+  package static let watchedUsers = 20_000
+
+  /// Every watched user is looked up once in about this time, in seconds, however many watch it.
+  package static let presenceSeconds = 15
+
+  /// Users whose presence is looked up at once; more wait. One request may go beyond.
+  static let presenceLookUsers = 512
+
+  /// Users in requests for presence that wait to be looked up, of one gateway. More are refused as
+  /// overloaded.
+  static let waitingPresence = 20_000
+
+  /// How long a gateway that was seen alive is taken to be, in milliseconds, for the presence of users who
+  /// are connected there.
+  static let livingGatewayMilliseconds: Int64 = 5_000
+
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
   /// 0.3 KiB each.
@@ -121,8 +140,9 @@ package enum GatewayLimits {
   /// | sends that were rejected for the moment (``heldSends``, 0.3 KiB each) | 300 KiB |
   /// | requests that are not answered (``unansweredRequests``, 0.4 KiB each), and an answer that is written | 7 + 66 KiB |
   /// | an answer that is put together, and for that the positions (0.25 KiB each) | 66 + 250 KiB |
+  /// | answers to requests for presence (``unansweredRequests``, 20 KiB each), and changes that wait | 320 + 20 KiB |
   /// | positions that were read and not told yet (`BusLimits.positionsPerUser`, 0.25 KiB each) | 250 KiB |
-  /// | all | 2.0 MiB |
+  /// | all | 2.3 MiB |
   ///
   /// The bodies of its sends under way come on top, while Redis does not answer: at most
   /// ``unansweredSendBytes`` for all clients of an event loop together.
@@ -299,6 +319,10 @@ package struct GatewayConfiguration: Sendable {
   package var requestsPerSecond = GatewayLimits.requestsPerSecond
   /// See ``GatewayLimits/signalsPerSecond``; 0 means no limit.
   package var signalsPerSecond = GatewayLimits.signalsPerSecond
+  /// See ``GatewayLimits/watchedUsers``.
+  package var watchedUsers = GatewayLimits.watchedUsers
+  /// See ``GatewayLimits/presenceSeconds``.
+  package var presenceSeconds = GatewayLimits.presenceSeconds
   /// See ``GatewayLimits/pingSeconds``.
   package var pingSeconds = GatewayLimits.pingSeconds
   /// See ``GatewayLimits/connections``.

@@ -17,6 +17,8 @@ struct GatewayMetrics: Sendable {
   let deliverTime: Timer
   let backlog: Meter
   let tokenChecks: Counter
+  let watchedUsers: Meter
+  let presenceLooks: Counter
   private let signalsDropped: [SignalDrop: Counter]
   let requestEntries: Counter
   private let conversationLists: Counter
@@ -38,6 +40,8 @@ struct GatewayMetrics: Sendable {
     self.positionsTold = counter("connect_positions_told_total")
     self.signalsTaken = counter("connect_signals_total")
     self.signalsDelivered = counter("connect_signals_delivered_total")
+    self.watchedUsers = Meter(label: "connect_watched_users", dimensions: [], factory: factory)
+    self.presenceLooks = counter("connect_presence_looks_total")
     self.signalsDropped = Self.byCode(SignalDrop.allCases) { reason in
       counter("connect_signals_dropped_total", [("reason", reason.rawValue)])
     }

@@ -51,13 +51,13 @@ package final class GatewayService: Service {
     self.logger = logger
     var loops: [GatewayLoop] = []
     for eventLoop in group.makeIterator() {
+      let presence = loops.first?.presence
       loops.append(
         try await eventLoop.submit { [directory, readiness, busClock, logger] in
           GatewayLoop(
             eventLoop: eventLoop, configuration: configuration, directory: directory,
-            readiness: readiness, backlog: backlog, busClock: busClock, clients: clients,
-            metrics: metrics,
-            logger: logger)
+            readiness: readiness, backlog: backlog, busClock: busClock, presence: presence,
+            clients: clients, metrics: metrics, logger: logger)
         }.get())
     }
     self.loops = loops

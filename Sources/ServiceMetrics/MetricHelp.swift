@@ -34,6 +34,9 @@ package enum MetricHelp {
     "connect_requests_total": "Requests that were taken, by type.",
     "connect_request_entries_total":
       "Mailbox entries that were looked at for lists of conversations and for history.",
+    "connect_watched_users": "Users whose presence connections of this gateway watch.",
+    "connect_presence_looks_total":
+      "Users whose sessions were read to tell whether they are online.",
     "connect_cursors_reset_total":
       "Devices that begin their mailbox again: where they were is above all that Redis can have.",
     "connect_stored_total":

@@ -1,6 +1,77 @@
 import ConnectProtocol
+import NIOCore
+
+/// What a connection that has asked for presence waits for.
+struct PresenceState {
+  /// Number of requests without an answer.
+  var unanswered = 0
+  /// Whether the gateway may know of it: of a watch, or of a request.
+  var isKnown = false
+  /// Changes that the socket did not take yet: at most one of each user that is watched.
+  var missed: [UserName: ServerFrame.Presence.Status] = [:]
+}
 
 /// Who is online.
 extension ConnectionHandler {
-  func handle(_ request: ClientFrame.Presence) {}
+  func handle(_ request: ClientFrame.Presence) {
+    guard self.session.takesMessages else {
+      return self.refuse(request.id, .draining, "this connection is about to end; reconnect")
+    }
+    guard self.presence.unanswered < GatewayLimits.unansweredRequests else {
+      return self.refuseOverloaded(
+        request.id, "\(GatewayLimits.unansweredRequests) requests are not answered yet")
+    }
+    if let shortage = self.budget.takeRequest(now: NIODeadline.now().uptimeNanoseconds) {
+      let refusal = self.refusal(for: shortage)
+      return self.refuse(
+        request.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+    }
+    self.presence.unanswered += 1
+    self.presence.isKnown = true
+    self.loop.presence.ask(request, by: self)
+  }
+
+  private func refuseOverloaded(_ id: MessageID?, _ message: String) {
+    let wait = GatewayLimits.retryAfterMilliseconds
+    self.refuse(id, .overloaded, message, retryAfter: wait + .random(in: 0...wait))
+  }
+
+  func presenceAnswered(_ id: MessageID?, _ answer: PresenceKeeper.Answer) {
+    self.presence.unanswered -= 1
+    switch answer {
+    case .statuses(let statuses):
+      // They are newer than what waits, which is of an earlier watch perhaps.
+      self.presence.missed = [:]
+      self.writePresence(ServerFrame.Presence(id: id, users: statuses))
+    case .refused(.overloaded, let message):
+      self.refuseOverloaded(id, message)
+    case .refused(let code, let message):
+      self.refuse(id, code, message, retryAfter: GatewayLimits.retryAfterMilliseconds)
+    }
+  }
+
+  /// Users whom this connection watches have come or gone.
+  func presenceChanged(_ changes: [UserName: ServerFrame.Presence.Status]) {
+    guard self.session.takesMessages else { return }
+    self.presence.missed.merge(changes) { _, new in new }
+    self.tellMissedPresence()
+  }
+
+  /// Tells what the socket did not take before.
+  func tellMissedPresence() {
+    guard !self.presence.missed.isEmpty, self.socketTakesMore else { return }
+    let missed = self.presence.missed
+    self.presence.missed = [:]
+    self.writePresence(ServerFrame.Presence(users: missed))
+  }
+
+  private func writePresence(_ presence: ServerFrame.Presence) {
+    self.writeText { _ = $0.writePresence(presence) }
+  }
+
+  func endPresence() {
+    guard self.presence.isKnown else { return }
+    self.presence = PresenceState()
+    self.loop.presence.end(self)
+  }
 }

@@ -210,6 +210,7 @@ extension ConnectionHandler {
 
   /// Called when the client has said its last.
   func deregister() {
+    self.endPresence()
     self.tell(self.outbox.close(), haveWaited: true)
     self.carryOut(self.registration.closed(underWay: self.outbox.underWay))
   }

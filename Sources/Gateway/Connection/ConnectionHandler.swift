@@ -29,6 +29,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   var noted = Offset.zero
   var reads = ReadQueue()
   var requests = RequestQueue()
+  var presence = PresenceState()
   /// The last message that was skipped; see ``readSkipped()``.
   var skippedEnd = Offset.zero
   var isReadingSkipped = false
@@ -89,6 +90,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     // A client that does not read is not read from either, so that answers to its sends are bounded.
     if self.session.state != .opening { self.setReading(isWritable && !self.awaitsAnswers) }
     if isWritable {
+      self.tellMissedPresence()
       self.readRows()
       self.requestPage()
       self.serveRequests()

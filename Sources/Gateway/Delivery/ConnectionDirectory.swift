@@ -71,6 +71,11 @@ final class ConnectionDirectory: Sendable {
     }
   }
 
+  /// Whether each user has a connection, in the order of `users`, under one lock.
+  func areConnected(_ users: [UserName]) -> [Bool] {
+    self.state.withLockedValue { state in users.map { state.users[$0] != nil } }
+  }
+
   /// The connections of each user, in the order of `users`, under one lock.
   func connections(of users: [UserName]) -> [[NIOLoopBound<ConnectionHandler>]] {
     self.state.withLockedValue { state in

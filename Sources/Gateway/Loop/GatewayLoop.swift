@@ -38,6 +38,8 @@ final class GatewayLoop: @unchecked Sendable {
   let registrations: RegistrationWriter
   let reads: ReadWriter
   let signals: SignalWriter
+  /// The same for all loops of a gateway.
+  let presence: PresenceKeeper
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
@@ -62,10 +64,12 @@ final class GatewayLoop: @unchecked Sendable {
   /// Fulfilled when the last connection has ended.
   var emptied: EventLoopPromise<Void>?
 
+  /// - Parameter presence: that of the gateway; nil for its first loop, which makes it.
   init(
     eventLoop: any EventLoop, configuration: GatewayConfiguration,
     directory: ConnectionDirectory, readiness: Readiness, backlog: Backlog, busClock: BusClock,
-    clients: any RedisClientFactory, metrics: GatewayMetrics, logger: Logger
+    presence: PresenceKeeper?, clients: any RedisClientFactory, metrics: GatewayMetrics,
+    logger: Logger
   ) {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
@@ -88,6 +92,11 @@ final class GatewayLoop: @unchecked Sendable {
       client: self.publisher, hints: self.client, configuration: configuration)
     self.signals = SignalWriter(
       client: self.client, keys: configuration.keys, metrics: metrics)
+    self.presence =
+      presence
+      ?? PresenceKeeper(
+        configuration: configuration, client: self.client, directory: directory,
+        metrics: metrics)
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard

@@ -108,6 +108,25 @@ extension Cursors {
   }
 }
 
+extension Cursors {
+  /// Appends a read of when a device of the user was last seen, in seconds since 1970; nil if no device
+  /// says.
+  package static func lastSeen(in key: RedisKey, to batch: inout RedisBatch) -> Reply<UInt64?> {
+    batch.fields(of: key) { cursor throws(RedisError) in
+      var last: UInt64?
+      for _ in 0..<(try cursor.array() ?? 0) / 2 {
+        let isDevice = try cursor.string()?.hasPrefix("!") == false
+        let parts = try cursor.string()?.split(separator: " ", maxSplits: 1) ?? []
+        // No clock tells a time beyond, nor 0.
+        if isDevice, parts.count == 2, let seconds = UInt64(parts[1]), (1..<1 << 40) ~= seconds {
+          last = max(last ?? 0, seconds)
+        }
+      }
+      return last
+    }
+  }
+}
+
 extension Cursors.Position {
   /// Reads the values of the device's field, of ``Cursors/removedField`` and of
   /// ``Cursors/displacedField``.

@@ -36,6 +36,25 @@ struct CursorsTests {
     }
   }
 
+  @Test("tell when a device was last seen, the highest of all, if any says")
+  func lastSeen() async throws {
+    try await Bus.run { bus in
+      let key = bus.keys.cursor(UserName("bob")!)
+      func lastSeen() async throws -> UInt64? {
+        try await bus.client.value { Cursors.lastSeen(in: key, to: &$0) }
+      }
+      #expect(try await lastSeen() == nil)
+      _ = try await bus.command(
+        "HSET", "\(key)", "old", "5-0", "none", "5-0 0", "odd", "5-0 x", "beyond",
+        "5-0 18446744073709551615", Cursors.removedField, "5-0 99", Cursors.displacedField, "1 99")
+      #expect(try await lastSeen() == nil)
+      _ = try await bus.command("HSET", "\(key)", "phone", "5-0 30", "tablet", "9-0 20")
+      #expect(try await lastSeen() == 30)
+      _ = try await bus.command("HSET", "\(key)", "tablet", "0-0 40")
+      #expect(try await lastSeen() == 40)
+    }
+  }
+
   @Test("tell a gap: what retention removed above the last ack")
   func gaps() async throws {
     try await Bus.run { bus in
