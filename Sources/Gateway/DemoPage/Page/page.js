@@ -4,20 +4,33 @@ import { ConnectClient, compareOffsets } from './connect.js';
 
 /** @typedef {import('./connect.js').State} State */
 /** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
-/** `offset` is the place in the mailbox of the recipient, once it is known.
- * @typedef {{ id: string, mine: boolean, at: number, body: any, offset?: string, quiet?: boolean,
- *   note?: string, status: 'received' | 'waiting' | 'accepted' | 'failed' }} Item */
-/** @typedef {{ peer: string, items: Item[], unread: number, draft: string }} Conversation */
+/** @typedef {import('./connect.js').MailboxEntry} MailboxEntry */
+/** `offset` is the place in the mailbox of the recipient, and `entry` that in one's own, once they
+ * are known.
+ * @typedef {{ id: string, mine: boolean, at: number, body: any, offset?: string, entry?: string,
+ *   quiet?: boolean, note?: string,
+ *   status: 'received' | 'waiting' | 'accepted' | 'failed' }} Item */
+/** `listed` is what the server's list last said. `failed` are messages of which history told the
+ * failure and not yet the message. `earlier` is where history goes on, `null` at its beginning.
+ * @typedef {{ peer: string, items: Item[], unread: number, isMore: boolean, draft: string,
+ *   listed?: { last?: MailboxEntry, unread: number, unreadIsMore?: boolean, mine?: string },
+ *   failed: Set<string>, earlier?: string | null, isTrimmed?: boolean, isLoading?: boolean,
+ *   firstUnread?: Item, isOpening?: boolean, problem?: string }} Conversation */
 /** @typedef {{ delivered?: string, read?: string, mine?: string }} Position */
 
-const MAX_CONVERSATIONS = 20;
-const MAX_ITEMS = 300; // Of one conversation.
+const MAX_CONVERSATIONS = 20; // That are stored; the others are asked for after a reload.
+const MAX_ITEMS = 300; // Of one conversation, while its end is in view.
+const MAX_WATCHED = 100; // Of whom it is shown whether they are online; a server takes no more.
+const PAGE_ITEMS = 50; // That history is asked for at a time.
+const MAX_EMPTY_PAGES = 5; // In a row, before one has to scroll again.
+const NEAR_TOP = 300; // Pixels from the top at which earlier messages are loaded.
 const MAX_STORED_CHARACTERS = 150_000; // Likewise. All together stay within a tab's 5 million.
 const GROUP_MS = 5 * 60_000;
 /** Of every message: the ticks, and that the user's other devices show it. */
 const OPTIONS = { receipt: true, copy: true };
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 
 /** @param {string} id @returns {any} */
@@ -102,14 +115,16 @@ class Conversations {
   constructor(prefix) {
     this.#prefix = `${prefix}/with/`;
     for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
-      const conversation = stored(key, ({ peer, items }) => Boolean(peer) && Array.isArray(items));
-      if (conversation) this.#byPeer.set(conversation.peer, conversation);
+      const known = stored(key, ({ peer, items }) => Boolean(peer) && Array.isArray(items));
+      if (!known) continue;
+      this.#byPeer.set(known.peer, { ...known, isMore: false, failed: new Set() });
     }
   }
 
   /** @returns {Conversation[]} the latest first */
   get all() {
-    const at = (/** @type {Conversation} */ { items }) => items.at(-1)?.at ?? Number.MAX_VALUE;
+    const at = (/** @type {Conversation} */ { items, listed }) => (
+      items.at(-1)?.at ?? (listed ? listed.last?.at ?? 0 : Number.MAX_VALUE));
     return [...this.#byPeer.values()].sort((a, b) => at(b) - at(a));
   }
 
@@ -117,22 +132,24 @@ class Conversations {
   with(peer) {
     const known = this.#byPeer.get(peer);
     if (known) return known;
-    if (this.#byPeer.size >= MAX_CONVERSATIONS) {
-      const oldest = this.all[MAX_CONVERSATIONS - 1].peer;
-      this.#byPeer.delete(oldest);
-      sessionStorage.removeItem(this.#prefix + oldest);
-    }
-    const conversation = { peer, items: [], unread: 0, draft: '' };
+    /** @type {Conversation} */
+    const conversation = {
+      peer, items: [], unread: 0, isMore: false, draft: '', failed: new Set(),
+    };
     this.#byPeer.set(peer, conversation);
     return conversation;
   }
 
   /** @param {Conversation} conversation */
   save(conversation) {
-    const { items, peer } = conversation;
+    const { items, peer, unread, draft } = conversation;
     let [first, room] = [items.length, MAX_STORED_CHARACTERS];
-    while (first > 0 && (room -= JSON.stringify(items[first - 1]).length) >= 0) first -= 1;
-    store(this.#prefix + peer, { ...conversation, items: items.slice(first) });
+    const last = Math.max(0, items.length - MAX_ITEMS);
+    while (first > last && (room -= JSON.stringify(items[first - 1]).length) >= 0) first -= 1;
+    store(this.#prefix + peer, { peer, unread, draft, items: items.slice(first) });
+    for (const { peer } of this.all.slice(MAX_CONVERSATIONS)) {
+      sessionStorage.removeItem(this.#prefix + peer);
+    }
   }
 }
 
@@ -185,6 +202,16 @@ function stageOf({ status, offset }, { delivered, read }) {
   return reaches(delivered, offset) ? 'delivered' : 'accepted';
 }
 
+/** @param {Item} item */
+const keyOf = ({ mine, id }) => `${mine ? 'mine' : 'theirs'} ${id}`;
+
+/** @param {MailboxEntry} entry a message, or the copy of one's own @returns {Item} */
+function itemOf({ type, offset, peerOffset, id, at = 0, body, quiet }) {
+  return type === 'message'
+    ? { id, mine: false, at, body, offset, entry: offset, quiet, status: 'received' }
+    : { id, mine: true, at, body, offset: peerOffset, entry: offset, quiet, status: 'accepted' };
+}
+
 /** @param {any} body @returns {string | undefined} the text of a body of the demo's shape */
 const textOf = (body) => (typeof body?.text === 'string' ? body.text : undefined);
 
@@ -211,6 +238,10 @@ function start(session) {
   /** @type {Conversation | null} */ let current = null;
   /** @type {WeakMap<object, any>} the elements of items and of conversations */
   const elements = new WeakMap();
+  /** @type {Set<string>} */ const typing = new Set();
+  /** @type {import('./connect.js').Users} of those who are known; nobody while offline */
+  let statuses = {};
+  /** @type {string | undefined} where the list goes on */ let moreConversations;
   let newer = 0; // Messages that came below what is in view.
   let pinned = true; // The end of the conversation is in view, and is kept there.
   let frameBytes = Number.MAX_VALUE; // Until a server tells its limit.
@@ -232,13 +263,12 @@ function start(session) {
         // Known already: one to oneself, or the same message under another offset.
         const known = (/** @type {Item} */ item) => item.id === id && item.mine === (from === user);
         if (conversation.items.some(known)) return;
-        add(conversation, { id, mine: false, at, body, offset, quiet, status: 'received' });
+        add(conversation, itemOf({ type: 'message', offset, id, at, body, quiet }));
       },
-      sent({ to, id, at, body, peerOffset }) {
-        /** @type {Item} */
-        const item = { id, mine: true, at, body, offset: peerOffset, note: '', status: 'accepted' };
+      sent({ to, ...sent }) {
+        const item = { ...itemOf({ ...sent, type: 'sent' }), note: '' };
         // What is not known here was written on another device.
-        if (!change(id, item)) add(conversations.with(to), item);
+        if (!change(sent.id, item)) add(conversations.with(to), item);
       },
       accepted({ id, offset }) {
         // Only what still waits: `failed` can come first, and says more.
@@ -259,6 +289,17 @@ function start(session) {
       },
       failed({ id, code, message }) {
         change(id, { status: 'failed', note: `Not delivered: ${message || code}` });
+      },
+      typing({ from, isTyping }) {
+        if (isTyping) typing.add(from);
+        else typing.delete(from);
+        drawStatus();
+        drawConversations();
+      },
+      presence(users) {
+        statuses = { ...statuses, ...users };
+        drawStatus();
+        drawConversations();
       },
       error: ({ code, message }) => console.warn('Connect:', code, message),
     },
@@ -282,7 +323,12 @@ function start(session) {
       if (isWaiting) pinned = true;
       if (!pinned && !item.mine) newer += 1;
     }
-    for (const old of items.splice(0, items.length - MAX_ITEMS)) elements.get(old)?.remove();
+    if (pinned || conversation !== current) {
+      const old = items.splice(0, items.length - MAX_ITEMS);
+      for (const item of old) elements.get(item)?.remove();
+      // History has them, from the first that is left.
+      if (old.length) conversation.earlier = undefined;
+    }
     conversations.save(conversation);
     drawSoon();
   }
@@ -303,22 +349,32 @@ function start(session) {
     return false;
   }
 
-  /** How many of the peer's messages lie above what the user has read, here or on another device.
+  /** How many of the peer's messages lie above what the user has read, here or on another device:
+   * what is held here, or, where that does not reach down to there, what the list said and what has
+   * come since.
    * @param {Conversation} conversation */
-  function unreadOf({ peer, items }) {
+  function unreadOf(conversation) {
+    const { peer, items, listed, earlier } = conversation;
+    conversation.isMore = false;
     if (peer === user) return 0;
     const { mine } = positions.of(peer);
     const read = items.findLastIndex((item) => !item.mine && reaches(mine, item.offset));
-    return items.slice(read + 1).filter((item) => !item.mine && !item.quiet).length;
+    const unread = items.slice(read + 1).filter((item) => !item.mine && !item.quiet);
+    if (read >= 0 || earlier === null || !listed || listed.mine !== mine) return unread.length;
+    const newer = unread.filter(({ entry }) => !reaches(listed.last?.offset, entry)).length;
+    if (listed.unread + newer <= unread.length) return unread.length;
+    conversation.isMore = Boolean(listed.unreadIsMore);
+    return listed.unread + newer;
   }
 
   /** What is in view is read. */
   function noteRead() {
     if (!current || current.peer === user || !pinned || document.hidden) return;
+    if (current.isOpening) return;
     const last = current.items.findLast((item) => !item.mine)?.offset;
     if (!last || !positions.advance(current.peer, { mine: last })) return;
     client.read(current.peer, last);
-    current.unread = 0;
+    current.unread = unreadOf(current);
     drawConversations();
   }
 
@@ -343,6 +399,158 @@ function start(session) {
     elements.get(item).remove();
     conversations.save(current);
     drawSoon();
+  }
+
+  // Lists and history
+
+  /** Asks for the list, or for what follows it. @param {string} [before] */
+  async function loadConversations(before) {
+    try {
+      const { items, next } = await client.conversations({ before });
+      for (const { peer, delivered, read, mine, last, unread, unreadIsMore } of items) {
+        const conversation = conversations.with(peer);
+        positions.advance(peer, { delivered, read, mine });
+        conversation.listed = { last, unread, unreadIsMore, mine: positions.of(peer).mine };
+        conversation.unread = unreadOf(conversation);
+      }
+      moreConversations = next;
+    } catch (error) {
+      console.warn('Connect: the list of conversations did not come.', error);
+    }
+    drawConversations();
+    $('more').hidden = !moreConversations;
+    if (current) fill(current);
+  }
+
+  /** Puts a part of history before what is held, the newest of it first.
+   * @param {Conversation} conversation @param {MailboxEntry[]} entries
+   * @returns {Item[]} what was not known */
+  function prepend(conversation, entries) {
+    const known = new Map(conversation.items.map((item) => [keyOf(item), item]));
+    /** @type {Item[]} */ const older = [];
+    for (const entry of entries) {
+      if (entry.type === 'failed') {
+        if (!known.has(`mine ${entry.id}`)) conversation.failed.add(entry.id);
+        continue;
+      }
+      const item = itemOf(entry);
+      if (entry.from === user) Object.assign(item, { mine: true, status: 'accepted' });
+      const here = known.get(keyOf(item));
+      if (here) {
+        here.entry ??= item.entry;
+        continue;
+      }
+      if (item.mine && conversation.failed.has(item.id)) {
+        Object.assign(item, { status: 'failed', note: 'Not delivered' });
+      }
+      known.set(keyOf(item), item);
+      older.unshift(item);
+    }
+    conversation.items.unshift(...older);
+    return older;
+  }
+
+  /** Loads earlier messages, until some came that were not known.
+   * @param {Conversation} conversation */
+  async function loadEarlier(conversation) {
+    if (conversation.isLoading || conversation.earlier === null) return;
+    conversation.isLoading = true;
+    conversation.problem = '';
+    drawEarlier();
+    const { peer } = conversation;
+    try {
+      for (let page = 0; page < MAX_EMPTY_PAGES; page += 1) {
+        const before = conversation.earlier ?? conversation.items.find(({ entry }) => entry)?.entry;
+        const { entries, next, trimmed } =
+          await client.history({ with: peer, before, limit: PAGE_ITEMS });
+        conversation.earlier = next ?? null;
+        conversation.isTrimmed = Boolean(trimmed);
+        const older = prepend(conversation, entries);
+        if (older.length) drawEarlierItems(conversation, older);
+        if (older.length || !next) break;
+      }
+    } catch (error) {
+      const { code, message } = /** @type {any} */ (error);
+      conversation.problem = code === 'closed' ? '' : message;
+    }
+    conversation.isLoading = false;
+    conversation.unread = unreadOf(conversation);
+    drawEarlier();
+    drawConversations();
+    if (conversation !== current) return;
+    const { isOpening } = conversation;
+    conversation.isOpening = false;
+    if (isOpening) showFirstUnread(conversation);
+    if (!conversation.problem) fill(conversation);
+  }
+
+  /** Loads earlier messages as long as there is room in view, or unread ones are missing.
+   * @param {Conversation} conversation */
+  function fill(conversation) {
+    if (conversation !== current || client.state.phase !== 'online') return;
+    const { scrollTop, scrollHeight, clientHeight } = $('log');
+    if (conversation.isOpening || scrollHeight <= clientHeight || scrollTop < NEAR_TOP) {
+      loadEarlier(conversation);
+    }
+  }
+
+  /** Shows a conversation from its first unread message on, or else its end.
+   * @param {Conversation} conversation the current one, of which all that is held is drawn */
+  function showFirstUnread(conversation) {
+    const { peer, items, unread } = conversation;
+    const { mine } = positions.of(peer);
+    const isUnread = (/** @type {Item} */ item) => (
+      !item.mine && !item.quiet && !reaches(mine, item.offset));
+    const held = items.filter(isUnread);
+    // Where the list says that there are more, they come first.
+    conversation.isOpening = unread > held.length && !conversation.isMore;
+    conversation.firstUnread = unread ? held[0] : undefined;
+    pinned = !conversation.firstUnread;
+    drawLog();
+    if (!conversation.firstUnread) return;
+    const log = $('log');
+    elements.get(conversation.firstUnread).scrollIntoView({ block: 'start' });
+    lastTop = log.scrollTop;
+    pinned = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
+    keepEnd();
+  }
+
+  /** What is in view stays where it is. @param {Conversation} conversation @param {Item[]} older */
+  function drawEarlierItems(conversation, older) {
+    if (conversation !== current) return;
+    const log = $('log');
+    const below = log.scrollHeight - log.scrollTop;
+    $('messages').prepend(...older.map((item) => drawItem(item, conversation.peer)));
+    drawLog();
+    if (!pinned) log.scrollTop = lastTop = log.scrollHeight - below;
+  }
+
+  function drawEarlier() {
+    const { isLoading, problem, isTrimmed, earlier } = current ?? {};
+    $('earlier').hidden = !isLoading && !problem && !(isTrimmed && earlier === null);
+    $('earlier').firstElementChild.textContent = isLoading ? 'Loading earlier messages…'
+      : problem ? `Earlier messages did not come: ${problem}`
+      : 'Earlier messages are no longer kept.';
+    $('earlier').lastElementChild.hidden = isLoading || !problem;
+  }
+
+  // Typing and presence
+
+  /** @param {string} peer */
+  function statusOf(peer) {
+    if (typing.has(peer)) return 'typing…';
+    const status = statuses[peer];
+    if (!status || peer === user) return '';
+    if (status.online) return 'online';
+    if (!status.lastSeen) return 'offline';
+    const isToday = dayOf(status.lastSeen) === 'Today';
+    return `last seen ${isToday ? 'at ' : ''}${(isToday ? clock : moment).format(status.lastSeen)}`;
+  }
+
+  function drawStatus() {
+    const text = current ? statusOf(current.peer) : '';
+    $('peer-status').textContent = text;
+    $('peer-status').classList.toggle('typing', text === 'typing…');
   }
 
   /** @param {Item} item @param {string} peer @returns {HTMLElement} */
@@ -375,6 +583,7 @@ function start(session) {
       const newDay = !before || dayOf(before.at) !== dayOf(item.at);
       row.firstElementChild.hidden = !newDay;
       row.firstElementChild.textContent = dayOf(item.at);
+      row.children[1].hidden = item !== current?.firstUnread;
       row.classList.toggle('first',
         newDay || before.mine !== item.mine || item.at - before.at > GROUP_MS);
     }
@@ -406,6 +615,7 @@ function start(session) {
     session.peer = peer;
     keepSession(session);
     pinned = true;
+    newer = 0;
     $('app').dataset.view = peer ? 'chat' : 'list';
     $('peer-name').textContent = peer;
     drawAvatar($('peer-avatar'), peer);
@@ -420,15 +630,22 @@ function start(session) {
     $('log').ariaLive = 'off';
     $('messages').replaceChildren(...(current?.items.map((item) => drawItem(item, peer)) ?? []));
     setTimeout(() => { $('log').ariaLive = 'polite'; });
-    drawLog();
+    if (current) showFirstUnread(current);
+    else drawLog();
     drawConversations();
     drawComposer();
+    drawStatus();
+    drawEarlier();
+    if (current) fill(current);
     // On a touch screen the focus would raise the keyboard over the conversation.
     if (current && matchMedia('(pointer: fine)').matches) $('text').focus();
   }
 
   function drawConversations() {
     const { all } = conversations;
+    // The same names change nothing.
+    client.watchPresence(
+      all.map(({ peer }) => peer).filter((peer) => peer !== user).slice(0, MAX_WATCHED).sort());
     const entries = all.map(drawConversation);
     // Left alone while the order is the same, so that the focus stays where it is.
     if (entries.some((entry, index) => $('conversations').children[index] !== entry)) {
@@ -442,20 +659,27 @@ function start(session) {
 
   /** @param {Conversation} conversation */
   function drawConversation(conversation) {
-    const { peer, items, unread } = conversation;
+    const { peer, items, listed, unread, isMore } = conversation;
     const entry = elements.get(conversation) ?? stamp('conversation');
     const button = entry.firstElementChild;
     if (!elements.has(conversation)) {
       elements.set(conversation, entry);
       button.addEventListener('click', () => open(peer));
-      entry.querySelector('b').textContent = peer;
+      entry.querySelector('b').firstChild.textContent = peer;
       drawAvatar(button.firstElementChild, peer);
     }
-    const last = items.at(-1);
+    const last = items.findLast(({ quiet }) => !quiet) ?? (listed?.last && itemOf(listed.last));
     const text = last ? textOf(last.body) ?? JSON.stringify(last.body) : 'No messages yet';
-    entry.querySelector('small').textContent = (last?.mine ? 'You: ' : '') + text.slice(0, 80);
+    const line = entry.querySelector('small');
+    const isTyping = typing.has(peer);
+    line.textContent = isTyping ? 'typing…' : (last?.mine ? 'You: ' : '') + text.slice(0, 80);
+    line.classList.toggle('typing', isTyping);
+    const isOnline = Boolean(statuses[peer]?.online) && peer !== user;
+    button.firstElementChild.classList.toggle('online', isOnline);
+    entry.querySelector('.names .unseen').textContent = isOnline ? ' (online)' : '';
     entry.querySelector('.badge').hidden = !unread;
-    entry.querySelector('.badge').textContent = unread;
+    entry.querySelector('.badge').textContent = `${unread}${isMore ? '+' : ''}`;
+    entry.querySelector('.badge').title = `${unread}${isMore ? ' or more' : ''} unread`;
     button.ariaCurrent = String(conversation === current);
     return entry;
   }
@@ -476,7 +700,10 @@ function start(session) {
     $('send').disabled = !body.text || left < 0;
   }
 
-  $('text').addEventListener('input', drawComposer);
+  $('text').addEventListener('input', () => {
+    drawComposer();
+    if (current && current.peer !== user && $('text').value.trim()) client.typing(current.peer);
+  });
   $('text').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
     // While a word is being composed (in Japanese, say), Enter only chooses it.
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
@@ -516,6 +743,12 @@ function start(session) {
       $('banner').hidden = true;
       frameBytes = state.welcome.limits.frameBytes;
       if (state.welcome.gap && !state.live) $('gap').hidden = false;
+      if (state.live) loadConversations();
+    } else {
+      // Nothing is known of anybody until there is a connection again.
+      statuses = {};
+      drawStatus();
+      drawConversations();
     }
     drawComposer();
   }
@@ -576,7 +809,12 @@ function start(session) {
     if (scrollHeight - scrollTop - clientHeight < 60) pinned = true;
     lastTop = scrollTop;
     keepEnd();
+    if (current && !pinned && scrollTop < NEAR_TOP && !current.problem) loadEarlier(current);
   });
+  $('earlier').lastElementChild.addEventListener('click', () => {
+    if (current) loadEarlier(current);
+  });
+  $('more').addEventListener('click', () => loadConversations(moreConversations));
   // A phone's keyboard, or a composer that grows, must not cover the end.
   new ResizeObserver(keepEnd).observe($('log'));
   $('back').addEventListener('click', () => open(''));
