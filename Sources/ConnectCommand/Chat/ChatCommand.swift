@@ -16,7 +16,8 @@ struct ChatCommand: AsyncParsableCommand {
           connect chat --as alice --to bob
 
       Each line that you type is a message. Ticks: … waiting, ✓ taken by the server, ✓✓ received by \
-      a device, ✗ not sent. Ctrl-D ends when all is sent, Ctrl-C at once.
+      a device, ✗ not sent. Ctrl-D ends when all is sent, Ctrl-C at once. `/history 50` shows the last \
+      messages of the conversation, `/who` who of those you wrote with is online.
 
       In a pipe, one line is one message, and nothing but the texts received goes to standard output:
 

@@ -26,11 +26,13 @@ struct ChatScreen {
   private var rows = 0
   /// Where a message whose tick may change stands.
   private struct OwnRow {
-    let row: Int
+    var row: Int
     var isDelivered = false
   }
 
   private var ownRows: [String: OwnRow] = [:]
+  /// Where the status stands.
+  private var statusRow: Int?
 
   init(isTerminal: Bool) { self.isTerminal = isTerminal }
 
@@ -90,6 +92,31 @@ struct ChatScreen {
     // What has scrolled away cannot be reached.
     guard up < rows else { return line.map { self.line($0, columns: columns) } ?? "" }
     return "\u{1B}7\u{1B}[\(up)A\r\u{1B}[\(column)C\(tick.rawValue)\u{1B}8"
+  }
+
+  /// A line that comes and goes, above the one that is being typed.
+  ///
+  /// - Parameter text: nil to remove it.
+  mutating func status(_ text: String?, columns: Int, rows: Int) -> String {
+    // Of what comes and goes nothing is left in a file.
+    guard self.isTerminal else { return "" }
+    var output = ""
+    if let row = self.statusRow {
+      self.statusRow = nil
+      let up = self.rows - row
+      // What has scrolled away stays.
+      if up < rows {
+        // Delete the row, and step up with the line that moved up.
+        output += "\u{1B}7\u{1B}[\(up)A\u{1B}[M\u{1B}8\u{1B}[A"
+        self.rows -= 1
+        for (id, own) in self.ownRows where own.row > row { self.ownRows[id]?.row -= 1 }
+      }
+    }
+    if let text, let first = Self.wrap(text, columns: columns).first {
+      self.statusRow = self.rows
+      output += self.line(first, columns: columns)
+    }
+    return output
   }
 
   func end() -> String { self.isTerminal ? "\r\u{1B}[K" : "" }

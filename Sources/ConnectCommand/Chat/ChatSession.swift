@@ -20,6 +20,7 @@ final class ChatSession: Sendable {
   private let peer: UserName
   private let options: Options
   private let view: any ChatView
+  private let questions: ChatQuestions
 
   init(
     client: ConnectClient, user: UserName, peer: UserName, endpoint: ConnectEndpoint,
@@ -28,6 +29,7 @@ final class ChatSession: Sendable {
     self.client = client
     self.peer = peer
     self.options = options
+    self.questions = ChatQuestions(client: client, user: user, peer: peer)
     self.view =
       options.isPipe
       ? PipeView(peer: peer, endpoint: endpoint)
@@ -84,12 +86,17 @@ final class ChatSession: Sendable {
     let input = StandardInput()
     var splitter = LineSplitter(maximumBytes: Self.maximumLineBytes)
     do {
-      while let bytes = try await input.read() {
-        let (lines, fault) = splitter.append(bytes)
-        for line in lines { try await self.send(line) }
-        if let fault { throw fault }
+      // What is asked is answered while more is typed.
+      try await withThrowingDiscardingTaskGroup { questions in
+        while let bytes = try await input.read() {
+          let (lines, fault) = splitter.append(bytes)
+          for line in lines { try await self.typed(line, &questions) }
+          if let fault { throw fault }
+        }
+        if !Task.isCancelled, let line = try splitter.finish() {
+          try await self.typed(line, &questions)
+        }
       }
-      if !Task.isCancelled, let line = try splitter.finish() { try await self.send(line) }
     } catch let fault as LineSplitter.Fault {
       await input.close()
       // The lines before it are messages like any.
@@ -110,9 +117,24 @@ final class ChatSession: Sendable {
     }
   }
 
-  private func send(_ line: String) async throws {
-    let text = self.options.isPipe ? line : ChatBody.typed(line)
-    if text.isEmpty, !self.options.isPipe { return self.view.typedNothing(line) }
+  private func typed(
+    _ line: String, _ questions: inout ThrowingDiscardingTaskGroup<any Error>
+  ) async throws {
+    guard !self.options.isPipe else { return try await self.send(line, typed: line) }
+    let input = ChatInput(ChatBody.typed(line))
+    if case .message(let text) = input { return try await self.send(text, typed: line) }
+    self.view.typedNothing(line)
+    switch input {
+    case .nothing, .message: break
+    case .fault(let what): self.view.show(["-- \(what)"])
+    case .history(let count):
+      questions.addTask { self.view.show(await self.questions.history(count)) }
+    case .who:
+      questions.addTask { self.view.show(await self.questions.who()) }
+    }
+  }
+
+  private func send(_ text: String, typed line: String) async throws {
     let id = MessageID.unique()
     // Before it goes out, so that the answer finds it.
     self.view.sending(text, typed: line, id: id)
@@ -162,8 +184,10 @@ protocol ChatView: Sendable {
   func start()
   /// `text` will be sent; `typed` is the line as it was read.
   func sending(_ text: String, typed: String, id: MessageID)
-  /// An empty line was read.
+  /// A line was read that is not a message.
   func typedNothing(_ typed: String)
+  /// Lines that were asked for.
+  func show(_ lines: [String])
   /// - Returns: False when nobody reads the output any more.
   func show(_ event: ConnectEvent) -> Bool
   func end()

@@ -1,6 +1,5 @@
 import ConnectClient
 import ConnectProtocol
-import Foundation
 import NIOConcurrencyHelpers
 
 /// A chat for people: lines with times and ticks, above the line that is being typed.
@@ -44,9 +43,11 @@ final class PeopleView: ChatView {
     self.write { $0.screen.empty(typed: typed, columns: self.output.size.columns) }
   }
 
+  func show(_ lines: [String]) { for line in lines { self.line(line) } }
+
   func sending(_ text: String, typed: String, id: MessageID) {
     let shown = ChatBody.visible(text)
-    let line = "\(Self.time()) \(ChatScreen.Tick.waiting.rawValue) \(self.user): \(shown)"
+    let line = "\(ChatTime.text()) \(ChatScreen.Tick.waiting.rawValue) \(self.user): \(shown)"
     self.write { state in
       state.texts[id] = shown
       return state.screen.own(line, typed: typed, id: id.text, columns: self.output.size.columns)
@@ -57,7 +58,7 @@ final class PeopleView: ChatView {
     switch event {
     case .message(let message):
       let text = ChatBody.visible(ChatBody.decode(message.body.readableBytesView))
-      let time = Self.time(milliseconds: message.at)
+      let time = ChatTime.text(milliseconds: message.at)
       self.line("\(time)    \(message.from): \(text)")
     case .sent(let sent):
       self.show(sent)
@@ -66,6 +67,13 @@ final class PeopleView: ChatView {
         state.texts[id] = nil
         state.unread[id] = offset
         return self.tick(.accepted, id, nil, &state)
+      }
+    case .typing(let peer, let isTyping):
+      guard peer == self.peer else { break }
+      let size = self.output.size
+      self.write {
+        $0.screen.status(
+          isTyping ? "\(peer) is typing…" : nil, columns: size.columns, rows: size.rows)
       }
     case .position(let position):
       guard position.peer == self.peer else { break }
@@ -76,7 +84,7 @@ final class PeopleView: ChatView {
       self.write { state in
         let text = state.texts.removeValue(forKey: rejected.id) ?? ""
         return self.tick(.failed, rejected.id, nil, &state)
-          + self.line("\(Self.time()) ✗  not sent: \"\(text)\": \(reason)", &state)
+          + self.line("\(ChatTime.text()) ✗  not sent: \"\(text)\": \(reason)", &state)
       }
     case .failed(let failed):
       let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
@@ -84,11 +92,11 @@ final class PeopleView: ChatView {
         state.texts[failed.id] = nil
         state.unread[failed.id] = nil
         return self.tick(.failed, failed.id, nil, &state)
-          + self.line("\(Self.time()) ✗  not delivered to \(failed.to): \(reason)", &state)
+          + self.line("\(ChatTime.text()) ✗  not delivered to \(failed.to): \(reason)", &state)
       }
     default:
       if let line = ConnectionLine.text(event, endpoint: self.endpoint) {
-        self.line("\(Self.time()) -- \(line)")
+        self.line("\(ChatTime.text()) -- \(line)")
       }
     }
     return !self.isClosed
@@ -103,7 +111,8 @@ final class PeopleView: ChatView {
       }
       let text = ChatBody.visible(ChatBody.decode(sent.body.readableBytesView))
       let to = sent.to == self.peer ? "" : " to \(sent.to)"
-      return self.line("\(Self.time(milliseconds: sent.at))    \(self.user)\(to): \(text)", &state)
+      return self.line(
+        "\(ChatTime.text(milliseconds: sent.at))    \(self.user)\(to): \(text)", &state)
     }
   }
 
@@ -145,14 +154,5 @@ final class PeopleView: ChatView {
       guard !text.isEmpty, !state.isClosed else { return }
       if !self.output.write(text) { state.isClosed = true }
     }
-  }
-
-  /// Local time of day.
-  private static func time(milliseconds: UInt64? = nil) -> String {
-    var seconds = milliseconds.map { time_t($0 / 1_000) } ?? Foundation.time(nil)
-    var parts = tm()
-    localtime_r(&seconds, &parts)
-    func digits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    return "\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))"
   }
 }

@@ -39,6 +39,32 @@ import Testing
     #expect(screen.tick(.delivered, id: "1", column: 9, line: nil, columns: 80, rows: 24) == "")
   }
 
+  @Test func aStatusComesAboveTheLineThatIsTypedAndGoesWithItsRow() {
+    var screen = ChatScreen(isTerminal: true)
+    _ = screen.own("first", typed: "first", id: "1", columns: 80)
+    #expect(
+      screen.status("bob is typing…", columns: 80, rows: 24)
+        == "\u{1B}D\u{1B}[A\u{1B}7\r\u{1B}[Lbob is typing…\u{1B}8\u{1B}[B")
+    _ = screen.own("second", typed: "second", id: "2", columns: 80)
+    #expect(
+      screen.status(nil, columns: 80, rows: 24) == "\u{1B}7\u{1B}[2A\u{1B}[M\u{1B}8\u{1B}[A")
+    #expect(screen.status(nil, columns: 80, rows: 24) == "")
+    // Both ticks are found where their messages stand now.
+    for (id, up) in [("1", 2), ("2", 1)] {
+      let tick = screen.tick(.accepted, id: id, column: 9, line: nil, columns: 80, rows: 24)
+      #expect(tick.contains("\u{1B}[\(up)A"), "\(id)")
+    }
+  }
+
+  @Test func aStatusIsLeftWhereItHasScrolledAwayAndIsNoneInAFile() {
+    var screen = ChatScreen(isTerminal: true)
+    _ = screen.status("bob is typing…", columns: 80, rows: 24)
+    for _ in 0..<24 { _ = screen.line("hello", columns: 80) }
+    #expect(screen.status(nil, columns: 80, rows: 24) == "")
+    var file = ChatScreen(isTerminal: false)
+    #expect(file.status("bob is typing…", columns: 80, rows: 24) == "")
+  }
+
   @Test func whatHasScrolledAwayIsLeftAlone() {
     var screen = ChatScreen(isTerminal: true)
     _ = screen.own("me", typed: "me", id: "1", columns: 80)
