@@ -245,7 +245,7 @@ function start(session) {
   let newer = 0; // Messages that came below what is in view.
   let pinned = true; // The end of the conversation is in view, and is kept there.
   let frameBytes = Number.MAX_VALUE; // Until a server tells its limit.
-  let lastTop = 0;
+  let [lastTop, lastHeight] = [0, 0]; // Of the log, when it was last scrolled.
   let nextDraw = 0;
   let countdown = 0;
 
@@ -805,9 +805,9 @@ function start(session) {
   $('log').addEventListener('scroll', () => {
     const { scrollTop, scrollHeight, clientHeight } = $('log');
     // Only a scroll upwards leaves the end; the layout alone must not.
-    if (scrollTop < lastTop) pinned = false;
+    if (scrollTop < lastTop && clientHeight === lastHeight) pinned = false;
     if (scrollHeight - scrollTop - clientHeight < 60) pinned = true;
-    lastTop = scrollTop;
+    [lastTop, lastHeight] = [scrollTop, clientHeight];
     keepEnd();
     if (current && !pinned && scrollTop < NEAR_TOP && !current.problem) loadEarlier(current);
   });
