@@ -15,16 +15,31 @@ afterEach(() => {
 const scripted = (user) => clientOf(user, { WebSocket: ScriptedWebSocket });
 const tick = () => new Promise((resume) => { setImmediate(resume); });
 
+const LIMITS = { frameBytes: 65_536, unacked: 256, sendsPerSecond: 0, requestsPerSecond: 0,
+  signalsPerSecond: 0 };
+const WELCOME = {
+  type: 'welcome', offset: '0-0', gap: false, pingSeconds: 25, positions: 0, now: 1_000_000,
+  limits: LIMITS,
+};
+
 /** Connects to a script, which welcomes it. */
 async function welcomed({ client }, limits = {}) {
   const count = ScriptedWebSocket.all.length;
   client.connect();
   const socket = await until('it connects', () => ScriptedWebSocket.all[count]);
-  socket.say({
-    type: 'welcome', offset: '0-0', gap: false, pingSeconds: 25, positions: 0, now: 1_000_000,
-    limits: { frameBytes: 65_536, unacked: 256, sendsPerSecond: 0, requestsPerSecond: 0,
-      signalsPerSecond: 0, ...limits },
-  });
+  socket.say({ ...WELCOME, limits: { ...LIMITS, ...limits } });
+  return socket;
+}
+
+/** Connects again while the clock stands still. */
+async function rewelcomed(it, after) {
+  const count = ScriptedWebSocket.all.length;
+  it.client.connect();
+  await after(0);
+  assert.equal(ScriptedWebSocket.all.length, count + 1);
+  const socket = ScriptedWebSocket.all[count];
+  socket.say(WELCOME);
+  await after(1);
   return socket;
 }
 
@@ -215,7 +230,7 @@ test('a peer is typing until its message comes, or for six seconds', async () =>
   assert.deepEqual(it.told.typing.at(-1), { from: 'carol', isTyping: false });
 });
 
-test('signals go to their handler, keep to the pace, and are dropped without a connection', async () => {
+test('signals go to their handler, keep to the pace, and are dropped when it breaks', async () => {
   const it = scripted('signals');
   it.client.signal('bob', 'lost');
   const socket = await welcomed(it, { signalsPerSecond: 5 });
@@ -228,9 +243,14 @@ test('signals go to their handler, keep to the pace, and are dropped without a c
   // The oldest of those that waited were dropped.
   assert.equal(socket.of('signal').at(-1).name, 's14');
   reject(socket, { id }, 'rate_limited', 10_000);
-  await after(7_000);
+  await after(1_000);
   assert.equal(socket.of('signal').length, 11);
-  socket.say({ type: 'signal', from: 'bob', name: 'wave', at: 1, body: [1] });
+  socket.cut();
+  const next = await rewelcomed(it, after);
+  it.client.signal('bob', 'next');
+  assert.deepEqual(next.of('signal').map(({ name }) => name), ['next']);
+  ScriptedWebSocket.all.at(-1).say(
+    { type: 'signal', from: 'bob', name: 'wave', at: 1, body: [1] });
   assert.deepEqual(
     it.told.signal, [{ type: 'signal', from: 'bob', name: 'wave', at: 1, body: [1] }]);
   assert.deepEqual(it.told.rejected, []);
