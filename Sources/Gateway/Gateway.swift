@@ -86,6 +86,10 @@ package enum GatewayLimits {
   /// Every watched user is looked up once in about this time, in seconds, however many watch it.
   package static let presenceSeconds = 15
 
+  /// Sessions of closed connections that Redis could not remove yet, per event loop: tried again each second.
+  /// Beyond, some stay until their device connects again or the gateway ends. 0.2 KiB each.
+  static let unremovedSessions = 100_000
+
   /// Users whose presence is looked up at once; more wait. One request may go beyond.
   static let presenceLookUsers = 512
 
@@ -208,16 +212,20 @@ package enum GatewayLimits {
   /// newest first. What lies below is told to further requests.
   package static let requestEntries = 512
 
-  /// Bytes of these entries: with as many, the look ends, too. They are counted after each page.
+  /// Bytes of these entries: with as many, the look ends, too. They are counted after each page, so one page
+  /// of ``requestPageEntries`` may go beyond: 2 MiB, if its entries are as large as frames may be.
   package static let requestBytes = 512 * 1024
+
+  /// Entries of the largest page of such a look.
+  static let requestPageEntries = 32
 
   /// Entries of the first page of such a look: few, since most lists and histories begin with what is on a
   /// screen.
   static let firstRequestPageEntries = 16
 
-  /// How many times as many each further page has, up to ``maximumPageEntries``, and to what
+  /// How many times as many each further page has, up to ``requestPageEntries``, and to what
   /// ``requestBytes`` leaves if its entries are as large as those before.
-  static let requestPageGrowth = 4
+  static let requestPageGrowth = 2
 
   /// Precision, in seconds, with which a device's cursor records when the device was last seen.
   package static let seenSeconds: Double = 86_400

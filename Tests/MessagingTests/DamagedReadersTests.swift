@@ -228,7 +228,7 @@ struct DamagedReadersTests {
       GatewayRegistry.Heartbeat(address: "a", connections: 1, startedMilliseconds: 1, version: "v"))
     try? await registry.sweep()
     await withCheckedContinuation { waiter in
-      client.removeSessions([(self.session("g2"), of: keys.session(user))]) { waiter.resume() }
+      client.removeSessions([(self.session("g2"), of: keys.session(user))]) { _ in waiter.resume() }
     }
     let connections = UserConnections(keys: keys, client: client)
     _ = try? await connections.close(user, device: self.phone)

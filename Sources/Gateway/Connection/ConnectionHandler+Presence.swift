@@ -37,6 +37,8 @@ extension ConnectionHandler {
   }
 
   func presenceAnswered(_ id: MessageID?, _ answer: PresenceKeeper.Answer) {
+    // Answered when the connection began to end.
+    guard self.presence.isKnown else { return }
     self.presence.unanswered -= 1
     switch answer {
     case .statuses(let statuses):
@@ -69,6 +71,7 @@ extension ConnectionHandler {
     self.writeText { _ = $0.writePresence(presence) }
   }
 
+  /// Nobody is watched any more, and nothing is answered: the connection ends.
   func endPresence() {
     guard self.presence.isKnown else { return }
     self.presence = PresenceState()

@@ -41,6 +41,10 @@ extension ConnectionHandler {
   }
 
   func logArrived(_ result: Result<LogLook.Reply, RedisError>) {
+    guard self.session.takesMessages else {
+      _ = self.requests.end()
+      return
+    }
     switch result {
     case .success(let reply):
       self.loop.metrics.requestEntries.increment(by: reply.entries.count)

@@ -214,6 +214,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   func close(_ code: CloseCode, _ reason: String) {
     guard self.session.close() else { return }
     self.loop.metrics.closed(code)
+    self.endPresence()
     self.writeClose(code.rawValue, reason)
   }
 

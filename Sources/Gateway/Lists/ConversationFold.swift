@@ -86,7 +86,9 @@ struct ConversationFold {
       self.fold(entry)
     }
     if self.look.isAtBottom {
-      self.addFound(lookedThrough: reply.removed)
+      // What was removed since an earlier page of the same look was read then.
+      let unread = self.look.below?.predecessor ?? reply.removed
+      self.addFound(lookedThrough: min(reply.removed, unread))
       if let firstLeftOut = self.firstLeftOut {
         self.answer.next = .log(below: firstLeftOut.successor)
       } else {

@@ -52,7 +52,7 @@ struct LogLook {
       maximum = min(maximum, max(room, GatewayLimits.smallestPageEntries))
     }
     self.pageEntries = min(
-      self.pageEntries * GatewayLimits.requestPageGrowth, GatewayLimits.maximumPageEntries)
+      self.pageEntries * GatewayLimits.requestPageGrowth, GatewayLimits.requestPageEntries)
     self.asked = maximum
     self.looked = 0
     return Page(below: self.below, maximum: maximum)

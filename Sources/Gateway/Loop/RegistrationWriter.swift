@@ -14,7 +14,8 @@ final class RegistrationWriter {
   private let keys: Keys
   private let limits: PositionLimits
   private var queued: [ConnectionHandler] = []
-  /// Sessions of closed connections, kept in the registry until their cursors are on the way.
+  /// Sessions of closed connections, kept in the registry until their cursors are on the way, and those that
+  /// Redis did not remove yet.
   private var removals: [(Session, of: RedisKey)] = []
   private var isStoringSoon = false
   /// Unanswered batches with cursors and removals.
@@ -100,7 +101,12 @@ final class RegistrationWriter {
 
   private func remove(_ sessions: [(Session, of: RedisKey)]) {
     self.underWay += 1
-    self.client.removeSessions(sessions) { self.answered() }
+    self.client.removeSessions(sessions) { left in
+      // Tried again within a second: till then their users seem online to other gateways.
+      let room = GatewayLimits.unremovedSessions - self.removals.count
+      self.removals += left.prefix(max(0, room))
+      self.answered()
+    }
   }
 
   private func answered() {

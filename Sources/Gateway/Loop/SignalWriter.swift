@@ -55,19 +55,24 @@ final class SignalWriter {
     for (user, _) in queue.signals where sessions[user] == nil {
       sessions[user] = SessionRegistry.sessions(self.keys.session(user), to: &batch)
     }
-    self.client.submit(batch) { [sessions] replies in
-      let gateways = sessions.mapValues { reply in
-        (try? replies[reply]).map { Set($0.map(\.gateway)) }
+    // Told by parts: a recipient whose node is slow keeps nobody else waiting.
+    self.client.submitInParts(batch) { settled in
+      var gateways: [UserName: Set<InstanceID>?] = [:]
+      for (user, reply) in sessions where settled.contains(reply) {
+        gateways[user] = .some((try? settled[reply]).map { Set($0.map(\.gateway)) })
       }
       self.tell(gateways, queue)
     }
   }
 
-  /// - Parameter gateways: of each recipient; nil if Redis did not say.
+  /// - Parameter gateways: of some recipients; nil where Redis did not say.
   private func tell(_ gateways: [UserName: Set<InstanceID>?], _ queue: Queue) {
     var deliveries = DeliveryWriter(keys: self.keys)
+    var count = 0
     for (user, range) in queue.signals {
-      guard let gateways = gateways[user] ?? nil else {
+      guard let known = gateways[user] else { continue }
+      count += 1
+      guard let gateways = known else {
         self.metrics.signalDropped(.unavailable)
         continue
       }
@@ -75,10 +80,10 @@ final class SignalWriter {
       let bytes = queue.bytes.readableBytesView[range]
       for gateway in gateways { deliveries.addSignal(bytes, for: gateway) }
     }
-    guard !deliveries.isEmpty else { return self.unanswered -= queue.signals.count }
+    guard !deliveries.isEmpty else { return self.unanswered -= count }
     var batch = RedisBatch()
     deliveries.write(to: &batch)
     // Whom it does not reach is not told: the next one comes soon, or is not needed.
-    self.client.submit(batch) { _ in self.unanswered -= queue.signals.count }
+    self.client.submit(batch) { [count] _ in self.unanswered -= count }
   }
 }

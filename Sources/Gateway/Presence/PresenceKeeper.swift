@@ -24,6 +24,9 @@ final class PresenceKeeper: @unchecked Sendable {
     let request: ClientFrame.Presence
     let connection: NIOLoopBound<ConnectionHandler>
     let identity: ObjectIdentifier
+
+    /// What it counts among the users that wait: one that names nobody waits as well.
+    var size: Int { max(1, self.request.users.count) }
   }
 
   /// What connections of one event loop are told.
@@ -84,7 +87,7 @@ final class PresenceKeeper: @unchecked Sendable {
     self.eventLoop.execute {
       withExtendedLifetime(held) {
         for waiting in self.waiting where waiting.identity == identity {
-          self.waitingUsers -= waiting.request.users.count
+          self.waitingUsers -= waiting.size
         }
         self.waiting.removeAll { $0.identity == identity }
         self.underWay?.removeAll { $0.identity == identity }
@@ -96,7 +99,7 @@ final class PresenceKeeper: @unchecked Sendable {
   private func take(_ waiting: Waiting) {
     let users = waiting.request.users
     var refusal: Answer?
-    if self.waitingUsers + users.count > GatewayLimits.waitingPresence {
+    if self.waitingUsers + waiting.size > GatewayLimits.waitingPresence {
       refusal = .refused(.overloaded, "presence is asked for faster than it can be looked up")
     } else if waiting.request.watch,
       !self.board.hasRoom(for: users, of: waiting.identity)
@@ -108,7 +111,7 @@ final class PresenceKeeper: @unchecked Sendable {
       news.answers.append((waiting.connection, waiting.request.id, refusal))
       return self.tell(news, on: waiting.connection.eventLoop)
     }
-    self.waitingUsers += users.count
+    self.waitingUsers += waiting.size
     self.waiting.append(waiting)
     self.look()
   }
@@ -133,7 +136,7 @@ final class PresenceKeeper: @unchecked Sendable {
         || due.count + exact.count + next.request.users.count <= GatewayLimits.presenceLookUsers
     {
       self.waiting.removeFirst()
-      self.waitingUsers -= next.request.users.count
+      self.waitingUsers -= next.size
       exact.formUnion(next.request.users)
       requests.append(next)
     }
@@ -165,7 +168,8 @@ final class PresenceKeeper: @unchecked Sendable {
 
   private func answer(to waiting: Waiting, _ statuses: Statuses) -> Answer {
     let users = waiting.request.users
-    let found = statuses.filter { users.contains($0.key) }
+    var found: Statuses = [:]
+    for user in users { found[user] = statuses[user] }
     guard found.count == users.count else {
       return .refused(.unavailable, "the presence of these users could not be looked up")
     }

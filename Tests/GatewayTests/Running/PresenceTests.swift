@@ -305,6 +305,31 @@ struct PresenceTests {
     }
   }
 
+  @Test("ends for all gateways with a socket that closed while Redis was away")
+  func closedMeanwhile() async throws {
+    var options = TestStand.Options(gateways: 2)
+    options.redis = .plain
+    options.persistence = .appendOnly()
+    options.configure = { $0.requestsPerSecond = 0 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice", gateway: 1)
+      let bob = try await stand.online("bob")
+      alice.sendPresence(["bob"], id: "p0")
+      #expect(try await alice.expectPresence(id: "p0") == ["bob": online])
+      await stand.server.kill()
+      bob.close()
+      try await stand.server.restart()
+      var number = 0
+      try await eventually("bob to be offline") {
+        number += 1
+        alice.sendPresence(["bob"], id: "p\(number)")
+        let answer = try await alice.expectFrame("an answer")
+        guard case .presence(let presence) = answer.frame else { return false }
+        return presence.users[UserName("bob")!]?.online == false
+      }
+    }
+  }
+
   @Test("that a slow reader missed is told when it reads again, the newest only")
   func slow() async throws {
     try await self.with(gateways: 1, { $0.signalsPerSecond = 0 }) { stand in

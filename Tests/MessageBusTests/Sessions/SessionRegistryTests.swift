@@ -32,7 +32,7 @@ struct SessionRegistryTests {
     _ sessions: [(Session, of: RedisKey)], _ bus: isolated Bus
   ) async {
     await withCheckedContinuation { continuation in
-      bus.client.removeSessions(sessions) { continuation.resume() }
+      bus.client.removeSessions(sessions) { _ in continuation.resume() }
     }
   }
 
