@@ -90,7 +90,7 @@ package struct BackendAPIConfiguration: Sendable {
   }
 
   package struct Answer: Sendable, Hashable {
-    /// The route that was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`,
+    /// The route that was asked for: `messages`, `user`, `erase`, `disconnect`, `openapi`, `asyncapi`,
     /// `healthz`, or `other`.
     package let route: String
     package let status: Int

@@ -110,6 +110,8 @@ final class BackendServing: HTTPServing {
       return eventLoop.makeSucceededFuture(response)
     case .describe:
       return eventLoop.makeSucceededFuture(Self.description)
+    case .describeFrames:
+      return eventLoop.makeSucceededFuture(Self.frames)
     case .sendMessage:
       return self.send(body, on: eventLoop)
     case .showUser(let user):
@@ -138,13 +140,16 @@ final class BackendServing: HTTPServing {
         route: response.label, status: Int(response.status.code), nanoseconds: time.nanoseconds))
   }
 
-  private static let description = {
+  private static let description = document(PackageResources.openapi_json, of: .describe)
+
+  private static let frames = document(PackageResources.asyncapi_json, of: .describeFrames)
+
+  private static func document(_ bytes: [UInt8], of route: Route) -> PlainHTTPResponse {
     var response = PlainHTTPResponse(
-      status: .ok, contentType: "application/json",
-      body: ByteBuffer(bytes: PackageResources.openapi_json))
-    response.label = Route.describe.label
+      status: .ok, contentType: "application/json", body: ByteBuffer(bytes: bytes))
+    response.label = route.label
     return response
-  }()
+  }
 
   // MARK: Messages
 

@@ -7,7 +7,10 @@ enum Route: Hashable {
   case showUser(UserName)
   case eraseUser(UserName)
   case disconnectUser(UserName, DeviceName?)
+  /// What backends may ask.
   case describe
+  /// What apps and gateways say to each other.
+  case describeFrames
   case health
 
   /// The name under which answers are counted.
@@ -18,6 +21,7 @@ enum Route: Hashable {
     case .eraseUser: "erase"
     case .disconnectUser: "disconnect"
     case .describe: "openapi"
+    case .describeFrames: "asyncapi"
     case .health: "healthz"
     }
   }
@@ -27,7 +31,8 @@ enum Route: Hashable {
 
   /// Whether no token is needed.
   static func isPublic(_ uri: String) -> Bool {
-    Self.isHealth(uri) || RequestTarget.split(uri).path == "/openapi.json"
+    Self.isHealth(uri)
+      || ["/openapi.json", "/asyncapi.json"].contains(RequestTarget.split(uri).path)
   }
 
   /// Whether it is the path for load balancers, which may use HTTP/1.0.
@@ -44,7 +49,10 @@ enum Route: Hashable {
     case (["openapi.json"], .GET), (["openapi.json"], .HEAD):
       try Self.checkNoQuery(query)
       self = .describe
-    case (["openapi.json"], _):
+    case (["asyncapi.json"], .GET), (["asyncapi.json"], .HEAD):
+      try Self.checkNoQuery(query)
+      self = .describeFrames
+    case (["openapi.json"], _), (["asyncapi.json"], _):
       throw .methodNotAllowed(head.method, allowed: "GET, HEAD")
     case (["v1", "messages"], .POST):
       try Self.checkNoQuery(query)

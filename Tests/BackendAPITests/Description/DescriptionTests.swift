@@ -36,8 +36,9 @@ struct DescriptionTests {
   func routes() throws {
     #expect(
       self.operations.map(\.name).sorted() == [
-        "DELETE /v1/users/{user}", "GET /healthz", "GET /openapi.json", "GET /v1/users/{user}",
-        "OPTIONS /healthz", "POST /v1/messages", "POST /v1/users/{user}/disconnect",
+        "DELETE /v1/users/{user}", "GET /asyncapi.json", "GET /healthz", "GET /openapi.json",
+        "GET /v1/users/{user}", "OPTIONS /healthz", "POST /v1/messages",
+        "POST /v1/users/{user}/disconnect",
       ])
     for (name, value) in self.operations {
       let words = name.split(separator: " ")
