@@ -201,8 +201,9 @@ package final class Deployment: Sendable {
       "\(self.options.durability)",
     ]
     guard service == .gateway else { return arguments + self.options.messagingArguments }
-    return arguments + ["--listen", "127.0.0.1:0", "--sends-per-second", "0"]
-      + self.options.gatewayArguments
+    let unlimited = ["--sends-per-second", "--requests-per-second", "--signals-per-second"]
+      .flatMap { [$0, "0"] }
+    return arguments + ["--listen", "127.0.0.1:0"] + unlimited + self.options.gatewayArguments
   }
 
   /// The port in an address in a log line, such as `[IPv4]127.0.0.1/127.0.0.1:41237`.

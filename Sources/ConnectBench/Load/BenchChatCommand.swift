@@ -52,6 +52,14 @@ struct BenchChatCommand: AsyncParsableCommand {
   @Flag(help: "Each message is copied to its sender.")
   var copies = false
 
+  @Flag(
+    help: """
+      As in an app: each message is copied, delivered and read, every other one is announced by a typing \
+      signal, each connection asks for the list of conversations, a third of the users have two devices, \
+      a tenth are offline.
+      """)
+  var likePeople = false
+
   @OptionGroup var bench: BenchOptions
 
   func run() async throws {
@@ -71,7 +79,7 @@ struct BenchChatCommand: AsyncParsableCommand {
   ) async throws -> BenchReport {
     let run = BenchRun(
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes,
-      receipts: self.receipts, copies: self.copies)
+      traits: self.traits)
     try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
 
     let processes =
@@ -100,6 +108,13 @@ struct BenchChatCommand: AsyncParsableCommand {
       processes: zip(processes, zip(before, after)).map { process, usage in
         BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
       }, primaries: primaries)
+  }
+
+  var traits: BenchTraits {
+    var traits = self.likePeople ? BenchTraits.likePeople : BenchTraits()
+    if self.receipts { traits.receipts = true }
+    if self.copies { traits.copies = true }
+    return traits
   }
 
   /// Waits until every send is answered and every accepted message has arrived.

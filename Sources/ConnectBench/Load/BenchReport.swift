@@ -99,7 +99,7 @@ struct BenchReport: Report {
           + "max \(Self.decimal(self.latencyMaxMilliseconds)) ms"
       ),
     ]
-    rows.append(("CPU per message", "(microseconds per delivered message)"))
+    rows.append(("CPU per message", "(microseconds per accepted message)"))
     let services = self.processes.filter { $0.name != "load generator" }
     let sum = services.compactMap(\.cpuMicroseconds).reduce(0, +)
     for process in self.processes {
@@ -118,7 +118,7 @@ struct BenchReport: Report {
   }
 
   private func perMessage(_ microseconds: Double?) -> String {
-    guard let microseconds, self.delivered > 0 else { return "not known" }
-    return Self.decimal(microseconds / Double(self.delivered))
+    guard let microseconds, self.accepted > 0 else { return "not known" }
+    return Self.decimal(microseconds / Double(self.accepted))
   }
 }

@@ -14,37 +14,46 @@ final class BenchRun: @unchecked Sendable {
 
   let eventLoop: any EventLoop
   let body: ByteBuffer
-  /// Whether messages ask for a receipt, and are said to be read.
-  let receipts: Bool
-  /// Whether messages are copied to their sender.
-  let copies: Bool
+  let traits: BenchTraits
   var ledger = Ledger()
   /// Connections that have caught up.
   var live = 0
   private(set) var failure: String?
-  /// Two who write to each other are adjacent.
-  private var users: [BenchUser] = []
+  /// The first of each pair of users who write to each other, and the second. Those who are offline are
+  /// not among them.
+  private var senders: [[BenchUser]] = [[], []]
+  private var others: [BenchUser] = []
   private var reads: OpenLoop?
 
   /// - Parameter bodyBytes: Length of every message's body, a JSON string.
-  init(eventLoop: any EventLoop, bodyBytes: Int, receipts: Bool = false, copies: Bool = false) {
+  init(eventLoop: any EventLoop, bodyBytes: Int, traits: BenchTraits = BenchTraits()) {
     self.eventLoop = eventLoop
-    self.receipts = receipts
-    self.copies = copies
+    self.traits = traits
     self.body = ByteBuffer(
       string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
   }
 
   /// Two users who write to each other, through two gateways where there are two.
-  func open(names: [UserName], tokens: [String], endpoints: [ConnectEndpoint]) {
-    let conversations = [self.ledger.add(devices: 1), self.ledger.add(devices: 1)]
+  ///
+  /// - Parameter number: that of the first.
+  func open(number: Int, names: [UserName], tokens: [String], endpoints: [ConnectEndpoint]) {
+    let devices = [0, 1].map { self.traits.devices(ofUser: number + $0) }
+    // What the second writes is shown on the devices of the first.
+    let conversations = devices.reversed().map { self.ledger.add(devices: $0) }
     for index in 0...1 {
-      let user = BenchUser(
-        run: self, peer: names[1 - index], writes: conversations[index],
-        reads: conversations[1 - index])
-      self.users.append(user)
-      user.open(endpoints[index % endpoints.count], token: tokens[index])
+      for device in 0..<devices[index] {
+        let user = BenchUser(
+          run: self, peer: names[1 - index], device: device, writes: conversations[index],
+          reads: conversations[1 - index])
+        if device == 0 { self.senders[index].append(user) } else { self.others.append(user) }
+        user.open(endpoints[(index + device) % endpoints.count], token: tokens[index])
+      }
     }
+  }
+
+  /// How many connections the users up to a number have.
+  func connections(ofUsers count: Int) -> Int {
+    (0..<count).reduce(0) { $0 + self.traits.devices(ofUser: $1) }
   }
 
   func ended(_ ended: EndedConnection) {
@@ -58,32 +67,34 @@ final class BenchRun: @unchecked Sendable {
     let promise = self.eventLoop.makePromise(of: Void.self)
     let now = NIODeadline.now().uptimeNanoseconds
     let sends = OpenLoop(every: .seconds(1) / rate, from: now)
-    if self.receipts, !self.users.isEmpty {
+    let users = self.senders[0] + self.senders[1]
+    if self.traits.receipts, !users.isEmpty {
       // In turn, not all in the same moment.
-      self.reads = OpenLoop(every: Self.readInterval / self.users.count, from: now)
+      self.reads = OpenLoop(every: Self.readInterval / users.count, from: now)
     }
-    self.tick(sends, total: rate * seconds, isDone: promise)
+    self.tick(users, sends, total: rate * seconds, isDone: promise)
     return promise.futureResult
   }
 
-  private func tick(_ loop: OpenLoop, total: Int, isDone: EventLoopPromise<Void>) {
+  private func tick(
+    _ users: [BenchUser], _ loop: OpenLoop, total: Int, isDone: EventLoopPromise<Void>
+  ) {
     var sends = loop
     let now = NIODeadline.now().uptimeNanoseconds
-    let pairs = self.users.count / 2
     while sends.count < total {
-      let turn = sends.count % self.users.count
+      let turn = sends.count % users.count
       guard let due = sends.next(now: now) else { break }
-      self.users[2 * (turn % pairs) + turn / pairs].send(due: due)
+      users[turn].send(due: due)
     }
     while let reads = self.reads?.count, self.reads?.next(now: now) != nil {
-      self.users[reads % self.users.count].read()
+      users[reads % users.count].read()
     }
     guard sends.count < total else { return isDone.succeed() }
     self.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(Self.tickMicroseconds)) {
       [sends] in
-      self.tick(sends, total: total, isDone: isDone)
+      self.tick(users, sends, total: total, isDone: isDone)
     }
   }
 
-  func close() { self.users.forEach { $0.close() } }
+  func close() { (self.senders[0] + self.senders[1] + self.others).forEach { $0.close() } }
 }

@@ -2,7 +2,8 @@ import ConnectClient
 import ConnectProtocol
 import NIOCore
 
-/// One of two users who write to each other, with one connection.
+/// A device of one of two users who write to each other. The first device writes and reads; a second one
+/// only acks what it is shown.
 ///
 /// Leaner than a ``RawSender``, as its own CPU time is taken from what it measures: it sends nothing
 /// twice, does not reconnect, and its messages carry in their ids when they were due, so that
@@ -15,8 +16,12 @@ final class BenchUser: ConnectClientConnectionDelegate {
   private static let openAttempts = 50
   private static let openAgainMilliseconds: Int64 = 100
 
+  private static let secondDevice = DeviceName("second")!
+  private static let listID = MessageID("list")!
+
   private let run: BenchRun
   private let peer: UserName
+  private let device: Int
   /// Conversation of the ledger that it writes.
   private let writes: Int
   private let reads: Int
@@ -28,9 +33,10 @@ final class BenchUser: ConnectClientConnectionDelegate {
   private var attempts = 0
   private var openAgain: (() -> Void)?
 
-  init(run: BenchRun, peer: UserName, writes: Int, reads: Int) {
+  init(run: BenchRun, peer: UserName, device: Int, writes: Int, reads: Int) {
     self.run = run
     self.peer = peer
+    self.device = device
     self.writes = writes
     self.reads = reads
   }
@@ -39,15 +45,19 @@ final class BenchUser: ConnectClientConnectionDelegate {
     self.attempts += 1
     self.openAgain = { [unowned self] in self.open(endpoint, token: token) }
     self.connection = ConnectClientConnection.open(
-      to: endpoint, token: token, on: self.run.eventLoop, delegate: self)
+      to: endpoint, token: token, device: self.device == 0 ? .default : Self.secondDevice,
+      on: self.run.eventLoop, delegate: self)
   }
 
   func send(due: UInt64) {
     let number = self.run.ledger.next(in: self.writes)
     let id = MessageID("\(number).\(due)")!
+    if self.run.traits.isAnnounced(number) {
+      self.connection?.signal(OutgoingSignal(to: self.peer, name: .typing))
+    }
     self.connection?.send(
-      id: id, to: self.peer, body: self.run.body, receipt: self.run.receipts,
-      copy: self.run.copies)
+      id: id, to: self.peer, body: self.run.body, receipt: self.run.traits.receipts,
+      copy: self.run.traits.copies)
   }
 
   /// Says how far the conversation is read, if it is further than when this was last called.
@@ -68,7 +78,7 @@ final class BenchUser: ConnectClientConnectionDelegate {
     switch frame {
     case .message(let message):
       self.ack = message.offset
-      if self.run.receipts { self.unread = message.offset }
+      if self.run.traits.receipts { self.unread = message.offset }
       self.arrived(message.id)
     case .sent(let sent):
       self.ack = sent.offset
@@ -79,6 +89,9 @@ final class BenchUser: ConnectClientConnectionDelegate {
       self.run.ledger.refused()
     case .live:
       self.run.live += 1
+      if self.run.traits.lists {
+        connection.ask(.conversations(limit: 20, before: nil), id: Self.listID)
+      }
     default:
       break
     }
@@ -110,7 +123,7 @@ final class BenchUser: ConnectClientConnectionDelegate {
     let (number, due) = Self.numbers(of: id)
     let now = NIODeadline.now().uptimeNanoseconds
     self.run.ledger.shown(
-      Ledger.Place(conversation: self.reads, number: number), on: 0,
+      Ledger.Place(conversation: self.reads, number: number), on: self.device,
       latency: now > due ? now - due : 0)
   }
 

@@ -22,10 +22,12 @@ enum BenchUsers {
         // Each pair on two gateways, another two for the next.
         let shift = number / 2 % stand.endpoints.count
         let endpoints = Array(stand.endpoints[shift...] + stand.endpoints[..<shift])
-        run.eventLoop.execute { run.open(names: names, tokens: tokens, endpoints: endpoints) }
+        run.eventLoop.execute {
+          run.open(number: number, names: names, tokens: tokens, endpoints: endpoints)
+        }
       }
       opened = next
-      try await Self.waitForLive(opened, run: run)
+      try await Self.waitForLive(run.connections(ofUsers: opened), run: run)
       screen.event("\(opened) of \(connections) connections open")
     }
   }

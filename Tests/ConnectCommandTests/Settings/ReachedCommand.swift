@@ -90,8 +90,8 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
     ReachedCommand("connect-bench", "chat", given: Self.replicated) {
       (command: BenchChatCommand, values) in
       (
-        command.connections, command.rate, command.seconds, command.bodyBytes, command.receipts,
-        command.copies, try Self.values(of: command.bench, values)
+        command.connections, command.rate, command.seconds, command.bodyBytes, command.traits,
+        try Self.values(of: command.bench, values)
       )
     },
     ReachedCommand("connect-bench", "idle", given: Self.replicated) {
