@@ -26,7 +26,7 @@ struct ClientTests {
         executable: "node",
         [
           "--test", "\(Self.tests)/connect.test.mjs", "\(Self.tests)/positions.test.mjs",
-          "\(Self.tests)/requests.test.mjs",
+          "\(Self.tests)/requests.test.mjs", "\(Self.tests)/page.test.mjs",
         ],
         environment: [
           "CONNECT_TEST_URL": "ws://127.0.0.1:\(stand.gateways[0].port)/v1/connect",
@@ -36,7 +36,7 @@ struct ClientTests {
       let said = program.output.joined(separator: "\n")
       #expect(code == 0, "\(said)\n\(program.errors)")
       // Each of them, so that none is left out by a slip.
-      #expect(said.contains("pass 44"), "\(said)")
+      #expect(said.contains("pass 49"), "\(said)")
     }
   }
 

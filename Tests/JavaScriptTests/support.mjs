@@ -42,6 +42,7 @@ export class TestStorage {
     if (this.fault) throw new Error('QuotaExceededError');
     this.items.set(key, String(value));
   }
+  removeItem(key) { this.items.delete(key); }
 }
 
 /** As much of a WebSocket as the client uses: Node has one of its own only from 22 on. */

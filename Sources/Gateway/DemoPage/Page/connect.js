@@ -247,7 +247,7 @@ function nestingOf(text) {
 const tooLarge = (bytes, limit) => `It takes ${bytes} bytes of at most ${limit}.`;
 
 /** @param {any} name */
-const isUserName = (name) => typeof name === 'string' && /^[\w.@+:-]{1,128}$/.test(name);
+export const isUserName = (name) => typeof name === 'string' && /^[\w.@+:-]{1,128}$/.test(name);
 /** @param {any} id */
 const isMessageID = (id) => typeof id === 'string' && /^[\w.:-]{1,64}$/.test(id);
 /** @param {any} offset */

@@ -1,6 +1,6 @@
 // @ts-check
 /** The demo page: signing in by link, the conversations of this tab, and how they look. */
-import { ConnectClient, compareOffsets } from './connect.js';
+import { ConnectClient, compareOffsets, isUserName } from './connect.js';
 
 /** @typedef {import('./connect.js').State} State */
 /** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
@@ -10,10 +10,12 @@ import { ConnectClient, compareOffsets } from './connect.js';
  * @typedef {{ id: string, mine: boolean, at: number, body: any, offset?: string, entry?: string,
  *   quiet?: boolean, note?: string,
  *   status: 'received' | 'waiting' | 'accepted' | 'failed' }} Item */
-/** `listed` is what the server's list last said. `failed` are messages of which history told the
- * failure and not yet the message. `earlier` is where history goes on, `null` at its beginning.
+/** `listed` is what the server's list last said, and `relisted` how far the conversation was read
+ * when the list was asked for again because of that. `failed` are messages of which history told
+ * the failure and not yet the message. `earlier` is where history goes on, `null` at its beginning.
  * @typedef {{ peer: string, items: Item[], unread: number, isMore: boolean, draft: string,
  *   listed?: { last?: MailboxEntry, unread: number, unreadIsMore?: boolean, mine?: string },
+ *   relisted?: string,
  *   failed: Set<string>, earlier?: string | null, isTrimmed?: boolean, isLoading?: boolean,
  *   firstUnread?: Item, isOpening?: boolean, problem?: string }} Conversation */
 /** @typedef {{ delivered?: string, read?: string, mine?: string }} Position */
@@ -24,7 +26,9 @@ const MAX_WATCHED = 100; // Of whom it is shown whether they are online; a serve
 const PAGE_ITEMS = 50; // That history is asked for at a time.
 const MAX_EMPTY_PAGES = 5; // In a row, before one has to scroll again.
 const NEAR_TOP = 300; // Pixels from the top at which earlier messages are loaded.
-const MAX_STORED_CHARACTERS = 150_000; // Likewise. All together stay within a tab's 5 million.
+/** Of one conversation, that are stored: all together stay within a tab's 5 million. */
+const MAX_STORED_CHARACTERS = 150_000;
+const RELIST_MS = 2_000; // The list is asked for again at most this often.
 const GROUP_MS = 5 * 60_000;
 /** Of every message: the ticks, and that the user's other devices show it. */
 const OPTIONS = { receipt: true, copy: true };
@@ -56,9 +60,11 @@ function parseLink(text) {
   const bare = /^[\w-]+\.[\w-]+\.[\w-]+$/.test(fragment);
   // A `+` is part of a user's name here, not a blank.
   const fields = new URLSearchParams(bare ? { token: fragment } : fragment.replaceAll('+', '%2B'));
-  const [token, peer] = [fields.get('token') ?? '', fields.get('peer') ?? ''];
+  const [token, name] = [fields.get('token') ?? '', fields.get('peer') ?? ''];
   const user = claimsOf(token).sub ?? fields.get('user');
   if (!user || !/^[\w.-]+$/.test(token)) return null;
+  // Nobody can be reached by any other name.
+  const peer = isUserName(name) ? name : '';
   return { user, token, peer, device: fields.get('device') || 'web' };
 }
 
@@ -87,7 +93,8 @@ function store(key, value) {
 /** @returns {Session | null} */
 function findSession() {
   return parseLink(location.hash)
-    ?? stored('connect/session', ({ user, token }) => Boolean(user && token));
+    ?? stored('connect/session', ({ user, token, peer }) => (
+      Boolean(user && token) && (peer === '' || isUserName(peer))));
 }
 
 /** @param {Session} session */
@@ -115,7 +122,7 @@ class Conversations {
   constructor(prefix) {
     this.#prefix = `${prefix}/with/`;
     for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
-      const known = stored(key, ({ peer, items }) => Boolean(peer) && Array.isArray(items));
+      const known = stored(key, ({ peer, items }) => isUserName(peer) && Array.isArray(items));
       if (!known) continue;
       this.#byPeer.set(known.peer, { ...known, isMore: false, failed: new Set() });
     }
@@ -157,9 +164,13 @@ class Conversations {
 class Positions {
   /** @type {Map<string, Position>} */ #byPeer = new Map();
   #prefix;
+  #floorKey;
+  /** @type {string | undefined} */ #floor;
 
   /** @param {string} prefix */
   constructor(prefix) {
+    this.#floorKey = `${prefix}/floor`;
+    this.#floor = stored(this.#floorKey, (offset) => /^\d+-\d+$/.test(offset)) ?? undefined;
     this.#prefix = `${prefix}/position/`;
     for (const key of Object.keys(sessionStorage).filter((key) => key.startsWith(this.#prefix))) {
       const position = stored(key, (value) => (
@@ -170,6 +181,20 @@ class Positions {
 
   /** @param {string} peer @returns {Position} */
   of(peer) { return this.#byPeer.get(peer) ?? {}; }
+
+  /** Stands for `mine` where there is none. */
+  get floor() { return this.#floor; }
+
+  /** @param {string} peer @returns {string | undefined} how far the user has read what they sent */
+  readOf(peer) { return this.of(peer).mine ?? this.#floor; }
+
+  /** @param {string | undefined} floor @returns {boolean} whether it has moved */
+  raise(floor) {
+    if (!floor || reaches(this.#floor, floor)) return false;
+    this.#floor = floor;
+    store(this.#floorKey, floor);
+    return true;
+  }
 
   /** The highest counts, so one may be told late or twice.
    * @param {string} peer @param {Position} news @returns {boolean} whether anything has moved */
@@ -242,11 +267,13 @@ function start(session) {
   /** @type {import('./connect.js').Users} of those who are known; nobody while offline */
   let statuses = {};
   /** @type {string | undefined} where the list goes on */ let moreConversations;
+  /** @type {Set<string>} whom that list has named so far */ let peersListed = new Set();
   let newer = 0; // Messages that came below what is in view.
   let pinned = true; // The end of the conversation is in view, and is kept there.
   let frameBytes = Number.MAX_VALUE; // Until a server tells its limit.
   let [lastTop, lastHeight] = [0, 0]; // Of the log, when it was last scrolled.
   let nextDraw = 0;
+  let relist = 0;
   let countdown = 0;
 
   const client = new ConnectClient({
@@ -275,12 +302,15 @@ function start(session) {
         const at = Number(offset.split('-')[0]);
         change(id, { status: 'accepted', note: '', at, offset }, 'waiting');
       },
-      position({ peer, ...news }) {
-        if (!positions.advance(peer, news)) return;
-        const conversation = conversations.all.find((conversation) => conversation.peer === peer);
-        if (!conversation) return;
-        conversation.unread = unreadOf(conversation);
-        if (conversation === current) conversation.items.forEach((item) => drawItem(item, peer));
+      position({ peer, floor, ...news }) {
+        const isRaised = positions.raise(floor);
+        const hasMoved = positions.advance(peer, news);
+        if (!isRaised && !hasMoved) return;
+        for (const conversation of conversations.all) {
+          if (!isRaised && conversation.peer !== peer) continue;
+          conversation.unread = unreadOf(conversation);
+          if (conversation === current) conversation.items.forEach((item) => drawItem(item, peer));
+        }
         drawSoon();
       },
       rejected({ id, code, message, retryable }) {
@@ -351,16 +381,22 @@ function start(session) {
 
   /** How many of the peer's messages lie above what the user has read, here or on another device:
    * what is held here, or, where that does not reach down to there, what the list said and what has
-   * come since.
+   * come since. Where the list is of before that, it is asked for again.
    * @param {Conversation} conversation */
   function unreadOf(conversation) {
     const { peer, items, listed, earlier } = conversation;
     conversation.isMore = false;
     if (peer === user) return 0;
-    const { mine } = positions.of(peer);
+    const mine = positions.readOf(peer);
     const read = items.findLastIndex((item) => !item.mine && reaches(mine, item.offset));
     const unread = items.slice(read + 1).filter((item) => !item.mine && !item.quiet);
-    if (read >= 0 || earlier === null || !listed || listed.mine !== mine) return unread.length;
+    if (read >= 0 || earlier === null || !listed) return unread.length;
+    if (listed.mine !== mine) {
+      // Once for each move, and not where all that was listed is read.
+      if (conversation.relisted !== mine && !reaches(mine, listed.last?.offset)) listAgain();
+      conversation.relisted = mine;
+      return unread.length;
+    }
     const newer = unread.filter(({ entry }) => !reaches(listed.last?.offset, entry)).length;
     if (listed.unread + newer <= unread.length) return unread.length;
     conversation.isMore = Boolean(listed.unreadIsMore);
@@ -395,7 +431,9 @@ function start(session) {
   /** @param {Item} item one that failed; it moves to the end, where its recipient will see it */
   function sendAgain(item) {
     if (!current || !send(item.body, item.id)) return;
-    current.items.splice(current.items.indexOf(item), 1);
+    const index = current.items.indexOf(item);
+    // Among many it may be gone already.
+    if (index >= 0) current.items.splice(index, 1);
     elements.get(item).remove();
     conversations.save(current);
     drawSoon();
@@ -405,12 +443,24 @@ function start(session) {
 
   /** Asks for the list, or for what follows it. @param {string} [before] */
   async function loadConversations(before) {
+    const named = before ? peersListed : new Set();
+    if (!before) {
+      clearTimeout(relist);
+      relist = 0;
+    }
     try {
       const { items, next } = await client.conversations({ before });
+      // Meanwhile the list has begun again, and knows better.
+      if (before && named !== peersListed) return;
+      peersListed = named;
       for (const { peer, delivered, read, mine, last, unread, unreadIsMore } of items) {
+        // An earlier part has it as it is above this one.
+        if (named.has(peer)) continue;
+        named.add(peer);
         const conversation = conversations.with(peer);
         positions.advance(peer, { delivered, read, mine });
-        conversation.listed = { last, unread, unreadIsMore, mine: positions.of(peer).mine };
+        // As it was for the answer, which a `position` may have overtaken.
+        conversation.listed = { last, unread, unreadIsMore, mine: mine ?? positions.floor };
         conversation.unread = unreadOf(conversation);
       }
       moreConversations = next;
@@ -420,6 +470,14 @@ function start(session) {
     drawConversations();
     $('more').hidden = !moreConversations;
     if (current) fill(current);
+  }
+
+  /** Asks for the list again, soon. Without a connection, the next one does. */
+  function listAgain() {
+    relist ||= setTimeout(() => {
+      relist = 0;
+      if (client.state.phase === 'online' && client.state.live) loadConversations();
+    }, RELIST_MS);
   }
 
   /** Puts a part of history before what is held, the newest of it first.
@@ -498,12 +556,12 @@ function start(session) {
    * @param {Conversation} conversation the current one, of which all that is held is drawn */
   function showFirstUnread(conversation) {
     const { peer, items, unread } = conversation;
-    const { mine } = positions.of(peer);
+    const mine = positions.readOf(peer);
     const isUnread = (/** @type {Item} */ item) => (
       !item.mine && !item.quiet && !reaches(mine, item.offset));
     const held = items.filter(isUnread);
     // Where the list says that there are more, they come first.
-    conversation.isOpening = unread > held.length && !conversation.isMore;
+    conversation.isOpening = unread > held.length && !conversation.isMore && !conversation.problem;
     conversation.firstUnread = unread ? held[0] : undefined;
     pinned = !conversation.firstUnread;
     drawLog();
@@ -630,8 +688,12 @@ function start(session) {
     $('log').ariaLive = 'off';
     $('messages').replaceChildren(...(current?.items.map((item) => drawItem(item, peer)) ?? []));
     setTimeout(() => { $('log').ariaLive = 'polite'; });
-    if (current) showFirstUnread(current);
-    else drawLog();
+    if (current) {
+      current.problem = '';
+      showFirstUnread(current);
+    } else {
+      drawLog();
+    }
     drawConversations();
     drawComposer();
     drawStatus();
