@@ -125,6 +125,62 @@ test('what is refused for now is asked again, and for good fails with the code',
   assert.deepEqual(it.told.rejected, []);
 });
 
+test('after a refusal nothing is asked before its time, and only its own answer counts', async () => {
+  const it = scripted('held');
+  const socket = await welcomed(it);
+  const after = clock();
+  const error = errorOf(it.client.history());
+  await tick();
+  const [asked] = socket.of('history');
+  reject(socket, asked, 'rate_limited', 5_000);
+  const list = it.client.conversations();
+  await after(4_990);
+  assert.equal(socket.sent.length, 1);
+  await after(20);
+  assert.deepEqual(socket.sent.map(({ type }) => type), ['history', 'history', 'conversations']);
+  // Neither an answer of another type nor one of another request is an answer.
+  const { id } = socket.of('conversations')[0];
+  socket.say({ type: 'history', id, entries: [] });
+  socket.say({ type: 'conversations', id: 'other', items: [] });
+  socket.say({ type: 'conversations', id, items: [{ peer: 'bob', unread: 1 }] });
+  assert.equal((await list).items[0].peer, 'bob');
+  // What was refused once and then not answered was not refused in the end.
+  await after(10_000);
+  assert.equal((await error).code, 'unavailable');
+});
+
+test('after a goodbye nothing is asked or said on this connection', async () => {
+  const it = scripted('goodbye');
+  const socket = await welcomed(it, { requestsPerSecond: 2, signalsPerSecond: 5 });
+  const after = clock();
+  for (let number = 0; number < 5; number += 1) it.client.history().catch(() => {});
+  for (let number = 0; number < 11; number += 1) it.client.signal('bob', `s${number}`);
+  await tick();
+  assert.deepEqual([socket.of('history').length, socket.of('signal').length], [4, 10]);
+  socket.say({ type: 'goodbye', code: 1012, reconnectAfterMs: 0 });
+  socket.say({ type: 'history', id: socket.of('history')[0].id, entries: [] });
+  it.client.signal('bob', 'late');
+  await after(1_000);
+  assert.equal(socket.sent.length, 14);
+  socket.cut();
+  const next = await rewelcomed(it, after);
+  assert.deepEqual([next.of('history').length, next.of('signal').length], [4, 0]);
+});
+
+test('what is larger than a server takes is refused here', async () => {
+  const it = scripted('large');
+  const users = Array.from({ length: 100 }, (_, number) => `u${number}`.padEnd(30, 'x'));
+  const early = errorOf(it.client.presence(users));
+  it.client.watchPresence(users);
+  const socket = await welcomed(it, { frameBytes: 2_000 });
+  assert.equal((await early).code, 'too_large');
+  await until('the watch is refused', () => it.told.error.length === 1);
+  assert.equal(it.told.error[0].code, 'too_large');
+  assert.throws(() => it.client.signal('bob', 's', 'x'.repeat(1_990)), RangeError);
+  it.client.signal('bob', 's', 'x'.repeat(1_800));
+  assert.deepEqual(socket.sent.map(({ type }) => type), ['signal']);
+});
+
 test('a request fails in time, and at once where too many wait or the client stops', async () => {
   const it = scripted('late');
   const after = clock();
@@ -185,6 +241,36 @@ test('the watch goes on over connections and other requests, and tells of change
   assert.throws(() => it.client.watchPresence(many), RangeError);
 });
 
+test('a refused watch waits longer each time, and nothing else waits for it', async () => {
+  const it = scripted('patience');
+  const socket = await welcomed(it);
+  const after = clock();
+  it.client.watchPresence(['bob']);
+  await tick();
+  let count = 0;
+  for (const seconds of [2, 4, 8, 16, 32, 60, 60]) {
+    count += 1;
+    assert.equal(socket.of('presence').length, count);
+    reject(socket, socket.of('presence')[0], 'overloaded', 2_000);
+    const list = it.client.conversations();
+    await tick();
+    const { id } = socket.of('conversations').at(-1);
+    socket.say({ type: 'conversations', id, items: [] });
+    assert.deepEqual((await list).items, []);
+    await after(seconds * 1_000 - 10);
+    assert.equal(socket.of('presence').length, count);
+    await after(20);
+  }
+  const [{ id }] = socket.of('presence');
+  socket.say({ type: 'presence', id, users: {} });
+  it.client.presence(['carol']).catch(() => {});
+  await tick();
+  assert.equal(socket.of('presence').length, count + 3);
+  reject(socket, { id }, 'overloaded', 2_000);
+  await after(2_010);
+  assert.equal(socket.of('presence').length, count + 4);
+});
+
 test('typing is said every four seconds, and after a message or a reconnect at once', async () => {
   const it = scripted('typing');
   it.client.typing('bob');
@@ -205,6 +291,10 @@ test('typing is said every four seconds, and after a message or a reconnect at o
   it.client.send('bob', 'hello');
   it.client.typing('bob');
   assert.equal(count(), 4);
+  socket.cut();
+  const next = await rewelcomed(it, after);
+  it.client.typing('bob');
+  assert.equal(next.of('signal').length, 1);
   assert.throws(() => it.client.typing('no name'), TypeError);
 });
 
@@ -228,6 +318,28 @@ test('a peer is typing until its message comes, or for six seconds', async () =>
   assert.equal(it.told.typing.length, 3);
   await after(1);
   assert.deepEqual(it.told.typing.at(-1), { from: 'carol', isTyping: false });
+});
+
+test('neither a late signal nor a message from before changes who is typing', async () => {
+  const it = scripted('replay');
+  const socket = await welcomed(it);
+  const typing = (from, at) => socket.say({ type: 'signal', from, name: 'typing', at });
+  let count = 0;
+  const message = (from, at) => {
+    count += 1;
+    socket.say({ type: 'message', offset: `${count}-0`, from, id: `m${count}`, at, body: 1 });
+  };
+  typing('bob', 5);
+  message('bob', 4);
+  assert.deepEqual(it.told.typing, [{ from: 'bob', isTyping: true }]);
+  message('bob', 6);
+  for (let number = 1; number < 64; number += 1) message(`u${number}`, 7);
+  typing('bob', 6);
+  assert.equal(it.told.typing.length, 2);
+  // Only of so many peers is the last message remembered.
+  message('carol', 8);
+  typing('bob', 6);
+  assert.equal(it.told.typing.length, 3);
 });
 
 test('signals go to their handler, keep to the pace, and are dropped when it breaks', async () => {

@@ -85,6 +85,7 @@ const LIMITS = Object.freeze({
   requestMs: 15_000, // A request, with waits for a connection and repeats.
   requests: 64, // Without an answer; a further one fails.
   requestsUnderWay: 4, // That the server works on at one time.
+  watchWaitMs: 60_000, // Before a refused watch is asked for again: doubling, up to this.
   requestBurstMs: 5_000, // The time of which all requests may go at once: half of a server's.
   signalBurstMs: 2_000, // Likewise of signals.
   signals: 16, // That wait for the pace; beyond, the oldest is dropped.
@@ -92,7 +93,7 @@ const LIMITS = Object.freeze({
   signalBytes: 2_048, // Of a body.
   typingRepeatMs: 4_000,
   typingMs: 6_000, // How long a peer counts as typing without a repeat.
-  typingPeers: 64,
+  typingPeers: 64, // Who is followed, who is told, and whose last message is remembered.
   presenceUsers: 100, // Of one request.
 });
 
@@ -421,8 +422,8 @@ class Reads {
   }
 }
 
-/** Why a request has no answer. `code` is that of the server's refusal, or `unavailable`, `full` or
- * `closed`. With `rate_limited`, `retryAfterMs` says when to ask again. */
+/** Why a request has no answer. `code` is that of the server's refusal, and `too_large` also where
+ * none was asked, as it would refuse; or `unavailable`, `full` or `closed`. With `rate_limited`, `retryAfterMs` says when to ask again. */
 export class ConnectError extends Error {
   /** @param {string} code @param {string} message @param {number} [retryAfterMs] */
   constructor(code, message, retryAfterMs) {
@@ -455,18 +456,27 @@ class Pace {
 }
 
 /** What is asked and has no answer, and whose presence is watched. The watch is asked for on each
- * connection, and again behind any other request for presence, which ends it. */
+ * connection, and again behind any other request for presence, which ends it. One that is refused
+ * waits longer each time, and nothing else waits for it. */
 class Requests {
   /** @type {Request[]} oldest first */ #entries = [];
   /** @type {{ frame: any, isAsked: boolean } | null} */ #watch = null;
   #isOpen = false;
   #holdUntil = 0;
+  #watchHoldUntil = 0;
+  #watchRefusals = 0; // In a row, on this connection.
+  #frameBytes = Infinity;
   #pace = new Pace();
   /** @type {any} */ #timer;
   #transmit;
+  #refuse;
 
-  /** @param {(frame: object) => void} transmit */
-  constructor(transmit) { this.#transmit = transmit; }
+  /** @param {(frame: object) => void} transmit
+   * @param {(frame: Rejected) => void} refuse as if the server had, since it would */
+  constructor(transmit, refuse) {
+    this.#transmit = transmit;
+    this.#refuse = refuse;
+  }
 
   /** @param {any} frame @returns {Promise<any>} the answer */
   ask(frame) {
@@ -491,10 +501,11 @@ class Requests {
   }
 
   /** @param {Welcome['limits']} limits */
-  connected({ requestsPerSecond }) {
+  connected({ requestsPerSecond, frameBytes }) {
     if (!this.#watch?.frame.users.length) this.#watch = null;
     this.#isOpen = true;
-    this.#holdUntil = 0;
+    this.#holdUntil = this.#watchHoldUntil = this.#watchRefusals = 0;
+    this.#frameBytes = frameBytes;
     this.#pace = new Pace(requestsPerSecond, LIMITS.requestBurstMs);
     this.#pump();
   }
@@ -516,6 +527,7 @@ class Requests {
   answered(frame) {
     if (!frame.id) return frame.type === 'presence';
     if (frame.id === this.#watch?.frame.id) {
+      this.#watchRefusals = 0;
       const isOf = this.#watch?.frame.users.length > 0;
       if (!isOf) this.#watch = null;
       return isOf;
@@ -539,16 +551,26 @@ class Requests {
       else this.#fail(entry, new ConnectError(frame.code, frame.message));
       return entry ? 'taken' : 'watch';
     }
-    this.#holdUntil = Math.max(this.#holdUntil, performance.now() + waitMs());
-    if (isWatch && this.#watch) this.#watch.isAsked = false;
     if (entry) {
+      this.#holdUntil = Math.max(this.#holdUntil, performance.now() + waitMs());
       entry.isAsked = false;
       entry.refusal = frame;
       // There is no use in waiting for an answer that comes too late.
       if (this.#holdUntil >= entry.until) this.#fail(entry, this.#errorOf(entry));
+    } else if (this.#watch) {
+      this.#watch.isAsked = false;
+      this.#holdWatch(waitMs());
     }
     this.#pump();
     return 'taken';
+  }
+
+  /** A watch has no deadline, so a server that cannot serve it is asked less and less.
+   * @param {number} waitMs that the server asks for */
+  #holdWatch(waitMs) {
+    const longerMs = Math.max(waitMs, LIMITS.backoffBaseMs) * 2 ** this.#watchRefusals++;
+    const holdMs = Math.max(waitMs, Math.min(longerMs, LIMITS.watchWaitMs));
+    this.#watchHoldUntil = performance.now() + holdMs;
   }
 
   /** @param {Request} entry @returns {ConnectError} */
@@ -597,12 +619,23 @@ class Requests {
         ? this.#entries.find(({ isAsked }) => !isAsked) : undefined;
       const next = due ?? (this.#watch?.isAsked === false ? this.#watch : undefined);
       if (!next) return Infinity;
-      if (this.#holdUntil > now) return this.#holdUntil - now;
+      const holdUntil = due ? this.#holdUntil : Math.max(this.#holdUntil, this.#watchHoldUntil);
+      if (holdUntil > now) return holdUntil - now;
       const waitMs = this.#pace.take(now);
       if (waitMs > 0) return waitMs;
       next.isAsked = true;
+      const { frame } = next;
+      const bytes = utf8Length(JSON.stringify(frame));
+      if (bytes > this.#frameBytes) {
+        // Sending it would cost the connection (1009), and again after each reconnect.
+        const message = tooLarge(bytes, this.#frameBytes);
+        const refusal = { id: frame.id, code: 'too_large', message, retryable: false };
+        queueMicrotask(() => this.#refuse(refusal));
+        continue;
+      }
+      if (due) due.refusal = undefined;
       if (due?.frame.type === 'presence' && this.#watch) this.#watch.isAsked = false;
-      this.#transmit(next.frame);
+      this.#transmit(frame);
     }
   }
 }
@@ -636,12 +669,14 @@ class Signals {
     this.#said = [];
   }
 
-  /** @param {object} frame */
-  say(frame) {
+  /** @param {object} frame @param {number} frameBytes that it may take @throws {RangeError} */
+  say(frame, frameBytes) {
     if (!this.#isOpen) return;
+    const named = { ...frame, id: newId() };
+    const bytes = utf8Length(JSON.stringify(named));
+    if (bytes > frameBytes) throw new RangeError(tooLarge(bytes, frameBytes));
     const until = performance.now() + LIMITS.signalMs;
-    this.#waiting = [...this.#waiting, { frame: { ...frame, id: newId() }, until }]
-      .slice(-LIMITS.signals);
+    this.#waiting = [...this.#waiting, { frame: named, until }].slice(-LIMITS.signals);
     this.#pump();
   }
 
@@ -673,9 +708,12 @@ class Signals {
 /** Who is typing: when one's own typing is to be told, and which peers are typing still. */
 class Typing {
   /** @type {Map<string, number>} when each peer was last told */ #told = new Map();
-  /** @type {Map<string, number>} until when each peer counts as typing */ #typing = new Map();
-  /** The last message: a signal may come behind the message that was being typed. */
-  #last = { from: '', at: 0 };
+  /** @type {Map<string, { until: number, at: number }>} until when each peer counts as typing, and
+   * the server's time of its last signal */
+  #typing = new Map();
+  /** The server's time of each peer's last message, of the latest: a signal may come behind the
+   * message that was being typed. @type {Map<string, number>} */
+  #messages = new Map();
   /** @type {any} */ #timer;
   #tell;
 
@@ -700,19 +738,29 @@ class Typing {
 
   /** @param {{ from: string, at: number }} signal */
   received({ from, at }) {
-    if (from === this.#last.from && at <= this.#last.at) return;
-    const isNew = !this.#typing.has(from);
-    if (isNew && this.#typing.size >= LIMITS.typingPeers) return;
+    if (at <= (this.#messages.get(from) ?? -1)) return;
+    const before = this.#typing.get(from);
+    if (!before && this.#typing.size >= LIMITS.typingPeers) return;
     this.#typing.delete(from); // The first is the one that stops first.
-    this.#typing.set(from, performance.now() + LIMITS.typingMs);
-    if (isNew) this.#tell({ from, isTyping: true });
+    const until = performance.now() + LIMITS.typingMs;
+    this.#typing.set(from, { until, at: Math.max(at, before?.at ?? 0) });
+    if (!before) this.#tell({ from, isTyping: true });
     this.#expire();
   }
 
-  /** @param {{ from: string, at: number }} message */
+  /** One from before the typing, as a replay brings it, does not end it.
+   * @param {{ from: string, at: number }} message */
   message({ from, at }) {
-    this.#last = { from, at };
-    if (this.#typing.delete(from)) this.#tell({ from, isTyping: false });
+    const last = Math.max(at, this.#messages.get(from) ?? 0);
+    this.#messages.delete(from); // The first is the one of whom nothing came for the longest time.
+    this.#messages.set(from, last);
+    if (this.#messages.size > LIMITS.typingPeers) {
+      this.#messages.delete(this.#messages.keys().next().value);
+    }
+    const typing = this.#typing.get(from);
+    if (!typing || typing.at > at) return;
+    this.#typing.delete(from);
+    this.#tell({ from, isTyping: false });
   }
 
   /** Nobody is there to hear of it. */
@@ -727,7 +775,7 @@ class Typing {
   #expire() {
     clearTimeout(this.#timer);
     const now = performance.now();
-    for (const [from, until] of this.#typing) {
+    for (const [from, { until }] of this.#typing) {
       if (until > now) {
         this.#timer = setTimeout(() => this.#expire(), Math.ceil(until - now));
         return;
@@ -785,7 +833,7 @@ export class ConnectClient {
   #reads = new Reads();
   #readsHoldUntil = 0; // As `#holdUntil`.
   #isReadsTurn = true;
-  #requests = new Requests((frame) => this.#transmit(frame));
+  #requests = new Requests((frame) => this.#transmit(frame), (frame) => this.#rejected(frame));
   #signals = new Signals((frame) => this.#transmit(frame));
   #typing = new Typing((news) => this.#tell('typing', news));
   #stamp = 0; // The version of the positions that are known: what is newer is asked for.
@@ -917,7 +965,8 @@ export class ConnectClient {
     const sound = checked(to, body ?? null);
     const bytes = utf8Length(JSON.stringify(sound));
     if (bytes > LIMITS.signalBytes) throw new RangeError(tooLarge(bytes, LIMITS.signalBytes));
-    this.#signals.say({ type: 'signal', to, name, ...(body !== undefined && { body: sound }) });
+    this.#signals.say(
+      { type: 'signal', to, name, ...(body !== undefined && { body: sound }) }, this.#frameBytes);
   }
 
   /** @param {Send} message @param {boolean} mayBeTaken */
