@@ -167,3 +167,19 @@ test('a name in the link that no user can have is left out', async (t) => {
   assert.equal(it.unread, 1);
   assert.deepEqual(it.socket.of('presence').map(({ users }) => users), [['bob']]);
 });
+
+test('earlier messages that do not come keep nothing from being read', async (t) => {
+  const it = await opened();
+  t.after(it.end);
+  it.live();
+  await it.list(0, [bob(5, '10-0', '50-0')]);
+  it.byId('peer').value = 'bob';
+  it.byId('peer-form').dispatchEvent(new Event('submit'));
+  const { id } = await until('history is asked for', () => it.socket.of('history')[0]);
+  it.socket.say({ type: 'rejected', id, code: 'malformed', message: 'why', retryable: false });
+  await later();
+  it.socket.say(message('60-0'));
+  document.dispatchEvent(new Event('visibilitychange'));
+  await later();
+  assert.deepEqual(it.socket.of('read').map(({ offset }) => offset), ['60-0']);
+});

@@ -754,9 +754,8 @@ class Typing {
     const last = Math.max(at, this.#messages.get(from) ?? 0);
     this.#messages.delete(from); // The first is the one of whom nothing came for the longest time.
     this.#messages.set(from, last);
-    if (this.#messages.size > LIMITS.typingPeers) {
-      this.#messages.delete(this.#messages.keys().next().value);
-    }
+    const [oldest] = this.#messages.keys();
+    if (this.#messages.size > LIMITS.typingPeers) this.#messages.delete(oldest);
     const typing = this.#typing.get(from);
     if (!typing || typing.at > at) return;
     this.#typing.delete(from);
