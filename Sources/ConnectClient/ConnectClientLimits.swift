@@ -57,6 +57,10 @@ public enum ConnectClientLimits {
   /// the bound is one for all devices of a user.
   public static let requestBurstMilliseconds: UInt64 = 5_000
 
+  /// The wait before a refused watch is asked for again, in milliseconds: it begins with what the server
+  /// asks for, and doubles with each refusal up to this.
+  public static let watchWaitMilliseconds: UInt64 = 60_000
+
   /// The time of which all signals may go at once, in milliseconds.
   public static let signalBurstMilliseconds: UInt64 = 2_000
   /// Signals that wait for the pace; beyond, the oldest is dropped.
@@ -68,7 +72,8 @@ public enum ConnectClientLimits {
   public static let typingRepeatMilliseconds: UInt64 = 4_000
   /// How long a peer counts as typing without a repeat, in milliseconds.
   public static let typingMilliseconds: UInt64 = 6_000
-  /// Peers that are followed as typing at one time, and that are told so.
+  /// Peers that are followed as typing at one time, that are told so, and of whom it is remembered when
+  /// their last message came.
   public static let typingPeers = 64
 
   /// How long acks are gathered, in milliseconds.

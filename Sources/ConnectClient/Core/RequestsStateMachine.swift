@@ -5,7 +5,8 @@ import ConnectProtocol
 ///
 /// A request waits for a connection, is asked again on the next one if its answer did not come, and again
 /// later if the server says so; all of that until its deadline. The watch has none: it is asked for on
-/// each connection, and again behind any other request for presence, which ends it.
+/// each connection, and again behind any other request for presence, which ends it. One that is refused
+/// waits longer each time, and nothing else waits for it.
 ///
 /// Lives as long as the client, across connections. Pure: times are nanoseconds of the caller's clock.
 struct RequestsStateMachine {
@@ -30,6 +31,9 @@ struct RequestsStateMachine {
   private var watch: Watch?
   private var isConnected = false
   private var heldUntil: UInt64 = 0
+  private var watchHeldUntil: UInt64 = 0
+  /// Refusals of the watch in a row, on this connection.
+  private var watchRefusals: UInt64 = 0
   private var pacer = SendPacer(perSecond: 0)
 
   /// Takes a request from the app.
@@ -63,6 +67,8 @@ struct RequestsStateMachine {
     if self.watch?.users.isEmpty == true { self.watch = nil }
     self.isConnected = true
     self.heldUntil = 0
+    self.watchHeldUntil = 0
+    self.watchRefusals = 0
     self.pacer = SendPacer(
       perSecond: requestsPerSecond,
       burstMilliseconds: ConnectClientLimits.requestBurstMilliseconds)
@@ -94,7 +100,8 @@ struct RequestsStateMachine {
     let index = isFull ? nil : self.entries.firstIndex { !$0.isAsked }
     let isWatchDue = self.watch?.isAsked == false
     guard index != nil || isWatchDue else { return .none }
-    guard now >= self.heldUntil else { return .wait(until: self.heldUntil) }
+    let earliest = index == nil ? max(self.heldUntil, self.watchHeldUntil) : self.heldUntil
+    guard now >= earliest else { return .wait(until: earliest) }
     if let until = self.pacer.take(now: now) { return .wait(until: until) }
     guard let index else {
       guard let watch = self.watch else { return .none }
@@ -102,6 +109,7 @@ struct RequestsStateMachine {
       return .watch(watch.users, id: watch.id)
     }
     self.entries[index].isAsked = true
+    self.entries[index].lastRefusal = nil
     if case .presence = self.entries[index].request { self.watch?.isAsked = false }
     return .write(self.entries[index].request, id: self.entries[index].id)
   }
@@ -119,6 +127,7 @@ struct RequestsStateMachine {
   mutating func settled(_ id: MessageID?) -> Settled {
     guard let id else { return .nobody }
     if let watch = self.watch, id == watch.id {
+      self.watchRefusals = 0
       guard watch.users.isEmpty else { return .watch }
       self.watch = nil
       return .nobody
@@ -150,7 +159,7 @@ struct RequestsStateMachine {
         return .watchRefused
       }
       self.watch?.isAsked = false
-      self.heldUntil = max(self.heldUntil, until)
+      self.holdWatch(until: until, now: now)
       return .noted
     }
     guard let index = self.entries.firstIndex(where: { $0.id == rejected.id }) else {
@@ -173,6 +182,15 @@ struct RequestsStateMachine {
     self.entries[index].isAsked = false
     self.entries[index].lastRefusal = rejected
     return .noted
+  }
+
+  /// A watch has no deadline, so a server that cannot serve it is asked less and less.
+  private mutating func holdWatch(until: UInt64, now: UInt64) {
+    let base = UInt64(ConnectClientLimits.backoffBaseMilliseconds) * 1_000_000
+    let wait = max(until > now ? until - now : 0, base) << min(self.watchRefusals, 10)
+    let longest = ConnectClientLimits.watchWaitMilliseconds * 1_000_000
+    self.watchHeldUntil = max(until, now + min(wait, longest))
+    self.watchRefusals += 1
   }
 
   /// The next time at which a request may have waited long enough; nil for none.

@@ -7,10 +7,11 @@ import ConnectProtocol
 struct TypingStateMachine {
   /// When each peer was last told.
   private var told: [UserName: UInt64] = [:]
-  /// Until when each peer counts as typing.
-  private var typing: [UserName: UInt64] = [:]
-  /// The message that came last: a signal may come behind the message that was being typed.
-  private var lastMessage: (from: UserName, at: UInt64)?
+  /// Until when each peer counts as typing, and the server's time of its last signal.
+  private var typing: [UserName: (until: UInt64, at: UInt64)] = [:]
+  /// The server's time of each peer's last message, of the latest: a signal may come behind the message
+  /// that was being typed.
+  private var messages: [UserName: UInt64] = [:]
 
   private static let repeatNanoseconds = ConnectClientLimits.typingRepeatMilliseconds * 1_000_000
   private static let holdNanoseconds = ConnectClientLimits.typingMilliseconds * 1_000_000
@@ -41,28 +42,44 @@ struct TypingStateMachine {
   ///
   /// - Returns: whether it was not before.
   mutating func received(from peer: UserName, at: UInt64, now: UInt64) -> Bool {
-    if let last = self.lastMessage, last.from == peer, at <= last.at { return false }
-    let isNew = self.typing[peer] == nil
-    guard !isNew || self.typing.count < ConnectClientLimits.typingPeers else { return false }
-    self.typing[peer] = now + Self.holdNanoseconds
-    return isNew
+    if let last = self.messages[peer], at <= last { return false }
+    let before = self.typing[peer]
+    guard before != nil || self.typing.count < ConnectClientLimits.typingPeers else { return false }
+    self.typing[peer] = (now + Self.holdNanoseconds, max(at, before?.at ?? 0))
+    return before == nil
   }
 
-  /// A message came.
+  /// A message came. One from before the typing, as a replay brings it, does not end it.
   ///
   /// - Returns: whether its sender was typing.
   mutating func message(from peer: UserName, at: UInt64) -> Bool {
-    self.lastMessage = (peer, at)
-    return !self.typing.isEmpty && self.typing.removeValue(forKey: peer) != nil
+    self.remember(peer, at)
+    guard let typing = self.typing[peer], typing.at <= at else { return false }
+    self.typing[peer] = nil
+    return true
+  }
+
+  private mutating func remember(_ peer: UserName, _ at: UInt64) {
+    if let last = self.messages[peer] {
+      self.messages[peer] = max(last, at)
+      return
+    }
+    if self.messages.count >= ConnectClientLimits.typingPeers,
+      let oldest = self.messages.min(by: { $0.value < $1.value })
+    {
+      guard oldest.value < at else { return }
+      self.messages[oldest.key] = nil
+    }
+    self.messages[peer] = at
   }
 
   /// The next time at which a peer may have stopped; nil if none is typing.
-  var nextExpiry: UInt64? { self.typing.values.min() }
+  var nextExpiry: UInt64? { self.typing.values.lazy.map(\.until).min() }
 
   /// Takes out the peers that have stopped.
   mutating func expire(now: UInt64) -> [UserName] {
     guard let next = self.nextExpiry, next <= now else { return [] }
-    let stopped = self.typing.filter { $0.value <= now }.map(\.key)
+    let stopped = self.typing.filter { $0.value.until <= now }.map(\.key)
     for peer in stopped { self.typing[peer] = nil }
     return stopped
   }

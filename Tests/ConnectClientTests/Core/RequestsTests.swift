@@ -107,6 +107,9 @@ struct RequestsTests {
     self.requests.connected(requestsPerSecond: 0)
     for number in 2...3 { self.requests.ask(self.list(), id: messageID(number), now: 0) }
     #expect(self.asked().count == 2)
+    // The refusal that counts is the last answer: after asking again there is none.
+    _ = self.requests.rejected(self.refusal(2), until: 1, now: 0)
+    #expect(self.asked(now: 1) == [messageID(2)])
     _ = self.requests.rejected(self.refusal(3), until: Self.lifetime - 1, now: 0)
     #expect(
       self.requests.expire(now: Self.lifetime).map(\.error)
@@ -157,12 +160,37 @@ struct RequestsTests {
     self.requests.connected(requestsPerSecond: 0)
     self.requests.watch([bob], id: messageID(1))
     #expect(self.asked() == [messageID(1)])
-    #expect(self.requests.rejected(self.refusal(1), until: 5, now: 0) == .noted)
-    #expect(self.requests.next(now: 4) == .wait(until: 5))
-    #expect(self.asked(now: 5) == [messageID(1)])
+    let until = Self.second
+    #expect(self.requests.rejected(self.refusal(1), until: until, now: 0) == .noted)
+    #expect(self.requests.next(now: until - 1) == .wait(until: until))
+    #expect(self.asked(now: until) == [messageID(1)])
     #expect(
-      self.requests.rejected(self.refusal(1, .malformed), until: 0, now: 5) == .watchRefused)
+      self.requests.rejected(self.refusal(1, .malformed), until: 0, now: until) == .watchRefused)
     self.requests.connected(requestsPerSecond: 0)
     #expect(self.asked() == [])
+  }
+
+  @Test("do not wait for a refused watch, whose own wait doubles to a minute until it is served")
+  mutating func watchHeld() {
+    self.requests.connected(requestsPerSecond: 0)
+    self.requests.watch([bob], id: messageID(1))
+    var now: UInt64 = 0
+    for seconds: UInt64 in [2, 4, 8, 16, 32, 60, 60] {
+      #expect(self.asked(now: now) == [messageID(1)])
+      let later = now + 2 * Self.second
+      #expect(self.requests.rejected(self.refusal(1), until: later, now: now) == .noted)
+      self.requests.ask(self.list(), id: messageID(2), now: now)
+      #expect(self.asked(now: now) == [messageID(2)])
+      #expect(self.requests.settled(messageID(2)) == .request)
+      now += seconds * Self.second
+      #expect(self.requests.next(now: now - 1) == .wait(until: now))
+    }
+    #expect(self.asked(now: now) == [messageID(1)])
+    #expect(self.requests.settled(messageID(1)) == .watch)
+    self.requests.ask(.presence([alice]), id: messageID(3), now: now)
+    #expect(self.asked(now: now) == [messageID(3), messageID(1)])
+    let later = now + 2 * Self.second
+    #expect(self.requests.rejected(self.refusal(1), until: later, now: now) == .noted)
+    #expect(self.requests.next(now: now) == .wait(until: later))
   }
 }

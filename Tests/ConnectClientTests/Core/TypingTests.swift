@@ -42,6 +42,31 @@ struct TypingTests {
     #expect(self.typing.received(from: bob, at: 7, now: 0) == true)
   }
 
+  @Test("goes on when a message from before it is replayed")
+  mutating func replay() {
+    #expect(self.typing.received(from: bob, at: 5, now: 0) == true)
+    #expect(self.typing.message(from: bob, at: 4) == false)
+    #expect(self.typing.nextExpiry != nil)
+    #expect(self.typing.message(from: bob, at: 5) == true)
+    #expect(self.typing.message(from: bob, at: 3) == false)
+    #expect(self.typing.received(from: bob, at: 5, now: 0) == false)
+  }
+
+  @Test("does not begin by a late signal, whoever else has written since; of the latest so many")
+  mutating func remembered() {
+    #expect(self.typing.message(from: bob, at: 5) == false)
+    let limit = ConnectClientLimits.typingPeers
+    for number in 1..<limit {
+      #expect(self.typing.message(from: UserName("u\(number)")!, at: 6) == false)
+    }
+    #expect(self.typing.received(from: bob, at: 4, now: 0) == false)
+    #expect(self.typing.message(from: alice, at: 3) == false)
+    #expect(self.typing.received(from: bob, at: 4, now: 0) == false)
+    #expect(self.typing.message(from: alice, at: 7) == false)
+    #expect(self.typing.received(from: alice, at: 7, now: 0) == false)
+    #expect(self.typing.received(from: bob, at: 4, now: 0) == true)
+  }
+
   @Test("is followed of so many at one time")
   mutating func bound() {
     let limit = ConnectClientLimits.typingPeers
