@@ -8,9 +8,11 @@ extension ConnectClient {
 
   /// Asks for a part of the list of conversations, those with the newest message first.
   ///
-  /// As any request, it waits for a connection, is asked again on the next one and after a "later", and fails
-  /// after ``ConnectClientLimits/requestMilliseconds``. The answer comes in order with ``events``: somebody
-  /// must consume those.
+  /// As any request, it waits for ``run()`` and for a connection, is asked again on the next one and after a
+  /// "later", and fails ``ConnectClientLimits/requestMilliseconds`` after it was made or ``run()`` has begun.
+  /// Another task must consume ``events`` meanwhile: once ``ConnectClientLimits/bufferedEventsHigh`` of them
+  /// wait, nothing is read, and a request made inside the loop over them fails in the end. The answer may come
+  /// before events that wait, those of the same entries included.
   ///
   /// - Parameters:
   ///   - limit: how many at most, 1 to 50. An answer may have fewer and still a `next`.
