@@ -115,6 +115,18 @@ test('a peer that an earlier part of the list has named is ignored in a later on
   assert.equal(it.unread, 3);
 });
 
+test('a later part that comes when the list has begun again changes nothing', async (t) => {
+  const it = await opened();
+  t.after(it.end);
+  it.live();
+  await it.list(0, [bob(2, '10-0', '50-0')], '40-0');
+  it.byId('more').dispatchEvent(new Event('click'));
+  it.socket.say({ type: 'position', peer: 'bob', mine: '20-0', stamp: 1 });
+  await it.list(2, [{ peer: 'carol', unread: 5 }, bob(1, '20-0', '50-0')]);
+  await it.list(1, [{ peer: 'carol', unread: 3 }]);
+  assert.equal(it.unread, 6);
+});
+
 test('a list that a position has overtaken counts nothing that is read', async (t) => {
   const it = await opened();
   t.after(it.end);
