@@ -127,31 +127,21 @@ import Testing
       configuration: ConnectClientConfiguration(
         endpoint: ConnectEndpoint(host: "127.0.0.1", port: 1))
     ) { "token" }
-    await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<ConnectClientLimits.unansweredRequests {
-        group.addTask { _ = try? await client.history() }
-      }
-      // Each of them waits for good, so a further one fails once all have begun.
-      while true {
-        let outcome = await withTaskGroup(of: ConnectRequestError?.self) { race in
-          race.addTask {
-            do throws(ConnectRequestError) {
-              _ = try await client.history()
-              return nil
-            } catch {
-              return error
-            }
+    await withTaskGroup(of: ConnectRequestError?.self) { group in
+      for _ in 0...ConnectClientLimits.unansweredRequests {
+        group.addTask {
+          do throws(ConnectRequestError) {
+            _ = try await client.history()
+            return nil
+          } catch {
+            return error
           }
-          race.addTask {
-            try? await Task.sleep(for: .milliseconds(20)); return nil
-          }
-          let first = await race.next() ?? nil
-          race.cancelAll()
-          return first
         }
-        if outcome == .full { break }
       }
+      // All but one wait for good.
+      #expect(await group.next() == .full)
       client.close()
+      for await error in group { #expect(error == .ended(.closed)) }
     }
   }
 
