@@ -183,6 +183,22 @@ extension ConnectionHandler {
     self.writeText { _ = $0.writeError(code: code, message: message) }
   }
 
+  func refuse(_ id: MessageID?, _ refusal: SendOrder.Refusal) {
+    self.refuse(
+      id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+  }
+
+  /// Refuses a request that comes while too much is under way. Clients do not come back in step.
+  func refuseOverloaded(_ id: MessageID?, _ message: String) {
+    let wait = GatewayLimits.retryAfterMilliseconds
+    self.refuse(id, .overloaded, message, retryAfter: wait + .random(in: 0...wait))
+  }
+
+  /// Refuses a request that is not served any more.
+  func refuseEnding(_ id: MessageID?) {
+    self.refuse(id, .draining, "this connection is about to end; reconnect")
+  }
+
   private func reject(_ id: MessageID, _ refusal: SendOrder.Refusal) {
     self.reject(
       id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)

@@ -14,26 +14,17 @@ struct PresenceState {
 /// Who is online.
 extension ConnectionHandler {
   func handle(_ request: ClientFrame.Presence) {
-    guard self.session.takesMessages else {
-      return self.refuse(request.id, .draining, "this connection is about to end; reconnect")
-    }
+    guard self.session.takesMessages else { return self.refuseEnding(request.id) }
     guard self.presence.unanswered < GatewayLimits.unansweredRequests else {
       return self.refuseOverloaded(
         request.id, "\(GatewayLimits.unansweredRequests) requests are not answered yet")
     }
     if let shortage = self.budget.takeRequest(now: NIODeadline.now().uptimeNanoseconds) {
-      let refusal = self.refusal(for: shortage)
-      return self.refuse(
-        request.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+      return self.refuse(request.id, self.refusal(for: shortage))
     }
     self.presence.unanswered += 1
     self.presence.isKnown = true
     self.loop.presence.ask(request, by: self)
-  }
-
-  private func refuseOverloaded(_ id: MessageID?, _ message: String) {
-    let wait = GatewayLimits.retryAfterMilliseconds
-    self.refuse(id, .overloaded, message, retryAfter: wait + .random(in: 0...wait))
   }
 
   func presenceAnswered(_ id: MessageID?, _ answer: PresenceKeeper.Answer) {

@@ -6,26 +6,19 @@ import Redis
 /// What the client says that its user has read.
 extension ConnectionHandler {
   func handle(_ read: ClientFrame.Read) {
-    guard self.session.takesMessages else {
-      return self.refuse(read.id, .draining, "this connection is about to end; reconnect")
-    }
+    guard self.session.takesMessages else { return self.refuseEnding(read.id) }
     guard read.peer != self.user else {
       return self.refuse(read.id, .invalidRecipient, "`peer` must be another user")
     }
     guard self.reads.count + self.outbox.requests < GatewayLimits.unansweredReads else {
-      let wait = GatewayLimits.retryAfterMilliseconds
-      return self.refuse(
-        read.id, .overloaded,
-        "\(GatewayLimits.unansweredReads) reads of this connection are not answered yet",
-        retryAfter: wait + .random(in: 0...wait))
+      return self.refuseOverloaded(
+        read.id, "\(GatewayLimits.unansweredReads) reads of this connection are not answered yet")
     }
     let now = NIODeadline.now().uptimeNanoseconds
     if let shortage = self.budget.takeSend(
       isLookedUp: read.offset > self.delivery.last, now: now)
     {
-      let refusal = self.refusal(for: shortage)
-      return self.refuse(
-        read.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+      return self.refuse(read.id, self.refusal(for: shortage))
     }
     self.reads.append(read)
     self.takeReads()

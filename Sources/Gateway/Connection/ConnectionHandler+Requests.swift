@@ -9,18 +9,14 @@ extension ConnectionHandler {
   func handle(_ request: ClientFrame.History) { self.take(.history(request)) }
 
   private func take(_ request: RequestQueue.Request) {
-    guard self.session.takesMessages else { return self.refuseEnding(request) }
+    guard self.session.takesMessages else { return self.refuseEnding(request.id) }
     guard self.requests.count < GatewayLimits.unansweredRequests else {
-      let wait = GatewayLimits.retryAfterMilliseconds
-      return self.refuse(
-        request.id, .overloaded,
-        "\(GatewayLimits.unansweredRequests) requests of this connection are not answered yet",
-        retryAfter: wait + .random(in: 0...wait))
+      return self.refuseOverloaded(
+        request.id,
+        "\(GatewayLimits.unansweredRequests) requests of this connection are not answered yet")
     }
     if let shortage = self.budget.takeRequest(now: NIODeadline.now().uptimeNanoseconds) {
-      let refusal = self.refusal(for: shortage)
-      return self.refuse(
-        request.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+      return self.refuse(request.id, self.refusal(for: shortage))
     }
     self.loop.metrics.requested(request)
     self.requests.append(request)
@@ -65,10 +61,6 @@ extension ConnectionHandler {
 
   /// Refuses what is not answered, since the connection ends.
   func endRequests() {
-    for request in self.requests.end() { self.refuseEnding(request) }
-  }
-
-  private func refuseEnding(_ request: RequestQueue.Request) {
-    self.refuse(request.id, .draining, "this connection is about to end; reconnect")
+    for request in self.requests.end() { self.refuseEnding(request.id) }
   }
 }

@@ -4,13 +4,10 @@ import NIOCore
 /// What the client passes on to users who are connected, and is passed.
 extension ConnectionHandler {
   func handle(_ signal: ClientFrame.Signal, payload: ByteBuffer) {
-    guard self.session.takesMessages else {
-      return self.refuse(signal.id, .draining, "this connection is about to end; reconnect")
-    }
+    guard self.session.takesMessages else { return self.refuseEnding(signal.id) }
     let now = NIODeadline.now().uptimeNanoseconds
     if let refusal = self.refusal(ofSignalAt: now) {
-      return self.refuse(
-        signal.id, refusal.code, refusal.message, retryAfter: refusal.retryAfterMilliseconds)
+      return self.refuse(signal.id, refusal)
     }
     payload.withUnsafeReadableBytes { raw in
       let body = signal.body.map { UnsafeRawBufferPointer(rebasing: raw[$0]) }
