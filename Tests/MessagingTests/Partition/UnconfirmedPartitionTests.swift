@@ -43,7 +43,8 @@ struct UnconfirmedPartitionTests {
     options.logger = log.logger
     options.configureMessaging = { $0.durability = .replicated(1) }
     try await TestStand.with(options) { stand in
-      try await stand.redis("ACL", "SETUSER", LocalRedisInstallation.user, "-wait")
+      let server = try #require(stand.server.nodes.first)
+      try await server.command("ACL", "SETUSER", LocalRedisInstallation.user, "-wait")
       try await stand.publish("1")
       try await eventually("the refusal is logged") {
         log.events.contains { $0.contains("redis.unconfirmed") && $0.contains("NOPERM") }

@@ -5,7 +5,7 @@
 package enum TestLimits {
   /// Stands that run at a time. Each has a redis-server, two threads, and a connection per partition, and
   /// waits for most of its time.
-  static let concurrentStands = 4
+  static let concurrentStands = 6
 
   /// Frames that a failure quotes.
   static let quotedFrames = 8

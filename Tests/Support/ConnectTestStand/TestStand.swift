@@ -65,10 +65,8 @@ package final class TestStand: Sendable {
     var apis: [RunningService] = []
   }
 
-  /// Its Redis, to be stopped and started.
-  package let server: LocalRedisInstallation
-  /// The Redis of the users' keys, if they have one of their own.
-  package let registry: LocalRedisInstallation?
+  private let bus: BorrowedRedis
+  private let users: BorrowedRedis?
   /// Commands by hand.
   package let redis: StandRedis
   package let keys: Keys
@@ -81,12 +79,14 @@ package final class TestStand: Sendable {
   private let state = NIOLockedValueBox(State())
 
   private init(
-    _ options: Options, server: LocalRedisInstallation, registry: LocalRedisInstallation? = nil
+    _ options: Options, bus: BorrowedRedis, users: BorrowedRedis? = nil
   ) async throws {
     let logger = options.logger
+    let server = bus.installation
+    let registry = users?.installation
     self.options = options
-    self.server = server
-    self.registry = registry
+    self.bus = bus
+    self.users = users
     self.logger = logger
     // Two loops, so that every hand-over between loops takes place.
     self.group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -115,8 +115,8 @@ package final class TestStand: Sendable {
     _ options: Options = Options(), _ body: (TestStand) async throws -> Result
   ) async throws -> Result {
     try await Self.places.withPlace {
-      try await Self.withServers(options) { server, registry in
-        let stand = try await TestStand(options, server: server, registry: registry)
+      try await Self.withRedis(options) { bus, users in
+        let stand = try await TestStand(options, bus: bus, users: users)
         do {
           try await stand.start()
           let result = try await body(stand)
@@ -130,19 +130,12 @@ package final class TestStand: Sendable {
     }
   }
 
-  private static func withServers<Result>(
-    _ options: Options,
-    _ body: (LocalRedisInstallation, LocalRedisInstallation?) async throws -> Result
+  private static func withRedis<Result>(
+    _ options: Options, _ body: (BorrowedRedis, BorrowedRedis?) async throws -> Result
   ) async throws -> Result {
-    var redis = LocalRedisInstallation.Options(kind: options.redis)
-    redis.persistence = options.persistence
-    redis.extraArguments = options.redisArguments
-    redis.rights = AccessRights.services()
-    return try await RedisFixture.withInstallation(redis) { [redis] server in
-      guard let kind = options.registry else { return try await body(server, nil) }
-      var registry = redis
-      registry.kind = kind
-      return try await RedisFixture.withInstallation(registry) { try await body(server, $0) }
+    try await BorrowedRedis.with(options, kind: options.redis) { bus in
+      guard let kind = options.registry else { return try await body(bus, nil) }
+      return try await BorrowedRedis.with(options, kind: kind) { try await body(bus, $0) }
     }
   }
 
@@ -153,9 +146,7 @@ package final class TestStand: Sendable {
   private static let sharedStart = Task.detached {
     var options = Options(gateways: 2)
     options.configure = { $0.servesDemoPage = $0.id.text == "g1" }
-    var redis = LocalRedisInstallation.Options(kind: options.redis)
-    redis.rights = AccessRights.services()
-    let stand = try await TestStand(options, server: try await LocalRedisInstallation.start(redis))
+    let stand = try await TestStand(options, bus: try await BorrowedRedis.start(options.redis))
     try await stand.start()
     return stand
   }
@@ -177,6 +168,14 @@ package final class TestStand: Sendable {
     try await self.redis.client.close().get()
     try await self.group.shutdownGracefully()
   }
+
+  // MARK: Redis
+
+  /// Its Redis, to be stopped, started and changed: no other stand gets it afterwards.
+  package var server: LocalRedisInstallation { self.bus.changeable }
+
+  /// The Redis of the users' keys, if they have one of their own; as ``server``.
+  package var registry: LocalRedisInstallation? { self.users?.changeable }
 
   // MARK: Services
 
