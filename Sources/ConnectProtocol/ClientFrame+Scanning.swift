@@ -7,8 +7,7 @@ extension ClientFrame {
   /// duplicate keys the last counts. Never traps, whatever the bytes.
   ///
   /// - Throws: the most telling `FrameError`: broken UTF-8 before broken JSON before a wrong field.
-  ///   It names the message or request if the frame is one whose id can be read, other than a `ping`,
-  ///   whatever else is wrong.
+  ///   It names the id of the frame if that can be read, other than of a `ping`, whatever else is wrong.
   public static func scan(
     _ payload: UnsafeRawBufferPointer
   ) throws(FrameError) -> ClientFrame {
@@ -21,16 +20,10 @@ extension ClientFrame {
       if error.kind == .malformed { error.messageID = JSONSkimmer.requestID(in: payload) }
       throw error
     }
-    let type = FrameField("type", fields.type)
-    switch try type.string() {
-    case "send": return .send(try fields.send())
-    case "ack": return .ack(try FrameField("offset", fields.offset).offset())
-    case "read", "conversations", "history", "signal", "presence":
-      return try fields.request(type)
-    case "ping": return .ping(id: try fields.pingID())
-    default:
-      throw type.wrong(
-        .unknownType, "must be send, ack, read, ping, conversations, history, signal or presence")
+    do throws(FrameError) {
+      return try fields.frame()
+    } catch {
+      throw FrameError(kind: error.kind, message: error.message, messageID: fields.answeredID())
     }
   }
 
@@ -83,6 +76,36 @@ extension ClientFrame {
       try scanner.finish()
     }
 
+    func frame() throws(FrameError) -> ClientFrame {
+      let type = FrameField("type", self.type)
+      switch try type.string() {
+      case "send": return .send(try self.send())
+      case "ack": return .ack(try FrameField("offset", offset).offset())
+      case "read": return .read(try self.read(id: try self.requestID()))
+      case "conversations": return .conversations(try self.conversations(id: try self.requestID()))
+      case "history": return .history(try self.history(id: try self.requestID()))
+      case "signal": return .signal(try self.signal(id: try self.requestID()))
+      case "presence": return .presence(try self.presence(id: try self.requestID()))
+      case "ping": return .ping(id: try self.pingID())
+      default:
+        throw type.wrong(
+          .unknownType, "must be send, ack, read, ping, conversations, history, signal or presence")
+      }
+    }
+
+    /// Cold: the id by which a frame that makes no sense is answered. That of a `ping` is any text, and
+    /// might be the id of a message.
+    @inline(never)
+    func answeredID() -> MessageID? {
+      if let type, type.kind == .string, case "ping" = type { return nil }
+      return try? FrameField("id", id).messageID()
+    }
+
+    /// The id of one of the types that may have one, by which it is answered.
+    func requestID() throws(FrameError) -> MessageID? {
+      try FrameField("id", id).optionalMessageID(.invalidID)
+    }
+
     func pingID() throws(FrameError) -> String? {
       let field = FrameField("id", id)
       guard let token = try field.optionalString() else { return nil }
@@ -93,35 +116,14 @@ extension ClientFrame {
     }
 
     func send() throws(FrameError) -> Send {
-      let id = try FrameField("id", id).messageID(.invalidID)
-      do throws(FrameError) {
-        return Send(
-          id: id,
-          to: try FrameField("to", to).user(.invalidRecipient),
-          body: try FrameField("body", body).anything().range,
-          receipt: try FrameField("receipt", receipt).flag(),
-          copy: try FrameField("copy", copy).flag(),
-          quiet: try FrameField("quiet", quiet).flag(),
-          retry: try FrameField("retry", retry).retry())
-      } catch {
-        throw FrameError(kind: error.kind, message: error.message, messageID: id)
-      }
-    }
-
-    /// Reads a request: one of the types that may have an id, by which it is answered.
-    func request(_ type: FrameField) throws(FrameError) -> ClientFrame {
-      let id = try FrameField("id", id).optionalMessageID(.invalidID)
-      do throws(FrameError) {
-        switch try type.string() {
-        case "conversations": return .conversations(try self.conversations(id: id))
-        case "history": return .history(try self.history(id: id))
-        case "signal": return .signal(try self.signal(id: id))
-        case "presence": return .presence(try self.presence(id: id))
-        default: return .read(try self.read(id: id))
-        }
-      } catch {
-        throw FrameError(kind: error.kind, message: error.message, messageID: id)
-      }
+      Send(
+        id: try FrameField("id", id).messageID(.invalidID),
+        to: try FrameField("to", to).user(.invalidRecipient),
+        body: try FrameField("body", body).anything().range,
+        receipt: try FrameField("receipt", receipt).flag(),
+        copy: try FrameField("copy", copy).flag(),
+        quiet: try FrameField("quiet", quiet).flag(),
+        retry: try FrameField("retry", retry).retry())
     }
 
     func read(id: MessageID?) throws(FrameError) -> Read {

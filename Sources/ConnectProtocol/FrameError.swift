@@ -25,8 +25,8 @@ public struct FrameError: Error, Hashable, Sendable {
   /// nothing of the payload, so it may be sent and logged.
   public var message: String
 
-  /// The frame's id when it was one whose id can be read, other than a `ping`: what to answer `rejected` with. Where
-  /// it is nil, the answer is `error`.
+  /// The frame's id if it can be read, other than that of a `ping`: what to answer `rejected` with. Where it is
+  /// nil, the answer is `error`.
   public var messageID: MessageID?
 
   /// An error with everything chosen.

@@ -24,10 +24,10 @@ struct JSONSkimmer {
       default: break
       }
     }
+    // Without a type it may be a `ping`.
     switch type {
-    case "send"?, "read"?, "conversations"?, "history"?, "signal"?, "presence"?:
-      return id?.withText(MessageID.init(utf8:))
-    default: return nil
+    case nil, "ping"?: return nil
+    default: return id?.withText(MessageID.init(utf8:))
     }
   }
 

@@ -234,9 +234,16 @@ struct ClientFrameErrorTests {
   static let manyUsers = String(repeating: ",\"b\"", count: ClientFrame.Presence.maximumUsers)
 
   @Test(
-    "names the message or request when it has a readable id",
+    "names its readable id, whatever it is",
     arguments: [
-      (#"{"type":"send","id":"m1"}"#, FrameError.Kind.malformed),
+      (#"{"id":"m1"}"#, FrameError.Kind.malformed),
+      (#"{"type":null,"id":"m1"}"#, .malformed),
+      (#"{"id":"m1","type":7}"#, .malformed),
+      (#"{"type":["ping"],"id":"m1"}"#, .malformed),
+      (#"{"type":"ack","id":"m1"}"#, .malformed),
+      (#"{"type":"ack","id":"m1","offset":7}"#, .malformed),
+      (#"{"type":"newer","id":"m0","id":"m\u0031"}"#, .unknownType),
+      (#"{"type":"send","id":"m1"}"#, .malformed),
       (#"{"type":"send","id":"m1","body":0}"#, .malformed),
       (#"{"type":"send","id":"m1","to":"b"}"#, .malformed),
       (#"{"type":"send","id":"m1","to":7,"body":0}"#, .malformed),
@@ -300,6 +307,21 @@ struct ClientFrameErrorTests {
       let error = clientFrameError(#"{"type":"\#(type)","id":"m1","to":"b","body":0}"#)
       #expect(error?.kind == .unknownType)
       #expect(error?.code == .unknownType)
+      #expect(error?.messageID?.text == "m1")
+    }
+    for id in ["", "a b", String(repeating: "a", count: 65)] {
+      let error = clientFrameError(#"{"type":"newer","id":"\#(id)"}"#)
+      #expect(error?.kind == .unknownType)
+      #expect(error?.messageID == nil)
+    }
+    #expect(clientFrameError(#"{"type":"newer","id":7}"#)?.messageID == nil)
+  }
+
+  @Test("names nothing when it is a ping, whose id may be that of a message by chance")
+  func ping() {
+    for text in [#"{"type":"ping","id":"m1""#, #"{"type":"p\u0069ng","id":"m1","x":01}"#] {
+      let error = clientFrameError(text)
+      #expect(error?.kind == .malformed)
       #expect(error?.messageID == nil)
     }
   }
@@ -326,6 +348,7 @@ struct ClientFrameErrorTests {
       #"{"type":"send","id":"m1","to":"b","body":0,}"#,
       #"{"type":"send","id":"m1","to":"b","body":0}}"#,
       #"{"type":"send","id":"m0","id":"m1","to":"b","body":0} x"#,
+      #"{"type":"ack","id":"m1","body":01}"#, #"{"type":"newer","id":"m1","body":01}"#,
     ])
   func brokenJSON(text: String) {
     let error = clientFrameError(text)
@@ -334,14 +357,14 @@ struct ClientFrameErrorTests {
   }
 
   @Test(
-    "names nothing when its JSON is broken and there is no readable id of a send or read",
+    "names nothing when its JSON is broken and there is no readable id and type",
     arguments: [
       #"{"type":"send","to":"b","body":{"id":"m1","x":"\ud83d"}}"#,
       #"{"type":"send","id":"m\ud83d","to":"b","body":0}"#,
       #"{"type":"send","id":"m 1","to":"b","body":01}"#,
       #"{"type":"send","id":["m1"],"to":"b","body":01}"#,
       #"{"type":"send","id":"m1"#, #"{"type":"send","id":"#, #"{"type":"send",}"#,
-      #"{"type":"ack","id":"m1","body":01}"#, #"{"id":"m1","body":01}"#,
+      #"{"type":"ping","id":"m1","body":01}"#, #"{"id":"m1","body":01}"#,
       #"{"type":["send"],"id":"m1","body":01}"#, #"["type","send",{"id":"m1"}]"#,
     ])
   func brokenJSONOfNobody(text: String) {

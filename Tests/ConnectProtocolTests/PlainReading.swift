@@ -99,8 +99,15 @@ enum PlainReading: Equatable {
       self = .error(.notUTF8, messageID: nil)
       return
     }
-    guard let object = JSONValue(bytes)?.object, let type = object["type"]?.string else {
+    guard let object = JSONValue(bytes)?.object else {
       self = .error(.malformed, messageID: nil)
+      return
+    }
+    let id = object["id"]?.string.flatMap {
+      $0.wholeMatch(of: /[A-Za-z0-9._:\-]{1,64}/) == nil ? nil : $0
+    }
+    guard let type = object["type"]?.string else {
+      self = .error(.malformed, messageID: id)
       return
     }
     switch type {
@@ -109,14 +116,14 @@ enum PlainReading: Equatable {
       self = Self.request(type, object)
     case "ack":
       let offset = object["offset"]?.string.flatMap { Offset($0) }
-      self = offset.map(Self.ack) ?? .error(.malformed, messageID: nil)
+      self = offset.map(Self.ack) ?? .error(.malformed, messageID: id)
     case "ping":
       switch object["id"] {
       case nil, .null: self = .ping(nil)
       case .string(let id): self = .ping(id)
       default: self = .error(.malformed, messageID: nil)
       }
-    default: self = .error(.unknownType, messageID: nil)
+    default: self = .error(.unknownType, messageID: id)
     }
   }
 

@@ -195,6 +195,8 @@ async def refusals(ann):
     await ann.receive("rejected", id="bad", code="invalid_recipient")
     await ann.send_raw('{"type":"later"}')
     await ann.receive("error", code="unknown_type")
+    await ann.send_raw('{"type":"later","id":"bad-2"}')
+    await ann.receive("rejected", id="bad-2", code="unknown_type")
 
 
 async def full_mailbox(arguments, ann):

@@ -116,7 +116,18 @@ struct FrameTests {
     (#"{"type":"ack"}"#, "malformed"), (#"{"type":"ack","offset":"x"}"#, "malformed"),
     (#"{"type":"ack","offset":5}"#, "malformed"),
     (#"{"type":"welcome"}"#, "unknown_type"), (#"{"type":"SEND"}"#, "unknown_type"),
-    (#"{"type":""}"#, "unknown_type"),
+    (#"{"type":""}"#, "unknown_type"), (#"{"type":"newer","id":"a b"}"#, "unknown_type"),
+    (#"{"type":"newer","id":7}"#, "unknown_type"), (#"{"id":"a b"}"#, "malformed"),
+    (#"{"type":"ping","id":7}"#, "malformed"), (#"{"type":"ping","id":"1",}"#, "malformed"),
+  ]
+
+  /// Those with an id that can be read.
+  static let errorsWithID: [(String, String)] = [
+    (#"{"id":"n"}"#, "malformed"), (#"{"id":"n","type":null}"#, "malformed"),
+    (#"{"type":7,"id":"n"}"#, "malformed"), (#"{"type":"newer","id":"n"}"#, "unknown_type"),
+    (#"{"type":"newer","id":"n","x":01}"#, "malformed"),
+    (#"{"type":"ack","id":"n","offset":"x"}"#, "malformed"),
+    (#"{"type":"read","id":"n"}"#, "malformed"),
   ]
 
   @Test("is told with error what makes no sense, and stays open", arguments: Self.errors.indices)
@@ -126,6 +137,23 @@ struct FrameTests {
     let socket = try await stand.online("error.\(index)")
     socket.sendText(text)
     #expect(try await socket.expectError() == code, Comment(rawValue: text))
+    try await socket.expectOpen()
+  }
+
+  @Test("is told by its id what makes no sense and has one, and how often does not matter")
+  func errorWithID() async throws {
+    let stand = try await TestStand.shared()
+    let socket = try await stand.online("error.id")
+    // More than so many frames that make no sense would end the connection.
+    for _ in 0...GatewayLimits.badFrames / Self.errorsWithID.count {
+      for (text, code) in Self.errorsWithID {
+        socket.sendText(text)
+        let rejected = try await socket.expectRejected("n")
+        #expect(rejected.code == code, Comment(rawValue: text))
+        #expect(!rejected.retryable)
+        #expect(rejected.retryAfterMilliseconds == nil)
+      }
+    }
     try await socket.expectOpen()
   }
 
