@@ -68,8 +68,6 @@ struct ConnectRequest: Hashable {
     self.token = try Self.token(in: head.headers, offers: offers)
   }
 
-  static func path(of uri: String) -> Substring { uri.prefix { $0 != "?" } }
-
   private static func token(
     in headers: HTTPHeaders, offers: [String]
   ) throws(Refusal) -> String {
@@ -91,9 +89,9 @@ struct ConnectRequest: Hashable {
   private static func query(
     of uri: String
   ) throws(Refusal) -> [(name: Substring, value: String)] {
-    guard let mark = uri.firstIndex(of: "?") else { return [] }
+    guard let query = RequestTarget.split(uri).query else { return [] }
     var result: [(name: Substring, value: String)] = []
-    for part in uri[uri.index(after: mark)...].split(separator: "&") {
+    for part in query.split(separator: "&") {
       let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard let value = Self.percentDecoded(pair.count == 2 ? pair[1] : "") else {
         throw Refusal(.malformed, "the query has a broken percent escape")
@@ -105,19 +103,6 @@ struct ConnectRequest: Hashable {
 
   private static func percentDecoded(_ text: Substring) -> String? {
     guard text.contains("%") else { return String(text) }
-    var bytes: [UInt8] = []
-    var rest = text.utf8
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard let digits = String(rest.prefix(2)), digits.utf8.count == 2,
-        let value = UInt8(digits, radix: 16)
-      else { return nil }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
+    return RequestTarget.percentDecoded(text).flatMap { String(validating: $0, as: UTF8.self) }
   }
 }

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import HTTPServer
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
@@ -41,7 +42,7 @@ final class ConnectUpgrader: HTTPServerProtocolUpgrader, @unchecked Sendable {
     let request: ConnectRequest
     let identity: Authenticator.Identity
     do throws(Refusal) {
-      guard ConnectRequest.path(of: upgradeRequest.uri) == ConnectRequest.path else {
+      guard RequestTarget.split(upgradeRequest.uri).path == ConnectRequest.path else {
         throw Refusal(.notFound, "no such path; connect to \(ConnectRequest.path)")
       }
       request = try ConnectRequest(

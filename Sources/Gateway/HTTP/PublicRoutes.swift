@@ -6,7 +6,7 @@ enum PublicRoutes {
   static func response(
     to head: HTTPRequestHead, servesDemoPage: Bool
   ) throws(Refusal) -> PlainHTTPResponse {
-    let path = ConnectRequest.path(of: head.uri)
+    let path = RequestTarget.split(head.uri).path
     if path == "/healthz", PlainHTTPResponse.isHealthMethod(head.method) { return .alive }
     guard head.isHTTP11 else {
       throw Refusal(.malformed, HTTPRequestHead.isHTTP11Rule)

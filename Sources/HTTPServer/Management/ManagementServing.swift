@@ -9,7 +9,7 @@ struct ManagementServing: HTTPServing {
 
   func refusal(of head: HTTPRequestHead) -> PlainHTTPResponse? {
     let methods: String
-    switch Self.path(of: head) {
+    switch RequestTarget.split(head.uri).path {
     case "/healthz":
       if PlainHTTPResponse.isHealthMethod(head.method) { return nil }
       methods = PlainHTTPResponse.healthMethods
@@ -27,7 +27,7 @@ struct ManagementServing: HTTPServing {
   func answer(
     to head: HTTPRequestHead, body: ByteBuffer, on eventLoop: any EventLoop
   ) -> EventLoopFuture<PlainHTTPResponse> {
-    switch Self.path(of: head) {
+    switch RequestTarget.split(head.uri).path {
     case "/healthz":
       eventLoop.makeSucceededFuture(.alive)
     case "/readyz":
@@ -57,6 +57,4 @@ struct ManagementServing: HTTPServing {
   }
 
   func answered(_ response: PlainHTTPResponse, after time: TimeAmount) {}
-
-  private static func path(of head: HTTPRequestHead) -> Substring { head.uri.prefix { $0 != "?" } }
 }

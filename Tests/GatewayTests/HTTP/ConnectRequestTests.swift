@@ -11,12 +11,13 @@ struct ConnectRequestTests {
   ]
 
   private func request(
-    query: String = "", method: HTTPMethod = .GET, version: HTTPVersion = .http1_1,
-    origins: AllowedOrigins = .all, _ headers: [(String, String)] = [("authorization", "Bearer t")]
+    target: String = "/v1/connect", query: String = "", method: HTTPMethod = .GET,
+    version: HTTPVersion = .http1_1, origins: AllowedOrigins = .all,
+    _ headers: [(String, String)] = [("authorization", "Bearer t")]
   ) throws(Refusal) -> ConnectRequest {
     try ConnectRequest(
       HTTPRequestHead(
-        version: version, method: method, uri: "/v1/connect\(query)",
+        version: version, method: method, uri: target + query,
         headers: HTTPHeaders(Self.fields + headers)),
       allowedOrigins: origins)
   }
@@ -41,6 +42,8 @@ struct ConnectRequestTests {
     #expect(request.since == Offset(milliseconds: 12, sequence: 3))
     #expect(request.token == "t")
     #expect(!request.namesSubprotocol)
+    let absolute = try self.request(target: "http://a/v1/connect", query: "?device=b")
+    #expect(absolute.device.text == "b")
   }
 
   @Test(
@@ -131,12 +134,5 @@ struct ConnectRequestTests {
     #expect(self.refusal([("authorization", "")]) == .unauthorized)
     #expect(self.refusal([]) == .unauthorized)
     #expect(self.refusal(query: "?token=t", []) == .unauthorized)
-  }
-
-  @Test("has a path up to the question mark")
-  func path() {
-    #expect(ConnectRequest.path(of: "/v1/connect?a=/b?c") == "/v1/connect")
-    #expect(ConnectRequest.path(of: "/v1/connect") == ConnectRequest.path)
-    #expect(ConnectRequest.path(of: "") == "")
   }
 }

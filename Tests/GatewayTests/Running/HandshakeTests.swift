@@ -18,6 +18,15 @@ struct HandshakeTests {
     try await socket.expectWelcome()
   }
 
+  @Test("may name scheme and host with its path, as RFC 9112 has it")
+  func absoluteTarget() async throws {
+    let stand = try await TestStand.shared()
+    var request = try await stand.request("absolute")
+    request.target = "http://localhost\(request.target)?device=phone"
+    let (socket, _) = try await TestSocket.upgrade(port: stand.gateways[0].port, request)
+    #expect(try await socket.expectWelcome().device.text == "phone")
+  }
+
   @Test("is answered with the subprotocol and never with the token", arguments: [true, false])
   func subprotocol(tokenFirst: Bool) async throws {
     let stand = try await TestStand.shared()

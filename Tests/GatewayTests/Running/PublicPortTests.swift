@@ -21,12 +21,15 @@ struct PublicPortTests {
     #expect(head.status == 200)
     #expect(head["content-length"] == "6")
     #expect(head.body.isEmpty)
+    // As a proxy would be asked: every server has to take it (RFC 9112, section 3.2.2).
+    #expect(try await self.answer("GET", "http://localhost/healthz").status == 200)
   }
 
   @Test(
     "serves the demo page where it is on, with a policy that runs no foreign script",
     arguments: [
-      ("/", "text/html"), ("/index.html", "text/html"), ("/?user=alice#x", "text/html"),
+      ("/", "text/html"), ("http://a", "text/html"), ("/index.html", "text/html"),
+      ("/?user=alice#x", "text/html"),
       ("/page.css", "text/css"), ("/page.js", "text/javascript"),
       ("/connect.js", "text/javascript"),
     ])
@@ -55,6 +58,7 @@ struct PublicPortTests {
     arguments: [
       ("GET", "/metrics", 404), ("GET", "/../etc/passwd", 404), ("GET", "//", 404),
       ("POST", "/healthz", 400), ("OPTIONS", "/", 400), ("POST", "/v1/connect", 426),
+      ("GET", "http://localhost/v1/connect?a", 426), ("GET", "http://localhost/metrics", 404),
     ])
   func others(method: String, target: String, status: Int) async throws {
     #expect(try await self.answer(method, target).status == status)

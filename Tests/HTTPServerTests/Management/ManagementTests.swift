@@ -46,7 +46,8 @@ struct ManagementTests {
     arguments: [
       ("GET /healthz HTTP/1.1", 200, "alive\n"), ("HEAD /healthz HTTP/1.1", 200, ""),
       ("OPTIONS /healthz HTTP/1.0", 200, "alive\n"), ("GET /readyz HTTP/1.0", 200, "ready\n"),
-      ("HEAD /readyz HTTP/1.1", 200, ""),
+      ("HEAD /readyz HTTP/1.1", 200, ""), ("GET http://x/readyz HTTP/1.1", 200, "ready\n"),
+      ("GET http://x/healthz?y HTTP/1.1", 200, "alive\n"),
       ("GET /metrics?x HTTP/1.1\r\nContent-Length: 2\r\n\r\nab", 200, "# EOF\n"),
       ("POST /metrics HTTP/1.1", 405, "this path takes only GET, HEAD\n"),
       ("POST /readyz HTTP/1.1\r\nContent-Length: 1", 405, "this path takes only GET, HEAD\n"),

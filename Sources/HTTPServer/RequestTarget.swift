@@ -1,18 +1,26 @@
-enum RequestTarget {
-  /// Path and query. An absolute target (RFC 9112, section 3.2.2) counts as its path.
-  static func split(_ target: String) -> (path: Substring, query: Substring?) {
-    var rest = target[...]
-    for scheme in ["http://", "https://"] where rest.lowercased().hasPrefix(scheme) {
-      rest = rest.dropFirst(scheme.count).drop { $0 != "/" && $0 != "?" }
-    }
+/// What a request asks for.
+package enum RequestTarget {
+  /// Path and query. An absolute target (RFC 9112, section 3.2.2) counts as its path, whatever its host.
+  package static func split(_ target: String) -> (path: Substring, query: Substring?) {
+    let rest = Self.withoutAuthority(target)
     guard let mark = rest.firstIndex(of: "?") else { return (rest, nil) }
     return (rest[..<mark], rest[rest.index(after: mark)...])
+  }
+
+  private static func withoutAuthority(_ target: String) -> Substring {
+    guard !target.hasPrefix("/") else { return target[...] }
+    for scheme in ["http://", "https://"] where target.prefix(scheme.count).lowercased() == scheme {
+      let rest = target.dropFirst(scheme.count).drop { $0 != "/" && $0 != "?" }
+      // Without a path it is that of the root (RFC 9110, section 4.2.3).
+      return rest.hasPrefix("/") ? rest : "/\(rest)"
+    }
+    return target[...]
   }
 
   /// The bytes that a text stands for. `+` is itself: it may be part of a name.
   ///
   /// - Returns: nil where two hexadecimal digits do not follow a percent sign.
-  static func percentDecoded(_ text: Substring) -> [UInt8]? {
+  package static func percentDecoded(_ text: Substring) -> [UInt8]? {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
