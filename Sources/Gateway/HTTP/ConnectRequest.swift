@@ -88,15 +88,17 @@ struct ConnectRequest: Hashable {
 
   private static func query(
     of uri: String
-  ) throws(Refusal) -> [(name: Substring, value: String)] {
+  ) throws(Refusal) -> [(name: String, value: String)] {
     guard let query = RequestTarget.split(uri).query else { return [] }
-    var result: [(name: Substring, value: String)] = []
+    var result: [(name: String, value: String)] = []
     for part in query.split(separator: "&") {
       let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let value = Self.percentDecoded(pair.count == 2 ? pair[1] : "") else {
+      guard let name = Self.percentDecoded(pair[0]),
+        let value = Self.percentDecoded(pair.count == 2 ? pair[1] : "")
+      else {
         throw Refusal(.malformed, "the query has a broken percent escape")
       }
-      result.append((pair[0], value))
+      result.append((name, value))
     }
     return result
   }

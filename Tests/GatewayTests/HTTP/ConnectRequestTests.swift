@@ -58,6 +58,9 @@ struct ConnectRequestTests {
   func query() throws {
     #expect(try self.request(query: "?device=%61%2E").device.text == "a.")
     #expect(try self.request(query: "?device=a&device=b").device.text == "b")
+    #expect(try self.request(query: "?%64evic%65=phone").device.text == "phone")
+    #expect(try self.request(query: "?device=a&%64evice=b").device.text == "b")
+    #expect(try self.request(query: "?device%3D=b").device == .default)
     #expect(try self.request(query: "?since=0").since == .zero)
     #expect(try self.request(query: "?since=1%2d2").since == Offset(milliseconds: 1, sequence: 2))
   }
@@ -67,7 +70,7 @@ struct ConnectRequestTests {
     arguments: [
       "device=", "device", "device=%20", "device=a+b", "device=%", "device=%6", "device=%zz",
       "device=%+f", "device=%C3%28", "device=a=b", "since=", "since=a", "since=1-2-3", "since=-",
-      "since=99999999999999999999", "x=%",
+      "since=99999999999999999999", "x=%", "%=x", "%C3=x",
     ])
   func malformed(query: String) {
     #expect(self.refusal(query: "?\(query)") == .malformed)
