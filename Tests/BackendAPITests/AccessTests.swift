@@ -178,16 +178,28 @@ struct AccessTests {
   @Test("asks for a body that waits for a word only where it wants it")
   func expectation() async throws {
     try await TestStand.withAPI { _, api in
-      let request = message("m").with("Expect", "100-continue")
-      let connection = try await api.connect()
-      connection.socket.send(request.head)
-      #expect(try await connection.socket.readHead().status == 100)
-      connection.socket.send(request.body!)
-      #expect(try await connection.answer().status == 202)
-      #expect(try await connection.ask(message("m2")).status == 202)
+      func expecting(_ fields: [String]) -> HTTPTestRequest {
+        var request = message("m")
+        for field in fields { request.headers.append(("Expect", field)) }
+        return request
+      }
+      for fields in [["100-continue"], ["100-Continue", "100-continue"], ["100-continue,"]] {
+        let request = expecting(fields)
+        let connection = try await api.connect()
+        connection.socket.send(request.head)
+        #expect(try await connection.socket.readHead().status == 100, "\(fields)")
+        connection.socket.send(request.body!)
+        #expect(try await connection.answer().status == 202)
+        #expect(try await connection.ask(message("m2")).status == 202)
+      }
+      for fields in [["100-continue", "x"], ["x", "100-continue"], ["100-continue, x"], [""]] {
+        let connection = try await api.connect()
+        connection.socket.send(expecting(fields).head)
+        #expect(try await connection.answer().code() == "expectation_failed", "\(fields)")
+      }
 
       let refused = try await api.connect()
-      refused.socket.send(request.with("Authorization", nil).head)
+      refused.socket.send(expecting(["100-continue"]).with("Authorization", nil).head)
       let answer = try await refused.answer()
       #expect(answer.status == 401)
       #expect(answer["connection"] == "close")

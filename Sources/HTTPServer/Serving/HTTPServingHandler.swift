@@ -138,8 +138,7 @@ final class HTTPServingHandler: ChannelDuplexHandler {
     var summary = HTTPServingStateMachine.Head(head)
     // First of all: who may not ask is told nothing else.
     self.refusal = self.serving.refusal(of: head)
-    let expectation = head.headers.first(name: "expect")
-    if self.refusal == nil, let expectation, expectation.lowercased() != "100-continue" {
+    if self.refusal == nil, !head.expectations.allSatisfy({ $0.lowercased() == "100-continue" }) {
       self.refusal = self.serving.answer(to: .unknownExpectation)
     }
     summary.isRefused = self.refusal != nil
@@ -266,12 +265,20 @@ extension HTTPServingStateMachine.Head {
   init(_ head: HTTPRequestHead) {
     self.bodyBytes = head.headers.first(name: "content-length").flatMap { Int($0) }
     self.hasBody = (self.bodyBytes ?? 0) > 0 || head.headers.contains(name: "transfer-encoding")
-    self.expectsContinue = head.headers.contains(name: "expect") && head.version == .http1_1
+    self.expectsContinue = !head.expectations.isEmpty && head.version == .http1_1
     // HTTP/1.0 would have to be told that a connection stays. And NIO's parser reads nothing behind
     // a request to upgrade.
     self.isLast =
       !head.isKeepAlive || head.version != .http1_1 || head.method == .CONNECT
       || head.headers.contains(name: "upgrade")
+  }
+}
+
+extension HTTPRequestHead {
+  /// The members of all `Expect` fields; one without any is none that is met.
+  fileprivate var expectations: [String] {
+    let members = self.headers[canonicalForm: "expect"].map(String.init)
+    return members.isEmpty && self.headers.contains(name: "expect") ? [""] : members
   }
 }
 
