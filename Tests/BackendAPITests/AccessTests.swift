@@ -165,7 +165,7 @@ struct AccessTests {
   func host() async throws {
     try await TestStand.withAPI { _, api in
       let connection = try await api.connect()
-      for host in [nil, "a\r\nHost: b"] {
+      for host in [nil, "a\r\nHost: b", "a b/?"] {
         let answer = try await connection.ask(message("m").with("Host", host))
         #expect(try answer.code() == "malformed")
       }

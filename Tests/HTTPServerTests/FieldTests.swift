@@ -48,6 +48,39 @@ struct FieldTests {
     #expect(self.credentials(fields) == .malformed)
   }
 
+  @Test(
+    "have one Host, with or without a port, or an empty one",
+    arguments: [
+      "", "localhost", "chat.example:443", "a:", "127.0.0.1:80", "[::1]", "[::1]:8080",
+      "[fe80::1%25eth0]", "[v1.a:b]:1", "a_b~c", "xn--bcher-kva.example", "%C3%BC", "a!$&'()*+,;=b",
+      ":80",
+    ])
+  func host(value: String) {
+    #expect(self.isHTTP11([value]))
+    #expect(!self.isHTTP11([value, value]))
+    #expect(!self.isHTTP11([]))
+    #expect(!self.isHTTP11([value], version: .http1_0))
+  }
+
+  @Test(
+    "have no Host that is not one",
+    arguments: [
+      "a b/?", "a b", " ", "a/", "a?b", "a#b", "u@a", "a:b", "a:8 0", "a:80:80", "a:-1", "::1",
+      "[::1",
+      "[::1]x", "[::1]:x", "::1]", "a[b]", "[a]b]", "%", "%4", "%zz", "[%2]", "ü", "a\u{1}",
+      "a\u{7f}",
+      "a\"b", "<a>", "a\\b", "http://a", "a^b", "{a}", "a|b", "a`b",
+    ])
+  func noHost(value: String) {
+    #expect(!self.isHTTP11([value]))
+  }
+
+  private func isHTTP11(_ hosts: [String], version: HTTPVersion = .http1_1) -> Bool {
+    HTTPRequestHead(
+      version: version, method: .GET, uri: "/", headers: HTTPHeaders(hosts.map { ("Host", $0) })
+    ).isHTTP11
+  }
+
   private func credentials(_ fields: [String]) -> BearerCredentials {
     BearerCredentials(HTTPHeaders(fields.map { ("Authorization", $0) }))
   }

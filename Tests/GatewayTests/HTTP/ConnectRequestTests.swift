@@ -114,9 +114,11 @@ struct ConnectRequestTests {
     for (name, value) in Self.fields {
       #expect(self.refusal([("authorization", "Bearer t"), (name, value)]) == .malformed)
       let others = Self.fields.filter { $0.0 != name } + [("authorization", "Bearer t")]
-      let head = HTTPRequestHead(
-        version: .http1_1, method: .GET, uri: "/v1/connect", headers: HTTPHeaders(others))
-      #expect(throws: Refusal.self) { try ConnectRequest(head, allowedOrigins: .all) }
+      for fields in [others, others + [(name, "a b/?")]] {
+        let head = HTTPRequestHead(
+          version: .http1_1, method: .GET, uri: "/v1/connect", headers: HTTPHeaders(fields))
+        #expect(throws: Refusal.self) { try ConnectRequest(head, allowedOrigins: .all) }
+      }
     }
   }
 

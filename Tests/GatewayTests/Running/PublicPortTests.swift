@@ -118,6 +118,7 @@ struct PublicPortTests {
       ("POST /healthz HTTP/1.0", 400), ("GET / HTTP/1.0", 400), ("GET /page.js HTTP/1.0", 400),
       ("OPTIONS / HTTP/1.1", 400), ("GET /v1/connect HTTP/1.0", 400), ("GET / HTTP/1.1", 400),
       ("GET / HTTP/1.1\r\nHost: a\r\nHost: b", 400), ("GET / HTTP/1.1\r\nHost: a", 200),
+      ("GET / HTTP/1.1\r\nHost: a b/?", 400), ("GET / HTTP/1.1\r\nHost: [::1]:80 ", 200),
     ])
   func healthChecks(line: String, status: Int) async throws {
     let stand = try await TestStand.shared()
