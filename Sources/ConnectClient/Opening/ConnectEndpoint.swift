@@ -32,16 +32,12 @@ public struct ConnectEndpoint: Hashable, Sendable {
 extension ConnectEndpoint: LosslessStringConvertible {
   /// Reads `ws://host[:port][/path]` or `wss://…`; without a path, ``defaultPath`` is meant.
   public init?(_ url: String) {
-    var rest = url[...]
-    let isSecure: Bool
-    if rest.hasPrefix("wss://") {
-      isSecure = true
-    } else if rest.hasPrefix("ws://") {
-      isSecure = false
-    } else {
-      return nil
-    }
-    rest = rest.dropFirst(isSecure ? 6 : 5)
+    // Schemes are the same in upper and lower case (RFC 3986, section 3.1).
+    let schemes = [("ws://", false), ("wss://", true)]
+    guard
+      let (scheme, isSecure) = schemes.first(where: { url.prefix($0.0.count).lowercased() == $0.0 })
+    else { return nil }
+    let rest = url.dropFirst(scheme.count)
     guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }),
       !rest.contains(where: { "?#@".contains($0) })
     else { return nil }

@@ -51,8 +51,8 @@ struct HealthQuestion: CustomStringConvertible {
 
   /// Nil unless it is `http://host[:port]/path`.
   init?(_ url: String) {
-    guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host,
-      !host.isEmpty
+    guard let parts = URLComponents(string: url), parts.scheme?.lowercased() == "http",
+      let host = parts.host, !host.isEmpty
     else { return nil }
     self.description = url
     self.host = host.trimmingCharacters(in: ["[", "]"])

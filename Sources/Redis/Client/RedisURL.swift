@@ -47,11 +47,14 @@ package struct RedisURL: Sendable, Hashable {
 
   /// Parses a URL. User and password may be percent-encoded.
   package init(parsing text: String) throws(Malformed) {
-    let isTLS = text.hasPrefix("rediss://")
-    guard isTLS || text.hasPrefix("redis://") else {
+    // Schemes are the same in upper and lower case (RFC 3986, section 3.1).
+    let schemes = [("redis://", false), ("rediss://", true)]
+    guard
+      let (scheme, isTLS) = schemes.first(where: { text.prefix($0.0.count).lowercased() == $0.0 })
+    else {
       throw Malformed("the URL must begin with redis:// or rediss://")
     }
-    var rest = text.dropFirst(isTLS ? "rediss://".count : "redis://".count)
+    var rest = text.dropFirst(scheme.count)
 
     var user: String?
     var password: String?

@@ -8,6 +8,8 @@ import Testing
     ("ws://127.0.0.1:8080", "127.0.0.1", 8_080, false, "/v1/connect", "127.0.0.1:8080"),
     ("ws://[::1]:8080/", "::1", 8_080, false, "/v1/connect", "[::1]:8080"),
     ("wss://chat.example.com", "chat.example.com", 443, true, "/v1/connect", "chat.example.com"),
+    ("WS://LOCALHOST/X", "LOCALHOST", 80, false, "/X", "LOCALHOST"),
+    ("Wss://a", "a", 443, true, "/v1/connect", "a"),
     ("wss://example.com:444/x/y", "example.com", 444, true, "/x/y", "example.com:444"),
   ])
   func urlsAreRead(

@@ -27,6 +27,8 @@ struct RedisURLTests {
     ("redis://:s@[fe80::1]:1", RedisURL(host: "fe80::1", port: 1, password: "s")),
     ("redis://@h", RedisURL(host: "h")),
     ("rediss://h", RedisURL(addresses: [RedisAddress(host: "h")], isTLS: true)),
+    ("REDISS://h", RedisURL(addresses: [RedisAddress(host: "h")], isTLS: true)),
+    ("Redis://U:S@H:1", RedisURL(host: "H", port: 1, user: "U", password: "S")),
     (
       "rediss://u:s@a:1,b,[::1]:3,[::2]/0",
       RedisURL(
@@ -57,7 +59,7 @@ struct RedisURLTests {
     ("redis://,h2", "the host is missing"),
     ("redis://h1,,h2", "the host is missing"),
     ("redis://h1/0,h2", "the database must be a number"),
-    ("REDISS://h", "the URL must begin with redis:// or rediss://"),
+    ("REDISX://h", "the URL must begin with redis:// or rediss://"),
     ("redis://[::1],::2", "an IPv6 address needs brackets"),
     ("redis://h1:1,h2:hunter2", "the port must be a number from 1 to 65535"),
     ("redis://", "the host is missing"),

@@ -1,0 +1,22 @@
+import Testing
+
+@testable import ConnectCommand
+
+@Suite("What to ask a service about its health")
+struct HealthQuestionTests {
+  @Test(
+    "is a URL of HTTP, in any case",
+    arguments: [
+      "http://127.0.0.1:9090/healthz", "HTTP://localhost/readyz", "http://[::1]:1/", "http://a",
+    ])
+  func url(text: String) {
+    #expect(HealthQuestion(text)?.description == text)
+  }
+
+  @Test(
+    "is nothing else",
+    arguments: ["", "localhost:9090", "https://a/", "ftp://a", "http://", "http:///a"])
+  func others(text: String) {
+    #expect(HealthQuestion(text) == nil)
+  }
+}
