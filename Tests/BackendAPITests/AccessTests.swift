@@ -116,6 +116,20 @@ struct AccessTests {
     }
   }
 
+  @Test("refuses in JSON what the parser refuses, whoever asks, and lets the client read that")
+  func parserRefusals() async throws {
+    try await TestStand.withAPI { _, api in
+      for refusal in ParserRefusal.all {
+        let answer = try await HTTPAnswer.of(port: api.port, to: refusal.request)
+        #expect(answer.status == refusal.status, "\(refusal)")
+        #expect(try answer.code() == refusal.code, "\(refusal)")
+        #expect(answer["content-length"] == "\(answer.body.utf8.count)")
+        #expect(answer["x-content-type-options"] == "nosniff")
+        #expect(answer["connection"] == "close")
+      }
+    }
+  }
+
   @Test("reads a body as it is: refuses codings that it would have to undo")
   func codings() async throws {
     try await TestStand.withAPI { _, api in

@@ -66,35 +66,12 @@ struct PublicPortTests {
 
   @Test(
     "answers what the parser refuses in JSON, and lets the client read that",
-    arguments: [
-      ("hello\r\n\r\n", 400, "malformed"),
-      ("GET / HTTP/3.0\r\n\r\n", 400, "malformed"),
-      ("GET\r\n\r\n", 400, "malformed"),
-      ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed"),
-      ("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "malformed"),
-      (
-        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
-        "malformed"
-      ),
-      ("GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400, "malformed"),
-      ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}", 400, "malformed"),
-      (
-        "GET / HTTP/1.1\r\nX: \(String(repeating: "x", count: 100_000))\r\n\r\n", 431,
-        "header_too_large"
-      ),
-      (
-        "GET / HTTP/1.1\r\n\((0..<200).map { "a\($0): b\r\n" }.joined())\r\n", 431,
-        "header_too_large"
-      ),
-      (
-        "GET /\(String(repeating: "x", count: 100_000)) HTTP/1.1\r\n\r\n", 431, "header_too_large"
-      ),
-    ] as [(String, Int, String)])
-  func parserRefusals(text: String, status: Int, code: String) async throws {
+    arguments: ParserRefusal.all)
+  func parserRefusals(refusal: ParserRefusal) async throws {
     let stand = try await TestStand.shared()
-    let answer = try await HTTPAnswer.of(port: stand.gateways[0].port, to: text)
-    #expect(answer.status == status)
-    #expect(answer.body.hasPrefix(#"{"code":"\#(code)","message":""#))
+    let answer = try await HTTPAnswer.of(port: stand.gateways[0].port, to: refusal.request)
+    #expect(answer.status == refusal.status)
+    #expect(answer.body.hasPrefix(#"{"code":"\#(refusal.code)","message":""#))
     #expect(answer["content-type"] == "application/json")
     #expect(answer["content-length"] == "\(answer.body.utf8.count)")
     #expect(answer["x-content-type-options"] == "nosniff")
