@@ -22,8 +22,6 @@ struct LineSplitter {
     for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       // Every part but the first comes behind a line end.
       if part.startIndex > 0 {
-        // As Windows ends lines.
-        if self.rest.last == UInt8(ascii: "\r") { self.rest.removeLast() }
         do throws(Fault) {
           lines.append(try self.takeLine())
         } catch {
@@ -39,6 +37,8 @@ struct LineSplitter {
   private mutating func takeLine() throws(Fault) -> String {
     self.count += 1
     defer { self.rest.removeAll(keepingCapacity: true) }
+    // As Windows ends lines.
+    if self.rest.last == UInt8(ascii: "\r") { self.rest.removeLast() }
     guard let line = String(validating: self.rest, as: UTF8.self) else {
       throw .notUTF8(line: self.count)
     }

@@ -68,6 +68,14 @@ import Testing
     }
   }
 
+  @Test(arguments: [("last\r", "last"), ("a\rb", "a\rb"), ("a\r\r", "a\r"), ("\r", "")])
+  func aLastLineWithoutALineFeedHasNoCarriageReturn(text: String, line: String) throws {
+    var splitter = LineSplitter(maximumBytes: 10)
+    #expect(splitter.append(Array("one\n\(text)".utf8)) == (["one"], nil))
+    #expect(try splitter.finish() == line)
+    #expect(try splitter.finish() == nil)
+  }
+
   @Test func aLineHasALimit() throws {
     var splitter = LineSplitter(maximumBytes: 4)
     #expect(splitter.append(Array("1234\n1234".utf8)) == (["1234"], nil))
