@@ -45,7 +45,7 @@ extension SettingValues {
 
   /// The configured secret: from the variable, else from the file.
   package func secret() throws(Failure) -> [UInt8]? {
-    if let text = self.text(.authSecret) {
+    if let text = try self.secretText(.authSecret) {
       return try self.checked(Array(text.utf8), .authSecret)
     }
     guard let path = self.text(.authSecretFile) else { return nil }
@@ -54,7 +54,7 @@ extension SettingValues {
 
   /// The previous secret, while tokens signed with it are in use.
   package func previousSecret() throws(Failure) -> [UInt8]? {
-    if let text = self.text(.authPreviousSecret) {
+    if let text = try self.secretText(.authPreviousSecret) {
       return try self.checked(Array(text.utf8), .authPreviousSecret)
     }
     guard let path = self.text(.authPreviousSecretFile) else { return nil }

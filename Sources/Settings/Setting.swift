@@ -102,6 +102,19 @@ package struct SettingValues {
       .flatMap { $0.isEmpty && !self.flags.contains(setting) ? nil : $0 }
   }
 
+  /// A secret that was given as a variable. As in a file, none begins with a byte order mark, which would
+  /// make it another one that looks the same.
+  package func secretText(_ setting: Setting) throws(Failure) -> String? {
+    guard let text = self.text(setting) else { return nil }
+    guard text.unicodeScalars.first != "\u{FEFF}" else {
+      throw self.failure(
+        setting,
+        "the value begins with a byte order mark, which would be taken for a part of the secret; set "
+          + "it without one")
+    }
+    return text
+  }
+
   /// The value that was given, parsed.
   ///
   /// - Parameter parse: answers nil for text in the wrong form.

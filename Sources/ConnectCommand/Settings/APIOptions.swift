@@ -57,7 +57,9 @@ extension SettingValues {
 
   /// The configured tokens: from the variable, else from the file.
   private func serviceTokens() throws(Failure) -> ServiceTokens {
-    if let text = self.text(.serviceToken) { return try self.tokens(text, .serviceToken) }
+    if let text = try self.secretText(.serviceToken) {
+      return try self.tokens(text, .serviceToken)
+    }
     guard let path = self.text(.serviceTokenFile) else {
       throw self.failure(
         .apiListen,

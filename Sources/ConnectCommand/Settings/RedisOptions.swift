@@ -76,7 +76,7 @@ extension SettingValues {
     // What the two share must not take away what is said of this one alone.
     let passwordFile = url.password == nil ? self.text(.redisPasswordFile) : nil
     url.user = url.user ?? self.text(.redisUser)
-    url.password = url.password ?? self.text(.redisPassword)
+    url.password = try url.password ?? self.secretText(.redisPassword)
     // Whether certificates are for any of the two was asked for the bus.
     return RedisPlaces(
       bus: bus,
@@ -92,7 +92,7 @@ extension SettingValues {
   func redis(besides other: RedisURL? = nil) throws(Failure) -> RedisConfiguration {
     var url = try self.url(.redisURL) ?? RedisURL(host: "127.0.0.1")
     url.user = self.text(.redisUser) ?? url.user
-    url.password = self.text(.redisPassword) ?? url.password
+    url.password = try self.secretText(.redisPassword) ?? url.password
     let mode = try self.word(
       .redisMode, ["auto": RedisMode.auto, "single": .single, "cluster": .cluster])
     if mode == .cluster || url.addresses.count > 1, url.database != 0 {

@@ -13,14 +13,22 @@ struct SecretFileTests {
   private func read(_ setting: Setting, _ content: [UInt8]) throws {
     let file = try TemporaryFile(content)
     defer { file.remove() }
-    let values = SettingValues(
-      flags: [setting: file.path, .apiListen: "127.0.0.1:0"], environment: [:])
+    try self.read(
+      setting,
+      SettingValues(flags: [setting: file.path, .apiListen: "127.0.0.1:0"], environment: [:]))
+  }
+
+  private func read(_ setting: Setting, _ values: SettingValues) throws {
     switch setting {
     case .redisPasswordFile: _ = try values.redisPlaces()
-    case .authSecretFile:
+    case .redisPassword:
+      let places = try values.redisPlaces()
+      #expect(places.bus.url.password == Self.secret)
+      #expect(places.registry.map { $0.url.password == Self.secret } ?? true)
+    case .authSecretFile, .authSecret:
       #expect(try values.secret() == Array(Self.secret.utf8))
       _ = try values.requiredSecret()
-    case .authPreviousSecretFile:
+    case .authPreviousSecretFile, .authPreviousSecret:
       #expect(try values.previousSecret() == Array(Self.secret.utf8))
     default:
       let messaging = try values.messaging(id: values.instanceID(prefix: "m"), keys: values.keys())
@@ -54,6 +62,32 @@ struct SecretFileTests {
       return (error as? Failure)?.kind == .usage && said.hasPrefix("\(setting.flag): cannot read /")
         && said.contains(": \(file.reason)") && said.contains("save it as UTF-8 without")
     }
+  }
+
+  @Test(
+    "have variables beside them that refuse a byte order mark, too, and say what to do",
+    arguments: [.redisPassword, .authSecret, .authPreviousSecret, .serviceToken] as [Setting],
+    [
+      [:], [.registryRedisURL: "redis://b"],
+      [.redisURL: "redis://:x@a", .registryRedisURL: "redis://b"],
+    ]
+      as [[Setting: String]])
+  func variable(setting: Setting, flags: [Setting: String]) throws {
+    func read(_ value: String) throws {
+      try self.read(
+        setting,
+        SettingValues(
+          flags: flags.merging([.apiListen: "127.0.0.1:0"]) { $1 },
+          environment: [setting.variable: value]))
+    }
+    try read(Self.secret)
+    let failure = #expect(throws: Failure.self) { try read("\u{FEFF}" + Self.secret) }
+    #expect(failure?.kind == .usage)
+    #expect(
+      failure?.description == """
+        \(setting.variable): the value begins with a byte order mark, which would be taken for a part \
+        of the secret; set it without one
+        """)
   }
 
   @Test("wait for a password file that is not there yet or empty, and refuse others at once")
