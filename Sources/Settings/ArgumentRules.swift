@@ -48,7 +48,8 @@ package enum ArgumentRules {
     let endpoint = ConnectEndpoint(text).flatMap { $0.isSecure ? nil : $0 }
     return try Self.value(
       endpoint,
-      "ws://host[:port][/path], such as ws://127.0.0.1:8080 (wss:// is not supported here yet)")
+      "ws://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080 (wss:// is "
+        + "not supported here yet)")
   }
 
   package static func wholeNumber(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {

@@ -22,7 +22,8 @@ struct ArgumentTests {
 
   private static let user = "a user name, 1 to 128 of A-Z a-z 0-9 . _ - @ + :"
   private static let gateway =
-    "ws://host[:port][/path], such as ws://127.0.0.1:8080 (wss:// is not supported here yet)"
+    "ws://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080 (wss:// is not "
+    + "supported here yet)"
   private static let timeSpan =
     "it must be a whole number from 1 to 1000000 and a unit, such as 30s, 15m, 1h or 7d"
   private static let chat = ["chat", "--as", "a", "--to", "b"]
@@ -38,12 +39,17 @@ struct ArgumentTests {
       (["token", "a", "--device", "a/b"], "a/b", "--device", "a device name, 1 to 64 of"),
       (chat + ["--url", "http://x"], "http://x", "--url", gateway),
       (chat + ["--url", "wss://x"], "wss://x", "--url", gateway),
+      (chat + ["--url", "ws://h:99999"], "ws://h:99999", "--url", gateway),
       (["connect-bench", "--url", "localhost:8080"], "localhost:8080", "--url", gateway),
       (chat + ["--count", "0"], "0", "--count", "a whole number, 1 or more"),
       (["token", "a", "--ttl", "1 hour"], "1 hour", "--ttl", timeSpan),
       (["token", "a", "--ttl", "1.5h"], "1.5h", "--ttl", timeSpan),
       (["token", "a", "--ttl", "1000001d"], "1000001d", "--ttl", timeSpan),
       (["health", "localhost:9090"], "localhost:9090", "<url>", "http://host[:port]/path"),
+      (
+        ["health", "http://h:99999/"], "http://h:99999/", "<url>",
+        "with a port from 1 to 65535, such as"
+      ),
       (["health", "--timeout", "0"], "0", "--timeout", "a whole number from 1 to 60"),
       (["dev", "--gateways", "0"], "0", "--gateways", "a whole number from 1 to 16"),
       (["dev", "--port", "http"], "http", "--port", "a whole number from 1 to 65535"),

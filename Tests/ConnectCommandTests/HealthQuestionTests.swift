@@ -8,6 +8,7 @@ struct HealthQuestionTests {
     "is a URL of HTTP, in any case",
     arguments: [
       "http://127.0.0.1:9090/healthz", "HTTP://localhost/readyz", "http://[::1]:1/", "http://a",
+      "http://a:65535",
     ])
   func url(text: String) {
     #expect(HealthQuestion(text)?.description == text)
@@ -15,7 +16,10 @@ struct HealthQuestionTests {
 
   @Test(
     "is nothing else",
-    arguments: ["", "localhost:9090", "https://a/", "ftp://a", "http://", "http:///a"])
+    arguments: [
+      "", "localhost:9090", "https://a/", "ftp://a", "http://", "http:///a", "http://a:0/",
+      "http://a:65536/", "http://a:99999999999999999999/", "http://a:x/",
+    ])
   func others(text: String) {
     #expect(HealthQuestion(text) == nil)
   }

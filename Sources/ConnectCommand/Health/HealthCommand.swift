@@ -49,14 +49,16 @@ struct HealthQuestion: CustomStringConvertible {
   private let port: Int
   private let path: String
 
-  /// Nil unless it is `http://host[:port]/path`.
+  /// Nil unless it is `http://host[:port]/path`, whose port is one.
   init?(_ url: String) {
     guard let parts = URLComponents(string: url), parts.scheme?.lowercased() == "http",
       let host = parts.host, !host.isEmpty
     else { return nil }
+    let port = parts.port ?? 80
+    guard (1...65_535).contains(port) else { return nil }
     self.description = url
     self.host = host.trimmingCharacters(in: ["[", "]"])
-    self.port = parts.port ?? 80
+    self.port = port
     self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
   }
 

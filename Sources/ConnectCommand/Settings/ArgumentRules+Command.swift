@@ -9,7 +9,8 @@ extension ArgumentRules {
 
   static func healthQuestion(_ text: String) throws -> HealthQuestion {
     try Self.value(
-      HealthQuestion(text), "http://host[:port]/path, such as http://127.0.0.1:9090/readyz")
+      HealthQuestion(text),
+      "http://host[:port]/path with a port from 1 to 65535, such as http://127.0.0.1:9090/readyz")
   }
 
   static func timeSpan(_ text: String) throws -> TimeSpan {

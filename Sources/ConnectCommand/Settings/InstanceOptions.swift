@@ -24,7 +24,8 @@ extension SettingValues {
   /// environment, such as that of an image, serves both services.
   func managementListen(defaultPort: Int) throws(Failure) -> ListenAddress? {
     if self.isOff(.managementListen) { return nil }
-    let expected = "host:port or a host, such as 0.0.0.0:9090 or 0.0.0.0"
+    let expected =
+      "host:port with \(ListenAddress.portRule), or a host, such as 0.0.0.0:9090 or 0.0.0.0"
     return try self.value(.managementListen, expected: expected) {
       ListenAddress($0, defaultPort: defaultPort)
     } ?? ListenAddress(host: "127.0.0.1", port: defaultPort)

@@ -2,6 +2,10 @@ import Settings
 
 /// A `host:port` to listen on.
 struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
+  /// 0 is a free port, which the system chooses.
+  private static let ports = 0...65_535
+  static let portRule = "a port from \(ports.lowerBound) to \(ports.upperBound)"
+
   let host: String
   let port: Int
 
@@ -13,7 +17,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
   /// Nil unless it is `host:port`, with an IPv6 address in brackets.
   init?(_ text: String) {
     guard let colon = text.lastIndex(of: ":"),
-      let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port)
+      let port = Int(text[text.index(after: colon)...]), Self.ports.contains(port)
     else { return nil }
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") {
@@ -42,6 +46,7 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 extension SettingValues {
   /// Nil if it was not given.
   func listen(_ setting: Setting) throws(Failure) -> ListenAddress? {
-    try self.value(setting, expected: "host:port, such as 0.0.0.0:8080") { ListenAddress($0) }
+    let expected = "host:port with \(ListenAddress.portRule), such as 0.0.0.0:8080"
+    return try self.value(setting, expected: expected) { ListenAddress($0) }
   }
 }

@@ -1,3 +1,4 @@
+import Settings
 import Testing
 
 @testable import ConnectCommand
@@ -13,6 +14,26 @@ struct ListenAddressTests {
     ])
   func hostAlone(text: String, address: String) {
     #expect(ListenAddress(text, defaultPort: 9_091)?.description == address)
+  }
+
+  @Test(
+    "a port that is out of range is refused with the range",
+    arguments: [Setting.listen, .managementListen, .apiListen],
+    ["foo:99999", "foo:65536", "foo:-1"])
+  func range(setting: Setting, text: String) throws {
+    let values = SettingValues(flags: [setting: text], environment: [:])
+    let failure = #expect(throws: Failure.self) {
+      _ =
+        setting == .managementListen
+        ? try values.managementListen(defaultPort: 9_090) : try values.listen(setting)
+    }
+    let said = try #require(failure?.description)
+    #expect(
+      said.hasPrefix("\(setting.flag): '\(text)' is not host:port with a port from 0 to 65535, "))
+    for port in [0, 65_535] {
+      let values = SettingValues(flags: [setting: "foo:\(port)"], environment: [:])
+      #expect(try values.listen(setting)?.port == port)
+    }
   }
 
   @Test(
