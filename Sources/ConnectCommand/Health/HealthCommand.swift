@@ -54,7 +54,8 @@ struct HealthQuestion: CustomStringConvertible {
     guard let parts = URLComponents(string: url), parts.scheme?.lowercased() == "http",
       let host = parts.host, !host.isEmpty
     else { return nil }
-    let port = parts.port ?? 80
+    // One that overflows is no number, but is there.
+    let port = parts.rangeOfPort == nil ? 80 : parts.port ?? 0
     guard (1...65_535).contains(port) else { return nil }
     self.description = url
     self.host = host.trimmingCharacters(in: ["[", "]"])
