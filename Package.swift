@@ -270,7 +270,7 @@ let package = Package(
       name: "ConnectCommandTests",
       dependencies: [
         "ConnectCommand", "ConnectBench", "TestSupport", "LocalCluster", "Settings",
-        "ConnectClient", "ConnectProtocol", "MessageBus", "Redis", argumentParser,
+        "ConnectClient", "ConnectProtocol", "MessageBus", "Redis", nioCore, argumentParser,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -13,12 +13,16 @@ final class PipeView: ChatView {
 
   private let peer: UserName
   private let endpoint: ConnectEndpoint
-  private let isTerminal = OutputStream.output.isAnyTerminal
+  private let output: OutputStream
+  private let isTerminal: Bool
   private let state = NIOLockedValueBox(State())
 
-  init(peer: UserName, endpoint: ConnectEndpoint) {
+  /// - Parameter output: for the texts. A terminal gets them in the form that it does not obey.
+  init(peer: UserName, endpoint: ConnectEndpoint, output: OutputStream = .output) {
     self.peer = peer
     self.endpoint = endpoint
+    self.output = output
+    self.isTerminal = output.isAnyTerminal
   }
 
   func start() {}
@@ -51,7 +55,7 @@ final class PipeView: ChatView {
         return true
       }
       let line = ChatBody.line(text, isForTerminal: self.isTerminal)
-      guard OutputStream.output.write(line + "\n") else {
+      guard self.output.write(line + "\n") else {
         self.state.withLockedValue { $0.isClosed = true }
         return false
       }
