@@ -81,7 +81,8 @@ struct ClientTests {
       program.process.input?.close()
       #expect(try await program.exitCode() == 1)
       #expect(
-        program.errors.contains { $0.contains("line 3 of the input is not UTF-8") },
+        program.errors.last
+          == "connect: line 3 of the input is not UTF-8; neither it nor what follows was sent",
         "\(program.errors)")
       #expect(try await bob.expectMessage().body == #"{"text":"one"}"#)
       #expect(try await bob.expectMessage().body == #"{"text":"two"}"#)

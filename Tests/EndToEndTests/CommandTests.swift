@@ -1,8 +1,11 @@
 import ConnectBench
+import ConnectProtocol
+import ConnectTestStand
 import Foundation
 import LocalRedis
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 /// Mistakes of operators: one line names each, with an exit code.
@@ -283,10 +286,12 @@ struct CommandTests {
   }
 
   @Test(
-    "each signal that asks for an end ends each service with 0, having said so",
+    "each signal that asks for an end ends each service with 0, having said so, also to clients",
     arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT])
   func stopsCleanly(signal: Int32) async throws {
     try await Deployment.with(gateways: 1) { deployment in
+      let socket = try await self.connect(
+        deployment.gateways[0].port, token: try await deployment.token(for: UserName("alice")!))
       for program in [deployment.gateways[0].program, deployment.messaging[0].program] {
         program.process.signal(signal)
         let code = try await program.exitCode()
@@ -294,7 +299,49 @@ struct CommandTests {
         let saidSo = program.errors.contains { $0.contains(".stopped") }
         #expect(saidSo, "\(program.errors)")
       }
+      _ = try await socket.expectFrame(type: "goodbye")
+      try await socket.expectClose(1012)
     }
+  }
+
+  private func connect(_ port: Int, token: String) async throws -> TestSocket {
+    let (socket, _) = try await TestSocket.upgrade(port: port, UpgradeRequest(token: token))
+    try await socket.expectWelcome()
+    try await socket.expectLive()
+    return socket
+  }
+
+  @Test(
+    "SIGHUP and SIGQUIT end `dev` in order, with its Redis; a SIGHUP that nohup ignores stays ignored",
+    arguments: [(SIGHUP, false), (SIGQUIT, true)])
+  func devStops(signal: Int32, isUnderNohup: Bool) async throws {
+    let port = try await TakenPort.free()
+    let arguments = ["dev", "--gateways", "1", "--port", "\(port)"]
+    let connect = Program.connectBesideTests
+    let program =
+      isUnderNohup
+      ? try Program(
+        executable: "/bin/sh", ["-c", #"trap "" HUP; exec "$0" "$@""#, connect] + arguments,
+        environment: Program.environment)
+      : try Program(arguments)
+    try await eventually("it says how to end it") {
+      program.output.contains { $0.hasPrefix("Stop with") } || !program.process.isRunning
+    }
+    let said = program.output.joined(separator: "\n")
+    let token = try #require(said.firstMatch(of: /token=(\S+)/), "\(program.errors)").1
+    let redisPort = try #require(said.firstMatch(of: /redis:\/\/\S*:([0-9]+)/)?.1).description
+    let socket = try await self.connect(port, token: String(token))
+    if isUnderNohup {
+      program.process.signal(SIGHUP)
+      for number in 0..<20 {
+        socket.sendMessage("\(number)", to: "nobody")
+        try await socket.expectAccepted("\(number)")
+      }
+    }
+    program.process.signal(signal)
+    _ = try await socket.expectFrame(type: "goodbye")
+    #expect(try await program.exitCode() == 0)
+    await #expect(throws: (any Error).self) { try await TestSocket.open(port: Int(redisPort)!) }
   }
 
   @Test("help names every setting's variable pattern and the exit codes")

@@ -30,7 +30,7 @@ extension Deployment {
 extension Program {
   /// Settings that tests do not give: a secret, and no port that another test or another program
   /// may have.
-  private static let environment = [
+  static let environment = [
     "CONNECT_AUTH_SECRET": Deployment.secret, "CONNECT_LISTEN": "127.0.0.1:0",
     "CONNECT_MANAGEMENT_LISTEN": "off",
   ]

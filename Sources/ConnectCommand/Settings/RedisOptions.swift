@@ -76,7 +76,8 @@ extension SettingValues {
     // What the two share must not take away what is said of this one alone.
     let passwordFile = url.password == nil ? self.text(.redisPasswordFile) : nil
     url.user = url.user ?? self.text(.redisUser)
-    url.password = try url.password ?? self.secretText(.redisPassword)
+    let password = try self.secretText(.redisPassword)
+    url.password = url.password ?? password
     // Whether certificates are for any of the two was asked for the bus.
     return RedisPlaces(
       bus: bus,
