@@ -54,7 +54,7 @@ struct HealthQuestion: CustomStringConvertible {
     guard let parts = URLComponents(string: url), parts.scheme?.lowercased() == "http",
       let host = parts.host, !host.isEmpty
     else { return nil }
-    // One that overflows is no number, but is there.
+    // A port that overflows is not nil because there is none.
     let port = parts.rangeOfPort == nil ? 80 : parts.port ?? 0
     guard (1...65_535).contains(port) else { return nil }
     self.description = url
