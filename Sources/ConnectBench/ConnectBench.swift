@@ -10,7 +10,8 @@ import Settings
 ///
 /// - `Measuring/` is what all benchmarks count, pace, show and report with: the ledger of what was
 ///   sent and what became of it, the times at which an open loop sends, latencies, reports.
-/// - `Load/` is a steady load of messages or of idle connections, and what they cost.
+/// - `Load/` is a steady load of messages or of idle connections, and what they cost; beside the messages,
+///   users who ask for lists and history.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
@@ -18,9 +19,9 @@ import Settings
 ///   HAProxy, that goes on until Ctrl-C, and its rolling restarts.
 /// - `Faults/` is what can be done to a deployment, the plan that does it, and the report.
 ///
-/// There are three kinds of users, as each proves something else. A `BenchUser` is as cheap as a user
-/// can be, so that a load of 60,000 messages per second leaves the machine to what is measured: one
-/// event loop, no task, nothing sent twice. A `ChatDevice` is an app with a `ConnectClient`, whose
+/// There are three kinds of users who write, as each proves something else. A `BenchUser` is as cheap as a
+/// user can be, so that a load of 60,000 messages per second leaves the machine to what is measured: one
+/// event loop, no task, nothing sent twice; an `Asker`, who asks only, is of the same kind. A `ChatDevice` is an app with a `ConnectClient`, whose
 /// reconnecting is under test. A `RawSender` sends again by the rules of the protocol, without a
 /// client; for that it keeps all that is unanswered, in order.
 @main

@@ -60,12 +60,29 @@ struct BenchChatCommand: AsyncParsableCommand {
       """)
   var likePeople = false
 
+  @Option(
+    help: """
+      Further users, at least 2, who ask for lists and history as fast as they may, each of a mailbox of \
+      \(Askers.messages) unread messages that is filled before (default: none).
+      """,
+    transform: ArgumentRules.wholeNumber(2...BenchLimits.connections))
+  var askers: Int?
+
+  @Option(
+    help: """
+      Requests per second of each of them, whatever the gateway allows (default: what it allows).
+      """,
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.requestsPerSecond))
+  var askerRate: Int?
+
   @OptionGroup var bench: BenchOptions
 
   func run() async throws {
     try await self.exiting {
       let screen = ProgressScreen(shownEvery: 1)
-      let report = try await BenchStand.with(self.bench) { try await self.measure($0, screen) }
+      let report = try await BenchStand.with(self.bench, limitsRequests: self.askers != nil) {
+        try await self.measure($0, screen)
+      }
       screen.end()
       try report.print(asJSON: self.bench.json)
       guard report.isSound else {
@@ -81,6 +98,7 @@ struct BenchChatCommand: AsyncParsableCommand {
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes,
       traits: self.traits)
     try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
+    let askers = try await self.openAskers(stand, screen)
 
     let processes =
       stand.processes + [
@@ -92,6 +110,7 @@ struct BenchChatCommand: AsyncParsableCommand {
     let start = ContinuousClock.now
     // Ends with this scope.
     async let _ = Self.showStatus(run, screen)
+    askers?.eventLoop.execute { [askerRate] in askers?.begin(requestsPerSecond: askerRate) }
     try await run.eventLoop.flatSubmit { [rate, seconds] in
       run.send(rate: rate, seconds: seconds)
     }.get()
@@ -100,14 +119,38 @@ struct BenchChatCommand: AsyncParsableCommand {
     let after = processes.map { ProcessUsage(of: $0.processIdentifier) }
     let primaries = zip(try await stand.primaryCounts(), primariesBefore).map { $0 - $1 }
 
+    var asking: BenchReport.Asking?
+    if let askers { asking = try await Self.end(askers, after: elapsed) }
     let ledger = try await run.eventLoop.submit { run.ledger }.get()
     try await run.eventLoop.submit { run.close() }.get()
     return BenchReport(
       setup: stand.setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
       elapsed: elapsed, totals: ledger.totals, latencies: ledger.latencies,
+      asking: asking,
       processes: zip(processes, zip(before, after)).map { process, usage in
         BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
       }, primaries: primaries)
+  }
+
+  private func openAskers(
+    _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> Askers? {
+    guard let count = self.askers else { return nil }
+    let askers = Askers(
+      count, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
+    try await askers.open(on: stand, screen)
+    return askers
+  }
+
+  private static func end(
+    _ askers: Askers, after elapsed: Duration
+  ) async throws -> BenchReport.Asking {
+    try await askers.eventLoop.submit {
+      try askers.checkSound()
+      defer { askers.close() }
+      return BenchReport.Asking(
+        askers: askers.count, totals: askers.totals, elapsed: elapsed)
+    }.get()
   }
 
   var traits: BenchTraits {

@@ -28,6 +28,24 @@ struct BenchReport: Report {
     }
   }
 
+  /// What became of requests for lists and history.
+  struct Asking: Encodable {
+    let askers: Int
+    let answeredPerSecond: Double
+    let refusedPerSecond: Double
+    let answerP50Milliseconds: Double
+    let answerP99Milliseconds: Double
+
+    init(askers: Int, totals: Askers.Totals, elapsed: Duration) {
+      self.askers = askers
+      let seconds = elapsed / .seconds(1)
+      self.answeredPerSecond = Double(totals.answers) / seconds
+      self.refusedPerSecond = Double(totals.refused) / seconds
+      self.answerP50Milliseconds = totals.latencies.percentile(50) / .milliseconds(1)
+      self.answerP99Milliseconds = totals.latencies.percentile(99) / .milliseconds(1)
+    }
+  }
+
   let version = ConnectVersion.text
   /// The path of the messages.
   let setup: BenchSetup
@@ -45,7 +63,10 @@ struct BenchReport: Report {
   let disconnected: Int
   let latencyP50Milliseconds: Double
   let latencyP99Milliseconds: Double
+  let latencyP999Milliseconds: Double
   let latencyMaxMilliseconds: Double
+  /// Nil without askers.
+  let asking: Asking?
   let processes: [Process]
   /// Commands executed by each primary of a Redis that was started.
   let commands: [Int]
@@ -54,7 +75,8 @@ struct BenchReport: Report {
 
   init(
     setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration,
-    totals: Ledger.Totals, latencies: Latencies, processes: [Process], primaries: [PrimaryCounts]
+    totals: Ledger.Totals, latencies: Latencies, asking: Asking?, processes: [Process],
+    primaries: [PrimaryCounts]
   ) {
     self.setup = setup
     self.connections = connections
@@ -72,7 +94,9 @@ struct BenchReport: Report {
     self.disconnected = totals.disconnected
     self.latencyP50Milliseconds = latencies.percentile(50) / .milliseconds(1)
     self.latencyP99Milliseconds = latencies.percentile(99) / .milliseconds(1)
+    self.latencyP999Milliseconds = latencies.percentile(99.9) / .milliseconds(1)
     self.latencyMaxMilliseconds = latencies.longest / .milliseconds(1)
+    self.asking = asking
     self.processes = processes
     self.commands = primaries.map(\.commands)
     self.replicationBytes = primaries.map(\.replicationBytes)
@@ -96,9 +120,24 @@ struct BenchReport: Report {
         "latency",
         "p50 \(Self.decimal(self.latencyP50Milliseconds)) ms, "
           + "p99 \(Self.decimal(self.latencyP99Milliseconds)) ms, "
+          + "p99.9 \(Self.decimal(self.latencyP999Milliseconds)) ms, "
           + "max \(Self.decimal(self.latencyMaxMilliseconds)) ms"
       ),
     ]
+    if let asking = self.asking {
+      rows.append(
+        (
+          "lists and history",
+          "\(asking.askers) askers, \(Self.decimal(asking.answeredPerSecond)) answers "
+            + "and \(Self.decimal(asking.refusedPerSecond)) refusals per second"
+        ))
+      rows.append(
+        (
+          "  latency",
+          "p50 \(Self.decimal(asking.answerP50Milliseconds)) ms, "
+            + "p99 \(Self.decimal(asking.answerP99Milliseconds)) ms"
+        ))
+    }
     rows.append(("CPU per message", "(microseconds per accepted message)"))
     let services = self.processes.filter { $0.name != "load generator" }
     let sum = services.compactMap(\.cpuMicroseconds).reduce(0, +)

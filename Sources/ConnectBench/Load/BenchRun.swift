@@ -29,8 +29,12 @@ final class BenchRun: @unchecked Sendable {
   init(eventLoop: any EventLoop, bodyBytes: Int, traits: BenchTraits = BenchTraits()) {
     self.eventLoop = eventLoop
     self.traits = traits
-    self.body = ByteBuffer(
-      string: "\"" + String(repeating: "x", count: max(0, bodyBytes - 2)) + "\"")
+    self.body = Self.body(bytes: bodyBytes)
+  }
+
+  /// A JSON string of this length.
+  static func body(bytes: Int) -> ByteBuffer {
+    ByteBuffer(string: "\"" + String(repeating: "x", count: max(0, bytes - 2)) + "\"")
   }
 
   /// Two users who write to each other, through two gateways where there are two.

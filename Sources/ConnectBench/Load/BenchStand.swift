@@ -24,12 +24,22 @@ struct BenchStand: Sendable {
   }
 
   /// Starts what is needed, runs `body`, and ends what was started.
+  ///
+  /// - Parameter limitsRequests: whether gateways that are started hold users to the default limit of
+  ///   requests. They have no other limits of a user.
   static func with<Result>(
-    _ options: BenchOptions, _ body: (BenchStand) async throws -> Result
+    _ options: BenchOptions, limitsRequests: Bool = false,
+    _ body: (BenchStand) async throws -> Result
   ) async throws -> Result {
     try await self.starting {
       guard options.url.isEmpty else { return try await body(self.running(options)) }
-      return try await Deployment.with(options.deployment()) { deployment in
+      var deployed = try options.deployment()
+      if limitsRequests {
+        deployed.gatewayArguments += [
+          "--requests-per-second", "\(GatewayLimits.requestsPerSecond)",
+        ]
+      }
+      return try await Deployment.with(deployed) { deployment in
         let registry = try await deployment.registry?.primaries() ?? []
         let primaries = try await deployment.redis.primaries() + registry
         return try await body(BenchStand(deployment, primaries: primaries, options: options))

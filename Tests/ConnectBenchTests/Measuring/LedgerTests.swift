@@ -84,6 +84,6 @@ struct LedgerTests {
     BenchReport(
       setup: BenchSetup(gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain"),
       connections: 2, rate: 1, bodyBytes: 2, elapsed: .seconds(1), totals: totals,
-      latencies: Latencies(), processes: [], primaries: [])
+      latencies: Latencies(), asking: nil, processes: [], primaries: [])
   }
 }
