@@ -83,6 +83,11 @@ package enum GatewayLimits {
   /// 0.3 KiB each.
   package static let watchedUsers = 20_000
 
+  /// Users whose presence is watched by the connections of one user on one gateway, whom several of them
+  /// watch counted once. More are refused as overloaded. Four devices may each watch the 100 others that a
+  /// request may name, and it takes fifty users to fill ``watchedUsers``.
+  package static let watchedUsersOfUser = 400
+
   /// Every watched user is looked up once in about this time, in seconds, however many watch it.
   package static let presenceSeconds = 15
 
@@ -346,6 +351,8 @@ package struct GatewayConfiguration: Sendable {
   /// See ``GatewayLimits/closeMilliseconds``.
   package var closeMilliseconds = GatewayLimits.closeMilliseconds
   /// See `BusLimits.devicesPerUser`; at most `BusLimits.maximumDevices`.
+  /// See ``GatewayLimits/watchedUsersOfUser``.
+  package var watchedUsersOfUser = GatewayLimits.watchedUsersOfUser
   package var devicesPerUser = BusLimits.devicesPerUser
   /// See `BusLimits.backlogEntries`.
   package var backlogEntries = BusLimits.backlogEntries

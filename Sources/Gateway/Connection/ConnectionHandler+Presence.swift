@@ -39,6 +39,7 @@ extension ConnectionHandler {
     case .refused(.overloaded, let message):
       self.refuseOverloaded(id, message)
     case .refused(let code, let message):
+      if code == .unavailable { self.budget.returnRequest() }
       self.refuse(id, code, message, retryAfter: GatewayLimits.retryAfterMilliseconds)
     }
   }

@@ -51,6 +51,7 @@ extension ConnectionHandler {
       }
     case .failure:
       if let request = self.requests.failed() {
+        self.budget.returnRequest()
         self.refuse(
           request.id, .unavailable, "the mailbox could not be read; ask again",
           retryAfter: GatewayLimits.retryAfterMilliseconds)

@@ -62,6 +62,9 @@ final class UserBudget: Sendable {
     self.buckets.withLock { $0.requests.take(now: now) }.map { .requests($0) }
   }
 
+  /// Returns what a request cost that could not be answered.
+  func returnRequest() { self.buckets.withLock { $0.requests.giveBack() } }
+
   /// Takes what a signal costs, or nothing if there is not enough.
   func takeSignal(now: UInt64) -> Shortage? {
     self.buckets.withLock { $0.signals.take(now: now) }.map { .signals($0) }

@@ -12,6 +12,19 @@ struct PresenceBoard<Watcher: Hashable> {
   typealias Status = ServerFrame.Presence.Status
   typealias Statuses = [UserName: Status]
 
+  /// Which limit does not allow a watch.
+  enum Shortage: Hashable {
+    /// As many users are watched as may be.
+    case board
+    /// The connections of the user who watches have as many among them.
+    case owner
+  }
+
+  private struct Watch {
+    let owner: UserName
+    var users: [UserName]
+  }
+
   private struct Entry {
     var status: Status
     var watchers: Set<Watcher>
@@ -21,17 +34,22 @@ struct PresenceBoard<Watcher: Hashable> {
   }
 
   private var entries: [UserName: Entry] = [:]
-  private var watches: [Watcher: [UserName]] = [:]
+  private var watches: [Watcher: Watch] = [:]
+  /// The connections of each user who watches.
+  private var owned: [UserName: Set<Watcher>] = [:]
   private var turns: [[UserName]]
   private var hand = 0
   private let maximum: Int
+  private let maximumOfOwner: Int
 
   /// - Parameters:
   ///   - maximum: how many users may be watched.
+  ///   - maximumOfOwner: how many of them by the connections of one user together.
   ///   - turns: of a period.
-  init(maximum: Int, turns: Int) {
-    precondition(maximum > 0 && turns > 0)
+  init(maximum: Int, maximumOfOwner: Int, turns: Int) {
+    precondition(maximum > 0 && maximumOfOwner > 0 && turns > 0)
     self.maximum = maximum
+    self.maximumOfOwner = maximumOfOwner
     self.turns = Array(repeating: [], count: turns)
   }
 
@@ -44,12 +62,26 @@ struct PresenceBoard<Watcher: Hashable> {
   /// What all watchers of a user were told; nil if nobody watches it.
   func status(of user: UserName) -> Status? { self.entries[user]?.status }
 
-  /// Whether `watcher` may watch these users, each named once, instead of those it watches.
-  func hasRoom(for users: some Collection<UserName>, of watcher: Watcher) -> Bool {
+  /// Why `watcher`, a connection of `owner`, may not watch these users, each named once, instead of those it
+  /// watches; nil if it may.
+  func shortage(
+    for users: some Collection<UserName>, of watcher: Watcher, owner: UserName
+  ) -> Shortage? {
+    if !self.hasRoom(for: users, of: watcher) { return .board }
+    guard users.count <= self.maximumOfOwner else { return .owner }
+    var watched = Set(users)
+    for other in self.owned[owner] ?? [] where other != watcher {
+      watched.formUnion(self.watches[other]?.users ?? [])
+      if watched.count > self.maximumOfOwner { return .owner }
+    }
+    return nil
+  }
+
+  private func hasRoom(for users: some Collection<UserName>, of watcher: Watcher) -> Bool {
     let more = users.count { self.entries[$0] == nil }
     guard self.entries.count + more > self.maximum else { return true }
     let users = Set(users)
-    let fewer = (self.watches[watcher] ?? []).count { user in
+    let fewer = (self.watches[watcher]?.users ?? []).count { user in
       self.entries[user]?.watchers.count == 1 && !users.contains(user)
     }
     return self.entries.count + more - fewer <= self.maximum
@@ -68,27 +100,35 @@ struct PresenceBoard<Watcher: Hashable> {
     return news
   }
 
-  /// A connection was told of users, and watches these from now on and no others.
+  /// A connection of `owner` was told of users, and watches these from now on and no others.
   ///
   /// - Parameter statuses: as ``looked(_:)`` was told just before.
-  /// - Returns: false if there are too many; then it watches what it did.
-  mutating func watch(_ statuses: Statuses, by watcher: Watcher) -> Bool {
-    guard self.hasRoom(for: statuses.keys, of: watcher) else { return false }
-    let before = self.watches.updateValue(Array(statuses.keys), forKey: watcher) ?? []
+  /// - Returns: why it may not; then it watches what it did.
+  mutating func watch(_ statuses: Statuses, by watcher: Watcher, of owner: UserName) -> Shortage? {
+    if let shortage = self.shortage(for: statuses.keys, of: watcher, owner: owner) {
+      return shortage
+    }
+    guard !statuses.isEmpty else {
+      self.unwatch(watcher)
+      return nil
+    }
+    let watch = Watch(owner: owner, users: Array(statuses.keys))
+    let before = self.watches.updateValue(watch, forKey: watcher)?.users ?? []
+    self.owned[owner, default: []].insert(watcher)
     for user in before where statuses[user] == nil { self.remove(watcher, from: user) }
     for (user, status) in statuses {
       if self.entries[user] == nil { self.add(user, status) }
       self.entries[user]?.watchers.insert(watcher)
     }
-    if statuses.isEmpty { self.watches[watcher] = nil }
-    return true
+    return nil
   }
 
   /// A connection watches nobody any more. Idempotent.
   mutating func unwatch(_ watcher: Watcher) {
-    for user in self.watches.removeValue(forKey: watcher) ?? [] {
-      self.remove(watcher, from: user)
-    }
+    guard let watch = self.watches.removeValue(forKey: watcher) else { return }
+    for user in watch.users { self.remove(watcher, from: user) }
+    self.owned[watch.owner]?.remove(watcher)
+    if self.owned[watch.owner]?.isEmpty == true { self.owned[watch.owner] = nil }
   }
 
   /// The next turn begins.

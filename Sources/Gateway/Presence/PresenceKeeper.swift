@@ -24,6 +24,8 @@ final class PresenceKeeper: @unchecked Sendable {
     let request: ClientFrame.Presence
     let connection: NIOLoopBound<ConnectionHandler>
     let identity: ObjectIdentifier
+    /// Whose connection it is.
+    let owner: UserName
 
     /// What it counts among the users that wait: one that names nobody waits as well.
     var size: Int { max(1, self.request.users.count) }
@@ -63,7 +65,7 @@ final class PresenceKeeper: @unchecked Sendable {
       client: client, directory: directory, keys: configuration.keys, id: configuration.id,
       metrics: metrics)
     self.board = PresenceBoard(
-      maximum: configuration.watchedUsers,
+      maximum: configuration.watchedUsers, maximumOfOwner: configuration.watchedUsersOfUser,
       turns: configuration.presenceSeconds * Self.turnsPerSecond)
   }
 
@@ -73,9 +75,11 @@ final class PresenceKeeper: @unchecked Sendable {
   /// connection ends. On the connection's loop.
   func ask(_ request: ClientFrame.Presence, by connection: ConnectionHandler) {
     let identity = ObjectIdentifier(connection)
+    let owner = connection.user
     let connection = NIOLoopBound(connection, eventLoop: connection.loop.eventLoop)
     self.eventLoop.execute {
-      self.take(Waiting(request: request, connection: connection, identity: identity))
+      self.take(
+        Waiting(request: request, connection: connection, identity: identity, owner: owner))
     }
   }
 
@@ -102,9 +106,10 @@ final class PresenceKeeper: @unchecked Sendable {
     if self.waitingUsers + waiting.size > GatewayLimits.waitingPresence {
       refusal = .refused(.overloaded, "presence is asked for faster than it can be looked up")
     } else if waiting.request.watch,
-      !self.board.hasRoom(for: users, of: waiting.identity)
+      let shortage = self.board.shortage(
+        for: users, of: waiting.identity, owner: waiting.owner)
     {
-      refusal = self.isFull
+      refusal = self.refusal(for: shortage)
     }
     if let refusal {
       var news = News()
@@ -116,11 +121,21 @@ final class PresenceKeeper: @unchecked Sendable {
     self.look()
   }
 
-  private var isFull: Answer {
-    .refused(
-      .overloaded,
-      "\(self.configuration.watchedUsers) users are watched on this gateway, which is its limit; "
-        + "ask without `watch`, or for fewer")
+  private func refusal(
+    for shortage: PresenceBoard<ObjectIdentifier>.Shortage
+  ) -> Answer {
+    let whose: String
+    let limit: Int
+    switch shortage {
+    case .board:
+      whose = "users are watched on this gateway"
+      limit = self.configuration.watchedUsers
+    case .owner:
+      whose = "users are watched by this user's devices on this gateway"
+      limit = self.configuration.watchedUsersOfUser
+    }
+    return .refused(
+      .overloaded, "\(limit) \(whose), which is its limit; ask without `watch`, or for fewer")
   }
 
   // MARK: Looking
@@ -177,7 +192,9 @@ final class PresenceKeeper: @unchecked Sendable {
       self.unwatch(waiting.identity)
       return .statuses(found)
     }
-    guard self.board.watch(found, by: waiting.identity) else { return self.isFull }
+    if let shortage = self.board.watch(found, by: waiting.identity, of: waiting.owner) {
+      return self.refusal(for: shortage)
+    }
     self.watchers[waiting.identity] = users.isEmpty ? nil : waiting.connection
     self.watchesChanged()
     return .statuses(found)

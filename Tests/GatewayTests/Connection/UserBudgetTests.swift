@@ -58,6 +58,18 @@ struct UserBudgetTests {
     #expect(budget.takeSend(isLookedUp: true, now: 2 * Self.second - 1) != nil)
   }
 
+  @Test("has its request back that could not be answered")
+  func requestGivenBack() {
+    let budget = userBudget()
+    let burst = GatewayLimits.requestsPerSecond * GatewayLimits.requestBurstSeconds
+    for _ in 0..<3 * burst {
+      #expect(budget.takeRequest(now: 0) == nil)
+      budget.returnRequest()
+    }
+    for _ in 0..<burst { #expect(budget.takeRequest(now: 0) == nil) }
+    #expect(budget.takeRequest(now: 0) == .requests(500))
+  }
+
   @Test("is full when both parts are")
   func full() {
     let budget = userBudget()

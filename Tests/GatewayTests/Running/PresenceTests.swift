@@ -234,6 +234,31 @@ struct PresenceTests {
     }
   }
 
+  @Test("is refused beyond what one user's devices watch on a gateway, and not to others")
+  func limitOfUser() async throws {
+    try await self.with(gateways: 1, { $0.watchedUsersOfUser = 3 }) { stand in
+      let phone = try await stand.online("alice")
+      let tablet = try await stand.online("alice", device: "tablet")
+      let bob = try await stand.online("bob")
+      phone.sendPresence(["c", "d"], id: "p1", watch: true)
+      _ = try await phone.expectPresence(id: "p1")
+      tablet.sendPresence(["d", "e"], id: "p2", watch: true)
+      _ = try await tablet.expectPresence(id: "p2")
+      tablet.sendPresence(["e", "f"], id: "p3", watch: true)
+      let rejected = try await tablet.expectRejected("p3")
+      #expect(rejected.code == "overloaded")
+      #expect(rejected.message.contains("3 users are watched by this user's devices"))
+      #expect(rejected.retryable)
+      bob.sendPresence(["e", "f"], id: "p4", watch: true)
+      _ = try await bob.expectPresence(id: "p4")
+      phone.close()
+      try await eventually("there is room") {
+        tablet.sendPresence(["e", "f", "g"], id: "p5", watch: true)
+        return try await tablet.expectFrame().type == "presence"
+      }
+    }
+  }
+
   @Test("of an erased user is that of one who never was")
   func erased() async throws {
     try await self.with { stand in
@@ -297,6 +322,13 @@ struct PresenceTests {
       await stand.server.kill()
       alice.sendPresence(["bob"], id: "p2", watch: true)
       #expect(try await alice.expectRejected("p2").code == "unavailable")
+      // What is not answered costs nothing, however often one asks.
+      for number in 0..<25 {
+        alice.sendPresence(["bob"], id: "p\(number)", watch: true)
+        #expect(try await alice.expectRejected("p\(number)").code == "unavailable")
+        alice.ask("history", #","id":"h\#(number)""#)
+        #expect(try await alice.expectRejected("h\(number)").code == "unavailable")
+      }
       try await stand.server.restart()
       try await eventually("Redis is back") {
         (try? await self.enter("bob", at: "x1", seconds: 600, on: stand)) != nil
