@@ -84,7 +84,8 @@ final class GatewayLoop: @unchecked Sendable {
     self.client = clients.makeClient(on: eventLoop)
     self.publisher =
       configuration.durability.replicas > 0 ? clients.makeClient(on: eventLoop) : self.client
-    self.pages = PageReader(client: self.client)
+    self.pages = PageReader(
+      client: self.client, requestTurnMilliseconds: configuration.requestTurnMilliseconds)
     self.registrations = RegistrationWriter(
       client: self.client, directory: directory, keys: configuration.keys,
       limits: configuration.positionLimits)

@@ -1,5 +1,4 @@
 import ConnectProtocol
-import DequeModule
 import MessageBus
 import NIOCore
 import Redis
@@ -7,7 +6,8 @@ import Redis
 /// Reads pages of mailboxes, and positions, for the connections of a loop, a bounded number at a time.
 ///
 /// When a gateway dies, its clients reconnect elsewhere at once, and each reads its mailbox. Here
-/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages.
+/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages, and
+/// ``GatewayLimits/concurrentRequestPages`` of lists and history.
 final class PageReader {
   struct Request {
     enum Kind {
@@ -25,28 +25,37 @@ final class PageReader {
 
     let kind: Kind
     let connection: ConnectionHandler
+
+    fileprivate var turnKind: PageTurns<Request>.Kind {
+      switch self.kind {
+      case .page, .skipped, .look, .rows: .delivery
+      case .log: .request
+      }
+    }
   }
 
   private let client: any RedisClient
   private let eventLoop: NIOIsolatedEventLoop
-  private var waiting = Deque<Request>()
-  private var underWay = 0
+  private var turns = PageTurns<Request>()
+  private let requestTurn: TimeAmount
   private var isScheduled = false
+  private var isWatching = false
 
-  init(client: any RedisClient) {
+  /// - Parameter requestTurnMilliseconds: see ``GatewayLimits/requestTurnMilliseconds``.
+  init(client: any RedisClient, requestTurnMilliseconds: Int64) {
     self.client = client
+    self.requestTurn = .milliseconds(requestTurnMilliseconds)
     self.eventLoop = client.eventLoop.assumeIsolated()
   }
 
   /// Gives the connection the page, or the reason for its absence, later.
   func request(_ request: Request) {
-    self.waiting.append(request)
+    self.turns.append(request, request.turnKind)
     self.schedule()
   }
 
   private func schedule() {
-    guard !self.isScheduled, self.underWay < GatewayLimits.concurrentPages, !self.waiting.isEmpty
-    else { return }
+    guard !self.isScheduled, self.turns.hasNext else { return }
     self.isScheduled = true
     self.eventLoop.execute {
       self.isScheduled = false
@@ -55,18 +64,41 @@ final class PageReader {
   }
 
   private func submit() {
+    let began = NIODeadline.now()
     var batch = RedisBatch()
-    var reads: [(request: Request, reply: Place)] = []
-    while self.underWay < GatewayLimits.concurrentPages, let request = self.waiting.popFirst() {
-      reads.append((request, Self.append(request, to: &batch)))
-      self.underWay += 1
+    var reads: [(request: Request, turn: PageTurns<Request>.Turn, reply: Place)] = []
+    while let (request, turn) = self.turns.next(now: began) {
+      reads.append((request, turn, Self.append(request, to: &batch)))
     }
+    self.watchRequests()
     self.client.submitInParts(batch) { settled in
-      for read in reads where read.reply.isSettled(in: settled) {
-        self.underWay -= 1
-        read.request.connection.arrived(read.request.kind, read.reply, settled)
+      for (request, turn, reply) in reads where reply.isSettled(in: settled) {
+        if turn.kind == .delivery { self.turns.end(turn) }
+        request.connection.arrived(request.kind, reply, settled)
+        if turn.kind == .request { self.rest(turn, took: NIODeadline.now() - began) }
       }
       self.schedule()
+    }
+  }
+
+  /// Ends the turn of a list or history later.
+  private func rest(_ turn: PageTurns<Request>.Turn, took: TimeAmount) {
+    let time = TimeAmount.nanoseconds(took.nanoseconds * GatewayLimits.requestRest)
+    self.eventLoop.scheduleTask(in: time) {
+      self.turns.end(turn)
+      self.schedule()
+    }
+  }
+
+  /// Ends the turns that last too long. One timer for all, since most end much earlier.
+  private func watchRequests() {
+    guard !self.isWatching, self.turns.hasRequestUnderWay else { return }
+    self.isWatching = true
+    self.eventLoop.scheduleTask(in: self.requestTurn) {
+      self.isWatching = false
+      self.turns.endRequests(since: .now() - self.requestTurn)
+      self.schedule()
+      self.watchRequests()
     }
   }
 

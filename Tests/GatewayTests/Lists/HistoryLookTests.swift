@@ -69,7 +69,7 @@ struct HistoryLookTests {
     let first = try log.ask(request).answer
     #expect(first.entries.isEmpty)
     #expect(first.next == offset(2))
-    #expect(log.reads.map { $0.page?.maximum } == [16] + Array(repeating: 32, count: 15) + [16])
+    #expect(log.reads.map { $0.page?.maximum } == [16, 32] + Array(repeating: 64, count: 7) + [16])
     #expect(log.reads.allSatisfy { !$0.hasTable })
     let second = try log.ask(ClientFrame.History(peer: request.peer, before: first.next)).answer
     #expect(self.offsets(second) == [offset(1)])

@@ -1,0 +1,125 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+@testable import Redis
+
+/// Holds back the pages of mailboxes that a gateway reads for lists and history, and counts them.
+final class HeldPages: Sendable {
+  private struct State {
+    var isHolding = false
+    /// Pages that were asked for and not handed on, by event loop.
+    var underWay: [ObjectIdentifier: Int] = [:]
+    var held: [(loop: any EventLoop, handOn: @Sendable () -> Void)] = []
+    var asked = 0
+    var mostUnderWay = 0
+  }
+
+  private let state = NIOLockedValueBox(State())
+
+  /// From now on.
+  func hold() { self.state.withLockedValue { $0.isHolding = true } }
+
+  /// How many were asked for so far.
+  var asked: Int { self.state.withLockedValue { $0.asked } }
+
+  /// How many are held.
+  var held: Int { self.state.withLockedValue { $0.held.count } }
+
+  /// The most that one event loop has had under way.
+  var mostUnderWay: Int { self.state.withLockedValue { $0.mostUnderWay } }
+
+  /// Hands on what is held, and with `andAll` all that comes.
+  func handOn(andAll: Bool = false) {
+    let held = self.state.withLockedValue { state in
+      if andAll { state.isHolding = false }
+      defer { state.held = [] }
+      return state.held
+    }
+    for (loop, handOn) in held { loop.execute(handOn) }
+  }
+
+  fileprivate func asks(on loop: any EventLoop) {
+    self.state.withLockedValue {
+      $0.asked += 1
+      let count = $0.underWay[ObjectIdentifier(loop), default: 0] + 1
+      $0.underWay[ObjectIdentifier(loop)] = count
+      $0.mostUnderWay = max($0.mostUnderWay, count)
+    }
+  }
+
+  fileprivate func arrived(on loop: any EventLoop, _ handOn: @escaping () -> Void) {
+    // Back on the loop that it comes from.
+    let bound = NIOLoopBound(handOn, eventLoop: loop)
+    let isHeld = self.state.withLockedValue { state in
+      guard state.isHolding else {
+        state.underWay[ObjectIdentifier(loop), default: 0] -= 1
+        return false
+      }
+      state.held.append(
+        (
+          loop,
+          {
+            self.state.withLockedValue { $0.underWay[ObjectIdentifier(loop), default: 0] -= 1 }
+            bound.value()
+          }
+        ))
+      return true
+    }
+    if !isHeld { handOn() }
+  }
+}
+
+/// Clients whose pages are held.
+struct HoldingClients: RedisClientFactory {
+  private let clients: any RedisClientFactory
+  private let pages: HeldPages
+
+  init(_ clients: any RedisClientFactory, _ pages: HeldPages) {
+    self.clients = clients
+    self.pages = pages
+  }
+
+  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
+    HoldingClient(self.clients.makeClient(on: eventLoop), self.pages)
+  }
+
+  func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient {
+    HoldingClient(self.clients.makeClient(on: eventLoop, only: home), self.pages)
+  }
+}
+
+private final class HoldingClient: RedisClient {
+  private let client: any RedisClient
+  private let pages: HeldPages
+
+  init(_ client: any RedisClient, _ pages: HeldPages) {
+    self.client = client
+    self.pages = pages
+  }
+
+  var eventLoop: any EventLoop { self.client.eventLoop }
+  var isReady: Bool { self.client.isReady }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    self.client.submit(batch, timeout: timeout, completion: completion)
+  }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount,
+    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
+  ) {
+    guard String(buffer: batch.bytes).contains("XREVRANGE") else {
+      return self.client.submit(batch, timeout: timeout, onSettled: onSettled)
+    }
+    let loop = self.eventLoop
+    self.pages.asks(on: loop)
+    self.client.submit(batch, timeout: timeout) { [pages] part, replies in
+      pages.arrived(on: loop) { onSettled(part, replies) }
+    }
+  }
+
+  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
+  func close() -> EventLoopFuture<Void> { self.client.close() }
+}
