@@ -305,7 +305,10 @@ struct CommandTests {
   }
 
   private func connect(_ port: Int, token: String) async throws -> TestSocket {
-    let (socket, _) = try await TestSocket.upgrade(port: port, UpgradeRequest(token: token))
+    // A gateway listens before it has reached its Redis.
+    let socket = try await eventually("a gateway upgrades") {
+      try? await TestSocket.upgrade(port: port, UpgradeRequest(token: token)).0
+    }
     try await socket.expectWelcome()
     try await socket.expectLive()
     return socket
