@@ -106,6 +106,10 @@ package enum GatewayLimits {
   /// are connected there.
   static let livingGatewayMilliseconds: Int64 = 5_000
 
+  /// How much earlier than its heartbeat says a gateway may have made names of connections, in milliseconds:
+  /// both times are taken while it starts, one after the other.
+  static let lifeSlackMilliseconds: UInt64 = 500
+
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
   /// 0.3 KiB each.

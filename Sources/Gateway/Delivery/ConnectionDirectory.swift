@@ -26,6 +26,11 @@ final class ConnectionDirectory: Sendable {
   /// Includes closed connections with positions under way.
   var count: Int { self.state.withLockedValue { $0.count } }
 
+  /// When the gateway of a connection started, in milliseconds since 1970; nil for an id of another form.
+  static func started(connection id: String) -> UInt64? {
+    id.split(separator: ".").first.flatMap { UInt64($0, radix: 36) }
+  }
+
   func nextConnectionID() -> String {
     let number = self.state.withLockedValue { state in
       state.lastID += 1

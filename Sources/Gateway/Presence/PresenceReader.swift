@@ -6,8 +6,9 @@ import Redis
 /// Looks up who of some users is online, and since when the others are not.
 ///
 /// Three steps at most: the sessions of those who are not connected here, whether the gateways that these
-/// name live, which is whether they have a stream, and the cursors of those who are offline, which say when a device was last seen. A
-/// session counts only while its gateway lives.
+/// name live, which is whether they have a stream, and the cursors of those who are offline, which say when a
+/// device was last seen. A session counts only while its gateway lives, and if it is of that life: not if the
+/// gateway has started again since, under the same name.
 ///
 /// On its loop only.
 final class PresenceReader {
@@ -16,10 +17,34 @@ final class PresenceReader {
 
   private struct Look {
     /// Users whose status is not known yet, with the gateways that their sessions name.
-    var gateways: [UserName: Set<InstanceID>] = [:]
+    var gateways: [UserName: Set<Life>] = [:]
     var statuses: Statuses = [:]
     let known: Statuses
     let completion: (Statuses) -> Void
+  }
+
+  /// A gateway from one start to its end.
+  private struct Life: Hashable {
+    let gateway: InstanceID
+    /// Milliseconds since 1970; nil if the session does not say.
+    let started: UInt64?
+
+    init(_ session: Session) {
+      self.gateway = session.gateway
+      self.started = ConnectionDirectory.started(connection: session.connection)
+    }
+
+    /// Whether it is the one that began at `started`: nil if that is not known.
+    func isSame(as started: UInt64?) -> Bool {
+      guard let own = self.started, let started else { return true }
+      return own + GatewayLimits.lifeSlackMilliseconds >= started
+    }
+  }
+
+  private struct Living {
+    let until: NIODeadline
+    /// As its heartbeat says; nil if there is none.
+    let started: UInt64?
   }
 
   private let client: any RedisClient
@@ -28,7 +53,7 @@ final class PresenceReader {
   private let id: InstanceID
   private let metrics: GatewayMetrics
   /// Gateways that lived lately, and until when that is believed.
-  private var living: [InstanceID: NIODeadline] = [:]
+  private var living: [InstanceID: Living] = [:]
 
   init(
     client: any RedisClient, directory: ConnectionDirectory, keys: Keys, id: InstanceID,
@@ -67,8 +92,8 @@ final class PresenceReader {
       var here: [UserName] = []
       for (user, reply) in sessions {
         guard let sessions = try? replies[reply] else { continue }
-        look.gateways[user] = Set(sessions.map(\.gateway))
-        if look.gateways[user]?.remove(self.id) != nil { here.append(user) }
+        look.gateways[user] = Set(sessions.filter { $0.gateway != self.id }.map(Life.init))
+        if sessions.contains(where: { $0.gateway == self.id }) { here.append(user) }
       }
       // Connected meanwhile; or the session is older than this gateway's last start.
       for (user, isHere) in zip(here, self.directory.areConnected(here)) where isHere {
@@ -81,22 +106,29 @@ final class PresenceReader {
 
   private func findLiving(_ look: Look) {
     let now = NIODeadline.now()
-    self.living = self.living.filter { now < $0.value }
+    self.living = self.living.filter { now < $0.value.until }
     var batch = RedisBatch()
-    var streams: [(InstanceID, Reply<Bool>)] = []
-    for gateway in look.gateways.values.reduce(into: Set(), { $0.formUnion($1) })
-    where self.living[gateway] == nil {
-      streams.append((gateway, batch.exists(self.keys.outgoing(gateway))))
+    var streams: [(InstanceID, isThere: Reply<Bool>, started: Reply<UInt64?>)] = []
+    let named = look.gateways.values.joined().map(\.gateway)
+    for gateway in Set(named) where self.living[gateway] == nil {
+      streams.append(
+        (
+          gateway, batch.exists(self.keys.outgoing(gateway)),
+          GatewayRegistry.started(gateway, keys: self.keys, to: &batch)
+        ))
     }
     guard !streams.isEmpty else { return self.findLastSeen(look, unknown: []) }
     self.client.submit(batch) { replies in
       var unknown: Set<InstanceID> = []
-      for (gateway, reply) in streams {
-        switch try? replies[reply] {
-        case true:
-          self.living[gateway] = now + .milliseconds(GatewayLimits.livingGatewayMilliseconds)
-        case false: break
-        case nil: unknown.insert(gateway)
+      for (gateway, isThere, started) in streams {
+        do throws(RedisError) {
+          // Without a heartbeat, of which Redis may have no room, the stream alone says that it lives.
+          let started = try replies[started]
+          guard try replies[isThere] else { continue }
+          self.living[gateway] = Living(
+            until: now + .milliseconds(GatewayLimits.livingGatewayMilliseconds), started: started)
+        } catch {
+          unknown.insert(gateway)
         }
       }
       self.findLastSeen(look, unknown: unknown)
@@ -109,9 +141,9 @@ final class PresenceReader {
     var batch = RedisBatch()
     var seen: [(UserName, Reply<UInt64?>)] = []
     for (user, gateways) in look.gateways {
-      if gateways.contains(where: { self.living[$0] != nil }) {
+      if gateways.contains(where: self.isLiving) {
         look.statuses[user] = Status(online: true)
-      } else if !gateways.isDisjoint(with: unknown) {
+      } else if gateways.contains(where: { unknown.contains($0.gateway) }) {
         continue
       } else if let known = look.known[user], !known.online {
         look.statuses[user] = known
@@ -133,5 +165,9 @@ final class PresenceReader {
       }
       look.completion(statuses)
     }
+  }
+
+  private func isLiving(_ life: Life) -> Bool {
+    self.living[life.gateway].map { life.isSame(as: $0.started) } ?? false
   }
 }

@@ -58,6 +58,15 @@ package struct GatewayRegistry: Sendable {
     return try? replies[time]
   }
 
+  /// Appends a read of when a gateway started, in milliseconds since 1970; nil without a heartbeat.
+  package static func started(
+    _ gateway: InstanceID, keys: Keys, to batch: inout RedisBatch
+  ) -> Reply<UInt64?> {
+    batch.value(of: "started", in: keys.gateway(gateway)) { cursor throws(RedisError) in
+      try cursor.string().flatMap { UInt64($0) }
+    }
+  }
+
   /// Removes this gateway's keys. Best effort: the rest expires by itself.
   package func leave() async {
     var batch = RedisBatch()

@@ -171,6 +171,31 @@ struct PresenceTests {
     }
   }
 
+  @Test("does not count the sessions of a gateway's former life, once it has started again")
+  func formerLife() async throws {
+    try await self.with(gateways: 1) { stand in
+      let alice = try await stand.online("alice")
+      let started = try await stand.now()
+      func enter(_ user: String, startedAt time: UInt64) async throws {
+        try await self.enter(user, at: "x1", seconds: 600, on: stand)
+        try await stand.redis(
+          "HSET", "\(stand.keys.session(UserName(user)!))", "phone",
+          "x1/\(String(time, radix: 36)).1")
+      }
+      try await enter("bob", startedAt: started - 10_000)
+      alice.sendPresence(["bob"], id: "p1", watch: true)
+      #expect(try await alice.expectPresence(id: "p1") == ["bob": online])
+      let heartbeat = "\(stand.keys.gateway(InstanceID("x1")!))"
+      try await stand.redis("HSET", heartbeat, "started", "\(started)")
+      #expect(try await alice.expectPresence() == ["bob": offline])
+      try await enter("carol", startedAt: started - 1)
+      try await enter("bob", startedAt: started + 10_000)
+      #expect(try await alice.expectPresence() == ["bob": online])
+      alice.sendPresence(["carol"], id: "p2")
+      #expect(try await alice.expectPresence(id: "p2") == ["carol": online])
+    }
+  }
+
   @Test("watches what was named last, until a request without watch or the end of the connection")
   func replaced() async throws {
     try await self.with(gateways: 1, { $0.watchedUsers = 100 }) { stand in
