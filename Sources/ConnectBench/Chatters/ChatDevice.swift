@@ -1,5 +1,6 @@
 import ConnectClient
 import ConnectProtocol
+import Foundation
 import NIOCore
 import Synchronization
 
@@ -22,6 +23,7 @@ final class ChatDevice: Sendable {
     var isLive = false
     var isWanted = true
     var isClosed = false
+    var isHurried = false
     /// An app would keep it across restarts.
     var lastShown: Offset?
     /// An app would keep these, too: the stamp of the last position, and what it said was read while no
@@ -37,6 +39,8 @@ final class ChatDevice: Sendable {
   let manner: Manner
   /// How many devices of the user are shown everything.
   private let siblings: Int
+  /// Whether the user ever says to have read what this one writes.
+  private let reads: @Sendable (UserName) -> Bool
   private let endpoint: ConnectEndpoint
   private let name: DeviceName
   private let ledger: ChatLedger
@@ -44,12 +48,14 @@ final class ChatDevice: Sendable {
   private let state = Mutex(State())
 
   init(
-    user: Int, number: Int, of siblings: Int, manner: Manner, endpoint: ConnectEndpoint,
+    user: Int, number: Int, of siblings: Int, manner: Manner,
+    reads: @escaping @Sendable (UserName) -> Bool, endpoint: ConnectEndpoint,
     ledger: ChatLedger, token: @escaping @Sendable () async throws -> String
   ) {
     self.user = user
     self.number = number
     self.siblings = siblings
+    self.reads = reads
     self.manner = manner
     self.endpoint = endpoint
     self.name = DeviceName("device-\(number)")!
@@ -75,6 +81,9 @@ final class ChatDevice: Sendable {
     }
     client?.close()
   }
+
+  /// Lets a device that is late catch up, or be late again.
+  func setHurried(_ isHurried: Bool) { self.state.withLock { $0.isHurried = isHurried } }
 
   func close() {
     let client = self.state.withLock { state in
@@ -122,7 +131,8 @@ final class ChatDevice: Sendable {
       self.handle(event)
       guard self.manner == .late, event.offset != nil else { continue }
       count += 1
-      if count % 32 == 0 { try? await Task.sleep(for: .milliseconds(1_500)) }
+      guard count % 32 == 0, !self.state.withLock(\.isHurried) else { continue }
+      try? await Task.sleep(for: .milliseconds(1_500))
     }
     await ended
     self.state.withLock { state in
@@ -179,14 +189,24 @@ final class ChatDevice: Sendable {
       }
     case .error(let code, let message):
       self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
-    case .connecting, .typing, .signal, .presence: break
+    case .signal(let signal): self.told(signal)
+    case .connecting, .typing, .presence: break
     }
+  }
+
+  private func told(_ signal: IncomingSignal) {
+    let place = ChatBody.place(signal.body)
+    let now = Int64(Date().timeIntervalSince1970 * 1_000)
+    self.ledger.told(
+      signal.name == SignalLedger.name ? place : nil, from: Chatters.user(signal.from),
+      to: self.user, on: self.number,
+      age: self.manner == .prompt ? .milliseconds(now - Int64(signal.at)) : nil)
   }
 
   /// Says that the conversation is read up to a message, if it is this device's turn.
   private func read(_ message: IncomingMessage) {
     guard let traits = ChatTraits(message.id),
-      traits.isRead(on: self.number, of: self.siblings)
+      traits.isRead(on: self.number, of: self.siblings), self.reads(message.from)
     else { return }
     let isPrivate = traits.isReadPrivately
     self.ledger.read(traits.place, to: message.offset, isPrivate: isPrivate)
@@ -220,7 +240,7 @@ final class ChatDevice: Sendable {
   }
 }
 
-/// Body of a chatter's message: its id, the time of enqueuing, and padding.
+/// Body of a chatter's message or signal: its id, the time of enqueuing, and padding.
 enum ChatBody {
   static func text(_ id: MessageID, bytes: Int) -> String {
     let text = "\(id.text) \(NIODeadline.now().uptimeNanoseconds) "
@@ -232,6 +252,12 @@ enum ChatBody {
     return view.first == UInt8(ascii: "\"") && view.last == UInt8(ascii: "\"")
       && view.dropFirst().starts(with: "\(id.text) ".utf8)
       && ChatTraits(id)?.isQuiet == isQuiet
+  }
+
+  /// The message's or signal's place in the ledger.
+  static func place(_ body: ByteBuffer?) -> Ledger.Place? {
+    let word = body.flatMap { String(buffer: $0).dropFirst().split(separator: " ").first }
+    return word.flatMap { MessageID(String($0)) }.flatMap { ChatTraits($0)?.place }
   }
 
   /// In nanoseconds.

@@ -14,7 +14,7 @@ final class ChatLedger: Sendable {
     let to: Int
   }
 
-  private struct Message {
+  struct Message {
     /// Position among all that its recipient was shown, on the device that was first; from 1.
     var rank: UInt32 = 0
     /// The same of its copy, among all that its sender was shown.
@@ -23,7 +23,7 @@ final class ChatLedger: Sendable {
     let enqueued: UInt32
   }
 
-  private struct User {
+  struct User {
     var lastRank: UInt32 = 0
     /// How many of its devices are shown everything: the first ones.
     let devices: Int
@@ -31,11 +31,18 @@ final class ChatLedger: Sendable {
     var ranks: [UInt32]
   }
 
-  private struct State {
+  struct State {
     var ledger = Ledger()
     /// The same messages, as the devices of their senders are shown them.
     var copies = Ledger()
     var positions: PositionLedger
+    var log: LogLedger
+    var lists = ListTotals()
+    var listFaults: [String] = []
+    /// Lists that were told while others wrote, and are not compared yet.
+    var listsKept: [(device: Int, list: LogLedger.List)] = []
+    var signals: SignalLedger
+    var stalls = RecentStalls()
     /// Messages of each conversation.
     var messages: [[Message]]
     var users: [User]
@@ -47,10 +54,10 @@ final class ChatLedger: Sendable {
     var waits = Waits()
   }
 
-  private let state: Mutex<State>
+  let state: Mutex<State>
   private let start = ContinuousClock.now
   private let directions: [Direction]
-  private let index: [Direction: Int]
+  let index: [Direction: Int]
 
   /// - Parameters:
   ///   - devices: Number of devices of each user, which are shown everything.
@@ -64,6 +71,8 @@ final class ChatLedger: Sendable {
     let users = zip(devices, newcomers)
     var state = State(
       positions: PositionLedger(directions: directions, devices: users.map(+)),
+      log: LogLedger(directions: directions, users: devices.count),
+      signals: SignalLedger(directions: directions),
       messages: Array(repeating: [], count: directions.count),
       users: users.map { User(devices: $0, ranks: Array(repeating: 0, count: $0 + $1)) })
     for direction in directions {
@@ -158,6 +167,9 @@ final class ChatLedger: Sendable {
       let what = "\(self.name(place)), on device \(device) at \(offset)"
       let arrival = state.ledger.shown(place, on: device, latency: latency)
       if arrival == .again { return self.note(&state, "repeated: \(what)") }
+      if state.messages[place.conversation][place.number].rank == 0 {
+        state.log.stored(place, isCopy: false, of: user, at: offset)
+      }
       if case .late(let highest) = arrival {
         self.note(&state, "reordered: \(what), after \(highest)")
       }
@@ -189,6 +201,9 @@ final class ChatLedger: Sendable {
       case .again: return self.note(&state, "repeated: \(what)")
       case .late(let highest): self.note(&state, "reordered: \(what), after \(highest)")
       case .first, .unknown: break
+      }
+      if state.messages[place.conversation][place.number].copyRank == 0 {
+        state.log.stored(place, isCopy: true, of: user, at: offset)
       }
       self.compare(&state, place, \.copyRank, user: user, device: device, what: what)
     }
@@ -296,7 +311,7 @@ final class ChatLedger: Sendable {
   /// Records a description of an incident, for people who look for its cause.
   func note(_ text: String) { self.state.withLock { self.note(&$0, text) } }
 
-  private func note(_ state: inout State, _ text: String) {
+  func note(_ state: inout State, _ text: String) {
     guard state.incidents.count < FaultLimits.incidents else { return }
     state.incidents.append("\(self.start.duration(to: .now).inSeconds): \(text)")
   }
@@ -341,6 +356,15 @@ final class ChatLedger: Sendable {
           "lost: copy of \(self.name(place)), on devices \(state.copies.missing(place))"
         }
     }
+  }
+
+  /// With whom a user writes, either way.
+  func peers(of user: Int) -> [Int] {
+    Set(
+      self.directions.compactMap { direction in
+        direction.from == user ? direction.to : direction.to == user ? direction.from : nil
+      }
+    ).sorted()
   }
 
   /// The recipient of each conversation.

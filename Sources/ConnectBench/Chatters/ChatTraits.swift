@@ -14,6 +14,11 @@ struct ChatTraits {
     self.number = parts[1]
   }
 
+  init(_ place: Ledger.Place) {
+    self.conversation = place.conversation
+    self.number = place.number
+  }
+
   /// Where it is in the ledger.
   var place: Ledger.Place { Ledger.Place(conversation: self.conversation, number: self.number) }
   var hasReceipt: Bool { self.number % FaultLimits.receiptEvery == 0 }
@@ -24,6 +29,9 @@ struct ChatTraits {
     self.number % FaultLimits.readEvery == FaultLimits.readEvery - 1
       && self.read % devices == device
   }
+
+  /// Whether its sender passes a signal on at the same time.
+  var hasSignal: Bool { self.number % FaultLimits.signalEvery == 0 }
 
   /// Whether the sender is not told so.
   var isReadPrivately: Bool { self.read % FaultLimits.privateReadEvery == 0 }

@@ -9,7 +9,8 @@ import Synchronization
 /// Everybody has two devices. The second is always late for every fourth user, and switched off and on
 /// for every other fourth; every fourth user has a third one, which comes at the end and is shown what the
 /// mailbox still has. All messages are copied, and what users read they say from the first two devices.
-/// Raw senders, if there are some, are further users, who write to some of these.
+/// Raw senders, if there are some, are further users, who write to some of these. With ``Options/asks`` users
+/// also pass signals on, and ask for lists and history.
 package final class Chatters: Sendable {
   /// Number of chatters, and how much they write.
   package struct Options: Sendable {
@@ -23,6 +24,11 @@ package final class Chatters: Sendable {
     /// Messages per second, of all raw senders together.
     package var rawRate = 300
 
+    /// Whether users also pass signals on and ask for their conversations, and all that must be right.
+    package var asks = false
+    /// Whether users never say to have read what raw senders write.
+    package var ignoresRawSenders = false
+
     /// 20 users, 200 messages per second, no raw senders.
     package init(users: Int = 20, rate: Int = 200, bodyBytes: Int = 100) {
       self.users = users
@@ -31,14 +37,16 @@ package final class Chatters: Sendable {
     }
   }
 
-  private let options: Options
+  let options: Options
   let names: [UserName]
-  private let devices: [ChatDevice]
+  let devices: [ChatDevice]
   private let senders: [ChatDevice]
   private let rawSenders: [RawSender]
   private let directions: [ChatLedger.Direction]
   let ledger: ChatLedger
-  private let isSending = Mutex(false)
+  let isSending = Mutex(false)
+  /// How often all devices were asked for lists and histories.
+  let pauses = Mutex(0)
   private let isResting = Mutex(false)
 
   private init(
@@ -72,6 +80,9 @@ package final class Chatters: Sendable {
       Self.manners(of: user).enumerated().map { number, manner in
         ChatDevice(
           user: user, number: number, of: Self.devicesPerUser, manner: manner,
+          reads: { name in
+            !options.ignoresRawSenders || Self.user(name).map { $0 < options.users } ?? false
+          },
           endpoint: endpoint, ledger: ledger, token: { try await token(names[user]) })
       }
     }
@@ -135,6 +146,7 @@ package final class Chatters: Sendable {
       for sender in chatters.rawSenders { group.addTask { try await sender.run() } }
       group.addTask { await chatters.write() }
       group.addTask { await chatters.switchDevices() }
+      if options.asks { group.addTask { await chatters.askWhileOthersWrite() } }
       do {
         try await chatters.allConnected()
         chatters.setSending(true)
@@ -155,7 +167,9 @@ package final class Chatters: Sendable {
     group.cancelAll()
   }
 
-  private func setSending(_ isSending: Bool) {
+  /// When people stop to write, those who are late may catch up.
+  func setSending(_ isSending: Bool) {
+    for device in self.devices { device.setHurried(!isSending) }
     self.isSending.withLock { $0 = isSending }
     for sender in self.rawSenders { sender.setWriting(isSending) }
   }
@@ -167,7 +181,10 @@ package final class Chatters: Sendable {
     var sends = OpenLoop(
       every: .seconds(1) / self.options.rate, from: NIODeadline.now().uptimeNanoseconds,
       catchUp: FaultLimits.catchUp)
-    while (try? await Task.sleep(for: FaultLimits.tick)) != nil {
+    var due = ContinuousClock.now + FaultLimits.tick
+    while (try? await Task.sleep(until: due)) != nil {
+      self.ledger.stalled(for: due.duration(to: .now))
+      due = .now + FaultLimits.tick
       let now = NIODeadline.now().uptimeNanoseconds
       guard self.isSending.withLock({ $0 }) else {
         sends.restart(at: now)
@@ -194,8 +211,11 @@ package final class Chatters: Sendable {
         receipt: traits?.hasReceipt ?? false, copy: true, quiet: traits?.isQuiet ?? false)
     } catch {
       // Too many are unanswered, or the client is about to end: it was never on its way.
-      self.ledger.takeBack(direction)
+      return self.ledger.takeBack(direction)
     }
+    guard self.options.asks, traits?.hasSignal == true else { return }
+    let signal = ChatBody.text(self.ledger.nextSignal(direction), bytes: 0)
+    try? client.signal(SignalLedger.name, to: self.names[direction.to], body: signal.utf8)
   }
 
   /// Every third conversation.
@@ -284,9 +304,8 @@ package final class Chatters: Sendable {
     for device in self.devices { device.setWanted(true) }
     var last = (missing: -1, since: ContinuousClock.now)
     _ = try? await eventually("the last messages", limit: FaultLimits.settle) {
-      let totals = self.ledger.totals
       let missing =
-        totals.unanswered + totals.lost + self.ledger.copies.lost + self.ledger.positionsBehind
+        self.ledger.underWay + self.ledger.positionsBehind
         + self.devices.count { $0.manner == .newcomer && !$0.isLive }
       if missing != last.missing { last = (missing, .now) }
       return missing == 0 || last.since.duration(to: .now) > FaultLimits.standstill ? true : nil

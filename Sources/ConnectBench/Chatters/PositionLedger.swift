@@ -167,6 +167,24 @@ struct PositionLedger {
     return faults
   }
 
+  /// What a list may say of the conversation of `user` with `peer`: no less than the first once all is told,
+  /// and never more than the second.
+  func bounds(of user: Int, with peer: Int) -> (least: Row, most: Row) {
+    var (least, most) = (Row(), Row())
+    if let sent = self.index[.init(from: user, to: peer)] {
+      let conversation = self.conversations[sent]
+      (least.delivered, most.delivered) = (
+        conversation.due.delivered, conversation.reached.delivered
+      )
+      (least.read, most.read) = (conversation.due.read, conversation.reached.read)
+    }
+    if let received = self.index[.init(from: peer, to: user)] {
+      let conversation = self.conversations[received]
+      (least.mine, most.mine) = (conversation.due.mine, conversation.reached.mine)
+    }
+    return (least, most)
+  }
+
   // MARK: The end
 
   /// Conversations of which some device was told less than the truth; 0 once all has come.

@@ -91,7 +91,7 @@ extension Deployment {
 }
 
 extension Deployment {
-  /// Counts what is none of the log among the newest entries of mailboxes: receipts and positions.
+  /// Counts what is none of the log among the newest entries of mailboxes: receipts, positions and signals.
   func strayEntries(in users: [UserName]) async throws -> Int {
     var count = 0
     for user in users {
@@ -100,7 +100,7 @@ extension Deployment {
         "\(FaultLimits.entriesLookedAt)")
       count += try StreamEntry.list(from: &cursor).map(Mailbox.Entry.init).count { entry in
         switch entry.envelope?.kind {
-        case .message, .failed, .sent: false
+        case .message, .failed, .sent: entry.envelope?.isSignal ?? false
         case .position, .formerReceipt, nil: true
         }
       }
@@ -121,5 +121,13 @@ extension Deployment {
       }
       return fields
     }
+  }
+}
+
+extension Envelope {
+  /// Whether a chatter's signal is in it.
+  fileprivate var isSignal: Bool {
+    self.bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+      .contains(SignalLedger.name.text)
   }
 }

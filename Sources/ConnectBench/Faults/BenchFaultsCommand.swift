@@ -11,7 +11,7 @@ struct BenchFaultsCommand: AsyncParsableCommand {
       balancer before them. Users chat through it in pairs and across, on two devices each; some \
       of the second ones are late, or off now and then, and some users have a third one that comes \
       at the end. All messages are copied, some ask for a receipt, some are quiet, and users say \
-      what they have read. Raw senders write to some of them on a bare WebSocket \
+      what they have read, and pass signals on. Raw senders write to some of them on a bare WebSocket \
       each, and wait for no answer: what is rejected they send again in its old order, as the \
       protocol says, and then go on. Meanwhile one fault after the other is done to the \
       deployment, each kind once before any comes again, in an order that the seed decides.
@@ -21,6 +21,10 @@ struct BenchFaultsCommand: AsyncParsableCommand {
       after each fault. The same holds for copies, on the sender's devices, which must have one \
       order with what came. At the end each device must know how far each conversation is \
       delivered and read; at no time may it be told more than had happened, or less than before. \
+      At the end, at pauses between faults, and while others write, devices ask for their \
+      conversations and for history, and each answer must be what it should: who is named, the \
+      newest message, how many are unread, and every entry. Signals must come in time, once, and \
+      to nobody else. \
       Where a replica takes over and --durability is accepted, what was lost is \
       counted, and is not a failure.
 

@@ -59,6 +59,40 @@ package enum FaultLimits {
   static let readEvery = 8
   /// One `read` in this many is private.
   static let privateReadEvery = 3
+  /// With one message in this many of a conversation its sender passes a signal on.
+  static let signalEvery = 4
+  /// How late a signal may come, as Protocol.md says.
+  static let signalAge = Duration.seconds(6)
+  /// How much later it may be seen on a device, beside the stalls of this process.
+  static let signalSlack = Duration.seconds(1)
+  /// Loops and tasks of this process by which a signal comes, each of which a busy machine may stall.
+  static let signalSteps = 3
+  /// Only what is longer is a stall.
+  static let leastStall = Duration.milliseconds(50)
+  /// Stalls count for so long.
+  static let stallMemory = Duration.seconds(10)
+  /// Interval at which some device asks for the list of conversations while people write.
+  static let listInterval = Duration.milliseconds(400)
+  /// Time between two parts, in which others write.
+  static let partInterval = Duration.milliseconds(50)
+  /// Conversations in each part of a list, where it is asked for in parts.
+  static let listPart = 2
+  /// Entries of the history with a peer: only the newest.
+  static let historyPart = 40
+  /// Entries of each mailbox that are compared with what lists and histories say, at least: the newest.
+  static let entriesKept = 4_096
+  /// Lists that wait to be compared.
+  static let listsKept = 2_000
+  /// Wrong lists and histories that the report describes: the first ones.
+  static let listsDescribed = 8
+  /// Time between two pauses, at least.
+  static let pauseInterval = Duration.seconds(15)
+  /// How long everybody is waited for at a pause between two faults. Without that, nothing is compared.
+  static let pause = Duration.seconds(20)
+  /// How long an answer is waited for at a pause.
+  static let answer = Duration.seconds(60)
+  /// Users who ask at the same time.
+  static let asking = 8
   /// Entries that are looked at in each mailbox at the end, the newest.
   static let entriesLookedAt = 2_000
   /// One status in this many is printed where the line cannot be overwritten.

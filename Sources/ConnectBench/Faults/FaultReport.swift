@@ -75,8 +75,26 @@ package struct FaultReport: Report, Sendable {
   package let positionsBack: Int
   /// Positions told of what had not happened.
   package let positionsAhead: Int
-  /// Entries of mailboxes that are none of the log: receipts and positions.
+  /// Entries of mailboxes that are none of the log: receipts, positions and signals.
   package internal(set) var strayEntries = 0
+  /// Lists of conversations and histories that were compared with what had happened.
+  package let lists: Int
+  /// Those of them that were asked for while others wrote.
+  package let listsMeanwhile: Int
+  /// Those of them that were not what they should be.
+  package let listsWrong: Int
+  /// Conversations in these lists of which more may be unread than was counted.
+  package let unreadBounded: Int
+  /// Mailboxes of which not everything was kept, at a pause.
+  package let mailboxesTrimmed: Int
+  /// Signals that devices were told.
+  package let signals: Int
+  /// Signals that came later than they may.
+  package let signalsLate: Int
+  /// Signals that a device was told again.
+  package let signalsRepeated: Int
+  /// Signals that nobody had sent to that user.
+  package let signalsAstray: Int
   /// Connections opened after a device's first.
   package let reconnects: Int
   package let gaveUp: Int
@@ -94,7 +112,8 @@ package struct FaultReport: Report, Sendable {
 
   /// The same, however few were rejected.
   package var keepsPromises: Bool {
-    let lost = self.lost + self.copiesLost + self.positionsBehind + self.positionsBack
+    let lost =
+      self.lost + self.copiesLost + self.positionsBehind + self.positionsBack + self.listsWrong
     // What a mailbox has lost with its primary may come again from the bus, behind what was stored since.
     let late = self.reordered + self.copiesReordered
     return (lost + late == 0 || self.mayLose) && self.isSoundButForLosses
@@ -108,6 +127,7 @@ package struct FaultReport: Report, Sendable {
   package var isSoundButForLosses: Bool {
     self.repeated == 0 && self.disagreed == 0 && self.garbled == 0
       && self.copiesRepeated == 0 && self.copiesGarbled == 0 && self.positionsAhead == 0
+      && self.signalsLate + self.signalsRepeated + self.signalsAstray == 0
       && self.strayEntries == 0 && self.gaveUp == 0 && self.crashed == 0 && self.unanswered == 0
       && self.rejected == 0 && self.failed == 0 && self.faults.allSatisfy { $0.stuck == 0 }
   }
@@ -141,6 +161,15 @@ package struct FaultReport: Report, Sendable {
         "positions",
         "\(self.positions): \(self.positionsBehind) behind, \(self.positionsBack) went back, "
           + "\(self.positionsAhead) ahead; \(self.strayEntries) in mailboxes"
+      ),
+      (
+        "lists",
+        "\(self.lists), \(self.listsMeanwhile) while others wrote: \(self.listsWrong) wrong"
+      ),
+      (
+        "signals",
+        "\(self.signals): \(self.signalsLate) late, \(self.signalsRepeated) repeated, "
+          + "\(self.signalsAstray) astray"
       ),
       ("reconnects", "\(self.reconnects)"),
       ("clients gave up", "\(self.gaveUp)"),

@@ -50,8 +50,10 @@ package struct FaultRun: Sendable {
     return try await Deployment.with(options) { deployment in
       try await LoadBalancer.with(gateways: { deployment.gateways.map(\.port) }) { balancer in
         let endpoint = balancer.endpoint
+        var chatters = self.chatters
+        chatters.asks = true
         return try await Chatters.with(
-          self.chatters, endpoint: endpoint, token: { try await deployment.token(for: $0) }
+          chatters, endpoint: endpoint, token: { try await deployment.token(for: $0) }
         ) { chatters in
           async let _ = Self.showStatus(chatters.ledger, progress)
           let report = try await self.run(deployment, balancer, chatters, progress)
@@ -75,6 +77,8 @@ package struct FaultRun: Sendable {
     var faults = Dictionary(
       uniqueKeysWithValues: self.faults.map { ($0, FaultReport.Fault(kind: $0.rawValue)) })
     var crashed = 0
+    var pauses = false
+    var lastPause = start
 
     try await chatters.recovered()
     var round = 0
@@ -85,6 +89,12 @@ package struct FaultRun: Sendable {
       // Without a fault, people only chat.
       if self.faults.isEmpty { try await Task.sleep(for: FaultLimits.poll) }
       for kind in self.faults.shuffled(using: &random) {
+        // Behind the last one, everything is compared in any case.
+        if pauses, lastPause.duration(to: .now) >= FaultLimits.pauseInterval {
+          progress(.event("\(start.duration(to: .now).inSeconds): pause"))
+          try await chatters.pause()
+          lastPause = .now
+        }
         if let time = self.time, start.duration(to: .now) >= time { break }
         progress(.event("\(start.duration(to: .now).inSeconds): \(kind.rawValue)"))
         _ = ledger.takeLongestSilence()
@@ -107,6 +117,7 @@ package struct FaultRun: Sendable {
           chatters.setResting(false)
           ledger.note("after \(kind.rawValue): \(timedOut)")
         }
+        pauses = !isStuck
         faults[kind]?.note(
           rejections: ledger.totals.postponedOpenLoop - before.postponedOpenLoop,
           silence: ledger.takeLongestSilence(), outage: injector.outage,
@@ -118,6 +129,7 @@ package struct FaultRun: Sendable {
     progress(.event("\(start.duration(to: .now).inSeconds): waiting for the last messages"))
     crashed += try await self.replaceCrashed(deployment, ledger)
     try await chatters.settle()
+    await chatters.compareLists()
     let strayEntries = try await deployment.strayEntries(in: chatters.names)
     return FaultReport(
       seed: self.seed, seconds: seconds, chatters: self.chatters, ledger: ledger,
@@ -203,6 +215,8 @@ extension FaultReport {
     let totals = ledger.totals
     let copies = ledger.copies
     let positions = ledger.positions
+    let lists = ledger.lists
+    let signals = ledger.signals
     self.init(
       seed: seed, seconds: seconds, users: chatters.users, rawSenders: chatters.rawSenders,
       sent: totals.sent, accepted: totals.accepted,
@@ -215,8 +229,11 @@ extension FaultReport {
       copiesReordered: copies.reordered, copiesGarbled: copies.garbled,
       positions: positions.told, positionsBehind: ledger.positionsBehind,
       positionsBack: positions.back, positionsAhead: positions.ahead,
-      strayEntries: strayEntries, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
+      strayEntries: strayEntries, lists: lists.compared, listsMeanwhile: lists.comparedLater,
+      listsWrong: lists.wrong, unreadBounded: lists.bounded, mailboxesTrimmed: lists.trimmed,
+      signals: signals.told, signalsLate: signals.late, signalsRepeated: signals.again,
+      signalsAstray: signals.astray, reconnects: totals.reconnects, gaveUp: totals.gaveUp,
       crashed: crashed, damagedReplies: damagedReplies, uncleanStops: uncleanStops, faults: faults,
-      incidents: ledger.incidents + ledger.lostOnes + ledger.laggingPositions)
+      incidents: ledger.incidents + ledger.lostOnes + ledger.laggingPositions + ledger.listFaults)
   }
 }
