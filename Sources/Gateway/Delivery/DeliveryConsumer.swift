@@ -16,6 +16,9 @@ actor DeliveryConsumer {
   private let metrics: GatewayMetrics
   private let consumer: GroupConsumer
   private var underWay: [EventLoopFuture<Void>] = []
+  /// What lies up to here was handed over. It comes again where Redis has lost the group: clients recognise
+  /// messages, but not signals.
+  private var handedThrough = Offset.zero
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.executor.asUnownedSerialExecutor()
@@ -58,6 +61,7 @@ actor DeliveryConsumer {
   /// If the stream is new, messaging took this gateway for dead and forgot its sessions.
   private func started(wasCreated: Bool) {
     guard wasCreated else { return }
+    self.handedThrough = .zero
     for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
   }
 
@@ -83,11 +87,17 @@ actor DeliveryConsumer {
         self.close(user, device, isErased: isErased)
       }
     }
+    var latest = deliveries
+    if let first = entries.first, first.offset <= self.handedThrough {
+      latest = entries.filter { $0.offset > self.handedThrough }
+        .flatMap { $0.payload.map(Delivery.list) ?? [] }
+    }
+    self.handedThrough = max(self.handedThrough, entries.last?.offset ?? .zero)
     await self.handed()
     self.hand(pushes, to: \.user) { $0.handlePush($1) }
     self.hand(moved, to: \.user) { $0.positionMoved($1) }
     guard hasSignals else { return }
-    self.hand(self.signals(in: deliveries), to: \.user) { $0.handleSignal($1) }
+    self.hand(self.signals(in: latest), to: \.user) { $0.handleSignal($1) }
   }
 
   /// Those that do not come too late.

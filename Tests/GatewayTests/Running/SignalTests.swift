@@ -56,6 +56,29 @@ struct SignalTests {
     }
   }
 
+  @Test("comes once, though Redis lost the gateway's group, and all of its stream is read again")
+  func groupLost() async throws {
+    try await TestStand.with { stand in
+      let bob = try await stand.online("bob")
+      try await self.pass(["s1", "s2"], to: "bob", at: try await stand.now(), on: stand)
+      #expect(try await bob.expectSignal().name == "s1")
+      #expect(try await bob.expectSignal().name == "s2")
+      let stream = stand.keys.outgoing(stand.gateways[0].id)
+      func groups() async throws -> [String] {
+        try await stand.redis.client.value { $0.groups(of: stream) }?.map(\.name) ?? []
+      }
+      let lost = try await groups()
+      #expect(!lost.isEmpty)
+      for group in lost { try await stand.redis("XGROUP", "DESTROY", "\(stream)", group) }
+      try await eventually("there is another group") {
+        let found = try await groups()
+        return !found.isEmpty && Set(found).isDisjoint(with: lost)
+      }
+      try await self.pass(["s3"], to: "bob", at: try await stand.now(), on: stand)
+      #expect(try await bob.expectSignal().name == "s3")
+    }
+  }
+
   @Test("to oneself comes to all devices, that of the sender too")
   func toOneself() async throws {
     let stand = try await TestStand.shared()
