@@ -77,6 +77,12 @@ struct BenchChatCommand: AsyncParsableCommand {
 
   @OptionGroup var bench: BenchOptions
 
+  func validate() throws {
+    guard self.askerRate == nil || self.askers != nil else {
+      throw ValidationError("--asker-rate is about those of --askers: say how many there are")
+    }
+  }
+
   func run() async throws {
     try await self.exiting {
       let screen = ProgressScreen(shownEvery: 1)

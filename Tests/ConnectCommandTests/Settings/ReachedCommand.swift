@@ -87,11 +87,11 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
   ]
 
   private static let benchmarks = [
-    ReachedCommand("connect-bench", "chat", given: Self.replicated) {
+    ReachedCommand("connect-bench", "chat", given: Self.replicated + ["--askers", "2"]) {
       (command: BenchChatCommand, values) in
       (
         command.connections, command.rate, command.seconds, command.bodyBytes, command.traits,
-        try Self.values(of: command.bench, values)
+        command.askers, command.askerRate, try Self.values(of: command.bench, values)
       )
     },
     ReachedCommand("connect-bench", "idle", given: Self.replicated) {
