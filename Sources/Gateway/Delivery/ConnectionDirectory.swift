@@ -20,8 +20,15 @@ final class ConnectionDirectory: Sendable {
   }
 
   private let state = NIOLockedValueBox(State())
-  /// Distinguishes connections of this start from earlier ones under the same instance id.
-  private let epoch = String(UInt64(SystemClock.secondsSince1970() * 1_000), radix: 36)
+  /// When the gateway started, in milliseconds since 1970.
+  let startedMilliseconds: UInt64
+  /// The same: distinguishes connections of this start from earlier ones under the same instance id.
+  private let epoch: String
+
+  init() {
+    self.startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
+    self.epoch = String(self.startedMilliseconds, radix: 36)
+  }
 
   /// Includes closed connections with positions under way.
   var count: Int { self.state.withLockedValue { $0.count } }

@@ -16,9 +16,11 @@ actor DeliveryConsumer {
   private let metrics: GatewayMetrics
   private let consumer: GroupConsumer
   private var underWay: [EventLoopFuture<Void>] = []
-  /// What lies up to here was handed over. It comes again where Redis has lost the group: clients recognise
-  /// messages, but not signals.
+  /// What lies up to here was handed over.
   private var handedThrough = Offset.zero
+  /// What lies up to here comes again, since Redis had lost the group; zero if nothing does. Clients recognise
+  /// messages, but not signals.
+  private var comesAgainThrough = Offset.zero
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     self.executor.asUnownedSerialExecutor()
@@ -60,8 +62,9 @@ actor DeliveryConsumer {
 
   /// If the stream is new, messaging took this gateway for dead and forgot its sessions.
   private func started(wasCreated: Bool) {
+    if wasCreated { self.handedThrough = .zero }
+    self.comesAgainThrough = self.handedThrough
     guard wasCreated else { return }
-    self.handedThrough = .zero
     for loop in self.loops { loop.eventLoop.execute { loop.registerAgain() } }
   }
 
@@ -88,11 +91,15 @@ actor DeliveryConsumer {
       }
     }
     var latest = deliveries
-    if let first = entries.first, first.offset <= self.handedThrough {
-      latest = entries.filter { $0.offset > self.handedThrough }
+    if let first = entries.first, first.offset <= self.comesAgainThrough {
+      latest = entries.filter { $0.offset > self.comesAgainThrough }
         .flatMap { $0.payload.map(Delivery.list) ?? [] }
     }
-    self.handedThrough = max(self.handedThrough, entries.last?.offset ?? .zero)
+    // Later, offsets may be lower: a replica that takes over may be behind, and its clock, too.
+    if let last = entries.last, last.offset > self.comesAgainThrough {
+      self.comesAgainThrough = .zero
+      self.handedThrough = last.offset
+    }
     await self.handed()
     self.hand(pushes, to: \.user) { $0.handlePush($1) }
     self.hand(moved, to: \.user) { $0.positionMoved($1) }

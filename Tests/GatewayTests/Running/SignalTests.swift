@@ -60,22 +60,29 @@ struct SignalTests {
   func groupLost() async throws {
     try await TestStand.with { stand in
       let bob = try await stand.online("bob")
-      try await self.pass(["s1", "s2"], to: "bob", at: try await stand.now(), on: stand)
-      #expect(try await bob.expectSignal().name == "s1")
-      #expect(try await bob.expectSignal().name == "s2")
       let stream = stand.keys.outgoing(stand.gateways[0].id)
       func groups() async throws -> [String] {
         try await stand.redis.client.value { $0.groups(of: stream) }?.map(\.name) ?? []
       }
-      let lost = try await groups()
-      #expect(!lost.isEmpty)
-      for group in lost { try await stand.redis("XGROUP", "DESTROY", "\(stream)", group) }
-      try await eventually("there is another group") {
-        let found = try await groups()
-        return !found.isEmpty && Set(found).isDisjoint(with: lost)
+      var count = 0
+      func passOne() async throws {
+        count += 1
+        try await self.pass(["s\(count)"], to: "bob", at: try await stand.now(), on: stand)
+        #expect(try await bob.expectSignal().name == "s\(count)")
       }
-      try await self.pass(["s3"], to: "bob", at: try await stand.now(), on: stand)
-      #expect(try await bob.expectSignal().name == "s3")
+      // What is handed over leaves the stream soon; then nothing would come again.
+      try await eventually("a group is lost while a signal is in the stream") {
+        try await passOne()
+        let lost = try await groups()
+        for group in lost { try await stand.redis("XGROUP", "DESTROY", "\(stream)", group) }
+        let left = try await stand.redis.length(of: stream)
+        try await eventually("there is another group") {
+          let found = try await groups()
+          return !found.isEmpty && Set(found).isDisjoint(with: lost)
+        }
+        try await passOne()
+        return left > 0
+      }
     }
   }
 
@@ -146,11 +153,12 @@ struct SignalTests {
     let stand = try await TestStand.shared()
     let bob = try await stand.online("late.bob")
     let now = try await stand.now()
-    try await self.pass(["old"], to: "late.bob", at: now - 8_000, on: stand)
-    try await self.pass(["new"], to: "late.bob", at: now - 3_000, on: stand)
+    // On a busy machine a gateway heard of this clock seconds after it was told.
+    try await self.pass(["old"], to: "late.bob", at: now - 60_000, on: stand)
+    try await self.pass(["new"], to: "late.bob", at: now, on: stand)
     let signal = try await bob.expectSignal()
     #expect(signal.name == "new")
-    #expect(signal.at == now - 3_000)
+    #expect(signal.at == now)
     try await bob.expectOpen()
   }
 
