@@ -26,7 +26,6 @@ package final class GatewayService: Service {
   private let busClock = BusClock()
   private let metrics: GatewayMetrics
   private let metricsFactory: any MetricsFactory
-  private let startedMilliseconds = UInt64(SystemClock.secondsSince1970() * 1_000)
   private let listening = NIOLockedValueBox<SocketAddress?>(nil)
 
   /// - Parameters:
@@ -197,7 +196,7 @@ package final class GatewayService: Service {
       let time = await self.registry.beat(
         GatewayRegistry.Heartbeat(
           address: address, connections: self.directory.count,
-          startedMilliseconds: self.startedMilliseconds, version: ConnectVersion.text))
+          startedMilliseconds: self.directory.startedMilliseconds, version: ConnectVersion.text))
       if let time { self.busClock.heard(time) }
       do throws(RedisError) {
         try await self.registry.sweep()

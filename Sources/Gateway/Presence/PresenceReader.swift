@@ -37,7 +37,7 @@ final class PresenceReader {
     /// Whether it is the one that began at `started`: nil if that is not known.
     func isSame(as started: UInt64?) -> Bool {
       guard let own = self.started, let started else { return true }
-      return own + GatewayLimits.lifeSlackMilliseconds >= started
+      return own >= started
     }
   }
 

@@ -188,7 +188,7 @@ struct PresenceTests {
       let heartbeat = "\(stand.keys.gateway(InstanceID("x1")!))"
       try await stand.redis("HSET", heartbeat, "started", "\(started)")
       #expect(try await alice.expectPresence() == ["bob": offline])
-      try await enter("carol", startedAt: started - 1)
+      try await enter("carol", startedAt: started)
       try await enter("bob", startedAt: started + 10_000)
       #expect(try await alice.expectPresence() == ["bob": online])
       alice.sendPresence(["carol"], id: "p2")
