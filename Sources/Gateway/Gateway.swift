@@ -83,8 +83,8 @@ package enum GatewayLimits {
   /// 0.3 KiB each.
   package static let watchedUsers = 20_000
 
-  /// Users whose presence is watched by the connections of one user on one gateway, whom several of them
-  /// watch counted once. More are refused as overloaded. Four devices may each watch the 100 others that a
+  /// Users whose presence is watched by the connections of one user on one gateway; those that several of them
+  /// watch count once. More are refused as overloaded. Four devices may each watch the 100 others that a
   /// request may name, and it takes fifty users to fill ``watchedUsers``.
   package static let watchedUsersOfUser = 400
 
@@ -105,10 +105,6 @@ package enum GatewayLimits {
   /// How long a gateway that was seen alive is taken to be, in milliseconds, for the presence of users who
   /// are connected there.
   static let livingGatewayMilliseconds: Int64 = 5_000
-
-  /// How much earlier than its heartbeat says a gateway may have made names of connections, in milliseconds:
-  /// both times are taken while it starts, one after the other.
-  static let lifeSlackMilliseconds: UInt64 = 500
 
   /// Users who have left and whose tokens are not all back, which takes at most
   /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
@@ -143,14 +139,22 @@ package enum GatewayLimits {
   /// 99th percentile of others' messages four times as long; with one, by half.
   package static let concurrentRequestPages = 1
 
-  /// Such a page keeps its turn for so many times as long again as it took. So lists and history have a
-  /// third of the time at most, and less where Redis or the loop has much else to do: then the 99th
-  /// percentile grew by less than a fifth.
+  /// The same for pages of at most ``firstRequestPageEntries``, beside those. Together they are as large as one
+  /// that is not small. More than one, so that a crowd that connects, and asks for lists of which it has read
+  /// most, does not wait for one way to Redis and back after the other.
+  package static let concurrentSmallRequestPages = 4
+
+  /// A page that is not small keeps its turn for so many times as long again as it took. So these have a third
+  /// of the time at most: then the 99th percentile grew by less than a fifth.
   static let requestRest: Int64 = 2
 
-  /// A turn ends after this time in milliseconds, or twice this at most, whether Redis has answered or not: so
-  /// a node that hangs does not keep the requests of all users waiting.
+  /// A page of lists or history that has no answer loses its turn after this time in milliseconds, or twice this
+  /// at most: so a node that hangs does not keep the requests of all users waiting.
   package static let requestTurnMilliseconds: Int64 = 20
+
+  /// While so many small pages, or so many others, have lost their turns so and still have no answer, no further
+  /// one is begun: what comes at once when a node goes on has a bound.
+  package static let overdueRequestPages = 8
 
   /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
   /// client asked for itself (answers to sends) is bounded by not reading from it meanwhile.

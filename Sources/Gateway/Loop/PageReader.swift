@@ -6,8 +6,8 @@ import Redis
 /// Reads pages of mailboxes, and positions, for the connections of a loop, a bounded number at a time.
 ///
 /// When a gateway dies, its clients reconnect elsewhere at once, and each reads its mailbox. Here
-/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages, and
-/// ``GatewayLimits/concurrentRequestPages`` of lists and history.
+/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages, and a few of
+/// lists and history: see ``PageTurns``.
 final class PageReader {
   struct Request {
     enum Kind {
@@ -29,9 +29,13 @@ final class PageReader {
     fileprivate var turnKind: PageTurns<Request>.Kind {
       switch self.kind {
       case .page, .skipped, .look, .rows: .delivery
-      case .log: .request
+      case .log(let read):
+        (read.page?.maximum ?? 0) <= GatewayLimits.firstRequestPageEntries ? .small : .large
       }
     }
+
+    /// Whether nobody waits for it any more.
+    fileprivate var isVain: Bool { self.turnKind != .delivery && self.connection.isOver }
   }
 
   private let client: any RedisClient
@@ -68,20 +72,25 @@ final class PageReader {
     var batch = RedisBatch()
     var reads: [(request: Request, turn: PageTurns<Request>.Turn, reply: Place)] = []
     while let (request, turn) = self.turns.next(now: began) {
+      guard !request.isVain else {
+        if self.turns.answered(turn) { self.turns.end(turn) }
+        continue
+      }
       reads.append((request, turn, Self.append(request, to: &batch)))
     }
+    guard !reads.isEmpty else { return }
     self.watchRequests()
     self.client.submitInParts(batch) { settled in
       for (request, turn, reply) in reads where reply.isSettled(in: settled) {
-        if turn.kind == .delivery { self.turns.end(turn) }
+        let rests = self.turns.answered(turn)
         request.connection.arrived(request.kind, reply, settled)
-        if turn.kind == .request { self.rest(turn, took: NIODeadline.now() - began) }
+        if rests { self.rest(turn, took: NIODeadline.now() - began) }
       }
       self.schedule()
     }
   }
 
-  /// Ends the turn of a list or history later.
+  /// Ends the turn of a large page later.
   private func rest(_ turn: PageTurns<Request>.Turn, took: TimeAmount) {
     let time = TimeAmount.nanoseconds(took.nanoseconds * GatewayLimits.requestRest)
     self.eventLoop.scheduleTask(in: time) {
@@ -92,11 +101,11 @@ final class PageReader {
 
   /// Ends the turns that last too long. One timer for all, since most end much earlier.
   private func watchRequests() {
-    guard !self.isWatching, self.turns.hasRequestUnderWay else { return }
+    guard !self.isWatching, self.turns.hasUnansweredRequest else { return }
     self.isWatching = true
     self.eventLoop.scheduleTask(in: self.requestTurn) {
       self.isWatching = false
-      self.turns.endRequests(since: .now() - self.requestTurn)
+      self.turns.endUnansweredRequests(since: .now() - self.requestTurn)
       self.schedule()
       self.watchRequests()
     }

@@ -4,18 +4,19 @@ import NIOCore
 /// Which reads of mailboxes an event loop begins when: a bounded number at a time, in the order in which
 /// they came.
 ///
-/// Lists and history have turns of their own, and few. A request may need many pages, one after the
-/// other, and each waits behind those of all other requests. So however many clients ask, messages wait for
-/// few of their pages, clients that replay their mailboxes for none, and a request that needs one page for
-/// one page of each of the others.
+/// Lists and history have turns of their own, and few, above all for pages that are not small. A request may
+/// need many, one after the other, and each waits behind those of all other requests. So however many clients
+/// ask, messages wait for few of their pages, and clients that replay their mailboxes for none.
 ///
 /// Pure: times are the caller's.
 struct PageTurns<Read> {
   enum Kind: Hashable {
     /// What a connection needs to deliver messages and positions.
     case delivery
-    /// A page of a list or of history.
-    case request
+    /// A small page of a list or of history: the first, which is often the only one.
+    case small
+    /// Any other page of a list or of history.
+    case large
   }
 
   /// A read's right to be under way.
@@ -24,64 +25,95 @@ struct PageTurns<Read> {
     fileprivate let number: Int
   }
 
-  private struct Line {
+  private struct Queue {
     let kind: Kind
     let maximum: Int
     var waiting = Deque<Read>()
     private var begun = 0
-    /// When each began.
-    private(set) var underWay: [Int: NIODeadline] = [:]
+    /// When each began that has its turn and no answer.
+    private(set) var unanswered: [Int: NIODeadline] = [:]
+    /// Those that have an answer, and keep their turn.
+    private var resting: Set<Int> = []
+    /// Those that have neither answer nor turn any more.
+    private var overdue: Set<Int> = []
 
     init(_ kind: Kind, maximum: Int) {
       self.kind = kind
       self.maximum = maximum
     }
 
-    var hasNext: Bool { !self.waiting.isEmpty && self.underWay.count < self.maximum }
+    var hasNext: Bool {
+      !self.waiting.isEmpty && self.unanswered.count + self.resting.count < self.maximum
+        && self.overdue.count < GatewayLimits.overdueRequestPages
+    }
 
     mutating func next(now: NIODeadline) -> (read: Read, turn: Turn)? {
       guard self.hasNext, let read = self.waiting.popFirst() else { return nil }
       self.begun += 1
-      self.underWay[self.begun] = now
+      self.unanswered[self.begun] = now
       return (read, Turn(kind: self.kind, number: self.begun))
     }
 
-    mutating func end(_ turn: Turn) { self.underWay[turn.number] = nil }
+    mutating func answered(_ turn: Turn) -> Bool {
+      guard self.unanswered.removeValue(forKey: turn.number) != nil else {
+        self.overdue.remove(turn.number)
+        return false
+      }
+      guard self.kind == .large else { return false }
+      self.resting.insert(turn.number)
+      return true
+    }
 
-    mutating func endTurns(since time: NIODeadline) {
-      self.underWay = self.underWay.filter { $0.value > time }
+    mutating func end(_ turn: Turn) { self.resting.remove(turn.number) }
+
+    mutating func endUnanswered(since time: NIODeadline) {
+      for (number, began) in self.unanswered where began <= time {
+        self.unanswered[number] = nil
+        self.overdue.insert(number)
+      }
     }
   }
 
-  private var deliveries = Line(.delivery, maximum: GatewayLimits.concurrentPages)
-  private var requests = Line(.request, maximum: GatewayLimits.concurrentRequestPages)
+  private var deliveries = Queue(.delivery, maximum: GatewayLimits.concurrentPages)
+  private var small = Queue(.small, maximum: GatewayLimits.concurrentSmallRequestPages)
+  private var large = Queue(.large, maximum: GatewayLimits.concurrentRequestPages)
 
   mutating func append(_ read: Read, _ kind: Kind) {
-    switch kind {
-    case .delivery: self.deliveries.waiting.append(read)
-    case .request: self.requests.waiting.append(read)
-    }
+    self.with(kind) { $0.waiting.append(read) }
   }
 
   /// Whether ``next(now:)`` has one.
-  var hasNext: Bool { self.deliveries.hasNext || self.requests.hasNext }
+  var hasNext: Bool { self.deliveries.hasNext || self.small.hasNext || self.large.hasNext }
 
   /// The read to begin; nil if there is none, or none may begin before the turn of another has ended.
   mutating func next(now: NIODeadline) -> (read: Read, turn: Turn)? {
-    self.deliveries.next(now: now) ?? self.requests.next(now: now)
+    self.deliveries.next(now: now) ?? self.small.next(now: now) ?? self.large.next(now: now)
   }
 
-  /// Another read may have the turn. Idempotent.
-  mutating func end(_ turn: Turn) {
-    switch turn.kind {
-    case .delivery: self.deliveries.end(turn)
-    case .request: self.requests.end(turn)
+  /// A read has its answer, or needs none any more.
+  ///
+  /// - Returns: whether it keeps its turn until ``end(_:)``. Else another read may have it.
+  mutating func answered(_ turn: Turn) -> Bool { self.with(turn.kind) { $0.answered(turn) } }
+
+  /// A read that has its answer gives its turn to another.
+  mutating func end(_ turn: Turn) { self.with(turn.kind) { $0.end(turn) } }
+
+  /// Whether a list or history has a turn and no answer.
+  var hasUnansweredRequest: Bool {
+    !self.small.unanswered.isEmpty || !self.large.unanswered.isEmpty
+  }
+
+  /// Ends the turns of lists and history that began at this time or earlier and have no answer.
+  mutating func endUnansweredRequests(since time: NIODeadline) {
+    self.small.endUnanswered(since: time)
+    self.large.endUnanswered(since: time)
+  }
+
+  private mutating func with<Result>(_ kind: Kind, _ body: (inout Queue) -> Result) -> Result {
+    switch kind {
+    case .delivery: body(&self.deliveries)
+    case .small: body(&self.small)
+    case .large: body(&self.large)
     }
   }
-
-  /// Whether a list or history has a turn.
-  var hasRequestUnderWay: Bool { !self.requests.underWay.isEmpty }
-
-  /// Ends the turns of lists and history that began at this time or earlier.
-  mutating func endRequests(since time: NIODeadline) { self.requests.endTurns(since: time) }
 }

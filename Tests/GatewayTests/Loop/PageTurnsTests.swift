@@ -13,76 +13,118 @@ struct PageTurnsTests {
     return reads
   }
 
-  @Test("has few pages of lists under way, however many wait, and one more for each turn that ends")
+  @Test("are few for lists, however many wait, and one more begins with each that ends")
   func bounded() {
-    var turns = Turns()
-    for number in 0..<1_000 { turns.append("\(number)", .request) }
-    var underWay = Self.take(&turns)
-    #expect(underWay.count == GatewayLimits.concurrentRequestPages)
-    var order = underWay.map(\.read)
-    while order.count < 1_000 {
-      #expect(!turns.hasNext)
-      let first = underWay.removeFirst()
-      // Answered, and later its time is over, or the other way round.
-      turns.end(first.turn)
-      turns.end(first.turn)
-      #expect(turns.hasNext)
-      let next = Self.take(&turns)
-      #expect(next.count == 1)
-      underWay += next
-      order += next.map(\.read)
-      turns.end(first.turn)
+    for (kind, maximum) in [
+      (Turns.Kind.small, GatewayLimits.concurrentSmallRequestPages),
+      (.large, GatewayLimits.concurrentRequestPages),
+    ] {
+      var turns = Turns()
+      for number in 0..<1_000 { turns.append("\(number)", kind) }
+      var underWay = Self.take(&turns)
+      #expect(underWay.count == maximum)
+      var order = underWay.map(\.read)
+      while order.count < 1_000 {
+        #expect(!turns.hasNext)
+        let first = underWay.removeFirst()
+        let rests = turns.answered(first.turn)
+        #expect(rests == (kind == .large))
+        #expect(turns.hasNext == !rests)
+        turns.end(first.turn)
+        let next = Self.take(&turns)
+        #expect(next.count == 1)
+        underWay += next
+        order += next.map(\.read)
+        turns.end(first.turn)
+      }
+      #expect(order == (0..<1_000).map { "\($0)" })
     }
-    #expect(order == (0..<1_000).map { "\($0)" })
   }
 
-  @Test("has no replay wait for lists, and no list for replays")
+  @Test("are apart for replays and for lists, and small pages do not wait for large ones")
   func apart() {
     var turns = Turns()
-    for number in 0..<100 { turns.append("list \(number)", .request) }
-    let list = Self.take(&turns)[0]
-    for number in 0..<100 { turns.append("replay \(number)", .delivery) }
-    let replays = Self.take(&turns)
-    #expect(replays.map(\.read) == (0..<GatewayLimits.concurrentPages).map { "replay \($0)" })
-    turns.end(list.turn)
+    for number in 0..<100 {
+      turns.append("large \(number)", .large)
+      turns.append("small \(number)", .small)
+      turns.append("replay \(number)", .delivery)
+    }
+    let taken = Self.take(&turns)
+    let (replays, small) = (
+      GatewayLimits.concurrentPages, GatewayLimits.concurrentSmallRequestPages
+    )
     #expect(
-      Self.take(&turns).map(\.read) == ["list \(GatewayLimits.concurrentRequestPages)"])
-    turns.end(replays[0].turn)
-    #expect(Self.take(&turns).map(\.read) == ["replay \(GatewayLimits.concurrentPages)"])
+      taken.map(\.read) == (0..<replays).map { "replay \($0)" }
+        + (0..<small).map { "small \($0)" }
+        + (0..<GatewayLimits.concurrentRequestPages).map { "large \($0)" })
+    for (index, next) in [(0, "replay \(replays)"), (replays, "small \(small)")] {
+      let rests = turns.answered(taken[index].turn)
+      #expect(!rests)
+      #expect(Self.take(&turns).map(\.read) == [next])
+    }
   }
 
-  @Test("has requests of several pages take turns, page by page")
+  @Test("come page by page to requests of several pages")
   func inTurn() {
     var turns = Turns()
-    for name in ["a", "b", "c"] { turns.append("\(name)1", .request) }
+    for name in ["a", "b", "c"] { turns.append("\(name)1", .large) }
     var order: [String] = []
     while let (read, turn) = turns.next(now: .uptimeNanoseconds(1)) {
       order.append(read)
-      if read.hasSuffix("1") { turns.append("\(read.prefix(1))2", .request) }
-      turns.end(turn)
+      if read.hasSuffix("1") { turns.append("\(read.prefix(1))2", .large) }
+      if turns.answered(turn) { turns.end(turn) }
     }
     #expect(order == ["a1", "b1", "c1", "a2", "b2", "c2"])
   }
 
-  @Test("end for lists that have them for too long, and for no replay")
-  func overdue() {
+  @Test("end for a list that has no answer for too long, not for a replay nor for one that rests")
+  func overdue() throws {
     let times = [1, 5, 9].map { NIODeadline.uptimeNanoseconds($0) }
     var turns = Turns()
     turns.append("replay", .delivery)
-    turns.append("list 1", .request)
-    turns.append("list 2", .request)
-    #expect(turns.next(now: times[0])?.read == "replay")
-    let late = turns.next(now: times[1])
-    #expect(late?.read == "list 1")
-    turns.endRequests(since: times[0])
+    for number in 1...4 { turns.append("list \(number)", .large) }
+    let replay = turns.next(now: times[0])
+    #expect(replay?.read == "replay")
+    let first = turns.next(now: times[1])
+    let late = try #require(first)
+    #expect(late.read == "list 1")
+    turns.endUnansweredRequests(since: times[0])
     #expect(!turns.hasNext)
-    turns.endRequests(since: times[1])
-    #expect(!turns.hasRequestUnderWay)
-    #expect(turns.next(now: times[2])?.read == "list 2")
+    turns.endUnansweredRequests(since: times[1])
+    #expect(!turns.hasUnansweredRequest)
+    let second = turns.next(now: times[2])
+    let next = try #require(second)
+    #expect(next.read == "list 2")
     // Its answer comes after all, and ends nobody else's turn.
-    if let late { turns.end(late.turn) }
-    #expect(turns.hasRequestUnderWay)
+    let lateRests = turns.answered(late.turn)
+    #expect(!lateRests)
+    #expect(turns.hasUnansweredRequest)
+    let rests = turns.answered(next.turn)
+    #expect(rests)
+    turns.endUnansweredRequests(since: times[2])
+    #expect(!turns.hasNext)
+    turns.end(next.turn)
+    let third = turns.next(now: times[2])
+    #expect(third?.read == "list 3")
     for _ in 0..<GatewayLimits.concurrentPages { turns.append("replay", .delivery) }
     #expect(Self.take(&turns).count == GatewayLimits.concurrentPages - 1)
+  }
+
+  @Test("are not given while many lists have no answer, and are again when one has")
+  func manyOverdue() {
+    for kind in [Turns.Kind.small, .large] {
+      var turns = Turns()
+      for number in 0..<1_000 { turns.append("\(number)", kind) }
+      var begun: [Turns.Turn] = []
+      for _ in 0..<1_000 {
+        begun += Self.take(&turns).map(\.turn)
+        turns.endUnansweredRequests(since: .uptimeNanoseconds(1))
+      }
+      #expect(begun.count == GatewayLimits.overdueRequestPages)
+      let rests = turns.answered(begun[0])
+      #expect(!rests)
+      let next = turns.next(now: .uptimeNanoseconds(1))
+      #expect(next?.read == "\(begun.count)")
+    }
   }
 }

@@ -38,28 +38,30 @@ final class HeldPages: Sendable {
     for (loop, handOn) in held { loop.execute(handOn) }
   }
 
-  fileprivate func asks(on loop: any EventLoop) {
+  fileprivate func asks(for pages: Int, on loop: any EventLoop) {
     self.state.withLockedValue {
-      $0.asked += 1
-      let count = $0.underWay[ObjectIdentifier(loop), default: 0] + 1
+      $0.asked += pages
+      let count = $0.underWay[ObjectIdentifier(loop), default: 0] + pages
       $0.underWay[ObjectIdentifier(loop)] = count
       $0.mostUnderWay = max($0.mostUnderWay, count)
     }
   }
 
-  fileprivate func arrived(on loop: any EventLoop, _ handOn: @escaping () -> Void) {
+  fileprivate func arrived(
+    _ pages: Int, on loop: any EventLoop, _ handOn: @escaping () -> Void
+  ) {
     // Back on the loop that it comes from.
     let bound = NIOLoopBound(handOn, eventLoop: loop)
     let isHeld = self.state.withLockedValue { state in
       guard state.isHolding else {
-        state.underWay[ObjectIdentifier(loop), default: 0] -= 1
+        state.underWay[ObjectIdentifier(loop), default: 0] -= pages
         return false
       }
       state.held.append(
         (
           loop,
           {
-            self.state.withLockedValue { $0.underWay[ObjectIdentifier(loop), default: 0] -= 1 }
+            self.state.withLockedValue { $0.underWay[ObjectIdentifier(loop), default: 0] -= pages }
             bound.value()
           }
         ))
@@ -110,13 +112,16 @@ private final class HoldingClient: RedisClient {
     _ batch: RedisBatch, timeout: TimeAmount,
     onSettled: @escaping (Range<Int>, RedisReplies) -> Void
   ) {
-    guard String(buffer: batch.bytes).contains("XREVRANGE") else {
+    let count = String(buffer: batch.bytes).split(separator: "XREVRANGE").count - 1
+    guard count > 0 else {
       return self.client.submit(batch, timeout: timeout, onSettled: onSettled)
     }
     let loop = self.eventLoop
-    self.pages.asks(on: loop)
+    // All are transactions of as many commands.
+    let commands = batch.count / count
+    self.pages.asks(for: count, on: loop)
     self.client.submit(batch, timeout: timeout) { [pages] part, replies in
-      pages.arrived(on: loop) { onSettled(part, replies) }
+      pages.arrived(part.count / commands, on: loop) { onSettled(part, replies) }
     }
   }
 
