@@ -15,6 +15,17 @@ struct HealthQuestionTests {
   }
 
   @Test(
+    "names the host as URLs do, and the port unless it is that of the scheme",
+    arguments: [
+      ("http://a/", "a"), ("http://a:80/", "a"), ("http://a:81/", "a:81"),
+      ("http://[::1]/", "[::1]"),
+      ("http://[fe80::1%25eth0]:8080/", "[fe80::1]:8080"),
+    ])
+  func authority(text: String, authority: String) {
+    #expect(HealthQuestion(text)?.authority == authority)
+  }
+
+  @Test(
     "is nothing else",
     arguments: [
       "", "localhost:9090", "https://a/", "ftp://a", "http://", "http:///a", "http://a:0/",

@@ -22,9 +22,12 @@ public struct ConnectEndpoint: Hashable, Sendable {
     self.path = path
   }
 
-  /// The `Host` header: the port only where it is not the scheme's own.
-  var authority: String {
-    let host = self.host.contains(":") ? "[\(self.host)]" : self.host
+  /// The `Host` header: the port only where it is not the scheme's own, and without the zone of an address, which
+  /// is of no use to others (RFC 6874).
+  var authority: String { self.authority(of: String(self.host.prefix { $0 != "%" })) }
+
+  private func authority(of name: String) -> String {
+    let host = name.contains(":") ? "[\(name)]" : name
     return self.port == (self.isSecure ? 443 : 80) ? host : "\(host):\(self.port)"
   }
 }
@@ -64,6 +67,6 @@ extension ConnectEndpoint: LosslessStringConvertible {
 
   /// The URL.
   public var description: String {
-    "\(self.isSecure ? "wss" : "ws")://\(self.authority)\(self.path)"
+    "\(self.isSecure ? "wss" : "ws")://\(self.authority(of: self.host))\(self.path)"
   }
 }

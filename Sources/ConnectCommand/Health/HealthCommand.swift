@@ -63,6 +63,13 @@ struct HealthQuestion: CustomStringConvertible {
     self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
   }
 
+  /// The `Host` field, without the zone of an address, which is of no use to others (RFC 6874).
+  var authority: String {
+    let name = self.host.prefix { $0 != "%" }
+    let host = name.contains(":") ? "[\(name)]" : String(name)
+    return self.port == 80 ? host : "\(host):\(self.port)"
+  }
+
   func ask(timeout: TimeAmount) async throws -> Int {
     let group = MultiThreadedEventLoopGroup.singleton
     let status = group.next().makePromise(of: Int.self)
@@ -88,7 +95,7 @@ struct HealthQuestion: CustomStringConvertible {
     defer { channel.close(promise: nil) }
     let head = HTTPRequestHead(
       version: .http1_1, method: .GET, uri: self.path,
-      headers: ["host": self.host, "connection": "close"])
+      headers: ["host": self.authority, "connection": "close"])
     channel.write(HTTPClientRequestPart.head(head), promise: nil)
     channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
     return try await status.futureResult.get()

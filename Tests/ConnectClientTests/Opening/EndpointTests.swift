@@ -7,6 +7,7 @@ import Testing
     ("ws://localhost", "localhost", 80, false, "/v1/connect", "localhost"),
     ("ws://127.0.0.1:8080", "127.0.0.1", 8_080, false, "/v1/connect", "127.0.0.1:8080"),
     ("ws://[::1]:8080/", "::1", 8_080, false, "/v1/connect", "[::1]:8080"),
+    ("ws://[fe80::1%eth0]:8080", "fe80::1%eth0", 8_080, false, "/v1/connect", "[fe80::1]:8080"),
     ("wss://chat.example.com", "chat.example.com", 443, true, "/v1/connect", "chat.example.com"),
     ("WS://LOCALHOST/X", "LOCALHOST", 80, false, "/X", "LOCALHOST"),
     ("Wss://a", "a", 443, true, "/v1/connect", "a"),
