@@ -105,7 +105,8 @@ struct FaultTests {
   func lateDevices() async throws {
     var run = Stand.run([])
     run.time = .seconds(7)
-    try await Stand.expectSound(run)
+    let report = try await Stand.expectSound(run)
+    #expect(report.signals > 0)
   }
 
   @Test("when all of it happens, in a random order")
@@ -113,6 +114,7 @@ struct FaultTests {
     var run = Stand.run(FaultKind.all(for: .tested))
     run.seed = 20_261_122
     run.chatters = Chatters.Options(users: 12, rate: 60)
-    try await Stand.expectSound(run)
+    let report = try await Stand.expectSound(run)
+    #expect(report.signals > 0)
   }
 }
