@@ -52,7 +52,7 @@ final class BorrowedRedis: Sendable {
     let redis = if let taken { BorrowedRedis(taken) } else { try await self.start(kind) }
     do {
       let result = try await body(redis)
-      try await redis.giveBack()
+      if await !redis.giveBack() { await redis.installation.stop() }
       return result
     } catch {
       await redis.installation.stop()
@@ -60,10 +60,19 @@ final class BorrowedRedis: Sendable {
     }
   }
 
-  private func giveBack() async throws {
-    guard !self.mayHaveChanged.withLockedValue({ $0 }) else {
-      return await self.installation.stop()
+  /// Whether another may have it.
+  private func giveBack() async -> Bool {
+    guard !self.mayHaveChanged.withLockedValue({ $0 }) else { return false }
+    do {
+      try await self.clear()
+    } catch {
+      return false
     }
+    Self.spare.withLockedValue { $0[self.installation.kind, default: []].append(self.installation) }
+    return true
+  }
+
+  private func clear() async throws {
     // Connections that have not ended yet would be counted by the next.
     for node in self.installation.nodes {
       try await node.command("CLIENT", "KILL", "TYPE", "normal")
@@ -73,6 +82,5 @@ final class BorrowedRedis: Sendable {
         try await primary.command(command)
       }
     }
-    Self.spare.withLockedValue { $0[self.installation.kind, default: []].append(self.installation) }
   }
 }
