@@ -1,4 +1,4 @@
-/// How long this process did not come to what was due, of late: a measure of how busy the machine is. Pure.
+/// For how long this process could not do what was due lately: a measure of how busy the machine is. Pure.
 struct RecentStalls {
   /// All stalls since the last change of ``since``, and in the period before.
   private var sums = (now: Duration.zero, before: Duration.zero)

@@ -53,7 +53,7 @@ extension ConnectionHandler {
     guard let code = error.code else {
       return self.close(.invalidPayload, "a text message must be UTF-8")
     }
-    // A send that names nobody is a person's slip of the pen, not a client that makes no sense.
+    // It knows what was not taken, and need not be cut off to notice. Its sender paid for the bytes.
     if let id = error.messageID { return self.reject(id, code, error.message) }
     self.loop.metrics.rejected(code)
     self.writeText { _ = $0.writeError(code: code, message: error.message) }

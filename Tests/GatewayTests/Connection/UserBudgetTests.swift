@@ -58,7 +58,7 @@ struct UserBudgetTests {
     #expect(budget.takeSend(isLookedUp: true, now: 2 * Self.second - 1) != nil)
   }
 
-  @Test("has its request back that could not be answered")
+  @Test("is not charged for a request that could not be answered")
   func requestGivenBack() {
     let budget = userBudget()
     let burst = GatewayLimits.requestsPerSecond * GatewayLimits.requestBurstSeconds
