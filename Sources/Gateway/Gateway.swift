@@ -139,13 +139,13 @@ package enum GatewayLimits {
   /// 99th percentile of others' messages four times as long; with one, by half.
   package static let concurrentRequestPages = 1
 
-  /// The same for pages of at most ``firstRequestPageEntries``, beside those. Together they are as large as one
-  /// that is not small. More than one, so that a crowd that connects, and asks for lists of which it has read
-  /// most, does not wait for one way to Redis and back after the other.
-  package static let concurrentSmallRequestPages = 4
+  /// The same for pages of at most ``firstRequestPageEntries``, beside those, which keep no turn for longer than
+  /// they take: so a crowd that connects, and asks for lists of which it has read most, waits for little more than
+  /// round trips.
+  package static let concurrentSmallRequestPages = 2
 
   /// A page that is not small keeps its turn for so many times as long again as it took. So these have a third
-  /// of the time at most: then the 99th percentile grew by less than a fifth.
+  /// of the time at most. Six times as long made lists several times as slow, and messages no faster.
   static let requestRest: Int64 = 2
 
   /// A page of lists or history that has no answer loses its turn after this time in milliseconds, or twice this
