@@ -159,11 +159,9 @@ final class ChatLedger: Sendable {
       state.longestSilence = max(state.longestSilence, state.lastShown.duration(to: now))
       state.lastShown = now
 
-      // What it acks at the end, the devices before it have acked.
-      if device < state.users[user].devices {
-        state.positions.shown(
-          in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false)
-      }
+      state.positions.shown(
+        in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false,
+        isDue: device < state.users[user].devices)
       let what = "\(self.name(place)), on device \(device) at \(offset)"
       let arrival = state.ledger.shown(place, on: device, latency: latency)
       if arrival == .again { return self.note(&state, "repeated: \(what)") }

@@ -76,8 +76,18 @@ struct PositionLedger {
   // MARK: What happens
 
   /// A device of the recipient is about to be shown a message, which it acks thereafter.
-  mutating func shown(in conversation: Int, at offset: Offset, hasReceipt: Bool) {
+  ///
+  /// - Parameter isDue: whether that must be told. A device that came last may be the first that is shown
+  ///   something, but what it acks need not be news.
+  mutating func shown(
+    in conversation: Int, at offset: Offset, hasReceipt: Bool, isDue: Bool = true
+  ) {
     guard hasReceipt else { return }
+    guard isDue else {
+      let reached = self.conversations[conversation].reached.delivered
+      self.conversations[conversation].reached.delivered = max(reached, offset)
+      return
+    }
     self.happened(in: conversation) {
       $0.delivered = max($0.delivered, offset)
     }

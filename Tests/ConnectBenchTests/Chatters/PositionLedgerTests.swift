@@ -40,6 +40,15 @@ struct PositionLedgerTests {
     #expect(self.ledger.behind() == 0)
   }
 
+  @Test("what a device that came last is shown first may be told, and need not be")
+  mutating func newcomer() {
+    #expect(self.tell(delivered: 4, on: 0) == [.ahead])
+    self.ledger.shown(in: 0, at: Self.at(5), hasReceipt: true, isDue: false)
+    #expect(self.ledger.behind() == 0)
+    #expect(self.tell(delivered: 5, on: 0) == [])
+    #expect(self.tell(delivered: 6, on: 0) == [.ahead])
+  }
+
   @Test("what is read counts as delivered, and must be told as read")
   mutating func read() {
     self.ledger.shown(in: 0, at: Self.at(5), hasReceipt: true)
