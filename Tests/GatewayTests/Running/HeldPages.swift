@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import TestSupport
 
 @testable import Redis
 
@@ -90,22 +91,13 @@ struct HoldingClients: RedisClientFactory {
   }
 }
 
-private final class HoldingClient: RedisClient {
-  private let client: any RedisClient
+private final class HoldingClient: ForwardingClient {
+  let client: any RedisClient
   private let pages: HeldPages
 
   init(_ client: any RedisClient, _ pages: HeldPages) {
     self.client = client
     self.pages = pages
-  }
-
-  var eventLoop: any EventLoop { self.client.eventLoop }
-  var isReady: Bool { self.client.isReady }
-
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
-  ) {
-    self.client.submit(batch, timeout: timeout, completion: completion)
   }
 
   func submit(
@@ -124,7 +116,4 @@ private final class HoldingClient: RedisClient {
       pages.arrived(part.count / commands, on: loop) { onSettled(part, replies) }
     }
   }
-
-  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
-  func close() -> EventLoopFuture<Void> { self.client.close() }
 }

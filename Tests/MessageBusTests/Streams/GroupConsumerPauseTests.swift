@@ -146,38 +146,22 @@ extension Backoff {
 }
 
 /// A client that counts how often somebody wants to know when it is ready, and can seem to be away.
-private final class AskedClient: RedisClient {
-  private let client: any RedisClient
+private final class AskedClient: ForwardingClient {
+  let client: any RedisClient
   private let count = Atomic(0)
   private let back = Mutex<EventLoopPromise<Void>?>(nil)
 
   init(_ client: any RedisClient) { self.client = client }
 
   var asked: Int { self.count.load(ordering: .relaxed) }
-  var eventLoop: any EventLoop { self.client.eventLoop }
   var isReady: Bool { self.back.withLock { $0 == nil } && self.client.isReady }
 
   func leave() { self.back.withLock { $0 = self.eventLoop.makePromise() } }
 
   func comeBack() { self.back.withLock { $0.take() }?.succeed() }
 
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
-  ) {
-    self.client.submit(batch, timeout: timeout, completion: completion)
-  }
-
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount,
-    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
-  ) {
-    self.client.submit(batch, timeout: timeout, onSettled: onSettled)
-  }
-
   func whenReady() -> EventLoopFuture<Void> {
     self.count.add(1, ordering: .relaxed)
     return self.back.withLock { $0?.futureResult } ?? self.client.whenReady()
   }
-
-  func close() -> EventLoopFuture<Void> { self.client.close() }
 }

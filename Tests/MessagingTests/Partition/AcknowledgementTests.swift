@@ -57,14 +57,11 @@ struct AcknowledgementTests {
 /// A client that says when it is asked, as a consumer's reader is for each read.
 ///
 /// Unchecked: on its event loop only.
-private final class WatchedReader: RedisClient, @unchecked Sendable {
-  private let client: any RedisClient
+private final class WatchedReader: ForwardingClient, @unchecked Sendable {
+  let client: any RedisClient
   var onRead: () -> Void = {}
 
   init(_ client: any RedisClient) { self.client = client }
-
-  var eventLoop: any EventLoop { self.client.eventLoop }
-  var isReady: Bool { self.client.isReady }
 
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
@@ -72,14 +69,4 @@ private final class WatchedReader: RedisClient, @unchecked Sendable {
     self.onRead()
     self.client.submit(batch, timeout: timeout, completion: completion)
   }
-
-  func submit(
-    _ batch: RedisBatch, timeout: TimeAmount,
-    onSettled: @escaping (Range<Int>, RedisReplies) -> Void
-  ) {
-    self.client.submit(batch, timeout: timeout, onSettled: onSettled)
-  }
-
-  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
-  func close() -> EventLoopFuture<Void> { self.client.close() }
 }

@@ -78,8 +78,8 @@ package struct DamagingClients: RedisClientFactory {
 }
 
 /// A client whose replies are damaged on their way.
-package final class DamagingClient: RedisClient {
-  private let client: any RedisClient
+package final class DamagingClient: ForwardingClient {
+  package let client: any RedisClient
   private let damage: ReplyDamage
 
   /// Another client, but for that.
@@ -87,9 +87,6 @@ package final class DamagingClient: RedisClient {
     self.client = client
     self.damage = damage
   }
-
-  package var eventLoop: any EventLoop { self.client.eventLoop }
-  package var isReady: Bool { self.client.isReady }
 
   package func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
@@ -103,7 +100,4 @@ package final class DamagingClient: RedisClient {
   ) {
     self.client.submit(batch, timeout: timeout) { onSettled($0, self.damage($1)) }
   }
-
-  package func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
-  package func close() -> EventLoopFuture<Void> { self.client.close() }
 }

@@ -19,13 +19,10 @@ package struct PatientClients: RedisClientFactory {
   }
 }
 
-private final class PatientClient: RedisClient {
-  private let client: any RedisClient
+private final class PatientClient: ForwardingClient {
+  let client: any RedisClient
 
   init(_ client: any RedisClient) { self.client = client }
-
-  var eventLoop: any EventLoop { self.client.eventLoop }
-  var isReady: Bool { self.client.isReady }
 
   func submit(
     _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
@@ -41,7 +38,4 @@ private final class PatientClient: RedisClient {
     let timeout = max(timeout, TimeAmount(TestWaits.usual))
     self.client.submit(batch, timeout: timeout, onSettled: onSettled)
   }
-
-  func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
-  func close() -> EventLoopFuture<Void> { self.client.close() }
 }
