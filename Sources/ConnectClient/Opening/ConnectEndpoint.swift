@@ -24,7 +24,7 @@ public struct ConnectEndpoint: Hashable, Sendable {
 
   /// The `Host` header: the port only where it is not the scheme's own, and without the zone of an address, which
   /// is of no use to others (RFC 6874).
-  var authority: String { self.authority(of: String(self.host.prefix { $0 != "%" })) }
+  package var authority: String { self.authority(of: String(self.host.prefix { $0 != "%" })) }
 
   private func authority(of name: String) -> String {
     let host = name.contains(":") ? "[\(name)]" : name

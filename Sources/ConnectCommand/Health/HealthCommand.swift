@@ -1,4 +1,5 @@
 import ArgumentParser
+import ConnectClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -63,12 +64,8 @@ struct HealthQuestion: CustomStringConvertible {
     self.path = parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath
   }
 
-  /// The `Host` field, without the zone of an address, which is of no use to others (RFC 6874).
-  var authority: String {
-    let name = self.host.prefix { $0 != "%" }
-    let host = name.contains(":") ? "[\(name)]" : String(name)
-    return self.port == 80 ? host : "\(host):\(self.port)"
-  }
+  /// The `Host` field, as clients of gateways write it.
+  var authority: String { ConnectEndpoint(host: self.host, port: self.port).authority }
 
   func ask(timeout: TimeAmount) async throws -> Int {
     let group = MultiThreadedEventLoopGroup.singleton
