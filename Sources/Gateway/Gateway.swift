@@ -152,8 +152,8 @@ package enum GatewayLimits {
   /// at most: so a node that hangs does not keep the requests of all users waiting.
   package static let requestTurnMilliseconds: Int64 = 20
 
-  /// While so many small pages, or so many others, have lost their turns so and still have no answer, no further
-  /// one is begun: what comes at once when a node goes on has a bound.
+  /// Pages of either size that may wait for an answer after they lost their turns. With as many, none is begun, so
+  /// what comes at once when a node goes on has a bound.
   package static let overdueRequestPages = 8
 
   /// Bytes that may wait for one socket before pushes stop and the connection falls behind. What a
