@@ -1,12 +1,14 @@
 import ConnectClient
 import ConnectProtocol
 import NIOCore
+import NIOPosix
 import Settings
 
 /// Users who ask for lists and history beside a load of messages, each of a mailbox of its own in which
 /// nothing is read, so that all a request may look at is looked at.
 ///
-/// On an event loop of their own, so that what they do is not taken for a latency of messages.
+/// On an event loop of their own, whose thread yields to all others once they ask: what they do themselves would not
+/// be done on the machines that are measured.
 ///
 /// Unchecked: touched on its event loop only.
 final class Askers: @unchecked Sendable {
@@ -35,7 +37,8 @@ final class Askers: @unchecked Sendable {
   /// Interval at which due requests are looked for, in microseconds.
   private static let tickMicroseconds: Int64 = 1_000
 
-  let eventLoop: any EventLoop
+  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+  var eventLoop: any EventLoop { self.group.next() }
   private let body: ByteBuffer
   private let names: [UserName]
   private var askers: [Asker] = []
@@ -49,8 +52,7 @@ final class Askers: @unchecked Sendable {
   private var isClosing = false
 
   /// - Parameter bodyBytes: length of each message's body, a JSON string.
-  init(_ count: Int, eventLoop: any EventLoop, bodyBytes: Int) {
-    self.eventLoop = eventLoop
+  init(_ count: Int, bodyBytes: Int) {
     self.body = BenchRun.body(bytes: bodyBytes)
     let prefix = "asker-\(String(UInt32.random(in: .min ... .max), radix: 16))-"
     self.names = (0..<count).map { UserName("\(prefix)\($0)")! }
@@ -118,6 +120,7 @@ final class Askers: @unchecked Sendable {
   /// Begins to ask: not all in the same moment, but spread over the time from one request of an asker to
   /// the next.
   func begin(requestsPerSecond: Int?) {
+    IdleThread.begin()
     let now = NIODeadline.now().uptimeNanoseconds
     for (number, asker) in self.askers.enumerated() {
       let interval = requestsPerSecond.map { .seconds(1) / $0 } ?? asker.interval
@@ -156,4 +159,7 @@ final class Askers: @unchecked Sendable {
     for asker in self.askers { asker.close() }
     self.askers = []
   }
+
+  /// After ``close()``.
+  func shutDown() async throws { try await self.group.shutdownGracefully() }
 }

@@ -142,8 +142,7 @@ struct BenchChatCommand: AsyncParsableCommand {
     _ stand: BenchStand, _ screen: ProgressScreen
   ) async throws -> Askers? {
     guard let count = self.askers else { return nil }
-    let askers = Askers(
-      count, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
+    let askers = Askers(count, bodyBytes: self.bodyBytes)
     try await askers.open(on: stand, screen)
     return askers
   }
@@ -151,12 +150,14 @@ struct BenchChatCommand: AsyncParsableCommand {
   private static func end(
     _ askers: Askers, after elapsed: Duration
   ) async throws -> BenchReport.Asking {
-    try await askers.eventLoop.submit {
+    let report = try await askers.eventLoop.submit {
       try askers.checkSound()
       defer { askers.close() }
       return BenchReport.Asking(
         askers: askers.count, totals: askers.totals, elapsed: elapsed)
     }.get()
+    try await askers.shutDown()
+    return report
   }
 
   var traits: BenchTraits {
