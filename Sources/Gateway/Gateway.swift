@@ -136,7 +136,7 @@ package enum GatewayLimits {
   /// Pages of lists and history that one event loop has under way at a time, beside these. More wait their
   /// turn, so that messages, whose commands wait for these pages in Redis and on the loop, wait for few of
   /// them, however many clients ask. With four, a hundred clients that asked for all they might still made the
-  /// 99th percentile of others' messages four times as long; with one, by half.
+  /// 99th percentile of others' messages four times as long.
   package static let concurrentRequestPages = 1
 
   /// The same for pages of at most ``firstRequestPageEntries``, beside those, which keep no turn for longer than
