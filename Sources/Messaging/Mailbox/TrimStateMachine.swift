@@ -29,7 +29,8 @@ struct TrimStateMachine {
 
   private(set) var phase = Phase.idle
   private(set) var queue = TrimQueue(capacity: MessagingLimits.mailboxesToTrim)
-  private var isStoring = false
+  /// Whether a batch is under way.
+  private(set) var isStoring = false
 
   /// Queues a mailbox, during a batch or a look.
   ///
