@@ -45,7 +45,8 @@ struct UnconfirmedWriteTests {
   /// As a primary does that was demoted: the batch goes to the next one, and no replica is missing.
   @Test("is not reported where Redis has refused the write, too")
   func refusedToo() async throws {
-    let primary = try await SharedRedis.server()
+    // Of its own: a replica would confirm what others write to a shared one.
+    let primary = try await LocalRedisServer.start()
     var options = LocalRedisServer.Options()
     options.extraArguments = ["--replicaof", "127.0.0.1", "\(primary.port)"]
     let replica = try await LocalRedisServer.start(options)
@@ -59,6 +60,7 @@ struct UnconfirmedWriteTests {
     }
     #expect(log.count("redis.unconfirmed") == 0)
     await replica.stop()
+    await primary.stop()
   }
 
   @Test("says why, and that it may be executed, where Redis refuses to ask the replicas")
