@@ -91,8 +91,8 @@ struct SecureRedisTests {
       let toTLS = try await self.inspect("redis://localhost:\(server.tlsPort ?? 0)")
       #expect(toTLS.error.contains("rediss://"), "\(toTLS.error)")
       #expect(toTLS.code == 69)
-      // The deadline is 5 s; the rest is for a busy machine.
-      #expect(max(toPlain.seconds, toTLS.seconds) < 15)
+      // The deadline is 5 s; the rest is for a machine that is busy many times over.
+      #expect(max(toPlain.seconds, toTLS.seconds) < 60)
     }
   }
 

@@ -334,8 +334,10 @@ struct FrameTests {
       #expect((1...500).contains(last.retryAfterMilliseconds ?? 0))
       // Sent again as they were sent first, they are taken as tokens come, in that order.
       var again: [String] = []
+      var longest = Duration.zero
       while again.count < 3 {
         let next = rejected[again.count].id.text
+        let sent = ContinuousClock.now
         socket.sendMessage("behind", to: "crowd")
         socket.sendMessage(next, to: "crowd", also: #","retry":true"#)
         for _ in 0..<2 {
@@ -343,8 +345,13 @@ struct FrameTests {
             again.append(id.text)
           }
         }
+        longest = max(longest, ContinuousClock.now - sent)
       }
-      #expect(again == rejected.prefix(3).map(\.id.text), "nothing overtakes them")
+      // For so long the gateway keeps their places; who is slower, as on a machine that is much too
+      // busy, has given them up.
+      if longest < .milliseconds(GatewayLimits.holdRejectedMilliseconds) {
+        #expect(again == rejected.prefix(3).map(\.id.text), "nothing overtakes them")
+      }
       try await socket.expectOpen()
     }
   }

@@ -221,9 +221,9 @@ struct OfflineTests {
     alice.sendMessage("old", to: bob)
     _ = try await alice.expectAccepted("old")
     try await eventually("it is in the mailbox") { try await stand.mailbox(bob).count == 1 }
-    // As a backup, or a Redis with another clock, has left it.
+    // As a backup, or a Redis with another clock, has left it. Seen lately: trimming forgets others.
     _ = try await stand.redis(
-      "HSET", "\(stand.keys.cursor(name))", "default", "\(Self.future) 1")
+      "HSET", "\(stand.keys.cursor(name))", "default", "\(Self.future) \(UInt64(TestTokens.now))")
     _ = try await stand.redis(
       "HSET", "\(stand.keys.positions(name))", "!delivered", "\(Self.future)")
     let socket = try await stand.connect(bob, since: since)

@@ -190,7 +190,8 @@ struct PositionTests {
       let offsets = try await stand.sendReceipts(3, from: alice, to: "bob")
       // As if the cursor was stored, and the note was not.
       try await stand.redis(
-        "HSET", "\(stand.keys.cursor(UserName("bob")!))", "default", "\(offsets[1]) 1")
+        "HSET", "\(stand.keys.cursor(UserName("bob")!))", "default",
+        "\(offsets[1]) \(UInt64(TestTokens.now))")
       try await stand.redis(
         "HSET", "\(stand.keys.positions(UserName("bob")!))", "!delivered", "\(offsets[0])")
       let added = try await stand.entriesAdded(for: "alice")
