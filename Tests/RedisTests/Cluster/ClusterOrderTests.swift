@@ -57,6 +57,15 @@ struct ClusterOrderTests {
 
   @Test("holds what comes after a command that was redirected, until that is executed")
   func held() async throws {
+    // On a very busy machine it may have learnt that the slot has moved, and then nothing is redirected.
+    for _ in 0..<5 {
+      if try await self.isHeldUntilExecuted() { return }
+    }
+    Issue.record("nothing was held")
+  }
+
+  private func isHeldUntilExecuted() async throws -> Bool {
+    var isHeld = false
     try await withScene { scene in
       let (counter, blocking) = (scene.counter, scene.blocking)
       try await scene.factory.withClient { client in
@@ -65,10 +74,9 @@ struct ClusterOrderTests {
           [
             (counter, ["INCRBY", "\(counter)", "1"]), (blocking, ["BLPOP", "\(blocking)", "0"]),
           ], to: client)
-        let isHeld = try await eventually {
+        isHeld = try await eventually {
           try await client.eventLoop.submit { !itself.holds.isEmpty }.get()
         }
-        #expect(isHeld)
         let second = try await send([(counter, ["INCRBY", "\(counter)", "10"])], to: client)
         try await scene.unblock()
         #expect(try await first.get()[0].trees == [.integer(1)])
@@ -76,6 +84,7 @@ struct ClusterOrderTests {
         #expect(try await eventually { try await itself.isSettled() })
       }
     }
+    return isHeld
   }
 
   @Test("keeps the order, too, when another one has learnt first that the slot has moved")
