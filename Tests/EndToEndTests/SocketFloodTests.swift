@@ -106,7 +106,11 @@ struct SocketFloodTests {
           #"connect_accept_pauses_total{listener="gateway"}"#, port: management)
         #expect(pauses >= 1)
         #expect(pauses < 1_000)
-        #expect(gateway.program.errors.count { $0.contains("listener.paused") } == 1)
+        // Once until it accepts again, as it does between two floods.
+        let errors = gateway.program.errors
+        #expect(
+          errors.count { $0.contains("listener.paused") }
+            <= errors.count { $0.contains("listener.resumed") } + 1)
 
         for socket in flood { socket.close() }
         _ = try await gateway.program.errorLine { $0.contains("listener.resumed") }
