@@ -76,7 +76,7 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(name: "ConnectProtocol", dependencies: [nioCore], swiftSettings: settings),
-    .target(name: "WebSocket", dependencies: [nioCore, crypto], swiftSettings: settings),
+    .target(name: "WebSocket", dependencies: [nioCore], swiftSettings: settings),
     .target(
       name: "MessageBus", dependencies: ["Redis", "ConnectProtocol", nioCore, crypto, logging],
       resources: [.embedInCode("Scripts")],

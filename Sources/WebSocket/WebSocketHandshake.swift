@@ -1,5 +1,3 @@
-import Crypto
-
 /// The two computed header values of the opening handshake (RFC 6455 §4.1).
 package enum WebSocketHandshake {
   /// Appended by the server to the key, so that only a WebSocket server gives the right answer.
@@ -28,6 +26,6 @@ package enum WebSocketHandshake {
   ///
   /// A client compares it with the header it received, and fails the handshake if they differ.
   package static func acceptValue(forKey key: String) -> String {
-    Base64.encode(Array(Insecure.SHA1.hash(data: Array((key + guid).utf8))))
+    Base64.encode(SHA1.digest(of: (key + guid).utf8))
   }
 }
