@@ -104,7 +104,6 @@ public final class ConnectClient: Sendable {
   ///
   /// - Parameters:
   ///   - id: unique among the user's messages; a new one if left out.
-  ///   - body: one JSON value in UTF-8.
   ///   - receipt: whether the sender is told by `position` how far the recipient has it.
   ///   - copy: whether the user's devices get it as `sent`.
   ///   - quiet: whether it counts as unread nowhere, such as an edit of another message.
@@ -113,10 +112,11 @@ public final class ConnectClient: Sendable {
   /// - Returns: the offset under which the recipient sees it.
   @discardableResult
   public func send(
-    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    to: UserName, id: MessageID = .unique(), body: MessageBody, receipt: Bool = false,
     copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) async throws(ConnectSendError) -> Offset {
-    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
+    let message = OutgoingMessage(
+      id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
     try await self.takeRoom()
     return try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
@@ -138,10 +138,11 @@ public final class ConnectClient: Sendable {
   /// - Returns: the message's id.
   @discardableResult
   public func enqueue(
-    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    to: UserName, id: MessageID = .unique(), body: MessageBody, receipt: Bool = false,
     copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) async throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
+    let message = OutgoingMessage(
+      id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
     try await self.takeRoom()
     try self.submit(message)
     return id
@@ -150,10 +151,11 @@ public final class ConnectClient: Sendable {
   /// As ``enqueue(to:id:body:receipt:copy:quiet:retry:)``, but fails with `full` instead of waiting for room.
   @discardableResult
   public func tryEnqueue(
-    to: UserName, id: MessageID = .unique(), body: some Sequence<UInt8>, receipt: Bool = false,
+    to: UserName, id: MessageID = .unique(), body: MessageBody, receipt: Bool = false,
     copy: Bool = false, quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) throws(ConnectSendError) -> MessageID {
-    let message = try Self.message(id, to, body, receipt, copy, quiet, retry)
+    let message = OutgoingMessage(
+      id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
     switch self.state.withLockedValue({ $0.takeRoom() }) {
     case .taken: try self.submit(message)
     case .none: throw .full
@@ -177,20 +179,6 @@ public final class ConnectClient: Sendable {
     await withCheckedContinuation { continuation in
       if self.state.withLockedValue({ $0.waitForAnswers(continuation) }) { continuation.resume() }
     }
-  }
-
-  private static func message(
-    _ id: MessageID, _ to: UserName, _ body: some Sequence<UInt8>, _ receipt: Bool, _ copy: Bool,
-    _ quiet: Bool, _ retry: ClientFrame.Retry
-  ) throws(ConnectSendError) -> OutgoingMessage {
-    let body = ByteBuffer(bytes: body)
-    do throws(FrameError) {
-      try body.withUnsafeReadableBytes { (raw) throws(FrameError) in try JSONBody.check(raw) }
-    } catch {
-      throw .malformedBody(error.message)
-    }
-    return OutgoingMessage(
-      id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
   }
 
   private func takeRoom() async throws(ConnectSendError) {
@@ -297,10 +285,10 @@ private final class CoreObserver: ConnectClientCoreDelegate {
     // A slice would keep a whole receive buffer alive for as long as the app keeps the message.
     switch event {
     case .message(var message):
-      message.body = ByteBuffer(bytes: message.body.readableBytesView)
+      message.body = message.body.compact
       event = .message(message)
     case .sent(var sent):
-      sent.body = ByteBuffer(bytes: sent.body.readableBytesView)
+      sent.body = sent.body.compact
       event = .sent(sent)
     default: break
     }

@@ -1,5 +1,4 @@
 import ConnectProtocol
-import NIOCore
 
 /// An event of a client. Events come in order.
 public enum ConnectEvent: Hashable, Sendable {
@@ -66,15 +65,14 @@ public struct IncomingMessage: Hashable, Sendable {
   public var id: MessageID
   /// When the server took it, in milliseconds since 1970.
   public var at: UInt64
-  /// One JSON value, byte for byte as it was sent. From a ``ConnectClientCore`` it is a slice of the
-  /// receive buffer: to keep it for long, copy it.
-  public var body: ByteBuffer
+  /// What it says.
+  public var body: MessageBody
   /// Whether it counts as unread nowhere.
   public var quiet: Bool
 
   /// A message with everything chosen.
   public init(
-    offset: Offset, from: UserName, id: MessageID, at: UInt64, body: ByteBuffer,
+    offset: Offset, from: UserName, id: MessageID, at: UInt64, body: MessageBody,
     quiet: Bool = false
   ) {
     self.offset = offset
@@ -98,14 +96,14 @@ public struct SentMessage: Hashable, Sendable {
   public var id: MessageID
   /// When the server took it, in milliseconds since 1970.
   public var at: UInt64
-  /// As of an ``IncomingMessage``.
-  public var body: ByteBuffer
+  /// What it says.
+  public var body: MessageBody
   /// Whether it counts as unread nowhere.
   public var quiet: Bool
 
   /// A message with everything chosen.
   public init(
-    offset: Offset, peerOffset: Offset, to: UserName, id: MessageID, at: UInt64, body: ByteBuffer,
+    offset: Offset, peerOffset: Offset, to: UserName, id: MessageID, at: UInt64, body: MessageBody,
     quiet: Bool = false
   ) {
     self.offset = offset

@@ -1,5 +1,4 @@
 import ConnectProtocol
-import NIOCore
 
 /// What a client asks the server for.
 public enum ConnectRequest: Hashable, Sendable {
@@ -110,13 +109,13 @@ public struct IncomingSignal: Hashable, Sendable {
   public var from: UserName
   /// What it says.
   public var name: MessageID
-  /// One JSON value; nil for none.
-  public var body: ByteBuffer?
+  /// What else it says, if anything.
+  public var body: MessageBody?
   /// When the server took it, in milliseconds since 1970.
   public var at: UInt64
 
   /// A signal with everything chosen.
-  public init(from: UserName, name: MessageID, body: ByteBuffer? = nil, at: UInt64) {
+  public init(from: UserName, name: MessageID, body: MessageBody? = nil, at: UInt64) {
     self.from = from
     self.name = name
     self.body = body

@@ -9,7 +9,12 @@ let bob = UserName("bob")!
 func messageID(_ number: Int) -> MessageID { MessageID("m\(number)")! }
 
 func outgoing(_ number: Int) -> OutgoingMessage {
-  OutgoingMessage(id: messageID(number), to: bob, body: ByteBuffer(string: "\(number)"))
+  OutgoingMessage(id: messageID(number), to: bob, body: json("\(number)"))
+}
+
+/// A body of which the test knows that it is JSON.
+func json(_ text: String) -> MessageBody {
+  MessageBody(ByteBuffer(string: text))
 }
 
 func welcome(

@@ -124,7 +124,7 @@ extension FaultTests {
     let sender = UserName("sender")!
     let client = ConnectClient(
       configuration: .init(endpoint: endpoint), token: { try await deployment.token(for: sender) })
-    let body = Array("\"\(String(repeating: "x", count: self.bodyBytes - 2))\"".utf8)
+    let body = String(repeating: "x", count: self.bodyBytes - 2)
     try await withThrowingTaskGroup { group in
       group.addTask { try await client.run() }
       group.addTask { for await _ in client.events {} }

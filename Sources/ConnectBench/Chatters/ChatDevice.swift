@@ -247,22 +247,22 @@ enum ChatBody {
     return "\"\(text)\(String(repeating: "x", count: max(1, bytes - text.utf8.count - 2)))\""
   }
 
-  static func isIntact(_ body: ByteBuffer, of id: MessageID, isQuiet: Bool) -> Bool {
-    let view = body.readableBytesView
+  static func isIntact(_ body: MessageBody, of id: MessageID, isQuiet: Bool) -> Bool {
+    let view = body.buffer.readableBytesView
     return view.first == UInt8(ascii: "\"") && view.last == UInt8(ascii: "\"")
       && view.dropFirst().starts(with: "\(id.text) ".utf8)
       && ChatTraits(id)?.isQuiet == isQuiet
   }
 
   /// The message's or signal's place in the ledger.
-  static func place(_ body: ByteBuffer?) -> Ledger.Place? {
-    let word = body.flatMap { String(buffer: $0).dropFirst().split(separator: " ").first }
+  static func place(_ body: MessageBody?) -> Ledger.Place? {
+    let word = body.flatMap { $0.json.dropFirst().split(separator: " ").first }
     return word.flatMap { MessageID(String($0)) }.flatMap { ChatTraits($0)?.place }
   }
 
   /// In nanoseconds.
   static func latency(_ message: IncomingMessage) -> UInt64? {
-    let words = String(buffer: message.body).split(separator: " ")
+    let words = message.body.json.split(separator: " ")
     guard words.count == 3, let time = UInt64(words[1]) else { return nil }
     let now = NIODeadline.now().uptimeNanoseconds
     return now > time ? now - time : 0

@@ -207,7 +207,7 @@ package final class Chatters: Sendable {
     do {
       try client.tryEnqueue(
         to: self.names[direction.to], id: id,
-        body: ChatBody.text(id, bytes: self.options.bodyBytes).utf8,
+        body: MessageBody(json: ChatBody.text(id, bytes: self.options.bodyBytes)),
         receipt: traits?.hasReceipt ?? false, copy: true, quiet: traits?.isQuiet ?? false)
     } catch {
       // Too many are unanswered, or the client is about to end: it was never on its way.
@@ -215,7 +215,8 @@ package final class Chatters: Sendable {
     }
     guard self.options.asks, traits?.hasSignal == true else { return }
     let signal = ChatBody.text(self.ledger.nextSignal(direction), bytes: 0)
-    try? client.signal(SignalLedger.name, to: self.names[direction.to], body: signal.utf8)
+    try? client.signal(
+      SignalLedger.name, to: self.names[direction.to], body: MessageBody(json: signal))
   }
 
   /// Every third conversation.

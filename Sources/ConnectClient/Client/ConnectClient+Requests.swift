@@ -1,5 +1,4 @@
 import ConnectProtocol
-import NIOCore
 
 // What an app asks for, and what it passes on.
 
@@ -95,23 +94,14 @@ extension ConnectClient {
   ///
   /// - Parameters:
   ///   - name: what it says; `typing` is the name of what ``typing(to:)`` says.
-  ///   - body: one JSON value in UTF-8, of at most 2,048 bytes; empty for none.
+  ///   - body: of at most 2,048 bytes; nil for none.
   public func signal(
-    _ name: MessageID, to peer: UserName, body: some Sequence<UInt8> = []
+    _ name: MessageID, to peer: UserName, body: MessageBody? = nil
   ) throws(ConnectSendError) {
-    let body = Array(body)
+    let body = body?.bytes ?? []
     guard body.count <= ClientFrame.Signal.maximumBodyBytes else {
       throw .malformedBody(
         "a signal's body takes at most \(ClientFrame.Signal.maximumBodyBytes) bytes")
-    }
-    if !body.isEmpty {
-      do throws(FrameError) {
-        try ByteBuffer(bytes: body).withUnsafeReadableBytes { (raw) throws(FrameError) in
-          try JSONBody.check(raw)
-        }
-      } catch {
-        throw .malformedBody(error.message)
-      }
     }
     let signal = OutgoingSignal(to: peer, name: name, body: body)
     if self.state.withLockedValue({ $0.signal(signal) }) { self.wakeLoop() }

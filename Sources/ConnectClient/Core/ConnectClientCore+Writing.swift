@@ -70,7 +70,7 @@ extension ConnectClientCore {
     _ message: OutgoingMessage, retry: ClientFrame.Retry, to connection: ConnectClientConnection
   ) {
     let result = connection.send(
-      id: message.id, to: message.to, body: message.body, receipt: message.receipt,
+      id: message.id, to: message.to, body: message.body.buffer, receipt: message.receipt,
       copy: message.copy, quiet: message.quiet, retry: retry)
     guard result == .tooLarge, self.queue.settled(message.id) else { return }
     self.delegate?.received(

@@ -5,15 +5,15 @@ import NIOCore
 
 extension ByteBuffer {
   /// The part of a frame's payload that a range of the frame names: a slice, which keeps all of it.
-  fileprivate func body(_ range: Range<Int>) -> ByteBuffer {
+  fileprivate func body(_ range: Range<Int>) -> MessageBody {
     guard let body = self.getSlice(at: self.readerIndex + range.lowerBound, length: range.count)
     else { preconditionFailure("a frame's body lies within it") }
-    return body
+    return MessageBody(body)
   }
 
   /// As above, but a copy.
-  fileprivate func copiedBody(_ range: Range<Int>) -> ByteBuffer {
-    ByteBuffer(bytes: self.body(range).readableBytesView)
+  fileprivate func copiedBody(_ range: Range<Int>) -> MessageBody {
+    self.body(range).compact
   }
 }
 

@@ -1,6 +1,5 @@
 import ConnectProtocol
 import DequeModule
-import NIOCore
 
 /// A message on its way to the server.
 public struct OutgoingMessage: Hashable, Sendable {
@@ -8,8 +7,8 @@ public struct OutgoingMessage: Hashable, Sendable {
   public var id: MessageID
   /// The recipient.
   public var to: UserName
-  /// One JSON value in UTF-8.
-  public var body: ByteBuffer
+  /// What it says.
+  public var body: MessageBody
   /// Whether the sender is told by `position` how far the recipient has it.
   public var receipt: Bool
   /// Whether the sender's devices get it as `sent`.
@@ -21,7 +20,7 @@ public struct OutgoingMessage: Hashable, Sendable {
 
   /// A message with everything chosen.
   public init(
-    id: MessageID, to: UserName, body: ByteBuffer, receipt: Bool = false, copy: Bool = false,
+    id: MessageID, to: UserName, body: MessageBody, receipt: Bool = false, copy: Bool = false,
     quiet: Bool = false, retry: ClientFrame.Retry = .no
   ) {
     self.id = id

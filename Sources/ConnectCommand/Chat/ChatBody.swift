@@ -1,4 +1,4 @@
-import Foundation
+import ConnectClient
 import Redis
 
 /// The body of a chat message: `{"text": "…"}`.
@@ -28,10 +28,8 @@ enum ChatBody {
   private static let hexadecimal = Array("0123456789abcdef".utf8)
 
   /// The text of a body; a body of another form is returned unchanged.
-  static func decode(_ body: some Sequence<UInt8>) -> String {
-    let data = Data(body)
-    if let decoded = try? JSONDecoder().decode(Text.self, from: data) { return decoded.text }
-    return String(decoding: data, as: UTF8.self)
+  static func decode(_ body: MessageBody) -> String {
+    (try? body.decode(Text.self))?.text ?? body.json
   }
 
   /// A text as one line: what would end the line is escaped, so that ordinary lines come out as they

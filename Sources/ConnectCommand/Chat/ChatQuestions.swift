@@ -31,10 +31,10 @@ struct ChatQuestions: Sendable {
   static func line(_ entry: MailboxEntry, user: UserName) -> String {
     switch entry {
     case .message(let message):
-      let text = ChatBody.visible(ChatBody.decode(message.body.readableBytesView))
+      let text = ChatBody.visible(ChatBody.decode(message.body))
       return "\(ChatTime.text(milliseconds: message.at))    \(message.from): \(text)"
     case .sent(let sent):
-      let text = ChatBody.visible(ChatBody.decode(sent.body.readableBytesView))
+      let text = ChatBody.visible(ChatBody.decode(sent.body))
       return "\(ChatTime.text(milliseconds: sent.at))    \(user): \(text)"
     case .failed(let failed):
       let reason = ChatBody.visible("\(failed.message) (\(failed.code))")

@@ -139,7 +139,8 @@ final class ChatSession: Sendable {
     // Before it goes out, so that the answer finds it.
     self.view.sending(text, typed: line, id: id)
     try await self.client.enqueue(
-      to: self.peer, id: id, body: ChatBody.encode(text), receipt: !self.options.isPipe,
+      to: self.peer, id: id, body: MessageBody(json: ChatBody.encode(text)),
+      receipt: !self.options.isPipe,
       copy: !self.options.isPipe)
   }
 

@@ -57,7 +57,7 @@ final class PeopleView: ChatView {
   func show(_ event: ConnectEvent) -> Bool {
     switch event {
     case .message(let message):
-      let text = ChatBody.visible(ChatBody.decode(message.body.readableBytesView))
+      let text = ChatBody.visible(ChatBody.decode(message.body))
       let time = ChatTime.text(milliseconds: message.at)
       self.line("\(time)    \(message.from): \(text)")
     case .sent(let sent):
@@ -109,7 +109,7 @@ final class PeopleView: ChatView {
         state.unread[sent.id] = sent.peerOffset
         return ""
       }
-      let text = ChatBody.visible(ChatBody.decode(sent.body.readableBytesView))
+      let text = ChatBody.visible(ChatBody.decode(sent.body))
       let to = sent.to == self.peer ? "" : " to \(sent.to)"
       return self.line(
         "\(ChatTime.text(milliseconds: sent.at))    \(self.user)\(to): \(text)", &state)

@@ -49,7 +49,7 @@ final class PipeView: ChatView {
   func show(_ event: ConnectEvent) -> Bool {
     switch event {
     case .message(let message):
-      let text = ChatBody.decode(message.body.readableBytesView)
+      let text = ChatBody.decode(message.body)
       guard message.from == self.peer else {
         self.note("a message from \(message.from): \(ChatBody.visible(text))")
         return true

@@ -31,7 +31,7 @@ struct ChatLedgerListTests {
     return .message(
       IncomingMessage(
         offset: self.at(number), from: Chatters.name(1), id: id, at: 1,
-        body: ByteBuffer(string: ChatBody.text(id, bytes: 50)),
+        body: MessageBody(ByteBuffer(string: ChatBody.text(id, bytes: 50))),
         quiet: ChatTraits(id)?.isQuiet ?? false))
   }
 

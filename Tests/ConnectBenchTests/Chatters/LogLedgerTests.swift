@@ -37,7 +37,7 @@ struct LogLedgerTests {
     _ conversation: Int, _ number: Int, at offset: Offset? = nil, quiet: Bool? = nil
   ) -> MailboxEntry {
     let id = MessageID("\(conversation).\(number)")!
-    let body = ByteBuffer(string: ChatBody.text(id, bytes: 60))
+    let body = MessageBody(ByteBuffer(string: ChatBody.text(id, bytes: 60)))
     let offset = offset ?? self.at(conversation, number)
     let quiet = quiet ?? (number % FaultLimits.quietEvery == FaultLimits.quietEvery - 1)
     return conversation == self.toOne

@@ -9,7 +9,7 @@ import Testing
   private func message(_ number: UInt64) -> ConnectEvent {
     .message(
       IncomingMessage(
-        offset: offset(number), from: bob, id: messageID(1), at: 0, body: ByteBuffer()))
+        offset: offset(number), from: bob, id: messageID(1), at: 0, body: json("1")))
   }
 
   @Test func eventsComeOutAsTheyWentIn() {

@@ -1,7 +1,8 @@
 import ConnectClient
 import ConnectProtocol
-import Foundation
-import NIOCore
+
+/// What these apps say: `{"text": "…"}`.
+struct Note: Codable { var text: String }
 
 /// Says one thing to `peer`, and shows what comes, until the task is cancelled.
 func chat(
@@ -15,11 +16,14 @@ func chat(
     group.addTask { try await client.run() }  // Stays connected.
     group.addTask {
       // Returns when the message is durable.
-      try await client.send(to: peer, body: JSONEncoder().encode(["text": text]), copy: true)
+      try await client.send(to: peer, body: Note(text: text), copy: true)
     }
     for await event in client.events {  // Acks an event when the next one is asked for.
       switch event {
-      case .message(let message): try show(message.from, String(buffer: message.body))
+      case .message(let message):
+        // Another app may have sent something else.
+        let note = try? message.body.decode(Note.self)
+        try show(message.from, note?.text ?? message.body.json)
       case .failed(let failed): print("\(failed.id) could not be stored: \(failed.code)")
       case .disconnected(let end, let retryIn?): print("offline for \(retryIn): \(end)")
       default: break

@@ -1,9 +1,7 @@
 import ConnectClient
 import ConnectProtocol
 import ConnectTestStand
-import Foundation
 import NIOConcurrencyHelpers
-import NIOCore
 import TestSupport
 import Testing
 
@@ -17,13 +15,13 @@ import Testing
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await client.run() }
       group.addTask {
-        try await client.send(to: peer, body: Data(#"{"text":"\#(text)"}"#.utf8))
+        try await client.send(to: peer, body: ["text": text])
       }
       var shown: String?
       for await event in client.events {
         switch event {
         case .message(let message) where shown == nil:
-          shown = String(buffer: message.body)
+          shown = message.body.json
           // The last event before one leaves is acked by hand.
           client.acknowledge(message.offset)
           await client.answered()
@@ -71,7 +69,7 @@ import Testing
           try await chat(
             at: endpoint, as: .default, with: users[1 - index], saying: "I am \(names[index])",
             token: { try await stand.token(names[index]) },
-            show: { from, body in shown.withLockedValue { $0[from] = body } })
+            show: { from, text in shown.withLockedValue { $0[from] = text } })
         }
       }
       try await eventually("each sees what the other says") {
@@ -81,7 +79,7 @@ import Testing
     }
     #expect(
       shown.withLockedValue { $0 } == [
-        users[0]: #"{"text":"I am example-3"}"#, users[1]: #"{"text":"I am example-4"}"#,
+        users[0]: "I am example-3", users[1]: "I am example-4",
       ])
   }
 }

@@ -101,6 +101,6 @@ final class RunningClient: Sendable {
   @discardableResult
   func enqueue(_ number: Int, to: UserName = bob, receipt: Bool = false) async throws -> MessageID {
     try await self.client.enqueue(
-      to: to, id: messageID(number), body: "\(number)".utf8, receipt: receipt)
+      to: to, id: messageID(number), body: MessageBody(json: "\(number)"), receipt: receipt)
   }
 }

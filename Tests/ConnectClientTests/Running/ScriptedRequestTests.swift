@@ -39,7 +39,7 @@ import Testing
           Issue.record("\(answer)")
           return
         }
-        #expect(last.body == ByteBuffer(string: #"{"text":"ä"}"#))
+        #expect(last.body == json(#"{"text":"ä"}"#))
         #expect(answer.conversations[1].last == nil)
       }
     }
@@ -74,7 +74,7 @@ import Testing
           return
         }
         #expect(sent.peerOffset == offset(6))
-        #expect(sent.body == ByteBuffer(string: #""x""#))
+        #expect(sent.body == json(#""x""#))
       }
     }
   }
@@ -186,10 +186,11 @@ import Testing
         #expect(signal.to == bob)
         #expect(signal.name == .typing)
         #expect(signal.body == nil)
-        try client.client.signal(MessageID("wave")!, to: bob, body: #"{"hand":1}"#.utf8)
+        try client.client.signal(
+          MessageID("wave")!, to: bob, body: MessageBody(json: #"{"hand":1}"#))
         #expect(try await connection.nextSignal().name == MessageID("wave")!)
         #expect(throws: ConnectSendError.self) {
-          try client.client.signal(MessageID("wave")!, to: bob, body: "{".utf8)
+          try client.client.signal(MessageID("wave")!, to: bob, body: MessageBody(json: "{"))
         }
         connection.send(#"{"type":"signal","from":"bob","name":"typing","at":0}"#)
         #expect(try await client.typing() == true)
@@ -203,7 +204,7 @@ import Testing
         #expect(
           wave
             == IncomingSignal(
-              from: bob, name: MessageID("wave")!, body: ByteBuffer(string: "[1]"), at: 3))
+              from: bob, name: MessageID("wave")!, body: json("[1]"), at: 3))
       }
     }
   }

@@ -110,7 +110,7 @@ import Testing
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
         let connection = try await gateway.welcome()
-        async let sent = client.client.send(to: bob, id: messageID(1), body: "1".utf8)
+        async let sent = client.client.send(to: bob, id: messageID(1), body: MessageBody(json: "1"))
         connection.accept(try await connection.nextSend(), 7)
         #expect(try await sent == offset(7))
         connection.send(
@@ -163,7 +163,7 @@ import Testing
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
         let connection = try await gateway.welcome()
-        async let sent = client.client.send(to: bob, body: "1".utf8)
+        async let sent = client.client.send(to: bob, body: MessageBody(json: "1"))
         connection.reject(try await connection.nextSend(), retryAfter: nil)
         do {
           _ = try await sent
@@ -179,7 +179,7 @@ import Testing
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
         let connection = try await gateway.welcome()
-        async let sent = client.client.send(to: bob, body: #"{"text":"hi"}"#.utf8)
+        async let sent = client.client.send(to: bob, body: MessageBody(json: #"{"text":"hi"}"#))
         connection.accept(try await connection.nextSend(), 77)
         #expect(try await sent == offset(77))
       }
@@ -192,7 +192,7 @@ import Testing
         let connection = try await gateway.welcome()
         let body = "\"" + String(repeating: "x", count: 70_000) + "\""
         await #expect(throws: ConnectSendError.self) {
-          try await client.client.send(to: bob, body: body.utf8)
+          try await client.client.send(to: bob, body: MessageBody(json: body))
         }
         try await client.enqueue(1)
         #expect(try await connection.nextSend().id == messageID(1))
@@ -204,7 +204,7 @@ import Testing
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
         await #expect(throws: ConnectSendError.self) {
-          try await client.client.enqueue(to: bob, body: "{\"text\":".utf8)
+          try await client.client.enqueue(to: bob, body: MessageBody(json: "{\"text\":"))
         }
       }
     }
@@ -218,7 +218,7 @@ import Testing
         try await client.enqueue(0)
         try await client.enqueue(1)
         #expect(throws: ConnectSendError.full) {
-          try client.client.tryEnqueue(to: bob, body: "2".utf8)
+          try client.client.tryEnqueue(to: bob, body: MessageBody(json: "2"))
         }
         async let third = client.enqueue(2)
         let first = try await connection.nextSend()
@@ -240,7 +240,7 @@ import Testing
         let outcome = await withTaskGroup(of: ConnectSendError?.self) { group in
           group.addTask {
             do throws(ConnectSendError) {
-              try await client.client.enqueue(to: bob, body: "1".utf8)
+              try await client.client.enqueue(to: bob, body: MessageBody(json: "1"))
               return nil
             } catch {
               return error
@@ -261,7 +261,7 @@ import Testing
     try await ScriptedGateway.with { gateway in
       try await RunningClient.with(gateway.endpoint) { client in
         let connection = try await gateway.welcome()
-        async let sent = client.client.send(to: bob, body: "1".utf8)
+        async let sent = client.client.send(to: bob, body: MessageBody(json: "1"))
         _ = try await connection.nextSend()
         client.client.close()
         do {
@@ -284,7 +284,7 @@ import Testing
         first.message(1, body: #"{"text":"hello"}"#)
         let message = try await client.message()
         #expect(message.from == bob)
-        #expect(String(buffer: message.body) == #"{"text":"hello"}"#)
+        #expect(message.body.json == #"{"text":"hello"}"#)
         #expect(try await first.nextAck() == offset(1))
         first.drop()
         let second = try await gateway.welcome()

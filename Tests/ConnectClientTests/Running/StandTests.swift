@@ -34,7 +34,7 @@ import Testing
             let message = try await bob.message()
             last = message.offset
             #expect(message.id == messageID(number))
-            #expect(String(buffer: message.body) == "\(number)")
+            #expect(message.body.json == "\(number)")
           }
           await alice.client.answered()
           let position = try await alice.next("position") {
@@ -43,7 +43,7 @@ import Testing
           #expect(position.peer == ConnectClientTests.bob)
           #expect(position.delivered == last)
           let offset = try await bob.client.send(
-            to: ConnectClientTests.alice, body: #"{"text":"thanks"}"#.utf8)
+            to: ConnectClientTests.alice, body: MessageBody(json: #"{"text":"thanks"}"#))
           #expect(try await alice.message().offset == offset)
         }
       }

@@ -34,9 +34,9 @@ import Testing
     #expect(lastSeen.hasPrefix("last seen 1972-09-2"))
   }
 
-  @Test func anEntryOfHistoryIsALineAsInTheChat() {
+  @Test func anEntryOfHistoryIsALineAsInTheChat() throws {
     let (alice, bob) = (UserName("alice")!, UserName("bob")!)
-    let body = ByteBuffer(string: #"{"text":"hi\u0007"}"#)
+    let body = try MessageBody(json: #"{"text":"hi\u0007"}"#)
     let id = MessageID("m")!
     let offset = Offset(milliseconds: 1, sequence: 0)
     let message = ChatQuestions.line(

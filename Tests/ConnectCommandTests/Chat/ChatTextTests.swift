@@ -1,4 +1,4 @@
-import ConnectProtocol
+import ConnectClient
 import Testing
 
 @testable import ConnectCommand
@@ -6,14 +6,12 @@ import Testing
 @Suite struct ChatTextTests {
   @Test(arguments: ["", "hello", "a \"b\" \\ c", "tab\tbell\u{7}", "ä 你好 👍🏽", "{\"text\":1}"])
   func aTextComesBackFromItsBody(text: String) throws {
-    let body = ChatBody.encode(text)
-    try body.withUnsafeBytes { try JSONBody.check($0) }
-    #expect(ChatBody.decode(body) == text)
+    #expect(ChatBody.decode(try MessageBody(json: ChatBody.encode(text))) == text)
   }
 
   @Test(arguments: ["1", "null", "{\"text\":1}", "[\"text\"]", "{\"image\":\"x\"}"])
-  func bodiesOfAnotherFormAreShownAsTheyAre(body: String) {
-    #expect(ChatBody.decode(Array(body.utf8)) == body)
+  func bodiesOfAnotherFormAreShownAsTheyAre(body: String) throws {
+    #expect(ChatBody.decode(try MessageBody(json: body)) == body)
   }
 
   @Test func aLineOfAPipeIsOneLine() {

@@ -18,7 +18,7 @@ struct PipeViewTests {
       output: OutputStream(descriptor: output))
     let message = IncomingMessage(
       offset: .zero, from: UserName("bob")!, id: MessageID("1")!, at: 0,
-      body: ByteBuffer(bytes: ChatBody.encode(Self.text)))
+      body: try MessageBody(json: ChatBody.encode(Self.text)))
     #expect(view.show(.message(message)))
     var line: [UInt8] = []
     while line.last != UInt8(ascii: "\n") {
