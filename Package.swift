@@ -126,8 +126,9 @@ let package = Package(
     .target(
       name: "ConnectClient",
       dependencies: [
-        "ConnectProtocol", "WebSocket", "SocketErrors", concurrencyHelpers, nioCore, nioPosix,
-        nioHTTP1, deque,
+        "ConnectProtocol", "WebSocket", "SocketErrors",
+        .target(name: "TLS", condition: .when(platforms: [.linux])), concurrencyHelpers, nioCore,
+        nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),
@@ -263,7 +264,8 @@ let package = Package(
       name: "ConnectClientTests",
       dependencies: [
         "ConnectClient", "ConnectTestStand", "TestSupport", "ConnectProtocol", "WebSocket",
-        "SeededRandom", concurrencyHelpers, nioCore, nioPosix, nioHTTP1, deque,
+        "LocalRedis", "LocalCluster", "SeededRandom", concurrencyHelpers, nioCore, nioPosix,
+        nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .testTarget(

@@ -14,7 +14,7 @@ public struct ConnectClientConfiguration: Sendable {
   public var positions: UInt64? = 0
   /// Whether to connect again after the server closed with 1000, which ours never does of itself.
   public var reconnectsAfterNormalClose = true
-  /// The implementation of TLS for `wss://`.
+  /// TLS for `wss://`; nil for that of the platform: ``ConnectTransportSecurity/system`` on Linux, none on others.
   public var transportSecurity: ConnectTransportSecurity?
   /// See ``ConnectClientLimits/unansweredSends``; at least 1.
   public var unansweredSends = ConnectClientLimits.unansweredSends

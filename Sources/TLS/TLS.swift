@@ -1,7 +1,8 @@
 /// # TLS
 ///
 /// TLS for the client's side of a connection: a SwiftNIO handler around the system's OpenSSL, to be
-/// put first into a channel. It knows nothing of Redis, and has no clock.
+/// put first into a channel. It serves connections to Redis, and those of clients on Linux. It has no
+/// clock.
 ///
 /// - ``TLSConfiguration`` says whom to trust and who we are.
 /// - ``TLSContext`` is what the connections of one configuration share; it owns the `SSL_CTX`.

@@ -60,13 +60,14 @@ package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
     case .refused(let alert):
       "it refuses (\(alert)): its log may say why"
     case .notTLS:
-      "it does not speak TLS: the port seems to be a plain one; use redis:// for it"
+      "it does not speak TLS: the port seems to be a plain one; use \(Self.plainURLs) for it"
     case .brokenProtocol(let reason):
       "what it sent breaks the rules of TLS, or was changed on its way (\(reason))"
     case .closedDuringHandshake(let answered, let cause):
       "the connection was closed during the handshake\(Self.because(cause))"
         + (answered
-          ? "" : ", before anything came: the port may be a plain one; use redis:// for it")
+          ? ""
+          : ", before anything came: the port may be a plain one; use \(Self.plainURLs) for it")
     case .truncated(let anythingReceived, let cause):
       "the connection was cut without TLS's farewell\(Self.because(cause))"
         + (anythingReceived ? "" : ", before anything came: its log may say why")
@@ -76,6 +77,9 @@ package enum TLSFailure: Error, Sendable, Hashable, CustomStringConvertible {
       "more than \(limitBytes) bytes were written before the handshake was done"
     }
   }
+
+  /// URLs by which the users of this target connect without TLS.
+  private static let plainURLs = "redis:// or ws://"
 
   private static func because(_ cause: String?) -> String { cause.map { " (\($0))" } ?? "" }
 }

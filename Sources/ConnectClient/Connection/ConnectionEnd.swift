@@ -12,8 +12,12 @@ public enum ConnectionEnd: Error, Hashable, Sendable {
   case notConnect(String)
   /// The token cannot stand in a header: it is empty, or has spaces or control characters.
   case invalidToken
-  /// There is no way to have TLS; see ``ConnectClientConfiguration/transportSecurity``.
+  /// This library has no TLS on this platform, and was given none; see
+  /// ``ConnectClientConfiguration/transportSecurity``.
   case noTransportSecurity
+  /// TLS with the server failed before there was a connection, as when its certificate is of another host or of
+  /// an authority that is not trusted; it says what to do.
+  case insecure(String)
   /// No token could be had; for the session above the connection.
   case noToken(String)
   /// The server could not be reached.
@@ -39,7 +43,9 @@ extension ConnectionEnd: CustomStringConvertible {
     case .refused(let refusal): "the server refused the connection: \(refusal)"
     case .notConnect(let why): "this is not a Connect gateway: \(why)"
     case .invalidToken: "the token is empty or has characters that no token has"
-    case .noTransportSecurity: "wss:// needs a transport security, and none is configured"
+    case .noTransportSecurity:
+      "wss:// needs TLS, which this library has on Linux only: set a transportSecurity"
+    case .insecure(let why): why
     case .noToken(let why): "no token could be had: \(why)"
     case .unreachable(let why): "the server cannot be reached: \(why)"
     case .timedOut: "the server did not answer in time"

@@ -79,7 +79,7 @@ package struct ReconnectStateMachine {
     case .closedByServer(let code, _):
       return self.wait(
         after: code, asked: ended.reconnectAfterMilliseconds, using: &random)
-    case .lost, .silent, .unreachable, .timedOut, .noToken, .violation:
+    case .lost, .silent, .unreachable, .timedOut, .insecure, .noToken, .violation:
       // A server that said goodbye and then broke off still meant what it said.
       return self.asked(ended.reconnectAfterMilliseconds) ?? self.backoff.next(using: &random)
     }

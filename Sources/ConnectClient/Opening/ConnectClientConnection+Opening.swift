@@ -15,6 +15,7 @@ extension ConnectClientConnection {
   ///   - since: replay from here instead of the device's stored cursor.
   ///   - positions: the stamp above which positions are told; nil for none.
   ///   - frameBytes: the longest message to take.
+  ///   - transportSecurity: TLS for `wss://`; nil for that of the platform, if it has one.
   public static func open(
     to endpoint: ConnectEndpoint, token: String, device: DeviceName = .default,
     since: Offset? = nil, positions: UInt64? = nil,
@@ -24,9 +25,10 @@ extension ConnectClientConnection {
   ) -> ConnectClientConnection {
     let connection = ConnectClientConnection(
       eventLoop: eventLoop, frameBytes: frameBytes, delegate: delegate)
+    let security = endpoint.isSecure ? transportSecurity ?? .standard : nil
     let request: UpgradeRequest
     do throws(ConnectionEnd) {
-      if endpoint.isSecure, transportSecurity == nil { throw .noTransportSecurity }
+      if endpoint.isSecure, security == nil { throw .noTransportSecurity }
       request = try UpgradeRequest(
         to: endpoint, device: device, since: since, positions: positions, token: token)
     } catch {
@@ -55,7 +57,7 @@ extension ConnectClientConnection {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let (connection, request) = bound.value
-          if endpoint.isSecure { try transportSecurity?.configure(channel, endpoint.host) }
+          try security?.configure(channel, endpoint)
           try UpgradeHandler.configure(channel, request: request, connection: connection)
         }
       }
@@ -66,24 +68,12 @@ extension ConnectClientConnection {
         case .success(let channel):
           connection.attach(channel)
         case .failure(let error):
-          connection.fail(.unreachable(SocketFailure.reason(of: error)))
+          connection.fail(
+            ConnectTransportSecurity.end(for: error)
+              ?? .unreachable(SocketFailure.reason(of: error)))
           connection.disconnected()
         }
       }
     return connection
-  }
-}
-
-/// Puts TLS under a connection: the client brings none of its own, so that an app links the one it
-/// has.
-public struct ConnectTransportSecurity: Sendable {
-  let configure: @Sendable (_ channel: any Channel, _ host: String) throws -> Void
-
-  /// - Parameter configure: adds a handler to the channel's pipeline, first of all and on its event
-  ///   loop, that speaks TLS and verifies that the server is `host`.
-  public init(
-    _ configure: @escaping @Sendable (_ channel: any Channel, _ host: String) throws -> Void
-  ) {
-    self.configure = configure
   }
 }

@@ -72,7 +72,8 @@ final class UpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
     if error is HTTPParserError {
       self.connection.fail(.notConnect("its answer is not HTTP"))
     } else {
-      self.connection.fail(.lost(SocketFailure.reason(of: error)))
+      self.connection.fail(
+        ConnectTransportSecurity.end(for: error) ?? .lost(SocketFailure.reason(of: error)))
     }
   }
 

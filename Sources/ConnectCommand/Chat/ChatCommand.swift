@@ -36,9 +36,15 @@ struct ChatCommand: AsyncParsableCommand {
   var to: UserName
 
   @Option(
-    help: ArgumentHelp("Where the gateway is (default: \(Default.url)).", valueName: "ws://…"),
+    help: ArgumentHelp(
+      "Where the gateway is: ws:// or wss:// (default: \(Default.url)).", valueName: "ws://…"),
     transform: ArgumentRules.gateway)
   var url = ConnectEndpoint(Default.url)!
+
+  @Option(
+    help: ArgumentHelp(
+      "Authorities to trust for wss://, as PEM, instead of the system's.", valueName: "file"))
+  var caFile: String?
 
   @Option(
     help: """
@@ -75,8 +81,10 @@ struct ChatCommand: AsyncParsableCommand {
     // Writing to a pipe that nobody reads any more is an error to look at, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
     try await self.exiting {
+      var configuration = self.clientConfiguration
+      configuration.transportSecurity = try self.transportSecurity()
       let client = ConnectClient(
-        configuration: self.clientConfiguration, token: try await self.makeTokens())
+        configuration: configuration, token: try await self.makeTokens())
       let interrupts = Interrupts { client.close() }
       defer { interrupts.stop() }
       let session = ChatSession(
@@ -88,6 +96,20 @@ struct ChatCommand: AsyncParsableCommand {
 
   var clientConfiguration: ConnectClientConfiguration {
     ConnectClientConfiguration(endpoint: self.url, device: self.device)
+  }
+
+  /// Nil for that of the platform.
+  private func transportSecurity() throws(Failure) -> ConnectTransportSecurity? {
+    guard let caFile = self.caFile else { return nil }
+    #if os(Linux)
+      do throws(ConnectionEnd) {
+        return try .authorities(inFile: caFile)
+      } catch {
+        throw .usage("--ca-file: \(error)")
+      }
+    #else
+      throw .usage("--ca-file: \(ConnectionEnd.noTransportSecurity)")
+    #endif
   }
 
   var sessionOptions: ChatSession.Options {

@@ -67,7 +67,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ConnectionEnd.lost("x"), .silent, .unreachable("x"), .timedOut, .noToken("x"), .violation("x"),
+    ConnectionEnd.lost("x"), .silent, .unreachable("x"), .timedOut, .insecure("x"), .noToken("x"),
+    .violation("x"),
   ])
   func whatMayPassIsTriedAgain(end: ConnectionEnd) {
     #expect(self.after(end) == .wait(milliseconds: 500))

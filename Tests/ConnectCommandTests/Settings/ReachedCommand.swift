@@ -76,7 +76,7 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
     ReachedCommand("chat", given: ["--as", "alice", "--to", "bob"]) {
       (command: ChatCommand, values) in
       (
-        command.user, command.to, command.token, command.clientConfiguration,
+        command.user, command.to, command.token, command.clientConfiguration, command.caFile,
         command.sessionOptions, try values.developmentSecret()
       )
     },
