@@ -12,6 +12,9 @@ public struct ConnectClientConfiguration: Sendable {
   /// The stamp of the last ``ConnectEvent/position(_:)`` that the app has stored: on connecting, the client is
   /// told what has moved since. Zero tells all conversations that are known; nil none of them.
   public var positions: UInt64? = 0
+  /// Who is signed in, if that is to be checked: a token of somebody else ends the client before it has sent, acked or
+  /// shown anything, with ``ConnectionEnd/otherUser(_:)``.
+  public var user: UserName?
   /// Whether to connect again after the server closed with 1000, which ours never does of itself.
   public var reconnectsAfterNormalClose = true
   /// TLS for `wss://`; nil for that of the platform: ``ConnectTransportSecurity/system`` on Linux, none on others.

@@ -18,6 +18,8 @@ public enum ConnectionEnd: Error, Hashable, Sendable {
   /// TLS with the server failed before there was a connection, as when its certificate is of another host or of
   /// an authority that is not trusted; it says what to do.
   case insecure(String)
+  /// The token is of this user, and not of ``ConnectClientConfiguration/user``.
+  case otherUser(String)
   /// No token could be had; for the session above the connection.
   case noToken(String)
   /// The server could not be reached.
@@ -46,6 +48,7 @@ extension ConnectionEnd: CustomStringConvertible {
     case .noTransportSecurity:
       "wss:// needs TLS, which this library has on Linux only: set a transportSecurity"
     case .insecure(let why): why
+    case .otherUser(let name): "the token is of \(name), and another user is signed in"
     case .noToken(let why): "no token could be had: \(why)"
     case .unreachable(let why): "the server cannot be reached: \(why)"
     case .timedOut: "the server did not answer in time"

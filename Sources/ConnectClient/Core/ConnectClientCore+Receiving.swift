@@ -7,8 +7,13 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
   public func received(
     _ frame: ServerFrame, payload: ByteBuffer, on connection: ConnectClientConnection
   ) {
+    guard !self.isForeign else { return }
     switch frame {
     case .welcome(let welcome):
+      if let user = self.configuration.user, welcome.user != user {
+        self.isForeign = true
+        return connection.fail(.otherUser(welcome.user.text))
+      }
       // A start above everything is none of this mailbox: chosen again, it would be moved again.
       if let asked = self.asked, welcome.offset < asked { self.since = welcome.offset }
       self.inbox.connected(

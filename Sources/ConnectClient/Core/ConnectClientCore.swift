@@ -58,6 +58,8 @@ public final class ConnectClientCore {
   var signals = SignalsStateMachine()
   var typing = TypingStateMachine()
   var isReadsTurn = true
+  /// Whether the server takes the client for another user than it is made for.
+  var isForeign = false
   var rejections = Backoff()
   var random = SystemRandomNumberGenerator()
   /// Whether ``settle(isFinal:)`` will be called in this turn of the loop anyway.
@@ -104,6 +106,12 @@ public final class ConnectClientCore {
   /// Opens the connection that ``ConnectClientCoreDelegate/needsToken(_:)`` asked for.
   public func open(token: String) {
     guard self.reconnect.state == .connecting, self.connection == nil else { return }
+    // Before it is sent: the place of one user would count as acked for the other.
+    if let user = self.configuration.user, let subject = TokenSubject.of(token),
+      subject != user.text
+    {
+      return self.ended(EndedConnection(end: .otherUser(subject)))
+    }
     // Where the app chose the start, the server's cursor is not where an earlier connection ended.
     // What the app has not handled yet comes again, and is dropped: else this would ack it.
     self.asked = self.since.map { max($0, self.inbox.handled) }

@@ -72,7 +72,7 @@ package struct ReconnectStateMachine {
     after ended: EndedConnection, using random: inout some RandomNumberGenerator
   ) -> Int64? {
     switch ended.end {
-    case .closed, .invalidToken, .noTransportSecurity, .notConnect:
+    case .closed, .invalidToken, .noTransportSecurity, .otherUser, .notConnect:
       return nil
     case .refused(let refusal):
       return self.wait(after: refusal, using: &random)
