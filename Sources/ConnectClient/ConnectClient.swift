@@ -12,6 +12,8 @@ import NIOPosix
 /// - `Connection/` is one WebSocket, callback style.
 /// - `Core/` is what lives across connections, callback style: reconnecting, the queue of sends, acks.
 /// - `Client/` is all that for Swift's concurrency: this class, and the sequence of events.
+/// - `Conversations/` is what an app shows, and where it is stored: a book that is pure, a keeper that stores
+///   and tells, and the values that an app holds.
 
 /// A client as an app uses it: one object for as long as the user is signed in.
 ///
@@ -21,10 +23,12 @@ import NIOPosix
 /// Somebody must consume ``events``, even who only sends: when too many wait, the answers to sends
 /// wait behind them.
 public final class ConnectClient: Sendable {
-  private let configuration: ConnectClientConfiguration
+  private let configuration: NIOLockedValueBox<ConnectClientConfiguration>
+  /// Of a client that keeps conversations.
+  let keeper: ConversationKeeper?
   private let eventLoop: any EventLoop
   private let token: @Sendable () async throws -> String
-  let state: NIOLockedValueBox<ClientState>
+  let shared: NIOLockedValueBox<ClientState>
   private let core: NIOLoopBoundBox<ConnectClientCore?>
 
   /// - Parameters:
@@ -32,15 +36,23 @@ public final class ConnectClient: Sendable {
   ///     one.
   ///   - token: asked for each connection. What it throws is taken as "not now", and it is asked
   ///     again, with back-off; to give up, ``close()``.
-  public init(
+  public convenience init(
     configuration: ConnectClientConfiguration, eventLoop: (any EventLoop)? = nil,
     token: @escaping @Sendable () async throws -> String
   ) {
+    self.init(configuration: configuration, eventLoop: eventLoop, keeper: nil, token: token)
+  }
+
+  init(
+    configuration: ConnectClientConfiguration, eventLoop: (any EventLoop)?,
+    keeper: ConversationKeeper?, token: @escaping @Sendable () async throws -> String
+  ) {
     let eventLoop = eventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
-    self.configuration = configuration
+    self.configuration = NIOLockedValueBox(configuration)
+    self.keeper = keeper
     self.eventLoop = eventLoop
     self.token = token
-    self.state = NIOLockedValueBox(
+    self.shared = NIOLockedValueBox(
       ClientState(
         maximumUnanswered: configuration.unansweredSends,
         bufferedEvents: configuration.bufferedEvents))
@@ -54,7 +66,29 @@ public final class ConnectClient: Sendable {
   /// - Throws: why it ended by itself, when connecting again would not help: the token is refused, a
   ///   newer connection of the device took over, the server is none of ours.
   public func run() async throws(ConnectionEnd) {
-    if self.state.withLockedValue({ $0.run() }) { self.wakeLoop() }
+    guard let keeper = self.keeper else { return try await self.stayConnected() }
+    let (since, positions) = await keeper.open()
+    self.configuration.withLockedValue { configuration in
+      configuration.since = since
+      configuration.positions = positions
+      configuration.user = keeper.owner.user
+    }
+    try await withTaskGroup(of: Void.self) { group -> Result<Void, ConnectionEnd> in
+      group.addTask { await self.handEvents(to: keeper) }
+      group.addTask { await keeper.keep(self) }
+      let result: Result<Void, ConnectionEnd>
+      do throws(ConnectionEnd) {
+        result = .success(try await self.stayConnected())
+      } catch {
+        result = .failure(error)
+      }
+      await group.waitForAll()
+      return result
+    }.get()
+  }
+
+  private func stayConnected() async throws(ConnectionEnd) {
+    if self.shared.withLockedValue({ $0.run() }) { self.wakeLoop() }
     let end = await withTaskCancellationHandler {
       while true {
         switch await self.nextSignal() {
@@ -71,14 +105,14 @@ public final class ConnectClient: Sendable {
   /// Acks what is handled, closes the connection, and ends ``run()`` and ``events``. What was not
   /// answered fails; to wait for answers first: ``answered()``.
   public func close() {
-    let (wakes, waiting) = self.state.withLockedValue { $0.close() }
+    let (wakes, waiting) = self.shared.withLockedValue { $0.close() }
     if wakes { self.wakeLoop() }
     waiting.resume()
   }
 
   private func nextSignal() async -> ClientState.RunSignal {
     await withCheckedContinuation { continuation in
-      if let signal = self.state.withLockedValue({ $0.waitForSignal(continuation) }) {
+      if let signal = self.shared.withLockedValue({ $0.waitForSignal(continuation) }) {
         continuation.resume(returning: signal)
       }
     }
@@ -120,13 +154,13 @@ public final class ConnectClient: Sendable {
     try await self.takeRoom()
     return try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let (wakes, result, room) = self.state.withLockedValue { $0.submit(message, continuation) }
+        let (wakes, result, room) = self.shared.withLockedValue { $0.submit(message, continuation) }
         if wakes { self.wakeLoop() }
         room?.resume(returning: .success(()))
         if let result { continuation.resume(returning: result) }
       }
     } onCancel: {
-      self.state.withLockedValue { $0.cancelAnswer(id) }?.resume(returning: .failure(.cancelled))
+      self.shared.withLockedValue { $0.cancelAnswer(id) }?.resume(returning: .failure(.cancelled))
     }.get()
   }
 
@@ -156,7 +190,7 @@ public final class ConnectClient: Sendable {
   ) throws(ConnectSendError) -> MessageID {
     let message = OutgoingMessage(
       id: id, to: to, body: body, receipt: receipt, copy: copy, quiet: quiet, retry: retry)
-    switch self.state.withLockedValue({ $0.takeRoom() }) {
+    switch self.shared.withLockedValue({ $0.takeRoom() }) {
     case .taken: try self.submit(message)
     case .none: throw .full
     case .failed(let error): throw error
@@ -171,37 +205,37 @@ public final class ConnectClient: Sendable {
   /// - Parameter isPrivate: whether the peer is not told.
   public func read(_ peer: UserName, through offset: Offset, isPrivate: Bool = false) {
     let read = ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate)
-    if self.state.withLockedValue({ $0.read(read) }) { self.wakeLoop() }
+    if self.shared.withLockedValue({ $0.read(read) }) { self.wakeLoop() }
   }
 
   /// Waits until the server has answered all that was sent, or the client has ended.
   public func answered() async {
     await withCheckedContinuation { continuation in
-      if self.state.withLockedValue({ $0.waitForAnswers(continuation) }) { continuation.resume() }
+      if self.shared.withLockedValue({ $0.waitForAnswers(continuation) }) { continuation.resume() }
     }
   }
 
   private func takeRoom() async throws(ConnectSendError) {
-    switch self.state.withLockedValue({ $0.takeRoom() }) {
+    switch self.shared.withLockedValue({ $0.takeRoom() }) {
     case .taken: return
     case .failed(let error): throw error
     case .none: break
     }
-    let waiter = self.state.withLockedValue { $0.nextWaiterID() }
+    let waiter = self.shared.withLockedValue { $0.nextWaiterID() }
     try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let result = self.state.withLockedValue {
+        let result = self.shared.withLockedValue {
           $0.waitForRoom(waiter, continuation, isCancelled: Task.isCancelled)
         }
         if let result { continuation.resume(returning: result) }
       }
     } onCancel: {
-      self.state.withLockedValue { $0.cancelRoom(waiter) }?.resume(returning: .failure(.cancelled))
+      self.shared.withLockedValue { $0.cancelRoom(waiter) }?.resume(returning: .failure(.cancelled))
     }.get()
   }
 
   private func submit(_ message: OutgoingMessage) throws(ConnectSendError) {
-    guard let wakes = self.state.withLockedValue({ $0.submit(message) }) else {
+    guard let wakes = self.shared.withLockedValue({ $0.submit(message) }) else {
       throw .ended(.closed)
     }
     if wakes { self.wakeLoop() }
@@ -209,7 +243,8 @@ public final class ConnectClient: Sendable {
 
   // MARK: Receiving
 
-  /// Everything that happens, in order; ends with the client. For one consumer.
+  /// Everything that happens, in order; ends with the client. For one consumer; a client that was made for a user
+  /// consumes them itself.
   ///
   /// An event with an offset is acked when the consumer asks for the next one: a consumer that is
   /// cancelled or crashes while handling an event gets it again. See ``acknowledge(_:)`` for
@@ -219,20 +254,20 @@ public final class ConnectClient: Sendable {
   /// All up to and including `offset` is handled. Only needed for the last event before one leaves
   /// the loop over ``events``, which acks all others.
   public func acknowledge(_ offset: Offset) {
-    if self.state.withLockedValue({ $0.acknowledge(offset) }) { self.wakeLoop() }
+    if self.shared.withLockedValue({ $0.acknowledge(offset) }) { self.wakeLoop() }
   }
 
   func nextEvent(handled offset: Offset?) async -> ConnectEvent? {
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let (next, wakes) = self.state.withLockedValue {
+        let (next, wakes) = self.shared.withLockedValue {
           $0.next(handled: offset, continuation, isCancelled: Task.isCancelled)
         }
         if wakes { self.wakeLoop() }
         if case .event(let event) = next { continuation.resume(returning: event) }
       }
     } onCancel: {
-      self.state.withLockedValue { $0.cancelConsumer() }?.resume(returning: nil)
+      self.shared.withLockedValue { $0.cancelConsumer() }?.resume(returning: nil)
     }
   }
 
@@ -249,11 +284,11 @@ public final class ConnectClient: Sendable {
       core = existing
     } else {
       core = ConnectClientCore(
-        configuration: self.configuration, on: self.eventLoop,
-        delegate: CoreObserver(state: self.state))
+        configuration: self.configuration.withLockedValue { $0 }, on: self.eventLoop,
+        delegate: CoreObserver(state: self.shared))
       self.core.value = core
     }
-    let work = self.state.withLockedValue { $0.takeWork() }
+    let work = self.shared.withLockedValue { $0.takeWork() }
     // Before the messages that end it.
     for peer in work.typing { core.typing(to: peer) }
     for message in work.messages { core.send(message) }

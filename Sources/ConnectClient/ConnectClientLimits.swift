@@ -91,6 +91,30 @@ public enum ConnectClientLimits {
   /// Events that are left, at most, when the socket is read again.
   public static let bufferedEventsLow = 64
 
+  /// Events that are stored at once, at most.
+  static let eventsAtOnce = 64
+
+  /// Messages of conversations that wait for the server's answer, with or without a connection. A further one fails.
+  public static let outboxMessages = 1_000
+  /// Entries of a conversation that are held; beyond, the oldest are dropped, and can be loaded again.
+  public static let heldEntries = 2_000
+  /// The newest entries of a conversation that a store keeps.
+  public static let storedEntries = 200
+  /// Conversations of which a store keeps more than what was not sent: those with the newest messages.
+  public static let storedConversations = 500
+  /// Records in a store from which on it is looked whether most are out of date.
+  public static let compactRecords = 4_000
+  /// The largest file of a ``FileStore`` that is read, in bytes.
+  public static let storeBytes = 268_435_456
+  /// What is read of it at once, in bytes.
+  static let storeReadBytes = 65_536
+  /// Parts of the mailbox without an entry of the conversation after which loading earlier ones returns without.
+  public static let emptyPages = 10
+  /// Problems that are kept for an observer that is slow.
+  public static let observedProblems = 16
+  /// Signals that are kept for an observer that is slow.
+  public static let observedSignals = 64
+
   /// Bytes that may wait for the socket before sends are held back.
   static let writeBufferHighBytes = 64 * 1024
   static let writeBufferLowBytes = 32 * 1024

@@ -13,12 +13,17 @@ struct DocumentationTests {
       contentsOf: folder.appendingPathComponent(path).standardizedFileURL, encoding: .utf8)
   }
 
-  @Test("begins with the example that is tested")
-  func example() throws {
-    let page = try self.text("Documentation.docc/ConnectClient.md", in: Self.sources)
+  @Test(
+    "begins with the example that is tested",
+    arguments: [
+      ("ConnectClient", "Running/Example.swift"),
+      ("Conversations", "Conversations/AppExample.swift"),
+    ])
+  func example(page: String, file: String) throws {
+    let page = try self.text("Documentation.docc/\(page).md", in: Self.sources)
     let code = page.components(separatedBy: "```swift\n").dropFirst().first?
       .components(separatedBy: "```").first
-    #expect(try code == self.text("Running/Example.swift", in: Self.tests))
+    #expect(try code == self.text(file, in: Self.tests))
   }
 
   @Test("has a table of all limits, each with its value and unit")

@@ -182,6 +182,16 @@ struct ClientState {
     return self.schedulesWork()
   }
 
+  /// Hands a message to the event loop, however many have no answer.
+  ///
+  /// - Returns: whether to wake it.
+  mutating func submitAnyway(_ message: OutgoingMessage) -> Bool {
+    if case .ended = self.phase { return false }
+    self.unanswered += 1
+    self.work.messages.append(message)
+    return self.schedulesWork()
+  }
+
   /// Hands a message to the event loop, for somebody who waits for its answer.
   mutating func submit(
     _ message: OutgoingMessage, _ continuation: AnswerContinuation
@@ -349,6 +359,13 @@ struct ClientState {
     if event != nil || isCancelled || self.events.isFinished { return (.event(event), wakes) }
     self.consumer = continuation
     return (.wait, wakes)
+  }
+
+  /// The consumer takes some more events, without waiting for them.
+  mutating func moreEvents(_ limit: Int) -> [ConnectEvent] {
+    var events: [ConnectEvent] = []
+    while events.count < limit, let event = self.events.next() { events.append(event) }
+    return events
   }
 
   mutating func cancelConsumer() -> CheckedContinuation<ConnectEvent?, Never>? {

@@ -68,7 +68,7 @@ extension ConnectClient {
   /// those that changed.
   public func watchPresence(of users: some Sequence<UserName>) throws(ConnectRequestError) {
     let users = try Self.named(users)
-    if self.state.withLockedValue({ $0.watch(users) }) { self.wakeLoop() }
+    if self.shared.withLockedValue({ $0.watch(users) }) { self.wakeLoop() }
   }
 
   private static func named(
@@ -85,7 +85,7 @@ extension ConnectClient {
   /// ``ConnectClientLimits/typingRepeatMilliseconds``, and its client counts the user as typing until the
   /// message comes, or nothing more does for ``ConnectClientLimits/typingMilliseconds``.
   public func typing(to peer: UserName) {
-    if self.state.withLockedValue({ $0.typing(to: peer) }) { self.wakeLoop() }
+    if self.shared.withLockedValue({ $0.typing(to: peer) }) { self.wakeLoop() }
   }
 
   /// Passes something on to the devices of `peer` that are connected now: never stored, never answered,
@@ -104,7 +104,7 @@ extension ConnectClient {
         "a signal's body takes at most \(ClientFrame.Signal.maximumBodyBytes) bytes")
     }
     let signal = OutgoingSignal(to: peer, name: name, body: body)
-    if self.state.withLockedValue({ $0.signal(signal) }) { self.wakeLoop() }
+    if self.shared.withLockedValue({ $0.signal(signal) }) { self.wakeLoop() }
   }
 
   // MARK: Asking
@@ -119,7 +119,7 @@ extension ConnectClient {
     let id = MessageID.unique()
     return try await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        let result = self.state.withLockedValue {
+        let result = self.shared.withLockedValue {
           $0.ask(request, id: id, continuation, isCancelled: Task.isCancelled)
         }
         switch result {
@@ -128,7 +128,7 @@ extension ConnectClient {
         }
       }
     } onCancel: {
-      let (continuation, wakes) = self.state.withLockedValue { $0.cancelRequest(id) }
+      let (continuation, wakes) = self.shared.withLockedValue { $0.cancelRequest(id) }
       continuation?.resume(returning: .failure(.cancelled))
       if wakes { self.wakeLoop() }
     }.get()

@@ -22,13 +22,14 @@ final class ScriptedGateway: Sendable {
     var connections = Deque<ScriptedConnection>()
   }
 
-  /// Runs a test with a gateway on a free port.
+  /// Runs a test with a gateway on a free port, or on one that was free a moment ago.
   @discardableResult
   static func with<Result>(
-    _ body: (ScriptedGateway) async throws -> Result
+    port: Int = 0, _ body: (ScriptedGateway) async throws -> Result
   ) async throws -> Result {
     let state = NIOLockedValueBox(State())
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(
@@ -41,7 +42,7 @@ final class ScriptedGateway: Sendable {
             })
         }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
+      .bind(host: "127.0.0.1", port: port).get()
     let gateway = ScriptedGateway(listener: listener, state: state)
     do {
       let result = try await body(gateway)

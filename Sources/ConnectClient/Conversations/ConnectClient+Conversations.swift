@@ -1,0 +1,108 @@
+import ConnectProtocol
+
+// What an app shows: the list of conversations, and each of them.
+
+extension ConnectClient {
+  /// A client that keeps conversations: an app holds ``conversation(with:)`` and ``conversations``, and consumes no
+  /// ``events``.
+  ///
+  /// What `store` holds of this user at this server on this device is shown as soon as ``run()`` has begun, offline,
+  /// too. For another user, make another client; the store keeps the two apart.
+  ///
+  /// - Parameters:
+  ///   - url: where a gateway or the load balancer is; `ConnectEndpoint("wss://chat.example.com")`.
+  ///   - user: who is signed in. A token of somebody else ends the client with ``ConnectionEnd/otherUser(_:)``.
+  ///   - device: which of the user's devices this is, made once for each installation and kept.
+  ///   - store: a ``FileStore`` keeps conversations across restarts.
+  ///   - token: asked for each connection, as of ``init(configuration:eventLoop:token:)``.
+  public convenience init(
+    url: ConnectEndpoint, user: UserName, device: DeviceName = .default,
+    store: any ConnectStore = MemoryStore(),
+    token: @escaping @Sendable () async throws -> String
+  ) {
+    self.init(
+      configuration: ConnectClientConfiguration(endpoint: url, device: device), user: user,
+      store: store, token: token)
+  }
+
+  /// The same with all settings. Its `since` and `positions` are the store's.
+  public convenience init(
+    configuration: ConnectClientConfiguration, user: UserName,
+    store: any ConnectStore = MemoryStore(),
+    token: @escaping @Sendable () async throws -> String
+  ) {
+    self.init(
+      configuration: configuration, eventLoop: nil,
+      keeper: ConversationKeeper(
+        owner: StoreOwner(
+          user: user, server: configuration.endpoint, device: configuration.device),
+        store: store),
+      token: token)
+  }
+
+  /// The conversations, those with the newest message first. Only of a client that was made for a `user`.
+  public var conversations: ConversationList { ConversationList(client: self) }
+
+  /// The conversation with a peer, whether there are messages or not: two of one peer are equal, and show the same.
+  /// Only of a client that was made for a `user`.
+  public func conversation(with peer: UserName) -> Conversation {
+    Conversation(client: self, name: peer)
+  }
+
+  /// What the connection does. Only of a client that was made for a `user`.
+  public var state: ConnectState { self.conversationKeeper.look { $0.connection } }
+
+  /// The same, now and whenever it changes. Each call is another observer, which gets the newest.
+  public var states: AsyncStream<ConnectState> {
+    self.conversationKeeper.observe(buffering: .bufferingNewest(1)) { state, observer in
+      observer.yield(state.connection)
+      return state.observers.add(observer)
+    }
+  }
+
+  /// What goes wrong and is about no message. Each call is another observer, which gets what happens from then on.
+  public var problems: AsyncStream<ConnectProblem> {
+    self.conversationKeeper.observe(
+      buffering: .bufferingNewest(ConnectClientLimits.observedProblems)
+    ) { state, observer in state.observers.add(observer) }
+  }
+
+  /// What peers pass on, but for typing. Each call is another observer, which gets what comes from then on.
+  public var signals: AsyncStream<IncomingSignal> {
+    self.conversationKeeper.observe(
+      buffering: .bufferingNewest(ConnectClientLimits.observedSignals)
+    ) { state, observer in state.observers.add(observer) }
+  }
+
+  var conversationKeeper: ConversationKeeper {
+    guard let keeper = self.keeper else {
+      preconditionFailure("conversations need a client that was made for a user")
+    }
+    return keeper
+  }
+
+  /// Hands events to the keeper until there are no more.
+  func handEvents(to keeper: ConversationKeeper) async {
+    await withDiscardingTaskGroup { group in
+      while let first = await self.nextEvent(handled: nil) {
+        let more = self.shared.withLockedValue {
+          $0.moreEvents(ConnectClientLimits.eventsAtOnce - 1)
+        }
+        let events = [first] + more
+        await keeper.received(events)
+        let isLive = events.contains { if case .live = $0 { true } else { false } }
+        if isLive, keeper.look({ $0.book.needsList }) {
+          // It is asked for again on the next connection if it fails.
+          group.addTask { try? await self.conversations.loadMore() }
+        }
+      }
+      group.cancelAll()
+    }
+    keeper.end()
+  }
+
+  /// Sends a message that is stored, however many wait.
+  func submitAnyway(_ message: OutgoingMessage) {
+    if self.shared.withLockedValue({ $0.submitAnyway(message) }) { self.wakeLoop() }
+  }
+}

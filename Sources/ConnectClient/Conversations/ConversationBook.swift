@@ -1,0 +1,361 @@
+import ConnectProtocol
+
+/// All conversations of a user, as an app shows them: what each event of the client changes, and what of that is
+/// to be stored.
+///
+/// Whatever changes is a ``BookRecord``, which ``apply(_:)`` carries out: when it happens, and again when a store is
+/// read. So what an app shows after a restart is what it has shown before.
+///
+/// Pure: times are the caller's, in milliseconds since 1970.
+struct ConversationBook: Sendable {
+  let user: UserName
+  private(set) var logs: [UserName: ConversationLog] = [:]
+  /// All entries of the mailbox up to here are in the logs.
+  private(set) var handled: Offset?
+  /// Where the server was asked to begin when the client started: it begins there or above, if it has that mailbox. A
+  /// later connection may begin below what is handled, since acks take their time; what comes twice is not told.
+  private var since: Offset?
+  /// All entries of the mailbox behind this offset are; nil before the first connection.
+  private(set) var start: Offset?
+  /// All is read up to here where a conversation has no position.
+  private(set) var floor = Offset.zero
+  private(set) var stamp: PositionStamp
+  /// The greatest clock of the server that was told.
+  private(set) var serverNow: UInt64?
+  /// Whether the server's list is to be asked for.
+  private(set) var needsList = true
+  private var lastNumber: UInt64 = 0
+  /// The conversations of own messages that have no place in the mailbox yet.
+  private var peers: [MessageID: UserName] = [:]
+  /// Own messages that the server has not answered.
+  private var waiting: Set<MessageID> = []
+  /// The conversations that have changed since this was last taken.
+  private var changed: Set<UserName> = []
+
+  init(user: UserName) {
+    self.user = user
+    self.stamp = PositionStamp(0)
+  }
+
+  func log(_ peer: UserName) -> ConversationLog {
+    self.logs[peer]
+      ?? ConversationLog(
+        user: self.user, peer: peer,
+        start: self.start.map { ConversationLog.start(behind: $0) } ?? .zero)
+  }
+
+  /// The conversations that have changed since this was last called.
+  mutating func takeChanged() -> Set<UserName> {
+    defer { self.changed = [] }
+    return self.changed
+  }
+
+  /// What is known of these peers for the moment has changed.
+  mutating func touch(_ peers: Set<UserName>) { self.changed.formUnion(peers) }
+
+  // MARK: Records
+
+  /// Carries out a change.
+  mutating func apply(_ record: BookRecord) {
+    switch record {
+    case .entry(let entry): self.put(entry)
+    case .removed(let peer, let id):
+      self.peers[id] = nil
+      self.waiting.remove(id)
+      self.change(peer) { $0.remove(id) }
+    case .position(let peer, let position):
+      self.change(peer) {
+        $0.advance(delivered: position.delivered, read: position.read, mine: position.mine)
+        if let owed = position.owed { $0.owe(owed, isPrivate: position.isOwedPrivately) }
+      }
+    case .listed(let peer, let listed): self.change(peer) { $0.listed = listed }
+    case .begins(let peer, let offset, let isTrimmed):
+      self.change(peer) { $0.begin(at: offset, isTrimmed: isTrimmed) }
+    case .handled(let offset): self.handled = offset
+    case .cut(let offset):
+      self.start = offset
+      self.handled = offset
+      self.needsList = true
+      for peer in Array(self.logs.keys) { self.change(peer) { $0.cut(at: offset) } }
+    case .floor(let offset):
+      self.floor = max(self.floor, offset)
+      self.changed.formUnion(self.logs.keys)
+    case .stamp(let stamp): self.stamp = PositionStamp(stamp)
+    case .serverNow(let now): self.serverNow = max(self.serverNow ?? 0, now)
+    case .listRead: self.needsList = false
+    }
+  }
+
+  private mutating func change(_ peer: UserName, _ body: (inout ConversationLog) -> Void) {
+    var log = self.log(peer)
+    // Taken out, so that its entries are not copied.
+    self.logs[peer] = nil
+    body(&log)
+    self.logs[peer] = log
+    self.changed.insert(peer)
+  }
+
+  private mutating func put(_ entry: LogEntry) {
+    let isMine = entry.from == self.user
+    let peer = isMine ? entry.to : entry.from
+    if isMine {
+      self.peers[entry.id] = entry.offset == nil ? peer : nil
+      self.lastNumber = max(self.lastNumber, entry.number)
+      if entry.isWaiting { self.waiting.insert(entry.id) } else { self.waiting.remove(entry.id) }
+    }
+    self.change(peer) { log in
+      log.put(entry)
+      log.limit(to: ConnectClientLimits.heldEntries)
+    }
+  }
+
+  private mutating func record(_ record: BookRecord, _ records: inout [BookRecord]) {
+    self.apply(record)
+    records.append(record)
+  }
+
+  // MARK: Events
+
+  /// Something has happened.
+  ///
+  /// - Returns: what is to be stored before it is acked.
+  mutating func received(_ event: ConnectEvent) -> [BookRecord] {
+    var records: [BookRecord] = []
+    switch event {
+    case .connected(let welcome): self.connected(welcome, &records)
+    case .live:
+      let known = self.stamp.known
+      self.stamp.live()
+      if self.stamp.known != known { records.append(.stamp(self.stamp.known ?? 0)) }
+    case .message(let message):
+      self.record(.entry(LogEntry(message, to: self.user)), &records)
+    case .sent(let sent):
+      self.record(.entry(LogEntry(sent, from: self.user)), &records)
+    case .failed(let failed):
+      if var entry = self.log(failed.to).own(failed.id) {
+        entry.failure = .init(code: failed.code, message: failed.message)
+        self.record(.entry(entry), &records)
+      }
+    case .accepted(let id, let place):
+      guard var entry = self.own(id), entry.place == nil || entry.failure != nil else { break }
+      entry.place = place
+      entry.failure = nil
+      self.record(.entry(entry), &records)
+    case .rejected(let rejected, isFinal: true):
+      guard var entry = self.own(rejected.id) else { break }
+      entry.failure = .init(code: rejected.code, message: rejected.message)
+      self.record(.entry(entry), &records)
+    case .position(let position): self.moved(position, &records)
+    default: break
+    }
+    // Behind the entry, so that a store that has the one has the other.
+    if let offset = event.offset { self.record(.handled(offset), &records) }
+    return records
+  }
+
+  private func own(_ id: MessageID) -> LogEntry? {
+    self.peers[id].flatMap { self.log($0).own(id) }
+  }
+
+  private mutating func connected(
+    _ welcome: ServerFrame.Welcome, _ records: inout [BookRecord]
+  ) {
+    self.stamp.connected(welcome)
+    if self.start == nil || welcome.offset < self.since ?? .zero {
+      // The first connection, or another mailbox than the one that is held.
+      self.record(.cut(welcome.offset), &records)
+    } else if welcome.gap {
+      // What lies between what is held and what comes is gone. At zero all comes again.
+      let isWhole = welcome.offset == .zero
+      self.record(
+        .cut(isWhole ? .zero : max(welcome.offset, self.handled ?? .zero)), &records)
+    }
+    if let floor = welcome.floor, floor > self.floor { self.record(.floor(floor), &records) }
+    self.record(.serverNow(welcome.now), &records)
+  }
+
+  private mutating func moved(
+    _ position: ServerFrame.Position, _ records: inout [BookRecord]
+  ) {
+    let known = self.stamp.known
+    self.stamp.received(position)
+    if let floor = position.floor, floor > self.floor { self.record(.floor(floor), &records) }
+    let moved = ConversationLog.Position(
+      delivered: position.delivered, read: position.read, mine: position.mine)
+    self.record(.position(position.peer, moved), &records)
+    if self.stamp.known != known { records.append(.stamp(self.stamp.known ?? 0)) }
+  }
+
+  // MARK: The app
+
+  /// The user sends a message.
+  ///
+  /// - Parameter now: the device's clock.
+  /// - Returns: the entry, and what is to be stored before it is sent; nil if too many wait.
+  mutating func send(
+    _ id: MessageID, to peer: UserName, body: MessageBody, isQuiet: Bool, now: UInt64
+  ) -> (LogEntry, [BookRecord])? {
+    guard self.waiting.count < ConnectClientLimits.outboxMessages else { return nil }
+    var entry = LogEntry(id: id, from: self.user, to: peer, body: body, at: now)
+    entry.isQuiet = isQuiet
+    entry.number = self.lastNumber + 1
+    entry.sentAfter = self.serverNow
+    self.apply(.entry(entry))
+    return (entry, [.entry(entry)])
+  }
+
+  /// A message that failed is to be sent again, behind all that waits.
+  mutating func retry(_ id: MessageID, to peer: UserName) -> (LogEntry, [BookRecord])? {
+    guard var entry = self.log(peer).own(id), entry.failure != nil else { return nil }
+    entry.failure = nil
+    entry.place = nil
+    entry.offset = nil
+    entry.mayBeTaken = true
+    entry.number = self.lastNumber + 1
+    var records: [BookRecord] = []
+    self.record(.removed(peer, id), &records)
+    self.record(.entry(entry), &records)
+    return (entry, records)
+  }
+
+  /// A message that failed is of no use any more.
+  mutating func discard(_ id: MessageID, to peer: UserName) -> [BookRecord] {
+    guard self.log(peer).own(id)?.failure != nil else { return [] }
+    self.apply(.removed(peer, id))
+    return [.removed(peer, id)]
+  }
+
+  /// The user has read the peer's messages up to one of them; without one, up to the last.
+  ///
+  /// - Returns: up to where, and what is to be stored; nil if that was read before.
+  mutating func read(
+    _ peer: UserName, through offset: Offset?, isPrivate: Bool
+  ) -> (Offset, [BookRecord])? {
+    let log = self.log(peer)
+    let last = log.placed.last { $0.from == peer }?.offset
+    let listed = log.listed?.last.flatMap { $0.from == peer ? $0.offset : nil }
+    guard let offset = offset ?? [last, listed].compactMap({ $0 }).max(),
+      offset > log.position.mine ?? self.floor
+    else { return nil }
+    let position = ConversationLog.Position(owed: offset, isOwedPrivately: isPrivate)
+    self.apply(.position(peer, position))
+    return (offset, [.position(peer, position)])
+  }
+
+  // MARK: Answers
+
+  /// A part of the server's list has come.
+  ///
+  /// - Parameter isFirst: whether it is the beginning of the list.
+  mutating func received(_ page: ConversationPage, isFirst: Bool) -> [BookRecord] {
+    var records: [BookRecord] = []
+    for item in page.conversations {
+      self.record(
+        .position(
+          item.peer, .init(delivered: item.delivered, read: item.read, mine: item.mine)),
+        &records)
+      let listed = ConversationLog.Listed(
+        last: item.last.flatMap { self.entry($0) }, unread: item.unread,
+        isMore: item.unreadIsMore)
+      self.record(.listed(item.peer, listed), &records)
+    }
+    if isFirst { self.record(.listRead, &records) }
+    return records
+  }
+
+  /// Earlier entries have come. They are held, and not stored: the server has them.
+  mutating func received(_ page: HistoryPage, with peer: UserName) {
+    for entry in page.entries {
+      if let entry = self.entry(entry) {
+        self.change(peer) { $0.putEarlier(entry) }
+      } else if case .failed(let failed) = entry {
+        self.change(peer) {
+          $0.failEarlier(
+            failed.id, at: failed.offset, .init(code: failed.code, message: failed.message))
+        }
+      }
+    }
+    let start = min(self.log(peer).start, page.next ?? .zero)
+    self.apply(.begins(peer, start, isTrimmed: page.isTrimmed))
+  }
+
+  private func entry(_ entry: MailboxEntry) -> LogEntry? {
+    switch entry {
+    case .message(let message): LogEntry(message, to: self.user)
+    case .sent(let sent): LogEntry(sent, from: self.user)
+    case .failed: nil
+    }
+  }
+
+  // MARK: Starting
+
+  /// A client starts with this book.
+  mutating func begin() { self.since = self.handled }
+
+  /// What waits for the server's answer, in the order in which it was sent.
+  var outbox: [LogEntry] {
+    self.logs.values.flatMap { $0.unplaced.filter(\.isWaiting) }
+      .sorted { $0.number < $1.number }
+  }
+
+  /// What an earlier client has sent without an answer, or not sent any more, in order: to be sent again.
+  mutating func takeOutbox() -> [OutgoingMessage] {
+    self.outbox.map { entry in
+      var entry = entry
+      entry.mayBeTaken = true
+      self.apply(.entry(entry))
+      return entry.outgoing
+    }
+  }
+
+  /// What the user has read and the server has not been told.
+  var owedReads: [(peer: UserName, offset: Offset, isPrivate: Bool)] {
+    self.logs.values.compactMap { log in
+      log.position.owed.map { (log.peer, $0, log.position.isOwedPrivately) }
+    }
+  }
+
+  /// Conversations, the newest first.
+  var newestFirst: [ConversationLog] {
+    self.logs.values
+      .filter { $0.last(floor: self.floor) != nil || $0.listed != nil }
+      .map { ($0, $0.last(floor: self.floor)) }
+      .sorted { one, other in
+        let (first, second) = (Self.time(of: one.1), Self.time(of: other.1))
+        // Names decide between equals, so that the order is the same each time.
+        return first == second ? one.0.peer.text < other.0.peer.text : first > second
+      }
+      .map(\.0)
+  }
+
+  private static func time(of entry: Conversation.Entry?) -> Offset {
+    entry.map { $0.offset ?? Offset(milliseconds: $0.at, sequence: .max) } ?? .zero
+  }
+
+  /// Records of which the present state follows, but for what is beyond the limits of a store.
+  var snapshot: [BookRecord] {
+    var records: [BookRecord] = []
+    if let start = self.start { records.append(.cut(start)) }
+    records.append(.floor(self.floor))
+    if let stamp = self.stamp.known { records.append(.stamp(stamp)) }
+    if let now = self.serverNow { records.append(.serverNow(now)) }
+    let newest = self.newestFirst
+    // Those with quiet messages only are in no list.
+    let others = Set(self.logs.keys).subtracting(newest.map(\.peer)).map { self.log($0) }
+    for (index, log) in (newest + others).enumerated() {
+      // What is not sent is kept, however much else there is.
+      records += log.unplaced.map { .entry($0) }
+      guard index < ConnectClientLimits.storedConversations else { continue }
+      let placed = log.placed.suffix(ConnectClientLimits.storedEntries)
+      records.append(.position(log.peer, log.position))
+      if let listed = log.listed { records.append(.listed(log.peer, listed)) }
+      records += placed.map { .entry($0) }
+      let isWhole = placed.count == log.placed.count
+      let start = isWhole ? log.start : placed.first?.offset ?? log.start
+      records.append(.begins(log.peer, start, isTrimmed: isWhole && log.isTrimmed))
+    }
+    if let handled = self.handled { records.append(.handled(handled)) }
+    if !self.needsList { records.append(.listRead) }
+    return records
+  }
+}

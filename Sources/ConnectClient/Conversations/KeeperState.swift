@@ -1,0 +1,222 @@
+import ConnectProtocol
+
+/// What a ``ConversationKeeper`` has under its lock: the book, what is known for the moment only, who observes, and
+/// what is to be done next.
+///
+/// Pure but for the continuations, which it hands out for the caller to resume once the lock is released.
+struct KeeperState: Sendable {
+  /// What is to be done next, in the order of the properties.
+  struct Round: Sendable {
+    var records: [BookRecord] = []
+    /// To be sent once they are stored.
+    var messages: [OutgoingMessage] = []
+    var reads: [ClientFrame.Read] = []
+    /// Whose presence is to be watched from now on.
+    var watched: [UserName]?
+    /// To be acked, now that all before it is stored.
+    var handled: [Offset] = []
+    var waiters: [CheckedContinuation<Void, Never>] = []
+
+    var isEmpty: Bool {
+      self.records.isEmpty && self.messages.isEmpty && self.reads.isEmpty && self.watched == nil
+        && self.handled.isEmpty && self.waiters.isEmpty
+    }
+  }
+
+  var book: ConversationBook
+  var observers = ConversationObservers()
+  private(set) var connection = ConnectState.idle
+  private var typing: Set<UserName> = []
+  private var presence: [UserName: ServerFrame.Presence.Status] = [:]
+  /// Where the next part of the server's list begins.
+  private var nextList: ConversationCursor?
+  private var round = Round()
+  var keeper: CheckedContinuation<Round?, Never>?
+  private(set) var isEnded = false
+  /// Records that the store holds.
+  var storedRecords = 0
+
+  init(user: UserName) { self.book = ConversationBook(user: user) }
+
+  // MARK: Rounds
+
+  enum Next: Sendable {
+    case round(Round)
+    case ended
+    case wait
+  }
+
+  /// What is to be done now.
+  mutating func nextRound() -> Next {
+    guard self.round.isEmpty else {
+      defer { self.round = Round() }
+      return .round(self.round)
+    }
+    return self.isEnded ? .ended : .wait
+  }
+
+  /// Calls when all before it is done.
+  mutating func wait(_ waiter: CheckedContinuation<Void, Never>) {
+    self.round.waiters.append(waiter)
+  }
+
+  /// Records were stored.
+  ///
+  /// - Returns: what is to be stored instead of all, if most of it is out of date.
+  mutating func stored(_ count: Int) -> [BookRecord]? {
+    self.storedRecords += count
+    guard self.storedRecords >= ConnectClientLimits.compactRecords else { return nil }
+    let snapshot = self.book.snapshot
+    // A book that is large by itself is not written again and again.
+    guard self.storedRecords >= 2 * snapshot.count else { return nil }
+    self.storedRecords = snapshot.count
+    return snapshot
+  }
+
+  // MARK: What happens
+
+  /// The store was read. What the app has sent meanwhile comes behind what was stored.
+  mutating func opened(_ stored: ConversationBook, records: Int) {
+    let early = self.book.outbox
+    self.book = stored
+    self.book.begin()
+    self.storedRecords = records
+    self.round.messages = self.book.takeOutbox()
+    self.round.records = []
+    for entry in early {
+      let sent = self.book.send(
+        entry.id, to: entry.to, body: entry.body, isQuiet: entry.isQuiet, now: entry.at)
+      guard let (entry, records) = sent else { continue }
+      self.round.records += records
+      self.round.messages.append(entry.outgoing)
+    }
+    self.round.reads = self.book.owedReads.map {
+      ClientFrame.Read(peer: $0.peer, offset: $0.offset, isPrivate: $0.isPrivate)
+    }
+  }
+
+  /// The client has told something.
+  mutating func received(_ event: ConnectEvent) {
+    self.round.records += self.book.received(event)
+    if let offset = event.offset { self.round.handled.append(offset) }
+    switch event {
+    case .connecting: self.connection = .connecting
+    case .connected: self.connection = .online
+    case .disconnected(let end, let retryIn):
+      self.connection = retryIn.map { .waiting($0, end) } ?? .stopped(end)
+      self.book.touch(Set(self.presence.keys).union(self.typing))
+      self.presence = [:]
+      self.typing = []
+    case .typing(let peer, let isTyping):
+      if isTyping { self.typing.insert(peer) } else { self.typing.remove(peer) }
+      self.book.touch([peer])
+    case .presence(let users):
+      self.presence.merge(users) { $1 }
+      self.book.touch(Set(users.keys))
+    case .signal(let signal): self.observers.tell(signal)
+    case .error(let code, let message): self.observers.tell(.server(code: code, message: message))
+    case .live, .message, .sent, .position, .failed, .accepted, .rejected: break
+    }
+  }
+
+  /// The client has ended. Whoever has cancelled its task took the last events with it.
+  ///
+  /// - Returns: what ends the observers, to be called when the lock is released.
+  mutating func end() -> [@Sendable () -> Void] {
+    self.isEnded = true
+    if case .stopped = self.connection {} else { self.connection = .stopped(.closed) }
+    self.tellObservers()
+    return self.observers.takeAll()
+  }
+
+  /// A part of the server's list has come.
+  mutating func received(_ page: ConversationPage, isFirst: Bool) {
+    self.round.records += self.book.received(page, isFirst: isFirst)
+    self.nextList = page.next
+  }
+
+  /// Where the next part of the list begins; nil inside for its beginning, nil outside at its end.
+  var listPlace: ConversationCursor?? {
+    if self.book.needsList { return .some(nil) }
+    return self.nextList.map { .some($0) } ?? nil
+  }
+
+  // MARK: What the app does
+
+  mutating func send(
+    _ id: MessageID, to peer: UserName, body: MessageBody, isQuiet: Bool, now: UInt64
+  ) throws(ConnectSendError) {
+    if case .stopped(let end) = self.connection { throw .ended(end) }
+    guard
+      let (entry, records) = self.book.send(id, to: peer, body: body, isQuiet: isQuiet, now: now)
+    else { throw .full }
+    self.round.records += records
+    self.round.messages.append(entry.outgoing)
+  }
+
+  mutating func retry(_ id: MessageID, to peer: UserName) -> Bool {
+    guard let (entry, records) = self.book.retry(id, to: peer) else { return false }
+    self.round.records += records
+    self.round.messages.append(entry.outgoing)
+    return true
+  }
+
+  mutating func discard(_ id: MessageID, to peer: UserName) {
+    self.round.records += self.book.discard(id, to: peer)
+  }
+
+  mutating func read(_ peer: UserName, through offset: Offset?, isPrivate: Bool) {
+    guard let (offset, records) = self.book.read(peer, through: offset, isPrivate: isPrivate)
+    else { return }
+    self.round.records += records
+    self.round.reads.append(
+      ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate))
+  }
+
+  // MARK: What is shown
+
+  func shown(_ peer: UserName) -> Conversation.Snapshot {
+    let log = self.book.log(peer)
+    let unread = log.unread(floor: self.book.floor)
+    return Conversation.Snapshot(
+      peer: self.peer(peer), entries: log.entries(floor: self.book.floor), unread: unread.count,
+      unreadIsMore: unread.isMore, hasEarlier: log.hasEarlier, isTrimmed: log.isTrimmed)
+  }
+
+  private func peer(_ peer: UserName) -> Conversation.Peer {
+    let status = self.presence[peer]
+    return Conversation.Peer(
+      name: peer, isTyping: self.typing.contains(peer), isOnline: status?.online,
+      lastSeen: status?.lastSeen)
+  }
+
+  var shownList: ConversationList.Snapshot {
+    let floor = self.book.floor
+    let items = self.book.newestFirst.map { log in
+      let unread = log.unread(floor: floor)
+      return ConversationList.Item(
+        peer: self.peer(log.peer), last: log.last(floor: floor), unread: unread.count,
+        unreadIsMore: unread.isMore)
+    }
+    return ConversationList.Snapshot(items: items, hasMore: self.listPlace != nil)
+  }
+
+  /// Tells observers of what has changed.
+  mutating func tellObservers() {
+    let changed = self.book.takeChanged()
+    for peer in changed where self.observers.isObserved(peer) {
+      self.observers.tell(self.shown(peer), of: peer)
+    }
+    if !changed.isEmpty, self.observers.hasLists { self.observers.tell(self.shownList) }
+    self.observers.tell(self.connection)
+  }
+
+  /// Who is observed has changed: their presence is watched.
+  mutating func observersChanged() {
+    let listed = self.observers.hasLists ? self.book.newestFirst.map(\.peer) : []
+    let watched = self.observers.watched(listed: listed)
+    guard watched != self.observers.lastWatched else { return }
+    self.observers.lastWatched = watched
+    self.round.watched = watched
+  }
+}
