@@ -6,7 +6,8 @@ public enum ConnectSendError: Error, Hashable, Sendable {
   case malformedBody(String)
   /// A message with this id waits for its answer already.
   case duplicate(MessageID)
-  /// As many messages are unanswered as may be; only of ``ConnectClient/tryEnqueue(to:id:body:receipt:copy:retry:)``.
+  /// As many messages are unanswered as may be; only of ``ConnectClient/tryEnqueue(to:id:body:receipt:copy:quiet:retry:)``
+  /// and of ``Conversation/send(_:quiet:)``.
   case full
   /// The server does not take it.
   case rejected(ServerFrame.Rejected)
