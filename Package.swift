@@ -115,11 +115,16 @@ let package = Package(
       resources: [.embedInCode("Scripts")],
       swiftSettings: settings),
     .target(
+      name: "ConnectJS",
+      exclude: ["package.json"],
+      resources: [.embedInCode("index.js"), .embedInCode("core")],
+      swiftSettings: settings),
+    .target(
       name: "Gateway",
       dependencies: [
         "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "HTTPServer",
         concurrencyHelpers, nioCore, nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging,
-        metrics, deque,
+        metrics, deque, "ConnectJS",
       ],
       resources: [.embedInCode("DemoPage/Page")],
       swiftSettings: settings),

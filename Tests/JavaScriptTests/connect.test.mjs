@@ -1,8 +1,8 @@
-/** connect.js against a real gateway, without a page. Run by EndToEndTests/ClientTests.swift. */
+/** The frame client against a real gateway, without a page. Run by EndToEndTests/ClientTests.swift. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import {
-  ConnectClient, NoWebSocket, TestStorage, TestWebSocket, clientOf, closeAll, isLive, online,
+  FrameClient, NoWebSocket, TestStorage, TestWebSocket, clientOf, closeAll, isLive, online,
   tokenOf, until, url,
 } from './support.mjs';
 
@@ -17,7 +17,7 @@ test('runs without a page, and says what it needs where there is no WebSocket', 
   assert.equal(globalThis.sessionStorage, undefined);
   const own = globalThis.WebSocket;
   delete globalThis.WebSocket;
-  assert.throws(() => new ConnectClient({ url, token: () => '' }), /the option `WebSocket`/);
+  assert.throws(() => new FrameClient({ url, token: () => '' }), /the option `WebSocket`/);
   if (own) globalThis.WebSocket = own;
   const it = await online('page.less');
   const id = it.client.send('page.less', { text: 'ä😀' });

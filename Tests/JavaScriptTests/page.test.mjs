@@ -1,15 +1,20 @@
 /** What page.js shows as unread, in a document that is only as much of one as it needs.
  * Run by EndToEndTests/ClientTests.swift. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { ScriptedWebSocket, TestStorage, tokenOf, until } from './support.mjs';
 
-const module = (text) => `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
-const read = (name) => readFileSync(
-  new URL(`../../Sources/Gateway/DemoPage/Page/${name}`, import.meta.url), 'utf8');
-const page = read('page.js').replace('./connect.js', module(read('connect.js')))
+const source = (path) => new URL(`../../Sources/${path}`, import.meta.url);
+const page = readFileSync(source('Gateway/DemoPage/Page/page.js'), 'utf8')
+  .replace('./connect/index.js', source('ConnectJS/index.js'))
   .replace('RELIST_MS = 2_000', 'RELIST_MS = 1');
+// Each tab is a module of its own, which is a file: no other kind may import the client's modules.
+const tabs = mkdtempSync(join(tmpdir(), 'connect-page-'));
+after(() => rmSync(tabs, { recursive: true }));
 const later = () => new Promise((resume) => { setTimeout(resume, 10); });
 
 /** An element that holds what is put into it, and makes the parts that it is asked for. */
@@ -74,7 +79,9 @@ async function opened(fragment = '') {
   });
   const sockets = ScriptedWebSocket.all.length;
   count += 1;
-  await import(module(`${page}\n// ${count}`));
+  const tab = join(tabs, `${count}.mjs`);
+  writeFileSync(tab, page);
+  await import(pathToFileURL(tab));
   const socket = await until('it connects', () => ScriptedWebSocket.all[sockets]);
   socket.say({
     type: 'welcome', offset: '0-0', gap: false, pingSeconds: 25, positions: 0, now: 1_000_000,

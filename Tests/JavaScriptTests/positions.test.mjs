@@ -1,4 +1,4 @@
-/** Copies, positions and what is read in connect.js, against a real gateway and against a script.
+/** Copies, positions and what is read in the frame client, against a real gateway and against a script.
  * Run by EndToEndTests/ClientTests.swift. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';

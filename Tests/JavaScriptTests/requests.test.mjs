@@ -1,4 +1,4 @@
-/** Lists, history, presence and signals in connect.js, against a script.
+/** Lists, history, presence and signals in the frame client, against a script.
  * Run by EndToEndTests/ClientTests.swift. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';

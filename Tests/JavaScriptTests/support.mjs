@@ -1,13 +1,9 @@
-/** What the tests of connect.js share: tokens, a WebSocket for any Node, and a storage. */
+/** What the tests of the client for JavaScript share: tokens, a WebSocket for any Node, and a storage. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { ConnectError, FrameClient, compareOffsets } from '../../Sources/ConnectJS/index.js';
 
-const source = readFileSync(
-  new URL('../../Sources/Gateway/DemoPage/Page/connect.js', import.meta.url));
-// As a module, which Node takes a file called `.js` for only where a package.json says so.
-export const { ConnectClient, ConnectError, compareOffsets } = await import(
-  `data:text/javascript;base64,${source.toString('base64')}`);
+export { ConnectError, FrameClient, compareOffsets };
 
 /** Of the gateway that the test which started this has. */
 export const url = process.env.CONNECT_TEST_URL;
@@ -168,7 +164,7 @@ export function clientOf(user, options = {}) {
     told[name] = [];
     on[name] = (value) => { told[name].push(value); options.on?.[name]?.(value); };
   }
-  const client = new ConnectClient({
+  const client = new FrameClient({
     url, device: 'js', token: () => tokenOf(user), WebSocket: TestWebSocket, ...options, on,
   });
   clients.push(client);

@@ -1,3 +1,4 @@
+import ConnectJS
 import HTTPServer
 import NIOCore
 
@@ -14,8 +15,16 @@ enum DemoPage {
     case "/", "/index.html": file(PackageResources.index_html, "text/html; charset=utf-8")
     case "/page.css": file(PackageResources.page_css, "text/css; charset=utf-8")
     case "/page.js": file(PackageResources.page_js, "text/javascript; charset=utf-8")
-    case "/connect.js": file(PackageResources.connect_js, "text/javascript; charset=utf-8")
-    default: nil
+    default: self.module(at: path)
+    }
+  }
+
+  /// A module of the client for JavaScript, which the page imports from below `/connect/`.
+  private static func module(at path: Substring) -> PlainHTTPResponse? {
+    let prefix = "/connect/"
+    guard path.hasPrefix(prefix) else { return nil }
+    return ConnectJS.modules[String(path.dropFirst(prefix.count))].map {
+      self.file($0, "text/javascript; charset=utf-8")
     }
   }
 

@@ -35,7 +35,7 @@ struct PublicRoutesTests {
 
   @Test("have the demo page only where it is on, and each file with the policy")
   func demoPage() {
-    for path in ["/", "/index.html", "/page.css", "/page.js", "/connect.js"] {
+    for path in ["/", "/index.html", "/page.css", "/page.js", "/connect/index.js"] {
       #expect(self.response(path).status == .notFound)
       let response = self.response(path, demo: true)
       #expect(response.status == .ok)
@@ -43,6 +43,8 @@ struct PublicRoutesTests {
       #expect(response.headers.contains { $0.0 == "content-security-policy" })
     }
     #expect(self.response("/page.js/", demo: true).status == .notFound)
+    #expect(self.response("/connect/", demo: true).status == .notFound)
+    #expect(self.response("/connect/package.json", demo: true).status == .notFound)
     #expect(self.response("/readyz", demo: true).status == .notFound)
   }
 }

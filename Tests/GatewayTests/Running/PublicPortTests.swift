@@ -31,7 +31,7 @@ struct PublicPortTests {
       ("/", "text/html"), ("http://a", "text/html"), ("/index.html", "text/html"),
       ("/?user=alice#x", "text/html"),
       ("/page.css", "text/css"), ("/page.js", "text/javascript"),
-      ("/connect.js", "text/javascript"),
+      ("/connect/index.js", "text/javascript"), ("/connect/core/frames.js", "text/javascript"),
     ])
   func demoPage(path: String, type: String) async throws {
     let answer = try await self.answer("GET", path)

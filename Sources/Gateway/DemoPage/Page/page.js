@@ -1,10 +1,10 @@
 // @ts-check
 /** The demo page: signing in by link, the conversations of this tab, and how they look. */
-import { ConnectClient, compareOffsets, isUserName } from './connect.js';
+import { FrameClient, compareOffsets, isUserName } from './connect/index.js';
 
-/** @typedef {import('./connect.js').State} State */
+/** @typedef {import('../../../ConnectJS/core/types.js').State} State */
 /** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
-/** @typedef {import('./connect.js').MailboxEntry} MailboxEntry */
+/** @typedef {import('../../../ConnectJS/core/types.js').MailboxEntry} MailboxEntry */
 /** `offset` is the place in the mailbox of the recipient, and `entry` that in one's own, once they
  * are known.
  * @typedef {{ id: string, mine: boolean, at: number, body: any, offset?: string, entry?: string,
@@ -264,7 +264,7 @@ function start(session) {
   /** @type {WeakMap<object, any>} the elements of items and of conversations */
   const elements = new WeakMap();
   /** @type {Set<string>} */ const typing = new Set();
-  /** @type {import('./connect.js').Users} of those who are known; nobody while offline */
+  /** @type {import('../../../ConnectJS/core/types.js').Users} of those who are known; nobody while offline */
   let statuses = {};
   /** @type {string | undefined} where the list goes on */ let moreConversations;
   /** @type {Set<string>} whom that list has named so far */ let peersListed = new Set();
@@ -276,7 +276,7 @@ function start(session) {
   let relist = 0;
   let countdown = 0;
 
-  const client = new ConnectClient({
+  const client = new FrameClient({
     url: `${location.origin.replace('http', 'ws')}/v1/connect`,
     device,
     token: () => session.token,
@@ -754,7 +754,7 @@ function start(session) {
     field.style.height = 'auto';
     field.style.height = `${field.scrollHeight + 2}px`;
     const body = { text: field.value.trim() };
-    const size = ConnectClient.frameBytes(current?.peer ?? '', body, OPTIONS);
+    const size = FrameClient.frameBytes(current?.peer ?? '', body, OPTIONS);
     const left = frameBytes - size;
     $('room').textContent = left > frameBytes / 5 ? ''
       : left < 0 ? `${-left} bytes too long to send` : `${left} bytes left`;

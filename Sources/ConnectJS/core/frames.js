@@ -1,0 +1,697 @@
+// @ts-check
+import { Acks } from './acks.js';
+import { systemClock } from './clock.js';
+import { EXPIRED, LIMITS, LOST, STOPS } from './limits.js';
+import { Outbox } from './outbox.js';
+import { Reads } from './reads.js';
+import { RecentMessages } from './recent.js';
+import { Requests } from './requests.js';
+import { Signals } from './signals.js';
+import { StoredState } from './stored.js';
+import { Typing } from './typing.js';
+import {
+  asked, backoffMs, bytesOf, checked, checkedUsers, compareOffsets, encode, isCount, isMessageID,
+  isOffset, isUserName, newId, report, tooLarge, userOf, utf8Length,
+} from './values.js';
+import { watchPage } from './wake.js';
+
+/** @typedef {import('./types.js').ConversationPage} ConversationPage */
+/** @typedef {import('./types.js').Entry} Entry */
+/** @typedef {import('./types.js').Handlers} Handlers */
+/** @typedef {import('./types.js').HistoryPage} HistoryPage */
+/** @typedef {import('./types.js').Options} Options */
+/** @typedef {import('./types.js').Position} Position */
+/** @typedef {import('./types.js').Rejected} Rejected */
+/** @typedef {import('./types.js').Send} Send */
+/** @typedef {import('./types.js').SendOptions} SendOptions */
+/** @typedef {import('./types.js').State} State */
+/** @typedef {import('./types.js').Users} Users */
+/** @typedef {import('./types.js').Welcome} Welcome */
+
+/**
+ * The reference JavaScript client of Connect (`connect.v1.json`). It knows nothing of any page, and
+ * runs without one: in a worker, in React Native, in Node (before 22 with the option `WebSocket`).
+ *
+ *     const client = new FrameClient({
+ *       url: 'wss://chat.example.com/v1/connect',
+ *       device: myDevice, // A name made once and kept: one for each browser or tab.
+ *       token: async () => (await fetch('/my/chat-token')).text(),
+ *       storage: sessionStorage,
+ *       on: {
+ *         message: ({ from, offset, body }) => show(from, offset, body),
+ *         sent: ({ to, id, peerOffset, body }) => showOwn(to, id, peerOffset, body),
+ *         accepted: ({ id, offset }) => tick(id, offset),
+ *         position: ({ peer, delivered, read }) => ticks(peer, delivered, read),
+ *         rejected: ({ id, retryable, message }) => { if (!retryable) mark(id, message); },
+ *         failed: ({ id, message }) => mark(id, message),
+ *         typing: ({ from, isTyping }) => dots(from, isTyping),
+ *         presence: (users) => lights(users),
+ *         state: ({ phase, message }) => banner(phase, message),
+ *         error: ({ code, message }) => console.warn(code, message),
+ *       },
+ *     });
+ *     client.connect();
+ *     const id = client.send('bob', { text: 'hello' }, { receipt: true, copy: true });
+ *     client.read('bob', offset); // Of the last message of his that is in view.
+ *     client.typing('bob'); // At each key.
+ *     const { items, next } = await client.conversations({ limit: 20 });
+ *     const { entries } = await client.history({ with: 'bob', limit: 50 }); // Newest first.
+ *     client.watchPresence(items.map(({ peer }) => peer));
+ *
+ * - Sending: a message is sent, always under one id, until the server has answered for it; across
+ *   reconnects and, with `storage`, reloads. The answer comes to a handler and not by a promise,
+ *   because the page may have been reloaded in between. What the server puts off (`rejected` with
+ *   `retryable`) goes again in its old order, before anything newer. What it refuses for good leaves
+ *   the outbox, and is told by `rejected`; what it would so refuse, `send` throws at once. What it
+ *   took and could not store comes back as `failed`: then it is for the user to say `sendAgain`.
+ * - Receiving: the frames of the mailbox (`message`, `sent`, `failed`) go to their handlers in
+ *   order, each once, and are acknowledged when the handler has returned (a promise is not waited
+ *   for). A handler that throws makes the client reconnect, so that the server replays what was not
+ *   handled.
+ * - Copies: a message with `copy` comes as `sent` to all devices of its sender, this one included.
+ * - Positions: `position` tells how far the conversation with `peer` has got. What was sent to them is
+ *   `delivered`, or `read`, up to an offset of the peer's mailbox: the `offset` of `accepted`, or
+ *   the `peerOffset` of `sent`, which is right where the two differ. What they sent is read up to
+ *   `mine`, an `offset` of `message`. The highest counts, and `failed` beats any. What was missed
+ *   is told after reconnecting; with `storage`, keep what you are told of them as well, since after
+ *   a reload only what is newer comes. `read` is sent until the server has answered; with
+ *   `{ private: true }` it tells only the user's other devices.
+ * - Lists: `conversations`, `history` and `presence` give promises. A request waits for a connection,
+ *   is asked again on the next one and after a “later”, and fails after 15 seconds with a
+ *   `ConnectError`, whose `code` is the server's or `unavailable`, `full` or `closed`. What comes
+ *   so moves nothing that is handled, and may come to a handler as well.
+ * - Passing on: `typing` sends a signal every four seconds, however often it is called; the handler
+ *   `typing` is told that a peer types, and that they stopped: when their message comes, or nothing
+ *   more does for six seconds. `signal` sends any other, to the handler `signal`. They are
+ *   never stored, and dropped without a connection. `watchPresence` tells the handler `presence` of
+ *   all users that it names, at first and after each reconnect, and then of those that change.
+ * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
+ *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
+ *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
+ * - Storage: what is kept belongs to one user, device and server, so that who signs in next in the
+ *   same tab neither sends nor skips anything of theirs. One object is for one user: make another
+ *   after another sign-in. The token names the user, or the option `user`, without which what
+ *   is written before the first token is kept in memory only. A storage that is full or damaged is
+ *   told by `error` (`storage_full`, `storage_damaged`), and everything goes on without.
+ */
+export class FrameClient {
+  /** @type {Options} */ #options;
+  /** @type {typeof WebSocket} */ #WebSocket;
+  /** @type {string | null} whose this is, once that is known */ #user = null;
+  /** @type {StoredState | null} */ #store = null;
+  /** @type {State} */ #state = { phase: 'stopped', reason: 'closed', code: 1000, message: '' };
+  /** Names the attempt that counts; what an earlier one still reports is ignored. */
+  #epoch = 0;
+  /** @type {string | null} */ #token = null;
+  /** The one that the server no longer took. @type {string | null} */ #expired = null;
+  #failures = 0;
+  /** @type {WebSocket | null} */ #socket = null;
+  /** @type {Welcome | null} */ #welcome = null;
+  #welcomedAt = 0;
+  /** @type {{ reconnectAfterMs?: number } | null} */ #goodbye = null;
+  #probing = false;
+  /** @type {AbortController | null} */ #pageEvents = null;
+  #outbox = new Outbox();
+  #frameBytes = Infinity; // Until a server tells its limit.
+  #rejections = 0; // In a row.
+  #holdUntil = 0; // No send before this time: the server asked for patience.
+  /** @type {number[]} the times of the latest sends and reads, at most `sendsPerSecond` */
+  #sentAt = [];
+  /** @type {string | null} the last offset whose handler has returned */ #handled = null;
+  #recent = new RecentMessages();
+  /** Messages that failed and of which no copy has come since. */ #failed = new RecentMessages();
+  #acks;
+  #reads = new Reads();
+  #readsHoldUntil = 0; // As `#holdUntil`.
+  #isReadsTurn = true;
+  #requests;
+  #signals;
+  #typing;
+  #stamp = 0; // The version of the positions that are known: what is newer is asked for.
+  #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
+  /** The `since` of this connection. @type {string | null} */ #since = null;
+  /** @type {{ [name in 'silence' | 'reconnect' | 'send']?: any }} */
+  #timers = {};
+  #clock;
+
+  /** @param {Options} options @throws {TypeError} where there is no WebSocket */
+  constructor(options) {
+    this.#options = options;
+    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    if (!this.#WebSocket) {
+      throw new TypeError('There is no WebSocket here: give one as the option `WebSocket`. Node has '
+        + 'its own from 22 on; before, that of the package `ws` will do.');
+    }
+    const clock = this.#clock = options.clock ?? systemClock;
+    const transmit = (/** @type {object} */ frame) => this.#transmit(frame);
+    this.#acks = new Acks(options.holdsAcks === true, transmit, clock);
+    this.#requests = new Requests(transmit, (frame) => this.#rejected(frame), clock);
+    this.#signals = new Signals(transmit, clock);
+    this.#typing = new Typing((news) => this.#tell('typing', news), clock);
+    if (options.user) this.#becomes(options.user);
+  }
+
+  get state() { return this.#state; }
+  /** The ids of the messages that the server has not answered for. Those of before a reload are
+   * among them once the user is known. */
+  get unanswered() { return this.#outbox.ids; }
+  /** The same, as they are sent. @returns {Send[]} */
+  get outbox() { return this.#outbox.sends; }
+
+  /** Connects now: at first, after `stopped`, or instead of waiting any longer. */
+  connect() {
+    if (this.#state.phase === 'connecting' || this.#state.phase === 'online') return;
+    this.#watchPage();
+    this.#expired = null;
+    this.#open();
+  }
+
+  /** Ends the connection. What is unanswered stays in the outbox. */
+  close() {
+    this.#acks.flush();
+    this.#pageEvents?.abort();
+    this.#pageEvents = null;
+    this.#reset();
+    this.#enter({ phase: 'stopped', reason: 'closed', code: 1000, message: '' });
+  }
+
+  /**
+   * Sends `body`, any JSON value, to the user `to`: now, or once there is a connection.
+   * @param {string} to @param {any} body @param {SendOptions} options
+   * @returns {string} the id by which `accepted`, `rejected`, `sent` and `failed` name it
+   * @throws {TypeError} when no server would take it: `to` is not a user name, `body` is not JSON, or
+   *   has half of a character
+   * @throws {RangeError} when it is too large or nests too deep, or too much is unanswered already
+   */
+  send(to, body, { receipt, copy, quiet, id = newId() } = {}) {
+    if (!isMessageID(id)) throw new TypeError('The id is not one: 1 to 64 of A-Z a-z 0-9 . _ : -');
+    this.#enqueue({ id, to, body, receipt, copy, quiet }, false);
+    return id;
+  }
+
+  /**
+   * Sends again, as the newest, what `failed` or was rejected for good. It keeps its id, so
+   * that it is stored once even if the server's operator delivers the first one after all.
+   * @param {string} id @param {string} to @param {any} body @param {SendOptions} options
+   * @throws {TypeError | RangeError} as `send`
+   */
+  sendAgain(id, to, body, { receipt, copy, quiet } = {}) {
+    if (this.unanswered.includes(id)) return;
+    this.#enqueue({ id, to, body, receipt, copy, quiet }, true);
+  }
+
+  /**
+   * Says that the user has read the messages of `peer` up to `offset`, that of one of them: now, or
+   * once there is a connection, and again until the server has answered by `position`.
+   * @param {string} peer @param {string} offset
+   * @param {{ private?: boolean }} options `private`: the peer is not told
+   * @throws {TypeError} when `peer` is not a user name, or `offset` not an offset
+   */
+  read(peer, offset, { private: isPrivate = false } = {}) {
+    if (!isUserName(peer)) throw new TypeError('The peer is not a user name.');
+    if (!isOffset(offset)) throw new TypeError('The offset is not one of a message.');
+    if (!this.#reads.keep({ peer, offset, private: isPrivate, id: newId() })) return;
+    this.#saveReads();
+    queueMicrotask(() => this.#pump());
+  }
+
+  /**
+   * Asks for a part of the list of conversations, those with the newest message first.
+   * @param {{ limit?: number, before?: string }} options `limit`: how many at most, 1 to 50;
+   *   `before`: the `next` of the part before. A peer that an earlier part named is to be ignored.
+   * @returns {Promise<ConversationPage>} or a `ConnectError`, as of any request
+   */
+  async conversations({ limit = 20, before } = {}) {
+    return this.#requests.ask({ type: 'conversations', limit, before });
+  }
+
+  /**
+   * Asks for a part of the mailbox, newest first. It moves nothing that is handled or read.
+   * @param {{ with?: string, before?: string, limit?: number }} options `with`: whose conversation,
+   *   else all; `before`: the `next` of the part before, or an offset; `limit`: 1 to 100
+   * @returns {Promise<HistoryPage>}
+   */
+  async history({ with: peer, before, limit = 50 } = {}) {
+    if (peer !== undefined && !isUserName(peer)) throw new TypeError('`with` is not a user name.');
+    return this.#requests.ask({ type: 'history', with: peer, before, limit });
+  }
+
+  /** Asks once who of these users, at most 100, is online.
+   * @param {string[]} users @returns {Promise<Users>} */
+  async presence(users) {
+    return (await this.#requests.ask({ type: 'presence', users: checkedUsers(users) })).users;
+  }
+
+  /** Watches who of these users, at most 100, is online, instead of those before; none, to watch
+   * nobody. The handler `presence` is told.
+   * @param {string[]} users @throws {TypeError | RangeError} */
+  watchPresence(users) { this.#requests.watch(checkedUsers(users)); }
+
+  /** The user is typing to `to`: to be called at each key.
+   * @param {string} to @throws {TypeError} when it is not a user name */
+  typing(to) {
+    if (!isUserName(to)) throw new TypeError('The recipient is not a user name.');
+    if (this.#signals.isOpen && this.#typing.typed(to)) this.signal(to, 'typing');
+  }
+
+  /** Passes something on to the devices of `to` that are connected now: never stored, and dropped
+   * without a connection.
+   * @param {string} to @param {string} name as of a message's id @param {any} [body] of at most
+   *   2,048 bytes
+   * @throws {TypeError | RangeError} */
+  signal(to, name, body) {
+    if (!isMessageID(name)) {
+      throw new TypeError('The name of the signal is not one: 1 to 64 of A-Z a-z 0-9 . _ - :');
+    }
+    const sound = checked(to, body ?? null);
+    const bytes = utf8Length(JSON.stringify(sound));
+    if (bytes > LIMITS.signalBytes) throw new RangeError(tooLarge(bytes, LIMITS.signalBytes));
+    this.#signals.say(
+      { type: 'signal', to, name, ...(body !== undefined && { body: sound }) }, this.#frameBytes);
+  }
+
+  /** @param {Send} message @param {boolean} mayBeTaken */
+  #enqueue(message, mayBeTaken) {
+    // The app may change its own copy before this one goes out.
+    const send = { ...message, body: checked(message.to, message.body) };
+    const bytes = bytesOf(send);
+    if (bytes > this.#frameBytes) throw new RangeError(tooLarge(bytes, this.#frameBytes));
+    this.#outbox.add({ send, bytes, sent: false, rejected: false, mayBeTaken });
+    this.#typing.sent(send.to);
+    this.#saveOutbox();
+    // Not before the caller has the id, or a handler could hear of one that it doesn't know yet.
+    queueMicrotask(() => this.#pump());
+  }
+
+  /** With the option `holdsAcks`: what was told up to `offset` is handled.
+   * @param {string} offset of an entry, as a handler was given it */
+  acknowledge(offset) {
+    if (!this.#handled || compareOffsets(offset, this.#handled) > 0) return; // Of before a `restart`.
+    this.#acks.handled(offset);
+  }
+
+  /** What a message would take of `limits.frameBytes`.
+   * @param {string} to @param {any} body @param {SendOptions} options */
+  static frameBytes(to, body, { receipt, copy, quiet } = {}) {
+    return bytesOf({ id: newId(), to, body, receipt, copy, quiet });
+  }
+
+  /** It is known whose this is: what is stored of theirs goes before what they wrote meanwhile.
+   * @param {string} user */
+  #becomes(user) {
+    this.#user = user;
+    // Nobody has the client yet while it is made.
+    const later = queueMicrotask;
+    const warn = (/** @type {string} */ code, /** @type {string} */ message) => (
+      later(() => this.#warn(code, message)));
+    this.#store = new StoredState(this.#options, user, warn);
+    this.#handled = this.#store.load('handled', isOffset);
+    if (this.#handled) this.#acks.handled(this.#handled);
+    this.#stamp = this.#store.load('positions', isCount) ?? 0;
+    for (const read of this.#store.load('reads', Array.isArray) ?? []) {
+      if (isUserName(read?.peer) && isOffset(read.offset) && isMessageID(read.id)) {
+        this.#reads.keep(read);
+      } else {
+        warn('storage_damaged', 'a stored `read` is not what was written, and is dropped');
+      }
+    }
+    this.#saveReads();
+    /** @type {Map<string, Entry>} */ const stored = new Map();
+    for (const item of this.#store.load('outbox', Array.isArray) ?? []) {
+      const id = item?.id;
+      if (!isMessageID(id)) {
+        warn('storage_damaged', 'a stored message has no id, and is dropped');
+        continue;
+      }
+      const { firstSent: time, ...send } = item;
+      try {
+        checked(send.to, send.body);
+        const bytes = bytesOf(send);
+        const firstSent = isCount(time) ? time : undefined;
+        // Whether the server took it before the reload is unknown.
+        stored.set(id, { send, bytes, sent: false, rejected: false, mayBeTaken: true, firstSent });
+      } catch (error) {
+        const { message } = /** @type {Error} */ (error);
+        later(() => this.#tell('rejected', { id, code: 'malformed', message, retryable: false }));
+      }
+    }
+    this.#outbox.restore(stored);
+    this.#saveOutbox();
+  }
+
+  // The connection
+
+  async #open() {
+    const epoch = this.#reset();
+    this.#enter({ phase: 'connecting', failures: this.#failures });
+    let opened = false;
+    try {
+      // As a text that is fetched may end with a line end.
+      const token = String(await this.#options.token()).trim();
+      if (epoch !== this.#epoch) return;
+      const user = userOf(token);
+      if (this.#user === null) this.#becomes(user);
+      if (user !== this.#user) {
+        // What this object holds was written by another, and is not to be sent in this one's name.
+        const message = `the token is of another user than before: '${user}'`;
+        return this.#enter({ phase: 'stopped', reason: 'user', code: EXPIRED, message });
+      }
+      if (token === this.#expired) {
+        const message = 'the token has expired, and there is no other';
+        return this.#enter({ phase: 'stopped', reason: 'expired', code: EXPIRED, message });
+      }
+      this.#token = token;
+      // A page can set no headers, and URLs get logged: the token is offered as a subprotocol.
+      const protocols = ['connect.v1.json', `connect.bearer.${token}`];
+      const socket = new this.#WebSocket(this.#address(), protocols);
+      socket.onerror = () => {}; // `onclose` follows.
+      socket.onopen = () => { opened = true; };
+      socket.onmessage = ({ data }) => { if (epoch === this.#epoch) this.#receive(data); };
+      socket.onclose = ({ code, reason }) => {
+        if (epoch === this.#epoch) this.#lost(code, reason, opened);
+      };
+      this.#socket = socket;
+      const late = () => this.#lost(LOST, 'no welcome in time', opened);
+      this.#timers.silence = this.#clock.setTimeout(late, LIMITS.welcomeMs);
+    } catch (error) {
+      if (epoch === this.#epoch) this.#lost(LOST, String(error), opened);
+    }
+  }
+
+  /** By hand, since not every place without a page has all of `URL`. */
+  #address() {
+    const { url, device = 'default' } = this.#options;
+    const [address] = url.split('#');
+    const query = `device=${encodeURIComponent(device)}&positions=${this.#stamp}`;
+    this.#since = this.#options.holdsAcks ? this.#acks.durable : this.#handled;
+    const since = this.#since ? `&since=${this.#since}` : '';
+    return `${address}${address.includes('?') ? '&' : '?'}${query}${since}`;
+  }
+
+  /** Forgets the connection; all that it left unanswered is due again. */
+  #reset() {
+    Object.values(this.#timers).forEach((timer) => this.#clock.clearTimeout(timer));
+    this.#timers = {};
+    this.#socket?.close(1000);
+    this.#socket = null;
+    this.#welcome = null;
+    this.#goodbye = null;
+    this.#probing = false;
+    this.#rejections = 0;
+    this.#holdUntil = this.#readsHoldUntil = 0;
+    this.#reads.reset();
+    this.#requests.disconnected();
+    this.#signals.disconnected();
+    this.#outbox.reset();
+    this.#acks.reset();
+    return ++this.#epoch;
+  }
+
+  /** @param {number} code @param {string} message @param {boolean} opened */
+  #lost(code, message, opened = true) {
+    const goodbye = this.#goodbye;
+    const stable = this.#welcome && this.#clock.now() - this.#welcomedAt >= LIMITS.stableMs;
+    const failures = this.#failures = stable ? 0 : this.#failures + 1;
+    this.#reset();
+    const reason = STOPS.get(code);
+    if (reason) return this.#enter({ phase: 'stopped', reason, code, message });
+    if (code === EXPIRED) this.#expired = this.#token;
+    const pauseMs = code === 1008 ? LIMITS.pauseMs + backoffMs(failures) : undefined;
+    const askedMs = asked(goodbye?.reconnectAfterMs) ?? pauseMs;
+    const delayMs = askedMs ?? backoffMs(failures);
+    this.#timers.reconnect = this.#clock.setTimeout(() => this.#open(), delayMs);
+    const until = this.#clock.now() + delayMs;
+    const isAsked = askedMs !== undefined;
+    this.#enter({ phase: 'waiting', until, asked: isAsked, failures, opened, code, message });
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.#state = state;
+    if (state.phase === 'stopped') {
+      this.#requests.end(`The client has stopped: ${state.message || state.reason}.`);
+      this.#typing.end();
+    }
+    this.#tell('state', state);
+  }
+
+  /** The network or the page changed: try or probe at once, but keep a pause that was asked for. */
+  #watchPage() {
+    this.#pageEvents ??= watchPage(() => {
+      if (this.#state.phase === 'online') this.#probe();
+      if (this.#state.phase === 'waiting' && !this.#state.asked) this.#open();
+    }, () => this.#acks.flush());
+  }
+
+  /** Something came, so the line is alive: the next probe is a whole silence away. */
+  #heard() {
+    if (!this.#socket) return; // A handler has closed the client.
+    this.#probing = false;
+    this.#clock.clearTimeout(this.#timers.silence);
+    const silenceMs = (this.#welcome?.pingSeconds ?? 25) * 1000;
+    this.#timers.silence = this.#clock.setTimeout(() => this.#probe(), silenceMs);
+  }
+
+  /** The server's own pings never reach a page, so a silent line is tested with one of ours. */
+  #probe() {
+    if (this.#probing) return;
+    this.#probing = true;
+    this.#transmit({ type: 'ping' });
+    this.#clock.clearTimeout(this.#timers.silence);
+    this.#timers.silence = this.#clock.setTimeout(() => this.#lost(LOST, 'no pong in time'), LIMITS.pongMs);
+  }
+
+  // Receiving
+
+  /** @param {string} text */
+  #receive(text) {
+    const frame = JSON.parse(text);
+    if (frame.type === 'welcome') this.#begin(frame);
+    this.#heard();
+    switch (frame.type) {
+      case 'welcome': case 'pong': return;
+      case 'live':
+        if (!this.#welcome) return;
+        this.#learn(this.#welcome.positions);
+        return this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
+      case 'accepted':
+        this.#rejections = 0;
+        if (this.#settle(frame.id)) this.#tell('accepted', frame);
+        return;
+      case 'position': return this.#position(frame);
+      case 'conversations': case 'history':
+        this.#requests.answered(frame);
+        return;
+      case 'presence':
+        if (this.#requests.answered(frame)) this.#tell('presence', frame.users);
+        return;
+      case 'signal':
+        if (frame.name === 'typing') this.#typing.received(frame);
+        else this.#tell('signal', frame);
+        return;
+      case 'rejected': return this.#rejected(frame);
+      case 'goodbye':
+        this.#goodbye = frame;
+        this.#requests.disconnected();
+        this.#signals.disconnected();
+        return;
+      case 'error': return this.#tell('error', frame);
+      default:
+        // A later version may add types: what has an offset is acknowledged, known or not.
+        if (typeof frame.offset === 'string') this.#handle(frame);
+    }
+  }
+
+  /** @param {Welcome} welcome */
+  #begin(welcome) {
+    this.#welcome = welcome;
+    this.#welcomedAt = this.#clock.now();
+    this.#frameBytes = welcome.limits.frameBytes;
+    if (this.#since && compareOffsets(welcome.offset, this.#since) < 0) {
+      // It was asked to begin there, and has begun again: its Redis is not the one that was, or has
+      // another clock. What it sends stands below what was handled, and is new nevertheless.
+      this.#handled = null;
+      this.#store?.save('handled', null);
+      this.#acks.restart();
+      this.#tell('restart', welcome);
+    }
+    this.#acks.begin(welcome.offset, welcome.limits.unacked ?? 2);
+    this.#highestStamp = 0;
+    this.#typing.connected();
+    this.#signals.connected(welcome.limits);
+    this.#requests.connected(welcome.limits);
+    this.#enter({ phase: 'online', live: false, welcome });
+    this.#pump();
+  }
+
+  /** The server's clock, in whole milliseconds since 1970, counted on by one that does not step. */
+  #serverNow() {
+    return Math.floor((this.#welcome?.now ?? 0) + this.#clock.now() - this.#welcomedAt);
+  }
+
+  /** @param {{ type: string, offset: string, peerOffset?: string, from?: string, to?: string,
+   *    id?: string }} frame one of the mailbox */
+  #handle(frame) {
+    const { type, offset, peerOffset, from, to, id } = frame;
+    if (!this.#handled || compareOffsets(offset, this.#handled) > 0) {
+      const key = type === 'message' ? `${from} ${id}`
+        : type === 'sent' ? `${to} ${id} ${peerOffset}` : '';
+      const isRevocation = type === 'sent' && this.#failed.has(`${to} ${id}`);
+      try {
+        if (!this.#recent.has(key) || isRevocation) {
+          // A copy can overtake the answer to its message. It is an answer too.
+          if (type === 'sent' && this.#settle(id)) {
+            this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
+          }
+          if (type === 'message') this.#typing.message(/** @type {any} */ (frame));
+          this.#options.on?.[/** @type {'message'} */ (type)]?.(/** @type {any} */ (frame));
+        }
+      } catch (error) {
+        report(error);
+        return this.#lost(LOST, 'a handler failed');
+      }
+      if (key) this.#recent.add(key);
+      if (type === 'failed') this.#failed.add(`${to} ${id}`);
+      if (isRevocation) this.#failed.delete(`${to} ${id}`);
+      this.#handled = offset;
+      this.#store?.save('handled', offset);
+    }
+    // A repeat is acknowledged too: its acknowledgement was lost with the connection before, and
+    // the server sends only so much without one.
+    this.#acks.came(offset);
+  }
+
+  /** @param {Position} frame */
+  #position(frame) {
+    try {
+      this.#options.on?.position?.(frame);
+    } catch (error) {
+      report(error);
+      return this.#lost(LOST, 'a handler failed');
+    }
+    this.#learn(frame.stamp);
+    if (frame.id && this.#reads.settle(frame.id)) {
+      this.#rejections = 0;
+      this.#saveReads();
+    }
+  }
+
+  /** All positions up to this stamp are known. @param {number} stamp */
+  #learn(stamp) {
+    this.#stamp = this.#highestStamp = Math.max(this.#highestStamp, stamp);
+    this.#store?.save('positions', this.#stamp);
+  }
+
+  /** @param {keyof Handlers} name @param {any} value */
+  #tell(name, value) {
+    try {
+      this.#options.on?.[name]?.(value);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  /** @param {string} code @param {string} message */
+  #warn(code, message) {
+    if (this.#options.on?.error) this.#tell('error', { code, message });
+    else console.warn('Connect:', code, message);
+  }
+
+  // Sending
+
+  /** Sends and says what is due, in order and no faster than the server allows. */
+  #pump() {
+    this.#clock.clearTimeout(this.#timers.send);
+    if (!this.#welcome || this.#goodbye) return;
+    const { frameBytes, sendsPerSecond } = this.#welcome.limits;
+    let isDated = false;
+    for (;;) {
+      const now = this.#clock.now();
+      const read = this.#reads.next;
+      const entry = this.#outbox.next();
+      if (!read && !entry) break;
+      const readAt = read ? this.#readsHoldUntil : Infinity;
+      const sendAt = entry ? this.#holdUntil : Infinity;
+      // 0 means no limit.
+      const earlier = sendsPerSecond > 0 ? this.#sentAt.at(-sendsPerSecond) : undefined;
+      const paceAt = (earlier ?? -Infinity) + LIMITS.paceMs;
+      const dueAt = Math.max(Math.min(readAt, sendAt), paceAt);
+      if (dueAt > now) {
+        this.#timers.send = this.#clock.setTimeout(() => this.#pump(), dueAt - now);
+        break;
+      }
+      // In turn, so that neither waits for all of the other.
+      if (read && readAt <= now && (this.#isReadsTurn || sendAt > now)) {
+        this.#reads.said(read);
+        this.#transmit({ type: 'read', ...read });
+        this.#isReadsTurn = false;
+      } else if (entry) {
+        if (entry.bytes > frameBytes) {
+          // Sending it would cost the connection (1009), and again after each reconnect.
+          const { id } = entry.send;
+          const message = tooLarge(entry.bytes, frameBytes);
+          return this.#rejected({ id, code: 'too_large', message, retryable: false });
+        }
+        if (!entry.mayBeTaken && entry.firstSent === undefined) {
+          entry.firstSent = this.#serverNow();
+          isDated = true;
+        }
+        this.#socket?.send(encode(entry.send, entry.mayBeTaken && (entry.firstSent ?? true)));
+        entry.sent = true;
+        this.#isReadsTurn = true;
+      }
+      this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
+    }
+    if (isDated) this.#saveOutbox();
+  }
+
+  /** @param {Rejected} frame */
+  #rejected(frame) {
+    const waitMs = () => asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
+    const request = this.#requests.rejected(frame, waitMs);
+    if (request === 'taken') return;
+    if (request === 'watch' || this.#signals.rejected(frame, waitMs)) {
+      if (!frame.retryable) this.#warn(frame.code, frame.message);
+      return;
+    }
+    if (frame.retryable && this.#reads.retry(frame.id)) {
+      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
+      this.#readsHoldUntil = Math.max(this.#readsHoldUntil, this.#clock.now() + delayMs);
+      return this.#pump();
+    }
+    if (this.#reads.settle(frame.id)) {
+      this.#saveReads();
+      return this.#warn(frame.code, frame.message);
+    }
+    const entry = this.#outbox.find(frame.id);
+    if (!entry) return; // A `read` that a further one has replaced, or a message that came as `sent`.
+    if (frame.retryable) {
+      this.#outbox.putOff(entry, frame.code);
+      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
+      this.#holdUntil = Math.max(this.#holdUntil, this.#clock.now() + delayMs);
+      this.#pump();
+    } else {
+      this.#settle(frame.id);
+    }
+    this.#tell('rejected', frame);
+  }
+
+  /** @param {string | undefined} id @returns {boolean} whether it was in the outbox */
+  #settle(id) {
+    if (!this.#outbox.settle(id)) return false;
+    this.#saveOutbox();
+    this.#pump();
+    return true;
+  }
+
+  /** @param {object} frame */
+  #transmit(frame) {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); // It is open.
+  }
+
+  #saveOutbox() {
+    this.#store?.save('outbox', this.#outbox.stored);
+  }
+
+  #saveReads() { this.#store?.save('reads', this.#reads.all); }
+}
