@@ -116,8 +116,14 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "ConnectJS",
-      exclude: ["package.json"],
-      resources: [.embedInCode("index.js"), .embedInCode("core")],
+      exclude: [
+        "package.json", "README.md", "index.d.ts", "file-store.d.ts", "core/types.js",
+        "store/file.js",
+      ],
+      resources: [
+        .embedInCode("index.js"), .embedInCode("core"), .embedInCode("conversation"),
+        .embedInCode("store"),
+      ],
       swiftSettings: settings),
     .target(
       name: "Gateway",

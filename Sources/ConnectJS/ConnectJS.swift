@@ -1,8 +1,21 @@
 /// The client for JavaScript: its modules, for the gateway to serve beside the demo page.
 package enum ConnectJS {
-  /// Each module by its path in the package, with `/` between folders.
+  /// Each module that a browser loads, by its path in the package, with `/` between folders.
   package static let modules: [String: [UInt8]] = [
     "index.js": PackageResources.index_js,
+    "conversation/bounds.js": PackageResources.bounds_js,
+    "conversation/client.js": PackageResources.client_js,
+    "conversation/conversation.js": PackageResources.conversation_js,
+    "conversation/history.js": PackageResources.history_js,
+    "conversation/list.js": PackageResources.list_js,
+    "conversation/loading.js": PackageResources.loading_js,
+    "conversation/log.js": PackageResources.log_js,
+    "conversation/observable.js": PackageResources.observable_js,
+    "conversation/outgoing.js": PackageResources.outgoing_js,
+    "conversation/peer.js": PackageResources.peer_js,
+    "conversation/record.js": PackageResources.record_js,
+    "conversation/unread.js": PackageResources.unread_js,
+    "conversation/watch.js": PackageResources.watch_js,
     "core/acks.js": PackageResources.acks_js,
     "core/clock.js": PackageResources.clock_js,
     "core/errors.js": PackageResources.errors_js,
@@ -13,10 +26,14 @@ package enum ConnectJS {
     "core/reads.js": PackageResources.reads_js,
     "core/recent.js": PackageResources.recent_js,
     "core/requests.js": PackageResources.requests_js,
+    "core/sender.js": PackageResources.sender_js,
     "core/signals.js": PackageResources.signals_js,
     "core/stored.js": PackageResources.stored_js,
     "core/typing.js": PackageResources.typing_js,
     "core/values.js": PackageResources.values_js,
     "core/wake.js": PackageResources.wake_js,
+    "store/indexeddb.js": PackageResources.indexeddb_js,
+    "store/keeper.js": PackageResources.keeper_js,
+    "store/memory.js": PackageResources.memory_js,
   ]
 }

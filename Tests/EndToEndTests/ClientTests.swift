@@ -10,6 +10,10 @@ import Testing
 struct ClientTests {
   private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("../JavaScriptTests").standardizedFileURL.path
+  private static let files = [
+    "connect", "positions", "requests", "page", "package", "conversations", "stores", "faulty",
+    "gateways",
+  ]
 
   @Test("for JavaScript passes its own tests against a gateway, without a page around it")
   func javaScript() async throws {
@@ -21,22 +25,20 @@ struct ClientTests {
         """)
       return
     }
-    try await TestStand.with { stand in
+    try await TestStand.with(TestStand.Options(gateways: 2)) { stand in
       let program = try Program(
         executable: "node",
-        [
-          "--test", "\(Self.tests)/connect.test.mjs", "\(Self.tests)/positions.test.mjs",
-          "\(Self.tests)/requests.test.mjs", "\(Self.tests)/page.test.mjs",
-        ],
+        ["--test"] + Self.files.map { "\(Self.tests)/\($0).test.mjs" },
         environment: [
           "CONNECT_TEST_URL": "ws://127.0.0.1:\(stand.gateways[0].port)/v1/connect",
+          "CONNECT_TEST_URL_2": "ws://127.0.0.1:\(stand.gateways[1].port)/v1/connect",
           "CONNECT_TEST_SECRET": String(decoding: TestTokens.secret, as: UTF8.self),
         ])
       let code = try await program.exitCode(within: .seconds(300))
       let said = program.output.joined(separator: "\n")
       #expect(code == 0, "\(said)\n\(program.errors)")
       // Each of them, so that none is left out by a slip.
-      #expect(said.contains("pass 56"), "\(said)")
+      #expect(said.contains("pass 92"), "\(said)")
     }
   }
 

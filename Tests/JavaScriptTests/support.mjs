@@ -1,18 +1,20 @@
 /** What the tests of the client for JavaScript share: tokens, a WebSocket for any Node, and a storage. */
 import { createHmac, randomBytes } from 'node:crypto';
 import { request } from 'node:http';
-import { ConnectError, FrameClient, compareOffsets } from '../../Sources/ConnectJS/index.js';
+import {
+  ConnectClient, ConnectError, FrameClient, MemoryStore, compareOffsets,
+} from '../../Sources/ConnectJS/index.js';
 
-export { ConnectError, FrameClient, compareOffsets };
+export { ConnectClient, ConnectError, FrameClient, MemoryStore, compareOffsets };
 
-/** Of the gateway that the test which started this has. */
+/** Of the gateway that the test which started this has; there is none without. */
 export const url = process.env.CONNECT_TEST_URL;
 
 export function tokenOf(user, seconds = 600) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + seconds;
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, exp })}`;
-  const code = createHmac('sha256', process.env.CONNECT_TEST_SECRET).update(signed);
+  const code = createHmac('sha256', process.env.CONNECT_TEST_SECRET ?? 'of scripts').update(signed);
   return `${signed}.${code.digest('base64url')}`;
 }
 
@@ -55,6 +57,8 @@ export class TestWebSocket {
     if (!protocols.every((protocol) => /^[!#$%&'*+.^_`|~\w-]+$/.test(protocol))) {
       throw new SyntaxError('a subprotocol is invalid');
     }
+    const [, claims] = protocols[1]?.replace('connect.bearer.', '').split('.') ?? [];
+    this.user = JSON.parse(Buffer.from(claims, 'base64url')).sub;
     TestWebSocket.all.push(this);
     const upgrade = request(this.url.replace('ws', 'http'), {
       headers: {
@@ -179,4 +183,53 @@ export async function online(user, options) {
   it.client.connect();
   await until(`${user} is live`, () => isLive(it));
   return it;
+}
+
+/** A client of conversations that notes what it is told.
+ * @param {string} user @param {object} options */
+export function chatOf(user, options = {}) {
+  const client = new ConnectClient({
+    url: url ?? 'ws://scripted.example/v1/connect', user, token: () => tokenOf(user),
+    WebSocket: ScriptedWebSocket, ...options,
+  });
+  const problems = [];
+  client.on('error', (problem) => problems.push(problem));
+  clients.push(client);
+  return { client, problems };
+}
+
+export const WELCOME = Object.freeze({
+  type: 'welcome', offset: '0-0', gap: false, pingSeconds: 25, positions: 0, now: 1_000_000,
+  limits: Object.freeze({
+    frameBytes: 65_536, unacked: 256, sendsPerSecond: 0, requestsPerSecond: 0, signalsPerSecond: 0,
+  }),
+});
+
+/** Connects to a script, which welcomes it and is live.
+ * @param {object} [news] of the welcome */
+export async function scriptedChat(user, options, news) {
+  const chat = chatOf(user, options);
+  const socket = await welcomedChat(chat.client, news);
+  return { ...chat, socket };
+}
+
+/** Connects again. @param {object} [news] of the welcome */
+export async function welcomedChat(client, news) {
+  const count = ScriptedWebSocket.all.length;
+  client.connect();
+  const socket = await until('it connects', () => ScriptedWebSocket.all[count]);
+  socket.say({ ...WELCOME, ...news });
+  socket.say({ type: 'live', offset: '0-0' });
+  await settled();
+  return socket;
+}
+
+/** All that is due at once is done. */
+export const settled = () => new Promise((resume) => { setTimeout(resume, 5); });
+
+/** Waits until a script was sent so many frames of a type, and answers the last.
+ * @returns {Promise<object>} that frame */
+export async function asked(socket, type, count = 1) {
+  await until(`it sends ${count} ${type}`, () => socket.of(type).length >= count);
+  return socket.of(type)[count - 1];
 }

@@ -2,21 +2,19 @@
 import { Acks } from './acks.js';
 import { systemClock } from './clock.js';
 import { EXPIRED, LIMITS, LOST, STOPS } from './limits.js';
-import { Outbox } from './outbox.js';
-import { Reads } from './reads.js';
 import { RecentMessages } from './recent.js';
 import { Requests } from './requests.js';
+import { Sender } from './sender.js';
 import { Signals } from './signals.js';
 import { StoredState } from './stored.js';
 import { Typing } from './typing.js';
 import {
-  asked, backoffMs, bytesOf, checked, checkedUsers, compareOffsets, encode, isCount, isMessageID,
-  isOffset, isUserName, newId, report, tooLarge, userOf, utf8Length,
+  asked, backoffMs, bytesOf, checked, checkedUsers, compareOffsets, isCount, isMessageID, isOffset,
+  isUserName, newId, report, tooLarge, userOf, utf8Length,
 } from './values.js';
 import { watchPage } from './wake.js';
 
 /** @typedef {import('./types.js').ConversationPage} ConversationPage */
-/** @typedef {import('./types.js').Entry} Entry */
 /** @typedef {import('./types.js').Handlers} Handlers */
 /** @typedef {import('./types.js').HistoryPage} HistoryPage */
 /** @typedef {import('./types.js').Options} Options */
@@ -111,26 +109,20 @@ export class FrameClient {
   /** @type {{ reconnectAfterMs?: number } | null} */ #goodbye = null;
   #probing = false;
   /** @type {AbortController | null} */ #pageEvents = null;
-  #outbox = new Outbox();
   #frameBytes = Infinity; // Until a server tells its limit.
   #rejections = 0; // In a row.
-  #holdUntil = 0; // No send before this time: the server asked for patience.
-  /** @type {number[]} the times of the latest sends and reads, at most `sendsPerSecond` */
-  #sentAt = [];
   /** @type {string | null} the last offset whose handler has returned */ #handled = null;
   #recent = new RecentMessages();
   /** Messages that failed and of which no copy has come since. */ #failed = new RecentMessages();
   #acks;
-  #reads = new Reads();
-  #readsHoldUntil = 0; // As `#holdUntil`.
-  #isReadsTurn = true;
+  #sender;
   #requests;
   #signals;
   #typing;
   #stamp = 0; // The version of the positions that are known: what is newer is asked for.
   #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
   /** The `since` of this connection. @type {string | null} */ #since = null;
-  /** @type {{ [name in 'silence' | 'reconnect' | 'send']?: any }} */
+  /** @type {{ [name in 'silence' | 'reconnect']?: any }} */
   #timers = {};
   #clock;
 
@@ -145,6 +137,8 @@ export class FrameClient {
     const clock = this.#clock = options.clock ?? systemClock;
     const transmit = (/** @type {object} */ frame) => this.#transmit(frame);
     this.#acks = new Acks(options.holdsAcks === true, transmit, clock);
+    const send = (/** @type {string} */ text) => this.#socket?.send(text);
+    this.#sender = new Sender(send, (frame) => this.#rejected(frame), clock);
     this.#requests = new Requests(transmit, (frame) => this.#rejected(frame), clock);
     this.#signals = new Signals(transmit, clock);
     this.#typing = new Typing((news) => this.#tell('typing', news), clock);
@@ -154,9 +148,9 @@ export class FrameClient {
   get state() { return this.#state; }
   /** The ids of the messages that the server has not answered for. Those of before a reload are
    * among them once the user is known. */
-  get unanswered() { return this.#outbox.ids; }
+  get unanswered() { return this.#sender.ids; }
   /** The same, as they are sent. @returns {Send[]} */
-  get outbox() { return this.#outbox.sends; }
+  get outbox() { return this.#sender.sends; }
 
   /** Connects now: at first, after `stopped`, or instead of waiting any longer. */
   connect() {
@@ -210,9 +204,7 @@ export class FrameClient {
   read(peer, offset, { private: isPrivate = false } = {}) {
     if (!isUserName(peer)) throw new TypeError('The peer is not a user name.');
     if (!isOffset(offset)) throw new TypeError('The offset is not one of a message.');
-    if (!this.#reads.keep({ peer, offset, private: isPrivate, id: newId() })) return;
-    this.#saveReads();
-    queueMicrotask(() => this.#pump());
+    this.#sender.read({ peer, offset, private: isPrivate, id: newId() });
   }
 
   /**
@@ -276,11 +268,10 @@ export class FrameClient {
     const send = { ...message, body: checked(message.to, message.body) };
     const bytes = bytesOf(send);
     if (bytes > this.#frameBytes) throw new RangeError(tooLarge(bytes, this.#frameBytes));
-    this.#outbox.add({ send, bytes, sent: false, rejected: false, mayBeTaken });
+    this.#sender.add(send, bytes, mayBeTaken);
     this.#typing.sent(send.to);
-    this.#saveOutbox();
     // Not before the caller has the id, or a handler could hear of one that it doesn't know yet.
-    queueMicrotask(() => this.#pump());
+    queueMicrotask(() => this.#sender.pump());
   }
 
   /** With the option `holdsAcks`: what was told up to `offset` is handled.
@@ -308,35 +299,8 @@ export class FrameClient {
     this.#handled = this.#store.load('handled', isOffset);
     if (this.#handled) this.#acks.handled(this.#handled);
     this.#stamp = this.#store.load('positions', isCount) ?? 0;
-    for (const read of this.#store.load('reads', Array.isArray) ?? []) {
-      if (isUserName(read?.peer) && isOffset(read.offset) && isMessageID(read.id)) {
-        this.#reads.keep(read);
-      } else {
-        warn('storage_damaged', 'a stored `read` is not what was written, and is dropped');
-      }
-    }
-    this.#saveReads();
-    /** @type {Map<string, Entry>} */ const stored = new Map();
-    for (const item of this.#store.load('outbox', Array.isArray) ?? []) {
-      const id = item?.id;
-      if (!isMessageID(id)) {
-        warn('storage_damaged', 'a stored message has no id, and is dropped');
-        continue;
-      }
-      const { firstSent: time, ...send } = item;
-      try {
-        checked(send.to, send.body);
-        const bytes = bytesOf(send);
-        const firstSent = isCount(time) ? time : undefined;
-        // Whether the server took it before the reload is unknown.
-        stored.set(id, { send, bytes, sent: false, rejected: false, mayBeTaken: true, firstSent });
-      } catch (error) {
-        const { message } = /** @type {Error} */ (error);
-        later(() => this.#tell('rejected', { id, code: 'malformed', message, retryable: false }));
-      }
-    }
-    this.#outbox.restore(stored);
-    this.#saveOutbox();
+    const refuse = (/** @type {Rejected} */ frame) => later(() => this.#tell('rejected', frame));
+    this.#sender.restore(this.#store, warn, refuse);
   }
 
   // The connection
@@ -398,11 +362,9 @@ export class FrameClient {
     this.#goodbye = null;
     this.#probing = false;
     this.#rejections = 0;
-    this.#holdUntil = this.#readsHoldUntil = 0;
-    this.#reads.reset();
     this.#requests.disconnected();
     this.#signals.disconnected();
-    this.#outbox.reset();
+    this.#sender.disconnected();
     this.#acks.reset();
     return ++this.#epoch;
   }
@@ -476,7 +438,7 @@ export class FrameClient {
         return this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
       case 'accepted':
         this.#rejections = 0;
-        if (this.#settle(frame.id)) this.#tell('accepted', frame);
+        if (this.#sender.settle(frame.id)) this.#tell('accepted', frame);
         return;
       case 'position': return this.#position(frame);
       case 'conversations': case 'history':
@@ -492,6 +454,7 @@ export class FrameClient {
       case 'rejected': return this.#rejected(frame);
       case 'goodbye':
         this.#goodbye = frame;
+        this.#sender.closing();
         this.#requests.disconnected();
         this.#signals.disconnected();
         return;
@@ -513,15 +476,18 @@ export class FrameClient {
       this.#handled = null;
       this.#store?.save('handled', null);
       this.#acks.restart();
+      // Who holds them learns their new places.
+      if (this.#options.holdsAcks) this.#recent = new RecentMessages();
       this.#tell('restart', welcome);
     }
     this.#acks.begin(welcome.offset, welcome.limits.unacked ?? 2);
     this.#highestStamp = 0;
     this.#typing.connected();
+    this.#sender.connected(welcome.limits, () => this.#serverNow());
     this.#signals.connected(welcome.limits);
     this.#requests.connected(welcome.limits);
     this.#enter({ phase: 'online', live: false, welcome });
-    this.#pump();
+    this.#sender.pump();
   }
 
   /** The server's clock, in whole milliseconds since 1970, counted on by one that does not step. */
@@ -540,7 +506,7 @@ export class FrameClient {
       try {
         if (!this.#recent.has(key) || isRevocation) {
           // A copy can overtake the answer to its message. It is an answer too.
-          if (type === 'sent' && this.#settle(id)) {
+          if (type === 'sent' && this.#sender.settle(id)) {
             this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
           }
           if (type === 'message') this.#typing.message(/** @type {any} */ (frame));
@@ -570,10 +536,7 @@ export class FrameClient {
       return this.#lost(LOST, 'a handler failed');
     }
     this.#learn(frame.stamp);
-    if (frame.id && this.#reads.settle(frame.id)) {
-      this.#rejections = 0;
-      this.#saveReads();
-    }
+    if (frame.id && this.#sender.settleRead(frame.id)) this.#rejections = 0;
   }
 
   /** All positions up to this stamp are known. @param {number} stamp */
@@ -597,54 +560,6 @@ export class FrameClient {
     else console.warn('Connect:', code, message);
   }
 
-  // Sending
-
-  /** Sends and says what is due, in order and no faster than the server allows. */
-  #pump() {
-    this.#clock.clearTimeout(this.#timers.send);
-    if (!this.#welcome || this.#goodbye) return;
-    const { frameBytes, sendsPerSecond } = this.#welcome.limits;
-    let isDated = false;
-    for (;;) {
-      const now = this.#clock.now();
-      const read = this.#reads.next;
-      const entry = this.#outbox.next();
-      if (!read && !entry) break;
-      const readAt = read ? this.#readsHoldUntil : Infinity;
-      const sendAt = entry ? this.#holdUntil : Infinity;
-      // 0 means no limit.
-      const earlier = sendsPerSecond > 0 ? this.#sentAt.at(-sendsPerSecond) : undefined;
-      const paceAt = (earlier ?? -Infinity) + LIMITS.paceMs;
-      const dueAt = Math.max(Math.min(readAt, sendAt), paceAt);
-      if (dueAt > now) {
-        this.#timers.send = this.#clock.setTimeout(() => this.#pump(), dueAt - now);
-        break;
-      }
-      // In turn, so that neither waits for all of the other.
-      if (read && readAt <= now && (this.#isReadsTurn || sendAt > now)) {
-        this.#reads.said(read);
-        this.#transmit({ type: 'read', ...read });
-        this.#isReadsTurn = false;
-      } else if (entry) {
-        if (entry.bytes > frameBytes) {
-          // Sending it would cost the connection (1009), and again after each reconnect.
-          const { id } = entry.send;
-          const message = tooLarge(entry.bytes, frameBytes);
-          return this.#rejected({ id, code: 'too_large', message, retryable: false });
-        }
-        if (!entry.mayBeTaken && entry.firstSent === undefined) {
-          entry.firstSent = this.#serverNow();
-          isDated = true;
-        }
-        this.#socket?.send(encode(entry.send, entry.mayBeTaken && (entry.firstSent ?? true)));
-        entry.sent = true;
-        this.#isReadsTurn = true;
-      }
-      this.#sentAt = sendsPerSecond > 0 ? [...this.#sentAt, now].slice(-sendsPerSecond) : [];
-    }
-    if (isDated) this.#saveOutbox();
-  }
-
   /** @param {Rejected} frame */
   #rejected(frame) {
     const waitMs = () => asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
@@ -654,44 +569,14 @@ export class FrameClient {
       if (!frame.retryable) this.#warn(frame.code, frame.message);
       return;
     }
-    if (frame.retryable && this.#reads.retry(frame.id)) {
-      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
-      this.#readsHoldUntil = Math.max(this.#readsHoldUntil, this.#clock.now() + delayMs);
-      return this.#pump();
-    }
-    if (this.#reads.settle(frame.id)) {
-      this.#saveReads();
-      return this.#warn(frame.code, frame.message);
-    }
-    const entry = this.#outbox.find(frame.id);
-    if (!entry) return; // A `read` that a further one has replaced, or a message that came as `sent`.
-    if (frame.retryable) {
-      this.#outbox.putOff(entry, frame.code);
-      const delayMs = asked(frame.retryAfterMs) ?? backoffMs(this.#rejections++);
-      this.#holdUntil = Math.max(this.#holdUntil, this.#clock.now() + delayMs);
-      this.#pump();
-    } else {
-      this.#settle(frame.id);
-    }
+    const kind = this.#sender.rejected(frame, waitMs);
+    if (kind === 'read') this.#warn(frame.code, frame.message);
+    if (kind !== 'message') return;
     this.#tell('rejected', frame);
-  }
-
-  /** @param {string | undefined} id @returns {boolean} whether it was in the outbox */
-  #settle(id) {
-    if (!this.#outbox.settle(id)) return false;
-    this.#saveOutbox();
-    this.#pump();
-    return true;
   }
 
   /** @param {object} frame */
   #transmit(frame) {
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); // It is open.
   }
-
-  #saveOutbox() {
-    this.#store?.save('outbox', this.#outbox.stored);
-  }
-
-  #saveReads() { this.#store?.save('reads', this.#reads.all); }
 }

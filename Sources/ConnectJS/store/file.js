@@ -1,0 +1,135 @@
+// @ts-check
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** @typedef {import('./keeper.js').Store} Store */
+
+const FORMAT = 1;
+const GARBAGE_BYTES = 1_000_000; // Of what was replaced, before the file is written again.
+
+/** Keeps what it is given in a file of a folder, one for each owner: a line of JSON for each write,
+ * so that one that was cut off by a crash counts as not done. For Node.
+ * @implements {Store} */
+export class FileStore {
+  #folder;
+  #path = '';
+  /** @type {import('node:fs/promises').FileHandle | null} */ #file = null;
+  /** @type {Map<string, string>} each value as JSON */ #values = new Map();
+  #bytes = 0; // Of the file.
+  #liveBytes = 0; // Of the values.
+  #owner = '';
+
+  /** @param {string} folder made where it is missing, for the user of this process alone */
+  constructor(folder) {
+    if (typeof folder !== 'string' || !folder) throw new TypeError('The folder is not a path.');
+    this.#folder = folder;
+  }
+
+  /** @param {string} owner */
+  async open(owner) {
+    this.#owner = owner;
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const name = createHash('sha256').update(owner).digest('hex').slice(0, 32);
+    this.#path = join(this.#folder, `${name}.jsonl`);
+  }
+
+  /** @returns {Promise<[string, any][]>} @throws {Error} when the file is damaged */
+  async load() {
+    const text = await readFile(this.#path, 'utf8').catch((error) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    // What has no line end was not written whole.
+    const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').slice(0, -1);
+    const [header, ...writes] = lines.map((line, index) => this.#parsed(line, index + 1));
+    if (lines.length && (header?.connect !== FORMAT || header.owner !== this.#owner)) {
+      throw new Error(`${this.#path} is not a file of this store`);
+    }
+    this.#values = new Map();
+    this.#liveBytes = 0;
+    for (const [index, changes] of writes.entries()) {
+      if (!Array.isArray(changes) || !changes.every((change) => Array.isArray(change)
+        && typeof change[0] === 'string')) throw this.#damage(index + 2);
+      for (const [key, value] of changes) {
+        this.#set(key, value === undefined ? undefined : JSON.stringify(value));
+      }
+    }
+    // Begins with whole lines.
+    await this.#rewrite();
+    return [...this.#values].map(([key, json]) => [key, JSON.parse(json)]);
+  }
+
+  /** @param {[string, any][]} changes */
+  async write(changes) {
+    if (!this.#file) throw new Error('The store is not open.');
+    const line = `${JSON.stringify(
+      changes.map(([key, value]) => (value === undefined ? [key] : [key, value])))}\n`;
+    const bytes = Buffer.from(line);
+    // At a place of its own, so that a line that was written in part is overwritten by the next.
+    for (let written = 0; written < bytes.length;) {
+      const { bytesWritten } = await this.#file.write(
+        bytes, written, bytes.length - written, this.#bytes + written);
+      written += bytesWritten;
+    }
+    this.#bytes += bytes.length;
+    for (const [key, value] of changes) {
+      this.#set(key, value === undefined ? undefined : JSON.stringify(value));
+    }
+    if (this.#bytes > 2 * this.#liveBytes + GARBAGE_BYTES) await this.#rewrite();
+  }
+
+  async clear() {
+    this.#values = new Map();
+    this.#liveBytes = 0;
+    await this.#file?.close();
+    this.#file = null;
+    await rm(this.#path, { force: true });
+    await this.#rewrite();
+  }
+
+  async close() {
+    await this.#file?.close();
+    this.#file = null;
+  }
+
+  /** @param {string} key @param {string | undefined} json */
+  #set(key, json) {
+    this.#liveBytes -= this.#values.get(key)?.length ?? 0;
+    this.#values.delete(key);
+    if (json === undefined) return;
+    this.#values.set(key, json);
+    this.#liveBytes += json.length;
+  }
+
+  /** Writes a new file beside the old one, which it then replaces. */
+  async #rewrite() {
+    const parts = [`${JSON.stringify({ connect: FORMAT, owner: this.#owner })}\n`];
+    for (const [key, json] of this.#values) parts.push(`[[${JSON.stringify(key)},${json}]]\n`);
+    const text = parts.join('');
+    const next = await open(`${this.#path}.next`, 'w', 0o600);
+    try {
+      await next.writeFile(text);
+      await next.sync();
+      await rename(`${this.#path}.next`, this.#path);
+    } catch (error) {
+      await next.close();
+      throw error;
+    }
+    await this.#file?.close();
+    this.#file = next;
+    this.#bytes = Buffer.byteLength(text);
+  }
+
+  /** @param {string} line @param {number} number */
+  #parsed(line, number) {
+    try {
+      return JSON.parse(line);
+    } catch {
+      throw this.#damage(number);
+    }
+  }
+
+  /** @param {number} line */
+  #damage(line) { return new Error(`line ${line} of ${this.#path} is not what was written`); }
+}

@@ -1,0 +1,92 @@
+// @ts-check
+/** @typedef {import('./keeper.js').Store} Store */
+
+const VALUES = 'values'; // By owner and key.
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+const answer = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+/** Keeps what it is given in the browser's IndexedDB, in one database for all users.
+ * @implements {Store} */
+export class IndexedDBStore {
+  #name;
+  #factory;
+  /** @type {IDBDatabase | null} */ #database = null;
+  #owner = '';
+
+  /** @param {{ name?: string, indexedDB?: IDBFactory }} options `name`: of the database
+   * @throws {TypeError} where there is no IndexedDB */
+  constructor({ name = 'connect', indexedDB = globalThis.indexedDB } = {}) {
+    if (!indexedDB) {
+      throw new TypeError('There is no IndexedDB here: use FileStore in Node, or a store of your own.');
+    }
+    this.#name = name;
+    this.#factory = indexedDB;
+  }
+
+  /** @param {string} owner */
+  async open(owner) {
+    this.#owner = owner;
+    const request = this.#factory.open(this.#name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(VALUES);
+    this.#database = await answer(request);
+    // Another tab deletes it, or has a later version: it must not wait for this one.
+    this.#database.onversionchange = () => this.#database?.close();
+  }
+
+  async load() {
+    const store = this.#transaction('readonly').objectStore(VALUES);
+    const [keys, values] = await Promise.all([
+      answer(store.getAllKeys(this.#range)), answer(store.getAll(this.#range)),
+    ]);
+    return keys.map((key, index) => (
+      /** @type {[string, any]} */ ([/** @type {string[]} */ (key)[1], values[index]])));
+  }
+
+  /** In one transaction. @param {[string, any][]} changes */
+  write(changes) {
+    return this.#change((store) => {
+      for (const [key, value] of changes) {
+        if (value === undefined) store.delete([this.#owner, key]);
+        else store.put(value, [this.#owner, key]);
+      }
+    });
+  }
+
+  clear() { return this.#change((store) => { store.delete(this.#range); }); }
+
+  async close() {
+    this.#database?.close();
+    this.#database = null;
+  }
+
+  /** All keys of the owner: an array sorts behind any text. */
+  get #range() { return IDBKeyRange.bound([this.#owner], [this.#owner, []]); }
+
+  /** @param {IDBTransactionMode} mode */
+  #transaction(mode) {
+    if (!this.#database) throw new Error('The store is not open.');
+    return this.#database.transaction(VALUES, mode);
+  }
+
+  /** @param {(store: IDBObjectStore) => void} change @returns {Promise<void>} */
+  async #change(change) {
+    const transaction = this.#transaction('readwrite');
+    const isDone = new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve(undefined);
+      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+    try {
+      change(transaction.objectStore(VALUES));
+    } catch (error) {
+      // What it was given before would be kept without the rest.
+      isDone.catch(() => {});
+      transaction.abort();
+      throw error;
+    }
+    await isDone;
+  }
+}

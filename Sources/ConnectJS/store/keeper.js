@@ -1,0 +1,147 @@
+// @ts-check
+import { BOUNDS } from '../conversation/bounds.js';
+
+/** @typedef {import('../core/clock.js').Clock} Clock */
+/** Where a client keeps what outlives it. It is opened once, for one owner, whose values no other owner
+ * sees; then loaded; and then written to, one call at a time. A write is done whole or not at all, and
+ * a value of undefined removes its key. Values are what JSON holds. `clear` forgets the owner's values.
+ * @typedef {{ open: (owner: string) => Promise<void>, load: () => Promise<[string, any][]>,
+ *   write: (changes: [string, any][]) => Promise<void>, clear: () => Promise<void>,
+ *   close: () => Promise<void> }} Store */
+
+/** Writes what changes into a store, in order and together. A store that fails is told of, and what it
+ * did not take is kept and written with what follows, so that it never has a part without the rest. */
+export class Keeper {
+  #store;
+  #clock;
+  #report;
+  #given;
+  #isOpen = false;
+  #hasFailed = false;
+  #isGone = false; // There is no store: what is set is only in memory.
+  /** @type {Map<string, any>} */ #changes = new Map();
+  /** @type {(() => void)[]} */ #waiting = [];
+  #isScheduled = false;
+  #isWriting = false;
+  /** @type {Promise<void> | undefined} the latest run */ #writing;
+  #retryAt = 0;
+  /** @type {any} */ #timer;
+
+  /** @param {Store} store @param {Clock} clock
+   * @param {(code: string, message: string) => void} report
+   * @param {() => void} given gives the app all that has changed, where the store cannot keep it */
+  constructor(store, clock, report, given) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#report = report;
+    this.#given = given;
+  }
+
+  /** @param {string} owner @returns {Promise<Map<string, any>>} what is stored; empty if it cannot be
+   *   read, which is told */
+  async open(owner) {
+    /** @type {Map<string, any>} */ let values = new Map();
+    try {
+      await this.#inTime(this.#store.open(owner));
+      try {
+        values = new Map(await this.#inTime(this.#store.load()));
+      } catch (error) {
+        this.#report('storage_damaged', `what is stored cannot be read, and is begun again: ${error}`);
+        await this.#inTime(this.#store.clear());
+      }
+    } catch (error) {
+      this.#isGone = true;
+      this.#report('storage_unavailable', `nothing is kept beyond this run: ${error}`);
+    }
+    this.#isOpen = true;
+    if (this.#changes.size || this.#waiting.length) this.#schedule();
+    return values;
+  }
+
+  /** @param {string} key @param {any} value as JSON holds it; undefined removes the key */
+  set(key, value) {
+    this.#changes.delete(key);
+    this.#changes.set(key, value);
+    this.#schedule();
+  }
+
+  /** Calls back once all that was set so far is kept; or, if that fails, was given to the app.
+   * @param {() => void} done */
+  whenKept(done) {
+    this.#waiting.push(done);
+    this.#schedule();
+  }
+
+  async close() {
+    this.#clock.clearTimeout(this.#timer);
+    this.#retryAt = 0;
+    await this.#writing;
+    if (this.#isOpen && this.#changes.size) await this.#write();
+    if (!this.#isGone) await this.#inTime(this.#store.close()).catch(() => {});
+    this.#isGone = true;
+  }
+
+  #schedule() {
+    if (this.#isScheduled || !this.#isOpen) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      if (!this.#isWriting) this.#writing = this.#run();
+    });
+  }
+
+  async #run() {
+    this.#isWriting = true;
+    while (this.#changes.size || this.#waiting.length) {
+      if (this.#isGone) this.#changes.clear();
+      if (this.#hasFailed && this.#clock.now() < this.#retryAt) {
+        this.#release(this.#waiting.splice(0));
+        break;
+      }
+      await this.#write();
+      if (this.#hasFailed) break;
+    }
+    this.#isWriting = false;
+  }
+
+  async #write() {
+    const changes = this.#changes;
+    const waiting = this.#waiting.splice(0);
+    this.#changes = new Map();
+    try {
+      if (changes.size) await this.#inTime(this.#store.write([...changes]));
+      this.#hasFailed = false;
+      if (this.#isGone) this.#release(waiting);
+      else for (const done of waiting) done();
+    } catch (error) {
+      if (!this.#hasFailed) this.#report('storage_full', `what comes now is not kept: ${error}`);
+      this.#hasFailed = true;
+      for (const [key, value] of this.#changes) {
+        changes.delete(key);
+        changes.set(key, value);
+      }
+      this.#changes = changes;
+      this.#retryAt = this.#clock.now() + BOUNDS.storeRetryMs;
+      this.#clock.clearTimeout(this.#timer);
+      this.#timer = this.#clock.setTimeout(() => this.#schedule(), BOUNDS.storeRetryMs + 1);
+      this.#release([...waiting, ...this.#waiting.splice(0)]);
+    }
+  }
+
+  /** What cannot be kept has been given to the app at least. @param {(() => void)[]} waiting */
+  #release(waiting) {
+    if (!waiting.length) return;
+    this.#given();
+    for (const done of waiting) done();
+  }
+
+  /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
+  #inTime(promise) {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.setTimeout(
+        () => reject(new Error(`the store did not answer within ${BOUNDS.storeMs / 1000} s`)),
+        BOUNDS.storeMs);
+      promise.then(resolve, reject).finally(() => this.#clock.clearTimeout(timer));
+    });
+  }
+}

@@ -1,0 +1,55 @@
+// A chat in a terminal: node app.mjs alice ws://localhost:8080/v1/connect, the token in CHAT_TOKEN.
+// Lines: `/open bob` opens a conversation, `/earlier` loads more of it, all else is sent to its peer.
+import { createInterface } from 'node:readline';
+import { ConnectClient } from 'connect-client';
+import { FileStore } from 'connect-client/file-store';
+
+const [user, url] = process.argv.slice(2);
+const client = new ConnectClient({
+  url,
+  user,
+  token: async () => process.env.CHAT_TOKEN, // Yours asks your backend.
+  store: new FileStore(process.env.CHAT_FOLDER ?? './chats'),
+});
+let open; // The conversation in view.
+let leave = () => {};
+
+const ticks = { waiting: '…', accepted: '✓', delivered: '✓✓', read: '✓✓ read', failed: '✗' };
+
+function drawList() {
+  const lines = client.conversations.items.map(({ peer, last, unread, unreadIsMore }) => (
+    `${peer.isOnline ? '●' : ' '} ${peer.user} (${unread}${unreadIsMore ? '+' : ''}) `
+      + `${last?.body.text ?? ''}`));
+  console.log(['-- chats --', ...lines].join('\n'));
+}
+
+function drawConversation() {
+  const lines = open.entries.slice(-10).map(({ isMine, from, body, state, failure }) => (
+    isMine ? `me: ${body.text} ${ticks[state]} ${failure?.message ?? ''}` : `${from}: ${body.text}`));
+  console.log([`-- ${open.peer.user} ${open.peer.isTyping ? 'is typing' : ''} --`, ...lines].join('\n'));
+  open.markRead(); // All that is held is in view.
+}
+
+function openWith(name) {
+  leave();
+  open = client.conversation(name);
+  leave = open.on('change', drawConversation);
+  drawConversation();
+}
+
+client.conversations.on('change', drawList);
+client.on('state', ({ phase, message = '' }) => console.log(`-- ${phase} ${message} --`));
+client.on('error', ({ code, message }) => console.error(code, message));
+
+await client.connect(); // What was stored is there now, online or not.
+drawList();
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    if (line.startsWith('/open ')) openWith(line.slice(6));
+    else if (line === '/earlier') await open.loadEarlier();
+    else if (line) open.send({ text: line });
+  } catch (error) {
+    console.error(error.message);
+  }
+}
+await client.close();
