@@ -84,6 +84,8 @@ is_present_on_debian() {
     python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     # From NodeSource, nvm, or wherever.
     nodejs) command -v node >/dev/null ;;
+    node-typescript) command -v tsc >/dev/null ;;
+    chromium) command -v "${CONNECT_TEST_BROWSER:-chromium}" >/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     # Not in the path of every user.
     haproxy) PATH=$PATH:/usr/sbin command -v haproxy >/dev/null ;;
