@@ -38,8 +38,9 @@ export class ConnectClient {
   /** Connects now: at first, after `stopped`, or instead of waiting longer. Fulfilled as `opened`.
    * @throws {ConnectError} when it was closed */
   connect(): Promise<void>;
-  /** Ends everything. What was not sent is in the store, and is sent at the next start. */
-  close(): Promise<void>;
+  /** Ends everything. What was not sent is in the store, and is sent at the next start. `forget`: what
+   * the store holds of this user is removed, as when they sign out. */
+  close(options?: { forget?: boolean }): Promise<void>;
   /** Passes something on to the devices of a user that are connected now, or drops it.
    * @throws {TypeError | RangeError} */
   signal(to: UserName, name: string, body?: Json): void;

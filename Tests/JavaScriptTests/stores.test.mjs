@@ -153,6 +153,19 @@ test('what waits and is not in the outbox has failed, and what is there waits', 
   assert.deepEqual([found.id, found.state, found.body], ['found', 'waiting', 'found']);
 });
 
+test('what is written before the store is open is in it with its place in the outbox', async () => {
+  const store = new GatedStore();
+  const writes = [];
+  const { write } = store;
+  store.write = (changes) => { writes.push(changes.map(([key]) => key)); return write.call(store, changes); };
+  const { client } = chatOf('alice', { store, WebSocket: NoWebSocket });
+  const { id } = client.conversation('bob').send('early');
+  await client.opened;
+  await settled();
+  const [first] = writes.filter((keys) => keys.includes(`entry/bob/m/${id}`));
+  assert.ok(first.includes('frames/outbox'), String(first));
+});
+
 test('nothing is acknowledged, or said by since, before it is in the store', async () => {
   const store = new GatedStore();
   const { client, socket } = await scriptedChat('alice', { store });
@@ -195,6 +208,17 @@ test('where the store is full it is told once, and what the app was given is ack
   const again = chatOf('alice', { store, WebSocket: NoWebSocket });
   await again.client.opened;
   assert.deepEqual(bodies(again.client), ['5-0', '6-0', 'goes nevertheless']);
+});
+
+test('what is stored of a user can be forgotten at the end', async () => {
+  const path = place();
+  const first = await scriptedChat('alice', { store: new FileStore(path) });
+  first.socket.say(message('5-0'));
+  await settled();
+  await first.client.close({ forget: true });
+  const { client, socket } = await scriptedChat('alice', { store: new FileStore(path) });
+  assert.deepEqual(client.conversations.items, []);
+  assert.equal(new URL(socket.url).searchParams.get('since'), null);
 });
 
 test('without a store that opens it goes on in memory', async () => {

@@ -52,13 +52,13 @@ export class TestWebSocket {
   #socket = null;
   #input = Buffer.alloc(0);
 
-  constructor(address, protocols) {
+  constructor(address, protocols = []) {
     this.url = String(address);
     if (!protocols.every((protocol) => /^[!#$%&'*+.^_`|~\w-]+$/.test(protocol))) {
       throw new SyntaxError('a subprotocol is invalid');
     }
     const [, claims] = protocols[1]?.replace('connect.bearer.', '').split('.') ?? [];
-    this.user = JSON.parse(Buffer.from(claims, 'base64url')).sub;
+    this.user = claims && JSON.parse(Buffer.from(claims, 'base64url')).sub;
     TestWebSocket.all.push(this);
     const upgrade = request(this.url.replace('ws', 'http'), {
       headers: {
@@ -66,7 +66,7 @@ export class TestWebSocket {
         Upgrade: 'websocket',
         'Sec-WebSocket-Version': 13,
         'Sec-WebSocket-Key': randomBytes(16).toString('base64'),
-        'Sec-WebSocket-Protocol': protocols.join(', '),
+        ...(protocols.length && { 'Sec-WebSocket-Protocol': protocols.join(', ') }),
       },
     });
     upgrade.on('upgrade', (_, socket, head) => {

@@ -112,9 +112,11 @@ export class ConnectClient extends Observable {
 
   /** Ends everything: the connection, the store, iterators and promises. What was not sent is in the
    * store, and is sent at the next start.
-   * @returns {Promise<void>} fulfilled when all is stored */
-  close() {
-    this.#closing ??= this.#close();
+   * @param {{ forget?: boolean }} options `forget`: what the store holds of this user is removed, as
+   *   when they sign out
+   * @returns {Promise<void>} fulfilled when all is stored, or removed */
+  close({ forget = false } = {}) {
+    this.#closing ??= this.#close(forget);
     return this.#closing;
   }
 
@@ -142,6 +144,7 @@ export class ConnectClient extends Observable {
     if (orphans.some((key) => key.startsWith('conversation/'))) this.#list.isDue();
     this.#frames = this.#framesOf(name, values);
     for (const send of this.#early.splice(0)) send();
+    this.#keeper.begin();
     // Behind what it finds wrong with its own part of the store.
     await undefined;
     this.#compare(this.#frames);
@@ -337,7 +340,8 @@ export class ConnectClient extends Observable {
     });
   }
 
-  async #close() {
+  /** @param {boolean} forget */
+  async #close(forget) {
     await null;
     await this.#opened;
     this.#frames?.close();
@@ -345,6 +349,6 @@ export class ConnectClient extends Observable {
     this.#list.end();
     for (const conversation of this.#byUser.values()) conversation.end();
     this.end();
-    await this.#keeper.close();
+    await this.#keeper.close(forget);
   }
 }

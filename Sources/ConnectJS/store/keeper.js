@@ -53,9 +53,13 @@ export class Keeper {
       this.#isGone = true;
       this.#report('storage_unavailable', `nothing is kept beyond this run: ${error}`);
     }
+    return values;
+  }
+
+  /** Writes from now on. What belongs together before is written together. */
+  begin() {
     this.#isOpen = true;
     if (this.#changes.size || this.#waiting.length) this.#schedule();
-    return values;
   }
 
   /** @param {string} key @param {any} value as JSON holds it; undefined removes the key */
@@ -72,11 +76,19 @@ export class Keeper {
     this.#schedule();
   }
 
-  async close() {
+  /** @param {boolean} forget removes all that is stored */
+  async close(forget) {
     this.#clock.clearTimeout(this.#timer);
     this.#retryAt = 0;
     await this.#writing;
-    if (this.#isOpen && this.#changes.size) await this.#write();
+    if (forget && !this.#isGone) {
+      this.#changes.clear();
+      await this.#inTime(this.#store.clear()).catch((error) => {
+        this.#report('storage_full', `what is stored could not be removed: ${error}`);
+      });
+    } else if (this.#isOpen && this.#changes.size) {
+      await this.#write();
+    }
     if (!this.#isGone) await this.#inTime(this.#store.close()).catch(() => {});
     this.#isGone = true;
   }
