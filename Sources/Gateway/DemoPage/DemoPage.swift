@@ -14,7 +14,10 @@ enum DemoPage {
     switch path {
     case "/", "/index.html": file(PackageResources.index_html, "text/html; charset=utf-8")
     case "/page.css": file(PackageResources.page_css, "text/css; charset=utf-8")
-    case "/page.js": file(PackageResources.page_js, "text/javascript; charset=utf-8")
+    case "/page.js": self.script(PackageResources.page_js)
+    case "/dom.js": self.script(PackageResources.dom_js)
+    case "/messages.js": self.script(PackageResources.messages_js)
+    case "/session.js": self.script(PackageResources.session_js)
     default: self.module(at: path)
     }
   }
@@ -23,9 +26,11 @@ enum DemoPage {
   private static func module(at path: Substring) -> PlainHTTPResponse? {
     let prefix = "/connect/"
     guard path.hasPrefix(prefix) else { return nil }
-    return ConnectJS.modules[String(path.dropFirst(prefix.count))].map {
-      self.file($0, "text/javascript; charset=utf-8")
-    }
+    return ConnectJS.modules[String(path.dropFirst(prefix.count))].map(self.script)
+  }
+
+  private static func script(_ bytes: [UInt8]) -> PlainHTTPResponse {
+    self.file(bytes, "text/javascript; charset=utf-8")
   }
 
   private static func file(_ bytes: [UInt8], _ contentType: String) -> PlainHTTPResponse {

@@ -30,7 +30,8 @@ struct PublicPortTests {
     arguments: [
       ("/", "text/html"), ("http://a", "text/html"), ("/index.html", "text/html"),
       ("/?user=alice#x", "text/html"),
-      ("/page.css", "text/css"), ("/page.js", "text/javascript"),
+      ("/page.css", "text/css"), ("/page.js", "text/javascript"), ("/dom.js", "text/javascript"),
+      ("/messages.js", "text/javascript"), ("/session.js", "text/javascript"),
       ("/connect/index.js", "text/javascript"), ("/connect/core/frames.js", "text/javascript"),
     ])
   func demoPage(path: String, type: String) async throws {

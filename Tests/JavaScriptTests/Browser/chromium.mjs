@@ -1,0 +1,72 @@
+/** As much of a browser's debugging protocol as the tests of the page need. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TestWebSocket, until } from '../support.mjs';
+
+const program = process.env.CONNECT_TEST_BROWSER ?? 'chromium';
+
+/** A browser without a window. @param {string} profile the folder of what it keeps */
+export async function browserOf(profile) {
+  const child = spawn(program, [
+    '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
+    '--remote-debugging-port=0', '--window-size=1100,720', `--user-data-dir=${profile}`,
+  ], { stdio: 'ignore' });
+  let failure;
+  child.on('error', (error) => { failure = error; });
+  const ended = new Promise((resume) => { child.on('close', resume); });
+  const [port, path] = await until('the browser listens', () => {
+    if (failure) throw failure;
+    try {
+      const lines = readFileSync(join(profile, 'DevToolsActivePort'), 'utf8').split('\n');
+      return lines.length > 1 && lines;
+    } catch {
+      return null;
+    }
+  });
+  const socket = new TestWebSocket(`ws://127.0.0.1:${port}${path}`);
+  await until('it is reached', () => socket.readyState === 1);
+  const answers = new Map();
+  let count = 0;
+  socket.onmessage = ({ data }) => {
+    const { id, result, error } = JSON.parse(data);
+    if (!answers.has(id)) return;
+    const { resolve, reject } = answers.get(id);
+    answers.delete(id);
+    if (error) reject(new Error(error.message));
+    else resolve(result);
+  };
+  const call = (method, params = {}, sessionId = undefined) => new Promise((resolve, reject) => {
+    count += 1;
+    answers.set(count, { resolve, reject });
+    socket.send(JSON.stringify({ id: count, method, params, sessionId }));
+  });
+  return {
+    /** Opens a page as in a window of its own. */
+    async open(url) {
+      const { targetId } = await call('Target.createTarget', { url });
+      const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true });
+      const ask = (method, params) => call(method, params, sessionId);
+      const evaluate = async (expression) => {
+        const { result, exceptionDetails } = await ask(
+          'Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
+        if (exceptionDetails) throw new Error(exceptionDetails.exception.description);
+        return result.value;
+      };
+      return {
+        evaluate,
+        reload: () => ask('Page.reload'),
+        /** Waits for an expression to be true in the page. */
+        shows: (what, expression) => until(what, () => evaluate(expression).catch(() => false)),
+        async screenshot() {
+          const { data } = await ask('Page.captureScreenshot', { format: 'png' });
+          return Buffer.from(data, 'base64');
+        },
+      };
+    },
+    async close() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}

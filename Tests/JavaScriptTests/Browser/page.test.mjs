@@ -1,0 +1,111 @@
+/** The demo page in a real browser, at two real gateways that are killed meanwhile.
+ * CONNECT_TEST_PROGRAM names `connect`; by default that of a debug build. Run by `infra/test --all`. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { until } from '../support.mjs';
+import { browserOf } from './chromium.mjs';
+
+const program = process.env.CONNECT_TEST_PROGRAM
+  ?? fileURLToPath(new URL('../../../.build/debug/connect', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'connect-page-'));
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+
+/** Two free ports beside each other. */
+async function freePort() {
+  const listening = (port) => new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+  for (;;) {
+    const first = await listening(0);
+    const { port } = first.address();
+    const second = await listening(port + 1).catch(() => null);
+    for (const server of [first, second]) if (server) await new Promise((done) => { server.close(done); });
+    if (second) return port;
+  }
+}
+
+/** `connect dev`, with what is stored kept over a restart. */
+async function connectDev(port) {
+  const child = spawn(
+    program, ['dev', '--port', String(port), '--data', join(folder, 'data')],
+    { env: { ...process.env, HOME: folder, XDG_STATE_HOME: join(folder, 'state') } });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => { text += bytes; });
+  const ended = new Promise((resume) => { child.on('close', resume); });
+  const links = await until(`connect dev runs: ${text}`, () => {
+    const found = Object.fromEntries([...text.matchAll(/^ +(\w+) +(http:\S+#\S+)$/gm)]
+      .map(([, user, link]) => [user, link]));
+    return found.alice && found.bob && found;
+  });
+  return { links, end: () => { child.kill('SIGINT'); return ended; } };
+}
+
+const write = (text) => `(() => {
+  const field = document.getElementById('text');
+  field.value = ${JSON.stringify(text)};
+  field.dispatchEvent(new Event('input'));
+  document.getElementById('composer').requestSubmit(document.getElementById('send'));
+})()`;
+const texts = `[...document.querySelectorAll('#messages .text')].map((it) => it.textContent)`;
+const stages = `[...document.querySelectorAll('#messages li')].map((it) => it.dataset.stage)`;
+const isOnline = `document.querySelector('#connection small').textContent === 'Online'`;
+const has = (...all) => `JSON.stringify(${texts}) === ${JSON.stringify(JSON.stringify(all))}`;
+
+test('two users chat over a restart of all gateways, a reload, and another user', async (t) => {
+  const port = await freePort();
+  let dev = await connectDev(port);
+  t.after(() => dev.end());
+  const browsers = await Promise.all(['alice', 'bob'].map((user) => browserOf(join(folder, user))));
+  t.after(() => Promise.all(browsers.map((browser) => browser.close())));
+  const [alice, bob] = await Promise.all(
+    browsers.map((browser, index) => browser.open(dev.links[['alice', 'bob'][index]])));
+  for (const page of [alice, bob]) await page.shows('it is online', isOnline);
+  await alice.evaluate(write('one'));
+  await bob.shows('one came', has('one'));
+  await bob.evaluate(write('two'));
+  await alice.shows('two came', has('one', 'two'));
+  await alice.shows('one is read or delivered', `['delivered', 'read'].includes(${stages}[0])`);
+  if (process.env.CONNECT_TEST_SCREENSHOTS) {
+    writeFileSync(join(process.env.CONNECT_TEST_SCREENSHOTS, 'alice.png'), await alice.screenshot());
+  }
+
+  await dev.end();
+  await alice.shows('it is offline', `!(${isOnline})`);
+  await alice.evaluate(write('three, offline'));
+  await alice.shows('three waits', `${stages}.join() === 'read,,waiting'`);
+  dev = await connectDev(port);
+  for (const page of [alice, bob]) await page.shows('it is online again', isOnline);
+  await bob.shows('three came', has('one', 'two', 'three, offline'));
+  await alice.shows('it is there', `${stages}[2] !== 'waiting'`);
+
+  // A reload asks for nothing that is held.
+  await alice.reload();
+  await alice.shows('all is there', has('one', 'two', 'three, offline'));
+  await alice.shows('it is online', isOnline);
+
+  // Bob signs in where alice was, and has nothing of hers; she has what was hers.
+  const other = await browsers[0].open(dev.links.bob.replace(String(port + 1), String(port)));
+  await other.shows('it is online', isOnline);
+  await other.shows('his messages are there', has('one', 'two', 'three, offline'));
+  await other.shows('they are as on his device', `${stages}[0] === '' && ${stages}[1] !== ''`);
+  assert.equal(await other.evaluate(`document.getElementById('user').textContent`), 'bob');
+
+  // At the end nothing is left of who signs out.
+  await other.evaluate(`document.getElementById('sign-out').click()`);
+  await other.shows('it is signed out', `!document.getElementById('sign-in').hidden`);
+  const left = `new Promise((resolve) => {
+    const request = indexedDB.open('connect');
+    request.onsuccess = () => {
+      const keys = request.result.transaction('values').objectStore('values').getAllKeys();
+      keys.onsuccess = () => resolve([...new Set(keys.result.map(([owner]) => owner.split(' ')[1]))]);
+    };
+  })`;
+  assert.deepEqual(await other.evaluate(left), ['alice']);
+});
