@@ -21,6 +21,7 @@ package enum ConnectJS {
     "core/errors.js": PackageResources.errors_js,
     "core/frames.js": PackageResources.frames_js,
     "core/limits.js": PackageResources.limits_js,
+    "core/mailbox.js": PackageResources.mailbox_js,
     "core/outbox.js": PackageResources.outbox_js,
     "core/pace.js": PackageResources.pace_js,
     "core/reads.js": PackageResources.reads_js,

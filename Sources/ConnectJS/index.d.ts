@@ -2,7 +2,9 @@
 export type UserName = string;
 
 /** A JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json | undefined };
+export type Json =
+  | null | boolean | number | string | readonly Json[]
+  | { readonly [name: string]: Json | undefined };
 
 // The app's objects
 
@@ -157,7 +159,10 @@ export type State =
       readonly failures: number; readonly opened: boolean; readonly code: number;
       readonly message: string;
     }
-  | { readonly phase: 'stopped'; readonly reason: StopReason; readonly code: number; readonly message: string };
+  | {
+      readonly phase: 'stopped'; readonly reason: StopReason; readonly code: number;
+      readonly message: string;
+    };
 
 /** `closed`: by `close`, or not yet connected; `expired`: `token` gave the token again that had
  * expired; `user`: it gave one of another user; `replaced`: the device is connected elsewhere;
@@ -278,7 +283,8 @@ export interface FrameHandlers {
 export class FrameClient {
   constructor(options: {
     url: string; device?: string; token: () => string | Promise<string>; user?: UserName;
-    on?: FrameHandlers; storage?: { getItem(key: string): string | null; setItem(key: string, value: string): void };
+    on?: FrameHandlers;
+    storage?: { getItem(key: string): string | null; setItem(key: string, value: string): void };
     storageKey?: string; WebSocket?: unknown; clock?: Clock; holdsAcks?: boolean;
   });
   static frameBytes(to: UserName, body: unknown, options?: SendOptions): number;

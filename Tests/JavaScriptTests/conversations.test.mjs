@@ -64,7 +64,9 @@ test('what was refused or not delivered says why, and can be sent again or forgo
   await lost.accepted;
   socket.say({ ...copy('6-0', lost.id, { body: 'lost' }), peerOffset: '5-0' });
   socket.say({ type: 'position', peer: 'bob', delivered: '9-0', stamp: 1 });
-  socket.say({ type: 'failed', offset: '7-0', to: 'bob', id: lost.id, code: 'mailbox_full', message: 'full' });
+  socket.say({
+    type: 'failed', offset: '7-0', to: 'bob', id: lost.id, code: 'mailbox_full', message: 'full',
+  });
   await settled();
   assert.deepEqual(lost.entry.failure, { code: 'mailbox_full', message: 'full' });
   socket.say(message('8-0'));
@@ -72,6 +74,11 @@ test('what was refused or not delivered says why, and can be sent again or forgo
   lost.retry();
   assert.deepEqual(bodies(bob).at(-1), 'lost');
   const again = await asked(socket, 'send', 3);
+  // That was the attempt before.
+  socket.say({
+    type: 'failed', offset: '8-1', to: 'bob', id: lost.id, code: 'mailbox_full', message: 'full',
+  });
+  assert.equal(bob.entries.at(-1).state, 'waiting');
   assert.deepEqual([again.id, again.body, again.retry], [lost.id, 'lost', true]);
   bob.discard(refused.id);
   assert.deepEqual(bodies(bob), ['8-0', 'lost']);
@@ -102,7 +109,7 @@ test('entries stand in the order of the mailbox, and what waits comes last', asy
   assert.equal(bob.entries.length, 7);
 });
 
-test('several views observe, each change is told once for a task, and one that throws harms none', async () => {
+test('several views observe, each task is told once, and one that throws harms none', async () => {
   const { client, socket } = await scriptedChat('alice');
   const bob = client.conversation('bob');
   const told = { first: 0, second: 0, list: 0 };
@@ -202,7 +209,7 @@ test('what the store holds is there offline, and only what is new is asked for',
   assert.deepEqual(socket.of('conversations'), []);
 });
 
-test('another user has nothing of the one before, and a token of another stops the client', async () => {
+test('another user has nothing of the one before, and another’s token stops the client', async () => {
   const store = new MemoryStore();
   const first = await scriptedChat('alice', { store });
   first.socket.say(message('6-0'));
@@ -221,7 +228,7 @@ test('another user has nothing of the one before, and a token of another stops t
   assert.equal(ScriptedWebSocket.all.length, sockets);
 });
 
-test('earlier entries are loaded in parts, with what failed, down to what is no longer kept', async () => {
+test('earlier entries come in parts, with what failed, down to what is no longer kept', async () => {
   const { client, socket } = await scriptedChat('alice');
   const bob = client.conversation('bob');
   socket.say(message('50-0'));

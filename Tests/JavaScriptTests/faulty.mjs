@@ -97,7 +97,9 @@ export class FaultyServer {
   /** A class of sockets to this server. */
   get WebSocket() {
     const server = this;
-    return class { constructor(address, protocols) { return new Socket(server, address, protocols); } };
+    return class {
+      constructor(address, protocols) { return new Socket(server, address, protocols); }
+    };
   }
 
   #offset() { this.#offsets += 1; return `${Math.floor(this.now)}-${this.#offsets}`; }
@@ -337,7 +339,7 @@ class Socket {
         return this.say({ stamp: 0, ...this.user.positions.get(frame.peer), type: 'position',
           peer: frame.peer, id: frame.id });
       case 'history': {
-        const all = mailbox.filter((entry) => (entry.from ?? entry.to) === frame.with || entry.to === frame.with)
+        const all = mailbox.filter(({ from, to }) => [from, to].includes(frame.with))
           .filter(({ offset }) => !frame.before || isAfter(frame.before, offset)).reverse();
         const entries = all.slice(0, frame.limit);
         const next = all.length > frame.limit ? entries.at(-1).offset : undefined;
@@ -381,7 +383,8 @@ class Socket {
       const codes = ['rate_limited', 'overloaded', 'unavailable'];
       const code = codes[Math.floor(this.#server.random() * codes.length)];
       // It may have been stored, and only the answer was lost.
-      if (code === 'unavailable' && this.#server.random() < 0.5) this.#server.take(this.user.name, frame);
+      const isStored = code === 'unavailable' && this.#server.random() < 0.5;
+      if (isStored) this.#server.take(this.user.name, frame);
       return reject(code);
     }
     if (putOff[0]?.id === frame.id) putOff.shift();
@@ -389,7 +392,7 @@ class Socket {
   }
 }
 
-/** A store that is slow, and full at will. What is written when the process is killed is there or not. */
+/** A store that is slow, and full at will. What is written when the process is killed is not there. */
 export class SlowStore {
   values = new Map();
   isFull = false;

@@ -40,7 +40,8 @@ test('two users on two gateways chat, and a second device has the same in the sa
   const laptop = await chat(of('js.alice'), { device: 'laptop', url: other });
   const bob = await chat(of('js.bob'), { url: other });
   const [here, there, his] = [
-    alice.conversation(of('js.bob')), laptop.conversation(of('js.bob')), bob.conversation(of('js.alice'))];
+    alice.conversation(of('js.bob')), laptop.conversation(of('js.bob')),
+    bob.conversation(of('js.alice'))];
   for (let number = 0; number < 20; number += 1) {
     here.send(number);
     his.send(100 + number);
@@ -78,8 +79,8 @@ test('a new device has the list, and loads what is earlier', async () => {
   const alice = await chat(of('new.alice'));
   const conversation = alice.conversation(of('new.bob'));
   for (let number = 0; number < 30; number += 1) conversation.send(number);
-  await Promise.all(conversation.entries.map(({ id }) => (
-    until('it is accepted', () => conversation.entries.find((it) => it.id === id).state !== 'waiting'))));
+  await until('all is accepted', () => (
+    conversation.entries.every(({ state }) => state !== 'waiting')));
   // Its cursor is at the end, and what it had is gone, as after the loss of its store.
   const store = new MemoryStore();
   const first = await chat(of('new.bob'), { device: 'web', store });
@@ -87,7 +88,8 @@ test('a new device has the list, and loads what is earlier', async () => {
   await until('all is acknowledged', () => (
     TestWebSocket.all.at(-1).sent.some((text) => text.includes('"ack"'))));
   await first.close();
-  await until('it is delivered', () => conversation.entries.every(({ state }) => state === 'delivered'));
+  await until('it is delivered', () => (
+    conversation.entries.every(({ state }) => state === 'delivered')));
   const bob = await chat(of('new.bob'), { device: 'web' });
   await until('the list came', () => bob.conversations.unread === 30);
   const his = bob.conversation(of('new.alice'));
@@ -123,7 +125,9 @@ function appOf(t, user, place) {
     process.execPath, ['--import', path('Example/resolve.mjs'), path('Example/app.mjs'), user, place],
     { env: { ...process.env, CHAT_TOKEN: tokenOf(user), CHAT_FOLDER: join(folder, user) } });
   const app = { text: '', type: (line) => child.stdin.write(`${line}\n`), exit: null };
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => { app.text += bytes; });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (bytes) => { app.text += bytes; });
+  }
   const ended = new Promise((resume) => { child.on('close', resume); });
   app.kill = () => { child.kill('SIGKILL'); return ended; };
   t.after(app.kill);
@@ -144,8 +148,9 @@ test('the app of the README shows a list and a conversation, and survives a kill
   first.type(`/open ${of('app.bob')}`);
   first.type('yes');
   await until('it shows the conversation', () => /me: yes ✓✓/.test(first.text));
-  await until('bob has it', () => bob.conversation(of('app.alice')).entries.at(-1).body.text === 'yes');
-  await until('alice has read', () => bob.conversation(of('app.alice')).entries[0].state === 'read');
+  const his = bob.conversation(of('app.alice'));
+  await until('bob has it', () => his.entries.at(-1).body.text === 'yes');
+  await until('alice has read', () => his.entries[0].state === 'read');
   await first.kill();
 
   const offline = appOf(t, of('app.alice'), 'ws://127.0.0.1:9/v1/connect');
@@ -153,9 +158,11 @@ test('the app of the README shows a list and a conversation, and survives a kill
   assert.doesNotMatch(offline.text, /app\.bob/);
   await offline.kill();
   const again = appOf(t, of('app.alice'), url);
-  await until('it shows the list at once', () => /-- chats --\n.*app\.bob\.\w+ \(0\) yes/.test(again.text));
+  const row = /-- chats --\n.*app\.bob\.\w+ \(0\) yes/;
+  await until('it shows the list at once', () => row.test(again.text));
   again.type(`/open ${of('app.bob')}`);
   again.type('and still here');
-  await until('it shows all', () => /are you there\?\nme: yes [^\n]*\nme: and still here ✓/.test(again.text));
+  const all = /are you there\?\nme: yes [^\n]*\nme: and still here ✓/;
+  await until('it shows all', () => all.test(again.text));
   assert.equal(await again.end(), 0);
 });

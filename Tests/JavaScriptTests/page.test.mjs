@@ -53,7 +53,10 @@ class TestElement extends EventTarget {
   setAttribute() {}
   scrollIntoView() {}
   focus() {}
-  remove() { if (this.parent) this.parent.#children = this.parent.#children.filter((it) => it !== this); }
+  remove() {
+    const { parent } = this;
+    if (parent) parent.#children = parent.#children.filter((child) => child !== this);
+  }
 }
 
 let count = 0;

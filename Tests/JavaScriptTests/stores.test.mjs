@@ -67,7 +67,7 @@ for (const [name, make] of [
   });
 }
 
-test('a file is readable by nobody else, does not grow for ever, and a write that was cut off is none', async () => {
+test('a file is readable by nobody else, stays small, and a write that was cut off is none', async () => {
   const path = place();
   const store = await opened(new FileStore(path), 'alice');
   await store.load();
@@ -157,7 +157,10 @@ test('what is written before the store is open is in it with its place in the ou
   const store = new GatedStore();
   const writes = [];
   const { write } = store;
-  store.write = (changes) => { writes.push(changes.map(([key]) => key)); return write.call(store, changes); };
+  store.write = (changes) => {
+    writes.push(changes.map(([key]) => key));
+    return write.call(store, changes);
+  };
   const { client } = chatOf('alice', { store, WebSocket: NoWebSocket });
   const { id } = client.conversation('bob').send('early');
   await client.opened;

@@ -282,7 +282,9 @@ export class ConnectClient extends Observable {
   #whenOpen(run) {
     const { length } = this.#early;
     if (this.#frames) run(this.#frames);
-    else if (length < 2 * BOUNDS.earlySends) this.#early.push(() => run(/** @type {any} */ (this.#frames)));
+    else if (length < 2 * BOUNDS.earlySends) {
+      this.#early.push(() => run(/** @type {FrameClient} */ (this.#frames)));
+    }
   }
 
   /** @template T @param {(frames: FrameClient) => Promise<T>} ask @returns {Promise<T>} */

@@ -12,7 +12,8 @@ import { placeOf, reaches } from './record.js';
  * `isStale`: the list is of before the last move of what is read, and is to be asked for again.
  *
  * See “Unread” in Protocol.md.
- * @param {Pick<MessageRecord, 'isMine' | 'isQuiet' | 'offset' | 'rank'>[]} messages that are held, without a hole between them
+ * @param {Pick<MessageRecord, 'isMine' | 'isQuiet' | 'offset' | 'rank'>[]} messages that are held,
+ *   without a hole between them
  * @param {{ mine?: string, listed?: Listed, isWhole: boolean, isListPartial: boolean }} known
  *   `mine`: how far the user has read; `isWhole`: nothing older is kept anywhere; `isListPartial`:
  *   the conversation may stand in a part of the list that was not asked for

@@ -1,15 +1,14 @@
 // @ts-check
-import { Acks } from './acks.js';
 import { systemClock } from './clock.js';
 import { EXPIRED, LIMITS, LOST, STOPS } from './limits.js';
-import { RecentMessages } from './recent.js';
+import { Mailbox } from './mailbox.js';
 import { Requests } from './requests.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
 import { StoredState } from './stored.js';
 import { Typing } from './typing.js';
 import {
-  asked, backoffMs, bytesOf, checked, checkedUsers, compareOffsets, isCount, isMessageID, isOffset,
+  asked, backoffMs, bytesOf, checked, checkedUsers, isCount, isMessageID, isOffset,
   isUserName, newId, report, tooLarge, userOf, utf8Length,
 } from './values.js';
 import { watchPage } from './wake.js';
@@ -84,8 +83,8 @@ import { watchPage } from './wake.js';
  *   never stored, and dropped without a connection. `watchPresence` tells the handler `presence` of
  *   all users that it names, at first and after each reconnect, and then of those that change.
  * - Staying connected: silence is probed, and a lost connection is replaced with back-off; `token`
- *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is no other, the
- *   device is connected elsewhere) it stops with a reason, and `connect()` tries again.
+ *   is asked for each connection. Where reconnecting would be wrong (the token expired and there is
+ *   no other, the device is connected elsewhere) it stops with a reason, and `connect()` tries again.
  * - Storage: what is kept belongs to one user, device and server, so that who signs in next in the
  *   same tab neither sends nor skips anything of theirs. One object is for one user: make another
  *   after another sign-in. The token names the user, or the option `user`, without which what
@@ -111,17 +110,13 @@ export class FrameClient {
   /** @type {AbortController | null} */ #pageEvents = null;
   #frameBytes = Infinity; // Until a server tells its limit.
   #rejections = 0; // In a row.
-  /** @type {string | null} the last offset whose handler has returned */ #handled = null;
-  #recent = new RecentMessages();
-  /** Messages that failed and of which no copy has come since. */ #failed = new RecentMessages();
-  #acks;
+  #mailbox;
   #sender;
   #requests;
   #signals;
   #typing;
   #stamp = 0; // The version of the positions that are known: what is newer is asked for.
   #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
-  /** The `since` of this connection. @type {string | null} */ #since = null;
   /** @type {{ [name in 'silence' | 'reconnect']?: any }} */
   #timers = {};
   #clock;
@@ -136,7 +131,7 @@ export class FrameClient {
     }
     const clock = this.#clock = options.clock ?? systemClock;
     const transmit = (/** @type {object} */ frame) => this.#transmit(frame);
-    this.#acks = new Acks(options.holdsAcks === true, transmit, clock);
+    this.#mailbox = new Mailbox(options.holdsAcks === true, transmit, clock);
     const send = (/** @type {string} */ text) => this.#socket?.send(text);
     this.#sender = new Sender(send, (frame) => this.#rejected(frame), clock);
     this.#requests = new Requests(transmit, (frame) => this.#rejected(frame), clock);
@@ -162,7 +157,7 @@ export class FrameClient {
 
   /** Ends the connection. What is unanswered stays in the outbox. */
   close() {
-    this.#acks.flush();
+    this.#mailbox.flush();
     this.#pageEvents?.abort();
     this.#pageEvents = null;
     this.#reset();
@@ -277,8 +272,7 @@ export class FrameClient {
   /** With the option `holdsAcks`: what was told up to `offset` is handled.
    * @param {string} offset of an entry, as a handler was given it */
   acknowledge(offset) {
-    if (!this.#handled || compareOffsets(offset, this.#handled) > 0) return; // Of before a `restart`.
-    this.#acks.handled(offset);
+    this.#mailbox.acknowledge(offset);
   }
 
   /** What a message would take of `limits.frameBytes`.
@@ -296,8 +290,7 @@ export class FrameClient {
     const warn = (/** @type {string} */ code, /** @type {string} */ message) => (
       later(() => this.#warn(code, message)));
     this.#store = new StoredState(this.#options, user, warn);
-    this.#handled = this.#store.load('handled', isOffset);
-    if (this.#handled) this.#acks.handled(this.#handled);
+    this.#mailbox.restore(this.#store);
     this.#stamp = this.#store.load('positions', isCount) ?? 0;
     const refuse = (/** @type {Rejected} */ frame) => later(() => this.#tell('rejected', frame));
     this.#sender.restore(this.#store, warn, refuse);
@@ -347,8 +340,8 @@ export class FrameClient {
     const { url, device = 'default' } = this.#options;
     const [address] = url.split('#');
     const query = `device=${encodeURIComponent(device)}&positions=${this.#stamp}`;
-    this.#since = this.#options.holdsAcks ? this.#acks.durable : this.#handled;
-    const since = this.#since ? `&since=${this.#since}` : '';
+    const handled = this.#mailbox.since();
+    const since = handled ? `&since=${handled}` : '';
     return `${address}${address.includes('?') ? '&' : '?'}${query}${since}`;
   }
 
@@ -365,7 +358,7 @@ export class FrameClient {
     this.#requests.disconnected();
     this.#signals.disconnected();
     this.#sender.disconnected();
-    this.#acks.reset();
+    this.#mailbox.disconnected();
     return ++this.#epoch;
   }
 
@@ -402,7 +395,7 @@ export class FrameClient {
     this.#pageEvents ??= watchPage(() => {
       if (this.#state.phase === 'online') this.#probe();
       if (this.#state.phase === 'waiting' && !this.#state.asked) this.#open();
-    }, () => this.#acks.flush());
+    }, () => this.#mailbox.flush());
   }
 
   /** Something came, so the line is alive: the next probe is a whole silence away. */
@@ -420,7 +413,8 @@ export class FrameClient {
     this.#probing = true;
     this.#transmit({ type: 'ping' });
     this.#clock.clearTimeout(this.#timers.silence);
-    this.#timers.silence = this.#clock.setTimeout(() => this.#lost(LOST, 'no pong in time'), LIMITS.pongMs);
+    const late = () => this.#lost(LOST, 'no pong in time');
+    this.#timers.silence = this.#clock.setTimeout(late, LIMITS.pongMs);
   }
 
   // Receiving
@@ -470,17 +464,7 @@ export class FrameClient {
     this.#welcome = welcome;
     this.#welcomedAt = this.#clock.now();
     this.#frameBytes = welcome.limits.frameBytes;
-    if (this.#since && compareOffsets(welcome.offset, this.#since) < 0) {
-      // It was asked to begin there, and has begun again: its Redis is not the one that was, or has
-      // another clock. What it sends stands below what was handled, and is new nevertheless.
-      this.#handled = null;
-      this.#store?.save('handled', null);
-      this.#acks.restart();
-      // Who holds them learns their new places.
-      if (this.#options.holdsAcks) this.#recent = new RecentMessages();
-      this.#tell('restart', welcome);
-    }
-    this.#acks.begin(welcome.offset, welcome.limits.unacked ?? 2);
+    if (this.#mailbox.begin(welcome)) this.#tell('restart', welcome);
     this.#highestStamp = 0;
     this.#typing.connected();
     this.#sender.connected(welcome.limits, () => this.#serverNow());
@@ -495,36 +479,22 @@ export class FrameClient {
     return Math.floor((this.#welcome?.now ?? 0) + this.#clock.now() - this.#welcomedAt);
   }
 
-  /** @param {{ type: string, offset: string, peerOffset?: string, from?: string, to?: string,
-   *    id?: string }} frame one of the mailbox */
+  /** @param {import('./mailbox.js').Frame} frame */
   #handle(frame) {
-    const { type, offset, peerOffset, from, to, id } = frame;
-    if (!this.#handled || compareOffsets(offset, this.#handled) > 0) {
-      const key = type === 'message' ? `${from} ${id}`
-        : type === 'sent' ? `${to} ${id} ${peerOffset}` : '';
-      const isRevocation = type === 'sent' && this.#failed.has(`${to} ${id}`);
-      try {
-        if (!this.#recent.has(key) || isRevocation) {
-          // A copy can overtake the answer to its message. It is an answer too.
-          if (type === 'sent' && this.#sender.settle(id)) {
-            this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
-          }
-          if (type === 'message') this.#typing.message(/** @type {any} */ (frame));
-          this.#options.on?.[/** @type {'message'} */ (type)]?.(/** @type {any} */ (frame));
+    try {
+      this.#mailbox.take(frame, (/** @type {any} */ news) => {
+        const { type, id, peerOffset } = news;
+        // A copy can overtake the answer to its message. It is an answer too.
+        if (type === 'sent' && this.#sender.settle(id)) {
+          this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
         }
-      } catch (error) {
-        report(error);
-        return this.#lost(LOST, 'a handler failed');
-      }
-      if (key) this.#recent.add(key);
-      if (type === 'failed') this.#failed.add(`${to} ${id}`);
-      if (isRevocation) this.#failed.delete(`${to} ${id}`);
-      this.#handled = offset;
-      this.#store?.save('handled', offset);
+        if (type === 'message') this.#typing.message(news);
+        this.#options.on?.[/** @type {'message'} */ (type)]?.(news);
+      });
+    } catch (error) {
+      report(error);
+      this.#lost(LOST, 'a handler failed');
     }
-    // A repeat is acknowledged too: its acknowledgement was lost with the connection before, and
-    // the server sends only so much without one.
-    this.#acks.came(offset);
   }
 
   /** @param {Position} frame */

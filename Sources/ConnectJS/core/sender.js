@@ -2,7 +2,9 @@
 import { LIMITS } from './limits.js';
 import { Outbox } from './outbox.js';
 import { Reads } from './reads.js';
-import { bytesOf, checked, encode, isCount, isMessageID, isOffset, isUserName, tooLarge } from './values.js';
+import {
+  bytesOf, checked, encode, isCount, isMessageID, isOffset, isUserName, tooLarge,
+} from './values.js';
 
 /** @typedef {import('./clock.js').Clock} Clock */
 /** @typedef {import('./stored.js').StoredState} StoredState */

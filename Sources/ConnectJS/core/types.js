@@ -6,9 +6,9 @@
  *   limits: { frameBytes: number, unacked: number, sendsPerSecond: number,
  *     requestsPerSecond: number, signalsPerSecond: number } }} Welcome
  *
- * `failures` counts the failed attempts in a row; `until` is in the time of the clock (`performance.now()`);
- * `asked`: the server chose it; `opened` is false if the server was out of reach, or refused, or if
- * there was no token; `message` says what is known of the reason.
+ * `failures` counts the failed attempts in a row; `until` is in the time of the clock
+ * (`performance.now()`); `asked`: the server chose it; `opened` is false if the server was out of
+ * reach, or refused, or if there was no token; `message` says what is known of the reason.
  * @typedef {{ phase: 'connecting', failures: number }
  *   | { phase: 'online', live: boolean, welcome: Welcome }
  *   | { phase: 'waiting', until: number, asked: boolean, failures: number, opened: boolean,

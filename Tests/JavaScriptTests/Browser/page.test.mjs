@@ -26,7 +26,9 @@ async function freePort() {
     const first = await listening(0);
     const { port } = first.address();
     const second = await listening(port + 1).catch(() => null);
-    for (const server of [first, second]) if (server) await new Promise((done) => { server.close(done); });
+    for (const server of [first, second]) {
+      if (server) await new Promise((done) => { server.close(done); });
+    }
     if (second) return port;
   }
 }

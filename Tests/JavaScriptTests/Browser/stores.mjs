@@ -3,11 +3,15 @@ import { ConnectClient, IndexedDBStore } from '/connect/index.js';
 
 const said = [];
 const check = (what, isTrue) => said.push(`${isTrue ? 'ok' : 'WRONG'}: ${what}`);
-const same = (what, a, b) => check(`${what}: ${JSON.stringify(a)}`, JSON.stringify(a) === JSON.stringify(b));
+const same = (what, a, b) => (
+  check(`${what}: ${JSON.stringify(a)}`, JSON.stringify(a) === JSON.stringify(b)));
 const sorted = (values) => [...values].sort(([a], [b]) => (a < b ? -1 : 1));
 
 /** Never gets a connection. */
-class NoWebSocket { constructor() { setTimeout(() => this.onclose({ code: 1006, reason: '' })); } close() {} }
+class NoWebSocket {
+  constructor() { setTimeout(() => this.onclose({ code: 1006, reason: '' })); }
+  close() {}
+}
 
 async function contract() {
   const open = async (owner) => {

@@ -26,7 +26,8 @@ function drawList() {
 function drawConversation() {
   const lines = open.entries.slice(-10).map(({ isMine, from, body, state, failure }) => (
     isMine ? `me: ${body.text} ${ticks[state]} ${failure?.message ?? ''}` : `${from}: ${body.text}`));
-  console.log([`-- ${open.peer.user} ${open.peer.isTyping ? 'is typing' : ''} --`, ...lines].join('\n'));
+  const { user: peer, isTyping } = open.peer;
+  console.log([`-- ${peer} ${isTyping ? 'is typing' : ''} --`, ...lines].join('\n'));
   open.markRead(); // All that is held is in view.
 }
 

@@ -41,7 +41,8 @@ client.on('message', () => {});
 
 function row({ peer, last, unread, unreadIsMore }: Conversation): string {
   const seen = peer.lastSeen === undefined ? '' : new Date(peer.lastSeen).toISOString();
-  return `${peer.user} ${peer.isOnline ?? 'unknown'} ${seen} ${last?.body} ${unread}${unreadIsMore ? '+' : ''}`;
+  const count = `${unread}${unreadIsMore ? '+' : ''}`;
+  return `${peer.user} ${peer.isOnline ?? 'unknown'} ${seen} ${last?.body} ${count}`;
 }
 
 function tick({ state, failure }: Entry): string {
