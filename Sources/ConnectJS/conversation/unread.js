@@ -13,7 +13,7 @@ import { placeOf, reaches } from './record.js';
  *
  * See “Unread” in Protocol.md.
  * @param {Pick<MessageRecord, 'isMine' | 'isQuiet' | 'offset' | 'rank'>[]} messages that are held,
- *   without a hole between them
+ *   in their order, without a hole between them
  * @param {{ mine?: string, listed?: Listed, isWhole: boolean, isListPartial: boolean }} known
  *   `mine`: how far the user has read; `isWhole`: nothing older is kept anywhere; `isListPartial`:
  *   the conversation may stand in a part of the list that was not asked for
@@ -23,14 +23,17 @@ export function unreadOf(messages, { mine, listed, isWhole, isListPartial }) {
   let newer = 0; // Than what the list counted.
   let isDown = isWhole;
   const [read, last] = [mine, listed?.last?.offset].map((offset) => (offset ? placeOf(offset) : ''));
-  for (const { isMine, isQuiet, offset, rank } of messages) {
+  // From the end, as mostly little is unread.
+  for (let index = messages.length - 1; index >= 0; index -= 1) {
+    const { isMine, isQuiet, offset, rank } = messages[index];
     if (isMine || !offset) continue;
     if (rank <= read) {
       isDown = true;
-    } else if (!isQuiet) {
-      unread += 1;
-      if (rank > last) newer += 1;
+      break;
     }
+    if (isQuiet) continue;
+    unread += 1;
+    if (rank > last) newer += 1;
   }
   if (isDown) return { unread, isMore: false, isStale: false };
   if (!listed) return { unread, isMore: isListPartial && unread > 0, isStale: false };
