@@ -64,10 +64,12 @@ test('two users chat over a restart of all gateways, a reload, and another user'
   const port = await freePort();
   let dev = await connectDev(port);
   t.after(() => dev.end());
-  const browsers = await Promise.all(['alice', 'bob'].map((user) => browserOf(join(folder, user))));
+  // One for each page: those that are in the background draw nothing.
+  const browsers = await Promise.all(
+    ['alice', 'bob', 'second'].map((name) => browserOf(join(folder, name))));
   t.after(() => Promise.all(browsers.map((browser) => browser.close())));
   const [alice, bob] = await Promise.all(
-    browsers.map((browser, index) => browser.open(dev.links[['alice', 'bob'][index]])));
+    ['alice', 'bob'].map((user, index) => browsers[index].open(dev.links[user])));
   for (const page of [alice, bob]) await page.shows('it is online', isOnline);
   await alice.evaluate(write('one'));
   await bob.shows('one came', has('one'));
@@ -78,6 +80,9 @@ test('two users chat over a restart of all gateways, a reload, and another user'
     writeFileSync(join(process.env.CONNECT_TEST_SCREENSHOTS, 'alice.png'), await alice.screenshot());
   }
 
+  const second = await browsers[2].open(`${dev.links.alice}&device=second`);
+  await second.shows('her other device has both', has('one', 'two'));
+
   await dev.end();
   await alice.shows('it is offline', `!(${isOnline})`);
   await alice.evaluate(write('three, offline'));
@@ -85,6 +90,7 @@ test('two users chat over a restart of all gateways, a reload, and another user'
   dev = await connectDev(port);
   for (const page of [alice, bob]) await page.shows('it is online again', isOnline);
   await bob.shows('three came', has('one', 'two', 'three, offline'));
+  await second.shows('and so has her other device', has('one', 'two', 'three, offline'));
   await alice.shows('it is there', `${stages}[2] !== 'waiting'`);
 
   // A reload asks for nothing that is held.
@@ -92,10 +98,25 @@ test('two users chat over a restart of all gateways, a reload, and another user'
   await alice.shows('all is there', has('one', 'two', 'three, offline'));
   await alice.shows('it is online', isOnline);
 
+  // Where nothing more can be stored, all goes on; a reload brings again what was not kept.
+  await alice.evaluate(`IDBObjectStore.prototype.put = () => {
+    throw new DOMException('the disk is full', 'QuotaExceededError');
+  };
+  console.warn = (...all) => { globalThis.warned = all.join(' '); };`);
+  await alice.evaluate(write('four, of a full disk'));
+  const all = ['one', 'two', 'three, offline', 'four, of a full disk'];
+  await bob.shows('four came', has(...all));
+  await bob.evaluate(write('five'));
+  all.push('five');
+  for (const page of [alice, bob, second]) await page.shows('all came', has(...all));
+  await alice.shows('it says so', `globalThis.warned?.includes('storage_full')`);
+  await alice.reload();
+  await alice.shows('all is there again', has(...all));
+
   // Bob signs in where alice was, and has nothing of hers; she has what was hers.
   const other = await browsers[0].open(dev.links.bob.replace(String(port + 1), String(port)));
   await other.shows('it is online', isOnline);
-  await other.shows('his messages are there', has('one', 'two', 'three, offline'));
+  await other.shows('his messages are there', has(...all));
   await other.shows('they are as on his device', `${stages}[0] === '' && ${stages}[1] !== ''`);
   assert.equal(await other.evaluate(`document.getElementById('user').textContent`), 'bob');
 
