@@ -1,7 +1,7 @@
-"""Evaluates a template and what it nests for given parameters, as CloudFormation would: conditions
-decided, parameters put in, outputs of nested stacks carried over. What is known only once it is made
-(an id, an ARN, an address) is a token that names its resource: `<Network/Vpc>` or, for an attribute,
-`<Network/Vpc.CidrBlock>`.
+"""Evaluates the two stacks and what they nest for given parameters, as CloudFormation would: conditions
+decided, parameters put in, outputs carried over, from the foundation to the services, too. What is known
+only once it is made (an id, an ARN, an address) is a token that names its resource: `<Network/Vpc>` or,
+for an attribute, `<Network/Vpc.CidrBlock>`. Knows the functions that the templates use, and no others.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from .template import load
 
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
+NAME = "connect"
+# The stacks in the order in which infra/aws/deploy deploys them.
+ROOTS = ("foundation", "services")
 
 
 class EvaluationError(Exception):
     """The templates could not be evaluated: a name that is not there, a parameter without a value."""
 
 
-class _NoValue:
-    """AWS::NoValue: whatever has it is left out."""
-
-
-_NO_VALUE = _NoValue()
+# AWS::NoValue: whatever has it is left out.
+_NO_VALUE = object()
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Resource:
     """A resource that a deployment has."""
 
     path: str
+    root: str
     type: str
     properties: dict[str, Any]
     # As written: DeletionPolicy, Metadata and so on.
@@ -50,15 +51,15 @@ class Resource:
 
 @dataclass
 class Deployment:
-    """All resources of a stack and of those that it nests, for one set of parameters."""
+    """All resources of both stacks and of those that they nest, for one set of parameters."""
 
     name: str
-    parameters: dict[str, Any]
+    # The root templates, as written.
+    templates: dict[str, dict[str, Any]]
+    parameters: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     # The nested stacks, by path, as written.
     stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of these types, without `AWS::`."""
@@ -72,11 +73,22 @@ class Deployment:
 
 
 def evaluate(directory: Path, parameters: dict[str, str], name: str = "default") -> Deployment:
-    """What directory/template.yaml describes for these parameters."""
-    deployment = Deployment(name, {})
-    stack = _Stack(deployment, directory, directory / "template.yaml", "", dict(parameters))
-    deployment.parameters = stack.parameters
-    stack.evaluate()
+    """What the templates in a directory describe for the parameters of a file, and what is looked up."""
+    templates = {root: load(directory / f"{root}.yaml") for root in ROOTS}
+    deployment = Deployment(name, templates)
+    for given in parameters:
+        if not any(given in template["Parameters"] for template in templates.values()):
+            raise EvaluationError(f"neither template has a parameter {given}")
+    passed: dict[str, Any] = {}
+    for root, template in templates.items():
+        values = {**parameters, **passed}
+        stack = _Stack(
+            deployment, directory, f"{root}.yaml", root, "",
+            {given: value for given, value in values.items() if given in template["Parameters"]})
+        deployment.parameters |= stack.parameters
+        for resource in template["Resources"]:
+            stack.make(resource)
+        passed = {name: stack.output(name) for name in template["Outputs"] if stack.has_output(name)}
     return deployment
 
 
@@ -84,95 +96,72 @@ class _Stack:
     """One stack under evaluation."""
 
     def __init__(
-        self, deployment: Deployment, directory: Path, file: Path, path: str, given: dict[str, Any]
+        self, deployment: Deployment, directory: Path, file: str, root: str, path: str,
+        given: dict[str, Any],
     ) -> None:
         self.deployment = deployment
         self.directory = directory
         self.file = file
+        self.root = root
         self.path = path
-        self.template = load(file)
+        self.template = load(directory / file)
         self.nested: dict[str, _Stack] = {}
         self.parameters = self._parameters(given)
 
-    def evaluate(self) -> None:
-        for name, rule in self.template.get("Rules", {}).items():
-            if not self._truth(rule.get("RuleCondition", True)):
-                continue
-            for assertion in rule["Assertions"]:
-                if not self._truth(assertion["Assert"]):
-                    self.deployment.refusals.append(f"{name}: {assertion['AssertDescription']}")
-        for name in self.template["Resources"]:
-            self._resource(name)
-        if not self.path:
-            self.deployment.outputs = {
-                name: self._value(output["Value"])
-                for name, output in self.template.get("Outputs", {}).items()
-            }
+    def make(self, name: str) -> None:
+        """Adds a resource, or what a nested stack has, to the deployment."""
+        body = self.template["Resources"][name]
+        if not self._holds(body):
+            return
+        path = f"{self.path}{name}"
+        if body["Type"] == "AWS::CloudFormation::Stack":
+            self.deployment.stacks[path] = body
+            nested = self._nested(name)
+            for resource in nested.template["Resources"]:
+                nested.make(resource)
+            return
+        properties = self._value(body.get("Properties", {}))
+        self.deployment.resources[path] = Resource(path, self.root, body["Type"], properties, body)
+
+    def has_output(self, name: str) -> bool:
+        return self._holds(self.template["Outputs"][name])
 
     def output(self, name: str) -> Any:
         """An output, which makes this stack come before whoever asks."""
         outputs = self.template.get("Outputs", {})
-        if name not in outputs:
-            raise EvaluationError(f"{self.file.name} has no output {name}")
+        if name not in outputs or not self._holds(outputs[name]):
+            raise EvaluationError(f"{self.file} has no output {name}")
         return self._value(outputs[name]["Value"])
 
     def _parameters(self, given: dict[str, Any]) -> dict[str, Any]:
         declared = self.template.get("Parameters", {})
         for name in given:
             if name not in declared:
-                raise EvaluationError(f"{self.file.name} has no parameter {name}")
+                raise EvaluationError(f"{self.file} has no parameter {name}")
         values: dict[str, Any] = {}
         for name, parameter in declared.items():
-            if name in given:
-                value = given[name]
-            elif "Default" in parameter:
-                value = parameter["Default"]
-            else:
-                raise EvaluationError(f"{self.file.name} is not given {name}")
-            if isinstance(value, (bool, int, float)):
-                value = str(value)
-            kind = parameter["Type"]
-            if kind == "CommaDelimitedList" or kind.startswith("List<"):
-                value = value.split(",") if isinstance(value, str) else value
-            values[name] = value
+            value = given.get(name, parameter.get("Default"))
+            if value is None:
+                raise EvaluationError(f"{self.file} is not given {name}")
+            # All that CloudFormation knows are texts, and lists of them.
+            value = str(value)
+            is_list = parameter["Type"] == "CommaDelimitedList" or parameter["Type"].startswith("List<")
+            values[name] = value.split(",") if is_list else value
         return values
 
-    def _exists(self, name: str) -> bool:
-        condition = self.template["Resources"][name].get("Condition")
-        return condition is None or self._condition(condition)
+    def _holds(self, body: dict[str, Any]) -> bool:
+        return "Condition" not in body or self._condition(body["Condition"])
 
     def _condition(self, name: str) -> bool:
-        return self._truth(self.template["Conditions"][name])
-
-    def _resource(self, name: str) -> None:
-        if not self._exists(name):
-            return
-        body = self.template["Resources"][name]
-        if body["Type"] == "AWS::CloudFormation::Stack":
-            self.deployment.stacks[f"{self.path}{name}"] = body
-            self._nested(name).evaluate()
-            return
-        path = f"{self.path}{name}"
-        properties = self._value(body.get("Properties", {}))
-        self.deployment.resources[path] = Resource(path, body["Type"], properties, body)
+        return self._value(self.template["Conditions"][name])
 
     def _nested(self, name: str) -> _Stack:
         if name not in self.nested:
             properties = self.template["Resources"][name]["Properties"]
             self.nested[name] = _Stack(
-                self.deployment,
-                self.directory,
-                self.directory / properties["TemplateURL"],
-                f"{self.path}{name}/",
-                self._value(properties.get("Parameters", {})),
-            )
+                self.deployment, self.directory, properties["TemplateURL"], self.root,
+                f"{self.path}{name}/", self._value(properties.get("Parameters", {})))
         return self.nested[name]
-
-    def _truth(self, value: Any) -> bool:
-        result = self._value(value)
-        if isinstance(result, bool):
-            return result
-        raise EvaluationError(f"{self.file.name}: {value} is neither true nor false")
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -189,58 +178,47 @@ class _Stack:
             if key.startswith("Fn::"):
                 function = getattr(self, "_" + key[4:].lower(), None)
                 if function is None:
-                    raise EvaluationError(f"{self.file.name}: {key} is not known here")
+                    raise EvaluationError(f"{self.file}: {key} is not known here")
                 return function(argument)
         items = {key: self._value(item) for key, item in value.items()}
         return {key: item for key, item in items.items() if item is not _NO_VALUE}
 
     def _reference(self, name: str) -> Any:
-        pseudo = {
-            "AWS::NoValue": _NO_VALUE,
-            "AWS::Region": REGION,
-            "AWS::AccountId": ACCOUNT,
-            "AWS::Partition": "aws",
-            "AWS::URLSuffix": "amazonaws.com",
-            "AWS::StackName": f"connect{'-' + self.path[:-1] if self.path else ''}",
+        known = {
+            "AWS::NoValue": _NO_VALUE, "AWS::Region": REGION, "AWS::AccountId": ACCOUNT,
+            "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+            "AWS::StackName": f"{NAME}-{self.root}", **self.parameters,
         }
-        if name in pseudo:
-            return pseudo[name]
-        if name in self.parameters:
-            return self.parameters[name]
-        if name in self.template["Resources"]:
-            if not self._exists(name):
-                raise EvaluationError(f"{self.file.name}: {name} is used, but not made")
-            return f"<{self.path}{name}>"
-        raise EvaluationError(f"{self.file.name} has no {name}")
+        return known[name] if name in known else self._token(name, "")
 
     def _getatt(self, argument: Any) -> Any:
         name, attribute = argument
-        if name not in self.template["Resources"]:
-            raise EvaluationError(f"{self.file.name} has no {name}")
-        if not self._exists(name):
-            raise EvaluationError(f"{self.file.name}: {name} is used, but not made")
         if attribute.startswith("Outputs."):
+            self._token(name, "")
             return self._nested(name).output(attribute.removeprefix("Outputs."))
-        return f"<{self.path}{name}.{attribute}>"
+        return self._token(name, f".{attribute}")
+
+    def _token(self, name: str, attribute: str) -> str:
+        if name not in self.template["Resources"]:
+            raise EvaluationError(f"{self.file} has no {name}")
+        if not self._holds(self.template["Resources"][name]):
+            raise EvaluationError(f"{self.file}: {name} is used, but not made")
+        return f"<{self.path}{name}{attribute}>"
 
     def _sub(self, argument: Any) -> str:
         text, names = argument if isinstance(argument, list) else (argument, {})
 
         def put_in(match: re.Match[str]) -> str:
             name = match.group(1)
-            if name.startswith("!"):
-                return "${" + name[1:] + "}"
             if name in names:
                 return str(self._value(names[name]))
-            if "." in name:
-                return str(self._getatt(name.split(".", 1)))
-            return str(self._reference(name))
+            return str(self._getatt(name.split(".", 1)) if "." in name else self._reference(name))
 
         return re.sub(r"\$\{([^}]+)\}", put_in, text)
 
     def _join(self, argument: Any) -> str:
         separator, items = argument
-        return separator.join(str(item) for item in self._value(items))
+        return separator.join(self._value(items))
 
     def _split(self, argument: Any) -> list[str]:
         separator, text = argument
@@ -248,7 +226,7 @@ class _Stack:
 
     def _select(self, argument: Any) -> Any:
         index, items = argument
-        return self._value(items)[int(self._value(index))]
+        return self._value(items)[int(index)]
 
     def _if(self, argument: Any) -> Any:
         condition, yes, no = argument
@@ -259,29 +237,18 @@ class _Stack:
         return str(left) == str(right)
 
     def _and(self, argument: Any) -> bool:
-        return all(self._truth(item) for item in argument)
-
-    def _or(self, argument: Any) -> bool:
-        return any(self._truth(item) for item in argument)
+        return all(self._value(item) for item in argument)
 
     def _not(self, argument: Any) -> bool:
-        return not self._truth(argument[0])
-
-    def _contains(self, argument: Any) -> bool:
-        items, item = (self._value(side) for side in argument)
-        return item in items
+        return not self._value(argument[0])
 
     def _findinmap(self, argument: Any) -> Any:
         name, first, second = (self._value(item) for item in argument)
         return self.template["Mappings"][name][first][second]
 
-    def _getazs(self, argument: Any) -> list[str]:
-        return [f"{REGION}{zone}" for zone in "abc"]
-
     def _cidr(self, argument: Any) -> list[str]:
         block, count, bits = (self._value(item) for item in argument)
-        network = ipaddress.ip_network(block)
-        subnets = list(network.subnets(new_prefix=32 - int(bits)))
+        subnets = list(ipaddress.ip_network(block).subnets(new_prefix=32 - int(bits)))
         if len(subnets) < int(count):
             raise EvaluationError(f"{block} has no room for {count} subnets of {bits} bits")
         return [str(subnet) for subnet in subnets[: int(count)]]

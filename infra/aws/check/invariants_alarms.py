@@ -8,17 +8,21 @@ from collections.abc import Iterator
 
 from .evaluate import Deployment, Resource
 from .invariant import invariant
-from .invariants_services import containers, environment
+from .invariants_services import containers, environment, tasks
 from .project import AWS_METRICS, Project
 
-# What there must be an alarm for; any of a group will do.
+# What there must be an alarm for.
 _WATCHED = [
-    {"LagEntries"}, {"OldestAgeSeconds"}, {"DeadLetters"}, {"Failed"}, {"Leases"},
-    {"PartitionsUnowned"}, {"Rejected"}, {"RedisErrors"},
-    {"DatabaseMemoryUsageCountedForEvictPercentage", "DatabaseMemoryUsagePercentage"},
-    {"EngineCPUUtilization"}, {"Evictions"}, {"HTTPCode_ELB_5XX_Count"},
-    {"HTTPCode_Target_5XX_Count"}, {"UnHealthyHostCount"}, {"HealthyHostCount"},
+    "LagEntries", "OldestAgeSeconds", "DeadLetters", "Failed", "Leases", "PartitionsUnowned", "Rejected",
+    "RedisErrors",
+    "Evictions", "TrafficManagementActive", "HTTPCode_ELB_5XX_Count", "HTTPCode_Target_5XX_Count",
+    "UnHealthyHostCount", "HealthyHostCount",
 ]
+# The same of a Redis with a log, and of each Redis by its name: what else an alarm for it must say.
+_WATCHED_OF_LOG = ["DurabilityLag", "DurabilityBufferExceededErrorCount"]
+_WATCHED_OF_CLUSTER = {
+    "DatabaseMemoryUsageCountedForEvictPercentage": {}, "EngineCPUUtilization": {"Role": "Primary"},
+}
 # What says by its absence that nothing runs.
 _SILENCE = {"Leases", "PartitionsUnowned", "HealthyHostCount"}
 # What the dashboard must show.
@@ -113,29 +117,82 @@ def every_alarm_has_an_action(deployment: Deployment, project: Project) -> Itera
 
 @invariant
 def every_alarm_has_a_runbook(deployment: Deployment, project: Project) -> Iterator[str]:
-    """The description of each alarm ends with the name of its section in AWS.md, Runbooks."""
-    for alarm in deployment.of("CloudWatch::Alarm"):
-        match = re.search(r"\. Runbook: (.+)$", alarm.get("AlarmDescription") or "")
-        if match is None:
+    """The description of each alarm, and of each rule that tells of an event, ends with the name of its
+    section in AWS.md, Runbooks."""
+    for alarm in deployment.of("CloudWatch::Alarm", "Events::Rule"):
+        runbook = named_runbook(alarm)
+        if runbook is None:
             yield f"{alarm.path} names no runbook"
-        elif match.group(1) not in project.runbooks:
-            yield f"{alarm.path} names the runbook {match.group(1)}, which AWS.md does not have"
+        elif runbook not in project.runbooks:
+            yield f"{alarm.path} names the runbook {runbook}, which AWS.md does not have"
+
+
+def named_runbook(alarm: Resource) -> str | None:
+    """The runbook that an alarm or a rule names."""
+    text = alarm.get("AlarmDescription") or alarm.get("Description") or ""
+    match = re.search(r"\. Runbook: (.+)$", text)
+    return match and match.group(1)
 
 
 @invariant
 def what_must_be_watched_has_an_alarm(deployment: Deployment, project: Project) -> Iterator[str]:
-    """There are alarms for what waits, fails, fills up or is gone; and each cluster's memory has one."""
-    watched: dict[str, int] = {}
+    """There are alarms for what waits, fails, fills up or is gone, and for the log of Redis, if it has one."""
+    watched = {
+        name for alarm in deployment.of("CloudWatch::Alarm") for _, name, _ in alarm_metrics(alarm)
+    }
+    logs = any(
+        cluster.get("Durability") != "disabled" for cluster in deployment.of("ElastiCache::ReplicationGroup"))
+    for name in _WATCHED + (_WATCHED_OF_LOG if logs else []):
+        if name not in watched:
+            yield f"there is no alarm for {name}"
+
+
+@invariant
+def each_redis_has_alarms_of_its_own(deployment: Deployment, project: Project) -> Iterator[str]:
+    """The memory and the primaries' CPU of each Redis have an alarm that looks at that Redis alone, and no
+    alarm looks at one that is not there."""
+    names = {cluster.get("ReplicationGroupId") for cluster in deployment.of("ElastiCache::ReplicationGroup")}
+    found = set()
     for alarm in deployment.of("CloudWatch::Alarm"):
-        for _, name, _ in alarm_metrics(alarm):
-            watched[name] = watched.get(name, 0) + 1
-    for names in _WATCHED:
-        if not names & set(watched):
-            yield f"there is no alarm for {' or '.join(sorted(names))}"
-    clusters = deployment.of("ElastiCache::ReplicationGroup", "MemoryDB::Cluster")
-    memory = sum(count for name, count in watched.items() if name.startswith("DatabaseMemoryUsage"))
-    if memory != len(clusters):
-        yield f"there are {len(clusters)} clusters and {memory} alarms for their memory"
+        dimensions = {item["Name"]: item["Value"] for item in alarm.get("Dimensions", [])}
+        if name := dimensions.pop("ReplicationGroupId", None):
+            if name not in names or _WATCHED_OF_CLUSTER.get(alarm.get("MetricName")) != dimensions:
+                yield f"{alarm.path} looks at {name}, {dimensions}"
+            found.add((name, alarm.get("MetricName")))
+    for name in names:
+        for metric in _WATCHED_OF_CLUSTER:
+            if (name, metric) not in found:
+                yield f"there is no alarm for {metric} of {name}"
+
+
+@invariant
+def failovers_and_failed_deployments_are_told(deployment: Deployment, project: Project) -> Iterator[str]:
+    """ElastiCache tells the topic of failovers, new nodes and maintenance, and EventBridge of deployments
+    that ECS gives up; and the topic takes it from either, under the conditions that these can meet."""
+    topics = {topic.token for topic in deployment.of("SNS::Topic")}
+    for cluster in deployment.of("ElastiCache::ReplicationGroup"):
+        if cluster.get("NotificationTopicArn") not in topics:
+            yield f"{cluster.path} tells nobody of a failover"
+    told = {
+        name
+        for rule in deployment.of("Events::Rule")
+        for name in rule.get("EventPattern")["detail"]["eventName"]
+        if topics & {target["Arn"] for target in rule.get("Targets", [])} and rule.get("State") != "DISABLED"
+        and all("service/<Cluster>/" in item["prefix"] for item in rule.get("EventPattern")["resources"])
+    }
+    if "SERVICE_DEPLOYMENT_FAILED" not in told:
+        yield "nobody is told when ECS gives up a deployment"
+    accepted = {
+        str(statement["Principal"]): [key for test in statement.get("Condition", {}).values() for key in test]
+        for policy in deployment.of("SNS::TopicPolicy") for statement in policy.get("PolicyDocument")["Statement"]
+    }
+    for who, condition in (
+        ({"Service": "cloudwatch.amazonaws.com"}, ["aws:SourceAccount"]),
+        ({"Service": "events.amazonaws.com"}, []),
+        ({"AWS": "*"}, ["AWS:SourceOwner"]),
+    ):
+        if accepted.get(str(who)) != condition:
+            yield f"the topic takes from {who} under {accepted.get(str(who), 'no statement')}, not {condition}"
 
 
 @invariant
@@ -183,8 +240,8 @@ def searches_find_the_clusters(deployment: Deployment, project: Project) -> Iter
     """Each search of the dashboard names each Redis, bound to a dimension, and without quotes: with
     them a whole value has to match, which no node of ElastiCache does."""
     names = [
-        cluster.get("ReplicationGroupId") or cluster.get("ClusterName")
-        for cluster in deployment.of("ElastiCache::ReplicationGroup", "MemoryDB::Cluster")
+        cluster.get("ReplicationGroupId")
+        for cluster in deployment.of("ElastiCache::ReplicationGroup")
     ]
     for dashboard in deployment.of("CloudWatch::Dashboard"):
         searches = re.findall(r"SEARCH\('\{([^}]+)\} (.*?)'", dashboard.get("DashboardBody"))
@@ -203,16 +260,18 @@ def searches_find_the_clusters(deployment: Deployment, project: Project) -> Iter
 
 @invariant
 def logs_expire(deployment: Deployment, project: Project) -> Iterator[str]:
-    """Each service logs to a group of this stack, which keeps lines for a stated time; a slow log does
-    not stop the service."""
-    for service in deployment.of("ECS::Service"):
-        for container in containers(deployment, service):
-            logging = container.get("LogConfiguration") or {}
-            options = logging.get("Options", {})
-            group = deployment.resource(options.get("awslogs-group"))
-            if logging.get("LogDriver") != "awslogs" or group is None:
-                yield f"{service.path} does not log to a group of this stack"
-            elif not group.get("RetentionInDays"):
-                yield f"{group.path} keeps lines for ever"
-            if options.get("mode") != "non-blocking":
-                yield f"{service.path} waits for its log"
+    """Each task logs to a group that keeps lines for a stated time. A slow log stops no service; people who
+    start a task get every line of it."""
+    groups = {group.get("LogGroupName"): group for group in deployment.of("Logs::LogGroup")}
+    services = {service.get("TaskDefinition") for service in deployment.of("ECS::Service")}
+    for task, container, _ in tasks(deployment):
+        logging = container.get("LogConfiguration") or {}
+        options = logging.get("Options", {})
+        group = groups.get(options.get("awslogs-group"))
+        if logging.get("LogDriver") != "awslogs" or group is None:
+            yield f"{task.path} does not log to a group of this deployment"
+        elif not group.get("RetentionInDays"):
+            yield f"{group.path} keeps lines for ever"
+        mode = "non-blocking" if task.token in services else "blocking"
+        if options.get("mode") != mode:
+            yield f"{task.path} has a log that is {options.get('mode')}, and must be {mode}"

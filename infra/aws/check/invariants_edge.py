@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .evaluate import Deployment
 from .invariant import attributes, invariant
-from .invariants_services import containers, environment
+from .invariants_services import containers, environment, most
 from .project import STOP_SECONDS, Project
 
 # Policies that take TLS 1.2 and 1.3, and nothing older.
@@ -45,25 +45,25 @@ def tls_is_1_2_or_newer(deployment: Deployment, project: Project) -> Iterator[st
 
 @invariant
 def idle_timeout_is_twice_the_ping_period(deployment: Deployment, project: Project) -> Iterator[str]:
-    """The ALB keeps an idle socket for at least two ping periods, so that a late ping cuts nothing."""
+    """The ALB keeps an idle socket for at least two of the longest ping periods that may be set, so that a
+    late ping cuts nothing."""
     for balancer in deployment.of("ElasticLoadBalancingV2::LoadBalancer"):
         if balancer.get("Type") != "application":
             continue
         idle = int(attributes(balancer.get("LoadBalancerAttributes"))["idle_timeout.timeout_seconds"])
-        for _, settings in _gateway_targets(deployment):
-            ping = int(settings["CONNECT_PING_SECONDS"])
-            if idle < 2 * ping:
-                yield f"{balancer.path} cuts after {idle} s, gateways ping every {ping} s"
+        ping = most(deployment, "PingSeconds")
+        if idle < 2 * ping:
+            yield f"{balancer.path} cuts after {idle} s, gateways may ping every {ping} s"
 
 
 @invariant
 def deregistration_delay_covers_the_drain(deployment: Deployment, project: Project) -> Iterator[str]:
-    """The ALB leaves a gateway's sockets alone for no less than its drain and 10 s, so that no order of
-    deregistration and SIGTERM cuts what is being drained; and for no longer than 300 s."""
-    for group, settings in _gateway_targets(deployment):
+    """The ALB leaves a gateway's sockets alone for no less than the longest drain that may be set and 10 s,
+    so that no order of deregistration and SIGTERM cuts what is being drained; and not beyond 300 s."""
+    for group, _ in _gateway_targets(deployment):
         values = attributes(group.get("TargetGroupAttributes"))
         delay = int(values.get("deregistration_delay.timeout_seconds", 300))
-        needed = int(settings["CONNECT_DRAIN_SECONDS"]) + STOP_SECONDS
+        needed = most(deployment, "DrainSeconds") + STOP_SECONDS
         if not needed <= delay <= _LONGEST_DEREGISTRATION:
             yield f"{group.path} waits for {delay} s, a gateway needs {needed} s"
 

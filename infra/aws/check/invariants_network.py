@@ -48,7 +48,7 @@ def private_users(deployment: Deployment) -> Iterator[tuple[Resource, list]]:
     """What belongs into private subnets, and the subnets that it is in."""
     for service in deployment.of("ECS::Service"):
         yield service, service.get("NetworkConfiguration")["AwsvpcConfiguration"]["Subnets"]
-    for group in deployment.of("ElastiCache::SubnetGroup", "MemoryDB::SubnetGroup"):
+    for group in deployment.of("ElastiCache::SubnetGroup"):
         yield group, group.get("SubnetIds")
     for endpoint in deployment.of("EC2::VPCEndpoint"):
         yield endpoint, endpoint.get("SubnetIds", [])
@@ -123,7 +123,7 @@ def redis_is_reached_by_the_services_alone(deployment: Deployment, project: Proj
     """Redis lets in the groups of the two services, and nobody else."""
     redis = {
         group
-        for cluster in deployment.of("ElastiCache::ReplicationGroup", "MemoryDB::Cluster")
+        for cluster in deployment.of("ElastiCache::ReplicationGroup")
         for group in cluster.get("SecurityGroupIds")
     }
     services = {

@@ -21,7 +21,8 @@ _OTHER_FILES = 2_048
 def definition(deployment: Deployment, service: Resource) -> Resource:
     """The task definition of a service."""
     task = deployment.resource(service.get("TaskDefinition"))
-    assert task is not None, f"{service.path} has no task definition"
+    if task is None:
+        raise LookupError(f"{service.path} has no task definition")
     return task
 
 
@@ -33,6 +34,11 @@ def containers(deployment: Deployment, service: Resource) -> list[dict[str, Any]
 def environment(container: dict[str, Any]) -> dict[str, str]:
     """The variables of a container, but for its secrets."""
     return {item["Name"]: str(item["Value"]) for item in container.get("Environment", [])}
+
+
+def most(deployment: Deployment, parameter: str) -> int:
+    """The most that a parameter of the services may be."""
+    return int(deployment.templates["services"]["Parameters"][parameter]["MaxValue"])
 
 
 def _all(deployment: Deployment) -> Iterator[tuple[Resource, dict[str, Any]]]:
@@ -83,10 +89,10 @@ def there_are_both_services(deployment: Deployment, project: Project) -> Iterato
 
 @invariant
 def stop_timeout_covers_the_drain(deployment: Deployment, project: Project) -> Iterator[str]:
-    """SIGKILL comes later than a gateway's drain and its 10 s, and than messaging's 10 s; and no later
-    than Fargate allows."""
+    """SIGKILL comes later than the longest drain that may be set for a gateway and its 10 s, and than
+    messaging's 10 s; and no later than Fargate allows."""
     for service, container in _all(deployment):
-        drain = int(environment(container).get("CONNECT_DRAIN_SECONDS", 0))
+        drain = most(deployment, "DrainSeconds") if "CONNECT_DRAIN_SECONDS" in environment(container) else 0
         stop = int(container.get("StopTimeout", 30))
         if not drain + STOP_SECONDS < stop <= _LONGEST_STOP:
             yield f"{service.path} is killed after {stop} s and needs {drain + STOP_SECONDS} s"
@@ -149,6 +155,18 @@ def deployments_roll_back(deployment: Deployment, project: Project) -> Iterator[
             int(configuration.get("MaximumPercent", 0)) <= 100
         ):
             yield f"{service.path} stops old tasks before new ones run"
+
+
+@invariant
+def a_single_task_can_be_replaced(deployment: Deployment, project: Project) -> Iterator[str]:
+    """A service that is left at one task can roll: ECS rounds the most that may run down, and the least
+    up, so of less than 200 % there is no room for a second task, and the first may not stop."""
+    for service in deployment.of("ECS::Service"):
+        configuration = service.get("DeploymentConfiguration", {})
+        most = int(configuration.get("MaximumPercent", 0)) // 100
+        least = -(-int(configuration.get("MinimumHealthyPercent", 100)) // 100)
+        if most <= least:
+            yield f"{service.path}: of one task, at least {least} and at most {most} may run"
 
 
 @invariant
@@ -267,8 +285,9 @@ def secrets_come_from_secrets_manager(deployment: Deployment, project: Project) 
         policies = (secret.body.get("DeletionPolicy"), secret.body.get("UpdateReplacePolicy"))
         if policies[0] not in ("Retain", "RetainExceptOnCreate") or policies[1] != "Retain":
             yield f"{secret.path} does not outlive the stack"
-    for name in deployment.parameters:
-        if name.upper().endswith(("PASSWORD", "SECRET", "TOKEN")):
+    for name, value in deployment.parameters.items():
+        # Those that the services take of the foundation have the ARN of one.
+        if name.upper().endswith(("PASSWORD", "SECRET", "TOKEN")) and deployment.resource(value) is None:
             yield f"the parameter {name} would have a secret"
 
 

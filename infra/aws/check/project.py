@@ -17,10 +17,7 @@ AWS_METRICS: dict[str, set[str]] = {
     "AWS/ElastiCache": {
         "EngineCPUUtilization", "DatabaseMemoryUsagePercentage",
         "DatabaseMemoryUsageCountedForEvictPercentage", "Evictions", "CurrConnections",
-        "TrafficManagementActive",
-    },
-    "AWS/MemoryDB": {
-        "EngineCPUUtilization", "DatabaseMemoryUsagePercentage", "Evictions", "CurrConnections",
+        "TrafficManagementActive", "DurabilityLag", "DurabilityBufferExceededErrorCount",
     },
 }
 

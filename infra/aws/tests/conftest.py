@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from check.evaluate import Deployment, evaluate
 from check.variants import BASE, VARIANTS
-from stand import Stand
+from resolver import Resolver
+from stand import Scripts, Stand
 
 TEMPLATES = Path(__file__).resolve().parents[1]
 
@@ -36,7 +37,8 @@ def altered(tmp_path: Path) -> Callable[..., Path]:
         copy = tmp_path / "aws"
         if not copy.exists():
             copy.mkdir()
-            shutil.copy(TEMPLATES / "template.yaml", copy)
+            for root in ("foundation.yaml", "services.yaml"):
+                shutil.copy(TEMPLATES / root, copy)
             shutil.copytree(TEMPLATES / "templates", copy / "templates")
         path = copy / file
         text = path.read_text(encoding="utf-8")
@@ -48,5 +50,21 @@ def altered(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def stand(tmp_path: Path, templates: Path) -> Stand:
-    return Stand(tmp_path, templates)
+def resolver() -> Iterator[Resolver]:
+    it = Resolver()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def stand(
+    tmp_path: Path, templates: Path, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stand]:
+    it = Stand(tmp_path, templates, resolver, monkeypatch)
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def scripts(stand: Stand, templates: Path) -> Scripts:
+    return Scripts(stand, templates)

@@ -261,7 +261,7 @@ def test_task_definitions_are_registered_with_their_roles_and_secrets(account: A
 
 
 def test_execution_roles_read_their_own_secrets_only(account: Account) -> None:
-    policy = account.iam.get_role_policy(RoleName="Gateway-ExecutionRole", PolicyName="start")["PolicyDocument"]
+    policy = account.iam.get_role_policy(RoleName="GatewayRoles-ExecutionRole", PolicyName="start")["PolicyDocument"]
     read = next(
         statement["Resource"] for statement in policy["Statement"]
         if statement["Action"] == "secretsmanager:GetSecretValue"

@@ -1,19 +1,22 @@
-"""python3 -m check.parameters DIR FILE [Name=Value...]: reads a file of parameters and prints all that
-there are, with the defaults of DIR/template.yaml, as JSON for the AWS CLI. What is given after the file
-counts where the file is silent.
+"""The file of parameters, one for both stacks, against what the two root templates declare.
 
-Refuses, before AWS is asked, each value that the template does not allow, and values that contradict
-each other, which the template's own rules cannot: they compare texts. Standard library only: it runs
-before a deployment, where nothing else is installed.
+Refuses, before AWS is asked, each value that a template does not allow, and values that contradict each
+other, which CloudFormation would find late or not at all.
 """
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+# The templates of the two stacks, in the order in which they are deployed.
+ROOTS = ("foundation", "services")
+# Groups of parameters, under Metadata in the templates, that are not the user's to set: why not.
+NOT_YOURS = {
+    "Looked up by deploy": "infra/aws/deploy looks it up",
+    "Passed by deploy from the foundation": "infra/aws/deploy takes it from the foundation",
+}
 
 # MiB that Fargate has for each CPU: from, to, in steps of.
 _MEMORY = {
@@ -24,6 +27,7 @@ _MEMORY = {
 _DURABLE = ("r6g", "r7g", "r8g", "m6g", "m7g", "m8g", "c7gn", "c8gn")
 
 _LINE = re.compile(r"([A-Za-z0-9]+)(\s*)=(\s*)(.*)")
+_GROUP = re.compile(r"- Label: \{default: ([^}]+)\}\s+Parameters:\s*\[([^\]]*)\]")
 
 
 class Refusal(Exception):
@@ -68,6 +72,42 @@ class Parameter:
         return f"a whole number{low}" + ("" if self.maximum is None else f" to {self.maximum}")
 
 
+@dataclass(frozen=True)
+class Templates:
+    """What the two root templates declare: their parameters, and who sets them."""
+
+    roots: dict[str, dict[str, Parameter]]
+    # Of parameters that are not the user's: why not.
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settable(self) -> dict[str, Parameter]:
+        """Those that a file may set. What both templates have, both declare alike."""
+        every = {name: it for root in self.roots.values() for name, it in root.items()}
+        return {name: it for name, it in every.items() if name not in self.reasons}
+
+    def values_for(self, root: str, given: dict[str, str]) -> list[str]:
+        """Name=Value for each parameter of a root; those without a value have their default."""
+        values = {
+            name: given.get(name, it.default) for name, it in self.roots[root].items()
+        }
+        missing = sorted(name for name, value in values.items() if value is None)
+        if missing:
+            raise Refusal(f"{root}.yaml needs {', '.join(missing)}, which nothing gives: the templates do not fit")
+        return [f"{name}={value}" for name, value in values.items()]
+
+
+def templates(directory: Path) -> Templates:
+    """The templates in a directory, read without a parser of YAML, which a Python may not have."""
+    texts = {root: (directory / f"{root}.yaml").read_text(encoding="utf-8") for root in ROOTS}
+    reasons = {
+        name: NOT_YOURS[label]
+        for text in texts.values() for label, names in _GROUP.findall(text) if label in NOT_YOURS
+        for name in re.findall(r"\w+", names)
+    }
+    return Templates({root: declared(directory / f"{root}.yaml") for root in ROOTS}, reasons)
+
+
 def declared(template: Path) -> dict[str, Parameter]:
     """The parameters of a template. What `allows` needs is on one line there, as tests check."""
     text = template.read_text(encoding="utf-8")
@@ -104,9 +144,22 @@ def _scalar(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def read(lines: list[str], parameters: dict[str, Parameter]) -> dict[str, str]:
+def load(file: Path, known: Templates) -> dict[str, str]:
+    """The values of a file, checked, with the defaults for the rest. Raises `Refusal`."""
+    try:
+        values = read(file.read_text(encoding="utf-8").splitlines(), known)
+        check(values, known)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refusal(f"--parameters {file} cannot be read: {error}") from None
+    except Refusal as refusal:
+        raise Refusal(f"{file}: {refusal}") from None
+    return values
+
+
+def read(lines: list[str], known: Templates) -> dict[str, str]:
     """The values that lines of Name=Value give, with the defaults for the rest."""
-    values = {name: it.default for name, it in parameters.items() if it.default is not None}
+    settable = known.settable
+    values = {name: it.default for name, it in settable.items() if it.default is not None}
     given: set[str] = set()
     for line in lines:
         line = line.strip()
@@ -116,8 +169,12 @@ def read(lines: list[str], parameters: dict[str, Parameter]) -> dict[str, str]:
         if match is None:
             raise Refusal(f"'{line}' is not Name=Value")
         name, before, after, value = match.groups()
-        if name not in parameters:
-            raise Refusal(f"there is no parameter {name}; infra/aws/template.yaml has them all")
+        if name in known.reasons:
+            raise Refusal(f"{name} is not yours to set, {known.reasons[name]}: remove the line")
+        if name not in settable:
+            raise Refusal(
+                f"there is no parameter {name}: infra/aws/foundation.yaml and infra/aws/services.yaml have them all"
+            )
         if before or after:
             raise Refusal(f"'{line}': no spaces around =")
         if name in given:
@@ -127,72 +184,48 @@ def read(lines: list[str], parameters: dict[str, Parameter]) -> dict[str, str]:
     return values
 
 
-def check(values: dict[str, str], parameters: dict[str, Parameter]) -> None:
-    """Refuses values that the template does not allow, and those that contradict each other."""
-    for name, parameter in parameters.items():
+def check(values: dict[str, str], known: Templates) -> None:
+    """Refuses values that the templates do not allow, and those that contradict each other."""
+    for name, parameter in known.settable.items():
         if parameter.default is None and not values.get(name):
             raise Refusal(f"{name} is missing")
-    for name, parameter in parameters.items():
+    for name, parameter in known.settable.items():
         if not parameter.allows(values[name]):
             raise Refusal(f"{name}={values[name]}: allowed is {parameter.allowed}")
-
-    def number(name: str) -> int:
-        # Those of the memory of a task are texts to the template.
-        if not re.fullmatch(r"[0-9]+", values[name]):
-            raise Refusal(f"{name}={values[name]}: allowed is a whole number")
-        return int(values[name])
-
     if not values["HostedZoneId"] and not values["CertificateArn"]:
         raise Refusal("neither HostedZoneId nor CertificateArn is given: one of them has to be")
-
-    for low, high, reason in (
-        ("GatewayMinimum", "GatewayMaximum", "the minimum is above the maximum"),
-        ("MessagingMinimum", "MessagingMaximum", "the minimum is above the maximum"),
-        ("MessagingMaximum", "Partitions", "each partition has one owner, more instances would idle"),
-        ("GatewayConnections", "GatewayMaximumConnections", "scaling would aim at more than is taken"),
-    ):
-        if number(low) > number(high):
-            raise Refusal(f"{low}={values[low]} with {high}={values[high]}: {reason}")
-    if number("IdleTimeoutSeconds") < 2 * number("PingSeconds"):
-        raise Refusal("IdleTimeoutSeconds must be at least twice PingSeconds")
-    needed = number("DrainSeconds") + 10
-    if number("StopSeconds") <= needed:
-        raise Refusal(f"StopSeconds must be more than DrainSeconds and 10, {needed}")
-    if number("DeregistrationDelaySeconds") < needed:
-        raise Refusal(f"DeregistrationDelaySeconds must be at least DrainSeconds and 10, {needed}")
-    if values["Durability"] == "replicas" and number("RedisReplicas") < 2:
-        raise Refusal("Durability=replicas needs RedisReplicas=2 or more")
-    if values["Database"] == "elasticache" and values["Durability"].startswith("log-"):
-        for name in ("RedisNodeType", "RegistryNodeType"):
-            if values[name].partition(".")[0] not in _DURABLE:
-                raise Refusal(f"{name}={values[name]} has no log: take {', '.join(_DURABLE)}, or another Durability")
+    _check_numbers(values)
+    _check_redis(values)
     for service in ("Gateway", "Messaging"):
-        cpu, memory = values[f"{service}Cpu"], number(f"{service}Memory")
+        cpu, memory = values[f"{service}Cpu"], _number(values, f"{service}Memory")
         least, most, step = _MEMORY.get(cpu, (0, 0, 1))
         # There is no 1,536 for 256.
         if not least <= memory <= most or memory % step or (cpu, memory) == ("256", 1536):
             raise Refusal(f"{service}Memory={memory}: Fargate has {least} to {most} MiB for {service}Cpu={cpu}")
 
 
-def main(arguments: list[str]) -> int:
-    template, file, given = Path(arguments[0]) / "template.yaml", Path(arguments[1]), arguments[2:]
-    try:
-        parameters = declared(template)
-        lines = file.read_text(encoding="utf-8").splitlines()
-        # What the caller found out counts where the file is silent.
-        named = {line.partition("=")[0].strip() for line in lines}
-        values = read(lines + [item for item in given if item.partition("=")[0] not in named], parameters)
-        check(values, parameters)
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"{file}: {error}", file=sys.stderr)
-        return 1
-    except Refusal as refusal:
-        print(f"{file}: {refusal}", file=sys.stderr)
-        return 1
-    # The one form that both versions of the CLI take from a file.
-    json.dump([f"{name}={value}" for name, value in values.items()], sys.stdout, indent=1)
-    return 0
+def _check_numbers(values: dict[str, str]) -> None:
+    for low, high, reason in (
+        ("GatewayMinimum", "GatewayMaximum", "the minimum is above the maximum"),
+        ("MessagingMinimum", "MessagingMaximum", "the minimum is above the maximum"),
+        ("MessagingMaximum", "Partitions", "each partition has one owner, more instances would idle"),
+        ("GatewayConnections", "GatewayMaximumConnections", "scaling would aim at more than is taken"),
+    ):
+        if _number(values, low) > _number(values, high):
+            raise Refusal(f"{low}={values[low]} with {high}={values[high]}: {reason}")
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _check_redis(values: dict[str, str]) -> None:
+    if values["Durability"] == "replicas" and _number(values, "RedisReplicas") < 2:
+        raise Refusal("Durability=replicas needs RedisReplicas=2 or more")
+    if values["Durability"].startswith("log-"):
+        for name in ("RedisNodeType", "RegistryNodeType"):
+            if values[name].partition(".")[0] not in _DURABLE:
+                raise Refusal(f"{name}={values[name]} has no log: take {', '.join(_DURABLE)}, or another Durability")
+
+
+def _number(values: dict[str, str], name: str) -> int:
+    # Those of the memory of a task are texts to the template.
+    if not re.fullmatch(r"[0-9]+", values[name]):
+        raise Refusal(f"{name}={values[name]}: allowed is a whole number")
+    return int(values[name])
