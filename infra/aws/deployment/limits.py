@@ -31,3 +31,7 @@ LOG_PAGES = 10000
 # CloudWatch may show the last lines of a task later than ECS says that it ended.
 LOG_SECONDS = 15
 LOG_LOOK_SECONDS = 3
+
+# A restore: for each of its steps, the longest of which makes a cluster of a snapshot, and how often it looks.
+RESTORE_SECONDS = 14400
+RESTORE_LOOK_SECONDS = 15
