@@ -151,6 +151,17 @@ def test_the_files_to_start_from_say_about_what_they_cost(templates: Path, start
         assert abs(said / sum(monthly(deployment, PROJECT).values()) - 1) < 0.05
 
 
+def test_the_capacity_model_counts_what_the_templates_have(deployments: dict[str, Deployment]) -> None:
+    source = (PROJECT.root / "infra/capacity/connect_capacity/cost.py").read_text()
+    counted = {name: int(number) for name, number in re.findall(r"^([A-Z_]+) = (\d+)$", source, re.MULTILINE)}
+    default = deployments["default"]
+    endpoints = [it for it in default.of("EC2::VPCEndpoint") if it.get("VpcEndpointType") == "Interface"]
+    assert counted["INTERFACE_ENDPOINTS"] == len(endpoints)
+    assert counted["SECRETS"] == len(default.of("SecretsManager::Secret"))
+    assert counted["ALARMS"] == len(default.of("CloudWatch::Alarm"))
+    assert counted["DASHBOARDS"] == len(default.of("CloudWatch::Dashboard"))
+
+
 def test_parameters_are_read_as_yaml_has_them(templates: Path) -> None:
     """`deploy` reads them without a YAML parser."""
     for root in ("foundation", "services"):

@@ -12,14 +12,15 @@ from connect_capacity.sizing import Deployment
 MONTH_SECONDS = MONTH_DAYS * DAY_SECONDS
 GIGABYTE = 10**9
 
-# infra/aws: interface endpoints for ECR (two), CloudWatch Logs and Secrets Manager; S3's is free.
+# Of infra/aws, whose tests hold these to its templates: interface endpoints for ECR (two), CloudWatch Logs and
+# Secrets Manager; S3's is free.
 INTERFACE_ENDPOINTS = 4
-# HS256 secret, Redis password, service token.
-SECRETS = 3
+# HS256 secret, two passwords of Redis, service token.
+SECRETS = 4
 # The metrics of both services, the one dimension of which is the service, and about as many of ECS's
 # Container Insights; alarms; one dashboard.
 CUSTOM_METRICS = 22 + 30
-ALARMS = 25
+ALARMS = 23
 DASHBOARDS = 1
 # One line of metrics per minute, and what else an instance logs.
 LOG_BYTES_PER_INSTANCE_MINUTE = 3_000
