@@ -37,7 +37,8 @@ export class ConnectClient {
   readonly opened: Promise<void>;
   /** The conversation with a user: always the same object. @throws {TypeError} */
   conversation(user: UserName): Conversation;
-  /** Connects now: at first, after `stopped`, or instead of waiting longer. Fulfilled as `opened`.
+  /** Connects now: at first, after `stopped`, or instead of waiting longer. While it is online, asks
+   * whether the line is still alive: as an app comes to the foreground. Fulfilled as `opened`.
    * @throws {ConnectError} when it was closed */
   connect(): Promise<void>;
   /** Ends everything. What was not sent is in the store, and is sent at the next start. `forget`: what

@@ -369,3 +369,21 @@ test('signals go to their handler, keep to the pace, and are dropped when it bre
   assert.throws(() => it.client.signal('bob', 'no name'), TypeError);
   assert.throws(() => it.client.signal('bob', 'large', 'é'.repeat(1_024)), RangeError);
 });
+
+test('to connect again while online asks whether the line is alive, and leaves one that is not', async () => {
+  const it = scripted('slept');
+  const socket = await welcomed(it);
+  socket.say({ type: 'live', offset: '0-0' });
+  const after = clock();
+  it.client.connect();
+  it.client.connect();
+  assert.equal(socket.of('ping').length, 1);
+  await after(9_000);
+  socket.say({ type: 'pong' });
+  await after(9_000);
+  assert.equal(it.client.state.phase, 'online');
+  it.client.connect();
+  await after(10_001);
+  assert.equal(it.client.state.phase, 'waiting');
+  await rewelcomed(it, after);
+});

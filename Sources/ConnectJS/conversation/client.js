@@ -100,6 +100,7 @@ export class ConnectClient extends Observable {
   }
 
   /** Connects now, once the store is open: at first, after `stopped`, or instead of waiting longer.
+   * While it is online, asks whether the line is still alive: as an app comes to the foreground.
    * @returns {Promise<void>} fulfilled when the store is open
    * @throws {ConnectError} when it was closed */
   connect() {

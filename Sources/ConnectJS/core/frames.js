@@ -147,9 +147,11 @@ export class FrameClient {
   /** The same, as they are sent. @returns {Send[]} */
   get outbox() { return this.#sender.sends; }
 
-  /** Connects now: at first, after `stopped`, or instead of waiting any longer. */
+  /** Connects now: at first, after `stopped`, or instead of waiting any longer. While it is online, asks
+   * whether the line is still alive, which a device that has slept does not know. */
   connect() {
-    if (this.#state.phase === 'connecting' || this.#state.phase === 'online') return;
+    if (this.#state.phase === 'online') return this.#probe();
+    if (this.#state.phase === 'connecting') return;
     this.#watchPage();
     this.#expired = null;
     this.#open();
