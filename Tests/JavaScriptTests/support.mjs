@@ -1,5 +1,6 @@
 /** What the tests of the client for JavaScript share: tokens, a WebSocket for any Node, and a storage. */
 import { createHmac, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import {
   ConnectClient, ConnectError, FrameClient, MemoryStore, compareOffsets,
@@ -10,13 +11,20 @@ export { ConnectClient, ConnectError, FrameClient, MemoryStore, compareOffsets }
 /** Of the gateway that the test which started this has; there is none without. */
 export const url = process.env.CONNECT_TEST_URL;
 
+/** What its tokens are signed with. */
+export const secret = process.env.CONNECT_TEST_SECRET ?? 'of scripts';
+
 export function tokenOf(user, seconds = 600) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const exp = Math.floor(Date.now() / 1000) + seconds;
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: user, exp })}`;
-  const code = createHmac('sha256', process.env.CONNECT_TEST_SECRET ?? 'of scripts').update(signed);
+  const code = createHmac('sha256', secret).update(signed);
   return `${signed}.${code.digest('base64url')}`;
 }
+
+/** The text of a page of the documentation. @param {string} name such as `Protocol.md` */
+export const pageOf = (name) => readFileSync(
+  new URL(`../../Sources/ConnectCommand/Documentation.docc/${name}`, import.meta.url), 'utf8');
 
 /** Waits for a condition, and says which one in vain. */
 export async function until(what, condition) {
