@@ -5,6 +5,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import * as client from '../../Sources/ConnectJS/index.js';
 import * as fileStore from '../../Sources/ConnectJS/store/file.js';
+import { pageOf } from './support.mjs';
 
 const root = new URL('../../Sources/ConnectJS/', import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), 'utf8');
@@ -62,4 +63,18 @@ test('a gateway serves each module that a browser loads', () => {
   const unloaded = ['core/types.js', 'store/file.js']; // Types alone; for Node.
   assert.deepEqual(served, modules.filter((path) => !unloaded.includes(path)).sort(
     (a, b) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1)));
+});
+
+test('the table of both clients names for JavaScript what the types declare', () => {
+  const [, table] = pageOf('Clients.md').match(/^## Side by side\n(.*?)^## /ms);
+  const cells = table.split('\n').filter((line) => line.startsWith('| ')).slice(2)
+    .map((line) => line.split(' | ')[1]);
+  assert.ok(cells.length > 20);
+  const types = `${read('index.d.ts')}${read('file-store.d.ts')}`;
+  const mere = ['new', 'await', 'async', 'for', 'const', 'of', 'it', 'f', 'bob', 'outgoing'];
+  for (const [, code] of cells.join(' ').matchAll(/`([^`]+)`/g)) {
+    for (const [name] of code.matchAll(/[A-Za-z]\w*/g)) {
+      if (!mere.includes(name)) assert.match(types, new RegExp(`\\b${name}\\b`), code);
+    }
+  }
 });
