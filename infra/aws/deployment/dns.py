@@ -20,7 +20,8 @@ from .limits import DNS_ATTEMPTS, DNS_NAME_STEPS, DNS_SECONDS
 
 NS, CNAME, CAA = 2, 5, 257
 _OPT = 41
-_NO_ERROR, _NO_SUCH_NAME = 0, 3
+_PORT = 53
+_NO_ERROR, SERVER_FAILURE, _NO_SUCH_NAME = 0, 2, 3
 _TRUNCATED = 0x0200
 # Bytes of an answer over UDP that no network on the way cuts into pieces (DNS flag day 2020).
 _UDP_BYTES = 1232
@@ -39,67 +40,89 @@ class Record:
     tag: str = ""
 
 
+class Unanswered(Failure):
+    """No resolver says what a name has. The code is that of the last answer; None, if there was none."""
+
+    def __init__(self, text: str, code: int | None) -> None:
+        self.code = code
+        super().__init__(text)
+
+
 class Resolver:
-    """A recursive resolver: that of this machine, or the one given as ADDRESS or ADDRESS:PORT."""
+    """A recursive resolver: those of this machine, or the one given as ADDRESS or ADDRESS:PORT."""
 
     def __init__(self, given: str = "", configuration: Path = _CONFIGURATION) -> None:
-        self.address, self.port = _parsed(given or _configured(configuration))
+        # The first is asked; after a failure, it is the last.
+        self.servers = [_parsed(given)] if given else _configured(configuration)
 
     def records(self, name: str, kind: int) -> list[Record]:
         """The records of a kind that a name has; those of another owner come by an alias."""
         request, identity = _question(name, kind)
-        reason = "it does not answer"
+        reasons: dict[str, str] = {}
+        code = None
         for _ in range(DNS_ATTEMPTS):
+            server = self.servers[0]
             try:
-                answer = self._over_udp(request)
+                answer = _over_udp(server, request)
                 if struct.unpack("!H", answer[2:4])[0] & _TRUNCATED:
-                    answer = self._over_tcp(request)
+                    answer = _over_tcp(server, request)
                 code, records = _read(answer, identity)
             except (OSError, ValueError, IndexError, struct.error) as error:
-                reason = str(error) or reason
-                continue
-            if code in (_NO_ERROR, _NO_SUCH_NAME):
-                return [record for record in records if record.kind == kind]
-            reason = f"it answers with the code {code}, and so may AWS's own: is the zone broken?"
-        raise Failure(f"the resolver {self.address} does not say what {name} has in DNS ({reason}); {_ADVICE}")
-
-    def _over_udp(self, request: bytes) -> bytes:
-        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as udp:
-            udp.settimeout(DNS_SECONDS)
-            # Takes answers of this address alone.
-            udp.connect((self.address, self.port))
-            udp.send(request)
-            return udp.recv(65535)
-
-    def _over_tcp(self, request: bytes) -> bytes:
-        with socket.create_connection((self.address, self.port), timeout=DNS_SECONDS) as tcp:
-            tcp.sendall(struct.pack("!H", len(request)) + request)
-            with tcp.makefile("rb") as stream:
-                length, = struct.unpack("!H", stream.read(2))
-                return stream.read(length)
+                reasons[server[0]] = str(error) or "it does not answer"
+            else:
+                if code in (_NO_ERROR, _NO_SUCH_NAME):
+                    return [record for record in records if record.kind == kind]
+                reasons[server[0]] = f"it answers with the code {code}"
+            self.servers = [*self.servers[1:], server]
+        asked = ", ".join(f"{address}: {reason}" for address, reason in reasons.items())
+        raise Unanswered(f"the resolver does not say what {name} has in DNS ({asked}); {_ADVICE}", code)
 
 
-def _configured(configuration: Path) -> str:
+def _over_udp(server: tuple[str, int], request: bytes) -> bytes:
+    # Only this finds the interface of a link-local address, such as fe80::1%eth0.
+    family, _, _, _, address = socket.getaddrinfo(
+        *server, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    with socket.socket(family, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(DNS_SECONDS)
+        # Takes answers of this address alone.
+        udp.connect(address)
+        udp.send(request)
+        return udp.recv(65535)
+
+
+def _over_tcp(server: tuple[str, int], request: bytes) -> bytes:
+    with socket.create_connection(server, timeout=DNS_SECONDS) as tcp:
+        tcp.sendall(struct.pack("!H", len(request)) + request)
+        with tcp.makefile("rb") as stream:
+            length, = struct.unpack("!H", stream.read(2))
+            return stream.read(length)
+
+
+def _configured(configuration: Path) -> list[tuple[str, int]]:
     try:
         lines = configuration.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
+    found = []
     for line in lines:
         words = line.split()
         if words[:1] == ["nameserver"] and len(words) > 1:
-            # Without the interface of a link-local address.
-            return f"[{words[1].partition('%')[0]}]" if ":" in words[1] else words[1]
-    raise Failure(f"{configuration} names no resolver; {_ADVICE}")
+            try:
+                found.append((str(ipaddress.ip_address(words[1])), _PORT))
+            except ValueError:
+                continue
+    if not found:
+        raise Failure(f"{configuration} names no resolver; {_ADVICE}")
+    return found
 
 
 def _parsed(text: str) -> tuple[str, int]:
-    match = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::(\d+))?|([0-9.]+)(?::(\d+))?", text)
+    match = re.fullmatch(r"\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\](?::(\d+))?|([0-9.]+)(?::(\d+))?", text)
     try:
         if match is None:
             raise ValueError
         address = str(ipaddress.ip_address(match.group(1) or match.group(3)))
-        port = int(match.group(2) or match.group(4) or 53)
+        port = int(match.group(2) or match.group(4) or _PORT)
         if not 0 < port < 65536:
             raise ValueError
     except ValueError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cli import Aws, Failure, Refused, say
-from .dns import CAA, NS, Resolver
+from .dns import CAA, NS, SERVER_FAILURE, Resolver, Unanswered
 
 # AWS's own authorities, as a CAA record has to name one of them (ACM guide, "Configure a CAA record").
 _AUTHORITIES = ("amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com")
@@ -54,9 +54,18 @@ def _plain(name: str) -> str:
 
 
 def _require_delegation(resolver: Resolver, zone: str, servers: list[str], zone_id: str) -> None:
-    found = sorted({record.value for record in resolver.records(zone, NS) if record.owner == zone})
     wanted = ", ".join(sorted(servers))
     where = f"Set these at the registrar of {zone}, or as its NS records in the zone above: {wanted}"
+    try:
+        found = sorted({record.value for record in resolver.records(zone, NS) if record.owner == zone})
+    except Unanswered as unanswered:
+        if unanswered.code != SERVER_FAILURE:
+            raise
+        raise Failure(
+            f"{zone} is delegated, but not to name servers that answer for it (SERVFAIL), as after a hosted zone was "
+            f"deleted and made again, or with a DS record of before. {where}; remove such a DS record; then deploy "
+            f"again. If only your resolver is at fault, name another with --resolver ADDRESS; {_SKIP}"
+        ) from None
     if not found:
         raise Failure(
             f"{zone} is not delegated: public DNS has no name servers for it, so nobody would find {zone_id}, "

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import deployment.dns
 from deployment.cli import Failure
-from deployment.dns import Record
+from deployment.dns import Record, Unanswered
 from deployment.dns import Resolver as Client
 from resolver import CAA, CNAME, NS, Data, Resolver
 from stand import Stand
@@ -135,11 +136,19 @@ def test_without_a_zone_in_route_53_there_is_nothing_to_look_at(stand: Stand) ->
 def test_a_resolver_that_is_silent_or_refuses_is_said(stand: Stand) -> None:
     stand.resolver.code = None
     said = stand.refused()
-    assert "the resolver 127.0.0.1 does not say what example.com has in DNS (timed out)" in said
+    assert "the resolver does not say what example.com has in DNS (127.0.0.1: timed out)" in said
     assert "--resolver ADDRESS, or deploy with --skip-dns" in said
     assert len(stand.resolver.asked) == 3
+    stand.resolver.code = 5
+    assert "(127.0.0.1: it answers with the code 5)" in stand.refused()
+
+
+def test_a_delegation_to_servers_that_do_not_answer_is_refused_with_those_that_do(stand: Stand) -> None:
+    """As after a zone was deleted and made again: resolvers answer SERVFAIL."""
     stand.resolver.code = 2
-    assert "it answers with the code 2" in stand.refused()
+    said = stand.refused()
+    assert "example.com is delegated, but not to name servers that answer for it" in said
+    assert "at the registrar of example.com" in said and ", ".join(_SERVERS) in said
 
 
 def test_an_answer_that_does_not_fit_is_asked_for_over_tcp(resolver: Resolver) -> None:
@@ -160,13 +169,44 @@ def test_a_resolver_that_is_not_an_address_is_refused(text: str) -> None:
         Client(text)
 
 
-def test_the_resolver_of_the_machine_is_the_first_that_is_configured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", [
+    b"", b"\0", b"\x81\x80", b"\x81\x80\0\1\0\1\0\0\0\0",
+    # A name that points to itself, one that goes beyond the end, and a record that does.
+    b"\x81\x80\0\0\0\1\0\0\0\0\xc0\x0c", b"\x81\x80\0\0\0\1\0\0\0\0\x3fab",
+    b"\x81\x80\0\0\0\1\0\0\0\0\0\x01\x01\0\1\0\0\0\0\0\x09\0",
+    # A CAA record without a tag.
+    b"\x81\x80\0\0\0\1\0\0\0\0\0\x01\x01\0\1\0\0\0\0\0\0",
+])
+def test_an_answer_that_is_malformed_is_asked_for_again_and_said(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(resolver, "_answer", lambda request: request[:2] + answer)
+    asked = []
+    monkeypatch.setattr(deployment.dns, "_over_udp", lambda *given, _ask=deployment.dns._over_udp: (
+        asked.append(given), _ask(*given))[1])
+    with pytest.raises(Unanswered, match="127.0.0.1: "):
+        Client(resolver.address).records("example.com", CAA)
+    assert len(asked) == 3
+
+
+def test_the_next_resolver_is_asked_when_the_first_is_away(resolver: Resolver) -> None:
+    resolver.records = [("example.com", NS, server) for server in _SERVERS]
+    client = Client(resolver.address)
+    # Nobody is there, an interface that does not exist, and one that answers.
+    client.servers = [("127.0.0.1", 9), ("fe80::1%none", 53), *client.servers]
+    assert len(client.records("example.com", NS)) == 2
+    # From then on, it is the first.
+    assert client.servers[0] == ("127.0.0.1", resolver.port)
+
+
+def test_the_resolvers_of_the_machine_are_those_that_are_configured(tmp_path: Path) -> None:
     configuration = tmp_path / "resolv.conf"
     configuration.write_text("# nameserver 9.9.9.9\nsearch example\nnameserver 192.0.2.1\nnameserver 192.0.2.2\n")
-    assert (Client("", configuration).address, Client("", configuration).port) == ("192.0.2.1", 53)
-    configuration.write_text("nameserver fe80::1%eth0\n")
-    assert Client("", configuration).address == "fe80::1"
+    assert Client("", configuration).servers == [("192.0.2.1", 53), ("192.0.2.2", 53)]
+    configuration.write_text("nameserver nonsense\nnameserver fe80::1%eth0\n")
+    assert Client("", configuration).servers == [("fe80::1%eth0", 53)]
     configuration.write_text("")
     with pytest.raises(Failure, match="names no resolver; name another with --resolver"):
         Client("", configuration)
-    assert Client("[2001:db8::1]:5353").port == 5353
+    assert Client("[2001:db8::1]:5353").servers == [("2001:db8::1", 5353)]
+    assert Client("[fe80::1%eth0]").servers == [("fe80::1%eth0", 53)]
