@@ -36,6 +36,8 @@ def _what_stands(stack: Stack, was_new: bool, foundation: Stack) -> str:
     again = "Fix the cause, and deploy again by the same command"
     if stack.status.endswith("_FAILED"):
         return f"It is in {stack.status}: {stack.remedy()}"
+    if stack.status in ("", "REVIEW_IN_PROGRESS"):
+        return f"Nothing of it was made. {again}"
     if stack is foundation:
         if was_new:
             return f"What it had made was taken back. {again}, which removes the empty stack first"

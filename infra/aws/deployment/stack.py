@@ -132,16 +132,18 @@ class Stack:
             "cloudformation", "deploy", "--stack-name", self.name, "--template-file", str(template), *store,
             "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset", *parameters,
         )
-        if not succeeded and not self._ends_well():
+        if not succeeded and not self._ends_well(since):
             return since
         self.look()
         return None
 
-    def _ends_well(self) -> bool:
+    def _ends_well(self, since: str) -> bool:
         """Waits for what CloudFormation is still at, and says whether that ends well."""
         self.look()
         if not self._is_under_way():
-            return False
+            # The CLI may have lost the network, and CloudFormation was done before this looks. Of a change that
+            # was refused there is no event.
+            return self._is_complete() and newest_event(self._aws, self.name) > since
         say(f"CloudFormation goes on with {self.name} ({self.status}): waiting for up to "
             f"{LONGEST_WAIT_SECONDS // 3600} hours more. Ctrl-C ends the waiting only.")
         end = time.monotonic() + LONGEST_WAIT_SECONDS
@@ -153,11 +155,14 @@ class Stack:
                 # Whoever waits for hours may lose the network for a moment.
                 continue
             if not self._is_under_way():
-                return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+                return self._is_complete()
         raise Failure(
             f"CloudFormation is not done with {self.name} ({self.status}), and this waits no longer: deploy again "
             "when it is"
         )
+
+    def _is_complete(self) -> bool:
+        return self.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
     def _is_under_way(self) -> bool:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"

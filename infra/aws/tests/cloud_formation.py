@@ -136,6 +136,8 @@ class CloudFormation:
         self._up(stack, template, given)
         stack["StackStatus"] = f"{verb}_COMPLETE"
         self._event(stack, stack["StackName"], "AWS::CloudFormation::Stack", f"{verb}_COMPLETE", stack["StackId"])
+        if self.state.get("network_is_lost"):
+            raise Error("Waiter", "DescribeStacks", "Could not connect to the endpoint URL")
         return Text(f"Successfully created/updated stack - {stack['StackName']}")
 
     def _up(self, stack: Any, template: dict[str, dict[str, bool]], given: dict[str, str]) -> None:

@@ -219,6 +219,22 @@ def test_what_takes_longer_than_the_cli_waits_is_waited_for(stand: Stand, status
     assert (stand.status("connect-services") == "CREATE_COMPLETE") == (code == 0)
 
 
+def test_what_was_done_while_the_cli_had_no_network_has_not_failed(stand: Stand) -> None:
+    stand.state["network_is_lost"] = True
+    for status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        result = stand.deploy()
+        assert result.returncode == 0, result.stderr
+        assert stand.status("connect-services") == status
+        assert stand.stack("connect-services")["Protected"]
+
+
+def test_a_first_deployment_that_is_refused_has_made_nothing(stand: Stand) -> None:
+    stand.state["refuses"] = {"cloudformation deploy": "AccessDenied"}
+    result = stand.deploy()
+    assert result.returncode == 1
+    assert "connect-foundation failed. Nothing of it was made. Fix the cause" in result.stderr
+
+
 def test_it_does_not_wait_for_ever(stand: Stand) -> None:
     stand.limit(LONGEST_WAIT_SECONDS=0.5, LOOK_SECONDS=0.1)
     stand.state["slow"] = {"connect-foundation": ["CREATE_IN_PROGRESS"]}
