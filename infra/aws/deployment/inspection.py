@@ -78,36 +78,48 @@ def _ended(aws: Aws, cluster: str, task: str) -> tuple[int | None, str]:
 
 
 def _print_log(aws: Aws, group: str, stream: str) -> bool:
-    """Prints a log to its end, and whether there is any. Waits a little for one that is not there yet."""
+    """Prints a log until nothing new comes, and whether there was any. Waits a little for one that is not
+    there yet."""
     end = time.monotonic() + LOG_SECONDS
+    log = _Log(aws, group, stream)
+    found = False
     while True:
-        found = False
+        is_new = False
         try:
-            for message in _messages(aws, group, stream):
+            for message in log.messages():
                 print(message)
-                found = True
+                is_new = True
         except Refused as refused:
             if refused.code != "ResourceNotFoundException":
                 raise Failure(f"the log {group} {stream} cannot be read: {refused}") from None
-        if found or time.monotonic() > end:
+        # Some may have come: the last lines are shown later than the first.
+        if not is_new and (found or time.monotonic() > end):
             return found
+        found = found or is_new
         time.sleep(LOG_LOOK_SECONDS)
 
 
-def _messages(aws: Aws, group: str, stream: str) -> Iterator[str]:
-    """All lines of a log. It ends where the token of the next page is that of this one; a page in between
-    may be empty."""
-    token = ""
-    for _ in range(LOG_PAGES):
-        answer = aws.ask(
-            "logs", "get-log-events", "--log-group-name", group, "--log-stream-name", stream,
-            *(["--next-token", token] if token else ["--start-from-head"]),
-        )
-        yield from (event["message"] for event in answer["events"])
-        if answer["nextForwardToken"] == token:
-            return
-        token = answer["nextForwardToken"]
-    raise Failure(f"the log {group} {stream} has more than {LOG_PAGES} pages: read it in the console")
+class _Log:
+    """A log that is read from its beginning, each time from where the last time ended."""
+
+    def __init__(self, aws: Aws, group: str, stream: str) -> None:
+        self._aws, self._group, self._stream = aws, group, stream
+        self._token = ""
+
+    def messages(self) -> Iterator[str]:
+        """The lines that are new. They end where the token of the next page is that of this one; a page in
+        between may be empty."""
+        for _ in range(LOG_PAGES):
+            answer = self._aws.ask(
+                "logs", "get-log-events", "--log-group-name", self._group, "--log-stream-name", self._stream,
+                *(["--next-token", self._token] if self._token else ["--start-from-head"]),
+            )
+            yield from (event["message"] for event in answer["events"])
+            if answer["nextForwardToken"] == self._token:
+                return
+            self._token = answer["nextForwardToken"]
+        raise Failure(
+            f"the log {self._group} {self._stream} has more than {LOG_PAGES} pages: read it in the console")
 
 
 def main(cli: str, stack: str, region: str, *arguments: str) -> int:

@@ -151,6 +151,9 @@ class Cloud(CloudFormation):
         begin, end = (page - 1) * task["page"], page * task["page"]
         lines = task["log"][begin:end] if page > 0 else []
         last = (len(task["log"]) + task["page"] - 1) // task["page"]
+        if page > last:
+            # What CloudWatch shows only later.
+            task["log"] = task["log"] + task.pop("later", [])
         return {"events": [{"timestamp": 0, "message": line} for line in lines],
                 "nextForwardToken": f"f/{min(page + 1, last + 1)}", "nextBackwardToken": "b/0"}
 

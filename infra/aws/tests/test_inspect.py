@@ -51,6 +51,11 @@ def test_the_script_hands_on_what_it_does_not_know(up: Stand, scripts: Scripts) 
         assert '"command": ["inspect", "user", "--all"]' in " ".join(call)
 
 
+def test_lines_that_are_shown_later_than_the_first_are_read(up: Stand) -> None:
+    up.state["task"].update(page=1, later=["the last line"])
+    assert _inspect(up).stdout == "STREAM\nincoming\nthe last line\n"
+
+
 @pytest.mark.parametrize("page", [1, 7, 100, 1000])
 def test_all_pages_of_the_log_are_read(up: Stand, page: int) -> None:
     up.state["task"].update(log=[f"line {number}" for number in range(20)], page=page)
