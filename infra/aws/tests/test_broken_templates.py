@@ -236,6 +236,10 @@ BREAKS: list[tuple[str, str, str, str]] = [
     ("a_first_deployment_can_be_repeated", LOGS, "DeletionPolicy: Delete", "DeletionPolicy: Retain"),
     ("a_first_deployment_can_be_repeated", EDGE,
      "    Properties:\n      BucketEncryption", "    Properties:\n      BucketName: logs\n      BucketEncryption"),
+    ("a_first_deployment_can_be_repeated", SECRETS,
+     "      Description: !Sub 'Connect ${Name}, secret of the tokens", "      Name: tokens\n      Description: !Sub 'Connect "
+     "${Name}, secret of the tokens"),
+    ("redis_is_made_after_what_fails_sooner", FOUNDATION, "    DependsOn: Edge\n", ""),
     ("every_parameter_is_in_one_group", SERVICES, "DrainSeconds, AuthSecrets", "AuthSecrets"),
     ("every_parameter_is_in_one_group", FOUNDATION, "[DomainName, HostedZoneId", "[DomainName, Zones, HostedZoneId"),
     ("every_parameter_is_in_one_group", FOUNDATION, "{default: Rarely}", "{default: Seldom}"),
