@@ -114,8 +114,9 @@ class Restoration:
             say(f"Going on with the restore of {snapshot} that {self.notes.path} has notes of.")
             return
         self.group.require_snapshot(snapshot)
+        foundation = Stack(self._aws, f"{self._stack}-foundation").look()
         outputs = {
-            **Stack(self._aws, f"{self._stack}-foundation").look().outputs,
+            **foundation.outputs,
             **Stack(self._aws, f"{self._stack}-services").look().outputs,
         }
         missing = [name for name in ("Cluster", *_SERVICES) if name not in outputs]
@@ -126,11 +127,17 @@ class Restoration:
         services = {
             outputs[name]: Service(self._aws, outputs["Cluster"], outputs[name]).look() for name in _SERVICES
         }
+        properties = self.group.properties()
+        # A CLI that is too old leaves out what it does not know, and the group would be made without a log.
+        if foundation.parameters.get("Durability", "").startswith("log-") and "--durability" not in properties:
+            raise Failure(
+                f"your AWS CLI does not know that {self.group.name} has a log, and would make it without: update it "
+                "(version 2, of June 2026 or later)")
         # Of at most 40 characters, with the longest name of a stack.
         stamp = time.strftime("%m%d%H%M", time.gmtime())
         self.notes.found = {
             "snapshot": snapshot, "cluster": outputs["Cluster"], "services": services,
-            "properties": self.group.properties(), "deleted": False,
+            "properties": properties, "deleted": False,
             "copy": f"{self.group.name}-c{stamp}", "last": f"{self.group.name}-l{stamp}",
         }
 

@@ -39,6 +39,8 @@ def running() -> State:
             "connect-foundation": {"Cluster": "tasks"},
             "connect-services": {"GatewayService": "gateways", "MessagingService": "messaging"},
         },
+        # Of the foundation; and what the CLI is too old to know.
+        "durability": "log-sync", "unknown": [],
         # What differs from the template, the beginning of a call that is refused once, and what was done wrong.
         "drifts": [], "refuses": "", "wrong": [], "calls": [],
     }
@@ -79,7 +81,7 @@ class Cloud:
         it = self.state["groups"].get(name) or refuse("ReplicationGroupNotFoundFault", f"{name} not found.")
         answer = {key: it[key] for key in (
             "Status", "Description", "CacheNodeType", "TransitEncryptionMode", "EffectiveDurability", "UserGroupIds",
-            "SnapshotRetentionLimit", "SnapshotWindow", "KmsKeyId")}
+            "SnapshotRetentionLimit", "SnapshotWindow", "KmsKeyId") if key not in self.state["unknown"]}
         answer |= {
             "ConfigurationEndpoint": {"Port": it["Port"]}, "MemberClusters": [f"{name}-0001-001"],
             "NodeGroups": [{"NodeGroupMembers": [{}] * (1 + it["Replicas"])}] * it["Shards"],
@@ -196,8 +198,9 @@ class Cloud:
         outputs = self.state["stacks"].get(self.one("stack-name"))
         if outputs is None:
             refuse("ValidationError", f"Stack with id {self.one('stack-name')} does not exist")
-        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": [
-            {"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}]}
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Parameters": [
+            {"ParameterKey": "Durability", "ParameterValue": self.state["durability"]},
+        ], "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}]}
 
     def describe_stack_resource(self) -> Any:
         return {"StackResourceDetail": {"PhysicalResourceId": "nested"}}

@@ -171,6 +171,15 @@ def test_a_cluster_that_is_being_changed_is_left_alone(place: Place, capsys: Out
     assert not place.changes
 
 
+def test_a_cli_that_would_make_the_cluster_without_its_log_is_refused(place: Place, capsys: Output) -> None:
+    place.state["unknown"] = ["EffectiveDurability"]
+    assert place.restore("--snapshot", "by-hand", "--yes") == 1
+    assert "your AWS CLI does not know that connect-bus has a log" in capsys.readouterr().err
+    assert not place.changes
+    place.state["durability"] = "primary"
+    assert place.restore("--snapshot", "by-hand") == 0
+
+
 def test_a_deployment_without_services_is_left_alone(place: Place, capsys: Output) -> None:
     del place.state["stacks"]["connect-services"]
     code = place.restore("--snapshot", "by-hand", "--yes")
