@@ -195,7 +195,7 @@ def main(cli: str, *arguments: str) -> int:
         say(f"deploy: {failure}")
         return 1
     except KeyboardInterrupt:
-        say("deploy: interrupted. What CloudFormation is at goes on; deploy again when that is over.")
+        say("deploy: interrupted. CloudFormation goes on with what it has begun; deploy again when that is over.")
         return 1
     return 0
 

@@ -21,7 +21,8 @@ ADVICE = (
     (("limit exceeded", "limitexceeded", "has been reached", "quota"),
      "a quota of your account is used up: ask for more under Service Quotas, or remove what you do not need"),
     (("already exists",),
-     "something of that name is left from before: delete it by hand, or take another --stack"),
+     "something of that name is there already: if a former deployment has left it, delete it by hand; if it is in use, "
+     "take another --stack"),
     (("does not support creating load balancers",),
      "AWS has not verified your account yet: ask its support to lift that"),
     (("insufficientcacheclustercapacity", "insufficient cache cluster capacity"),

@@ -85,12 +85,12 @@ class Stack:
 
         if self.status in ("ROLLBACK_FAILED", "DELETE_FAILED"):
             return (
-                f"it can only be removed. Its events name what could not be deleted; see to that, then "
+                f"it can only be removed. Its events name what could not be deleted; fix that, then "
                 f"{command('delete-stack')}, wait until it is gone, and deploy again"
             )
         if self.status in ("UPDATE_ROLLBACK_FAILED", "IMPORT_ROLLBACK_FAILED"):
             return (
-                f"the way back failed, too. Its events name why; see to that, then "
+                f"the rollback failed, too. Its events name why; fix that, then "
                 f"{command('continue-update-rollback')}, wait for UPDATE_ROLLBACK_COMPLETE, and deploy again"
             )
         if self.status in ("CREATE_FAILED", "UPDATE_FAILED"):

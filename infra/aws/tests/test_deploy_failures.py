@@ -201,7 +201,7 @@ def test_a_rollback_that_fails_is_said_with_what_to_do(stand: Stand) -> None:
     stand.state["slow"] = {"connect-services": ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"]}
     result = stand.deploy()
     assert result.returncode == 1
-    assert "It is in UPDATE_ROLLBACK_FAILED: the way back failed, too" in result.stderr
+    assert "It is in UPDATE_ROLLBACK_FAILED: the rollback failed, too" in result.stderr
 
 
 @pytest.mark.parametrize(
