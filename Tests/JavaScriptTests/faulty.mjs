@@ -418,5 +418,12 @@ export class SlowStore {
   async clear() { this.values.clear(); }
   async close() {}
   kill() { this.#run.isKilled = true; this.#run = { isKilled: false }; }
+  /** Of one process: another one has an object of its own. */
+  get ofProcess() {
+    return {
+      open: () => this.open(), load: () => this.load(), write: (changes) => this.write(changes),
+      clear: () => this.clear(), close: () => this.close(),
+    };
+  }
   #later() { return new Promise((resume) => { this.#time.at(this.#random() * 40, resume); }); }
 }

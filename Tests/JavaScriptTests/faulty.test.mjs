@@ -29,7 +29,7 @@ class Device {
     const sockets = this.sockets = [];
     const { WebSocket } = server;
     this.client = new ConnectClient({
-      url: 'ws://faulty.example/v1/connect', user, device, store, clock,
+      url: 'ws://faulty.example/v1/connect', user, device, store: store.ofProcess, clock,
       token: () => tokenOf(user),
       WebSocket: class {
         constructor(...all) {

@@ -1,8 +1,10 @@
 /** What the client keeps, and what becomes of it where a store is slow, full, damaged or missing.
  * Run by EndToEndTests/ClientTests.swift. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync }
-  from 'node:fs';
+import {
+  appendFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, rmdirSync, statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
@@ -111,11 +113,37 @@ test('a file that is damaged is told, and begun again', async () => {
   }
 });
 
+test('a file that cannot be written again at the start is as it was, and is written once it can be', async () => {
+  const path = place();
+  const first = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+  await first.client.connect();
+  first.client.conversation('bob').send('one');
+  await first.client.close();
+  const next = join(path, `${readdirSync(path)[0]}.next`);
+  mkdirSync(next); // In the way, as a disk that is full is.
+  for (const written of ['two', 'three']) {
+    const { client, problems } = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+    await client.connect();
+    client.conversation('bob').send(written);
+    await settled();
+    assert.deepEqual(bodies(client), ['one', written]);
+    assert.deepEqual(problems.map(({ code }) => code), ['storage_full']);
+    if (written === 'three') rmdirSync(next);
+    await client.close();
+  }
+  const { client, problems } = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+  await client.connect();
+  assert.deepEqual(bodies(client), ['one', 'three']);
+  assert.deepEqual(problems, []);
+});
+
 test('a conversation that is damaged is told, and begun again without a hole', async () => {
   for (const [key, value] of [
     ['entry/bob/t/b5-0', { id: 'x' }], ['entry/bob/t/b5-0', null], ['conversation/bob', 7],
     ['conversation/bob', { positions: { read: 'soon' } }], ['entry/no name/t/x', {}],
     ['conversation/bob', { listed: { unread: 'many' } }],
+    ['conversation/bob', { listed: { unread: 1, last: {} } }], ['conversation/bob', { history: null }],
+    ['conversation/bob', { history: { failures: [5] } }],
     ['entry/bob/m/x', { id: 'x', isMine: true, at: 1, order: -1, status: 'waiting', body: 1 }],
   ]) {
     const store = new MemoryStore();

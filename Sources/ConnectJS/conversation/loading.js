@@ -15,8 +15,9 @@ function isSoundConversation(value) {
   const { positions, listed, told, history } = value;
   return Object.values(positions ?? {}).every(isOptional) && isOptional(told)
     && (listed === undefined || (Number.isSafeInteger(listed?.unread) && isOptional(listed.mine)
-      && isOptional(listed.last?.offset)))
-    && (history === undefined || (isOptional(history?.cut) && Array.isArray(history.failures)));
+      && (listed.last === undefined || isOffset(listed.last?.offset))))
+    && (history === undefined || (isOptional(history?.cut) && Array.isArray(history?.failures)
+      && history.failures.every((/** @type {any} */ it) => Array.isArray(it) && it[1]?.code)));
 }
 
 /** Puts what a store holds into conversations. One that is damaged is told of, and begun again whole,

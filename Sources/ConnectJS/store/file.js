@@ -19,6 +19,7 @@ export class FileStore {
   #bytes = 0; // Of the file.
   #liveBytes = 0; // Of the values.
   #owner = '';
+  /** What it held when it was opened. @type {string | undefined} */ #text;
 
   /** @param {string} folder made where it is missing, for the user of this process alone */
   constructor(folder) {
@@ -26,20 +27,28 @@ export class FileStore {
     this.#folder = folder;
   }
 
-  /** @param {string} owner */
+  /** @param {string} owner @throws {Error} when the file cannot be read, which says nothing of what is
+   *   in it */
   async open(owner) {
     this.#owner = owner;
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const name = createHash('sha256').update(owner).digest('hex').slice(0, 32);
     this.#path = join(this.#folder, `${name}.jsonl`);
+    this.#text = await readFile(this.#path, 'utf8').catch((error) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
   }
 
   /** @returns {Promise<[string, any][]>} @throws {Error} when the file is damaged */
   async load() {
-    const text = await readFile(this.#path, 'utf8').catch((error) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
+    if (this.#text !== undefined) await this.#begin(this.#text);
+    this.#text = undefined;
+    return [...this.#values].map(([key, json]) => [key, JSON.parse(json)]);
+  }
+
+  /** @param {string} text of the file @throws {Error} when it is damaged */
+  async #begin(text) {
     // What has no line end was not written whole.
     const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').slice(0, -1);
     const [header, ...writes] = lines.map((line, index) => this.#parsed(line, index + 1));
@@ -55,20 +64,20 @@ export class FileStore {
         this.#set(key, value === undefined ? undefined : JSON.stringify(value));
       }
     }
-    // Begins with whole lines.
-    await this.#rewrite();
-    return [...this.#values].map(([key, json]) => [key, JSON.parse(json)]);
+    // Begins with whole lines. Where there is no room for that, the file stays until a write has it.
+    await this.#rewrite().catch(() => {});
   }
 
   /** @param {[string, any][]} changes */
   async write(changes) {
-    if (!this.#file) throw new Error('The store is not open.');
+    if (!this.#path) throw new Error('The store is not open.');
+    const file = this.#file ?? await this.#rewrite();
     const line = `${JSON.stringify(
       changes.map(([key, value]) => (value === undefined ? [key] : [key, value])))}\n`;
     const bytes = Buffer.from(line);
     // At a place of its own, so that a line that was written in part is overwritten by the next.
     for (let written = 0; written < bytes.length;) {
-      const { bytesWritten } = await this.#file.write(
+      const { bytesWritten } = await file.write(
         bytes, written, bytes.length - written, this.#bytes + written);
       written += bytesWritten;
     }
@@ -80,6 +89,7 @@ export class FileStore {
   }
 
   async clear() {
+    this.#text = undefined;
     this.#values = new Map();
     this.#liveBytes = 0;
     await this.#file?.close();
@@ -91,6 +101,7 @@ export class FileStore {
   async close() {
     await this.#file?.close();
     this.#file = null;
+    this.#path = '';
   }
 
   /** @param {string} key @param {string | undefined} json */
@@ -114,11 +125,13 @@ export class FileStore {
       await rename(`${this.#path}.next`, this.#path);
     } catch (error) {
       await next.close();
+      await rm(`${this.#path}.next`, { force: true });
       throw error;
     }
     await this.#file?.close();
     this.#file = next;
     this.#bytes = Buffer.byteLength(text);
+    return next;
   }
 
   /** @param {string} line @param {number} number */

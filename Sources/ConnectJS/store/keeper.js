@@ -9,6 +9,10 @@ import { BOUNDS } from '../conversation/bounds.js';
  *   write: (changes: [string, any][]) => Promise<void>, clear: () => Promise<void>,
  *   close: () => Promise<void> }} Store */
 
+/** Until when a client has a store, of which two at a time would take each other's values.
+ * @type {WeakMap<Store, Promise<void>>} */
+const holders = new WeakMap();
+
 /** Writes what changes into a store, in order and together. A store that fails is told of, and what it
  * did not take is kept and written with what follows, so that it never has a part without the rest. */
 export class Keeper {
@@ -18,6 +22,9 @@ export class Keeper {
   #given;
   #isOpen = false;
   #hasFailed = false;
+  /** Fulfilled when the store has done what it was asked. @type {Promise<void>} */
+  #idle = Promise.resolve();
+  /** The next client may have the store. */ #leave = () => {};
   #isGone = false; // There is no store: what is set is only in memory.
   /** @type {Map<string, any>} */ #changes = new Map();
   /** @type {(() => void)[]} */ #waiting = [];
@@ -41,13 +48,19 @@ export class Keeper {
    *   read, which is told */
   async open(owner) {
     /** @type {Map<string, any>} */ let values = new Map();
+    const before = holders.get(this.#store);
+    const isLeft = new Promise((resolve) => { this.#leave = () => resolve(undefined); });
+    holders.set(this.#store, Promise.all([before, isLeft]).then(() => {}));
     try {
-      await this.#inTime(this.#store.open(owner));
+      if (before) await this.#inTime(() => before, 'another client has the store, and was not closed');
+      await this.#inTime(() => this.#store.open(owner));
       try {
-        values = new Map(await this.#inTime(this.#store.load()));
+        values = new Map(await this.#inTime(() => this.#store.load()));
       } catch (error) {
+        // What is slow may be whole.
+        if (error instanceof LateError) throw error;
         this.#report('storage_damaged', `what is stored cannot be read, and is begun again: ${error}`);
-        await this.#inTime(this.#store.clear());
+        await this.#inTime(() => this.#store.clear());
       }
     } catch (error) {
       this.#isGone = true;
@@ -83,14 +96,15 @@ export class Keeper {
     await this.#writing;
     if (forget && !this.#isGone) {
       this.#changes.clear();
-      await this.#inTime(this.#store.clear()).catch((error) => {
+      await this.#inTime(() => this.#store.clear()).catch((error) => {
         this.#report('storage_full', `what is stored could not be removed: ${error}`);
       });
     } else if (this.#isOpen && this.#changes.size) {
       await this.#write();
     }
-    if (!this.#isGone) await this.#inTime(this.#store.close()).catch(() => {});
+    if (!this.#isGone) await this.#inTime(() => this.#store.close()).catch(() => {});
     this.#isGone = true;
+    this.#idle.then(this.#leave);
   }
 
   #schedule() {
@@ -121,7 +135,7 @@ export class Keeper {
     const waiting = this.#waiting.splice(0);
     this.#changes = new Map();
     try {
-      if (changes.size) await this.#inTime(this.#store.write([...changes]));
+      if (changes.size) await this.#inTime(() => this.#store.write([...changes]));
       this.#hasFailed = false;
       if (this.#isGone) this.#release(waiting);
       else for (const done of waiting) done();
@@ -147,13 +161,22 @@ export class Keeper {
     for (const done of waiting) done();
   }
 
-  /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
-  #inTime(promise) {
+  /** Asks the store, once it has done what it was asked before, even if that was given up.
+   * @template T @param {() => Promise<T>} ask @param {string} [late] why it may be late
+   * @returns {Promise<T>} */
+  #inTime(ask, late = 'the store did not answer') {
+    let isLate = false;
     return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimeout(
-        () => reject(new Error(`the store did not answer within ${BOUNDS.storeMs / 1000} s`)),
-        BOUNDS.storeMs);
-      promise.then(resolve, reject).finally(() => this.#clock.clearTimeout(timer));
+      const timer = this.#clock.setTimeout(() => {
+        isLate = true;
+        reject(new LateError(`${late} within ${BOUNDS.storeMs / 1000} s`));
+      }, BOUNDS.storeMs);
+      this.#idle = this.#idle.then(async () => {
+        if (!isLate) resolve(await ask());
+      }).catch(reject).finally(() => this.#clock.clearTimeout(timer));
     });
   }
 }
+
+/** The store may still do what it was asked. */
+class LateError extends Error {}

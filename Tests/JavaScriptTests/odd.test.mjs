@@ -1,0 +1,141 @@
+/** What a client makes of an app, a store and a server that are slow, or not as they should be.
+ * Run by EndToEndTests/ClientTests.swift. */
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import {
+  MemoryStore, NoWebSocket, asked, chatOf, closeAll, scriptedChat, settled, welcomedChat,
+} from './support.mjs';
+
+afterEach(closeAll);
+
+const bodies = (client, peer = 'bob') => (
+  client.conversation(peer).entries.map(({ body }) => body));
+const message = (offset) => (
+  { type: 'message', offset, from: 'bob', id: `b${offset}`, at: 1, body: offset });
+const offline = (user, options) => chatOf(user, { WebSocket: NoWebSocket, ...options });
+
+/** A clock that goes on when it is told to. */
+class ManualClock {
+  #now = 0;
+  #timers = new Set();
+  now = () => this.#now;
+  setTimeout = (run, ms) => {
+    const timer = { run, at: this.#now + ms };
+    this.#timers.add(timer);
+    return timer;
+  };
+  clearTimeout = (timer) => { this.#timers.delete(timer); };
+  /** @param {number} ms */
+  async pass(ms) {
+    this.#now += ms;
+    for (const timer of [...this.#timers]) {
+      if (timer.at <= this.#now && this.#timers.delete(timer)) timer.run();
+    }
+    await settled();
+  }
+}
+
+/** A store that answers when it is let, and counts what it does at one time. */
+class HangingStore extends MemoryStore {
+  underWay = 0;
+  most = 0;
+  isHanging = true;
+  #held = [];
+  async #answer(act) {
+    this.underWay += 1;
+    this.most = Math.max(this.most, this.underWay);
+    if (this.isHanging) await new Promise((resume) => { this.#held.push(resume); });
+    this.underWay -= 1;
+    return act();
+  }
+  load() { return this.#answer(() => super.load()); }
+  write(changes) { return this.#answer(() => super.write(changes)); }
+  clear() { return this.#answer(() => super.clear()); }
+  async release() {
+    this.isHanging = false;
+    for (const resume of this.#held.splice(0)) resume();
+    await settled();
+  }
+}
+
+test('the next user has nothing of who is not quite gone from the same store', async () => {
+  const store = new MemoryStore();
+  const alice = offline('alice', { store });
+  await alice.client.connect();
+  alice.client.conversation('carol').send('secret');
+  alice.client.close(); // Nobody waits for it.
+  const bob = offline('bob', { store });
+  await bob.client.connect();
+  assert.deepEqual(bob.client.conversations.items, []);
+  await bob.client.close();
+  const again = offline('alice', { store });
+  await again.client.connect();
+  assert.deepEqual(bodies(again.client, 'carol'), ['secret']);
+});
+
+test('a store that another client has goes on without the next, which is told', async () => {
+  const clock = new ManualClock();
+  const store = new MemoryStore();
+  const alice = offline('alice', { store });
+  await alice.client.connect();
+  const bob = offline('bob', { store, clock });
+  bob.client.connect();
+  bob.client.conversation('carol').send('mine');
+  await settled();
+  await clock.pass(10_000);
+  assert.deepEqual(bob.problems.map(({ code }) => code), ['storage_unavailable']);
+  assert.match(bob.problems[0].message, /another client has the store/);
+  assert.deepEqual(bodies(bob.client, 'carol'), ['mine']);
+  alice.client.conversation('carol').send('hers');
+  await alice.client.close();
+  const again = offline('alice', { store, clock });
+  await bob.client.close();
+  await again.client.connect();
+  assert.deepEqual(bodies(again.client, 'carol'), ['hers']);
+});
+
+test('a store that hangs is asked one thing at a time, and then has all of it in order', async () => {
+  const clock = new ManualClock();
+  const store = new HangingStore();
+  store.isHanging = false;
+  const { client, problems } = offline('alice', { store, clock });
+  await client.connect();
+  await settled();
+  store.isHanging = true;
+  client.conversation('bob').send('1');
+  await settled();
+  await clock.pass(10_000); // Given up, and still under way.
+  client.conversation('bob').send('2');
+  await clock.pass(6_000);
+  await clock.pass(10_000);
+  assert.deepEqual(problems.map(({ code }) => code), ['storage_full']);
+  assert.equal(store.most, 1);
+  await store.release();
+  await clock.pass(6_000);
+  await client.close();
+  assert.equal(store.most, 1);
+  const again = offline('alice', { store });
+  await again.client.connect();
+  assert.deepEqual(bodies(again.client), ['1', '2']);
+});
+
+test('a store that is slow to read is not taken for damaged', async () => {
+  const clock = new ManualClock();
+  const store = new HangingStore();
+  store.isHanging = false;
+  const first = offline('alice', { store });
+  await first.client.connect();
+  first.client.conversation('bob').send('1');
+  await first.client.close();
+  store.isHanging = true;
+  const { client, problems } = offline('alice', { store, clock });
+  client.connect();
+  await settled();
+  await clock.pass(10_000);
+  assert.deepEqual(problems.map(({ code }) => code), ['storage_unavailable']);
+  await store.release();
+  await client.close();
+  const again = offline('alice', { store });
+  await again.client.connect();
+  assert.deepEqual(bodies(again.client), ['1']);
+});
