@@ -58,6 +58,23 @@ class HangingStore extends MemoryStore {
   }
 }
 
+test('what is written before the store is open stands behind what waits in it', async () => {
+  const store = new MemoryStore();
+  const first = offline('alice', { store });
+  await first.client.connect();
+  for (const body of ['1', '2', '3']) first.client.conversation('bob').send(body);
+  await first.client.close();
+  const { client } = offline('alice', { store });
+  for (const body of ['4', '5']) client.conversation('bob').send(body);
+  await client.connect();
+  client.conversation('bob').send('6');
+  assert.deepEqual(bodies(client), ['1', '2', '3', '4', '5', '6']);
+  await client.close();
+  const { client: last, socket } = await scriptedChat('alice', { store });
+  assert.deepEqual(bodies(last), ['1', '2', '3', '4', '5', '6']);
+  assert.deepEqual(socket.of('send').map(({ body }) => body), ['1', '2', '3', '4', '5', '6']);
+});
+
 test('the next user has nothing of who is not quite gone from the same store', async () => {
   const store = new MemoryStore();
   const alice = offline('alice', { store });
@@ -138,4 +155,30 @@ test('a store that is slow to read is not taken for damaged', async () => {
   const again = offline('alice', { store });
   await again.client.connect();
   assert.deepEqual(bodies(again.client), ['1']);
+});
+
+test('behind a second gap nothing is shown on both sides of a hole', async () => {
+  const { client, socket } = await scriptedChat('alice');
+  socket.say(message('10-0'));
+  await settled();
+  socket.cut();
+  const second = await welcomedChat(client, { gap: true, offset: '15-0' });
+  second.say(message('20-0'));
+  await settled();
+  second.cut();
+  const third = await welcomedChat(client, { gap: true, offset: '25-0' });
+  third.say(message('30-0'));
+  await settled();
+  assert.deepEqual(bodies(client), ['30-0']);
+  const loading = client.conversation('bob').loadEarlier(2);
+  const { id } = await asked(third, 'history');
+  third.say({ type: 'history', id, next: '20-0', entries: [message('25-0'), message('20-0')] });
+  await loading;
+  assert.deepEqual(bodies(client), ['20-0', '25-0', '30-0']);
+  const more = client.conversation('bob').loadEarlier();
+  const { before, id: next } = await asked(third, 'history', 2);
+  assert.equal(before, '20-0');
+  third.say({ type: 'history', id: next, entries: [message('15-0'), message('10-0')] });
+  await more;
+  assert.deepEqual(bodies(client), ['10-0', '15-0', '20-0', '25-0', '30-0']);
 });

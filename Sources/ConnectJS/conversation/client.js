@@ -140,7 +140,9 @@ export class ConnectClient extends Observable {
       conversation: (peer) => this.conversation(peer),
       report: (code, message) => this.#report(code, message),
     });
-    this.#order = Math.max(this.#order, order);
+    // What was written before stands behind what waits in the store, as in the outbox.
+    for (const [id, peer] of this.#peers) this.conversation(peer).writtenAfter(order, id);
+    this.#order += order;
     for (const key of orphans) this.#keeper.set(key, undefined);
     if (orphans.some((key) => key.startsWith('conversation/'))) this.#list.isDue();
     this.#frames = this.#framesOf(name, values);

@@ -205,6 +205,15 @@ export class Conversation extends Observable {
     this.#changed();
   }
 
+  /** It was written before the store was open, behind all that the store holds.
+   * @param {number} order the last of that @param {string} id @internal */
+  writtenAfter(order, id) {
+    const record = this.#log.get(true, id);
+    if (!record) return;
+    this.#log.change(record, { order: record.order + order });
+    this.#changed();
+  }
+
   /** The ids of what waits. @internal */
   get waiting() {
     return this.#log.records.filter(({ status }) => status === 'waiting').map(({ id }) => id);

@@ -58,6 +58,13 @@ export class History {
   }
 
   cut() {
+    // There would be a second hole, at the cut of before: what lies below that one is asked for again.
+    if (this.#cut) {
+      const shown = new Set(this.shown);
+      for (const record of [...this.#log.records]) {
+        if (record.offset && !shown.has(record)) this.#log.remove(record);
+      }
+    }
     const last = this.#log.last?.offset;
     if (last) this.#cut = last;
     this.#begin();
