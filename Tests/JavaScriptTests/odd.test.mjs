@@ -182,3 +182,18 @@ test('behind a second gap nothing is shown on both sides of a hole', async () =>
   await more;
   assert.deepEqual(bodies(client), ['10-0', '15-0', '20-0', '25-0', '30-0']);
 });
+
+test('a token that does not come is asked for again', async () => {
+  const clock = new ManualClock();
+  let count = 0;
+  const token = () => { count += 1; return new Promise(() => {}); };
+  const { client } = offline('alice', { clock, token });
+  await client.connect();
+  await clock.pass(29_999);
+  assert.equal(client.state.phase, 'connecting');
+  await clock.pass(1);
+  assert.equal(client.state.phase, 'waiting');
+  assert.match(client.state.message, /token/);
+  await clock.pass(60_000);
+  assert.equal(count, 2);
+});

@@ -304,10 +304,13 @@ export class FrameClient {
     const epoch = this.#reset();
     this.#enter({ phase: 'connecting', failures: this.#failures });
     let opened = false;
+    const noToken = () => this.#lost(LOST, 'the app gave no token in time', opened);
+    this.#timers.silence = this.#clock.setTimeout(noToken, LIMITS.tokenMs);
     try {
       // As a text that is fetched may end with a line end.
       const token = String(await this.#options.token()).trim();
       if (epoch !== this.#epoch) return;
+      this.#clock.clearTimeout(this.#timers.silence);
       const user = userOf(token);
       if (this.#user === null) this.#becomes(user);
       if (user !== this.#user) {

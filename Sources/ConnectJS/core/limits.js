@@ -4,6 +4,7 @@ export const LIMITS = Object.freeze({
   backoffBaseMs: 500,
   backoffCapMs: 15_000,
   stableMs: 10_000, // A connection that lived this long ends a series of failures.
+  tokenMs: 30_000, // For the app to give a token.
   welcomeMs: 10_000, // From the opening of the socket to its `welcome`.
   pongMs: 10_000,
   pauseMs: 30_000, // After close code 1008, and the back-off on top.
