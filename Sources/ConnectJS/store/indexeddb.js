@@ -16,6 +16,7 @@ export class IndexedDBStore {
   #factory;
   /** @type {IDBDatabase | null} */ #database = null;
   #owner = '';
+  #isOpen = false;
 
   /** @param {{ name?: string, indexedDB?: IDBFactory }} options `name`: of the database
    * @throws {TypeError} where there is no IndexedDB */
@@ -30,15 +31,31 @@ export class IndexedDBStore {
   /** @param {string} owner */
   async open(owner) {
     this.#owner = owner;
+    this.#isOpen = true;
+    await this.#connected();
+  }
+
+  /** @returns {Promise<IDBDatabase>} opened again, if the browser or another tab has ended it */
+  async #connected() {
+    if (this.#database) return this.#database;
     const request = this.#factory.open(this.#name, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(VALUES);
-    this.#database = await answer(request);
+    const database = await answer(request);
     // Another tab deletes it, or has a later version: it must not wait for this one.
-    this.#database.onversionchange = () => this.#database?.close();
+    database.onversionchange = database.onclose = () => this.#leave(database);
+    if (this.#isOpen) this.#database = database;
+    else database.close();
+    return database;
+  }
+
+  /** @param {IDBDatabase} database */
+  #leave(database) {
+    database.close();
+    if (this.#database === database) this.#database = null;
   }
 
   async load() {
-    const store = this.#transaction('readonly').objectStore(VALUES);
+    const store = (await this.#transaction('readonly')).objectStore(VALUES);
     const [keys, values] = await Promise.all([
       answer(store.getAllKeys(this.#range)), answer(store.getAll(this.#range)),
     ]);
@@ -59,6 +76,7 @@ export class IndexedDBStore {
   clear() { return this.#change((store) => { store.delete(this.#range); }); }
 
   async close() {
+    this.#isOpen = false;
     this.#database?.close();
     this.#database = null;
   }
@@ -67,14 +85,21 @@ export class IndexedDBStore {
   get #range() { return IDBKeyRange.bound([this.#owner], [this.#owner, []]); }
 
   /** @param {IDBTransactionMode} mode */
-  #transaction(mode) {
-    if (!this.#database) throw new Error('The store is not open.');
-    return this.#database.transaction(VALUES, mode);
+  async #transaction(mode) {
+    if (!this.#isOpen) throw new Error('The store is not open.');
+    const database = await this.#connected();
+    try {
+      return database.transaction(VALUES, mode);
+    } catch (error) {
+      // It has ended without a word: the next call opens it again.
+      this.#leave(database);
+      throw error;
+    }
   }
 
   /** @param {(store: IDBObjectStore) => void} change @returns {Promise<void>} */
   async #change(change) {
-    const transaction = this.#transaction('readwrite');
+    const transaction = await this.#transaction('readwrite');
     const isDone = new Promise((resolve, reject) => {
       transaction.oncomplete = () => resolve(undefined);
       transaction.onabort = transaction.onerror = () => reject(transaction.error);

@@ -31,6 +31,11 @@ async function contract() {
   await alice.write([['x', 1], ['y', () => 1]]).then(
     () => check('a bad write fails', false), () => check('a bad write fails', true));
   same('and leaves nothing', (await alice.load()).length, 2);
+  // Another tab removes it.
+  await new Promise((resolve) => { indexedDB.deleteDatabase('contract').onsuccess = resolve; });
+  await bob.write([['z', 1]]);
+  same('it opens again', [await alice.load(), await bob.load()], [[], [['z', 1]]]);
+  await bob.close();
   await alice.close();
   await alice.write([['x', 1]]).then(
     () => check('it is closed', false), () => check('it is closed', true));
