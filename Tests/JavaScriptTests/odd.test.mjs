@@ -197,3 +197,24 @@ test('a token that does not come is asked for again', async () => {
   await clock.pass(60_000);
   assert.equal(count, 2);
 });
+
+test('what was sent says at once that it is tried again, and ends when it is discarded', async () => {
+  const { client, socket } = await scriptedChat('alice');
+  const refuse = () => socket.say(
+    { type: 'rejected', id: it.id, code: 'malformed', message: 'odd', retryable: false });
+  const it = client.conversation('bob').send('x');
+  const states = [];
+  const told = (async () => { for await (const { entry } of it.changes()) states.push(entry.state); })();
+  await settled();
+  refuse();
+  await settled();
+  assert.equal(it.entry.state, 'failed');
+  it.retry();
+  assert.equal(it.entry.state, 'waiting');
+  await settled();
+  refuse();
+  await settled();
+  client.conversation('bob').discard(it.id);
+  await told;
+  assert.deepEqual(states, ['waiting', 'failed', 'waiting', 'failed']);
+});

@@ -121,7 +121,7 @@ export class Conversation extends Observable {
   /** Forgets a message that has failed. @param {string} id @throws {RangeError} */
   discard(id) {
     this.#log.remove(this.#failed(id));
-    this.#outgoing.delete(id);
+    this.#leave(id);
     this.#changed();
   }
 
@@ -421,13 +421,23 @@ export class Conversation extends Observable {
     const { id } = record;
     const known = this.#outgoing.get(id);
     if (known) return known;
-    const outgoing = new Outgoing(this.#entryOf(record), () => { this.retry(id); });
+    const current = () => {
+      const held = this.#log.get(true, id);
+      return held && this.#entryOf(held);
+    };
+    const outgoing = new Outgoing(this.#entryOf(record), current, () => { this.retry(id); });
     this.#outgoing.set(id, outgoing);
     for (const [oldest, { isSettled }] of this.#outgoing) {
       if (this.#outgoing.size <= BOUNDS.outgoing) break;
-      if (isSettled) this.#outgoing.delete(oldest);
+      if (isSettled) this.#leave(oldest);
     }
     return outgoing;
+  }
+
+  /** Nothing more is told by what was sent. @param {string} id */
+  #leave(id) {
+    this.#outgoing.get(id)?.end();
+    this.#outgoing.delete(id);
   }
 
   /** @param {string} id @returns {MessageRecord} */

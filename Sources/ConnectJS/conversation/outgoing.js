@@ -7,25 +7,28 @@ import { Observable } from './observable.js';
 /** A message of the user's own, and what becomes of it. */
 export class Outgoing extends Observable {
   #id;
-  /** @type {Entry} */ #entry;
+  /** As it was last told. @type {Entry} */ #entry;
+  #current;
   #retry;
   /** @type {Promise<Entry>} */ #accepted;
   /** @type {(entry: Entry) => void} */ #resolve = () => {};
   /** @type {(error: ConnectError) => void} */ #reject = () => {};
   #isSettled = false;
 
-  /** @param {Entry} entry @param {() => void} retry */
-  constructor(entry, retry) {
+  /** @param {Entry} entry @param {() => Entry | undefined} current the same as it is now, if it is held
+   * @param {() => void} retry */
+  constructor(entry, current, retry) {
     super();
     this.#id = entry.id;
     this.#entry = entry;
+    this.#current = current;
     this.#retry = retry;
     this.#accepted = this.#promise();
   }
 
   get id() { return this.#id; }
   /** The entry as it is now. */
-  get entry() { return this.#entry; }
+  get entry() { return this.#current() ?? this.#entry; }
   /** Fulfilled with the entry when the message is durable; rejected with a `ConnectError` when it is
    * refused, or when the client is closed before: then it is sent at the next start. It need not be
    * waited for. */
