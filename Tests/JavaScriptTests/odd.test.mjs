@@ -218,3 +218,31 @@ test('what was sent says at once that it is tried again, and ends when it is dis
   await told;
   assert.deepEqual(states, ['waiting', 'failed', 'waiting', 'failed']);
 });
+
+test('a count of before is asked for again where the list has it in a later part', async () => {
+  const clock = new ManualClock();
+  const { client, socket } = await scriptedChat('alice', { clock });
+  await clock.pass(0);
+  const answer = async (count, items, next) => {
+    const { id, before } = await asked(socket, 'conversations', count);
+    socket.say({ type: 'conversations', id, items, next });
+    await settled();
+    return before;
+  };
+  const carol = { peer: 'carol', last: { ...message('50-0'), from: 'carol' }, unread: 0 };
+  const bob = { peer: 'bob', last: message('30-0'), unread: 5, mine: '10-0' };
+  await answer(1, [carol], '40-0');
+  const more = client.conversations.loadMore();
+  assert.equal(await answer(2, [bob], '5-0'), '40-0');
+  await more;
+  assert.equal(client.conversation('bob').unread, 5);
+  // Read on another device, and only partly.
+  socket.say({ type: 'position', peer: 'bob', mine: '20-0', stamp: 1 });
+  await settled();
+  await clock.pass(2_000);
+  assert.equal(await answer(3, [carol], '40-0'), undefined);
+  assert.equal(await answer(4, [{ ...bob, unread: 2, mine: '20-0' }], '5-0'), '40-0');
+  assert.equal(client.conversation('bob').unread, 2);
+  await clock.pass(5_000);
+  assert.equal(socket.of('conversations').length, 4);
+});

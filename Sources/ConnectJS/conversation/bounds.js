@@ -11,6 +11,7 @@ export const BOUNDS = Object.freeze({
   outgoing: 256, // Messages whose fate is told by their `Outgoing`, of one conversation.
   earlySends: 256, // Before the store is open.
   relistMs: 2_000, // The list is asked for again at most this often.
+  relistParts: 10, // Of it, as far down as a count is of before.
   relistRetryMs: 30_000, // After it did not come.
   storeMs: 10_000, // Opening a store, and each write.
   storeRetryMs: 5_000, // After a write failed.

@@ -238,6 +238,9 @@ export class Conversation extends Observable {
   /** The list that named it last. @internal */
   get list() { return this.#listed?.list; }
 
+  /** Whether what is unread was counted before it was read on. @internal */
+  get isStale() { return this.#count().isStale; }
+
   /** Whether there is anything to list. @internal */
   get isListed() { return this.#listed !== undefined || this.#log.records.length > 0; }
 

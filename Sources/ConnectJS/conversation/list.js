@@ -98,12 +98,26 @@ export class ConversationList extends Observable {
     this.#timer = this.#context.clock.setTimeout(() => {
       this.#timer = undefined;
       if (!this.#isDue || !this.#context.isLive()) return;
-      this.#load().catch((error) => {
+      this.#relist().catch((error) => {
         if (error.code === 'closed') return;
         this.#context.report(error.code, `the list of conversations did not come: ${error.message}`);
         this.#ask(BOUNDS.relistRetryMs);
       });
     }, ms);
+  }
+
+  /** From the beginning, and on as long as a count is known to be of before. */
+  async #relist() {
+    await this.#load();
+    try {
+      for (let part = 1; part < BOUNDS.relistParts && this.#next !== undefined; part += 1) {
+        if (![...this.#context.all()].some(({ isStale }) => isStale)) return;
+        await (this.#loading ?? this.#load(this.#next));
+      }
+    } catch (error) {
+      this.#isDue = true;
+      throw error;
+    }
   }
 
   /** @param {string} [before] */
