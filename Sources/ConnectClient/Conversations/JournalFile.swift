@@ -42,35 +42,44 @@ final class JournalFile: @unchecked Sendable {
     let path = "\(directory)/connect-\(name).log"
     let descriptor = try Self.openFile(path)
     let file = JournalFile(path: path, owner: owner, syncs: syncs, descriptor: descriptor)
-    let bytes = try file.readAll()
-    if bytes.isEmpty {
-      try file.append([Array((Self.header + owner).utf8)])
-      return (file, [])
-    }
     do throws(ConnectStoreError) {
+      let bytes = try file.readAll()
+      let header = Array((Self.header + owner).utf8)
+      let line = Self.line(header)
+      // Empty, or a crash has cut off the first line.
+      guard bytes.count >= line.count || !line.starts(with: bytes) else {
+        try file.cutOff()
+        try file.append([header])
+        try file.syncDirectory()
+        return (file, [])
+      }
       return (file, try file.records(bytes))
     } catch {
-      _ = rename(path, path + ".damaged")
+      if case .damaged = error { _ = rename(path, path + ".damaged") }
       throw error
     }
   }
 
   private static func openFile(_ path: String) throws(ConnectStoreError) -> Int32 {
-    let descriptor = path.withCString {
-      #if canImport(Darwin)
-        Darwin.open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-      #elseif canImport(Musl)
-        Musl.open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-      #else
-        Glibc.open($0, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-      #endif
-    }
+    let descriptor = Self.openPath(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC)
     guard descriptor >= 0 else { throw Self.failure("\(path) cannot be opened") }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       _ = Self.closeFile(descriptor)
       throw .unavailable("\(path) is open in another client: close that first")
     }
     return descriptor
+  }
+
+  private static func openPath(_ path: String, _ flags: Int32) -> Int32 {
+    path.withCString {
+      #if canImport(Darwin)
+        Darwin.open($0, flags, 0o600)
+      #elseif canImport(Musl)
+        Musl.open($0, flags, 0o600)
+      #else
+        Glibc.open($0, flags, 0o600)
+      #endif
+    }
   }
 
   private static func closeFile(_ descriptor: Int32) -> Int32 {
@@ -130,6 +139,15 @@ final class JournalFile: @unchecked Sendable {
     return Array(records.dropFirst())
   }
 
+  /// A record as it stands in the file.
+  private static func line(_ record: [UInt8]) -> [UInt8] {
+    var line = Array(String(Self.checksum(record), radix: 16).utf8)
+    line.append(UInt8(ascii: " "))
+    line += record
+    line.append(UInt8(ascii: "\n"))
+    return line
+  }
+
   /// What stands in a line, if its checksum says so.
   private static func record(_ line: ArraySlice<UInt8>) -> [UInt8]? {
     guard let space = line.firstIndex(of: UInt8(ascii: " ")),
@@ -172,6 +190,7 @@ final class JournalFile: @unchecked Sendable {
       guard rename(path, self.path) == 0 else {
         throw Self.failure("\(path) cannot be renamed")
       }
+      // From here on the new one is the owner's, whatever fails.
       _ = Self.closeFile(self.descriptor)
       self.descriptor = descriptor
       self.length = length
@@ -180,18 +199,27 @@ final class JournalFile: @unchecked Sendable {
       _ = unlink(path)
       throw error
     }
+    try self.syncDirectory()
+  }
+
+  /// Forces a new name of the file to the disk: without it, a loss of power may take the file with all that was forced
+  /// there.
+  private func syncDirectory() throws(ConnectStoreError) {
+    guard self.syncs, let slash = self.path.lastIndex(of: "/") else { return }
+    let directory = String(self.path[..<slash])
+    let descriptor = Self.openPath(directory.isEmpty ? "/" : directory, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Self.failure("\(directory) cannot be opened") }
+    defer { _ = Self.closeFile(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw Self.failure("\(directory) cannot be forced to the disk")
+    }
   }
 
   private static func write(
     _ records: [[UInt8]], to descriptor: Int32, _ path: String, syncs: Bool
   ) throws(ConnectStoreError) -> Int {
     var bytes: [UInt8] = []
-    for record in records {
-      bytes += String(Self.checksum(record), radix: 16).utf8
-      bytes.append(UInt8(ascii: " "))
-      bytes += record
-      bytes.append(UInt8(ascii: "\n"))
-    }
+    for record in records { bytes += Self.line(record) }
     var written = 0
     while written < bytes.count {
       let count = bytes[written...].withUnsafeBytes { raw in

@@ -113,6 +113,40 @@ struct StoreTests {
     }
   }
 
+  @Test("in a file begins without a word where a crash left half of the first line")
+  func tornHeader() async throws {
+    try await self.withDirectory { directory in
+      let store = FileStore(directory: directory)
+      _ = try await store.open(self.owner)
+      await store.close()
+      let path = try self.file(in: directory)
+      let header = try Data(contentsOf: URL(fileURLWithPath: path))
+      for length in 1..<header.count {
+        try header.prefix(length).write(to: URL(fileURLWithPath: path))
+        #expect(try await store.open(self.owner).isEmpty)
+        try await store.append(self.records)
+        await store.close()
+        #expect(try await store.open(self.owner) == self.records)
+        await store.close()
+      }
+    }
+  }
+
+  @Test("in a file that is too large moves it aside, and begins again")
+  func tooLarge() async throws {
+    try await self.withDirectory { directory in
+      let store = FileStore(directory: directory)
+      _ = try await store.open(self.owner)
+      await store.close()
+      let path = try self.file(in: directory)
+      #expect(truncate(path, off_t(ConnectClientLimits.storeBytes + 1)) == 0)
+      await #expect(throws: ConnectStoreError.self) { try await store.open(self.owner) }
+      #expect(FileManager.default.fileExists(atPath: path + ".damaged"))
+      #expect(try await store.open(self.owner).isEmpty)
+      await store.close()
+    }
+  }
+
   @Test("in a file is used by one client at a time, and says where it cannot be")
   func unavailable() async throws {
     try await self.withDirectory { directory in
