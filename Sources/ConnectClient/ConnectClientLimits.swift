@@ -100,7 +100,7 @@ public enum ConnectClientLimits {
   public static let heldEntries = 2_000
   /// The newest entries of a conversation that a store keeps.
   public static let storedEntries = 200
-  /// Conversations of which a store keeps more than what was not sent: those with the newest messages.
+  /// Conversations of which a store keeps more than the last message and what was not sent: those with the newest messages.
   public static let storedConversations = 500
   /// Records in a store from which on it is looked whether most are out of date.
   public static let compactRecords = 4_000

@@ -22,8 +22,10 @@ enum BookRecord: Hashable, Sendable {
   case floor(Offset)
   case stamp(UInt64)
   case serverNow(UInt64)
-  /// The server's list is in the book.
-  case listRead
+  /// The server's list is in the book, as far as it was asked for.
+  ///
+  /// - Parameter next: where its next part begins, if there is one.
+  case listRead(next: ConversationCursor?)
 }
 
 /// The stored form: JSON with a letter for each kind of record. It is nobody's interface: a store takes the bytes
@@ -33,7 +35,7 @@ extension BookRecord: Codable {
     case kind = "k"
     case entry = "e"
     case peer = "p"
-    case id, position, listed, offset, trimmed, number
+    case id, position, listed, offset, trimmed, number, next
   }
 
   fileprivate enum Kind: String, Codable {
@@ -70,7 +72,7 @@ extension BookRecord: Codable {
     case .floor: self = .floor(try values.text(.offset))
     case .stamp: self = .stamp(try values.decode(UInt64.self, forKey: .number))
     case .serverNow: self = .serverNow(try values.decode(UInt64.self, forKey: .number))
-    case .listRead: self = .listRead
+    case .listRead: self = .listRead(next: try values.textIfPresent(.next))
     }
   }
 
@@ -102,7 +104,9 @@ extension BookRecord: Codable {
     case .floor(let offset): try values.encode(Kind.floor, offset)
     case .stamp(let stamp): try values.encode(Kind.stamp, stamp)
     case .serverNow(let now): try values.encode(Kind.serverNow, now)
-    case .listRead: try values.encode(Kind.listRead, forKey: .kind)
+    case .listRead(let next):
+      try values.encode(Kind.listRead, forKey: .kind)
+      try values.encodeIfPresent(next?.description, forKey: .next)
     }
   }
 

@@ -121,7 +121,7 @@ public struct Conversation: Sendable {
   /// Sends a message of this user's that has failed again: it waits behind all that waits already. The server stores
   /// it once, whatever became of the first one.
   ///
-  /// - Returns: whether there was one.
+  /// - Returns: whether there was one; false also when the client has ended.
   @discardableResult
   public func retry(_ id: MessageID) -> Bool {
     self.keeper.change { $0.retry(id, to: self.name) }
@@ -159,9 +159,9 @@ public struct Conversation: Sendable {
       // Nothing is known of the mailbox before the first connection.
       let isKnown = self.keeper.look { $0.book.start != nil }
       guard log.hasEarlier || !isKnown else { return }
-      let page = try await self.client.history(
-        with: self.name, before: isKnown ? log.start : nil, limit: limit)
-      self.keeper.change { $0.book.received(page, with: self.name) }
+      let place = isKnown ? log.start : nil
+      let page = try await self.client.history(with: self.name, before: place, limit: limit)
+      self.keeper.change { $0.book.received(page, with: self.name, before: place) }
       // A part of the mailbox may have nothing of this conversation.
       if self.entries.count > before { return }
     }

@@ -24,6 +24,10 @@ struct ConversationBook: Sendable {
   private(set) var serverNow: UInt64?
   /// Whether the server's list is to be asked for.
   private(set) var needsList = true
+  /// Where the next part of the server's list begins, if there is one.
+  private(set) var nextList: ConversationCursor?
+  /// Peers that the parts of the list so far have named: what a later part says of them is of before.
+  private(set) var named: Set<UserName> = []
   private var lastNumber: UInt64 = 0
   /// The conversations of own messages that have no place in the mailbox yet.
   private var peers: [MessageID: UserName] = [:]
@@ -68,7 +72,9 @@ struct ConversationBook: Sendable {
         $0.advance(delivered: position.delivered, read: position.read, mine: position.mine)
         if let owed = position.owed { $0.owe(owed, isPrivate: position.isOwedPrivately) }
       }
-    case .listed(let peer, let listed): self.change(peer) { $0.listed = listed }
+    case .listed(let peer, let listed):
+      self.named.insert(peer)
+      self.change(peer) { $0.listed = listed }
     case .begins(let peer, let offset, let isTrimmed):
       self.change(peer) { $0.begin(at: offset, isTrimmed: isTrimmed) }
     case .handled(let offset): self.handled = offset
@@ -76,13 +82,17 @@ struct ConversationBook: Sendable {
       self.start = offset
       self.handled = offset
       self.needsList = true
+      self.named = []
       for peer in Array(self.logs.keys) { self.change(peer) { $0.cut(at: offset) } }
     case .floor(let offset):
-      self.floor = max(self.floor, offset)
-      self.changed.formUnion(self.logs.keys)
+      guard offset > self.floor else { break }
+      self.floor = offset
+      for peer in Array(self.logs.keys) { self.change(peer) { $0.raise(floor: offset) } }
     case .stamp(let stamp): self.stamp = PositionStamp(stamp)
     case .serverNow(let now): self.serverNow = max(self.serverNow ?? 0, now)
-    case .listRead: self.needsList = false
+    case .listRead(let next):
+      self.needsList = false
+      self.nextList = next
     }
   }
 
@@ -103,9 +113,11 @@ struct ConversationBook: Sendable {
       self.lastNumber = max(self.lastNumber, entry.number)
       if entry.isWaiting { self.waiting.insert(entry.id) } else { self.waiting.remove(entry.id) }
     }
+    let (floor, isListPartial) = (self.floor, self.isListPartial)
     self.change(peer) { log in
       log.put(entry)
-      log.limit(to: ConnectClientLimits.heldEntries)
+      log.limit(
+        to: ConnectClientLimits.heldEntries, floor: floor, isListPartial: isListPartial)
     }
   }
 
@@ -162,7 +174,8 @@ struct ConversationBook: Sendable {
   ) {
     self.stamp.connected(welcome)
     if self.start == nil || welcome.offset < self.since ?? .zero {
-      // The first connection, or another mailbox than the one that is held.
+      // The first connection, or another mailbox than the one that is held: the next connection begins in it.
+      self.since = self.since.map { min($0, welcome.offset) }
       self.record(.cut(welcome.offset), &records)
     } else if welcome.gap {
       // What lies between what is held and what comes is gone. At zero all comes again.
@@ -196,6 +209,13 @@ struct ConversationBook: Sendable {
     _ id: MessageID, to peer: UserName, body: MessageBody, isQuiet: Bool, now: UInt64
   ) -> (LogEntry, [BookRecord])? {
     guard self.waiting.count < ConnectClientLimits.outboxMessages else { return nil }
+    return self.sendAnyway(id, to: peer, body: body, isQuiet: isQuiet, now: now)
+  }
+
+  /// The same, however many wait: what an app was told to be taken is not refused later.
+  mutating func sendAnyway(
+    _ id: MessageID, to peer: UserName, body: MessageBody, isQuiet: Bool, now: UInt64
+  ) -> (LogEntry, [BookRecord]) {
     var entry = LogEntry(id: id, from: self.user, to: peer, body: body, at: now)
     entry.isQuiet = isQuiet
     entry.number = self.lastNumber + 1
@@ -254,17 +274,27 @@ struct ConversationBook: Sendable {
         .position(
           item.peer, .init(delivered: item.delivered, read: item.read, mine: item.mine)),
         &records)
-      let listed = ConversationLog.Listed(
+      guard !self.named.contains(item.peer) else { continue }
+      var listed = ConversationLog.Listed(
         last: item.last.flatMap { self.entry($0) }, unread: item.unread,
         isMore: item.unreadIsMore)
+      if let mine = self.log(item.peer).position.mine, mine > item.mine ?? self.floor {
+        // More is read than the answer knows: of the rest it does not say how much that is.
+        listed.isMore = listed.last?.offset ?? .zero > mine && (listed.unread > 0 || listed.isMore)
+        listed.unread = 0
+      }
       self.record(.listed(item.peer, listed), &records)
     }
-    if isFirst { self.record(.listRead, &records) }
+    self.record(.listRead(next: page.next), &records)
     return records
   }
 
   /// Earlier entries have come. They are held, and not stored: the server has them.
-  mutating func received(_ page: HistoryPage, with peer: UserName) {
+  ///
+  /// - Parameter before: where they end; nil for the end of the mailbox. If by now what is held begins above that, as
+  ///   after a gap, there would be a hole between, so they are not taken.
+  mutating func received(_ page: HistoryPage, with peer: UserName, before: Offset? = nil) {
+    if let before, self.log(peer).start > before { return }
     for entry in page.entries {
       if let entry = self.entry(entry) {
         self.change(peer) { $0.putEarlier(entry) }
@@ -275,8 +305,10 @@ struct ConversationBook: Sendable {
         }
       }
     }
-    let start = min(self.log(peer).start, page.next ?? .zero)
-    self.apply(.begins(peer, start, isTrimmed: page.isTrimmed))
+    let log = self.log(peer)
+    let start = min(log.start, page.next ?? .zero)
+    let isTrimmed = page.isTrimmed || log.isTrimmed && start == log.start
+    self.apply(.begins(peer, start, isTrimmed: isTrimmed))
   }
 
   private func entry(_ entry: MailboxEntry) -> LogEntry? {
@@ -332,30 +364,6 @@ struct ConversationBook: Sendable {
     entry.map { $0.offset ?? Offset(milliseconds: $0.at, sequence: .max) } ?? .zero
   }
 
-  /// Records of which the present state follows, but for what is beyond the limits of a store.
-  var snapshot: [BookRecord] {
-    var records: [BookRecord] = []
-    if let start = self.start { records.append(.cut(start)) }
-    records.append(.floor(self.floor))
-    if let stamp = self.stamp.known { records.append(.stamp(stamp)) }
-    if let now = self.serverNow { records.append(.serverNow(now)) }
-    let newest = self.newestFirst
-    // Those with quiet messages only are in no list.
-    let others = Set(self.logs.keys).subtracting(newest.map(\.peer)).map { self.log($0) }
-    for (index, log) in (newest + others).enumerated() {
-      // What is not sent is kept, however much else there is.
-      records += log.unplaced.map { .entry($0) }
-      guard index < ConnectClientLimits.storedConversations else { continue }
-      let placed = log.placed.suffix(ConnectClientLimits.storedEntries)
-      records.append(.position(log.peer, log.position))
-      if let listed = log.listed { records.append(.listed(log.peer, listed)) }
-      records += placed.map { .entry($0) }
-      let isWhole = placed.count == log.placed.count
-      let start = isWhole ? log.start : placed.first?.offset ?? log.start
-      records.append(.begins(log.peer, start, isTrimmed: isWhole && log.isTrimmed))
-    }
-    if let handled = self.handled { records.append(.handled(handled)) }
-    if !self.needsList { records.append(.listRead) }
-    return records
-  }
+  /// Whether a conversation may be one of which the server's list has said nothing yet.
+  var isListPartial: Bool { self.needsList || self.nextList != nil }
 }

@@ -69,6 +69,11 @@ struct ConversationLog: Sendable {
       self.unplaced.removeAll { $0.id == entry.id }
       // What was sent again may stand elsewhere than its sender was told at first.
       self.placed.removeAll { $0.from == self.user && $0.id == entry.id && $0.offset != offset }
+    } else if self.placed.contains(where: {
+      $0.id == entry.id && $0.from == entry.from && $0.offset != offset
+    }) {
+      // The mailbox may have a message twice: a repeat that the server has not recognised.
+      return
     }
     let index = self.index(of: offset)
     if index < self.placed.count, self.placed[index].offset == offset {
@@ -113,6 +118,8 @@ struct ConversationLog: Sendable {
       self.listed = Listed(last: last, unread: self.listed?.unread ?? 0, isMore: true)
     }
     self.placed = []
+    // The server has them, and their copies may be among what is missing.
+    self.unplaced.removeAll { $0.place != nil && $0.failure == nil }
     self.start = Self.start(behind: offset)
     self.isTrimmed = false
   }
@@ -149,14 +156,26 @@ struct ConversationLog: Sendable {
     self.placed[index].failure = failure
   }
 
-  /// Drops the oldest entries, of which more are held than may be.
-  mutating func limit(to count: Int) {
+  /// Drops the oldest entries, of which more are held than may be. How many of them are unread stays known, as if
+  /// the list had said so.
+  mutating func limit(to count: Int, floor: Offset, isListPartial: Bool) {
     guard self.placed.count > count else { return }
-    self.placed.removeFirst(self.placed.count - count)
-    if let first = self.placed.first?.offset {
-      self.start = max(self.start, first)
-      self.isTrimmed = false
+    let (unread, isMore) = self.unread(floor: floor, isListPartial: isListPartial)
+    let dropped = self.placed.dropLast(count)
+    var last = self.listed?.last
+    if let other = dropped.last(where: { !$0.isQuiet }),
+      other.offset ?? .zero > last?.offset ?? .zero
+    {
+      last = other
     }
+    let end = dropped.last?.offset
+    self.placed.removeFirst(self.placed.count - count)
+    if let offset = last?.offset {
+      let above = self.unread(above: max(offset, self.readUp(to: floor)))
+      self.listed = Listed(last: last, unread: unread - above, isMore: isMore)
+    }
+    self.start = max(self.start, self.placed.first?.offset ?? end?.successor ?? .zero)
+    self.isTrimmed = false
   }
 
   // MARK: Positions
@@ -166,10 +185,23 @@ struct ConversationLog: Sendable {
     self.position.delivered = Self.later(self.position.delivered, delivered)
     self.position.read = Self.later(self.position.read, read)
     if let mine {
-      if mine > self.position.mine ?? .zero { self.listed?.unread = 0 }
+      if mine > self.position.mine ?? .zero { self.passListed(through: mine) }
       self.position.mine = Self.later(self.position.mine, mine)
       if let owed = self.position.owed, owed <= mine { self.position.owed = nil }
     }
+  }
+
+  /// All is read up to here, unless the conversation has a position.
+  mutating func raise(floor: Offset) {
+    if self.position.mine == nil { self.passListed(through: floor) }
+  }
+
+  /// More is read than when the list said how much is unread: of the rest it has not said how much that is.
+  private mutating func passListed(through offset: Offset) {
+    guard let listed = self.listed else { return }
+    self.listed?.isMore =
+      listed.last?.offset ?? .zero > offset && (listed.unread > 0 || listed.isMore)
+    self.listed?.unread = 0
   }
 
   /// The user has read up to an offset, of which the server is still to be told.
@@ -189,19 +221,28 @@ struct ConversationLog: Sendable {
 
   /// The number of the peer's messages that are neither quiet nor read.
   ///
-  /// - Parameter floor: all is read up to here where the conversation has no position.
-  func unread(floor: Offset) -> (count: Int, isMore: Bool) {
+  /// - Parameters:
+  ///   - floor: all is read up to here where the conversation has no position.
+  ///   - isListPartial: whether the list may have said nothing of this conversation yet.
+  func unread(floor: Offset, isListPartial: Bool = false) -> (count: Int, isMore: Bool) {
     let read = self.readUp(to: floor)
-    func count(above offset: Offset) -> Int {
-      self.placed[self.index(of: offset.successor)...].count {
-        $0.from == self.peer && self.peer != self.user && !$0.isQuiet
-      }
-    }
+    guard self.start > read.successor else { return (self.unread(above: read), false) }
     // Where the entries do not reach down to what is read, the list has said how many there are.
-    guard self.start > read.successor, let listed = self.listed, let last = listed.last?.offset,
-      last > read
-    else { return (count(above: read), false) }
-    return (listed.unread + count(above: max(read, last)), listed.isMore)
+    guard let listed = self.listed else {
+      let count = self.unread(above: read)
+      return (count, isListPartial && count > 0)
+    }
+    guard let last = listed.last?.offset, last > read, listed.unread > 0 else {
+      return (self.unread(above: read), listed.isMore)
+    }
+    return (listed.unread + self.unread(above: last), listed.isMore)
+  }
+
+  /// The number of entries above an offset that count as unread.
+  private func unread(above offset: Offset) -> Int {
+    self.placed[self.index(of: offset.successor)...].count {
+      $0.from == self.peer && self.peer != self.user && !$0.isQuiet
+    }
   }
 
   // MARK: As shown

@@ -28,13 +28,13 @@ struct KeeperState: Sendable {
   private(set) var connection = ConnectState.idle
   private var typing: Set<UserName> = []
   private var presence: [UserName: ServerFrame.Presence.Status] = [:]
-  /// Where the next part of the server's list begins.
-  private var nextList: ConversationCursor?
   private var round = Round()
   var keeper: CheckedContinuation<Round?, Never>?
   private(set) var isEnded = false
   /// Records that the store holds.
   var storedRecords = 0
+  /// How many records there must be for a compaction to be worth it.
+  private var compactAt = ConnectClientLimits.compactRecords
 
   init(user: UserName) { self.book = ConversationBook(user: user) }
 
@@ -65,10 +65,11 @@ struct KeeperState: Sendable {
   /// - Returns: what is to be stored instead of all, if most of it is out of date.
   mutating func stored(_ count: Int) -> [BookRecord]? {
     self.storedRecords += count
-    guard self.storedRecords >= ConnectClientLimits.compactRecords else { return nil }
+    guard self.storedRecords >= self.compactAt else { return nil }
     let snapshot = self.book.snapshot
-    // A book that is large by itself is not written again and again.
-    guard self.storedRecords >= 2 * snapshot.count else { return nil }
+    // A book that is large by itself is neither looked through nor written again and again.
+    self.compactAt = max(ConnectClientLimits.compactRecords, 2 * snapshot.count)
+    guard self.storedRecords >= self.compactAt else { return nil }
     self.storedRecords = snapshot.count
     return snapshot
   }
@@ -84,9 +85,8 @@ struct KeeperState: Sendable {
     self.round.messages = self.book.takeOutbox()
     self.round.records = []
     for entry in early {
-      let sent = self.book.send(
+      let (entry, records) = self.book.sendAnyway(
         entry.id, to: entry.to, body: entry.body, isQuiet: entry.isQuiet, now: entry.at)
-      guard let (entry, records) = sent else { continue }
       self.round.records += records
       self.round.messages.append(entry.outgoing)
     }
@@ -132,13 +132,12 @@ struct KeeperState: Sendable {
   /// A part of the server's list has come.
   mutating func received(_ page: ConversationPage, isFirst: Bool) {
     self.round.records += self.book.received(page, isFirst: isFirst)
-    self.nextList = page.next
   }
 
   /// Where the next part of the list begins; nil inside for its beginning, nil outside at its end.
   var listPlace: ConversationCursor?? {
     if self.book.needsList { return .some(nil) }
-    return self.nextList.map { .some($0) } ?? nil
+    return self.book.nextList.map { .some($0) } ?? nil
   }
 
   // MARK: What the app does
@@ -155,18 +154,20 @@ struct KeeperState: Sendable {
   }
 
   mutating func retry(_ id: MessageID, to peer: UserName) -> Bool {
-    guard let (entry, records) = self.book.retry(id, to: peer) else { return false }
+    guard !self.isEnded, let (entry, records) = self.book.retry(id, to: peer) else { return false }
     self.round.records += records
     self.round.messages.append(entry.outgoing)
     return true
   }
 
   mutating func discard(_ id: MessageID, to peer: UserName) {
+    guard !self.isEnded else { return }
     self.round.records += self.book.discard(id, to: peer)
   }
 
   mutating func read(_ peer: UserName, through offset: Offset?, isPrivate: Bool) {
-    guard let (offset, records) = self.book.read(peer, through: offset, isPrivate: isPrivate)
+    guard !self.isEnded,
+      let (offset, records) = self.book.read(peer, through: offset, isPrivate: isPrivate)
     else { return }
     self.round.records += records
     self.round.reads.append(
@@ -177,7 +178,7 @@ struct KeeperState: Sendable {
 
   func shown(_ peer: UserName) -> Conversation.Snapshot {
     let log = self.book.log(peer)
-    let unread = log.unread(floor: self.book.floor)
+    let unread = log.unread(floor: self.book.floor, isListPartial: self.book.isListPartial)
     return Conversation.Snapshot(
       peer: self.peer(peer), entries: log.entries(floor: self.book.floor), unread: unread.count,
       unreadIsMore: unread.isMore, hasEarlier: log.hasEarlier, isTrimmed: log.isTrimmed)
@@ -193,7 +194,7 @@ struct KeeperState: Sendable {
   var shownList: ConversationList.Snapshot {
     let floor = self.book.floor
     let items = self.book.newestFirst.map { log in
-      let unread = log.unread(floor: floor)
+      let unread = log.unread(floor: floor, isListPartial: self.book.isListPartial)
       return ConversationList.Item(
         peer: self.peer(log.peer), last: log.last(floor: floor), unread: unread.count,
         unreadIsMore: unread.isMore)

@@ -1,0 +1,104 @@
+import ConnectProtocol
+import TestSupport
+import Testing
+
+@testable import ConnectClient
+@testable import ConnectTestStand
+
+/// The list of conversations of a client at a gateway that does what a test tells it.
+@Suite("The list of conversations")
+struct ConversationListTests {
+  private static func item(_ peer: String, _ number: Int) -> String {
+    """
+    {"peer":"\(peer)","last":{"type":"message","offset":"\(number)-0","from":"\(peer)",\
+    "id":"b\(number)","at":\(number),"body":\(number)},"unread":1}
+    """
+  }
+
+  /// Answers the next request for a part of the list.
+  @discardableResult
+  private func answer(
+    _ connection: ScriptedConnection, _ items: String, next: String? = nil
+  ) async throws -> ClientFrame.Conversations {
+    while true {
+      guard case .conversations(let request) = try await connection.nextFrame() else { continue }
+      let next = next.map { #","next":"\#($0)""# } ?? ""
+      connection.send(
+        #"{"type":"conversations","id":"\#(request.id!)","items":[\#(items)]\#(next)}"#)
+      return request
+    }
+  }
+
+  @Test("goes on after a restart where it ended")
+  func nextPart() async throws {
+    let store = MemoryStore()
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint, store: store) { client in
+        let connection = try await gateway.welcome(after: offset(100))
+        try await self.answer(connection, Self.item("bob", 90), next: "80-0")
+        try await eventually("the list is there") { client.conversations.items.count == 1 }
+        #expect(client.conversations.hasMore)
+        connection.message(101)
+        #expect(try await connection.nextAck() == offset(101))
+      }
+      try await Conversing.with(gateway.endpoint, store: store) { client in
+        let connection = try await gateway.welcome(after: offset(101))
+        try await eventually("the store is read") { client.conversations.items.count == 1 }
+        #expect(client.conversations.hasMore)
+        async let more: Void = client.conversations.loadMore()
+        let request = try await self.answer(connection, Self.item("carol", 70))
+        #expect("\(request.before!)" == "80-0")
+        try await more
+        #expect(client.conversations.items.map(\.peer.name) == [bob, UserName("carol")!])
+        #expect(!client.conversations.hasMore)
+      }
+    }
+  }
+
+  @Test("is reloaded after a gap, and no answer from before it makes a hole in a conversation")
+  func earlierAcrossGap() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let chat = client.conversation(with: bob)
+        let first = try await gateway.welcome(after: offset(100))
+        try await self.answer(first, Self.item("bob", 90))
+        try await eventually("the list is there") { client.conversations.items.count == 1 }
+        async let earlier: Void = chat.loadEarlier()
+        guard case .history(let request) = try await first.nextFrame() else {
+          throw TestFailure("history is not asked for")
+        }
+        #expect(request.before == offset(100).successor)
+        first.drop()
+        let second = try await gateway.welcome(after: offset(200), gap: true)
+        // Asked again on this connection, with its old place; the list is asked for, too.
+        try await eventually("both are answered") {
+          switch try? await second.nextFrame() {
+          case .history(let request) where request.before == offset(100).successor:
+            second.send(
+              """
+              {"type":"history","id":"\(request.id!)","entries":[{"type":"message",\
+              "offset":"90-0","from":"bob","id":"b90","at":90,"body":90}],"next":"80-0"}
+              """)
+          case .history(let request):
+            #expect(request.before == offset(200).successor)
+            second.send(
+              """
+              {"type":"history","id":"\(request.id!)","entries":[{"type":"message",\
+              "offset":"150-0","from":"bob","id":"b150","at":150,"body":150}],"next":"140-0"}
+              """)
+            return true
+          case .conversations(let request):
+            second.send(
+              #"{"type":"conversations","id":"\#(request.id!)","items":[\#(Self.item("bob", 150))]}"#
+            )
+          default: break
+          }
+          return false
+        }
+        try await earlier
+        #expect(chat.entries.map(\.id) == [MessageID("b150")!])
+        #expect(chat.hasEarlier)
+      }
+    }
+  }
+}
