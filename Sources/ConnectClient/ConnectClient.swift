@@ -107,6 +107,10 @@ public final class ConnectClient: Sendable {
   public func close() {
     let (wakes, waiting) = self.shared.withLockedValue { $0.close() }
     if wakes { self.wakeLoop() }
+    if waiting.ended != nil {
+      // It was not run, so nothing else ends what is observed.
+      self.keeper?.end()
+    }
     waiting.resume()
   }
 

@@ -111,6 +111,8 @@ struct KeeperState: Sendable {
       if isTyping { self.typing.insert(peer) } else { self.typing.remove(peer) }
       self.book.touch([peer])
     case .presence(let users):
+      // An answer may come late, when others are watched.
+      let users = users.filter { self.observers.lastWatched.contains($0.key) }
       self.presence.merge(users) { $1 }
       self.book.touch(Set(users.keys))
     case .signal(let signal): self.observers.tell(signal)
@@ -204,7 +206,12 @@ struct KeeperState: Sendable {
 
   /// Tells observers of what has changed.
   mutating func tellObservers() {
-    let changed = self.book.takeChanged()
+    var changed = self.book.takeChanged()
+    if !changed.isEmpty, self.observers.hasLists {
+      // Somebody new may be in the list.
+      self.observersChanged()
+      changed.formUnion(self.book.takeChanged())
+    }
     for peer in changed where self.observers.isObserved(peer) {
       self.observers.tell(self.shown(peer), of: peer)
     }
@@ -216,8 +223,12 @@ struct KeeperState: Sendable {
   mutating func observersChanged() {
     let listed = self.observers.hasLists ? self.book.newestFirst.map(\.peer) : []
     let watched = self.observers.watched(listed: listed)
-    guard watched != self.observers.lastWatched else { return }
+    // A new order is nothing to ask the server for.
+    guard Set(watched) != Set(self.observers.lastWatched) else { return }
     self.observers.lastWatched = watched
     self.round.watched = watched
+    let unknown = Set(self.presence.keys).subtracting(watched)
+    for peer in unknown { self.presence[peer] = nil }
+    self.book.touch(unknown)
   }
 }

@@ -1,4 +1,5 @@
 import ConnectProtocol
+import NIOConcurrencyHelpers
 import TestSupport
 import Testing
 
@@ -55,6 +56,27 @@ struct ConversationListTests {
     }
   }
 
+  @Test("has the presence of its peers watched, also of those that come while it is observed")
+  func presence() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let view = Task { for await _ in client.conversations.updates {} }
+        let connection = try await gateway.welcome(after: offset(100))
+        try await self.answer(connection, Self.item("bob", 90))
+        guard case .presence(let watch) = try await connection.nextFrame() else {
+          throw TestFailure("presence is not watched")
+        }
+        #expect(watch.watch && watch.users == [bob])
+        connection.send(
+          #"{"type":"presence","id":"\#(watch.id!)","users":{"bob":{"online":true}}}"#)
+        let chat = client.conversation(with: bob)
+        try await eventually("bob is online") { chat.peer.isOnline == true }
+        view.cancel()
+        try await eventually("nobody looks, so it is not known") { chat.peer.isOnline == nil }
+      }
+    }
+  }
+
   @Test("is reloaded after a gap, and no answer from before it makes a hole in a conversation")
   func earlierAcrossGap() async throws {
     try await ScriptedGateway.with { gateway in
@@ -100,5 +122,21 @@ struct ConversationListTests {
         #expect(chat.hasEarlier)
       }
     }
+  }
+
+  @Test("ends for its observers when a client is closed that was never run")
+  func neverRun() async throws {
+    let client = ConnectClient(
+      url: ConnectEndpoint("ws://127.0.0.1:1")!, user: alice
+    ) { "token" }
+    let isOver = NIOLockedValueBox(false)
+    let view = Task {
+      for await _ in client.conversations.updates {}
+      isOver.withLockedValue { $0 = true }
+    }
+    client.close()
+    try await eventually("it is over") { isOver.withLockedValue { $0 } }
+    #expect(client.state == .stopped(.closed))
+    view.cancel()
   }
 }
