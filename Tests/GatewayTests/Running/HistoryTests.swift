@@ -198,7 +198,11 @@ struct HistoryTests {
   @Test("and what it does not read makes the gateway read no more, until it does")
   func slowReader() async throws {
     var options = TestStand.Options()
-    options.configure = { $0.requestsPerSecond = 0 }
+    options.configure = {
+      $0.requestsPerSecond = 0
+      // Who does not read answers no pings, for as long as a busy machine takes.
+      $0.pingSeconds = 3_600
+    }
     try await TestStand.with(options) { stand in
       let body = "\"\(String(repeating: "x", count: 6_000))\""
       let offsets = try await stand.store(

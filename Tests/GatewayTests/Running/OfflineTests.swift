@@ -288,6 +288,8 @@ struct OfflineTests {
     options.configure = {
       $0.sendsPerSecond = 0
       $0.unackedMessages = 100_000
+      // Who does not read answers no pings, for as long as a busy machine takes.
+      $0.pingSeconds = 3_600
     }
     try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice", gateway: 0)
