@@ -102,6 +102,10 @@ public enum ConnectClientLimits {
   public static let storedEntries = 200
   /// Conversations of which a store keeps more than the last message and what was not sent: those with the newest messages.
   public static let storedConversations = 500
+  /// Bytes of the bodies of these entries together, at most: those of the conversations with the oldest messages go first.
+  public static let storedBodyBytes = 33_554_432
+  /// Bytes that are appended to a store, at most, before what is out of date in it goes.
+  public static let compactBytes = 67_108_864
   /// Records in a store from which on it is looked whether most are out of date.
   public static let compactRecords = 4_000
   /// The largest file of a ``FileStore`` that is read, in bytes.

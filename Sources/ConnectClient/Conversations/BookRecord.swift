@@ -9,6 +9,8 @@ import ConnectProtocol
 /// A change of a ``ConversationBook``, as it is stored.
 enum BookRecord: Hashable, Sendable {
   case entry(LogEntry)
+  /// An own message that had failed is to be sent again: it stands in the place of the former.
+  case again(LogEntry)
   /// An own message is gone.
   case removed(UserName, MessageID)
   case position(UserName, ConversationLog.Position)
@@ -40,6 +42,7 @@ extension BookRecord: Codable {
 
   fileprivate enum Kind: String, Codable {
     case entry = "e"
+    case again = "a"
     case removed = "r"
     case position = "p"
     case listed = "l"
@@ -56,6 +59,7 @@ extension BookRecord: Codable {
     let values = try decoder.container(keyedBy: Key.self)
     switch try values.decode(Kind.self, forKey: .kind) {
     case .entry: self = .entry(try values.decode(LogEntry.self, forKey: .entry))
+    case .again: self = .again(try values.decode(LogEntry.self, forKey: .entry))
     case .removed: self = .removed(try values.text(.peer), try values.text(.id))
     case .position:
       self = .position(
@@ -81,6 +85,9 @@ extension BookRecord: Codable {
     switch self {
     case .entry(let entry):
       try values.encode(Kind.entry, forKey: .kind)
+      try values.encode(entry, forKey: .entry)
+    case .again(let entry):
+      try values.encode(Kind.again, forKey: .kind)
       try values.encode(entry, forKey: .entry)
     case .removed(let peer, let id):
       try values.encode(Kind.removed, forKey: .kind)

@@ -36,12 +36,16 @@ extension ConversationBook {
     let newest = self.newestFirst
     // Those with quiet messages only are in no list.
     let others = Set(self.logs.keys).subtracting(newest.map(\.peer)).map { self.log($0) }
+    var room = ConnectClientLimits.storedBodyBytes
     return (newest + others).enumerated().map { index, log in
       var log = log
       let isKept = index < ConnectClientLimits.storedConversations
-      log.limit(
-        to: isKept ? ConnectClientLimits.storedEntries : 0, floor: self.floor,
-        isListPartial: self.isListPartial)
+      let entries = log.placed.suffix(isKept ? ConnectClientLimits.storedEntries : 0)
+      let fitting = entries.reversed().prefix { entry in
+        room -= entry.body.buffer.readableBytes
+        return room >= 0
+      }
+      log.limit(to: fitting.count, floor: self.floor, isListPartial: self.isListPartial)
       return log
     }
   }

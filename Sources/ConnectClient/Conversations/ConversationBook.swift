@@ -63,6 +63,9 @@ struct ConversationBook: Sendable {
   mutating func apply(_ record: BookRecord) {
     switch record {
     case .entry(let entry): self.put(entry)
+    case .again(let entry):
+      self.apply(.removed(entry.to, entry.id))
+      self.put(entry)
     case .removed(let peer, let id):
       self.peers[id] = nil
       self.waiting.remove(id)
@@ -233,8 +236,7 @@ struct ConversationBook: Sendable {
     entry.mayBeTaken = true
     entry.number = self.lastNumber + 1
     var records: [BookRecord] = []
-    self.record(.removed(peer, id), &records)
-    self.record(.entry(entry), &records)
+    self.record(.again(entry), &records)
     return (entry, records)
   }
 

@@ -66,7 +66,7 @@ final class ConversationKeeper: Sendable {
       await self.use { store throws(ConnectStoreError) in try await store.erase() }
     }
     return self.change { state in
-      state.opened(book, records: records.count)
+      state.opened(book, records: records)
       return (state.book.handled, state.book.stamp.known)
     }
   }
@@ -94,6 +94,16 @@ final class ConversationKeeper: Sendable {
       try await body(self.store)
     } catch {
       self.isStoring.withLockedValue { $0 = false }
+      self.report(error)
+    }
+  }
+
+  /// Stores these records instead of all. Where that fails, what was appended is still there.
+  private func compact(to records: [[UInt8]]) async {
+    guard self.isStoring.withLockedValue({ $0 }) else { return }
+    do throws(ConnectStoreError) {
+      try await self.store.replace(with: records)
+    } catch {
       self.report(error)
     }
   }
@@ -127,10 +137,10 @@ final class ConversationKeeper: Sendable {
 
   private func carryOut(_ round: KeeperState.Round, _ client: ConnectClient) async {
     if !round.records.isEmpty {
-      await self.use { store throws(ConnectStoreError) in
-        try await store.append(round.records.map(\.bytes))
-        let snapshot = self.state.withLockedValue { $0.stored(round.records.count) }
-        if let snapshot { try await store.replace(with: snapshot.map(\.bytes)) }
+      let records = round.records.map(\.bytes)
+      await self.use { store throws(ConnectStoreError) in try await store.append(records) }
+      if let snapshot = self.state.withLockedValue({ $0.stored(records) }) {
+        await self.compact(to: snapshot.map(\.bytes))
       }
     }
     for message in round.messages { client.submitAnyway(message) }

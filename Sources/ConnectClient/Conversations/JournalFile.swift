@@ -67,6 +67,13 @@ final class JournalFile: @unchecked Sendable {
       _ = Self.closeFile(descriptor)
       throw .unavailable("\(path) is open in another client: close that first")
     }
+    // Between the two calls, another client may have replaced the file and let go of it.
+    var (opened, named) = (stat(), stat())
+    guard fstat(descriptor, &opened) == 0, stat(path, &named) == 0, opened.st_ino == named.st_ino
+    else {
+      _ = Self.closeFile(descriptor)
+      throw .unavailable("\(path) was replaced by another client: open it again")
+    }
     return descriptor
   }
 

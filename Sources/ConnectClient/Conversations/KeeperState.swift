@@ -33,6 +33,8 @@ struct KeeperState: Sendable {
   private(set) var isEnded = false
   /// Records that the store holds.
   var storedRecords = 0
+  /// Bytes that were appended to it since it was last replaced.
+  private var appendedBytes = 0
   /// How many records there must be for a compaction to be worth it.
   private var compactAt = ConnectClientLimits.compactRecords
 
@@ -63,25 +65,29 @@ struct KeeperState: Sendable {
   /// Records were stored.
   ///
   /// - Returns: what is to be stored instead of all, if most of it is out of date.
-  mutating func stored(_ count: Int) -> [BookRecord]? {
-    self.storedRecords += count
-    guard self.storedRecords >= self.compactAt else { return nil }
+  mutating func stored(_ records: [[UInt8]]) -> [BookRecord]? {
+    self.storedRecords += records.count
+    self.appendedBytes += records.reduce(0) { $0 + $1.count }
+    let isLarge = self.appendedBytes >= ConnectClientLimits.compactBytes
+    guard isLarge || self.storedRecords >= self.compactAt else { return nil }
     let snapshot = self.book.snapshot
     // A book that is large by itself is neither looked through nor written again and again.
     self.compactAt = max(ConnectClientLimits.compactRecords, 2 * snapshot.count)
-    guard self.storedRecords >= self.compactAt else { return nil }
+    guard isLarge || self.storedRecords >= self.compactAt else { return nil }
     self.storedRecords = snapshot.count
+    self.appendedBytes = 0
     return snapshot
   }
 
   // MARK: What happens
 
   /// The store was read. What the app has sent meanwhile comes behind what was stored.
-  mutating func opened(_ stored: ConversationBook, records: Int) {
+  mutating func opened(_ stored: ConversationBook, records: [[UInt8]]) {
     let early = self.book.outbox
     self.book = stored
     self.book.begin()
-    self.storedRecords = records
+    self.storedRecords = records.count
+    self.appendedBytes = records.reduce(0) { $0 + $1.count }
     self.round.messages = self.book.takeOutbox()
     self.round.records = []
     for entry in early {

@@ -173,6 +173,7 @@ struct BookTests {
     let (again, records) = try #require(retried)
     kept.records += records
     #expect(again.outgoing.retry == .firstSent(1_000))
+    #expect(records.count == 1, "half of it stored would lose the message")
     // Behind what waits: nothing overtakes it.
     #expect(kept.book.outbox.map(\.id) == [3, 1].map(messageID))
     let isRetried = kept.book.retry(messageID(3), to: bob) != nil
