@@ -125,7 +125,7 @@ test('a file that cannot be written again at the start is as it was, and is writ
     const { client, problems } = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
     await client.connect();
     client.conversation('bob').send(written);
-    await settled();
+    await until('it is told', () => problems.length > 0);
     assert.deepEqual(bodies(client), ['one', written]);
     assert.deepEqual(problems.map(({ code }) => code), ['storage_full']);
     if (written === 'three') rmdirSync(next);
