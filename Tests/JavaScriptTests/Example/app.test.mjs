@@ -34,8 +34,8 @@ test('a message is delivered and read', async () => {
   const [alice, bob] = [clientOf('alice'), clientOf('bob')];
   const [here, there] = [alice.conversation('bob'), bob.conversation('alice')];
   const { id } = here.send({ text: 'Hi' });
-  await until(there, ({ unread }) => unread === 1);
-  there.markRead();
+  await until(there, ({ entries }) => entries.length === 1);
+  there.markRead(); // What is held: the list may count a message before it comes.
   await until(here, ({ entries }) => entries.find((entry) => entry.id === id).state === 'read');
 });
 
