@@ -26,8 +26,10 @@ struct LocalStand {
     .appendingPathComponent("../../infra/local").standardizedFileURL.path
 
   /// Starts it, runs `body` once clients are served, and ends it, however `body` ends.
-  static func with<Result>(_ body: (LocalStand) async throws -> Result) async throws -> Result {
-    try await Stand.places.withPlace(isAlone: true) { try await Self.run(body) }
+  static func with<Result>(
+    _ claim: TestSemaphore.Claim = .inTurn, _ body: (LocalStand) async throws -> Result
+  ) async throws -> Result {
+    try await Stand.places.withPlace(claim) { try await Self.run(body) }
   }
 
   private static func run<Result>(

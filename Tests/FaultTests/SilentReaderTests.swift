@@ -7,10 +7,10 @@ import TestSupport
 import Testing
 
 extension FaultTests {
-  /// 100,000 messages of 1,000 bytes for clients that read none of them.
+  /// 100 MB, in 25,000 messages of 4,000 bytes, for clients that read none of them.
   static let silentReaders = 20
-  static let addressed = 100_000
-  static let bodyBytes = 1_000
+  static let addressed = 25_000
+  static let bodyBytes = 4_000
 
   /// Most bytes that clients which read nothing may cost a gateway: for each of them what may wait
   /// for its socket, and, all together, the pages that may be on their way to sockets, on each of
@@ -23,7 +23,7 @@ extension FaultTests {
 
   @Test(
     """
-    when clients stop reading while 100,000 messages are addressed to them: the gateway's memory \
+    when clients stop reading while 100 MB are addressed to them: the gateway's memory \
     stays within its bound, nobody else waits, and they get everything when they read again
     """)
   func clientsThatStopReading() async throws {
@@ -32,7 +32,7 @@ extension FaultTests {
     options.persistence = .none
     // Who does not read does not answer pings.
     options.gatewayArguments = ["--ping-seconds", "300", "--drain-seconds", "2"]
-    try await Stand.places.withPlace(isAlone: true) {
+    try await Stand.places.withPlace(.alone) {
       try await Deployment.with(options) { deployment in
         let gateway = try #require(deployment.gateways.first)
         try await Chatters.with(

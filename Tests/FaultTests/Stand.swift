@@ -9,9 +9,9 @@ enum Stand {
   static let gatewayArguments = ["--ping-seconds", "2", "--drain-seconds", "2"]
   static let messagingArguments = ["--lease-seconds", "2"]
 
-  /// Deployments that run side by side. One is idle for half of its time, or more: it waits for leases,
-  /// silences and restarts.
-  static let places = TestSemaphore(count: 3)
+  /// Deployments that run side by side. One is idle for most of its time: it waits for leases, silences and
+  /// restarts.
+  static let places = TestSemaphore(count: 5)
 
   static var options: Deployment.Options {
     var options = Deployment.Options(executable: Program.connectBesideTests)
@@ -27,7 +27,7 @@ enum Stand {
 
   static func run(_ faults: [FaultKind], rounds: Int = 1) -> FaultRun {
     var run = FaultRun(self.options, faults: faults)
-    run.chatters = Chatters.Options(users: 20, rate: 100)
+    run.chatters = Chatters.Options(users: 12, rate: 50)
     run.rounds = rounds
     run.pauseSeconds = 6
     return run
@@ -36,19 +36,20 @@ enum Stand {
   /// The same, with raw senders, and people who write less instead.
   static func openLoop(_ faults: [FaultKind], rounds: Int = 1) -> FaultRun {
     var run = self.run(faults, rounds: rounds)
-    run.chatters = Chatters.Options(users: 12, rate: 60)
+    run.chatters = Chatters.Options(users: 12, rate: 40)
     run.chatters.rawSenders = 12
+    run.chatters.rawRate = 200
     return run
   }
 
   /// Runs it, prints what was counted, and expects that it is sound.
   ///
-  /// - Parameter isAlone: whether nothing may run beside it, since what it does in a time is counted.
   @discardableResult
   static func expectSound(
-    _ run: FaultRun, isAlone: Bool = false, look: (Deployment) async throws -> Void = { _ in }
+    _ run: FaultRun, claiming claim: TestSemaphore.Claim = .inTurn,
+    look: (Deployment) async throws -> Void = { _ in }
   ) async throws -> FaultReport {
-    let report = try await self.places.withPlace(isAlone: isAlone) {
+    let report = try await self.places.withPlace(claim) {
       try await run.run(
         progress: { progress in
           if case .event(let text) = progress { print(text) }

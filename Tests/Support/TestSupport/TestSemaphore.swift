@@ -1,10 +1,22 @@
 import DequeModule
 
-/// Lets at most so many tests do something at a time, in the order in which they ask.
+/// Lets at most so many tests do something at a time, in the order in which they ask; those that must be alone
+/// when no others wait, so that the machine falls idle for them once.
 package actor TestSemaphore {
+  /// How much of the machine a test wants.
+  package enum Claim: Sendable {
+    /// One place, in turn.
+    case inTurn
+    /// One place, before those that wait in turn: for what takes longest.
+    case first
+    /// All places.
+    case alone
+  }
+
   private let count: Int
   private var free: Int
-  private var waiting: Deque<(places: Int, CheckedContinuation<Void, Never>)> = []
+  private var waiting: Deque<CheckedContinuation<Void, Never>> = []
+  private var waitingAlone: Deque<CheckedContinuation<Void, Never>> = []
 
   package init(count: Int) {
     self.count = count
@@ -12,37 +24,44 @@ package actor TestSemaphore {
   }
 
   /// Runs a test once there is room for it.
-  ///
-  /// - Parameter isAlone: whether it takes all places.
   package nonisolated func withPlace<Result>(
-    isAlone: Bool = false, _ body: () async throws -> Result
+    _ claim: Claim = .inTurn, _ body: () async throws -> Result
   ) async throws -> Result {
-    let places = isAlone ? self.count : 1
-    await self.enter(places)
+    await self.enter(claim)
     do {
       let result = try await body()
-      await self.leave(places)
+      await self.leave(claim)
       return result
     } catch {
-      await self.leave(places)
+      await self.leave(claim)
       throw error
     }
   }
 
-  private func enter(_ places: Int) async {
-    if self.waiting.isEmpty, self.free >= places {
-      self.free -= places
-    } else {
-      await withCheckedContinuation { self.waiting.append((places, $0)) }
+  private func enter(_ claim: Claim) async {
+    await withCheckedContinuation { continuation in
+      switch claim {
+      case .inTurn: self.waiting.append(continuation)
+      case .first: self.waiting.prepend(continuation)
+      case .alone: self.waitingAlone.append(continuation)
+      }
+      self.admit()
     }
   }
 
-  private func leave(_ places: Int) {
-    self.free += places
-    while let (places, continuation) = self.waiting.first, self.free >= places {
-      self.free -= places
-      self.waiting.removeFirst()
-      continuation.resume()
+  private func leave(_ claim: Claim) {
+    self.free += claim == .alone ? self.count : 1
+    self.admit()
+  }
+
+  private func admit() {
+    while self.free > 0, let next = self.waiting.popFirst() {
+      self.free -= 1
+      next.resume()
+    }
+    if self.free == self.count, let next = self.waitingAlone.popFirst() {
+      self.free = 0
+      next.resume()
     }
   }
 }
