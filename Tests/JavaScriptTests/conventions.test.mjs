@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, test } from 'node:test';
 import { fold } from './Example/fold.mjs';
 import {
-  TestWebSocket, chatOf, closeAll, pageOf, scriptedChat, settled, until, url,
+  TestWebSocket, chatOf, closeAll, pageOf, scriptedChat, until, url,
 } from './support.mjs';
 
 afterEach(closeAll);
@@ -122,7 +122,6 @@ test('the bodies of the page are those that the fold reads', async () => {
       ...(body.about && { quiet: true }),
     });
   }
-  await settled();
   const [message, reply, attached, ...more] = fold(conversation.entries);
   assert.deepEqual(more, []);
   assert.deepEqual([message.isDeleted, message.text], [true, '']);

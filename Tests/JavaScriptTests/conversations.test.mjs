@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import {
-  MemoryStore, NoWebSocket, ScriptedWebSocket, asked, chatOf, closeAll, scriptedChat, settled, tokenOf,
-  until, welcomedChat,
+  ManualClock, MemoryStore, NoWebSocket, ScriptedWebSocket, asked, chatOf, closeAll, microtasks,
+  scriptedChat, tokenOf, until, welcomedChat,
 } from './support.mjs';
 
 afterEach(closeAll);
@@ -22,7 +22,7 @@ const states = ({ entries }) => entries.map(({ state }) => state);
 async function list(socket, items, { count = 1, next } = {}) {
   const { id, before } = await asked(socket, 'conversations', count);
   socket.say({ type: 'conversations', id, items, next });
-  await settled();
+  await microtasks();
   return before;
 }
 
@@ -42,7 +42,7 @@ test('a message goes from waiting to read, and its promise is kept when it is du
   assert.equal(outgoing.entry.at, 5);
   for (const position of [{ delivered: '5-0' }, { read: '5-0' }]) {
     socket.say({ type: 'position', peer: 'bob', stamp: 1, ...position });
-    await settled();
+    await until('it is told', () => seen.at(-1) === Object.keys(position)[0]);
   }
   assert.deepEqual(seen, ['accepted', 'delivered', 'read']);
   assert.ok(Object.isFrozen(bob.entries) && Object.isFrozen(bob.entries[0]));
@@ -52,10 +52,11 @@ test('what was refused or not delivered says why, and can be sent again or forgo
   const { client, socket } = await scriptedChat('alice');
   const bob = client.conversation('bob');
   const [refused, lost] = [bob.send('refused'), bob.send('lost')];
+  const fates = [];
+  lost.on('change', ({ entry }) => fates.push(entry.state));
   await asked(socket, 'send', 2);
   socket.say({ type: 'rejected', id: refused.id, code: 'overloaded', message: 'x', retryable: true,
     retryAfterMs: 1 });
-  await settled();
   assert.deepEqual(states(bob), ['waiting', 'waiting']);
   socket.say({ type: 'rejected', id: refused.id, code: 'malformed', message: 'why', retryable: false });
   await assert.rejects(refused.accepted, { name: 'ConnectError', code: 'malformed', message: 'why' });
@@ -67,10 +68,9 @@ test('what was refused or not delivered says why, and can be sent again or forgo
   socket.say({
     type: 'failed', offset: '7-0', to: 'bob', id: lost.id, code: 'mailbox_full', message: 'full',
   });
-  await settled();
+  await until('it is told', () => fates.at(-1) === 'failed');
   assert.deepEqual(lost.entry.failure, { code: 'mailbox_full', message: 'full' });
   socket.say(message('8-0'));
-  await settled();
   lost.retry();
   assert.deepEqual(bodies(bob).at(-1), 'lost');
   const again = await asked(socket, 'send', 3);
@@ -124,7 +124,7 @@ test('several views observe, each task is told once, and one that throws harms n
   const { entries } = bob;
   assert.equal(bob.entries, entries);
   for (let number = 1; number <= 10; number += 1) socket.say(message(`${number}-0`));
-  await settled();
+  await microtasks();
   console.error = error;
   globalThis.reportError = reportError;
   assert.deepEqual(told, { first: 1, second: 1, list: 1 });
@@ -132,7 +132,7 @@ test('several views observe, each task is told once, and one that throws harms n
   assert.equal(bob.entries.length, 10);
   leave();
   socket.say(message('11-0'));
-  await settled();
+  await microtasks();
   assert.deepEqual(told, { first: 1, second: 2, list: 2 });
   assert.throws(() => bob.on('change'), TypeError);
 });
@@ -146,9 +146,9 @@ test('an iterator has the newest only, whenever it looks, and ends with the clie
   })();
   const left = (async () => { for await (const it of bob.changes()) return it; })();
   assert.equal(await left, bob);
-  await settled();
+  await until('it has looked', () => sizes.length === 1);
   for (const offset of ['1-0', '2-0', '3-0']) socket.say(message(offset));
-  await settled();
+  await until('it looks again', () => sizes.length === 2);
   assert.deepEqual(sizes, [0, 3]);
   await client.close();
   await reading;
@@ -189,7 +189,6 @@ test('what the store holds is there offline, and only what is new is asked for',
   first.socket.say(message('6-0'));
   first.socket.say(copy('7-0', 'mine'));
   first.socket.say({ type: 'position', peer: 'bob', delivered: '7-0', stamp: 42 });
-  await settled();
   await first.client.close();
 
   const offline = chatOf('alice', { store, WebSocket: NoWebSocket });
@@ -200,12 +199,14 @@ test('what the store holds is there offline, and only what is new is asked for',
   assert.deepEqual([bob.unread, offline.client.conversations.unread], [4, 4]);
   await offline.client.close();
 
-  const { socket } = await scriptedChat('alice', { store }, { offset: '7-0', positions: 42 });
+  const clock = new ManualClock();
+  const { socket } = await scriptedChat(
+    'alice', { store, clock }, { offset: '7-0', positions: 42 });
   const query = new URL(socket.url).searchParams;
   assert.deepEqual([query.get('since'), query.get('positions')], ['7-0', '42']);
   assert.match(query.get('device'), /^js-/);
   assert.equal(query.get('device'), new URL(first.socket.url).searchParams.get('device'));
-  await settled();
+  await clock.pass(60_000);
   assert.deepEqual(socket.of('conversations'), []);
 });
 
@@ -214,7 +215,6 @@ test('another user has nothing of the one before, and another’s token stops th
   const first = await scriptedChat('alice', { store });
   first.socket.say(message('6-0'));
   first.client.conversation('bob').send('of alice');
-  await settled();
   await first.client.close();
   const carol = await scriptedChat('carol', { store });
   assert.deepEqual(carol.client.conversations.items, []);
@@ -234,7 +234,7 @@ test('earlier entries come in parts, with what failed, down to what is no longer
   socket.say(message('50-0'));
   assert.equal(bob.hasEarlier, true);
   const loading = bob.loadEarlier(2);
-  assert.equal((await Promise.race([bob.loadEarlier(), loading, settled()])), undefined);
+  assert.equal((await Promise.race([bob.loadEarlier(), loading, microtasks()])), undefined);
   const first = await asked(socket, 'history');
   assert.deepEqual([first.with, first.before, first.limit], ['bob', '50-0', 2]);
   socket.say({
@@ -283,7 +283,7 @@ test('unread is what is held above what is read, or the list’s number and what
   await until('it is told', () => socket.of('read').length);
   assert.deepEqual(reads(), [['bob', '62-0', false]]);
   bob.markRead();
-  await settled();
+  await microtasks();
   assert.equal(socket.of('read').length, 1);
 });
 
@@ -302,7 +302,7 @@ test('what is read stands at the floor, and private reading tells the peer nothi
   self.send('a note');
   socket.say({ ...message('60-0'), from: 'alice', id: self.entries[0].id, body: 'a note' });
   self.markRead();
-  await settled();
+  await microtasks();
   assert.deepEqual([self.unread, self.entries.length, socket.of('read').length], [0, 1, 2]);
 });
 
@@ -335,7 +335,7 @@ test('behind a gap nothing of before is shown until history has come down to it'
   const bob = client.conversation('bob');
   for (const offset of ['9-0', '10-0']) socket.say(message(offset));
   const waiting = bob.send('waits');
-  await settled();
+  await asked(socket, 'send');
   socket.cut();
   const next = await welcomedChat(client, { gap: true, offset: '20-0' });
   next.say(message('21-0'));
@@ -363,13 +363,12 @@ test('another Redis begins again: what it replays is taken, and its positions co
   socket.say(message('900-0', { id: 'kept' }));
   socket.say(copy('901-0', 'mine'));
   socket.say({ type: 'position', peer: 'bob', read: '990-0', mine: '900-0', stamp: 9 });
-  await settled();
+  await until('it is stored', () => socket.of('ack').at(-1)?.offset === '901-0');
   assert.deepEqual(states(bob), ['read', 'read']);
   socket.cut();
   const next = await welcomedChat(client, { gap: true, offset: '0-0' });
   next.say(message('5-0', { id: 'kept' }));
   next.say(message('6-0', { id: 'new' }));
-  await settled();
   assert.deepEqual(bob.entries.map(({ id }) => id), ['kept', 'new', 'mine']);
   assert.deepEqual(states(bob), ['received', 'received', 'accepted']);
   await asked(next, 'conversations');
@@ -392,7 +391,6 @@ test('presence is watched of whom somebody observes, and known while there is a 
   const { peer } = client.conversation('carol');
   assert.deepEqual([peer.isOnline, peer.lastSeen], [false, 7]);
   socket.cut();
-  await settled();
   assert.deepEqual([peer.isOnline, peer.lastSeen], [undefined, undefined]);
 });
 

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import {
-  MemoryStore, NoWebSocket, asked, chatOf, closeAll, scriptedChat, settled, welcomedChat,
+  ManualClock, MemoryStore, NoWebSocket, asked, chatOf, closeAll, microtasks, scriptedChat, until,
+  welcomedChat,
 } from './support.mjs';
 
 afterEach(closeAll);
@@ -13,27 +14,6 @@ const bodies = (client, peer = 'bob') => (
 const message = (offset) => (
   { type: 'message', offset, from: 'bob', id: `b${offset}`, at: 1, body: offset });
 const offline = (user, options) => chatOf(user, { WebSocket: NoWebSocket, ...options });
-
-/** A clock that goes on when it is told to. */
-class ManualClock {
-  #now = 0;
-  #timers = new Set();
-  now = () => this.#now;
-  setTimeout = (run, ms) => {
-    const timer = { run, at: this.#now + ms };
-    this.#timers.add(timer);
-    return timer;
-  };
-  clearTimeout = (timer) => { this.#timers.delete(timer); };
-  /** @param {number} ms */
-  async pass(ms) {
-    this.#now += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.at <= this.#now && this.#timers.delete(timer)) timer.run();
-    }
-    await settled();
-  }
-}
 
 /** A store that answers when it is let, and counts what it does at one time. */
 class HangingStore extends MemoryStore {
@@ -54,7 +34,7 @@ class HangingStore extends MemoryStore {
   async release() {
     this.isHanging = false;
     for (const resume of this.#held.splice(0)) resume();
-    await settled();
+    await microtasks();
   }
 }
 
@@ -98,7 +78,7 @@ test('a store that another client has goes on without the next, which is told', 
   const bob = offline('bob', { store, clock });
   bob.client.connect();
   bob.client.conversation('carol').send('mine');
-  await settled();
+  await microtasks();
   await clock.pass(10_000);
   assert.deepEqual(bob.problems.map(({ code }) => code), ['storage_unavailable']);
   assert.match(bob.problems[0].message, /another client has the store/);
@@ -117,10 +97,10 @@ test('a store that hangs is asked one thing at a time, and then has all of it in
   store.isHanging = false;
   const { client, problems } = offline('alice', { store, clock });
   await client.connect();
-  await settled();
+  await microtasks();
   store.isHanging = true;
   client.conversation('bob').send('1');
-  await settled();
+  await until('it is written', () => store.underWay === 1);
   await clock.pass(10_000); // Given up, and still under way.
   client.conversation('bob').send('2');
   await clock.pass(6_000);
@@ -147,7 +127,7 @@ test('a store that is slow to read is not taken for damaged', async () => {
   store.isHanging = true;
   const { client, problems } = offline('alice', { store, clock });
   client.connect();
-  await settled();
+  await until('it is read', () => store.underWay === 1);
   await clock.pass(10_000);
   assert.deepEqual(problems.map(({ code }) => code), ['storage_unavailable']);
   await store.release();
@@ -160,15 +140,12 @@ test('a store that is slow to read is not taken for damaged', async () => {
 test('behind a second gap nothing is shown on both sides of a hole', async () => {
   const { client, socket } = await scriptedChat('alice');
   socket.say(message('10-0'));
-  await settled();
   socket.cut();
   const second = await welcomedChat(client, { gap: true, offset: '15-0' });
   second.say(message('20-0'));
-  await settled();
   second.cut();
   const third = await welcomedChat(client, { gap: true, offset: '25-0' });
   third.say(message('30-0'));
-  await settled();
   assert.deepEqual(bodies(client), ['30-0']);
   const loading = client.conversation('bob').loadEarlier(2);
   const { id } = await asked(third, 'history');
@@ -205,15 +182,16 @@ test('what was sent says at once that it is tried again, and ends when it is dis
   const it = client.conversation('bob').send('x');
   const states = [];
   const told = (async () => { for await (const { entry } of it.changes()) states.push(entry.state); })();
-  await settled();
+  const saw = (count) => until(`it tells of ${count}`, () => states.length === count);
+  await saw(1);
   refuse();
-  await settled();
+  await saw(2);
   assert.equal(it.entry.state, 'failed');
   it.retry();
   assert.equal(it.entry.state, 'waiting');
-  await settled();
+  await saw(3);
   refuse();
-  await settled();
+  await saw(4);
   client.conversation('bob').discard(it.id);
   await told;
   assert.deepEqual(states, ['waiting', 'failed', 'waiting', 'failed']);
@@ -226,7 +204,7 @@ test('a count of before is asked for again where the list has it in a later part
   const answer = async (count, items, next) => {
     const { id, before } = await asked(socket, 'conversations', count);
     socket.say({ type: 'conversations', id, items, next });
-    await settled();
+    await microtasks();
     return before;
   };
   const carol = { peer: 'carol', last: { ...message('50-0'), from: 'carol' }, unread: 0 };
@@ -238,7 +216,7 @@ test('a count of before is asked for again where the list has it in a later part
   assert.equal(client.conversation('bob').unread, 5);
   // Read on another device, and only partly.
   socket.say({ type: 'position', peer: 'bob', mine: '20-0', stamp: 1 });
-  await settled();
+  await microtasks();
   await clock.pass(2_000);
   assert.equal(await answer(3, [carol], '40-0'), undefined);
   assert.equal(await answer(4, [{ ...bob, unread: 2, mine: '20-0' }], '5-0'), '40-0');

@@ -6,14 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { ScriptedWebSocket, TestStorage, tokenOf, until } from './support.mjs';
+import { ScriptedWebSocket, TestStorage, microtasks, tokenOf, until } from './support.mjs';
 
 const source = (path) => new URL(`../../Sources/${path}`, import.meta.url);
 // Each tab has modules of its own.
 const tabs = mkdtempSync(join(tmpdir(), 'connect-page-'));
 writeFileSync(join(tabs, 'package.json'), '{"type":"module"}');
 after(() => rmSync(tabs, { recursive: true }));
-const later = () => new Promise((resume) => { setTimeout(resume, 10); });
+/** All that is due is done, and then drawn. */
+const drawn = async () => { await microtasks(); await microtasks(); };
 
 /** An element that holds what is put into it, and makes the parts that it is asked for. */
 class TestElement extends EventTarget {
@@ -103,7 +104,7 @@ async function opened(fragment = '') {
     byId,
     /** All that is unread, as the title of the page has it. */
     async shows(unread) {
-      await later();
+      await drawn();
       const shown = () => Number(/^\((\d+)\)/.exec(document.title)?.[1] ?? 0);
       await until(`${unread} unread, not ${shown()}`, () => shown() === unread);
     },
@@ -168,7 +169,7 @@ test('the list is asked for again, once, where another device has read a part of
   // As answered before the position was there: it does not help to ask again at once.
   await it.list(1, [bob(30, '10-0', '50-0')]);
   it.socket.say({ ...message('60-0'), quiet: true });
-  await later();
+  await drawn();
   assert.equal(it.socket.of('conversations').length, 2);
   it.socket.say({ type: 'position', peer: 'bob', mine: '30-0', stamp: 2 });
   await it.list(2, [bob(20, '30-0', '50-0')]);
@@ -177,7 +178,7 @@ test('the list is asked for again, once, where another device has read a part of
   it.socket.say({ type: 'position', peer: 'bob', mine: '50-0', stamp: 3 });
   await it.shows(0);
   it.socket.say(message('70-0'));
-  await later();
+  await drawn();
   await it.shows(1);
   assert.equal(it.socket.of('conversations').length, 3);
 });
@@ -210,9 +211,9 @@ test('earlier messages that do not come keep nothing from being read', async (t)
   it.byId('peer-form').dispatchEvent(new Event('submit'));
   const { id } = await until('history is asked for', () => it.socket.of('history')[0]);
   it.socket.say({ type: 'rejected', id, code: 'malformed', message: 'why', retryable: false });
-  await later();
+  await drawn();
   it.socket.say(message('60-0'));
   document.dispatchEvent(new Event('visibilitychange'));
-  await later();
+  await drawn();
   assert.deepEqual(it.socket.of('read').map(({ offset }) => offset), ['60-0']);
 });

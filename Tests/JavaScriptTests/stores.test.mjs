@@ -11,7 +11,7 @@ import { after, afterEach, test } from 'node:test';
 import { FileStore } from '../../Sources/ConnectJS/store/file.js';
 import { IndexedDBStore } from '../../Sources/ConnectJS/index.js';
 import {
-  MemoryStore, NoWebSocket, asked, chatOf, closeAll, scriptedChat, settled, until, welcomedChat,
+  MemoryStore, NoWebSocket, asked, chatOf, closeAll, microtasks, scriptedChat, until, welcomedChat,
 } from './support.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'connect-store-'));
@@ -94,7 +94,6 @@ test('a file that is damaged is told, and begun again', async () => {
     const path = place();
     const first = await scriptedChat('alice', { store: new FileStore(path) });
     first.socket.say(message('5-0'));
-    await settled();
     await first.client.close();
     const file = join(path, readdirSync(path).find((name) => name.endsWith('.jsonl')));
     writeFileSync(file, spoil(readFileSync(file, 'utf8')));
@@ -103,12 +102,11 @@ test('a file that is damaged is told, and begun again', async () => {
     assert.deepEqual(client.conversations.items, []);
     assert.equal(new URL(socket.url).searchParams.get('since'), null);
     socket.say(message('6-0'));
-    await settled();
     await client.close();
     const again = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
     await again.client.opened;
     assert.deepEqual(bodies(again.client), ['6-0']);
-    await settled();
+    await microtasks();
     assert.deepEqual(again.problems, []);
   }
 });
@@ -150,9 +148,8 @@ test('a conversation that is damaged is told, and begun again without a hole', a
     const first = await scriptedChat('alice', { store });
     first.socket.say(message('5-0'));
     first.socket.say({ ...message('6-0'), from: 'carol' });
-    await settled();
-    await store.write([[key, value]]);
     await first.client.close();
+    await store.write([[key, value]]);
     const { client, problems, socket } = await scriptedChat('alice', { store });
     assert.deepEqual(problems.map(({ code }) => code), ['storage_damaged'], key);
     const names = client.conversations.items.map(({ peer }) => peer.user);
@@ -169,7 +166,6 @@ test('what waits and is not in the outbox has failed, and what is there waits', 
   const first = chatOf('alice', { store, WebSocket: NoWebSocket });
   const lost = first.client.conversation('bob').send('lost');
   await first.client.connect();
-  await settled();
   await first.client.close();
   await store.write([['frames/outbox', JSON.stringify(
     [{ id: 'found', to: 'carol', body: 'found', receipt: true, copy: true }])]]);
@@ -191,20 +187,19 @@ test('what is written before the store is open is in it with its place in the ou
   };
   const { client } = chatOf('alice', { store, WebSocket: NoWebSocket });
   const { id } = client.conversation('bob').send('early');
-  await client.opened;
-  await settled();
-  const [first] = writes.filter((keys) => keys.includes(`entry/bob/m/${id}`));
+  const isOf = (keys) => keys.includes(`entry/bob/m/${id}`);
+  await until('it is written', () => writes.some(isOf));
+  const first = writes.find(isOf);
   assert.ok(first.includes('frames/outbox'), String(first));
 });
 
 test('nothing is acknowledged, or said by since, before it is in the store', async () => {
   const store = new GatedStore();
   const { client, socket } = await scriptedChat('alice', { store });
-  await settled();
   store.isHeld = true;
   socket.say(message('5-0'));
   socket.say(message('6-0'));
-  await settled();
+  await microtasks();
   assert.deepEqual(bodies(client), ['5-0', '6-0']);
   assert.deepEqual(socket.of('ack'), []);
   socket.cut();
@@ -212,7 +207,7 @@ test('nothing is acknowledged, or said by since, before it is in the store', asy
   assert.equal(new URL(next.url).searchParams.get('since'), null);
   next.say(message('5-0'));
   next.say(message('6-0'));
-  await settled();
+  await microtasks();
   assert.deepEqual([bodies(client), next.of('ack')], [['5-0', '6-0'], []]);
   store.release();
   await until('all is acknowledged', () => next.of('ack').at(-1)?.offset === '6-0');
@@ -221,7 +216,9 @@ test('nothing is acknowledged, or said by since, before it is in the store', asy
 test('where the store is full it is told once, and what the app was given is acknowledged', async () => {
   const store = new GatedStore();
   const { client, socket, problems } = await scriptedChat('alice', { store });
-  await settled();
+  // All of before is kept.
+  await until('it is written', async () => new Map(await store.load()).has('frames/positions'));
+  await microtasks();
   const told = [];
   const bob = client.conversation('bob');
   bob.on('change', ({ entries }) => told.push([entries.length, socket.of('ack').length]));
@@ -245,7 +242,6 @@ test('what is stored of a user can be forgotten at the end', async () => {
   const path = place();
   const first = await scriptedChat('alice', { store: new FileStore(path) });
   first.socket.say(message('5-0'));
-  await settled();
   await first.client.close({ forget: true });
   const { client, socket } = await scriptedChat('alice', { store: new FileStore(path) });
   assert.deepEqual(client.conversations.items, []);
@@ -271,7 +267,6 @@ test('of one conversation the newest entries are kept, and history has the other
   for (let number = 1; number <= 250; number += 1) first.socket.say(message(`${number}-0`));
   const { id } = bob.send('waits');
   assert.equal(bob.entries.length, 251);
-  await settled();
   await first.client.close();
   const { client, socket } = await scriptedChat('alice', { store });
   const kept = client.conversation('bob');

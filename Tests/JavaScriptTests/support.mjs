@@ -228,12 +228,34 @@ export async function welcomedChat(client, news) {
   const socket = await until('it connects', () => ScriptedWebSocket.all[count]);
   socket.say({ ...WELCOME, ...news });
   socket.say({ type: 'live', offset: '0-0' });
-  await settled();
+  await until('it is live', () => client.state.live);
   return socket;
 }
 
-/** All that is due at once is done. */
-export const settled = () => new Promise((resume) => { setTimeout(resume, 5); });
+/** Every promise is kept that waits for neither time nor I/O, as those of a store in memory: for what
+ * must not happen, since that has no condition to wait for. */
+export const microtasks = () => new Promise((resume) => { setImmediate(resume); });
+
+/** A clock that goes on when it is told to. */
+export class ManualClock {
+  #now = 0;
+  #timers = new Set();
+  now = () => this.#now;
+  setTimeout = (run, ms) => {
+    const timer = { run, at: this.#now + ms };
+    this.#timers.add(timer);
+    return timer;
+  };
+  clearTimeout = (timer) => { this.#timers.delete(timer); };
+  /** @param {number} ms */
+  async pass(ms) {
+    this.#now += ms;
+    for (const timer of [...this.#timers]) {
+      if (timer.at <= this.#now && this.#timers.delete(timer)) timer.run();
+    }
+    await microtasks();
+  }
+}
 
 /** Waits until a script was sent so many frames of a type, and answers the last.
  * @returns {Promise<object>} that frame */
