@@ -118,7 +118,7 @@ let package = Package(
       name: "ConnectJS",
       exclude: [
         "package.json", "README.md", "index.d.ts", "file-store.d.ts", "core/types.js",
-        "store/file.js",
+        "store/file.js", "store/lockfile.js",
       ],
       resources: [
         .embedInCode("index.js"), .embedInCode("core"), .embedInCode("conversation"),

@@ -36,5 +36,7 @@ package enum ConnectJS {
     "store/indexeddb.js": PackageResources.indexeddb_js,
     "store/keeper.js": PackageResources.keeper_js,
     "store/memory.js": PackageResources.memory_js,
+    "store/tabname.js": PackageResources.tabname_js,
+    "store/weblock.js": PackageResources.weblock_js,
   ]
 }

@@ -195,8 +195,9 @@ export class ConnectError extends Error {
 // Stores
 
 /** Where a client keeps what outlives it. It is opened for one owner, whose values no other owner
- * sees; then loaded; then written to, one call at a time. A write is done whole or not at all, and a
- * value of undefined removes its key. Values are what JSON holds. */
+ * sees, and fails to open while another client has them; then loaded; then written to, one call at a
+ * time. A write is done whole or not at all, and a value of undefined removes its key. Values are what
+ * JSON holds. `close` may follow an `open` that failed. */
 export interface Store {
   open(owner: string): Promise<void>;
   load(): Promise<[string, any][]>;
@@ -215,10 +216,11 @@ export class MemoryStore implements Store {
   close(): Promise<void>;
 }
 
-/** Keeps what it is given in the browser's IndexedDB. */
+/** Keeps what it is given in the browser's IndexedDB. Of one owner's, one tab or worker at a time has it
+ * open: `open` of another one fails after 1 s. That needs Web Locks, which pages have that come by TLS. */
 export class IndexedDBStore implements Store {
   /** @throws {TypeError} where there is no IndexedDB */
-  constructor(options?: { name?: string; indexedDB?: unknown });
+  constructor(options?: { name?: string; indexedDB?: unknown; locks?: unknown });
   open(owner: string): Promise<void>;
   load(): Promise<[string, any][]>;
   write(changes: [string, any][]): Promise<void>;

@@ -13,6 +13,8 @@ export const BOUNDS = Object.freeze({
   relistMs: 2_000, // The list is asked for again at most this often.
   relistParts: 10, // Of it, as far down as a count is of before.
   relistRetryMs: 30_000, // After it did not come.
+  lockMs: 1_000, // For another client to let go of the store, as a page that is reloaded does.
+  lockPollMs: 50, // Between two looks at a lock file.
   storeMs: 10_000, // Opening a store, and each write.
   storeRetryMs: 5_000, // After a write failed.
   watched: 100, // Users whose presence is watched; a server takes no more.

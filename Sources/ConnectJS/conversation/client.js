@@ -5,6 +5,7 @@ import { FrameClient } from '../core/frames.js';
 import { checked, isOffset, isUserName, newId } from '../core/values.js';
 import { Keeper } from '../store/keeper.js';
 import { MemoryStore } from '../store/memory.js';
+import { forgetNameOfTab, nameOfTab } from '../store/tabname.js';
 import { BOUNDS } from './bounds.js';
 import { Conversation } from './conversation.js';
 import { ConversationList } from './list.js';
@@ -127,13 +128,10 @@ export class ConnectClient extends Observable {
   signal(to, name, body) { this.#frames?.signal(to, name, body); }
 
   async #open() {
-    const { url, user, device, store } = this.#options;
-    const server = url.split(/[?#]/)[0];
-    const values = await this.#keeper.open([server, user, ...(device ? [device] : [])].join(' '));
-    const kept = values.get('device');
-    const name = device ?? (typeof kept === 'string' && /^[\w.-]{1,64}$/.test(kept) ? kept
-      : store ? `js-${newId().slice(0, 16)}` : 'default');
-    if (!device && name !== kept) this.#keeper.set('device', name);
+    const { device } = this.#options;
+    const values = await this.#keeper.open(this.#owner);
+    const name = device ?? this.#madeUp(values.get('device'));
+    if (!device && name !== values.get('device')) this.#keeper.set('device', name);
     this.#floor = isOffset(values.get('floor')) ? values.get('floor') : undefined;
     this.#list.load(values.get('list'));
     const { order, orphans } = loadInto(values, {
@@ -153,6 +151,21 @@ export class ConnectClient extends Observable {
     this.#compare(this.#frames);
     this.#turn.flush();
     if (this.#isConnecting && !this.#closing) this.#frames.connect();
+  }
+
+  /** Whose the values in the store are. */
+  get #owner() {
+    const { url, user, device } = this.#options;
+    return [url.split(/[?#]/)[0], user, ...(device ? [device] : [])].join(' ');
+  }
+
+  /** The name of a device that was given none. @param {any} kept that of the store */
+  #madeUp(kept) {
+    const isName = (/** @type {any} */ it) => typeof it === 'string' && /^[\w.-]{1,64}$/.test(it);
+    if (isName(kept)) return kept;
+    if (!this.#options.store) return 'default';
+    const make = () => `js-${newId().slice(0, 16)}`;
+    return this.#keeper.isGone ? nameOfTab(this.#owner, make, isName) : make();
   }
 
   /** @param {string} device @param {Map<string, any>} values */
@@ -354,6 +367,7 @@ export class ConnectClient extends Observable {
     this.#list.end();
     for (const conversation of this.#byUser.values()) conversation.end();
     this.end();
+    if (forget) forgetNameOfTab(this.#owner);
     await this.#keeper.close(forget);
   }
 }

@@ -1,7 +1,8 @@
 // @ts-check
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { lockFile } from './lockfile.js';
 
 /** @typedef {import('./keeper.js').Store} Store */
 
@@ -9,7 +10,8 @@ const FORMAT = 1;
 const GARBAGE_BYTES = 1_000_000; // Of what was replaced, before the file is written again.
 
 /** Keeps what it is given in a file of a folder, one for each owner: a line of JSON for each write,
- * so that one that was cut off by a crash counts as not done. For Node.
+ * so that one that was cut off by a crash counts as not done. Of one owner's, one process at a time has
+ * it open, by a lock beside it. For Node.
  * @implements {Store} */
 export class FileStore {
   #folder;
@@ -20,24 +22,34 @@ export class FileStore {
   #liveBytes = 0; // Of the values.
   #owner = '';
   /** What it held when it was opened. @type {string | undefined} */ #text;
+  /** The next may have it. */ #unlock = async () => {};
 
   /** @param {string} folder made where it is missing, for the user of this process alone */
   constructor(folder) {
     if (typeof folder !== 'string' || !folder) throw new TypeError('The folder is not a path.');
-    this.#folder = folder;
+    this.#folder = resolve(folder);
   }
 
   /** @param {string} owner @throws {Error} when the file cannot be read, which says nothing of what is
-   *   in it */
+   *   in it; or another client has it */
   async open(owner) {
-    this.#owner = owner;
+    await this.close();
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const name = createHash('sha256').update(owner).digest('hex').slice(0, 32);
-    this.#path = join(this.#folder, `${name}.jsonl`);
-    this.#text = await readFile(this.#path, 'utf8').catch((error) => {
-      if (error.code === 'ENOENT') return '';
+    const path = join(this.#folder, `${name}.jsonl`);
+    const unlock = await lockFile(`${path}.lock`);
+    try {
+      this.#text = await readFile(path, 'utf8').catch((error) => {
+        if (error.code === 'ENOENT') return '';
+        throw error;
+      });
+    } catch (error) {
+      await unlock();
       throw error;
-    });
+    }
+    this.#owner = owner;
+    this.#path = path;
+    this.#unlock = unlock;
   }
 
   /** @returns {Promise<[string, any][]>} @throws {Error} when the file is damaged */
@@ -102,6 +114,9 @@ export class FileStore {
     await this.#file?.close();
     this.#file = null;
     this.#path = '';
+    const unlock = this.#unlock;
+    this.#unlock = async () => {};
+    await unlock();
   }
 
   /** @param {string} key @param {string | undefined} json */

@@ -1,4 +1,6 @@
 // @ts-check
+import { webLock } from './weblock.js';
+
 /** @typedef {import('./keeper.js').Store} Store */
 
 const VALUES = 'values'; // By owner and key.
@@ -9,30 +11,44 @@ const answer = (request) => new Promise((resolve, reject) => {
   request.onerror = () => reject(request.error);
 });
 
-/** Keeps what it is given in the browser's IndexedDB, in one database for all users.
+/** Keeps what it is given in the browser's IndexedDB, in one database for all users. Of one user's, one
+ * tab or worker at a time has it open, by a Web Lock.
  * @implements {Store} */
 export class IndexedDBStore {
   #name;
   #factory;
+  #locks;
+  /** The next may have it. */ #unlock = () => {};
   /** @type {IDBDatabase | null} */ #database = null;
   #owner = '';
   #isOpen = false;
 
-  /** @param {{ name?: string, indexedDB?: IDBFactory }} options `name`: of the database
+  /** @param {{ name?: string, indexedDB?: IDBFactory, locks?: LockManager }} options `name`: of the
+   *   database; `locks`: Web Locks, which pages have that are served by TLS
    * @throws {TypeError} where there is no IndexedDB */
-  constructor({ name = 'connect', indexedDB = globalThis.indexedDB } = {}) {
+  constructor({
+    name = 'connect', indexedDB = globalThis.indexedDB, locks = globalThis.navigator?.locks,
+  } = {}) {
     if (!indexedDB) {
       throw new TypeError('There is no IndexedDB here: use FileStore in Node, or a store of your own.');
     }
     this.#name = name;
     this.#factory = indexedDB;
+    this.#locks = locks;
   }
 
-  /** @param {string} owner */
+  /** @param {string} owner @throws {Error} also when another tab or worker has what is the owner's */
   async open(owner) {
+    await this.close();
     this.#owner = owner;
+    this.#unlock = await webLock(`connect/${this.#name}/${owner}`, this.#locks);
     this.#isOpen = true;
-    await this.#connected();
+    try {
+      await this.#connected();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
   /** @returns {Promise<IDBDatabase>} opened again, if the browser or another tab has ended it */
@@ -79,6 +95,7 @@ export class IndexedDBStore {
     this.#isOpen = false;
     this.#database?.close();
     this.#database = null;
+    this.#unlock();
   }
 
   /** All keys of the owner: an array sorts behind any text. */

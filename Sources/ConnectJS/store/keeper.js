@@ -3,8 +3,9 @@ import { BOUNDS } from '../conversation/bounds.js';
 
 /** @typedef {import('../core/clock.js').Clock} Clock */
 /** Where a client keeps what outlives it. It is opened once, for one owner, whose values no other owner
- * sees; then loaded; and then written to, one call at a time. A write is done whole or not at all, and
- * a value of undefined removes its key. Values are what JSON holds. `clear` forgets the owner's values.
+ * sees, and fails to open while another client has them; then loaded; and then written to, one call at
+ * a time. A write is done whole or not at all, and a value of undefined removes its key. Values are what
+ * JSON holds. `clear` forgets the owner's values. `close` may follow an `open` that failed.
  * @typedef {{ open: (owner: string) => Promise<void>, load: () => Promise<[string, any][]>,
  *   write: (changes: [string, any][]) => Promise<void>, clear: () => Promise<void>,
  *   close: () => Promise<void> }} Store */
@@ -44,6 +45,9 @@ export class Keeper {
     this.#given = given;
   }
 
+  /** Nothing is stored any more. */
+  get isGone() { return this.#isGone; }
+
   /** @param {string} owner @returns {Promise<Map<string, any>>} what is stored; empty if it cannot be
    *   read, which is told */
   async open(owner) {
@@ -51,8 +55,10 @@ export class Keeper {
     const before = holders.get(this.#store);
     const isLeft = new Promise((resolve) => { this.#leave = () => resolve(undefined); });
     holders.set(this.#store, Promise.all([before, isLeft]).then(() => {}));
+    let isTried = false;
     try {
       if (before) await this.#inTime(() => before, 'another client has the store, and was not closed');
+      isTried = true;
       await this.#inTime(() => this.#store.open(owner));
       try {
         values = new Map(await this.#inTime(() => this.#store.load()));
@@ -64,6 +70,8 @@ export class Keeper {
       }
     } catch (error) {
       this.#isGone = true;
+      // Another client may have it, also where it opens late.
+      if (isTried) this.#idle = this.#idle.then(() => this.#store.close()).catch(() => {});
       this.#report('storage_unavailable', `nothing is kept beyond this run: ${error}`);
     }
     return values;

@@ -56,6 +56,9 @@ export async function browserOf(profile) {
       return {
         evaluate,
         reload: () => ask('Page.reload'),
+        /** In the background a page draws nothing. */
+        bringToFront: () => ask('Page.bringToFront'),
+        close: () => call('Target.closeTarget', { targetId }),
         /** Waits for an expression to be true in the page. */
         shows: (what, expression) => until(what, () => evaluate(expression).catch(() => false)),
         async screenshot() {

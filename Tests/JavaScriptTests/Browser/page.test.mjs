@@ -33,10 +33,10 @@ async function freePort() {
   }
 }
 
-/** `connect dev`, with what is stored kept over a restart. */
-async function connectDev(port) {
+/** `connect dev`, with what is stored kept over a restart. @param {string} place in the folder */
+async function connectDev(port, place) {
   const child = spawn(
-    program, ['dev', '--port', String(port), '--data', join(folder, 'data')],
+    program, ['dev', '--port', String(port), '--data', join(folder, place, 'data')],
     { env: { ...process.env, HOME: folder, XDG_STATE_HOME: join(folder, 'state') } });
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => { text += bytes; });
@@ -62,7 +62,7 @@ const has = (...all) => `JSON.stringify(${texts}) === ${JSON.stringify(JSON.stri
 
 test('two users chat over a restart of all gateways, a reload, and another user', async (t) => {
   const port = await freePort();
-  let dev = await connectDev(port);
+  let dev = await connectDev(port, 'chat');
   t.after(() => dev.end());
   // One for each page: those that are in the background draw nothing.
   const browsers = await Promise.all(
@@ -87,7 +87,7 @@ test('two users chat over a restart of all gateways, a reload, and another user'
   await alice.shows('it is offline', `!(${isOnline})`);
   await alice.evaluate(write('three, offline'));
   await alice.shows('three waits', `${stages}.join() === 'read,,waiting'`);
-  dev = await connectDev(port);
+  dev = await connectDev(port, 'chat');
   for (const page of [alice, bob]) await page.shows('it is online again', isOnline);
   await bob.shows('three came', has('one', 'two', 'three, offline'));
   await second.shows('and so has her other device', has('one', 'two', 'three, offline'));
@@ -131,4 +131,61 @@ test('two users chat over a restart of all gateways, a reload, and another user'
     };
   })`;
   assert.deepEqual(await other.evaluate(left), ['alice']);
+});
+
+/** The page of each user, in a browser of its own.
+ * @returns {Promise<object>} the browsers and the pages */
+async function pagesOf(t, place, links, users) {
+  const browsers = await Promise.all(users.map((user) => browserOf(join(folder, place, user))));
+  t.after(() => Promise.all(browsers.map((browser) => browser.close())));
+  const pages = await Promise.all(users.map((user, index) => browsers[index].open(links[user])));
+  for (const page of pages) await page.shows('it is online', isOnline);
+  return { browsers, pages };
+}
+
+test('two tabs of one user show each message once, and one of them has the store', async (t) => {
+  const dev = await connectDev(await freePort(), 'tabs');
+  t.after(() => dev.end());
+  const { browsers, pages: [first, bob] } = await pagesOf(t, 'tabs', dev.links, ['alice', 'bob']);
+  const isUnkept = `!document.getElementById('unkept').hidden`;
+  const all = [];
+  const says = async (page, text, others) => {
+    await page.bringToFront();
+    await page.evaluate(write(text));
+    all.push(text);
+    for (const other of [page, ...others]) {
+      await other.bringToFront();
+      await other.shows(`${text} came`, has(...all));
+    }
+  };
+  await says(first, 'one', [bob]);
+  const second = await browsers[0].open(dev.links.alice);
+  await second.shows('it is online', isOnline);
+  await second.shows('it says that it stores nothing', isUnkept);
+  await second.shows('what was before is there', has(...all));
+  await says(second, 'two', [first, bob]);
+  await says(bob, 'three', [first, second]);
+  await says(first, 'four', [second, bob]);
+  for (const page of [first, second]) await page.shows('it is online', isOnline);
+  await first.shows('it has the store', `!(${isUnkept})`);
+
+  const device = `document.getElementById('own-device').textContent`;
+  const [before, other] = [await first.evaluate(device), await second.evaluate(device)];
+  assert.notEqual(other, before);
+  await second.reload();
+  await second.shows('all is there again', has(...all));
+  await second.shows('it stores nothing still', isUnkept);
+  await second.shows('it is the same device', `${device} === ${JSON.stringify(other)}`);
+  await second.close();
+  await first.bringToFront();
+  await first.reload();
+  await first.shows('all is there', has(...all));
+  await says(first, 'five', [bob]);
+  await first.shows('it has the store', `!(${isUnkept})`);
+  // When it is gone, the next one has what it had, and is the same device.
+  await first.close();
+  const next = await browsers[0].open(dev.links.alice);
+  await next.shows('all is there', has(...all));
+  await next.shows('it is the same device', `${device} === ${JSON.stringify(before)}`);
+  await next.shows('it has the store', `!(${isUnkept})`);
 });

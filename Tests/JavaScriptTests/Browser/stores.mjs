@@ -31,6 +31,11 @@ async function contract() {
   await alice.write([['x', 1], ['y', () => 1]]).then(
     () => check('a bad write fails', false), () => check('a bad write fails', true));
   same('and leaves nothing', (await alice.load()).length, 2);
+  // Another that opens what is open is told.
+  const late = new IndexedDBStore({ name: 'contract' });
+  await late.open('alice').then(
+    () => check('what is open cannot be opened', false),
+    ({ message }) => check(`it is told: ${message}`, /another tab/.test(message)));
   // Another tab removes it.
   await new Promise((resolve) => { indexedDB.deleteDatabase('contract').onsuccess = resolve; });
   await bob.write([['z', 1]]);

@@ -19,24 +19,28 @@ const OPTIONS = { receipt: true, copy: true };
 
 /** @param {Session} session */
 function start(session) {
-  const { user, device } = session;
+  const { user } = session;
   /** @type {Conversation | null} */ let current = null;
   /** @type {WeakMap<Conversation, any>} */ const elements = new WeakMap();
   /** What is written and not sent. @type {Map<string, string>} */ const drafts = new Map();
   let frameBytes = Number.MAX_VALUE; // Until a server tells its limit.
+  let { device } = session; // Where the link names none, `welcome` does.
   let countdown = 0;
 
   const client = new ConnectClient({
     url: `${location.origin.replace('http', 'ws')}/v1/connect`,
     user,
-    device,
+    ...(device && { device }),
     token: () => session.token,
     store: globalThis.indexedDB ? new IndexedDBStore() : new MemoryStore(),
   });
   const isOnline = () => client.state.phase === 'online' && client.state.live;
   const messages = new Messages(isOnline);
   client.on('state', drawState);
-  client.on('error', ({ code, message }) => console.warn('Connect:', code, message));
+  client.on('error', ({ code, message }) => {
+    console.warn('Connect:', code, message);
+    if (code === 'storage_unavailable') $('unkept').hidden = false;
+  });
   client.conversations.on('change', () => {
     drawConversations();
     drawStatus();
@@ -200,6 +204,8 @@ function start(session) {
     if (state.phase === 'online') {
       $('banner').hidden = true;
       frameBytes = state.welcome.limits.frameBytes;
+      device = state.welcome.device;
+      $('own-device').textContent = `device ${device}`;
       if (state.welcome.gap && !state.live) $('gap').hidden = false;
       if (state.live) messages.fill();
     }
@@ -269,7 +275,7 @@ function start(session) {
   });
 
   for (const id of ['user', 'own-name']) $(id).textContent = user;
-  $('own-device').textContent = `device ${device}`;
+  $('own-device').textContent = device && `device ${device}`;
   drawAvatar($('own-avatar'), user);
   $('app').hidden = false;
   client.connect().then(() => open(session.peer));

@@ -4,7 +4,8 @@
 import { isUserName } from './connect/index.js';
 import { $ } from './dom.js';
 
-/** @typedef {{ user: string, token: string, peer: string, device: string }} Session */
+/** `device` is empty unless the link names one.
+ * @typedef {{ user: string, token: string, peer: string, device: string }} Session */
 
 const KEY = 'connect/session';
 
@@ -28,7 +29,7 @@ export function parseLink(text) {
   if (!isUserName(user) || !/^[\w.-]+$/.test(token)) return null;
   // Nobody can be reached by any other name.
   const peer = isUserName(name) ? name : '';
-  return { user, token, peer, device: fields.get('device') || 'web' };
+  return { user, token, peer, device: fields.get('device') ?? '' };
 }
 
 /** Of the link, or what this tab has stored, which somebody may have damaged.
