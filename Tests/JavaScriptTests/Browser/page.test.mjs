@@ -143,6 +143,49 @@ async function pagesOf(t, place, links, users) {
   return { browsers, pages };
 }
 
+test('a page that is reloaded offline shows what it has, and sends what is written', async (t) => {
+  const port = await freePort();
+  let dev = await connectDev(port, 'reloaded');
+  t.after(() => dev.end());
+  const { pages: [alice, bob] } = await pagesOf(t, 'reloaded', dev.links, ['alice', 'bob']);
+  await alice.evaluate(write('one'));
+  await bob.shows('one came', has('one'));
+  await bob.evaluate(write('two'));
+  await alice.shows('two came', has('one', 'two'));
+  await alice.shows('the page is kept', 'navigator.serviceWorker.ready.then(() => true)');
+  await dev.end();
+  await alice.shows('it is offline', `!(${isOnline})`);
+  for (const written of ['three', 'four']) {
+    await alice.reload();
+    const all = ['one', 'two', ...(written === 'four' ? ['three'] : [])];
+    await alice.shows('all is there', has(...all));
+    await alice.evaluate(write(written));
+    await alice.shows('it waits', `${stages}.at(-1) === 'waiting'`);
+  }
+  dev = await connectDev(port, 'reloaded');
+  for (const page of [alice, bob]) await page.shows('all came', has('one', 'two', 'three', 'four'));
+  await alice.shows('it is there', `!${stages}.includes('waiting')`);
+
+  // Where the gateway can be reached, nothing comes from the cache; and there is no link in it.
+  const cached = await alice.evaluate(`(async () => {
+    const [name, ...more] = await caches.keys();
+    const cache = await caches.open(name);
+    const paths = (await cache.keys()).map(({ url }) => url);
+    const headers = { 'Content-Type': 'text/html' };
+    await cache.put('/', new Response('<p id="old">old</p>', { headers }));
+    return { more, paths };
+  })()`);
+  assert.deepEqual(cached.more, []);
+  assert.ok(cached.paths.some((path) => path.endsWith('/connect/index.js')), String(cached.paths));
+  assert.doesNotMatch(String(cached.paths), /[#?]|token/);
+  await alice.reload();
+  await alice.shows('it is online', isOnline);
+  await dev.end();
+  await alice.shows('it is offline', `!(${isOnline})`);
+  await alice.reload();
+  await alice.shows('this is the cache', `document.getElementById('old') !== null`);
+});
+
 test('two tabs of one user show each message once, and one of them has the store', async (t) => {
   const dev = await connectDev(await freePort(), 'tabs');
   t.after(() => dev.end());

@@ -292,6 +292,12 @@ $('link-form').addEventListener('submit', (/** @type {Event} */ event) => {
 // A link that is pasted into the address bar of this tab changes only the fragment.
 window.addEventListener('hashchange', () => { if (parseLink(location.hash)) location.reload(); });
 
+// Pages have it that are served by TLS or from this machine. It need not be waited for.
+const workers = globalThis.navigator?.serviceWorker;
+workers?.register('/worker.js', { updateViaCache: 'none' }).catch((/** @type {any} */ error) => {
+  console.warn('A reload without the gateway will show nothing.', error);
+});
+
 const session = findSession();
 if (session) start(session);
 else showSignIn();

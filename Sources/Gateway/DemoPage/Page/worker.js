@@ -1,0 +1,54 @@
+/** The service worker of the page: where the gateway cannot be reached, what the page is made of comes
+ * from a cache, so that a reload shows its conversations. Else all of it comes from the gateway.
+ *
+ * The gateway puts two lines in front of this: FILES, the paths of the page and its modules, and VERSION,
+ * a hash of what is there. So another version of the page is another worker, with a cache of its own, and
+ * no cache has files of two versions. */
+const ANSWER_MS = 5_000; // Without an answer so long, the gateway counts as out of reach.
+const UNREACHABLE = [502, 503, 504]; // As a proxy says of it.
+const cacheName = `connect ${VERSION}`;
+
+/** @param {string} path @returns {Promise<Response>} that of the gateway, if there is one */
+async function answer(path) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ANSWER_MS);
+  try {
+    const response = await fetch(path, { cache: 'no-cache', signal: late.signal });
+    if (!UNREACHABLE.includes(response.status)) return response;
+    return await cached(path) ?? response;
+  } catch (error) {
+    const response = await cached(path);
+    if (response) return response;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param {string} path */
+async function cached(path) {
+  return (await caches.open(cacheName)).match(path);
+}
+
+async function fill() {
+  const cache = await caches.open(cacheName);
+  await cache.addAll(FILES.map((path) => new Request(path, { cache: 'no-cache' })));
+  await self.skipWaiting();
+}
+
+async function clear() {
+  const names = await caches.keys();
+  const old = names.filter((name) => name.startsWith('connect ') && name !== cacheName);
+  await Promise.all(old.map((name) => caches.delete(name)));
+  await self.clients.claim();
+}
+
+self.addEventListener('install', (event) => event.waitUntil(fill()));
+self.addEventListener('activate', (event) => event.waitUntil(clear()));
+self.addEventListener('fetch', (event) => {
+  const { method, url } = event.request;
+  const { origin, pathname } = new URL(url);
+  // By the path alone, since a link has a token. All that is not of the page is left to the browser.
+  if (method !== 'GET' || origin !== location.origin || !FILES.includes(pathname)) return;
+  event.respondWith(answer(pathname));
+});
