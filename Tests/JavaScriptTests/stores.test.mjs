@@ -86,6 +86,29 @@ test('a file is readable by nobody else, stays small, and a write that was cut o
   await again.close();
 });
 
+test('a file that cannot be written again grows on, and has each change once', async () => {
+  const path = place();
+  const store = await opened(new FileStore(path), 'alice');
+  await store.load();
+  await store.write([['first', 1]]);
+  const [file] = readdirSync(path).filter((name) => name.endsWith('.jsonl'))
+    .map((name) => join(path, name));
+  mkdirSync(`${file}.next`); // In the way.
+  for (let number = 0; number < 30; number += 1) {
+    await store.write([['same', `${number} ${'x'.repeat(100_000)}`]]);
+  }
+  const lines = readFileSync(file, 'utf8').split('\n').map((line) => line.slice(0, 14));
+  assert.equal(new Set(lines).size, lines.length);
+  assert.equal(lines.length, 33); // With the header, the first, and the end of the last line.
+  rmdirSync(`${file}.next`);
+  for (let number = 0; number < 30; number += 1) await store.write([['same', 'x'.repeat(100_000)]]);
+  assert.ok(statSync(file).size < 2_000_000);
+  await store.close();
+  const again = await opened(new FileStore(path), 'alice');
+  assert.deepEqual(sorted(await again.load()).map(([key]) => key), ['first', 'same']);
+  await again.close();
+});
+
 test('a file that is damaged is told, and begun again', async () => {
   for (const spoil of [
     (text) => text.replace('[[', '[{'), () => 'null\n', () => '{"connect":9}\n', (text) => `x${text}`,

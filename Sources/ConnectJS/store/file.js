@@ -7,7 +7,8 @@ import { lockFile } from './lockfile.js';
 /** @typedef {import('./keeper.js').Store} Store */
 
 const FORMAT = 1;
-const GARBAGE_BYTES = 1_000_000; // Of what was replaced, before the file is written again.
+/** Of what was replaced, before the file is written again, or that is tried again. */
+const GARBAGE_BYTES = 1_000_000;
 
 /** Keeps what it is given in a file of a folder, one for each owner: a line of JSON for each write,
  * so that one that was cut off by a crash counts as not done. Of one owner's, one process at a time has
@@ -20,6 +21,7 @@ export class FileStore {
   /** @type {Map<string, string>} each value as JSON */ #values = new Map();
   #bytes = 0; // Of the file.
   #liveBytes = 0; // Of the values.
+  #failedBytes = 0; // Of the file when it could not be written again.
   #owner = '';
   /** What it held when it was opened. @type {string | undefined} */ #text;
   /** The next may have it. */ #unlock = async () => {};
@@ -97,7 +99,10 @@ export class FileStore {
     for (const [key, value] of changes) {
       this.#set(key, value === undefined ? undefined : JSON.stringify(value));
     }
-    if (this.#bytes > 2 * this.#liveBytes + GARBAGE_BYTES) await this.#rewrite();
+    const least = Math.max(2 * this.#liveBytes, this.#failedBytes);
+    if (this.#bytes <= least + GARBAGE_BYTES) return;
+    // These changes are in the file: where there is no room for another one, it grows on.
+    await this.#rewrite().catch(() => { this.#failedBytes = this.#bytes; });
   }
 
   async clear() {
@@ -143,9 +148,11 @@ export class FileStore {
       await rm(`${this.#path}.next`, { force: true });
       throw error;
     }
-    await this.#file?.close();
+    const before = this.#file;
     this.#file = next;
     this.#bytes = Buffer.byteLength(text);
+    this.#failedBytes = 0;
+    await before?.close();
     return next;
   }
 
