@@ -42,7 +42,7 @@ export class ConnectClient {
    * @throws {ConnectError} when it was closed */
   connect(): Promise<void>;
   /** Ends everything. What was not sent is in the store, and is sent at the next start. `forget`: what
-   * the store holds of this user is removed, as when they sign out. */
+   * the store holds of this user is removed, as when they sign out; `error` tells where it cannot be. */
   close(options?: { forget?: boolean }): Promise<void>;
   /** Passes something on to the devices of a user that are connected now, or drops it.
    * @throws {TypeError | RangeError} */

@@ -271,6 +271,22 @@ test('what is stored of a user can be forgotten at the end', async () => {
   assert.equal(new URL(socket.url).searchParams.get('since'), null);
 });
 
+test('what is stored of a user cannot be forgotten by who does not have it, and that is told', async () => {
+  const path = place();
+  const first = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+  await first.client.connect();
+  first.client.conversation('bob').send('one');
+  const second = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+  await second.client.close({ forget: true });
+  const [taken, kept] = await until('it is told', () => second.problems.length > 1 && second.problems);
+  assert.deepEqual([taken.code, kept.code], ['storage_unavailable', 'storage_unavailable']);
+  assert.match(kept.message, /was not removed/);
+  await first.client.close();
+  const again = chatOf('alice', { store: new FileStore(path), WebSocket: NoWebSocket });
+  await again.client.opened;
+  assert.deepEqual([bodies(again.client), again.problems], [['one'], []]);
+});
+
 test('without a store that opens it goes on in memory', async () => {
   const file = join(folder, 'a file');
   writeFileSync(file, '');

@@ -115,7 +115,7 @@ export class ConnectClient extends Observable {
   /** Ends everything: the connection, the store, iterators and promises. What was not sent is in the
    * store, and is sent at the next start.
    * @param {{ forget?: boolean }} options `forget`: what the store holds of this user is removed, as
-   *   when they sign out
+   *   when they sign out; what could not be removed is told by `error`
    * @returns {Promise<void>} fulfilled when all is stored, or removed */
   close({ forget = false } = {}) {
     this.#closing ??= this.#close(forget);

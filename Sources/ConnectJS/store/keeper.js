@@ -97,12 +97,14 @@ export class Keeper {
     this.#schedule();
   }
 
-  /** @param {boolean} forget removes all that is stored */
+  /** @param {boolean} forget removes all that is stored; where that fails, it is told */
   async close(forget) {
     this.#clock.clearTimeout(this.#timer);
     this.#retryAt = 0;
     await this.#writing;
-    if (forget && !this.#isGone) {
+    if (forget && this.#isGone) {
+      this.#report('storage_unavailable', 'what is stored was not removed: this client did not have it');
+    } else if (forget) {
       this.#changes.clear();
       await this.#inTime(() => this.#store.clear()).catch((error) => {
         this.#report('storage_full', `what is stored could not be removed: ${error}`);
