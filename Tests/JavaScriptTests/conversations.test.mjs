@@ -415,6 +415,23 @@ test('typing and signals are passed on', async () => {
   assert.equal(bob.peer.isTyping, false);
 });
 
+test('typing makes no conversation, and is known to one that is opened later', async () => {
+  const { client, socket } = await scriptedChat('alice');
+  await list(socket, []);
+  let changes = 0;
+  client.conversations.on('change', () => { changes += 1; });
+  const types = (from, at) => socket.say({ type: 'signal', from, name: 'typing', at });
+  for (let number = 0; number < 100; number += 1) types(`stranger.${number}`, 1);
+  await microtasks();
+  assert.equal(changes, 0);
+  const { peer } = client.conversation('stranger.7');
+  assert.equal(peer.isTyping, true);
+  socket.say(message('5-0', { from: 'stranger.7' }));
+  assert.equal(peer.isTyping, false);
+  socket.say(message('6-0', { from: 'stranger.8' }));
+  assert.equal(client.conversation('stranger.8').peer.isTyping, false);
+});
+
 test('what no server would take is thrown at once, and makes no entry', async () => {
   assert.throws(() => chatOf('no name'), /`user` is not a user name/);
   assert.throws(() => chatOf('alice', { url: 'http://x' }), /wss:/);

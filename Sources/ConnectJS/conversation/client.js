@@ -40,6 +40,7 @@ export class ConnectClient extends Observable {
   /** Before the store is open. @type {(() => void)[]} */ #early = [];
   #order = 0;
   /** @type {Map<string, string>} the peers of what waits, by id */ #peers = new Map();
+  /** Who is typing. @type {Set<string>} */ #typing = new Set();
   #hasRestarted = false; // On this connection.
   #isConnecting = false;
   /** @type {Promise<void> | undefined} */ #closing;
@@ -97,6 +98,7 @@ export class ConnectClient extends Observable {
     if (known) return known;
     const conversation = new Conversation(this.#context, user);
     this.#byUser.set(user, conversation);
+    if (this.#typing.has(user)) conversation.types(true);
     return conversation;
   }
 
@@ -230,7 +232,12 @@ export class ConnectClient extends Observable {
         this.#raise(floor);
         this.conversation(peer).moved({ delivered, read, mine });
       },
-      typing: ({ from, isTyping }) => this.conversation(from).types(isTyping),
+      // Anybody may type: that alone makes no conversation.
+      typing: ({ from, isTyping }) => {
+        if (isTyping) this.#typing.add(from);
+        else this.#typing.delete(from);
+        this.#byUser.get(from)?.types(isTyping);
+      },
       signal: (frame) => this.emit('signal', frame),
       presence: (users) => {
         for (const [user, status] of Object.entries(users)) this.conversation(user).is(status);
