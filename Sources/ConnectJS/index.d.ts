@@ -97,7 +97,8 @@ export class Conversation {
   retry(id: string): Outgoing;
   /** Forgets a message that has failed. @throws {RangeError} */
   discard(id: string): void;
-  /** The user has read what is held, or up to an entry. `private`: the peer is not told. */
+  /** The user has read what is held, or up to an entry, such as `last`. `private`: the peer is not
+   * told. */
   markRead(upTo?: Entry, options?: { private?: boolean }): void;
   /** The user is typing: to be called at each key. */
   typing(): void;

@@ -271,6 +271,8 @@ test('unread is what is held above what is read, or the list’s number and what
   // Another device has read a part of what is not held: the list is asked for again, once.
   socket.say({ type: 'position', peer: 'bob', mine: '20-0', stamp: 1 });
   socket.say({ type: 'position', peer: 'bob', mine: '20-0', stamp: 1 });
+  // Until it comes, what is certain: the last message of the list, and what came behind it.
+  assert.deepEqual([bob.unread, bob.unreadIsMore], [2, true]);
   await list(socket, [{ peer: 'bob', unread: 20, mine: '20-0', last: message('61-0') }], { count: 2 });
   assert.equal(bob.unread, 20);
   socket.say(message('62-0'));
@@ -285,6 +287,18 @@ test('unread is what is held above what is read, or the list’s number and what
   bob.markRead();
   await microtasks();
   assert.equal(socket.of('read').length, 1);
+});
+
+test('what only the list has told of is read when the app says so, and not by itself', async () => {
+  const { client, socket } = await scriptedChat('alice');
+  const bob = client.conversation('bob');
+  await list(socket, [{ peer: 'bob', unread: 3, mine: '10-0', last: message('50-0') }]);
+  bob.markRead();
+  await microtasks();
+  assert.deepEqual([bob.unread, bob.last.state, socket.of('read')], [3, 'received', []]);
+  bob.markRead(bob.last);
+  assert.equal((await asked(socket, 'read')).offset, '50-0');
+  assert.deepEqual([bob.unread, bob.last.state], [0, 'read']);
 });
 
 test('what is read stands at the floor, and private reading tells the peer nothing', async () => {

@@ -125,7 +125,7 @@ export class Conversation extends Observable {
     this.#changed();
   }
 
-  /** The user has read what is held, or up to an entry.
+  /** The user has read what is held, or up to an entry: also one that only the list has told of.
    * @param {Entry} [upTo] @param {{ private?: boolean }} options `private`: the peer is not told */
   markRead(upTo, { private: isPrivate = false } = {}) {
     if (this.#isSelf) return;
@@ -133,8 +133,8 @@ export class Conversation extends Observable {
     const end = upTo
       ? shown.findLastIndex(({ id, isMine }) => id === upTo.id && isMine === upTo.isMine)
       : shown.length - 1;
-    const offset = shown.slice(0, end + 1).findLast((record) => !record.isMine && record.offset)
-      ?.offset;
+    const held = shown.slice(0, end + 1).findLast((record) => !record.isMine && record.offset);
+    const offset = held || !upTo || upTo.isMine ? held?.offset : upTo.offset;
     if (!offset || (reaches(this.#mine, offset) && (isPrivate || reaches(this.#told, offset)))) return;
     if (!isPrivate) this.#told = offset;
     this.#context.read(this.#peer.user, offset, { private: isPrivate });

@@ -39,7 +39,11 @@ export function unreadOf(messages, { mine, listed, isWhole, isListPartial }) {
   if (!listed) return { unread, isMore: isListPartial && unread > 0, isStale: false };
   if (listed.mine !== mine) {
     // Where all that was listed is read, the rest is what is held.
-    return { unread, isMore: false, isStale: !reaches(mine, listed.last?.offset) };
+    if (reaches(mine, listed.last?.offset)) return { unread, isMore: false, isStale: false };
+    // Else it is unread from its last message on, at least.
+    const least = newer + (listed.unread > 0 && listed.last?.type === 'message' ? 1 : 0);
+    const isMore = listed.unread > 0 || listed.unreadIsMore === true;
+    return { unread: Math.max(unread, least), isMore, isStale: true };
   }
   const all = listed.unread + newer;
   if (all <= unread) return { unread, isMore: false, isStale: false };
