@@ -56,9 +56,10 @@ test('the tests of an app pass, with a Connect that they start', async () => {
 test('a command runs beside a Connect, whose end it outlives by nothing', async () => {
   const code = `
     const { ConnectClient } = await import('connect-client');
+    const { WebSocket } = globalThis.WebSocket ? globalThis : await import('ws');
     const { execFileSync } = await import('node:child_process');
     const client = new ConnectClient({
-      url: process.env.CHAT_URL, user: 'alice',
+      url: process.env.CHAT_URL, user: 'alice', WebSocket,
       token: () => execFileSync('connect', ['token', 'alice'], { encoding: 'utf8' }),
     });
     client.connect();

@@ -4,28 +4,31 @@ import { createInterface } from 'node:readline';
 import { ConnectClient } from 'connect-client';
 import { FileStore } from 'connect-client/file-store';
 
+const { WebSocket } = globalThis.WebSocket ? globalThis : await import('ws'); // Node before 22.
 const [user, url] = process.argv.slice(2);
 const client = new ConnectClient({
   url,
   user,
   token: async () => process.env.CHAT_TOKEN, // Yours asks your backend.
   store: new FileStore(process.env.CHAT_FOLDER ?? './chats'),
+  WebSocket,
 });
 let open; // The conversation in view.
 let leave = () => {};
 
 const ticks = { waiting: '…', accepted: '✓', delivered: '✓✓', read: '✓✓ read', failed: '✗' };
+const textOf = (entry) => entry?.body?.text ?? ''; // A body is any JSON value.
 
 function drawList() {
   const lines = client.conversations.items.map(({ peer, last, unread, unreadIsMore }) => (
-    `${peer.isOnline ? '●' : ' '} ${peer.user} (${unread}${unreadIsMore ? '+' : ''}) `
-      + `${last?.body.text ?? ''}`));
+    `${peer.isOnline ? '●' : ' '} ${peer.user} (${unread}${unreadIsMore ? '+' : ''}) ${textOf(last)}`));
   console.log(['-- chats --', ...lines].join('\n'));
 }
 
 function drawConversation() {
-  const lines = open.entries.slice(-10).map(({ isMine, from, body, state, failure }) => (
-    isMine ? `me: ${body.text} ${ticks[state]} ${failure?.message ?? ''}` : `${from}: ${body.text}`));
+  const lines = open.entries.slice(-10).map((entry) => (entry.isMine
+    ? `me: ${textOf(entry)} ${ticks[entry.state]} ${entry.failure?.message ?? ''}`
+    : `${entry.from}: ${textOf(entry)}`));
   const { user: peer, isTyping } = open.peer;
   console.log([`-- ${peer} ${isTyping ? 'is typing' : ''} --`, ...lines].join('\n'));
   open.markRead(); // All that is held is in view.

@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 import { ConnectClient, MemoryStore } from 'connect-client';
 import { startConnect, until } from './dev.mjs';
 
+const { WebSocket } = globalThis.WebSocket ? globalThis : await import('ws'); // Node before 22.
 const at = {
   port: Number(process.env.PORT ?? 8080), data: mkdtempSync(join(tmpdir(), 'connect-')),
 };
@@ -22,7 +23,7 @@ after(async () => {
 /** A client of a user, connected or not. */
 function clientOf(user, store = new MemoryStore()) {
   const client = new ConnectClient({
-    url: server.url, user, store, token: () => server.token(user),
+    url: server.url, user, store, token: () => server.token(user), WebSocket,
   });
   clients.push(client);
   client.connect();
@@ -66,7 +67,7 @@ test('what is stored is there without a server', async () => {
   await first.conversation('heidi').send({ text: 'Hi' }).accepted;
   await first.close();
   const offline = new ConnectClient({
-    url: server.url, user: 'grace', store, token: () => { throw new Error('offline'); },
+    url: server.url, user: 'grace', store, token: () => { throw new Error('offline'); }, WebSocket,
   });
   clients.push(offline);
   await offline.opened; // And never connected.

@@ -1,10 +1,9 @@
-/** Runs the example as in an app that has installed the package, and with a WebSocket. */
+/** Runs the example as in an app that has installed the package, and `ws`. */
 import { register } from 'node:module';
-import { TestWebSocket } from '../support.mjs';
 
-globalThis.WebSocket ??= TestWebSocket;
 const root = new URL('../../../Sources/ConnectJS/', import.meta.url);
 const paths = {
+  ws: new URL('ws.mjs', import.meta.url).href,
   'connect-client': new URL('index.js', root).href,
   'connect-client/file-store': new URL('store/file.js', root).href,
 };
