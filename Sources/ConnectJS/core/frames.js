@@ -1,20 +1,20 @@
 // @ts-check
 import { systemClock } from './clock.js';
-import { EXPIRED, LIMITS, LOST, STOPS } from './limits.js';
+import { Connection } from './connection.js';
+import { AppHandlers } from './handlers.js';
 import { Mailbox } from './mailbox.js';
 import { Requests } from './requests.js';
 import { Sender } from './sender.js';
 import { Signals } from './signals.js';
+import { Stamp } from './stamp.js';
 import { StoredState } from './stored.js';
 import { Typing } from './typing.js';
 import {
-  asked, backoffMs, bytesOf, checked, checkedUsers, isCount, isMessageID, isOffset,
-  isUserName, newId, report, tooLarge, userOf, utf8Length,
+  asked, backoffMs, bytesOf, checked, checkedUsers, isMessageID, isOffset, isUserName, newId, report,
+  tooLarge,
 } from './values.js';
-import { watchPage } from './wake.js';
 
 /** @typedef {import('./types.js').ConversationPage} ConversationPage */
-/** @typedef {import('./types.js').Handlers} Handlers */
 /** @typedef {import('./types.js').HistoryPage} HistoryPage */
 /** @typedef {import('./types.js').Options} Options */
 /** @typedef {import('./types.js').Position} Position */
@@ -93,54 +93,47 @@ import { watchPage } from './wake.js';
  */
 export class FrameClient {
   /** @type {Options} */ #options;
-  /** @type {typeof WebSocket} */ #WebSocket;
   /** @type {string | null} whose this is, once that is known */ #user = null;
   /** @type {StoredState | null} */ #store = null;
-  /** @type {State} */ #state = { phase: 'stopped', reason: 'closed', code: 1000, message: '' };
-  /** Names the attempt that counts; what an earlier one still reports is ignored. */
-  #epoch = 0;
-  /** @type {string | null} */ #token = null;
-  /** The one that the server no longer took. @type {string | null} */ #expired = null;
-  #failures = 0;
-  /** @type {WebSocket | null} */ #socket = null;
-  /** @type {Welcome | null} */ #welcome = null;
-  #welcomedAt = 0;
-  /** @type {{ reconnectAfterMs?: number } | null} */ #goodbye = null;
-  #probing = false;
-  /** @type {AbortController | null} */ #pageEvents = null;
   #frameBytes = Infinity; // Until a server tells its limit.
   #rejections = 0; // In a row.
+  #handlers;
+  /** @type {Connection} */ #connection;
   #mailbox;
   #sender;
   #requests;
   #signals;
   #typing;
-  #stamp = 0; // The version of the positions that are known: what is newer is asked for.
-  #highestStamp = 0; // Of this connection: positions that were lost begin again, perhaps below.
-  /** @type {{ [name in 'silence' | 'reconnect']?: any }} */
-  #timers = {};
-  #clock;
+  #stamp = new Stamp();
 
   /** @param {Options} options @throws {TypeError} where there is no WebSocket */
   constructor(options) {
     this.#options = options;
-    this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
-    if (!this.#WebSocket) {
-      throw new TypeError('There is no WebSocket here: give one as the option `WebSocket`. Node has '
-        + 'its own from 22 on; before, that of the package `ws` will do.');
-    }
-    const clock = this.#clock = options.clock ?? systemClock;
-    const transmit = (/** @type {object} */ frame) => this.#transmit(frame);
+    this.#handlers = new AppHandlers(options.on ?? {});
+    const clock = options.clock ?? systemClock;
+    this.#connection = new Connection(options, clock, {
+      isOf: (user) => {
+        if (this.#user === null) this.#becomes(user);
+        return user === this.#user;
+      },
+      query: () => this.#query(),
+      welcomed: (welcome) => this.#begin(welcome),
+      receive: (frame) => this.#receive(frame),
+      disconnected: () => this.#disconnected(),
+      entered: (state) => this.#entered(state),
+      leave: () => this.#mailbox.flush(),
+    });
+    const transmit = (/** @type {object} */ frame) => this.#connection.transmit(frame);
     this.#mailbox = new Mailbox(options.holdsAcks === true, transmit, clock);
-    const send = (/** @type {string} */ text) => this.#socket?.send(text);
+    const send = (/** @type {string} */ text) => this.#connection.send(text);
     this.#sender = new Sender(send, (frame) => this.#rejected(frame), clock);
     this.#requests = new Requests(transmit, (frame) => this.#rejected(frame), clock);
     this.#signals = new Signals(transmit, clock);
-    this.#typing = new Typing((news) => this.#tell('typing', news), clock);
+    this.#typing = new Typing((news) => this.#handlers.tell('typing', news), clock);
     if (options.user) this.#becomes(options.user);
   }
 
-  get state() { return this.#state; }
+  get state() { return this.#connection.state; }
   /** The ids of the messages that the server has not answered for. Those of before a reload are
    * among them once the user is known. */
   get unanswered() { return this.#sender.ids; }
@@ -149,21 +142,12 @@ export class FrameClient {
 
   /** Connects now: at first, after `stopped`, or instead of waiting any longer. While it is online, asks
    * whether the line is still alive, which a device that has slept does not know. */
-  connect() {
-    if (this.#state.phase === 'online') return this.#probe();
-    if (this.#state.phase === 'connecting') return;
-    this.#watchPage();
-    this.#expired = null;
-    this.#open();
-  }
+  connect() { this.#connection.connect(); }
 
   /** Ends the connection. What is unanswered stays in the outbox. */
   close() {
     this.#mailbox.flush();
-    this.#pageEvents?.abort();
-    this.#pageEvents = null;
-    this.#reset();
-    this.#enter({ phase: 'stopped', reason: 'closed', code: 1000, message: '' });
+    this.#connection.close();
   }
 
   /**
@@ -249,14 +233,7 @@ export class FrameClient {
    *   2,048 bytes
    * @throws {TypeError | RangeError} */
   signal(to, name, body) {
-    if (!isMessageID(name)) {
-      throw new TypeError('The name of the signal is not one: 1 to 64 of A-Z a-z 0-9 . _ - :');
-    }
-    const sound = checked(to, body ?? null);
-    const bytes = utf8Length(JSON.stringify(sound));
-    if (bytes > LIMITS.signalBytes) throw new RangeError(tooLarge(bytes, LIMITS.signalBytes));
-    this.#signals.say(
-      { type: 'signal', to, name, ...(body !== undefined && { body: sound }) }, this.#frameBytes);
+    this.#signals.say(to, name, body, this.#frameBytes);
   }
 
   /** @param {Send} message @param {boolean} mayBeTaken */
@@ -290,174 +267,72 @@ export class FrameClient {
     // Nobody has the client yet while it is made.
     const later = queueMicrotask;
     const warn = (/** @type {string} */ code, /** @type {string} */ message) => (
-      later(() => this.#warn(code, message)));
+      later(() => this.#handlers.warn(code, message)));
     this.#store = new StoredState(this.#options, user, warn);
     this.#mailbox.restore(this.#store);
-    this.#stamp = this.#store.load('positions', isCount) ?? 0;
-    const refuse = (/** @type {Rejected} */ frame) => later(() => this.#tell('rejected', frame));
+    this.#stamp.restore(this.#store);
+    const refuse = (/** @type {Rejected} */ frame) => later(() => this.#handlers.tell('rejected', frame));
     this.#sender.restore(this.#store, warn, refuse);
   }
 
-  // The connection
+  // What the connection tells
 
-  async #open() {
-    const epoch = this.#reset();
-    this.#enter({ phase: 'connecting', failures: this.#failures });
-    let opened = false;
-    const noToken = () => this.#lost(LOST, 'the app gave no token in time', opened);
-    this.#timers.silence = this.#clock.setTimeout(noToken, LIMITS.tokenMs);
-    try {
-      // As a text that is fetched may end with a line end.
-      const token = String(await this.#options.token()).trim();
-      if (epoch !== this.#epoch) return;
-      this.#clock.clearTimeout(this.#timers.silence);
-      const user = userOf(token);
-      if (this.#user === null) this.#becomes(user);
-      if (user !== this.#user) {
-        // What this object holds was written by another, and is not to be sent in this one's name.
-        const message = `the token is of another user than before: '${user}'`;
-        return this.#enter({ phase: 'stopped', reason: 'user', code: EXPIRED, message });
-      }
-      if (token === this.#expired) {
-        const message = 'the token has expired, and there is no other';
-        return this.#enter({ phase: 'stopped', reason: 'expired', code: EXPIRED, message });
-      }
-      this.#token = token;
-      // A page can set no headers, and URLs get logged: the token is offered as a subprotocol.
-      const protocols = ['connect.v1.json', `connect.bearer.${token}`];
-      const socket = new this.#WebSocket(this.#address(), protocols);
-      socket.onerror = () => {}; // `onclose` follows.
-      socket.onopen = () => { opened = true; };
-      socket.onmessage = ({ data }) => { if (epoch === this.#epoch) this.#receive(data); };
-      socket.onclose = ({ code, reason }) => {
-        if (epoch === this.#epoch) this.#lost(code, reason, opened);
-      };
-      this.#socket = socket;
-      const late = () => this.#lost(LOST, 'no welcome in time', opened);
-      this.#timers.silence = this.#clock.setTimeout(late, LIMITS.welcomeMs);
-    } catch (error) {
-      if (epoch === this.#epoch) this.#lost(LOST, String(error), opened);
-    }
-  }
-
-  /** By hand, since not every place without a page has all of `URL`. */
-  #address() {
-    const { url, device = 'default' } = this.#options;
-    const [address] = url.split('#');
-    const query = `device=${encodeURIComponent(device)}&positions=${this.#stamp}`;
+  #query() {
+    const { device = 'default' } = this.#options;
     const handled = this.#mailbox.since();
-    const since = handled ? `&since=${handled}` : '';
-    return `${address}${address.includes('?') ? '&' : '?'}${query}${since}`;
+    return `device=${encodeURIComponent(device)}&positions=${this.#stamp.known}`
+      + `${handled ? `&since=${handled}` : ''}`;
   }
 
-  /** Forgets the connection; all that it left unanswered is due again. */
-  #reset() {
-    Object.values(this.#timers).forEach((timer) => this.#clock.clearTimeout(timer));
-    this.#timers = {};
-    this.#socket?.close(1000);
-    this.#socket = null;
-    this.#welcome = null;
-    this.#goodbye = null;
-    this.#probing = false;
+  /** All that the connection left unanswered is due again. */
+  #disconnected() {
     this.#rejections = 0;
     this.#requests.disconnected();
     this.#signals.disconnected();
     this.#sender.disconnected();
     this.#mailbox.disconnected();
-    return ++this.#epoch;
-  }
-
-  /** @param {number} code @param {string} message @param {boolean} opened */
-  #lost(code, message, opened = true) {
-    const goodbye = this.#goodbye;
-    const stable = this.#welcome && this.#clock.now() - this.#welcomedAt >= LIMITS.stableMs;
-    const failures = this.#failures = stable ? 0 : this.#failures + 1;
-    this.#reset();
-    const reason = STOPS.get(code);
-    if (reason) return this.#enter({ phase: 'stopped', reason, code, message });
-    if (code === EXPIRED) this.#expired = this.#token;
-    const pauseMs = code === 1008 ? LIMITS.pauseMs + backoffMs(failures) : undefined;
-    const askedMs = asked(goodbye?.reconnectAfterMs) ?? pauseMs;
-    const delayMs = askedMs ?? backoffMs(failures);
-    this.#timers.reconnect = this.#clock.setTimeout(() => this.#open(), delayMs);
-    const until = this.#clock.now() + delayMs;
-    const isAsked = askedMs !== undefined;
-    this.#enter({ phase: 'waiting', until, asked: isAsked, failures, opened, code, message });
   }
 
   /** @param {State} state */
-  #enter(state) {
-    this.#state = state;
+  #entered(state) {
     if (state.phase === 'stopped') {
       this.#requests.end(`The client has stopped: ${state.message || state.reason}.`);
       this.#typing.end();
     }
-    this.#tell('state', state);
+    this.#handlers.tell('state', state);
   }
 
-  /** The network or the page changed: try or probe at once, but keep a pause that was asked for. */
-  #watchPage() {
-    this.#pageEvents ??= watchPage(() => {
-      if (this.#state.phase === 'online') this.#probe();
-      if (this.#state.phase === 'waiting' && !this.#state.asked) this.#open();
-    }, () => this.#mailbox.flush());
-  }
-
-  /** Something came, so the line is alive: the next probe is a whole silence away. */
-  #heard() {
-    if (!this.#socket) return; // A handler has closed the client.
-    this.#probing = false;
-    this.#clock.clearTimeout(this.#timers.silence);
-    const silenceMs = (this.#welcome?.pingSeconds ?? 25) * 1000;
-    this.#timers.silence = this.#clock.setTimeout(() => this.#probe(), silenceMs);
-  }
-
-  /** The server's own pings never reach a page, so a silent line is tested with one of ours. */
-  #probe() {
-    if (this.#probing) return;
-    this.#probing = true;
-    this.#transmit({ type: 'ping' });
-    this.#clock.clearTimeout(this.#timers.silence);
-    const late = () => this.#lost(LOST, 'no pong in time');
-    this.#timers.silence = this.#clock.setTimeout(late, LIMITS.pongMs);
-  }
-
-  // Receiving
-
-  /** @param {string} text */
-  #receive(text) {
-    const frame = JSON.parse(text);
-    if (frame.type === 'welcome') this.#begin(frame);
-    this.#heard();
+  /** @param {any} frame */
+  #receive(frame) {
     switch (frame.type) {
-      case 'welcome': case 'pong': return;
-      case 'live':
-        if (!this.#welcome) return;
-        this.#learn(this.#welcome.positions);
-        return this.#enter({ phase: 'online', live: true, welcome: this.#welcome });
+      case 'live': {
+        const { welcome } = this.#connection;
+        if (!welcome) return;
+        this.#stamp.learn(welcome.positions);
+        return this.#connection.enter({ phase: 'online', live: true, welcome });
+      }
       case 'accepted':
         this.#rejections = 0;
-        if (this.#sender.settle(frame.id)) this.#tell('accepted', frame);
+        if (this.#sender.settle(frame.id)) this.#handlers.tell('accepted', frame);
         return;
       case 'position': return this.#position(frame);
       case 'conversations': case 'history':
         this.#requests.answered(frame);
         return;
       case 'presence':
-        if (this.#requests.answered(frame)) this.#tell('presence', frame.users);
+        if (this.#requests.answered(frame)) this.#handlers.tell('presence', frame.users);
         return;
       case 'signal':
         if (frame.name === 'typing') this.#typing.received(frame);
-        else this.#tell('signal', frame);
+        else this.#handlers.tell('signal', frame);
         return;
       case 'rejected': return this.#rejected(frame);
       case 'goodbye':
-        this.#goodbye = frame;
         this.#sender.closing();
         this.#requests.disconnected();
         this.#signals.disconnected();
         return;
-      case 'error': return this.#tell('error', frame);
+      case 'error': return this.#handlers.tell('error', frame);
       default:
         // A later version may add types: what has an offset is acknowledged, known or not.
         if (typeof frame.offset === 'string') this.#handle(frame);
@@ -466,22 +341,15 @@ export class FrameClient {
 
   /** @param {Welcome} welcome */
   #begin(welcome) {
-    this.#welcome = welcome;
-    this.#welcomedAt = this.#clock.now();
     this.#frameBytes = welcome.limits.frameBytes;
-    if (this.#mailbox.begin(welcome)) this.#tell('restart', welcome);
-    this.#highestStamp = 0;
+    if (this.#mailbox.begin(welcome)) this.#handlers.tell('restart', welcome);
+    this.#stamp.begin();
     this.#typing.connected();
-    this.#sender.connected(welcome.limits, () => this.#serverNow());
+    this.#sender.connected(welcome.limits, () => this.#connection.serverNow);
     this.#signals.connected(welcome.limits);
     this.#requests.connected(welcome.limits);
-    this.#enter({ phase: 'online', live: false, welcome });
+    this.#connection.enter({ phase: 'online', live: false, welcome });
     this.#sender.pump();
-  }
-
-  /** The server's clock, in whole milliseconds since 1970, counted on by one that does not step. */
-  #serverNow() {
-    return Math.floor((this.#welcome?.now ?? 0) + this.#clock.now() - this.#welcomedAt);
   }
 
   /** @param {import('./mailbox.js').Frame} frame */
@@ -491,48 +359,27 @@ export class FrameClient {
         const { type, id, peerOffset } = news;
         // A copy can overtake the answer to its message. It is an answer too.
         if (type === 'sent' && this.#sender.settle(id)) {
-          this.#tell('accepted', { type: 'accepted', id, offset: peerOffset });
+          this.#handlers.tell('accepted', { type: 'accepted', id, offset: peerOffset });
         }
         if (type === 'message') this.#typing.message(news);
-        this.#options.on?.[/** @type {'message'} */ (type)]?.(news);
+        this.#handlers.give(/** @type {'message'} */ (type), news);
       });
     } catch (error) {
       report(error);
-      this.#lost(LOST, 'a handler failed');
+      this.#connection.lost('a handler failed');
     }
   }
 
   /** @param {Position} frame */
   #position(frame) {
     try {
-      this.#options.on?.position?.(frame);
+      this.#handlers.give('position', frame);
     } catch (error) {
       report(error);
-      return this.#lost(LOST, 'a handler failed');
+      return this.#connection.lost('a handler failed');
     }
-    this.#learn(frame.stamp);
+    this.#stamp.learn(frame.stamp);
     if (frame.id && this.#sender.settleRead(frame.id)) this.#rejections = 0;
-  }
-
-  /** All positions up to this stamp are known. @param {number} stamp */
-  #learn(stamp) {
-    this.#stamp = this.#highestStamp = Math.max(this.#highestStamp, stamp);
-    this.#store?.save('positions', this.#stamp);
-  }
-
-  /** @param {keyof Handlers} name @param {any} value */
-  #tell(name, value) {
-    try {
-      this.#options.on?.[name]?.(value);
-    } catch (error) {
-      report(error);
-    }
-  }
-
-  /** @param {string} code @param {string} message */
-  #warn(code, message) {
-    if (this.#options.on?.error) this.#tell('error', { code, message });
-    else console.warn('Connect:', code, message);
   }
 
   /** @param {Rejected} frame */
@@ -541,17 +388,12 @@ export class FrameClient {
     const request = this.#requests.rejected(frame, waitMs);
     if (request === 'taken') return;
     if (request === 'watch' || this.#signals.rejected(frame, waitMs)) {
-      if (!frame.retryable) this.#warn(frame.code, frame.message);
+      if (!frame.retryable) this.#handlers.warn(frame.code, frame.message);
       return;
     }
     const kind = this.#sender.rejected(frame, waitMs);
-    if (kind === 'read') this.#warn(frame.code, frame.message);
+    if (kind === 'read') this.#handlers.warn(frame.code, frame.message);
     if (kind !== 'message') return;
-    this.#tell('rejected', frame);
-  }
-
-  /** @param {object} frame */
-  #transmit(frame) {
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); // It is open.
+    this.#handlers.tell('rejected', frame);
   }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 import { LIMITS } from './limits.js';
 import { Pace } from './pace.js';
-import { newId, tooLarge, utf8Length } from './values.js';
+import { checked, isMessageID, newId, tooLarge, utf8Length } from './values.js';
 
 /** @typedef {import('./clock.js').Clock} Clock */
 /** @typedef {import('./types.js').Rejected} Rejected */
@@ -40,10 +40,19 @@ export class Signals {
     this.#said = [];
   }
 
-  /** @param {object} frame @param {number} frameBytes that it may take @throws {RangeError} */
-  say(frame, frameBytes) {
+  /** @param {string} to @param {string} name @param {any} body
+   * @param {number} frameBytes that it may take @throws {TypeError | RangeError} */
+  say(to, name, body, frameBytes) {
+    if (!isMessageID(name)) {
+      throw new TypeError('The name of the signal is not one: 1 to 64 of A-Z a-z 0-9 . _ - :');
+    }
+    const sound = checked(to, body ?? null);
+    const bodyBytes = utf8Length(JSON.stringify(sound));
+    if (bodyBytes > LIMITS.signalBytes) throw new RangeError(tooLarge(bodyBytes, LIMITS.signalBytes));
     if (!this.#isOpen) return;
-    const named = { ...frame, id: newId() };
+    const named = {
+      type: 'signal', to, name, ...(body !== undefined && { body: sound }), id: newId(),
+    };
     const bytes = utf8Length(JSON.stringify(named));
     if (bytes > frameBytes) throw new RangeError(tooLarge(bytes, frameBytes));
     const until = this.#clock.now() + LIMITS.signalMs;
