@@ -12,6 +12,7 @@ package enum ConnectJS {
     "conversation/log.js": PackageResources.log_js,
     "conversation/observable.js": PackageResources.observable_js,
     "conversation/outgoing.js": PackageResources.outgoing_js,
+    "conversation/own.js": PackageResources.own_js,
     "conversation/peer.js": PackageResources.peer_js,
     "conversation/record.js": PackageResources.record_js,
     "conversation/unread.js": PackageResources.unread_js,

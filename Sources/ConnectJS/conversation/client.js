@@ -141,7 +141,7 @@ export class ConnectClient extends Observable {
       report: (code, message) => this.#report(code, message),
     });
     // What was written before stands behind what waits in the store, as in the outbox.
-    for (const [id, peer] of this.#peers) this.conversation(peer).writtenAfter(order, id);
+    for (const [id, peer] of this.#peers) this.conversation(peer).own.writtenAfter(order, id);
     this.#order += order;
     for (const key of orphans) this.#keeper.set(key, undefined);
     if (orphans.some((key) => key.startsWith('conversation/'))) this.#list.isDue();
@@ -196,14 +196,14 @@ export class ConnectClient extends Observable {
   #compare(frames) {
     const unanswered = new Set(frames.unanswered);
     for (const conversation of this.#byUser.values()) {
-      for (const id of conversation.waiting) {
+      for (const id of conversation.own.waiting) {
         if (unanswered.has(id)) this.#peers.set(id, conversation.peer.user);
-        else conversation.refused(id, 'lost', 'It is not known whether this was sent.');
+        else conversation.own.refused(id, 'lost', 'It is not known whether this was sent.');
       }
     }
     for (const send of frames.outbox) {
       this.#peers.set(send.id, send.to);
-      this.conversation(send.to).adopt(send);
+      this.conversation(send.to).own.adopt(send);
     }
   }
 
@@ -224,9 +224,9 @@ export class ConnectClient extends Observable {
       message: (frame) => this.conversation(frame.from).took(frame),
       sent: (frame) => this.conversation(frame.to).copied(frame),
       failed: (frame) => this.conversation(frame.to).lost(/** @type {any} */ (frame)),
-      accepted: ({ id, offset }) => peerOf(id)?.accepted(id, offset),
+      accepted: ({ id, offset }) => peerOf(id)?.own.accepted(id, offset),
       rejected: ({ id, code, message, retryable }) => {
-        if (!retryable) peerOf(id)?.refused(id, code, message);
+        if (!retryable) peerOf(id)?.own.refused(id, code, message);
       },
       position: ({ peer, floor, delivered, read, mine }) => {
         this.#raise(floor);
@@ -293,7 +293,7 @@ export class ConnectClient extends Observable {
           run(frames);
         } catch (error) {
           this.#peers.delete(id);
-          this.conversation(to).refused(id, 'too_large', /** @type {Error} */ (error).message);
+          this.conversation(to).own.refused(id, 'too_large', /** @type {Error} */ (error).message);
         }
       });
     }

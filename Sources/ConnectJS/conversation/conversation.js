@@ -1,14 +1,14 @@
 // @ts-check
-import { newId } from '../core/values.js';
 import { BOUNDS } from './bounds.js';
 import { History } from './history.js';
 import { Log } from './log.js';
 import { Observable } from './observable.js';
-import { Outgoing } from './outgoing.js';
+import { OwnMessages } from './own.js';
 import { Peer } from './peer.js';
 import { messageOf, placeOf, reaches, stateOf } from './record.js';
 import { unreadOf } from './unread.js';
 
+/** @typedef {import('./outgoing.js').Outgoing} Outgoing */
 /** @typedef {import('./record.js').Entry} Entry */
 /** @typedef {import('./record.js').MessageRecord} MessageRecord */
 /** @typedef {import('./record.js').Stored} Stored */
@@ -34,7 +34,7 @@ export class Conversation extends Observable {
   /** @type {Listed | undefined} */ #listed;
   /** How far the peer was told of what is read. @type {string | undefined} */ #told;
   /** What was read when the list was asked for again. @type {string | undefined} */ #relistedAt;
-  /** @type {Map<string, Outgoing>} */ #outgoing = new Map();
+  #own;
   /** @type {readonly Entry[] | undefined} */ #entries;
   /** @type {ReturnType<typeof unreadOf> | undefined} */ #unread;
   #observedAt = 0;
@@ -51,6 +51,8 @@ export class Conversation extends Observable {
       messageOf: (entry) => messageOf(entry, context.user),
       changed: () => { this.#save(); this.#changed(); },
     });
+    this.#own = new OwnMessages(
+      user, this.#log, context, (record) => this.#entryOf(record), () => this.#changed());
   }
 
   get peer() { return this.#peer; }
@@ -92,38 +94,15 @@ export class Conversation extends Observable {
    * @throws {TypeError | RangeError | ConnectError} when no server would take it, too much waits, or the
    *   client is closed */
   send(body, { quiet = false } = {}) {
-    const { order, now, submit } = this.#context;
-    const id = newId();
-    const sound = submit({ id, to: this.#peer.user, body, quiet }, false);
-    const record = this.#log.add({
-      id, isMine: true, body: sound, at: now(), isQuiet: quiet, status: 'waiting', order: order(),
-    });
-    this.#changed();
-    return this.#follow(record);
+    return this.#own.send(body, quiet);
   }
 
   /** Sends a message that has failed again, as the newest.
    * @param {string} id @returns {Outgoing} @throws {RangeError} where there is no such message */
-  retry(id) {
-    const record = this.#failed(id);
-    const { body, isQuiet: quiet } = record;
-    this.#context.submit({ id, to: this.#peer.user, body, quiet }, true);
-    this.#log.change(record, {
-      status: 'waiting', order: this.#context.order(), at: this.#context.now(), failure: undefined,
-      after: undefined, offset: undefined, peerOffset: undefined,
-    });
-    this.#changed();
-    const outgoing = this.#follow(record);
-    outgoing.again();
-    return outgoing;
-  }
+  retry(id) { return this.#own.retry(id); }
 
   /** Forgets a message that has failed. @param {string} id @throws {RangeError} */
-  discard(id) {
-    this.#log.remove(this.#failed(id));
-    this.#leave(id);
-    this.#changed();
-  }
+  discard(id) { this.#own.discard(id); }
 
   /** The user has read what is held, or up to an entry: also one that only the list has told of.
    * @param {Entry} [upTo] @param {{ private?: boolean }} options `private`: the peer is not told */
@@ -161,63 +140,15 @@ export class Conversation extends Observable {
   }
 
   /** @param {{ id: string, code: string, message: string, offset: string }} frame @internal */
-  lost({ id, code, message, offset }) {
-    // What is sent again meanwhile has a fate of its own.
-    if (this.#context.isUnanswered(id)) return;
-    const record = this.#log.get(true, id);
-    if (!record) {
-      this.#history.failed(id, { code, message });
-      return this.#save();
-    }
-    const after = record.offset ? undefined : offset;
-    this.#log.change(record, { status: 'failed', failure: { code, message }, after });
-    this.#changed();
+  lost(frame) {
+    if (this.#own.lost(frame)) return;
+    const { id, code, message } = frame;
+    this.#history.failed(id, { code, message });
+    this.#save();
   }
 
-  /** @param {string} id @param {string} offset of it at the peer's @internal */
-  accepted(id, offset) {
-    const record = this.#log.get(true, id);
-    if (record?.status !== 'waiting') return;
-    const at = Number(offset.split('-')[0]);
-    this.#log.change(record, { status: 'accepted', peerOffset: offset, at });
-    this.#changed();
-  }
-
-  /** It will not be sent. @param {string} id @param {string} code @param {string} message @internal */
-  refused(id, code, message) {
-    const record = this.#log.get(true, id);
-    if (record?.status !== 'waiting') return;
-    const after = this.#log.last?.offset ?? '0-0';
-    this.#log.change(record, { status: 'failed', failure: { code, message }, after });
-    this.#changed();
-  }
-
-  /** It stands in the outbox, and is not among the entries.
-   * @param {{ id: string, body: any, quiet?: boolean }} send @internal */
-  adopt({ id, body, quiet = false }) {
-    if (this.#log.get(true, id)?.status === 'waiting') return;
-    const known = this.#log.get(true, id);
-    if (known) this.#log.remove(known);
-    const { order, now } = this.#context;
-    this.#log.add({
-      id, isMine: true, body, at: now(), isQuiet: quiet, status: 'waiting', order: order(),
-    });
-    this.#changed();
-  }
-
-  /** It was written before the store was open, behind all that the store holds.
-   * @param {number} order the last of that @param {string} id @internal */
-  writtenAfter(order, id) {
-    const record = this.#log.get(true, id);
-    if (!record) return;
-    this.#log.change(record, { order: record.order + order });
-    this.#changed();
-  }
-
-  /** The ids of what waits. @internal */
-  get waiting() {
-    return this.#log.records.filter(({ status }) => status === 'waiting').map(({ id }) => id);
-  }
+  /** @internal */
+  get own() { return this.#own; }
 
   /** @param {Positions} positions @internal */
   moved(positions) {
@@ -326,16 +257,13 @@ export class Conversation extends Observable {
       this.#relistedAt = this.#mine;
       this.#context.relist();
     }
-    for (const [id, outgoing] of this.#outgoing) {
-      const record = this.#log.get(true, id);
-      if (record) outgoing.became(this.#entryOf(record));
-    }
+    this.#own.settle();
   }
 
   /** @internal */
   end() {
     super.end();
-    for (const outgoing of this.#outgoing.values()) outgoing.end();
+    this.#own.end();
   }
 
   // The rest is private.
@@ -417,38 +345,5 @@ export class Conversation extends Observable {
       id, from: isMine ? me : peer, to: isMine ? peer : me, isMine, body, at, isQuiet, state,
       ...(offset && { offset }), ...(failure && { failure: Object.freeze({ ...failure }) }),
     });
-  }
-
-  /** @param {MessageRecord} record @returns {Outgoing} */
-  #follow(record) {
-    const { id } = record;
-    const known = this.#outgoing.get(id);
-    if (known) return known;
-    const current = () => {
-      const held = this.#log.get(true, id);
-      return held && this.#entryOf(held);
-    };
-    const outgoing = new Outgoing(this.#entryOf(record), current, () => { this.retry(id); });
-    this.#outgoing.set(id, outgoing);
-    for (const [oldest, { isSettled }] of this.#outgoing) {
-      if (this.#outgoing.size <= BOUNDS.outgoing) break;
-      if (isSettled) this.#leave(oldest);
-    }
-    return outgoing;
-  }
-
-  /** Nothing more is told by what was sent. @param {string} id */
-  #leave(id) {
-    this.#outgoing.get(id)?.end();
-    this.#outgoing.delete(id);
-  }
-
-  /** @param {string} id @returns {MessageRecord} */
-  #failed(id) {
-    const record = this.#log.get(true, id);
-    if (record?.status !== 'failed') {
-      throw new RangeError(`No message of this conversation with the id '${id}' has failed.`);
-    }
-    return record;
   }
 }
