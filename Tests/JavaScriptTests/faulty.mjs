@@ -64,7 +64,7 @@ export const isAfter = (a, b) => {
 };
 
 const UNACKED = 64;
-const FORGET_MS = 5_300; // What was put off, and is not sent again.
+const HOLD_MS = 5_000; // For what was put off to be sent again.
 const EPOCH = 1_700_000_000_000;
 
 /** Mailboxes, positions and connections of a few users. */
@@ -188,7 +188,9 @@ class Socket {
   #pushed; // The last offset that was sent.
   #acked;
   #isLive = false;
-  /** By recipient, the sends that were put off and not sent again. */ #putOff = new Map();
+  /** The sends that were put off and not sent again, in their order. */ #putOff = [];
+  #putOffUntil = 0;
+  /** Whose copies went to the client, which sends them no more. */ #copies = new Set();
 
   constructor(server, address, protocols) {
     this.#server = server;
@@ -276,6 +278,10 @@ class Socket {
         isAfter(offset, this.#acked) && !isAfter(offset, this.#pushed))).length;
       if (unacked >= UNACKED) return;
       this.#pushed = entry.offset;
+      if (entry.type === 'sent') {
+        this.#copies.add(entry.id);
+        this.#putOff = this.#putOff.filter(({ id }) => id !== entry.id);
+      }
       this.say(entry);
     }
     if (this.#isLive) return;
@@ -364,31 +370,34 @@ class Socket {
     });
   }
 
-  /** What is put off holds back what follows it to the same user, until it is sent again. */
+  /** What is put off holds back what follows it to the same user, until it is sent again: see
+   * SendOrder.swift. */
   #send(frame) {
+    const { id, to } = frame;
     const { now } = this.#server.time;
-    const putOff = (this.#putOff.get(frame.to) ?? []).filter(({ until }) => until > now);
-    this.#putOff.set(frame.to, putOff);
-    const reject = (code) => {
-      const known = putOff.find(({ id }) => id === frame.id);
-      const until = now + FORGET_MS;
-      if (known) known.until = until;
-      else putOff.push({ id: frame.id, until });
-      const retryAfterMs = Math.floor(this.#server.random() * 300);
-      this.say({ type: 'rejected', id: frame.id, code, message: 'later', retryable: true,
-        retryAfterMs });
+    if (now >= this.#putOffUntil) this.#putOff = [];
+    const first = this.#putOff.find((other) => other.to === to);
+    const reject = (code, retryAfterMs) => {
+      const isKnown = this.#copies.has(id) || this.#putOff.some((other) => other.id === id);
+      if (!isKnown) this.#putOff.push({ id, to });
+      this.say({ type: 'rejected', id, code, message: 'later', retryable: true, retryAfterMs });
     };
-    if (putOff.length && putOff[0].id !== frame.id) return reject('overloaded');
+    const retryAfterMs = Math.floor(this.#server.random() * 300);
+    if (first && first.id !== id && !this.#copies.has(id)) return reject('overloaded', retryAfterMs);
     if (this.#server.chance('rejected')) {
       const codes = ['rate_limited', 'overloaded', 'unavailable'];
       const code = codes[Math.floor(this.#server.random() * codes.length)];
       // It may have been stored, and only the answer was lost.
       const isStored = code === 'unavailable' && this.#server.random() < 0.5;
       if (isStored) this.#server.take(this.user.name, frame);
-      return reject(code);
+      this.#putOffUntil = now + HOLD_MS + retryAfterMs;
+      return reject(code, retryAfterMs);
     }
-    if (putOff[0]?.id === frame.id) putOff.shift();
-    this.say({ type: 'accepted', id: frame.id, offset: this.#server.take(this.user.name, frame) });
+    if (first?.id === id) {
+      this.#putOff.splice(this.#putOff.indexOf(first), 1);
+      this.#putOffUntil = now + HOLD_MS;
+    }
+    this.say({ type: 'accepted', id, offset: this.#server.take(this.user.name, frame) });
   }
 }
 
