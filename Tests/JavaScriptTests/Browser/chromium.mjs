@@ -55,7 +55,13 @@ export async function browserOf(profile) {
       };
       return {
         evaluate,
-        reload: () => ask('Page.reload'),
+        /** Waits until what was there before is gone. */
+        async reload() {
+          await evaluate('globalThis.isBefore = true');
+          await ask('Page.reload');
+          await until('it is reloaded', () => (
+            evaluate('!globalThis.isBefore').catch(() => false)));
+        },
         /** In the background a page draws nothing. */
         bringToFront: () => ask('Page.bringToFront'),
         close: () => call('Target.closeTarget', { targetId }),

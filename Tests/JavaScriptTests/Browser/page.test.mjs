@@ -46,7 +46,13 @@ async function connectDev(port, place) {
       .map(([, user, link]) => [user, link]));
     return found.alice && found.bob && found;
   });
-  return { links, end: () => { child.kill('SIGINT'); return ended; } };
+  return {
+    links,
+    end: () => { child.kill('SIGINT'); return ended; },
+    /** It answers nothing until it goes on. */
+    pause: () => child.kill('SIGSTOP'),
+    goOn: () => child.kill('SIGCONT'),
+  };
 }
 
 const write = (text) => `(() => {
@@ -165,6 +171,15 @@ test('a page that is reloaded offline shows what it has, and sends what is writt
   dev = await connectDev(port, 'reloaded');
   for (const page of [alice, bob]) await page.shows('all came', has('one', 'two', 'three', 'four'));
   await alice.shows('it is there', `!${stages}.includes('waiting')`);
+
+  // One that does not answer is waited for once, and not for each file.
+  dev.pause();
+  const pausedAt = Date.now();
+  await alice.reload();
+  await alice.shows('all is there', has('one', 'two', 'three', 'four'));
+  assert.ok(Date.now() - pausedAt < 10_000, `after ${Date.now() - pausedAt} ms`);
+  dev.goOn();
+  await alice.shows('it is online', isOnline);
 
   // Where the gateway can be reached, nothing comes from the cache; and there is no link in it.
   const cached = await alice.evaluate(`(async () => {

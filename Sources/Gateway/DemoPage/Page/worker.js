@@ -8,18 +8,30 @@ const ANSWER_MS = 5_000; // Without an answer so long, the gateway counts as out
 const UNREACHABLE = [502, 503, 504]; // As a proxy says of it.
 const cacheName = `connect ${VERSION}`;
 
-/** @param {string} path @returns {Promise<Response>} that of the gateway, if there is one */
-async function answer(path) {
+/** The pages that came from the cache, whose files come from there as well: without a wait for each, and
+ * without those of another version, should the gateway come back in between. */
+const offlinePages = new Set();
+
+/** @param {FetchEvent} event @param {string} path @returns {Promise<Response>} */
+async function answer({ request, clientId, resultingClientId }, path) {
+  // A reload names the page that was there before.
+  const isOffline = request.mode !== 'navigate' && offlinePages.has(clientId);
+  const response = isOffline ? null : await reached(request);
+  if (response) return response;
+  const kept = await cached(path);
+  if (kept && resultingClientId) offlinePages.add(resultingClientId);
+  return kept ?? Response.error();
+}
+
+/** @param {Request} request @returns {Promise<Response | null>} null where the gateway is out of reach */
+async function reached(request) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), ANSWER_MS);
   try {
-    const response = await fetch(path, { cache: 'no-cache', signal: late.signal });
-    if (!UNREACHABLE.includes(response.status)) return response;
-    return await cached(path) ?? response;
-  } catch (error) {
-    const response = await cached(path);
-    if (response) return response;
-    throw error;
+    const response = await fetch(request, { cache: 'no-cache', signal: late.signal });
+    return UNREACHABLE.includes(response.status) ? null : response;
+  } catch {
+    return null;
   } finally {
     clearTimeout(timer);
   }
@@ -48,7 +60,7 @@ self.addEventListener('activate', (event) => event.waitUntil(clear()));
 self.addEventListener('fetch', (event) => {
   const { method, url } = event.request;
   const { origin, pathname } = new URL(url);
-  // By the path alone, since a link has a token. All that is not of the page is left to the browser.
+  // What is cached goes by the path alone: a link has a token. All else is left to the browser.
   if (method !== 'GET' || origin !== location.origin || !FILES.includes(pathname)) return;
-  event.respondWith(answer(pathname));
+  event.respondWith(answer(event, pathname));
 });
