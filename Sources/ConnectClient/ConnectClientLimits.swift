@@ -98,6 +98,8 @@ public enum ConnectClientLimits {
   public static let outboxMessages = 1_000
   /// Entries of a conversation that are held; beyond, the oldest are dropped, and can be loaded again.
   public static let heldEntries = 2_000
+  /// Entries that are dropped then, at once: counting what is unread among them costs a look at all.
+  static let droppedEntries = 250
   /// The newest entries of a conversation that a store keeps.
   public static let storedEntries = 200
   /// Conversations of which a store keeps more than the last message and what was not sent: those with the newest messages.

@@ -119,8 +119,10 @@ struct ConversationBook: Sendable {
     let (floor, isListPartial) = (self.floor, self.isListPartial)
     self.change(peer) { log in
       log.put(entry)
+      guard log.placed.count > ConnectClientLimits.heldEntries else { return }
       log.limit(
-        to: ConnectClientLimits.heldEntries, floor: floor, isListPartial: isListPartial)
+        to: ConnectClientLimits.heldEntries - ConnectClientLimits.droppedEntries, floor: floor,
+        isListPartial: isListPartial)
     }
   }
 

@@ -29,6 +29,8 @@ struct ConversationLog: Sendable {
   let peer: UserName
   private(set) var placed: [LogEntry] = []
   private(set) var unplaced: [LogEntry] = []
+  /// Where each of ``placed`` is: looked for at each message, and there may be thousands.
+  private var offsets: [Conversation.Entry.Key: Offset] = [:]
   /// Of own messages, as earlier entries of the mailbox have it.
   private var failures: [MessageID: (offset: Offset, failure: Conversation.Failure)] = [:]
   private(set) var position = Position()
@@ -55,32 +57,46 @@ struct ConversationLog: Sendable {
 
   /// Takes an entry, a new one or another form of a known one.
   mutating func put(_ entry: LogEntry) {
-    guard let offset = entry.offset else {
-      if let index = self.unplaced.firstIndex(where: { $0.id == entry.id }) {
-        self.unplaced[index] = entry
-      } else {
-        // Nearly always at the end: only what is tried again comes before others.
-        let index = self.unplaced.lastIndex { $0.number <= entry.number }.map { $0 + 1 } ?? 0
-        self.unplaced.insert(entry, at: index)
-      }
-      return
-    }
-    if entry.from == self.user {
-      self.unplaced.removeAll { $0.id == entry.id }
-      // What was sent again may stand elsewhere than its sender was told at first.
-      self.placed.removeAll { $0.from == self.user && $0.id == entry.id && $0.offset != offset }
-    } else if self.placed.contains(where: {
-      $0.id == entry.id && $0.from == entry.from && $0.offset != offset
-    }) {
+    guard let offset = entry.offset else { return self.putUnplaced(entry) }
+    if let other = self.offsets[entry.key], other != offset {
       // The mailbox may have a message twice: a repeat that the server has not recognised.
-      return
+      guard entry.from == self.user else { return }
+      // What was sent again may stand elsewhere than its sender was told at first.
+      self.removePlaced(entry.key)
     }
+    if entry.from == self.user { self.removeUnplaced(entry.id) }
     let index = self.index(of: offset)
     if index < self.placed.count, self.placed[index].offset == offset {
+      self.offsets[self.placed[index].key] = nil
       self.placed[index] = entry
     } else {
       self.placed.insert(entry, at: index)
     }
+    self.offsets[entry.key] = offset
+  }
+
+  private mutating func putUnplaced(_ entry: LogEntry) {
+    // Nearly always a new one behind all others.
+    guard let last = self.unplaced.last, last.number >= entry.number else {
+      return self.unplaced.append(entry)
+    }
+    if let index = self.unplaced.firstIndex(where: { $0.id == entry.id }) {
+      self.unplaced[index] = entry
+    } else {
+      // Only what is tried again comes before others.
+      let index = self.unplaced.lastIndex { $0.number <= entry.number }.map { $0 + 1 } ?? 0
+      self.unplaced.insert(entry, at: index)
+    }
+  }
+
+  private mutating func removeUnplaced(_ id: MessageID) {
+    guard let index = self.unplaced.firstIndex(where: { $0.id == id }) else { return }
+    self.unplaced.remove(at: index)
+  }
+
+  private mutating func removePlaced(_ key: Conversation.Entry.Key) {
+    guard let offset = self.offsets.removeValue(forKey: key) else { return }
+    self.placed.remove(at: self.index(of: offset))
   }
 
   /// Where an offset is, or would be.
@@ -99,14 +115,18 @@ struct ConversationLog: Sendable {
 
   /// An own message.
   func own(_ id: MessageID) -> LogEntry? {
-    self.unplaced.first { $0.id == id }
-      ?? self.placed.last { $0.id == id && $0.from == self.user }
+    self.unplaced.first { $0.id == id } ?? self.placedIndex(of: id).map { self.placed[$0] }
+  }
+
+  /// Where an own message is among ``placed``.
+  private func placedIndex(of id: MessageID) -> Int? {
+    self.offsets[Conversation.Entry.Key(from: self.user, id: id)].map { self.index(of: $0) }
   }
 
   /// Drops an own message.
   mutating func remove(_ id: MessageID) {
-    self.unplaced.removeAll { $0.id == id }
-    self.placed.removeAll { $0.id == id && $0.from == self.user }
+    self.removeUnplaced(id)
+    self.removePlaced(Conversation.Entry.Key(from: self.user, id: id))
   }
 
   /// Entries of the mailbox are missing below an offset: what is held goes no further down.
@@ -118,6 +138,7 @@ struct ConversationLog: Sendable {
       self.listed = Listed(last: last, unread: self.listed?.unread ?? 0, isMore: true)
     }
     self.placed = []
+    self.offsets = [:]
     // The server has them, and their copies may be among what is missing.
     self.unplaced.removeAll { $0.place != nil && $0.failure == nil }
     self.start = Self.start(behind: offset)
@@ -151,8 +172,8 @@ struct ConversationLog: Sendable {
   /// answer.
   mutating func failEarlier(_ id: MessageID, at offset: Offset, _ failure: Conversation.Failure) {
     if offset > self.failures[id]?.offset ?? .zero { self.failures[id] = (offset, failure) }
-    let index = self.placed.lastIndex { $0.id == id && $0.from == self.user }
-    guard let index, self.placed[index].offset ?? .zero < offset else { return }
+    guard let index = self.placedIndex(of: id), self.placed[index].offset ?? .zero < offset
+    else { return }
     self.placed[index].failure = failure
   }
 
@@ -169,6 +190,7 @@ struct ConversationLog: Sendable {
       last = other
     }
     let end = dropped.last?.offset
+    for entry in dropped { self.offsets[entry.key] = nil }
     self.placed.removeFirst(self.placed.count - count)
     if let offset = last?.offset {
       let above = self.unread(above: max(offset, self.readUp(to: floor)))

@@ -108,6 +108,8 @@ struct LogEntry: Hashable, Sendable {
       place: sent.peerOffset, isQuiet: sent.quiet)
   }
 
+  var key: Conversation.Entry.Key { Conversation.Entry.Key(from: self.from, id: self.id) }
+
   /// Whether it waits for the server's answer; of own messages.
   var isWaiting: Bool { self.offset == nil && self.place == nil && self.failure == nil }
 
