@@ -82,6 +82,7 @@ public final class ConnectClient: Sendable {
       } catch {
         result = .failure(error)
       }
+      keeper.change { $0.releaseArrivals() }
       await group.waitForAll()
       return result
     }.get()
@@ -214,6 +215,7 @@ public final class ConnectClient: Sendable {
 
   /// Waits until the server has answered all that was sent, or the client has ended.
   public func answered() async {
+    if let keeper = self.keeper { return await keeper.answered() }
     await withCheckedContinuation { continuation in
       if self.shared.withLockedValue({ $0.waitForAnswers(continuation) }) { continuation.resume() }
     }

@@ -116,6 +116,10 @@ public enum ConnectClientLimits {
   static let storeReadBytes = 65_536
   /// Parts of the mailbox without an entry of the conversation after which loading earlier ones returns without.
   public static let emptyPages = 10
+  /// Arrivals that wait for their consumer before no further events are taken.
+  public static let waitingArrivals = 64
+  /// States of the connection that are kept for an observer that is slow.
+  public static let observedStates = 16
   /// Problems that are kept for an observer that is slow.
   public static let observedProblems = 16
   /// Signals that are kept for an observer that is slow.

@@ -50,14 +50,36 @@ extension ConnectClient {
   }
 
   /// What the connection does. Only of a client that was made for a `user`.
-  public var state: ConnectState { self.conversationKeeper.look { $0.connection } }
+  public var state: ConnectState { self.conversationKeeper.withState { $0.connection } }
 
-  /// The same, now and whenever it changes. Each call is another observer, which gets the newest.
+  /// The same, now and whenever it changes. Each call is another observer; one that is slow gets the newest
+  /// ``ConnectClientLimits/observedStates``.
   public var states: AsyncStream<ConnectState> {
-    self.conversationKeeper.observe(buffering: .bufferingNewest(1)) { state, observer in
+    self.conversationKeeper.observe(
+      buffering: .bufferingNewest(ConnectClientLimits.observedStates)
+    ) { state, observer in
       observer.yield(state.connection)
       return state.observers.add(observer)
     }
+  }
+
+  /// What the server has said when the client connected last: the gateway, whether there was a gap, and limits; nil
+  /// before that. Only of a client that was made for a `user`.
+  public var welcome: ServerFrame.Welcome? { self.conversationKeeper.withState { $0.welcome } }
+
+  /// What arrives, each message once and in order, for a program that does something with each. To be asked for before
+  /// ``run()``, by one consumer, which goes on until it ends: from then on nothing is acked that it has not handled.
+  /// An app that only shows conversations needs none. Only of a client that was made for a `user`.
+  public var arrivals: ConnectArrivals {
+    self.conversationKeeper.change { $0.takeArrivals() }
+    return ConnectArrivals(keeper: self.conversationKeeper)
+  }
+
+  /// The last arrival is handled. Only needed before one leaves the loop over ``arrivals``, and when it returns, the
+  /// client may be closed.
+  public func acknowledgeArrival() async {
+    self.conversationKeeper.change { $0.handleArrival() }
+    await self.conversationKeeper.stored()
   }
 
   /// What goes wrong and is about no message. Each call is another observer, which gets what happens from then on.
@@ -91,7 +113,7 @@ extension ConnectClient {
         let events = [first] + more
         await keeper.received(events)
         let isLive = events.contains { if case .live = $0 { true } else { false } }
-        if isLive, keeper.look({ $0.book.needsList }) {
+        if isLive, keeper.withState({ $0.book.needsList }) {
           // It is asked for again on the next connection if it fails.
           group.addTask { try? await self.conversations.loadMore() }
         }

@@ -24,7 +24,7 @@ public struct Conversation: Sendable {
   // MARK: What it shows
 
   /// What it shows now.
-  public var snapshot: Snapshot { self.keeper.look { $0.shown(self.name) } }
+  public var snapshot: Snapshot { self.keeper.withState { $0.shown(self.name) } }
 
   /// Its messages, oldest first: those in the mailbox in its order, and behind them the user's own that are not there
   /// yet.
@@ -155,9 +155,9 @@ public struct Conversation: Sendable {
   ) async throws(ConnectRequestError) {
     let before = self.entries.count
     for _ in 0..<ConnectClientLimits.emptyPages {
-      let log = self.keeper.look { $0.book.log(self.name) }
+      let log = self.keeper.withState { $0.book.log(self.name) }
       // Nothing is known of the mailbox before the first connection.
-      let isKnown = self.keeper.look { $0.book.start != nil }
+      let isKnown = self.keeper.withState { $0.book.start != nil }
       guard log.hasEarlier || !isKnown else { return }
       let place = isKnown ? log.start : nil
       let page = try await self.client.history(with: self.name, before: place, limit: limit)
@@ -167,7 +167,7 @@ public struct Conversation: Sendable {
     }
   }
 
-  private static var now: UInt64 {
+  static var now: UInt64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return UInt64(time.tv_sec) * 1_000 + UInt64(time.tv_nsec) / 1_000_000
@@ -196,7 +196,7 @@ public struct Outgoing: Sendable {
 
   /// The message as it is shown now; nil if it was discarded.
   public var entry: Conversation.Entry? {
-    self.conversation.client.conversationKeeper.look { state in
+    self.conversation.client.conversationKeeper.withState { state in
       let log = state.book.log(self.conversation.name)
       return log.own(self.id).map { log.shown($0, floor: state.book.floor) }
     }

@@ -170,6 +170,27 @@ struct ConversationBook: Sendable {
     return records
   }
 
+  /// What an event that was received has brought, for whoever handles each message.
+  func arrival(of event: ConnectEvent) -> ConnectArrival? {
+    switch event {
+    case .message(let message): .message(self.shown(LogEntry(message, to: self.user)))
+    case .sent(let sent): .message(self.shown(LogEntry(sent, from: self.user)))
+    case .rejected(let rejected, isFinal: true):
+      self.own(rejected.id).map { .rejected(self.shown($0)) }
+    case .failed(let failed):
+      .failed(
+        failed.id, to: failed.to, .init(code: failed.code, message: failed.message))
+    default: nil
+    }
+  }
+
+  private func shown(_ entry: LogEntry) -> Conversation.Entry {
+    self.log(entry.from == self.user ? entry.to : entry.from).shown(entry, floor: self.floor)
+  }
+
+  /// Whether a message waits for the server's answer.
+  var isWaiting: Bool { !self.waiting.isEmpty }
+
   private func own(_ id: MessageID) -> LogEntry? {
     self.peers[id].flatMap { self.log($0).own(id) }
   }

@@ -19,7 +19,7 @@ final class ConversationKeeper: Sendable {
   }
 
   /// Reads what is shown.
-  func look<Result>(_ body: (KeeperState) -> Result) -> Result {
+  func withState<Result>(_ body: (KeeperState) -> Result) -> Result {
     self.state.withLockedValue { body($0) }
   }
 
@@ -28,6 +28,7 @@ final class ConversationKeeper: Sendable {
     _ body: (inout KeeperState) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     var woken: (CheckedContinuation<KeeperState.Round?, Never>, KeeperState.Round?)?
+    var resumed = KeeperState.Resumed()
     let result = self.state.withLockedValue { state -> Swift.Result<Result, Failure> in
       let result: Swift.Result<Result, Failure>
       do throws(Failure) {
@@ -36,6 +37,7 @@ final class ConversationKeeper: Sendable {
         result = .failure(error)
       }
       state.tellObservers()
+      resumed = state.takeResumed()
       guard let keeper = state.keeper else { return result }
       switch state.nextRound() {
       case .round(let round): woken = (keeper, round)
@@ -46,6 +48,7 @@ final class ConversationKeeper: Sendable {
       return result
     }
     if let (keeper, round) = woken { keeper.resume(returning: round) }
+    resumed.resume()
     return try result.get()
   }
 
@@ -152,13 +155,48 @@ final class ConversationKeeper: Sendable {
     for waiter in round.waiters { waiter.resume() }
   }
 
-  /// Hands on what the client tells, and returns when it is stored.
+  /// Hands on what the client tells, and returns when it is stored, and a consumer of arrivals has not too many.
   func received(_ events: [ConnectEvent]) async {
     await withCheckedContinuation { continuation in
       self.change { state in
         for event in events { state.received(event) }
         state.wait(continuation)
       }
+    }
+    await withCheckedContinuation { continuation in
+      self.change { $0.waitForConsumer(continuation) }
+    }
+  }
+
+  /// Returns when all that was changed is stored, and all that is to be sent, said and acked is with the client.
+  func stored() async {
+    await withCheckedContinuation { continuation in
+      self.change { state in
+        if state.isEnded { continuation.resume() } else { state.wait(continuation) }
+      }
+    }
+  }
+
+  /// Returns when the server has answered all that was sent, or the client has ended.
+  func answered() async {
+    await withCheckedContinuation { continuation in
+      self.change { $0.waitForAnswers(continuation) }
+    }
+  }
+
+  /// The next arrival; nil when the client has ended, or the task is cancelled.
+  func nextArrival() async -> ConnectArrival? {
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        if Task.isCancelled { return continuation.resume(returning: nil) }
+        self.change { $0.waitForArrival(continuation) }
+        // It may have been cancelled in between.
+        if Task.isCancelled {
+          self.change { $0.cancelArrival() }?.resume(returning: nil)
+        }
+      }
+    } onCancel: {
+      self.change { $0.cancelArrival() }?.resume(returning: nil)
     }
   }
 

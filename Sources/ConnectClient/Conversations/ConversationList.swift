@@ -10,7 +10,7 @@ public struct ConversationList: Sendable {
   private var keeper: ConversationKeeper { self.client.conversationKeeper }
 
   /// What it shows now.
-  public var snapshot: Snapshot { self.keeper.look { $0.shownList } }
+  public var snapshot: Snapshot { self.keeper.withState { $0.shownList } }
 
   /// The conversations, those with the newest message first. What the store holds is there before the first connection.
   public var items: [Item] { self.snapshot.items }
@@ -36,7 +36,7 @@ public struct ConversationList: Sendable {
   ///
   /// - Throws: as ``ConnectClient/ConnectClient/conversations(limit:before:)`` does.
   public func loadMore() async throws(ConnectRequestError) {
-    guard let place = self.keeper.look({ $0.listPlace }) else { return }
+    guard let place = self.keeper.withState({ $0.listPlace }) else { return }
     let page = try await self.client.conversations(
       limit: ClientFrame.Conversations.maximumLimit, before: place)
     self.keeper.change { state in

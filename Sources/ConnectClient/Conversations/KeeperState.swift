@@ -26,6 +26,13 @@ struct KeeperState: Sendable {
   var book: ConversationBook
   var observers = ConversationObservers()
   private(set) var connection = ConnectState.idle
+  /// What the server has said on connecting last.
+  private(set) var welcome: ServerFrame.Welcome?
+  private var arrivals = ArrivalQueue()
+  /// All up to here is handled by the consumer of arrivals.
+  private var handled: Offset?
+  /// Who waits until the server has answered everything.
+  private var unanswered: [CheckedContinuation<Void, Never>] = []
   private var typing: Set<UserName> = []
   private var presence: [UserName: ServerFrame.Presence.Status] = [:]
   private var round = Round()
@@ -70,13 +77,22 @@ struct KeeperState: Sendable {
     self.appendedBytes += records.reduce(0) { $0 + $1.count }
     let isLarge = self.appendedBytes >= ConnectClientLimits.compactBytes
     guard isLarge || self.storedRecords >= self.compactAt else { return nil }
-    let snapshot = self.book.snapshot
+    let snapshot = self.snapshot
     // A book that is large by itself is neither looked through nor written again and again.
     self.compactAt = max(ConnectClientLimits.compactRecords, 2 * snapshot.count)
     guard isLarge || self.storedRecords >= self.compactAt else { return nil }
     self.storedRecords = snapshot.count
     self.appendedBytes = 0
     return snapshot
+  }
+
+  private var snapshot: [BookRecord] {
+    guard self.arrivals.isConsumed else { return self.book.snapshot }
+    // The book may have more than the consumer.
+    return self.book.snapshot.compactMap { record in
+      guard case .handled = record else { return record }
+      return self.handled.map { .handled($0) }
+    }
   }
 
   // MARK: What happens
@@ -86,6 +102,7 @@ struct KeeperState: Sendable {
     let early = self.book.outbox
     self.book = stored
     self.book.begin()
+    self.handled = stored.handled
     self.storedRecords = records.count
     self.appendedBytes = records.reduce(0) { $0 + $1.count }
     self.round.messages = self.book.takeOutbox()
@@ -103,11 +120,12 @@ struct KeeperState: Sendable {
 
   /// The client has told something.
   mutating func received(_ event: ConnectEvent) {
-    self.round.records += self.book.received(event)
-    if let offset = event.offset { self.round.handled.append(offset) }
+    self.keep(event)
     switch event {
     case .connecting: self.connection = .connecting
-    case .connected: self.connection = .online
+    case .connected(let welcome):
+      self.welcome = welcome
+      self.connection = .online
     case .disconnected(let end, let retryIn):
       self.connection = retryIn.map { .waiting($0, end) } ?? .stopped(end)
       self.book.touch(Set(self.presence.keys).union(self.typing))
@@ -127,11 +145,87 @@ struct KeeperState: Sendable {
     }
   }
 
+  private mutating func keep(_ event: ConnectEvent) {
+    var records = self.book.received(event)
+    guard self.arrivals.isConsumed else {
+      self.round.records += records
+      if let offset = event.offset { self.round.handled.append(offset) }
+      return
+    }
+    for record in records {
+      guard case .cut(let offset) = record else { continue }
+      self.handled = offset
+      self.arrivals.forgetOffsets()
+    }
+    records.removeAll { if case .handled = $0 { true } else { false } }
+    self.round.records += records
+    if let arrival = self.book.arrival(of: event) {
+      self.arrivals.append(arrival, at: event.offset)
+    }
+  }
+
+  // MARK: Arrivals
+
+  mutating func takeArrivals() { self.arrivals.begin() }
+
+  /// The consumer has handled what it had.
+  mutating func handleArrival() {
+    guard let offset = self.arrivals.handled() else { return }
+    self.handled = offset
+    self.round.records.append(.handled(offset))
+    self.round.handled.append(offset)
+  }
+
+  /// The consumer has handled what it had, and waits for the next.
+  mutating func waitForArrival(_ consumer: ArrivalQueue.Consumer) {
+    self.handleArrival()
+    self.arrivals.wait(consumer)
+  }
+
+  mutating func cancelArrival() -> ArrivalQueue.Consumer? { self.arrivals.cancel() }
+
+  /// Whoever brings events goes on once the consumer of arrivals has caught up.
+  mutating func waitForConsumer(_ producer: CheckedContinuation<Void, Never>) {
+    self.arrivals.wait(producer)
+  }
+
+  /// Nobody waits for the consumer of arrivals any more.
+  mutating func releaseArrivals() { self.arrivals.release() }
+
+  /// Resumes once nothing waits for the server's answer.
+  mutating func waitForAnswers(_ waiter: CheckedContinuation<Void, Never>) {
+    self.unanswered.append(waiter)
+  }
+
+  /// Who can go on now.
+  struct Resumed: Sendable {
+    var consumer: (ArrivalQueue.Consumer, ConnectArrival?)?
+    var waiters: [CheckedContinuation<Void, Never>] = []
+
+    func resume() {
+      if let (consumer, arrival) = self.consumer { consumer.resume(returning: arrival) }
+      for waiter in self.waiters { waiter.resume() }
+    }
+  }
+
+  mutating func takeResumed() -> Resumed {
+    var resumed = Resumed(consumer: self.arrivals.takeServed())
+    if let producer = self.arrivals.takeProducer() { resumed.waiters.append(producer) }
+    if !self.book.isWaiting || self.isEnded {
+      resumed.waiters += self.unanswered
+      self.unanswered = []
+    }
+    return resumed
+  }
+
+  // MARK: The end
+
   /// The client has ended. Whoever has cancelled its task took the last events with it.
   ///
   /// - Returns: what ends the observers, to be called when the lock is released.
   mutating func end() -> [@Sendable () -> Void] {
     self.isEnded = true
+    self.arrivals.finish()
     if case .stopped = self.connection {} else { self.connection = .stopped(.closed) }
     self.tellObservers()
     return self.observers.takeAll()
