@@ -76,6 +76,11 @@ enum ChatBody {
     if let scalar = rest.first, ("\u{40}"..."\u{7E}").contains(scalar) { rest.removeFirst() }
   }
 
+  /// Why a message failed, safe on a terminal.
+  static func visible(_ failure: Conversation.Failure?) -> String {
+    failure.map { Self.visible("\($0.message) (\($0.code))") } ?? ""
+  }
+
   /// A text that is safe on a terminal: nothing in it can move the cursor or colour the screen.
   static func visible(_ text: String) -> String {
     var result = ""

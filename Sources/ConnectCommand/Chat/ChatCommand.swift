@@ -84,7 +84,7 @@ struct ChatCommand: AsyncParsableCommand {
       var configuration = self.clientConfiguration
       configuration.transportSecurity = try self.transportSecurity()
       let client = ConnectClient(
-        configuration: configuration, token: try await self.makeTokens())
+        configuration: configuration, user: self.user, token: try await self.makeTokens())
       let interrupts = Interrupts { client.close() }
       defer { interrupts.stop() }
       let session = ChatSession(

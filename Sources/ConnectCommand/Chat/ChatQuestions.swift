@@ -3,53 +3,52 @@ import ConnectProtocol
 
 /// What a chat asks the server for, as lines to show.
 struct ChatQuestions: Sendable {
-  let client: ConnectClient
   let user: UserName
-  let peer: UserName
+  let conversation: Conversation
 
   /// The newest messages with the peer, oldest first.
   ///
   /// - Parameter count: how many at most.
   func history(_ count: Int) async -> [String] {
-    var entries: [MailboxEntry] = []
+    func placed() -> [Conversation.Entry] { self.conversation.entries.filter { $0.offset != nil } }
     do throws(ConnectRequestError) {
-      var before: Offset?
-      repeat {
-        let page = try await self.client.history(
-          with: self.peer, before: before, limit: min(count, ClientFrame.History.maximumLimit))
-        entries += page.entries.prefix(count - entries.count)
-        before = page.next
-      } while before != nil && entries.count < count
+      while placed().count < count {
+        // Before the first connection nothing is known of earlier ones, and this waits for it.
+        try await self.conversation.loadEarlier(
+          limit: min(count, ClientFrame.History.maximumLimit))
+        guard self.conversation.hasEarlier else { break }
+      }
     } catch {
       return Self.lines(error, "history did not come")
     }
-    guard !entries.isEmpty else { return ["-- there are no messages with \(self.peer)"] }
-    return ["-- the last \(entries.count) of \(self.peer)"]
-      + entries.reversed().map { Self.line($0, user: self.user) }
+    let entries = placed().suffix(count)
+    let peer = self.conversation.name
+    guard !entries.isEmpty else { return ["-- there are no messages with \(peer)"] }
+    return ["-- the last \(entries.count) of \(peer)"] + entries.flatMap(Self.lines)
   }
 
-  static func line(_ entry: MailboxEntry, user: UserName) -> String {
-    switch entry {
-    case .message(let message):
-      let text = ChatBody.visible(ChatBody.decode(message.body))
-      return "\(ChatTime.text(milliseconds: message.at))    \(message.from): \(text)"
-    case .sent(let sent):
-      let text = ChatBody.visible(ChatBody.decode(sent.body))
-      return "\(ChatTime.text(milliseconds: sent.at))    \(user): \(text)"
-    case .failed(let failed):
-      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
-      return "         ✗  not delivered to \(failed.to): \(reason)"
-    }
+  static func lines(_ entry: Conversation.Entry) -> [String] {
+    guard let failure = entry.failure else { return [Self.line(entry)] }
+    let reason = ChatBody.visible(failure)
+    return [Self.line(entry), "         ✗  not delivered to \(entry.to): \(reason)"]
+  }
+
+  /// - Parameter to: what to say of the recipient.
+  static func line(_ entry: Conversation.Entry, to: String = "") -> String {
+    let text = ChatBody.visible(ChatBody.decode(entry.body))
+    return "\(ChatTime.text(milliseconds: entry.at))    \(entry.from)\(to): \(text)"
   }
 
   /// Who of those with whom the user wrote lately is online, and when the others were last seen.
   func who() async -> [String] {
+    let (client, peer) = (self.conversation.client, self.conversation.name)
+    let limit = ClientFrame.Conversations.maximumLimit
     do throws(ConnectRequestError) {
-      let page = try await self.client.conversations(
-        limit: ClientFrame.Conversations.maximumLimit)
-      var peers = page.conversations.map(\.peer).filter { $0 != self.user }
-      if self.peer != self.user, !peers.contains(self.peer) { peers.insert(self.peer, at: 0) }
-      let statuses = try await self.client.presence(of: peers)
+      if client.conversations.items.count < limit { try await client.conversations.loadMore() }
+      var peers = client.conversations.items.prefix(limit).map(\.peer.name)
+        .filter { $0 != self.user }
+      if peer != self.user, !peers.contains(peer) { peers.insert(peer, at: 0) }
+      let statuses = try await client.presence(of: peers)
       return peers.map { "-- \($0): \(Self.text(statuses[$0]))" }
     } catch {
       return Self.lines(error, "it is not known who is online")

@@ -1,9 +1,10 @@
 import ConnectClient
 import ConnectProtocol
 import Foundation
+import NIOConcurrencyHelpers
 import Settings
 
-/// One run of `connect chat`: input goes to the client, events to the output.
+/// One run of `connect chat`: input goes into the conversation, and what it shows to the output.
 final class ChatSession: Sendable {
   struct Options: Sendable {
     /// Only texts on standard output, everything else on standard error.
@@ -13,31 +14,45 @@ final class ChatSession: Sendable {
     var count: Int?
   }
 
+  /// What has arrived.
+  private struct Counts {
+    /// Messages from the peer.
+    var received = 0
+    /// Own messages, of a pipe, that are not sent, and that are not delivered.
+    var rejected = 0
+    var failed = 0
+  }
+
   /// The longest line to read, in bytes: more than any gateway accepts by default.
   static let maximumLineBytes = 1 << 20
 
   private let client: ConnectClient
-  private let peer: UserName
+  private let conversation: Conversation
+  private let endpoint: ConnectEndpoint
   private let options: Options
   private let view: any ChatView
   private let questions: ChatQuestions
+  /// The connection that was told last.
+  private let connection = NIOLockedValueBox("")
 
   init(
     client: ConnectClient, user: UserName, peer: UserName, endpoint: ConnectEndpoint,
     options: Options
   ) {
     self.client = client
-    self.peer = peer
+    self.conversation = client.conversation(with: peer)
+    self.endpoint = endpoint
     self.options = options
-    self.questions = ChatQuestions(client: client, user: user, peer: peer)
+    self.questions = ChatQuestions(user: user, conversation: self.conversation)
     self.view =
-      options.isPipe
-      ? PipeView(peer: peer, endpoint: endpoint)
-      : PeopleView(user: user, peer: peer, endpoint: endpoint)
+      options.isPipe ? PipeView(peer: peer) : PeopleView(user: user, peer: peer)
   }
 
   func run() async throws {
     self.view.start()
+    self.view.note("connecting to \(self.endpoint)")
+    // Before the client runs, so that nothing is acked that is not shown.
+    let arrivals = self.client.arrivals
     let result: Result<Void, any Error> = await withTaskGroup(of: Result<Void, any Error>?.self) {
       group in
       group.addTask {
@@ -57,13 +72,14 @@ final class ChatSession: Sendable {
           return .failure(error)
         }
       }
-      let count = await self.showEvents()
+      self.observe(&group)
+      let counts = await self.show(arrivals)
       group.cancelAll()
       var result: Result<Void, any Error> = .success(())
       for await ended in group {
         if case .failure = ended, case .success = result { result = ended ?? result }
       }
-      if case .success = result { return self.outcome(received: count) }
+      if case .success = result { return self.outcome(counts) }
       return result
     }
     self.view.end()
@@ -71,10 +87,17 @@ final class ChatSession: Sendable {
   }
 
   /// Result of a session that ended without an error.
-  private func outcome(received: Int) -> Result<Void, any Error> {
-    if let problem = self.view.problem { return .failure(Failure(.running, problem)) }
-    if let count = self.options.count, received < count, !self.view.isClosed {
-      return .failure(Failure(.running, "ended after \(received) of \(count) messages"))
+  private func outcome(_ counts: Counts) -> Result<Void, any Error> {
+    func problem(_ text: String) -> Result<Void, any Error> { .failure(Failure(.running, text)) }
+    if self.view.isClosed { return .success(()) }
+    if counts.rejected > 0 { return problem("messages that were refused: \(counts.rejected)") }
+    if counts.failed > 0 { return problem("messages that were not delivered: \(counts.failed)") }
+    let unanswered = self.conversation.entries.count { $0.state == .waiting }
+    if unanswered > 0 {
+      return problem("messages without an answer, perhaps not sent: \(unanswered)")
+    }
+    if let count = self.options.count, counts.received < count {
+      return problem("ended after \(counts.received) of \(count) messages")
     }
     return .success(())
   }
@@ -135,13 +158,15 @@ final class ChatSession: Sendable {
   }
 
   private func send(_ text: String, typed line: String) async throws {
-    let id = MessageID.unique()
-    // Before it goes out, so that the answer finds it.
-    self.view.sending(text, typed: line, id: id)
-    try await self.client.enqueue(
-      to: self.peer, id: id, body: MessageBody(json: ChatBody.encode(text)),
-      receipt: !self.options.isPipe,
-      copy: !self.options.isPipe)
+    let body = try MessageBody(json: ChatBody.encode(text))
+    while true {
+      do {
+        let outgoing = try self.conversation.send(body)
+        return self.view.sending(text, typed: line, outgoing)
+      } catch ConnectSendError.full {
+        await self.client.answered()
+      }
+    }
   }
 
   /// Returns when all messages are answered.
@@ -150,32 +175,88 @@ final class ChatSession: Sendable {
     self.client.close()
   }
 
-  // MARK: Events
+  // MARK: Output
 
-  /// - Returns: Number of messages from the peer.
-  private func showEvents() async -> Int {
+  /// Shows what changes, until the client ends.
+  private func observe(_ group: inout TaskGroup<Result<Void, any Error>?>) {
+    let (states, problems) = (self.client.states, self.client.problems)
+    group.addTask {
+      for await state in states { self.show(state) }
+      return nil
+    }
+    group.addTask {
+      for await problem in problems { self.view.note(Self.text(of: problem)) }
+      return nil
+    }
+    guard !self.options.isPipe else { return }
+    let updates = self.conversation.updates
+    group.addTask {
+      for await snapshot in updates { self.view.show(snapshot) }
+      return nil
+    }
+  }
+
+  private func show(_ state: ConnectState) {
+    switch state {
+    case .online: self.showConnection()
+    case .waiting(let retryIn, let end):
+      let seconds =
+        Double(retryIn.components.seconds) + Double(retryIn.components.attoseconds) / 1e18
+      let tenths = Int((seconds * 10).rounded())
+      self.view.note(
+        "\(ChatBody.visible("\(end)")); reconnecting in \(tenths / 10).\(tenths % 10) s")
+    case .idle, .connecting, .stopped: break
+    }
+  }
+
+  /// Says once of each connection that there is one, before what it brings.
+  private func showConnection() {
+    guard let welcome = self.client.welcome else { return }
+    self.connection.withLockedValue { connection in
+      guard connection != welcome.connection else { return }
+      connection = welcome.connection
+      let gap = welcome.gap ? "; older messages were removed before this device had them" : ""
+      self.view.note("online as \(welcome.user) via gateway \(welcome.gateway)\(gap)")
+    }
+  }
+
+  private static func text(of problem: ConnectProblem) -> String {
+    switch problem {
+    case .store(let error): "\(error)"
+    case .server(let code, let message):
+      "the server did not understand: \(ChatBody.visible("\(message) (\(code))"))"
+    }
+  }
+
+  /// Shows what arrives, until the client ends or there is enough.
+  private func show(_ arrivals: ConnectArrivals) async -> Counts {
     await withTaskGroup(of: Void.self) { group in
-      var received = 0
-      for await event in self.client.events {
-        guard self.view.show(event) else {
+      var counts = Counts()
+      for await arrival in arrivals {
+        self.showConnection()
+        guard self.view.show(arrival) else {
           // Nobody reads the output any more. What was not shown is not acked.
           self.client.close()
-          continue
+          return counts
         }
-        guard case .message(let message) = event, message.from == self.peer else { continue }
-        received += 1
-        if !self.options.isPipe { self.client.read(self.peer, through: message.offset) }
-        if received == self.options.count {
-          self.client.acknowledge(message.offset)
-          if !self.options.readsInput {
-            // What came with it is neither shown nor acked, and comes again another time.
-            self.client.close()
-            return received
-          }
-          group.addTask { await self.finish() }
+        switch arrival {
+        case .message(let entry):
+          guard entry.from == self.conversation.name else { continue }
+          counts.received += 1
+          if !self.options.isPipe { self.conversation.markRead(upTo: entry) }
+        case .rejected: if self.options.isPipe { counts.rejected += 1 }
+        case .failed: if self.options.isPipe { counts.failed += 1 }
         }
+        guard case .message = arrival, counts.received == self.options.count else { continue }
+        await self.client.acknowledgeArrival()
+        if !self.options.readsInput {
+          // What came with it is neither shown nor acked, and comes again another time.
+          self.client.close()
+          return counts
+        }
+        group.addTask { await self.finish() }
       }
-      return received
+      return counts
     }
   }
 }
@@ -183,16 +264,19 @@ final class ChatSession: Sendable {
 /// The output of a chat.
 protocol ChatView: Sendable {
   func start()
-  /// `text` will be sent; `typed` is the line as it was read.
-  func sending(_ text: String, typed: String, id: MessageID)
+  /// `text` is being sent; `typed` is the line as it was read.
+  func sending(_ text: String, typed: String, _ outgoing: Outgoing)
   /// A line was read that is not a message.
   func typedNothing(_ typed: String)
   /// Lines that were asked for.
   func show(_ lines: [String])
+  /// A line about the connection.
+  func note(_ text: String)
   /// - Returns: False when nobody reads the output any more.
-  func show(_ event: ConnectEvent) -> Bool
+  func show(_ arrival: ConnectArrival) -> Bool
+  /// The conversation with the peer has changed.
+  func show(_ snapshot: Conversation.Snapshot)
   func end()
-  var problem: String? { get }
   /// Whether nobody reads the output any more.
   var isClosed: Bool { get }
 }

@@ -6,32 +6,24 @@ import NIOConcurrencyHelpers
 final class PeopleView: ChatView {
   private struct State {
     var screen: ChatScreen
-    /// Texts of unanswered messages, to name them by if they are not sent.
-    var texts: [MessageID: String] = [:]
-    /// Places, in the peer's mailbox, of messages that are not read yet.
-    var unread: [MessageID: Offset] = [:]
+    /// Messages of this chat that have not come back from the server.
+    var own: Set<MessageID> = []
+    /// The ticks of own messages that are neither read nor failed yet, as they are shown.
+    var ticks: [MessageID: Conversation.State] = [:]
+    var isTyping = false
     var isClosed = false
   }
 
   private let user: UserName
   private let peer: UserName
-  private let endpoint: ConnectEndpoint
   private let output = OutputStream.output
   private let state: NIOLockedValueBox<State>
 
-  init(user: UserName, peer: UserName, endpoint: ConnectEndpoint) {
+  init(user: UserName, peer: UserName) {
     self.user = user
     self.peer = peer
-    self.endpoint = endpoint
     self.state = NIOLockedValueBox(
       State(screen: ChatScreen(isTerminal: OutputStream.output.isTerminal)))
-  }
-
-  var problem: String? {
-    self.state.withLockedValue { state in
-      state.isClosed || state.texts.isEmpty
-        ? nil : "messages without an answer, perhaps not sent: \(state.texts.count)"
-    }
   }
 
   var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
@@ -43,105 +35,86 @@ final class PeopleView: ChatView {
     self.write { $0.screen.empty(typed: typed, columns: self.output.size.columns) }
   }
 
-  func show(_ lines: [String]) { for line in lines { self.line(line) } }
+  func show(_ lines: [String]) {
+    for line in lines { self.write { self.line(line, &$0) } }
+  }
 
-  func sending(_ text: String, typed: String, id: MessageID) {
+  func note(_ text: String) { self.show(["\(ChatTime.text()) -- \(text)"]) }
+
+  func sending(_ text: String, typed: String, _ outgoing: Outgoing) {
     let shown = ChatBody.visible(text)
     let line = "\(ChatTime.text()) \(ChatScreen.Tick.waiting.rawValue) \(self.user): \(shown)"
     self.write { state in
-      state.texts[id] = shown
-      return state.screen.own(line, typed: typed, id: id.text, columns: self.output.size.columns)
+      state.own.insert(outgoing.id)
+      state.ticks[outgoing.id] = .waiting
+      return state.screen.own(
+        line, typed: typed, id: outgoing.id.text, columns: self.output.size.columns)
     }
+    // What has become of it before it was shown.
+    if let entry = outgoing.entry { self.write { self.tick(entry, &$0) } }
   }
 
-  func show(_ event: ConnectEvent) -> Bool {
-    switch event {
-    case .message(let message):
-      let text = ChatBody.visible(ChatBody.decode(message.body))
-      let time = ChatTime.text(milliseconds: message.at)
-      self.line("\(time)    \(message.from): \(text)")
-    case .sent(let sent):
-      self.show(sent)
-    case .accepted(let id, let offset):
-      self.write { state in
-        state.texts[id] = nil
-        state.unread[id] = offset
-        return self.tick(.accepted, id, nil, &state)
-      }
-    case .typing(let peer, let isTyping):
-      guard peer == self.peer else { break }
-      let size = self.output.size
-      self.write {
-        $0.screen.status(
-          isTyping ? "\(peer) is typing…" : nil, columns: size.columns, rows: size.rows)
-      }
-    case .position(let position):
-      guard position.peer == self.peer else { break }
-      self.write { self.tick(position, &$0) }
-    case .rejected(let rejected, let isFinal):
-      guard isFinal else { break }
-      let reason = ChatBody.visible("\(rejected.message) (\(rejected.code))")
-      self.write { state in
-        let text = state.texts.removeValue(forKey: rejected.id) ?? ""
-        return self.tick(.failed, rejected.id, nil, &state)
+  func show(_ arrival: ConnectArrival) -> Bool {
+    self.write { state in
+      switch arrival {
+      case .message(let entry):
+        if state.own.remove(entry.id) != nil, entry.isMine, entry.to != self.user { return "" }
+        let to =
+          entry.isMine && ![self.user, self.peer].contains(entry.to) ? " to \(entry.to)" : ""
+        return self.line(ChatQuestions.line(entry, to: to), &state)
+      case .rejected(let entry):
+        let text = ChatBody.visible(ChatBody.decode(entry.body))
+        let reason = ChatBody.visible(entry.failure)
+        return self.tick(entry, &state)
           + self.line("\(ChatTime.text()) ✗  not sent: \"\(text)\": \(reason)", &state)
-      }
-    case .failed(let failed):
-      let reason = ChatBody.visible("\(failed.message) (\(failed.code))")
-      self.write { state in
-        state.texts[failed.id] = nil
-        state.unread[failed.id] = nil
-        return self.tick(.failed, failed.id, nil, &state)
-          + self.line("\(ChatTime.text()) ✗  not delivered to \(failed.to): \(reason)", &state)
-      }
-    default:
-      if let line = ConnectionLine.text(event, endpoint: self.endpoint) {
-        self.line("\(ChatTime.text()) -- \(line)")
+      case .failed(let id, let to, let failure):
+        state.own.remove(id)
+        return self.tick(.failed, id, &state)
+          + self.line(
+            "\(ChatTime.text()) ✗  not delivered to \(to): \(ChatBody.visible(failure))", &state)
       }
     }
     return !self.isClosed
   }
 
-  /// A message of the user's: from another device, or back from the server.
-  private func show(_ sent: SentMessage) {
+  func show(_ snapshot: Conversation.Snapshot) {
     self.write { state in
-      if state.unread[sent.id] != nil {
-        state.unread[sent.id] = sent.peerOffset
-        return ""
+      var output = ""
+      if !state.ticks.isEmpty {
+        for entry in snapshot.entries where entry.isMine { output += self.tick(entry, &state) }
       }
-      let text = ChatBody.visible(ChatBody.decode(sent.body))
-      let to = sent.to == self.peer ? "" : " to \(sent.to)"
-      return self.line(
-        "\(ChatTime.text(milliseconds: sent.at))    \(self.user)\(to): \(text)", &state)
+      guard snapshot.peer.isTyping != state.isTyping else { return output }
+      state.isTyping = snapshot.peer.isTyping
+      let size = self.output.size
+      return output
+        + state.screen.status(
+          state.isTyping ? "\(self.peer) is typing…" : nil, columns: size.columns, rows: size.rows)
     }
   }
 
-  private func tick(_ position: ServerFrame.Position, _ state: inout State) -> String {
-    var output = ""
-    for (id, offset) in state.unread.sorted(by: { $0.value < $1.value }) {
-      if offset <= position.read ?? .zero {
-        state.unread[id] = nil
-        output += self.tick(.read, id, nil, &state)
-      } else if offset <= position.delivered ?? .zero {
-        output += self.tick(.delivered, id, nil, &state)
-      }
+  /// Shows what has become of a message of this chat, if that is not shown yet.
+  private func tick(_ entry: Conversation.Entry, _ state: inout State) -> String {
+    guard let shown = state.ticks[entry.id], shown != entry.state else { return "" }
+    state.ticks[entry.id] = entry.state
+    switch entry.state {
+    case .waiting, .received: return ""
+    case .accepted: return self.tick(.accepted, entry.id, &state)
+    case .delivered: return self.tick(.delivered, entry.id, &state)
+    case .read: return self.tick(.read, entry.id, &state)
+    case .failed: return self.tick(.failed, entry.id, &state)
     }
-    return output
   }
 
-  private func line(_ text: String) { self.write { self.line(text, &$0) } }
+  private func tick(_ tick: ChatScreen.Tick, _ id: MessageID, _ state: inout State) -> String {
+    if tick == .read || tick == .failed { state.ticks[id] = nil }
+    let size = self.output.size
+    return state.screen.tick(
+      tick, id: id.text, column: Self.tickColumn, line: nil, columns: size.columns,
+      rows: size.rows)
+  }
 
   private func line(_ text: String, _ state: inout State) -> String {
     state.screen.line(text, columns: self.output.size.columns)
-  }
-
-  private func tick(
-    _ tick: ChatScreen.Tick, _ id: MessageID, _ line: String?, _ state: inout State
-  ) -> String {
-    let size = self.output.size
-    return state.screen.tick(
-      tick, id: id.text, column: Self.tickColumn, line: line, columns: size.columns,
-      rows: size.rows)
   }
 
   /// After `12:34:56 `.

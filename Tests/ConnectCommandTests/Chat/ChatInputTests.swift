@@ -1,8 +1,8 @@
-import ConnectClient
 import ConnectProtocol
 import NIOCore
 import Testing
 
+@testable import ConnectClient
 @testable import ConnectCommand
 
 @Suite struct ChatInputTests {
@@ -37,20 +37,19 @@ import Testing
   @Test func anEntryOfHistoryIsALineAsInTheChat() throws {
     let (alice, bob) = (UserName("alice")!, UserName("bob")!)
     let body = try MessageBody(json: #"{"text":"hi\u0007"}"#)
-    let id = MessageID("m")!
-    let offset = Offset(milliseconds: 1, sequence: 0)
-    let message = ChatQuestions.line(
-      .message(IncomingMessage(offset: offset, from: bob, id: id, at: 0, body: body)), user: alice)
+    func line(_ from: UserName, failure: Conversation.Failure? = nil) -> [String] {
+      var entry = LogEntry(
+        id: MessageID("m")!, from: from, to: from == alice ? bob : alice, body: body, at: 0,
+        offset: Offset(milliseconds: 1, sequence: 0))
+      entry.failure = failure
+      let log = ConversationLog(user: alice, peer: bob, start: .zero)
+      return ChatQuestions.lines(log.shown(entry, floor: .zero))
+    }
+    let message = line(bob)[0]
     #expect(message.contains("    bob: hi"))
     #expect(!message.contains("\u{7}"))
-    let sent = ChatQuestions.line(
-      .sent(SentMessage(offset: offset, peerOffset: offset, to: bob, id: id, at: 0, body: body)),
-      user: alice)
-    #expect(sent.contains("    alice: hi"))
-    let failed = ChatQuestions.line(
-      .failed(
-        ServerFrame.Failed(offset: offset, to: bob, id: id, code: "mailbox_full", message: "full")),
-      user: alice)
-    #expect(failed == "         ✗  not delivered to bob: full (mailbox_full)")
+    #expect(line(alice)[0].contains("    alice: hi"))
+    let failed = line(alice, failure: .init(code: "mailbox_full", message: "full"))
+    #expect(failed.last == "         ✗  not delivered to bob: full (mailbox_full)")
   }
 }

@@ -1,10 +1,10 @@
-import ConnectClient
 import ConnectProtocol
 import Foundation
 import NIOCore
 import TestSupport
 import Testing
 
+@testable import ConnectClient
 @testable import ConnectCommand
 
 @Suite("A chat by lines")
@@ -13,13 +13,13 @@ struct PipeViewTests {
 
   /// What is written of a message to one end of two connected descriptors, read from the other.
   private func line(to output: Int32, from reader: Int32) throws -> String {
-    let view = PipeView(
-      peer: UserName("bob")!, endpoint: ConnectEndpoint(host: "localhost", port: 1),
-      output: OutputStream(descriptor: output))
-    let message = IncomingMessage(
-      offset: .zero, from: UserName("bob")!, id: MessageID("1")!, at: 0,
-      body: try MessageBody(json: ChatBody.encode(Self.text)))
-    #expect(view.show(.message(message)))
+    let (alice, bob) = (UserName("alice")!, UserName("bob")!)
+    let view = PipeView(peer: bob, output: OutputStream(descriptor: output))
+    let message = LogEntry(
+      id: MessageID("1")!, from: bob, to: alice,
+      body: try MessageBody(json: ChatBody.encode(Self.text)), at: 0, offset: .zero)
+    let log = ConversationLog(user: alice, peer: bob, start: .zero)
+    #expect(view.show(.message(log.shown(message, floor: .zero))))
     var line: [UInt8] = []
     while line.last != UInt8(ascii: "\n") {
       var byte: UInt8 = 0
