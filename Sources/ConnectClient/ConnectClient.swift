@@ -209,8 +209,7 @@ public final class ConnectClient: Sendable {
   ///
   /// - Parameter isPrivate: whether the peer is not told.
   public func read(_ peer: UserName, through offset: Offset, isPrivate: Bool = false) {
-    let read = ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate)
-    if self.shared.withLockedValue({ $0.read(read) }) { self.wakeLoop() }
+    self.submit(ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate))
   }
 
   /// Waits until the server has answered all that was sent, or the client has ended.
@@ -298,9 +297,7 @@ public final class ConnectClient: Sendable {
     // Before the messages that end it.
     for peer in work.typing { core.typing(to: peer) }
     for message in work.messages { core.send(message) }
-    for read in work.reads {
-      core.read(read.peer, through: read.offset, isPrivate: read.isPrivate)
-    }
+    for read in work.reads { core.read(read) }
     for request in work.requests { core.ask(request.request, id: request.id) }
     for id in work.cancelled { core.cancel(id) }
     if let users = work.watched { core.watchPresence(of: users) }

@@ -163,14 +163,15 @@ extension KeyedDecodingContainer {
 }
 
 extension ConversationLog.Position: Codable {
-  private enum Key: String, CodingKey { case delivered, read, mine, owed, isOwedPrivately }
+  private enum Key: String, CodingKey { case delivered, read, mine, owed, owedPrivately, answered }
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
     self.init(
       delivered: try values.textIfPresent(.delivered), read: try values.textIfPresent(.read),
       mine: try values.textIfPresent(.mine), owed: try values.textIfPresent(.owed),
-      isOwedPrivately: try values.decodeIfPresent(Bool.self, forKey: .isOwedPrivately) ?? false)
+      owedPrivately: try values.textIfPresent(.owedPrivately),
+      answered: try values.textIfPresent(.answered))
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -179,7 +180,8 @@ extension ConversationLog.Position: Codable {
     try values.encodeIfPresent(self.read?.description, forKey: .read)
     try values.encodeIfPresent(self.mine?.description, forKey: .mine)
     try values.encodeIfPresent(self.owed?.description, forKey: .owed)
-    if self.isOwedPrivately { try values.encode(true, forKey: .isOwedPrivately) }
+    try values.encodeIfPresent(self.owedPrivately?.description, forKey: .owedPrivately)
+    try values.encodeIfPresent(self.answered?.description, forKey: .answered)
   }
 }
 

@@ -123,6 +123,11 @@ extension ConnectClient {
     keeper.end()
   }
 
+  /// Says what is read and stored, under an id that is given.
+  func submit(_ read: ClientFrame.Read) {
+    if self.shared.withLockedValue({ $0.read(read) }) { self.wakeLoop() }
+  }
+
   /// Sends a message that is stored, however many wait.
   func submitAnyway(_ message: OutgoingMessage) {
     if self.shared.withLockedValue({ $0.submitAnyway(message) }) { self.wakeLoop() }

@@ -73,7 +73,9 @@ struct ConversationBook: Sendable {
     case .position(let peer, let position):
       self.change(peer) {
         $0.advance(delivered: position.delivered, read: position.read, mine: position.mine)
-        if let owed = position.owed { $0.owe(owed, isPrivate: position.isOwedPrivately) }
+        if let owed = position.owed { $0.owe(owed, isPrivate: false) }
+        if let owed = position.owedPrivately { $0.owe(owed, isPrivate: true) }
+        if let answered = position.answered { $0.answered(through: answered) }
       }
     case .listed(let peer, let listed):
       self.named.insert(peer)
@@ -282,9 +284,18 @@ struct ConversationBook: Sendable {
     guard let offset = offset ?? [last, listed].compactMap({ $0 }).max(),
       offset > log.position.mine ?? self.floor
     else { return nil }
-    let position = ConversationLog.Position(owed: offset, isOwedPrivately: isPrivate)
+    let position =
+      isPrivate
+      ? ConversationLog.Position(owedPrivately: offset) : ConversationLog.Position(owed: offset)
     self.apply(.position(peer, position))
     return (offset, [.position(peer, position)])
+  }
+
+  /// The server has answered that the user has read up to an offset, which the peer is told.
+  mutating func answered(_ peer: UserName, through offset: Offset) -> [BookRecord] {
+    let record = BookRecord.position(peer, ConversationLog.Position(answered: offset))
+    self.apply(record)
+    return [record]
   }
 
   // MARK: Answers
@@ -367,8 +378,11 @@ struct ConversationBook: Sendable {
 
   /// What the user has read and the server has not been told.
   var owedReads: [(peer: UserName, offset: Offset, isPrivate: Bool)] {
-    self.logs.values.compactMap { log in
-      log.position.owed.map { (log.peer, $0, log.position.isOwedPrivately) }
+    self.logs.values.flatMap { log in
+      [(log.position.owed, false), (log.position.owedPrivately, true)].compactMap {
+        owed, isPrivate in
+        owed.map { (log.peer, $0, isPrivate) }
+      }
     }
   }
 

@@ -147,9 +147,7 @@ final class ConversationKeeper: Sendable {
       }
     }
     for message in round.messages { client.submitAnyway(message) }
-    for read in round.reads {
-      client.read(read.peer, through: read.offset, isPrivate: read.isPrivate)
-    }
+    for read in round.reads { client.submit(read) }
     if let watched = round.watched { try? client.watchPresence(of: watched) }
     for offset in round.handled { client.acknowledge(offset) }
     for waiter in round.waiters { waiter.resume() }

@@ -13,9 +13,12 @@ struct ConversationLog: Sendable {
     var read: Offset?
     /// The user has read up to here.
     var mine: Offset?
-    /// The user has read up to here, and the server has not answered that yet.
+    /// The user has read up to here, of which the peer is to be told, and the server has not answered that yet.
     var owed: Offset?
-    var isOwedPrivately = false
+    /// The same, of which the peer is not told. It does not stand for the other.
+    var owedPrivately: Offset?
+    /// The server has answered what was owed up to here.
+    var answered: Offset?
   }
 
   /// What the server's list has said of it.
@@ -209,7 +212,7 @@ struct ConversationLog: Sendable {
     if let mine {
       if mine > self.position.mine ?? .zero { self.passListed(through: mine) }
       self.position.mine = Self.later(self.position.mine, mine)
-      if let owed = self.position.owed, owed <= mine { self.position.owed = nil }
+      if let owed = self.position.owedPrivately, owed <= mine { self.position.owedPrivately = nil }
     }
   }
 
@@ -229,8 +232,12 @@ struct ConversationLog: Sendable {
   /// The user has read up to an offset, of which the server is still to be told.
   mutating func owe(_ offset: Offset, isPrivate: Bool) {
     self.advance(delivered: nil, read: nil, mine: offset)
-    self.position.owed = offset
-    self.position.isOwedPrivately = isPrivate
+    if isPrivate { self.position.owedPrivately = offset } else { self.position.owed = offset }
+  }
+
+  /// The server has told the peer that the user has read up to an offset.
+  mutating func answered(through offset: Offset) {
+    if let owed = self.position.owed, owed <= offset { self.position.owed = nil }
   }
 
   private static func later(_ one: Offset?, _ other: Offset?) -> Offset? {

@@ -33,6 +33,8 @@ struct KeeperState: Sendable {
   private var handled: Offset?
   /// Who waits until the server has answered everything.
   private var unanswered: [CheckedContinuation<Void, Never>] = []
+  /// What peers are to be told that the user has read, as it was said last.
+  private var unansweredReads: [UserName: ClientFrame.Read] = [:]
   private var typing: Set<UserName> = []
   private var presence: [UserName: ServerFrame.Presence.Status] = [:]
   private var round = Round()
@@ -113,8 +115,8 @@ struct KeeperState: Sendable {
       self.round.records += records
       self.round.messages.append(entry.outgoing)
     }
-    self.round.reads = self.book.owedReads.map {
-      ClientFrame.Read(peer: $0.peer, offset: $0.offset, isPrivate: $0.isPrivate)
+    for owed in self.book.owedReads {
+      self.say(ClientFrame.Read(peer: owed.peer, offset: owed.offset, isPrivate: owed.isPrivate))
     }
   }
 
@@ -141,7 +143,8 @@ struct KeeperState: Sendable {
       self.book.touch(Set(users.keys))
     case .signal(let signal): self.observers.tell(signal)
     case .error(let code, let message): self.observers.tell(.server(code: code, message: message))
-    case .live, .message, .sent, .position, .failed, .accepted, .rejected: break
+    case .position(let position): self.answered(position)
+    case .live, .message, .sent, .failed, .accepted, .rejected: break
     }
   }
 
@@ -272,8 +275,23 @@ struct KeeperState: Sendable {
       let (offset, records) = self.book.read(peer, through: offset, isPrivate: isPrivate)
     else { return }
     self.round.records += records
-    self.round.reads.append(
-      ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate))
+    self.say(ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate))
+  }
+
+  /// The server is to be told what was read.
+  private mutating func say(_ read: ClientFrame.Read) {
+    var read = read
+    read.id = .unique()
+    if !read.isPrivate { self.unansweredReads[read.peer] = read }
+    self.round.reads.append(read)
+  }
+
+  /// The server has answered what it was told, unless something later was said since.
+  private mutating func answered(_ position: ServerFrame.Position) {
+    guard let id = position.id, let read = self.unansweredReads[position.peer], read.id == id
+    else { return }
+    self.unansweredReads[position.peer] = nil
+    self.round.records += self.book.answered(read.peer, through: read.offset)
   }
 
   // MARK: What is shown

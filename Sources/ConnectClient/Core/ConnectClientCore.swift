@@ -169,8 +169,14 @@ public final class ConnectClientCore {
   ///
   /// - Parameter isPrivate: whether the peer is not told.
   public func read(_ peer: UserName, through offset: Offset, isPrivate: Bool = false) {
-    self.reads.read(
-      ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate, id: .unique()))
+    self.read(ClientFrame.Read(peer: peer, offset: offset, isPrivate: isPrivate))
+  }
+
+  /// The same, by the id that it has, or by a new one.
+  func read(_ read: ClientFrame.Read) {
+    var read = read
+    read.id = read.id ?? .unique()
+    self.reads.read(read)
     self.settleLater()
   }
 

@@ -340,6 +340,25 @@ struct BookTests {
     #expect(kept.book.outbox.isEmpty)
   }
 
+  @Test("keeps apart what peers are told that the user has read, and what they are not")
+  func owedReads() throws {
+    var kept = Kept()
+    kept.tell(
+      self.connected(), self.incoming(1, at: 5), self.incoming(2, at: 6), self.incoming(3, at: 7))
+    func owed() throws -> [String] {
+      try kept.restored().owedReads.map { "\($0.offset) \($0.isPrivate)" }
+    }
+    kept.records += kept.book.read(bob, through: self.at(5), isPrivate: false)?.1 ?? []
+    kept.records += kept.book.read(bob, through: self.at(7), isPrivate: true)?.1 ?? []
+    #expect(try owed() == ["5-0 false", "7-0 true"])
+    // The server has moved the user's own position: that tells nothing of the peer's.
+    kept.tell(self.position(mine: 7, stamp: 2))
+    #expect(try owed() == ["5-0 false"])
+    kept.records += kept.book.answered(bob, through: self.at(5))
+    #expect(try owed() == [])
+    try self.expectKept(kept)
+  }
+
   @Test("keeps as much as it may, in memory and in a store, and never drops what is not sent")
   func limits() throws {
     var kept = Kept()
