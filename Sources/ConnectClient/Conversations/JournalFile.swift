@@ -217,9 +217,20 @@ final class JournalFile: @unchecked Sendable {
     let descriptor = Self.openPath(directory.isEmpty ? "/" : directory, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Self.failure("\(directory) cannot be opened") }
     defer { _ = Self.closeFile(descriptor) }
-    guard fsync(descriptor) == 0 else {
+    guard Self.force(descriptor) else {
       throw Self.failure("\(directory) cannot be forced to the disk")
     }
+  }
+
+  /// Forces what was written to the disk.
+  ///
+  /// - Returns: whether it is there.
+  private static func force(_ descriptor: Int32) -> Bool {
+    #if canImport(Darwin)
+      // There fsync leaves it in the disk's cache. File systems that know no other way have that.
+      if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
+    #endif
+    return fsync(descriptor) == 0
   }
 
   private static func write(
@@ -242,7 +253,7 @@ final class JournalFile: @unchecked Sendable {
       guard count > 0 else { throw Self.failure("\(path) cannot be written") }
       written += count
     }
-    guard !syncs || fsync(descriptor) == 0 else {
+    guard !syncs || Self.force(descriptor) else {
       throw Self.failure("\(path) cannot be forced to the disk")
     }
     return bytes.count
