@@ -88,25 +88,17 @@ final class ConversationKeeper: Sendable {
     }
   }
 
-  /// Uses the store, unless it has failed. Once it fails, all goes on in memory.
+  /// Uses the store, unless it has failed.
+  ///
+  /// - Parameter isNeeded: whether all goes on in memory if it fails. Else what was stored before is still there.
   private func use(
-    _ body: (any ConnectStore) async throws(ConnectStoreError) -> Void
+    isNeeded: Bool = true, _ body: (any ConnectStore) async throws(ConnectStoreError) -> Void
   ) async {
     guard self.isStoring.withLockedValue({ $0 }) else { return }
     do throws(ConnectStoreError) {
       try await body(self.store)
     } catch {
-      self.isStoring.withLockedValue { $0 = false }
-      self.report(error)
-    }
-  }
-
-  /// Stores these records instead of all. Where that fails, what was appended is still there.
-  private func compact(to records: [[UInt8]]) async {
-    guard self.isStoring.withLockedValue({ $0 }) else { return }
-    do throws(ConnectStoreError) {
-      try await self.store.replace(with: records)
-    } catch {
+      if isNeeded { self.isStoring.withLockedValue { $0 = false } }
       self.report(error)
     }
   }
@@ -143,7 +135,10 @@ final class ConversationKeeper: Sendable {
       let records = round.records.map(\.bytes)
       await self.use { store throws(ConnectStoreError) in try await store.append(records) }
       if let snapshot = self.state.withLockedValue({ $0.stored(records) }) {
-        await self.compact(to: snapshot.map(\.bytes))
+        let records = snapshot.map(\.bytes)
+        await self.use(isNeeded: false) { store throws(ConnectStoreError) in
+          try await store.replace(with: records)
+        }
       }
     }
     for message in round.messages { client.submitAnyway(message) }

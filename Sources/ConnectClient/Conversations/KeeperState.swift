@@ -41,7 +41,7 @@ struct KeeperState: Sendable {
   var keeper: CheckedContinuation<Round?, Never>?
   private(set) var isEnded = false
   /// Records that the store holds.
-  var storedRecords = 0
+  private var storedRecords = 0
   /// Bytes that were appended to it since it was last replaced.
   private var appendedBytes = 0
   /// How many records there must be for a compaction to be worth it.

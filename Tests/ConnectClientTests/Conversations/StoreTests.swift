@@ -24,6 +24,17 @@ struct StoreTests {
     return "\(directory)/\(try #require(files.first))"
   }
 
+  /// A store that is closed again, and its file.
+  private func closedStore(
+    in directory: String, with records: [[UInt8]] = []
+  ) async throws -> (FileStore, path: String) {
+    let store = FileStore(directory: directory)
+    _ = try await store.open(self.owner)
+    if !records.isEmpty { try await store.append(records) }
+    await store.close()
+    return (store, try self.file(in: directory))
+  }
+
   @Test("in a file gives what was appended, in order, to whoever opens it next")
   func file() async throws {
     try await self.withDirectory { directory in
@@ -70,11 +81,7 @@ struct StoreTests {
   @Test("in a file loses no more than the record that a crash has cut off")
   func tornRecord() async throws {
     try await self.withDirectory { directory in
-      let store = FileStore(directory: directory)
-      _ = try await store.open(self.owner)
-      try await store.append(self.records)
-      await store.close()
-      let path = try self.file(in: directory)
+      let (store, path) = try await self.closedStore(in: directory, with: self.records)
       let whole = try Data(contentsOf: URL(fileURLWithPath: path))
       let lastLine = String(decoding: whole, as: UTF8.self).split(separator: "\n").last!
       for cut in 1...lastLine.utf8.count {
@@ -93,11 +100,7 @@ struct StoreTests {
   @Test("in a file tells of damage, moves it aside, and begins again")
   func damage() async throws {
     try await self.withDirectory { directory in
-      let store = FileStore(directory: directory)
-      _ = try await store.open(self.owner)
-      try await store.append(self.records)
-      await store.close()
-      let path = try self.file(in: directory)
+      let (store, path) = try await self.closedStore(in: directory, with: self.records)
       var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
       let place = try #require(bytes.firstRange(of: Data("two".utf8))?.lowerBound)
       bytes[place] ^= 1
@@ -116,10 +119,7 @@ struct StoreTests {
   @Test("in a file begins without a word where a crash left half of the first line")
   func tornHeader() async throws {
     try await self.withDirectory { directory in
-      let store = FileStore(directory: directory)
-      _ = try await store.open(self.owner)
-      await store.close()
-      let path = try self.file(in: directory)
+      let (store, path) = try await self.closedStore(in: directory)
       let header = try Data(contentsOf: URL(fileURLWithPath: path))
       for length in 1..<header.count {
         try header.prefix(length).write(to: URL(fileURLWithPath: path))
@@ -135,10 +135,7 @@ struct StoreTests {
   @Test("in a file that is too large moves it aside, and begins again")
   func tooLarge() async throws {
     try await self.withDirectory { directory in
-      let store = FileStore(directory: directory)
-      _ = try await store.open(self.owner)
-      await store.close()
-      let path = try self.file(in: directory)
+      let (store, path) = try await self.closedStore(in: directory)
       #expect(truncate(path, off_t(ConnectClientLimits.storeBytes + 1)) == 0)
       await #expect(throws: ConnectStoreError.self) { try await store.open(self.owner) }
       #expect(FileManager.default.fileExists(atPath: path + ".damaged"))
