@@ -126,7 +126,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
         self.tell(.error(code: rejected.code, message: rejected.message))
       }
     }
-    self.settleLater()
+    self.writeDueLater()
     return true
   }
 
@@ -146,7 +146,7 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
     let wait = asked ?? self.rejections.next(using: &self.random)
     let until = Self.now + UInt64(wait) * 1_000_000
     if self.refused(rejected, until: until) { return }
-    if self.reads.rejected(rejected.id, until: until) { return self.settleLater() }
+    if self.reads.rejected(rejected.id, until: until) { return self.writeDueLater() }
     let mayBeTaken = RejectionCode(rawValue: rejected.code)?.mayBeTaken ?? true
     guard self.queue.rejected(rejected.id, until: until, mayBeTaken: mayBeTaken) else { return }
     self.tell(.rejected(rejected, isFinal: false))
@@ -157,11 +157,11 @@ extension ConnectClientCore: ConnectClientConnectionDelegate {
   /// For the connection.
   public func readCompleted(on connection: ConnectClientConnection) {
     self.delegate?.readCompleted(self)
-    self.settle()
+    self.writeDue()
   }
 
   /// For the connection.
-  public func becameWritable(_ connection: ConnectClientConnection) { self.settle() }
+  public func becameWritable(_ connection: ConnectClientConnection) { self.writeDue() }
 
   /// For the connection.
   public func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {

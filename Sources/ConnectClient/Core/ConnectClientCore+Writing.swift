@@ -8,17 +8,17 @@ extension ConnectClientCore {
   static var now: UInt64 { NIODeadline.now().uptimeNanoseconds }
 
   /// Once for all that happens in this turn of the loop.
-  func settleLater() {
-    guard !self.isSettling, self.connection != nil else { return }
-    self.isSettling = true
+  func writeDueLater() {
+    guard !self.isWriteScheduled, self.connection != nil else { return }
+    self.isWriteScheduled = true
     self.isolated.execute {
-      self.isSettling = false
-      self.settle()
+      self.isWriteScheduled = false
+      self.writeDue()
     }
   }
 
   /// Sends and acks what is due, and sees to it that it is called again when more will be.
-  func settle(isFinal: Bool = false) {
+  func writeDue(isFinal: Bool = false) {
     guard let connection = self.connection, connection.isOpen else { return }
     let now = Self.now
     switch self.inbox.nextAck(now: now, isFinal: isFinal) {
@@ -154,7 +154,7 @@ extension ConnectClientCore: NIOScheduledCallbackHandler {
     for peer in self.typing.expire(now: now) { self.tell(.typing(peer, isTyping: false)) }
     if let time = self.reconnectTime, time <= now { self.connect() }
     self.wakeForDeadlines()
-    self.settle()
+    self.writeDue()
   }
 
   /// Sees to it that the timer fires for what does not wait for a connection.

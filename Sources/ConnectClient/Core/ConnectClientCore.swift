@@ -62,8 +62,8 @@ public final class ConnectClientCore {
   var isForeign = false
   var rejections = Backoff()
   var random = SystemRandomNumberGenerator()
-  /// Whether ``settle(isFinal:)`` will be called in this turn of the loop anyway.
-  var isSettling = false
+  /// Whether ``writeDue(isFinal:)`` will be called in this turn of the loop anyway.
+  var isWriteScheduled = false
   var timer: NIOScheduledCallback?
   var timerTime = UInt64.max
   var reconnectTime: UInt64?
@@ -133,7 +133,7 @@ public final class ConnectClientCore {
   public func close() {
     guard self.reconnect.state != .stopped else { return }
     self.reconnect.stop()
-    self.settle(isFinal: true)
+    self.writeDue(isFinal: true)
     self.hold()
     if let connection = self.connection, connection.isOpen { return connection.close() }
     // Nobody to say it to, so nothing to wait for, least of all for a host that does not answer.
@@ -153,7 +153,7 @@ public final class ConnectClientCore {
   public func send(_ message: OutgoingMessage) {
     self.queue.append(message)
     self.typing.sent(to: message.to)
-    self.settleLater()
+    self.writeDueLater()
   }
 
   /// All up to and including `offset` is handled.
@@ -161,7 +161,7 @@ public final class ConnectClientCore {
   /// - Parameter count: how many that are since the last call.
   public func acknowledge(_ offset: Offset, count: Int = 1) {
     self.inbox.handle(through: offset, count: count)
-    self.settleLater()
+    self.writeDueLater()
   }
 
   /// The user has read the messages of `peer` up to `offset`, the place of one of them. Said now, or once
@@ -177,7 +177,7 @@ public final class ConnectClientCore {
     var read = read
     read.id = read.id ?? .unique()
     self.reads.read(read)
-    self.settleLater()
+    self.writeDueLater()
   }
 
   // MARK: Asking and passing on
@@ -193,7 +193,7 @@ public final class ConnectClientCore {
     guard self.reconnect.state != .stopped else { return }
     self.requests.ask(request, id: id, now: Self.now)
     self.wakeForDeadlines()
-    self.settleLater()
+    self.writeDueLater()
   }
 
   /// Nobody waits for the answer to this request any more.
@@ -203,7 +203,7 @@ public final class ConnectClientCore {
   /// later ones; none, to watch nobody. Told by ``ConnectEvent/presence(_:)``.
   public func watchPresence(of users: [UserName]) {
     self.requests.watch(users, id: .unique())
-    self.settleLater()
+    self.writeDueLater()
   }
 
   /// The user is typing to `peer`: to be called at each key. The peer is told every
@@ -216,7 +216,7 @@ public final class ConnectClientCore {
   /// Passes something on to the devices of a user that are connected now. Dropped without a connection.
   public func signal(_ signal: OutgoingSignal) {
     self.signals.append(signal, now: Self.now)
-    self.settleLater()
+    self.writeDueLater()
   }
 
   /// Stops or goes on with taking from the socket what the server sends. Nothing is told meanwhile

@@ -186,7 +186,7 @@ extension ConnectionHandler {
       case .checkMailboxAndRetry: self.retryLater()
       case .checkMailbox: break
       }
-      self.delivery.checkPosition()
+      self.delivery.recheckMailbox()
       self.requestPage()
     }
   }

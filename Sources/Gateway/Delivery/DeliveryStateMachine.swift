@@ -150,7 +150,7 @@ struct DeliveryStateMachine {
   }
 
   /// The look into the mailbox with each ping: the last push may have been lost.
-  mutating func checkPosition() {
+  mutating func recheckMailbox() {
     if case .current = self.state { self.state = .behind }
   }
 

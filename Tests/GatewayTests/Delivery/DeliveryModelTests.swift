@@ -57,7 +57,7 @@ private struct Model {
     case 75..<90: self.ack()
     case 90..<97: self.toggleWritability()
     default:
-      self.machine.checkPosition()
+      self.machine.recheckMailbox()
       self.requestPage()
     }
     precondition(self.machine.unackedCount <= self.window)
@@ -68,7 +68,7 @@ private struct Model {
     self.pushes = []
     // A read from before the last pushes were lost may still be on its way; the check comes after it.
     self.answerRead(failing: false)
-    self.machine.checkPosition()
+    self.machine.recheckMailbox()
     for _ in 0..<1_000 where !(self.isCaughtUp && self.read == nil) {
       self.isWritable = true
       _ = self.machine.ack(self.machine.last)

@@ -19,7 +19,7 @@ extension DeliveryStateMachine {
   /// Has sent 1, and knows that there may be more.
   fileprivate static func behind(window: Int = 4) -> DeliveryStateMachine {
     var machine = self.current(window: window)
-    machine.checkPosition()
+    machine.recheckMailbox()
     return machine
   }
 
@@ -56,7 +56,7 @@ struct DeliveryStateMachineTests {
     _ = machine.nextPage(canWrite: true)
     machine.sent(at(6), receipt: nil)
     #expect(machine.pageEnded(entries: 1, isComplete: true) == .live(at(6)))
-    machine.checkPosition()
+    machine.recheckMailbox()
     _ = machine.nextPage(canWrite: true)
     #expect(machine.pageEnded(entries: 0, isComplete: true) == .none)
     #expect(machine.state == .current)
@@ -171,7 +171,7 @@ struct DeliveryStateMachineTests {
     _ = machine.ack(at(number))
     _ = machine.nextPage(canWrite: true)
     _ = machine.pageEnded(entries: 0, isComplete: true)
-    machine.checkPosition()
+    machine.recheckMailbox()
     #expect(machine.nextPage(canWrite: true) == 16, "the next replay begins small again")
   }
 
@@ -215,12 +215,12 @@ struct DeliveryStateMachineTests {
   }
 
   @Test("looks for a lost push only when it believes that there is none")
-  func checkPosition() {
+  func recheckMailbox() {
     var current = Machine.current()
-    current.checkPosition()
+    current.recheckMailbox()
     #expect(current.state == .behind)
     var paging = Machine.paging()
-    paging.checkPosition()
+    paging.recheckMailbox()
     #expect(paging.state == .paging(maximum: 3, missed: .zero))
   }
 
@@ -234,7 +234,7 @@ struct DeliveryStateMachineTests {
 
   @Test("gives the messages whose senders are told of an ack, in order and once, in every state")
   func messages() {
-    for prepare in [{ _ in }, { $0.checkPosition() }] as [(inout Machine) -> Void] {
+    for prepare in [{ _ in }, { $0.recheckMailbox() }] as [(inout Machine) -> Void] {
       var machine = Machine(start: .zero, window: 8)
       _ = machine.nextPage(canWrite: true)
       machine.sent(at(1), receipt: Self.alice)
