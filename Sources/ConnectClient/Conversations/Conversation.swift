@@ -209,28 +209,16 @@ public struct Outgoing: Sendable {
   ///   ended before, ``ConnectSendError/cancelled`` if it was discarded or the task was cancelled.
   @discardableResult
   public func accepted() async throws(ConnectSendError) -> Conversation.Entry {
-    for await _ in self.conversation.updates {
-      if let entry = try self.outcome() { return entry }
-    }
-    // It may have ended with the answer.
-    if let entry = try self.outcome() { return entry }
-    if Task.isCancelled { throw .cancelled }
-    if case .stopped(let end) = self.conversation.client.state { throw .ended(end) }
-    throw .ended(.closed)
-  }
-
-  /// The message once it is accepted; nil while it waits.
-  private func outcome() throws(ConnectSendError) -> Conversation.Entry? {
-    guard let entry = self.entry else { throw .cancelled }
-    switch entry.state {
-    case .waiting, .received: return nil
-    case .accepted, .delivered, .read: return entry
-    case .failed:
-      throw .rejected(
-        ServerFrame.Rejected(
-          id: self.id, code: entry.failure?.code ?? "", message: entry.failure?.message ?? "",
-          retryable: false, retryAfterMilliseconds: nil))
-    }
+    let (keeper, peer) = (self.conversation.client.conversationKeeper, self.conversation.name)
+    let number = keeper.change { $0.newWaiter() }
+    return try await withTaskCancellationHandler {
+      await withCheckedContinuation { waiter in
+        keeper.change { $0.wait(for: self.id, to: peer, number: number, waiter) }
+        if Task.isCancelled { keeper.change { $0.cancelOutcome(number, self.id) } }
+      }
+    } onCancel: {
+      keeper.change { $0.cancelOutcome(number, self.id) }
+    }.get()
   }
 
   /// Sends it again if it has failed; see ``Conversation/retry(_:)``.

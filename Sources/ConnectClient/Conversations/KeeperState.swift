@@ -28,16 +28,18 @@ struct KeeperState: Sendable {
   private(set) var connection = ConnectState.idle
   /// What the server has said on connecting last.
   private(set) var welcome: ServerFrame.Welcome?
-  private var arrivals = ArrivalQueue()
+  var arrivals = ArrivalQueue()
   /// All up to here is handled by the consumer of arrivals.
-  private var handled: Offset?
+  var handled: Offset?
+  var outcomes = OutcomeWaiters()
+  var nextWaiter: UInt64 = 0
   /// Who waits until the server has answered everything.
-  private var unanswered: [CheckedContinuation<Void, Never>] = []
+  var unanswered: [CheckedContinuation<Void, Never>] = []
   /// What peers are to be told that the user has read, as it was said last.
   private var unansweredReads: [UserName: ClientFrame.Read] = [:]
   private var typing: Set<UserName> = []
   private var presence: [UserName: ServerFrame.Presence.Status] = [:]
-  private var round = Round()
+  var round = Round()
   var keeper: CheckedContinuation<Round?, Never>?
   private(set) var isEnded = false
   /// Records that the store holds.
@@ -150,6 +152,14 @@ struct KeeperState: Sendable {
 
   private mutating func keep(_ event: ConnectEvent) {
     var records = self.book.received(event)
+    // At once: what follows in the same batch may drop the message, as a gap does.
+    switch event {
+    case .accepted(let id, _): self.decided(id)
+    case .rejected(let rejected, isFinal: true): self.decided(rejected.id)
+    case .sent(let sent): self.decided(sent.id)
+    case .failed(let failed): self.decided(failed.id)
+    default: break
+    }
     guard self.arrivals.isConsumed else {
       self.round.records += records
       if let offset = event.offset { self.round.handled.append(offset) }
@@ -167,62 +177,6 @@ struct KeeperState: Sendable {
     }
   }
 
-  // MARK: Arrivals
-
-  mutating func takeArrivals() { self.arrivals.begin() }
-
-  /// The consumer has handled what it had.
-  mutating func handleArrival() {
-    guard let offset = self.arrivals.handled() else { return }
-    self.handled = offset
-    self.round.records.append(.handled(offset))
-    self.round.handled.append(offset)
-  }
-
-  /// The consumer has handled what it had, and waits for the next.
-  mutating func waitForArrival(_ consumer: ArrivalQueue.Consumer) {
-    self.handleArrival()
-    self.arrivals.wait(consumer)
-  }
-
-  mutating func cancelArrival() -> ArrivalQueue.Consumer? { self.arrivals.cancel() }
-
-  /// Whoever brings events goes on once the consumer of arrivals has caught up.
-  mutating func waitForConsumer(_ producer: CheckedContinuation<Void, Never>) {
-    self.arrivals.wait(producer)
-  }
-
-  /// Nobody waits for the consumer of arrivals any more.
-  mutating func releaseArrivals() { self.arrivals.release() }
-
-  /// Resumes once nothing waits for the server's answer.
-  mutating func waitForAnswers(_ waiter: CheckedContinuation<Void, Never>) {
-    self.unanswered.append(waiter)
-  }
-
-  /// Who can go on now.
-  struct Resumed: Sendable {
-    var consumer: (ArrivalQueue.Consumer, ConnectArrival?)?
-    var waiters: [CheckedContinuation<Void, Never>] = []
-
-    func resume() {
-      if let (consumer, arrival) = self.consumer { consumer.resume(returning: arrival) }
-      for waiter in self.waiters { waiter.resume() }
-    }
-  }
-
-  mutating func takeResumed() -> Resumed {
-    var resumed = Resumed(consumer: self.arrivals.takeServed())
-    if let producer = self.arrivals.takeProducer() { resumed.waiters.append(producer) }
-    if !self.book.isWaiting || self.isEnded {
-      resumed.waiters += self.unanswered
-      self.unanswered = []
-    }
-    return resumed
-  }
-
-  // MARK: The end
-
   /// The client has ended. Whoever has cancelled its task took the last events with it.
   ///
   /// - Returns: what ends the observers, to be called when the lock is released.
@@ -230,6 +184,7 @@ struct KeeperState: Sendable {
     self.isEnded = true
     self.arrivals.finish()
     if case .stopped = self.connection {} else { self.connection = .stopped(.closed) }
+    for waiting in self.outcomes.all { self.decided(waiting.id) }
     self.tellObservers()
     return self.observers.takeAll()
   }
@@ -268,6 +223,7 @@ struct KeeperState: Sendable {
   mutating func discard(_ id: MessageID, to peer: UserName) {
     guard !self.isEnded else { return }
     self.round.records += self.book.discard(id, to: peer)
+    self.decided(id)
   }
 
   mutating func read(_ peer: UserName, through offset: Offset?, isPrivate: Bool) {

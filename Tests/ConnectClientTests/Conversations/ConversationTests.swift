@@ -282,6 +282,33 @@ struct ConversationTests {
     }
   }
 
+  @Test("tells that a message is accepted, though a gap takes it in the same moment")
+  func acceptedBeforeGap() async throws {
+    var state = KeeperState(user: alice)
+    state.received(.connected(ConnectClientTests.welcome()))
+    try state.send(messageID(1), to: bob, body: json("1"), isQuiet: false, now: 1)
+    let outcome = await withCheckedContinuation { waiter in
+      state.wait(for: messageID(1), to: bob, number: 1, waiter)
+      state.received(.accepted(id: messageID(1), offset: offset(40)))
+      state.received(.connected(ConnectClientTests.welcome(offset: offset(50), gap: true)))
+      state.takeResumed().resume()
+    }
+    #expect(try outcome.get().state == .accepted)
+  }
+
+  @Test("lets a task that waits for a message be cancelled")
+  func cancelledWait() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let outgoing = try client.conversation(with: bob).send("a")
+        let waiting = Task { try await outgoing.accepted() }
+        waiting.cancel()
+        await #expect(throws: ConnectSendError.cancelled) { try await waiting.value }
+        #expect(outgoing.entry?.state == .waiting)
+      }
+    }
+  }
+
   @Test("sends a failed message again, or forgets it")
   func retry() async throws {
     try await ScriptedGateway.with { gateway in
