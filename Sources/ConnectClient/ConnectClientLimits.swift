@@ -114,6 +114,12 @@ public enum ConnectClientLimits {
   public static let storeBytes = 268_435_456
   /// What is read of it at once, in bytes.
   static let storeReadBytes = 65_536
+  /// How long after another device has read a part of what is unread the list is asked for again, in milliseconds.
+  public static let relistMilliseconds: Int64 = 2_000
+  /// Parts of the list that are asked for then, at most.
+  public static let relistParts = 10
+  /// How long after it did not come, in milliseconds.
+  public static let relistRetryMilliseconds: Int64 = 30_000
   /// Parts of the mailbox without an entry of the conversation after which loading earlier ones returns without.
   public static let emptyPages = 10
   /// Arrivals that wait for their consumer before no further events are taken.

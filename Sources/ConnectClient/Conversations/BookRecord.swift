@@ -24,6 +24,8 @@ enum BookRecord: Hashable, Sendable {
   case floor(Offset)
   case stamp(UInt64)
   case serverNow(UInt64)
+  /// The server's list is read from its beginning: what it says from here on is newer than what it said before.
+  case listBegun
   /// The server's list is in the book, as far as it was asked for.
   ///
   /// - Parameter next: where its next part begins, if there is one.
@@ -52,6 +54,7 @@ extension BookRecord: Codable {
     case floor = "f"
     case stamp = "s"
     case serverNow = "n"
+    case listBegun = "B"
     case listRead = "L"
   }
 
@@ -76,6 +79,7 @@ extension BookRecord: Codable {
     case .floor: self = .floor(try values.text(.offset))
     case .stamp: self = .stamp(try values.decode(UInt64.self, forKey: .number))
     case .serverNow: self = .serverNow(try values.decode(UInt64.self, forKey: .number))
+    case .listBegun: self = .listBegun
     case .listRead: self = .listRead(next: try values.textIfPresent(.next))
     }
   }
@@ -111,6 +115,7 @@ extension BookRecord: Codable {
     case .floor(let offset): try values.encode(Kind.floor, offset)
     case .stamp(let stamp): try values.encode(Kind.stamp, stamp)
     case .serverNow(let now): try values.encode(Kind.serverNow, now)
+    case .listBegun: try values.encode(Kind.listBegun, forKey: .kind)
     case .listRead(let next):
       try values.encode(Kind.listRead, forKey: .kind)
       try values.encodeIfPresent(next?.description, forKey: .next)
@@ -182,6 +187,27 @@ extension ConversationLog.Position: Codable {
     try values.encodeIfPresent(self.owed?.description, forKey: .owed)
     try values.encodeIfPresent(self.owedPrivately?.description, forKey: .owedPrivately)
     try values.encodeIfPresent(self.answered?.description, forKey: .answered)
+  }
+}
+
+extension ConversationLog.Listed: Codable {
+  private enum Key: String, CodingKey { case last, unread, isMore, isStale }
+
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    self.init(
+      last: try values.decodeIfPresent(LogEntry.self, forKey: .last),
+      unread: try values.decode(Int.self, forKey: .unread),
+      isMore: try values.decode(Bool.self, forKey: .isMore),
+      isStale: try values.decodeIfPresent(Bool.self, forKey: .isStale) ?? false)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encodeIfPresent(self.last, forKey: .last)
+    try values.encode(self.unread, forKey: .unread)
+    try values.encode(self.isMore, forKey: .isMore)
+    if self.isStale { try values.encode(true, forKey: .isStale) }
   }
 }
 

@@ -113,6 +113,7 @@ extension ConnectClient {
         let events = [first] + more
         await keeper.received(events)
         let isLive = events.contains { if case .live = $0 { true } else { false } }
+        if keeper.change({ $0.takeRelist() }) { group.addTask { await self.relist(keeper) } }
         if isLive, keeper.withState({ $0.book.needsList }) {
           // It is asked for again on the next connection if it fails.
           group.addTask { try? await self.conversations.loadMore() }
@@ -121,6 +122,28 @@ extension ConnectClient {
       group.cancelAll()
     }
     keeper.end()
+  }
+
+  /// Asks for the list again, as far down as it said something that is of before.
+  private func relist(_ keeper: ConversationKeeper) async {
+    var isRead = false
+    defer { keeper.change { $0.relisted(isRead: isRead) } }
+    do {
+      // What is read moves several times in a row.
+      try await Task.sleep(for: .milliseconds(ConnectClientLimits.relistMilliseconds))
+      var place: ConversationCursor?
+      for _ in 0..<ConnectClientLimits.relistParts where keeper.withState({ $0.book.isStale }) {
+        let page = try await self.conversations(
+          limit: ClientFrame.Conversations.maximumLimit, before: place)
+        keeper.change { $0.received(page, isFirst: place == nil) }
+        guard let next = page.next else { break }
+        place = next
+      }
+      isRead = true
+    } catch {
+      // It is asked for again when something else happens, but not before this.
+      try? await Task.sleep(for: .milliseconds(ConnectClientLimits.relistRetryMilliseconds))
+    }
   }
 
   /// Says what is read and stored, under an id that is given.

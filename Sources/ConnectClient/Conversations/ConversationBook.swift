@@ -28,6 +28,8 @@ struct ConversationBook: Sendable {
   private(set) var nextList: ConversationCursor?
   /// Peers that the parts of the list so far have named: what a later part says of them is of before.
   private(set) var named: Set<UserName> = []
+  /// Conversations of which the list's number of unread messages is of before.
+  private(set) var stale: Set<UserName> = []
   private var lastNumber: UInt64 = 0
   /// The conversations of own messages that have no place in the mailbox yet.
   private var peers: [MessageID: UserName] = [:]
@@ -95,19 +97,21 @@ struct ConversationBook: Sendable {
       for peer in Array(self.logs.keys) { self.change(peer) { $0.raise(floor: offset) } }
     case .stamp(let stamp): self.stamp = PositionStamp(stamp)
     case .serverNow(let now): self.serverNow = max(self.serverNow ?? 0, now)
+    case .listBegun: self.named = []
     case .listRead(let next):
       self.needsList = false
       self.nextList = next
     }
   }
 
-  private mutating func change(_ peer: UserName, _ body: (inout ConversationLog) -> Void) {
+  mutating func change(_ peer: UserName, _ body: (inout ConversationLog) -> Void) {
     var log = self.log(peer)
     // Taken out, so that its entries are not copied.
     self.logs[peer] = nil
     body(&log)
     self.logs[peer] = log
     self.changed.insert(peer)
+    if log.isStale(floor: self.floor) { self.stale.insert(peer) } else { self.stale.remove(peer) }
   }
 
   private mutating func put(_ entry: LogEntry) {
@@ -128,7 +132,7 @@ struct ConversationBook: Sendable {
     }
   }
 
-  private mutating func record(_ record: BookRecord, _ records: inout [BookRecord]) {
+  mutating func record(_ record: BookRecord, _ records: inout [BookRecord]) {
     self.apply(record)
     records.append(record)
   }
@@ -298,63 +302,6 @@ struct ConversationBook: Sendable {
     return [record]
   }
 
-  // MARK: Answers
-
-  /// A part of the server's list has come.
-  ///
-  /// - Parameter isFirst: whether it is the beginning of the list.
-  mutating func received(_ page: ConversationPage, isFirst: Bool) -> [BookRecord] {
-    var records: [BookRecord] = []
-    for item in page.conversations {
-      self.record(
-        .position(
-          item.peer, .init(delivered: item.delivered, read: item.read, mine: item.mine)),
-        &records)
-      guard !self.named.contains(item.peer) else { continue }
-      var listed = ConversationLog.Listed(
-        last: item.last.flatMap { self.entry($0) }, unread: item.unread,
-        isMore: item.unreadIsMore)
-      if let mine = self.log(item.peer).position.mine, mine > item.mine ?? self.floor {
-        // More is read than the answer knows: of the rest it does not say how much that is.
-        listed.isMore = listed.last?.offset ?? .zero > mine && (listed.unread > 0 || listed.isMore)
-        listed.unread = 0
-      }
-      self.record(.listed(item.peer, listed), &records)
-    }
-    self.record(.listRead(next: page.next), &records)
-    return records
-  }
-
-  /// Earlier entries have come. They are held, and not stored: the server has them.
-  ///
-  /// - Parameter before: where they end; nil for the end of the mailbox. If by now what is held begins above that, as
-  ///   after a gap, there would be a hole between, so they are not taken.
-  mutating func received(_ page: HistoryPage, with peer: UserName, before: Offset? = nil) {
-    if let before, self.log(peer).start > before { return }
-    for entry in page.entries {
-      if let entry = self.entry(entry) {
-        self.change(peer) { $0.putEarlier(entry) }
-      } else if case .failed(let failed) = entry {
-        self.change(peer) {
-          $0.failEarlier(
-            failed.id, at: failed.offset, .init(code: failed.code, message: failed.message))
-        }
-      }
-    }
-    let log = self.log(peer)
-    let start = min(log.start, page.next ?? .zero)
-    let isTrimmed = page.isTrimmed || log.isTrimmed && start == log.start
-    self.apply(.begins(peer, start, isTrimmed: isTrimmed))
-  }
-
-  private func entry(_ entry: MailboxEntry) -> LogEntry? {
-    switch entry {
-    case .message(let message): LogEntry(message, to: self.user)
-    case .sent(let sent): LogEntry(sent, from: self.user)
-    case .failed: nil
-    }
-  }
-
   // MARK: Starting
 
   /// A client starts with this book.
@@ -402,6 +349,9 @@ struct ConversationBook: Sendable {
   private static func time(of entry: Conversation.Entry?) -> Offset {
     entry.map { $0.offset ?? Offset(milliseconds: $0.at, sequence: .max) } ?? .zero
   }
+
+  /// Whether what the list has said of a conversation is of before.
+  var isStale: Bool { !self.stale.isEmpty }
 
   /// Whether a conversation may be one of which the server's list has said nothing yet.
   var isListPartial: Bool { self.needsList || self.nextList != nil }

@@ -22,10 +22,18 @@ struct ConversationLog: Sendable {
   }
 
   /// What the server's list has said of it.
-  struct Listed: Hashable, Codable, Sendable {
+  struct Listed: Hashable, Sendable {
     var last: LogEntry?
     var unread: Int
     var isMore: Bool
+    /// More is read since, and how much of it was among these, the list has not said.
+    var isStale = false
+
+    /// When more is read: of the rest it has not said how much that is.
+    func read(through offset: Offset) -> Listed {
+      let isMore = self.last?.offset ?? .zero > offset && (self.unread > 0 || self.isMore)
+      return Listed(last: self.last, unread: 0, isMore: isMore, isStale: isMore)
+    }
   }
 
   let user: UserName
@@ -224,9 +232,12 @@ struct ConversationLog: Sendable {
   /// More is read than when the list said how much is unread: of the rest it has not said how much that is.
   private mutating func passListed(through offset: Offset) {
     guard let listed = self.listed else { return }
-    self.listed?.isMore =
-      listed.last?.offset ?? .zero > offset && (listed.unread > 0 || listed.isMore)
-    self.listed?.unread = 0
+    self.listed = listed.read(through: offset)
+  }
+
+  /// Whether the number of unread messages is what the list has said, and that is of before.
+  func isStale(floor: Offset) -> Bool {
+    self.listed?.isStale == true && self.start > self.readUp(to: floor).successor
   }
 
   /// The user has read up to an offset, of which the server is still to be told.

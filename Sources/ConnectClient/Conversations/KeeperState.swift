@@ -33,6 +33,8 @@ struct KeeperState: Sendable {
   var handled: Offset?
   var outcomes = OutcomeWaiters()
   var nextWaiter: UInt64 = 0
+  /// Whether the list is being asked for again.
+  private var isRelisting = false
   /// Who waits until the server has answered everything.
   var unanswered: [CheckedContinuation<Void, Never>] = []
   /// What peers are to be told that the user has read, as it was said last.
@@ -192,6 +194,22 @@ struct KeeperState: Sendable {
   /// A part of the server's list has come.
   mutating func received(_ page: ConversationPage, isFirst: Bool) {
     self.round.records += self.book.received(page, isFirst: isFirst)
+  }
+
+  /// Whether the list is to be asked for again now, since what it says of somebody is of before. Whoever is told so sees
+  /// to it, and calls ``relisted(isRead:)``.
+  mutating func takeRelist() -> Bool {
+    guard !self.isRelisting, !self.isEnded, self.connection == .online, self.book.isStale else {
+      return false
+    }
+    self.isRelisting = true
+    return true
+  }
+
+  /// - Parameter isRead: whether it was.
+  mutating func relisted(isRead: Bool) {
+    self.isRelisting = false
+    if isRead { self.round.records += self.book.relisted() }
   }
 
   /// Where the next part of the list begins; nil inside for its beginning, nil outside at its end.

@@ -124,6 +124,30 @@ struct ConversationListTests {
     }
   }
 
+  @Test("is asked for again when another device has read a part of what it counted")
+  func partlyRead() async throws {
+    func item(_ unread: Int, mine: Int) -> String {
+      """
+      {"peer":"bob","last":{"type":"message","offset":"90-0","from":"bob","id":"b90","at":90,\
+      "body":90},"unread":\(unread),"mine":"\(mine)-0"}
+      """
+    }
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let chat = client.conversation(with: bob)
+        let connection = try await gateway.welcome(after: offset(100))
+        try await self.answer(connection, item(5, mine: 20))
+        try await eventually("the list is there") { chat.unread == 5 }
+        connection.send(#"{"type":"position","peer":"bob","mine":"70-0","stamp":3}"#)
+        try await eventually("there may be more") { chat.unread == 0 && chat.unreadIsMore }
+        let request = try await self.answer(connection, item(2, mine: 70))
+        #expect(request.before == nil)
+        try await eventually("the list knows") { chat.unread == 2 && !chat.unreadIsMore }
+        #expect(client.conversations.items.map(\.unread) == [2])
+      }
+    }
+  }
+
   @Test("ends for its observers when a client is closed that was never run")
   func neverRun() async throws {
     let client = ConnectClient(
