@@ -107,7 +107,7 @@ final class FaultyConnection: ChannelInboundHandler {
     if known.isKilled || self.server.chance(\.refused) {
       let isUnauthorized =
         !known.isKilled && !known.wasUnauthorized && Bool.random(using: &self.server.random)
-      self.server.processes[process]?.wasUnauthorized = isUnauthorized
+      if isUnauthorized { self.server.processes[process]?.wasUnauthorized = true }
       let status = isUnauthorized ? "401 Unauthorized" : "503 Service Unavailable"
       self.write(ByteBuffer(string: "HTTP/1.1 \(status)\r\ncontent-length: 0\r\n\r\n"))
       self.channel?.close(promise: nil)

@@ -96,7 +96,8 @@ struct ClientProcess {
   let keeps: @Sendable (Conversation.Entry.Key, Offset?) -> Bool
   /// Whether it was killed: the server hears nothing more from it.
   var isKilled = false
-  /// Whether it was refused with 401, and has said nothing since: after two in a row a client rightly ends.
+  /// Whether it was refused with 401, and has said nothing since: after two such refusals, whatever else failed
+  /// between them, a client rightly ends.
   var wasUnauthorized = false
 }
 
