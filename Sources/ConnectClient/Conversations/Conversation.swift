@@ -132,8 +132,9 @@ public struct Conversation: Sendable {
 
   // MARK: Reading and typing
 
-  /// The user has read the peer's messages up to `entry`; nil for all that is shown. Told to the peer and to the
-  /// user's other devices, once there is a connection, after a restart of the app, too.
+  /// The user has read the peer's messages up to `entry`; nil for all of ``entries``, and not for a `last` that
+  /// only the list has told of. Told to the peer and to the user's other devices, once there is a connection,
+  /// after a restart of the app, too.
   ///
   /// - Parameter isPrivate: whether the peer is not told.
   public func markRead(upTo entry: Entry? = nil, isPrivate: Bool = false) {

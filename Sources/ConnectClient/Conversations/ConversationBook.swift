@@ -276,16 +276,15 @@ struct ConversationBook: Sendable {
     return [.removed(peer, id)]
   }
 
-  /// The user has read the peer's messages up to one of them; without one, up to the last.
+  /// The user has read the peer's messages up to one of them; without one, up to the last that is held: what
+  /// only the list has told of was not shown yet, nor what lies before it.
   ///
   /// - Returns: up to where, and what is to be stored; nil if that was read before.
   mutating func read(
     _ peer: UserName, through offset: Offset?, isPrivate: Bool
   ) -> (Offset, [BookRecord])? {
     let log = self.log(peer)
-    let last = log.placed.last { $0.from == peer }?.offset
-    let listed = log.listed?.last.flatMap { $0.from == peer ? $0.offset : nil }
-    guard let offset = offset ?? [last, listed].compactMap({ $0 }).max(),
+    guard let offset = offset ?? log.placed.last(where: { $0.from == peer })?.offset,
       offset > log.position.mine ?? self.floor
     else { return nil }
     let position =

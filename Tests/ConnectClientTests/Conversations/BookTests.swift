@@ -229,6 +229,9 @@ struct BookTests {
           unread: 12, unreadIsMore: true, mine: self.at(20))
       ]), isFirst: true)
     #expect(!kept.book.needsList)
+    // Nothing of it is held, so nothing can have been shown.
+    let isRead = kept.book.read(bob, through: nil, isPrivate: false) != nil
+    #expect(!isRead)
     kept.tell(self.incoming(2, at: 110))
     let unread = kept.book.log(bob).unread(floor: kept.book.floor)
     #expect(unread.count == 13 && unread.isMore)
@@ -236,6 +239,8 @@ struct BookTests {
     try self.expectKept(kept)
     kept.tell(self.position(mine: 90))
     #expect(kept.book.log(bob).unread(floor: .zero).count == 1)
+    let read = kept.book.read(bob, through: nil, isPrivate: false)
+    #expect(read?.0 == self.at(110))
   }
 
   @Test("puts earlier entries in front, once, and knows where the mailbox ends")
