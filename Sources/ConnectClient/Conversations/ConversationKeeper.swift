@@ -153,7 +153,8 @@ final class ConversationKeeper: Sendable {
     await withCheckedContinuation { continuation in
       self.change { state in
         for event in events { state.received(event) }
-        state.wait(continuation)
+        // A client that was closed before it was run has nobody any more who carries out what comes.
+        if state.isEnded { continuation.resume() } else { state.wait(continuation) }
       }
     }
     await withCheckedContinuation { continuation in

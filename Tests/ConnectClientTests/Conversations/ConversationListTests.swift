@@ -162,5 +162,7 @@ struct ConversationListTests {
     try await eventually("it is over") { isOver.withLockedValue { $0 } }
     #expect(client.state == .stopped(.closed))
     view.cancel()
+    // Whoever runs it nevertheless is told at once.
+    try await client.run()
   }
 }
