@@ -55,7 +55,8 @@ extension KeeperState {
 
   /// The consumer has handled what it had.
   mutating func handleArrival() {
-    guard let offset = self.arrivals.handled() else { return }
+    // Below what is handled if a gap has come since.
+    guard let offset = self.arrivals.handled(), offset > self.handled ?? .zero else { return }
     self.handled = offset
     self.round.records.append(.handled(offset))
     self.round.handled.append(offset)

@@ -167,12 +167,19 @@ struct KeeperState: Sendable {
       if let offset = event.offset { self.round.handled.append(offset) }
       return
     }
+    records.removeAll { if case .handled = $0 { true } else { false } }
     for record in records {
       guard case .cut(let offset) = record else { continue }
-      self.handled = offset
-      self.arrivals.forgetOffsets()
+      if case .connected(let welcome) = event, offset > welcome.offset {
+        // What lies between has come before, and some of it may still wait for the consumer.
+        let handled = max(self.handled ?? .zero, welcome.offset)
+        self.handled = handled
+        records.append(.handled(handled))
+      } else {
+        self.handled = offset
+        self.arrivals.forgetOffsets()
+      }
     }
-    records.removeAll { if case .handled = $0 { true } else { false } }
     self.round.records += records
     if let arrival = self.book.arrival(of: event) {
       self.arrivals.append(arrival, at: event.offset)

@@ -90,6 +90,37 @@ struct ArrivalTests {
     }
   }
 
+  @Test("come again after a restart, too, where a gap came while they waited")
+  func gap() async throws {
+    let store = MemoryStore()
+    try await ScriptedGateway.with { gateway in
+      let first = self.client(gateway, store: store)
+      var arrivals = first.arrivals.makeAsyncIterator()
+      try await self.run(first) {
+        let connection = try await gateway.welcome()
+        for number in 1...4 { connection.message(UInt64(number)) }
+        #expect(self.number(await arrivals.next()) == "b1")
+        try await eventually("all wait") { first.conversation(with: bob).entries.count == 4 }
+        first.breakConnection()
+        _ = try await gateway.welcome(after: offset(2), gap: true)
+        try await eventually("the gap is known") { first.conversation(with: bob).entries.isEmpty }
+        // What the gap has taken from the mailbox is told all the same, and moves nothing back.
+        #expect(self.number(await arrivals.next()) == "b2")
+        #expect(self.number(await arrivals.next()) == "b3")
+      }
+      let second = self.client(gateway, store: store)
+      arrivals = second.arrivals.makeAsyncIterator()
+      try await self.run(second) {
+        let connection = try await gateway.accept()
+        #expect(connection.request.contains("since=2-0"))
+        connection.welcome(after: offset(2))
+        for number in 3...5 { connection.message(UInt64(number)) }
+        for number in 3...5 { #expect(self.number(await arrivals.next()) == "b\(number)") }
+        #expect(second.conversation(with: bob).entries.count == 3)
+      }
+    }
+  }
+
   @Test("tell what is not sent, and what is not delivered, of other devices, too")
   func failures() async throws {
     try await ScriptedGateway.with { gateway in
