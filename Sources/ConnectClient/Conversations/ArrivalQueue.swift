@@ -49,7 +49,9 @@ struct ArrivalQueue: Sendable {
 
   mutating func release() { self.isReleased = true }
 
+  /// The client has ended. What waits and has a place in the mailbox could not be acked any more, and comes again.
   mutating func finish() {
+    self.waiting.removeAll { $0.offset != nil }
     self.isFinished = true
     self.isReleased = true
   }

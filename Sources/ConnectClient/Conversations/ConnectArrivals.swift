@@ -15,6 +15,7 @@ public enum ConnectArrival: Hashable, Sendable {
 /// What arrives, in order, for one consumer, and each arrival once in the life of a client.
 ///
 /// Asking for the next one acks the one before: what was not handled when a program ends comes again in the next run.
+/// So what still waits when the client ends is not given any more, but for what is in no mailbox.
 /// A consumer that is slower than the network slows the network down, so while it handles an arrival it must not wait
 /// for what only a further one brings, such as the answer to a message.
 public struct ConnectArrivals: AsyncSequence, Sendable {

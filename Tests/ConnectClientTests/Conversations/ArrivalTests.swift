@@ -57,7 +57,7 @@ struct ArrivalTests {
         client.close()
         #expect(try await connection.nextClose() == CloseCode.normal.rawValue)
       }
-      #expect(self.number(await arrivals.next()) == "b3")
+      // The third comes again: it could not be acked any more.
       #expect(await arrivals.next() == nil)
     }
   }
