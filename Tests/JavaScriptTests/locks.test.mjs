@@ -127,6 +127,19 @@ test('a lock of a process that is there holds, as a link and as a file', async (
   for (const { reason } of results) assert.match(String(reason), /process \d+ has .*\.lock/);
 });
 
+test('a lock that is a file and names no process yet is left alone for a moment', async () => {
+  const begun = await leftBehind((lock) => writeFileSync(lock, ''));
+  const opening = new FileStore(begun.path).open('alice');
+  // While it waits. Should it not have begun to, that is as well.
+  setTimeout(() => writeFileSync(begun.lock, `${process.ppid}`), 300);
+  await assert.rejects(opening, new RegExp(`process ${process.ppid} has`));
+  const cutOff = await leftBehind((lock) => writeFileSync(lock, ''));
+  const store = new FileStore(cutOff.path);
+  await store.open('alice');
+  assert.deepEqual(await store.load(), [['a', 1]]);
+  await store.close();
+});
+
 /** As much of a browser's locks as is used: one for each name. */
 class TestLocks {
   #held = new Map();

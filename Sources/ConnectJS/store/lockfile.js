@@ -25,9 +25,11 @@ export async function lockFile(path) {
     const found = await holderOf(path);
     if (found === null) continue; // It was unlocked between the two.
     const { pid, isThere } = await processOf(found, path);
-    if (!isThere) {
+    const isLate = performance.now() >= end;
+    // A file, where there are no links, is empty for a moment before it names the process.
+    if (!isThere && (found || isLate)) {
       await remove(path, found);
-    } else if (performance.now() < end) {
+    } else if (!isLate) {
       await new Promise((resume) => { setTimeout(resume, BOUNDS.lockPollMs); });
     } else {
       throw new Error(`process ${pid} has ${path}: close the client there first, or use another folder`);
