@@ -34,13 +34,16 @@ enum DemoPage {
     return files
   }()
 
+  /// Of all files together.
+  private static let version = DemoPage.version(of: DemoPage.files.keys.sorted())
+
   /// The service worker, which caches the files: with their paths, and with a hash of them, so that a browser
   /// takes another version for another worker.
   private static let worker: File = {
     let paths = DemoPage.files.keys.sorted()
     let head = """
       const FILES = [\(paths.map { "'\($0)'" }.joined(separator: ", "))];
-      const VERSION = '\(DemoPage.version(of: paths))';
+      const VERSION = '\(DemoPage.version)';
 
       """
     return .script(Array(head.utf8) + PackageResources.worker_js)
@@ -62,6 +65,8 @@ enum DemoPage {
         ("content-security-policy", self.policy),
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-cache"),
+        // By which the service worker tells the files of one version from those of another.
+        ("connect-page", self.version),
       ],
       body: ByteBuffer(bytes: file.bytes))
   }

@@ -63,10 +63,13 @@ struct PublicRoutesTests {
       #expect(paths.contains { $0 == path }, "\(path)")
     }
     #expect(!paths.contains("/worker.js"))
+    let version = try #require(lines[1].wholeMatch(of: /const VERSION = '([0-9a-f]{1,16})';/)?.1)
     for path in paths {
-      #expect(self.response(String(path), demo: true).status == .ok, "\(path)")
+      let response = self.response(String(path), demo: true)
+      #expect(response.status == .ok, "\(path)")
+      // A worker takes nothing of another version.
+      #expect(response.headers.contains { $0 == ("connect-page", String(version)) }, "\(path)")
     }
-    #expect(lines[1].wholeMatch(of: /const VERSION = '[0-9a-f]{1,16}';/) != nil, "\(lines[1])")
     // What a page imports is among them.
     for path in paths where path.hasSuffix(".js") {
       let source = String(buffer: self.response(String(path), demo: true).body)
