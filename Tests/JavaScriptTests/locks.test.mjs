@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import { FileStore } from '../../Sources/ConnectJS/store/file.js';
+import { nameOfTab } from '../../Sources/ConnectJS/store/tabname.js';
 import { webLock } from '../../Sources/ConnectJS/store/weblock.js';
-import { NoWebSocket, chatOf, closeAll, scriptedChat, until } from './support.mjs';
+import { NoWebSocket, TestStorage, chatOf, closeAll, scriptedChat, until } from './support.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'connect-locks-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -164,4 +165,26 @@ test('of two tabs the second waits a moment for the first, and else is told', as
   first();
   (await second)();
   (await webLock('alice', undefined))();
+});
+
+test('a tab keeps the name of its device, and one that was duplicated gets another', async (t) => {
+  t.after(() => { delete globalThis.sessionStorage; });
+  const locks = new TestLocks();
+  let count = 0;
+  const named = async (storage) => {
+    globalThis.sessionStorage = storage;
+    return nameOfTab('alice', () => `name-${count += 1}`, (it) => typeof it === 'string', locks);
+  };
+  const [storage, copy] = [new TestStorage(), new TestStorage()];
+  const first = await named(storage);
+  copy.items = new Map(storage.items);
+  const duplicate = await named(copy);
+  assert.deepEqual([first.name, duplicate.name], ['name-1', 'name-2']);
+  // Each reloads.
+  first.leave();
+  duplicate.leave();
+  assert.equal((await named(storage)).name, 'name-1');
+  assert.equal((await named(copy)).name, 'name-2');
+  storage.fault = 'forbidden';
+  assert.equal((await named(storage)).name, 'name-3');
 });

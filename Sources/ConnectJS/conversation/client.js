@@ -22,6 +22,9 @@ import { Watch } from './watch.js';
  *   store?: Store, WebSocket?: typeof WebSocket,
  *   clock?: import('../core/clock.js').Clock }} ClientOptions */
 
+const newDeviceName = () => `js-${newId().slice(0, 16)}`;
+const isDeviceName = (/** @type {any} */ it) => typeof it === 'string' && /^[\w.-]{1,64}$/.test(it);
+
 /**
  * The chats of one user on one device: conversations, which are there offline too, and stay up to date
  * while it is connected. Events: `state`, `error`, `signal`, and `change` of the state.
@@ -43,6 +46,7 @@ export class ConnectClient extends Observable {
   /** Who is typing. @type {Set<string>} */ #typing = new Set();
   #hasRestarted = false; // On this connection.
   #isConnecting = false;
+  /** Another tab may have the name of this device. */ #leaveName = () => {};
   /** @type {Promise<void> | undefined} */ #closing;
   /** @type {Promise<void>} */ #opened;
 
@@ -132,7 +136,7 @@ export class ConnectClient extends Observable {
   async #open() {
     const { device } = this.#options;
     const values = await this.#keeper.open(this.#owner);
-    const name = device ?? this.#madeUp(values.get('device'));
+    const name = device ?? this.#madeUp(values.get('device')) ?? await this.#nameOfTab();
     if (!device && name !== values.get('device')) this.#keeper.set('device', name);
     this.#floor = isOffset(values.get('floor')) ? values.get('floor') : undefined;
     this.#list.load(values.get('list'));
@@ -161,13 +165,18 @@ export class ConnectClient extends Observable {
     return [url.split(/[?#]/)[0], user, ...(device ? [device] : [])].join(' ');
   }
 
-  /** The name of a device that was given none. @param {any} kept that of the store */
+  /** The name of a device that was given none; undefined where another client has the store.
+   * @param {any} kept that of the store */
   #madeUp(kept) {
-    const isName = (/** @type {any} */ it) => typeof it === 'string' && /^[\w.-]{1,64}$/.test(it);
-    if (isName(kept)) return kept;
+    if (isDeviceName(kept)) return kept;
     if (!this.#options.store) return 'default';
-    const make = () => `js-${newId().slice(0, 16)}`;
-    return this.#keeper.isGone ? nameOfTab(this.#owner, make, isName) : make();
+    return this.#keeper.isGone ? undefined : newDeviceName();
+  }
+
+  async #nameOfTab() {
+    const { name, leave } = await nameOfTab(this.#owner, newDeviceName, isDeviceName);
+    this.#leaveName = leave;
+    return name;
   }
 
   /** @param {string} device @param {Map<string, any>} values */
@@ -376,5 +385,6 @@ export class ConnectClient extends Observable {
     this.end();
     if (forget) forgetNameOfTab(this.#owner);
     await this.#keeper.close(forget);
+    this.#leaveName();
   }
 }

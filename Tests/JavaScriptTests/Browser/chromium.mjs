@@ -44,7 +44,10 @@ export async function browserOf(profile) {
   return {
     /** Opens a page as in a window of its own. */
     async open(url) {
-      const { targetId } = await call('Target.createTarget', { url });
+      return this.attached((await call('Target.createTarget', { url })).targetId);
+    },
+    /** @param {string} targetId of a page */
+    async attached(targetId) {
       const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true });
       const ask = (method, params) => call(method, params, sessionId);
       const evaluate = async (expression) => {
@@ -53,8 +56,18 @@ export async function browserOf(profile) {
         if (exceptionDetails) throw new Error(exceptionDetails.exception.description);
         return result.value;
       };
+      const pages = async () => (await call('Target.getTargets')).targetInfos
+        .filter(({ type }) => type === 'page').map((target) => target.targetId);
       return {
         evaluate,
+        /** As a user does, with what is in its sessionStorage. */
+        duplicate: async () => {
+          const before = await pages();
+          await ask('Runtime.evaluate', { expression: 'open(location.href)', userGesture: true });
+          const made = await until('it is duplicated', async () => (
+            (await pages()).find((id) => !before.includes(id))));
+          return this.attached(made);
+        },
         /** Waits until what was there before is gone. */
         async reload() {
           await evaluate('globalThis.isBefore = true');

@@ -234,6 +234,13 @@ test('two tabs of one user show each message once, and one of them has the store
   await second.shows('all is there again', has(...all));
   await second.shows('it stores nothing still', isUnkept);
   await second.shows('it is the same device', `${device} === ${JSON.stringify(other)}`);
+  // A tab that is duplicated has the session of the other, and is a device of its own.
+  const third = await second.duplicate();
+  await third.shows('it is online', isOnline);
+  await third.shows('all is there', has(...all));
+  assert.ok(![before, other].includes(await third.evaluate(device)));
+  await says(third, 'by the third', [first, second]);
+  await third.close();
   await second.close();
   await first.bringToFront();
   await first.reload();
