@@ -253,4 +253,13 @@ test('two tabs of one user show each message once, and one of them has the store
   await next.shows('all is there', has(...all));
   await next.shows('it is the same device', `${device} === ${JSON.stringify(before)}`);
   await next.shows('it has the store', `!(${isUnkept})`);
+
+  // Without a connection each says what becomes of what is written there.
+  const beside = await browsers[0].open(dev.links.alice);
+  await beside.shows('it stores nothing', isUnkept);
+  await beside.shows('it is online', isOnline);
+  await dev.end();
+  const banner = `document.getElementById('banner').textContent`;
+  await next.shows('all is kept', `${banner}.includes('kept and sent later')`);
+  await beside.shows('nothing is', `${banner}.includes('sent later, while this tab stays open')`);
 });

@@ -231,7 +231,8 @@ function start(session) {
     const [line, button] = $('banner').children;
     // A gateway that restarts spreads the return of its clients, so this one comes when told.
     button.hidden = state.asked;
-    text += ' What you write is kept and sent later.';
+    text += $('unkept').hidden ? ' What you write is kept and sent later.'
+      : ' What you write is sent later, while this tab stays open.';
     // Unchanged it is left alone, or a screen reader would read it out at each attempt.
     if (line.textContent !== text) line.textContent = text;
     button.textContent = label;
@@ -254,8 +255,10 @@ function start(session) {
 
   function expire() {
     client.close();
-    showSignIn('Your session has expired', `The token of ${user} is no longer valid. Use a fresh `
-      + 'link here: the conversations of this device are kept, and what is unsent is sent then.');
+    const kept = $('unkept').hidden
+      ? ': the conversations of this device are kept, and what is unsent is sent then.' : '.';
+    showSignIn('Your session has expired',
+      `The token of ${user} is no longer valid. Use a fresh link here${kept}`);
   }
 
   // The page
