@@ -116,12 +116,16 @@ export class FileStore {
   }
 
   async close() {
-    await this.#file?.close();
+    const file = this.#file;
+    const unlock = this.#unlock;
     this.#file = null;
     this.#path = '';
-    const unlock = this.#unlock;
     this.#unlock = async () => {};
-    await unlock();
+    try {
+      await file?.close();
+    } finally {
+      await unlock();
+    }
   }
 
   /** @param {string} key @param {string | undefined} json */
