@@ -106,6 +106,7 @@ public final class ConnectClient: Sendable {
   /// Acks what is handled, closes the connection, and ends ``run()`` and ``events``. What was not
   /// answered fails; to wait for answers first: ``answered()``.
   public func close() {
+    self.keeper?.change { $0.releaseArrivals() }
     let (wakes, waiting) = self.shared.withLockedValue { $0.close() }
     if wakes { self.wakeLoop() }
     if waiting.ended != nil {

@@ -15,7 +15,7 @@ struct ArrivalQueue: Sendable {
   private var consumer: Consumer?
   /// Whoever brings events waits for the consumer to catch up.
   private var producer: CheckedContinuation<Void, Never>?
-  /// Nobody waits for the consumer any more.
+  /// The client ends: nobody waits for the consumer any more.
   private var isReleased = false
   private var isFinished = false
 
@@ -23,6 +23,7 @@ struct ArrivalQueue: Sendable {
   mutating func begin() { self.isConsumed = true }
 
   mutating func append(_ arrival: ConnectArrival, at offset: Offset?) {
+    if self.isReleased, offset != nil { return }
     self.waiting.append((arrival, offset))
   }
 
@@ -47,13 +48,15 @@ struct ArrivalQueue: Sendable {
 
   mutating func wait(_ producer: CheckedContinuation<Void, Never>) { self.producer = producer }
 
-  mutating func release() { self.isReleased = true }
-
-  /// The client has ended. What waits and has a place in the mailbox could not be acked any more, and comes again.
-  mutating func finish() {
-    self.waiting.removeAll { $0.offset != nil }
-    self.isFinished = true
+  /// The client ends. What has a place in the mailbox could not be acked any more: it is not given, and comes again.
+  mutating func release() {
     self.isReleased = true
+    self.waiting.removeAll { $0.offset != nil }
+  }
+
+  mutating func finish() {
+    self.release()
+    self.isFinished = true
   }
 
   /// A consumer that gets what it waits for: an arrival, or nil at the end.

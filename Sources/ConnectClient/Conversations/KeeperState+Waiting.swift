@@ -75,7 +75,7 @@ extension KeeperState {
     self.arrivals.wait(producer)
   }
 
-  /// Nobody waits for the consumer of arrivals any more.
+  /// The client ends: nobody waits for the consumer of arrivals any more, which gets no more of the mailbox.
   mutating func releaseArrivals() { self.arrivals.release() }
 
   /// Resumes once nothing waits for the server's answer.
