@@ -92,6 +92,10 @@ struct ConversationListTests {
         #expect(request.before == offset(100).successor)
         first.drop()
         let second = try await gateway.welcome(after: offset(200), gap: true)
+        // An answer that overtakes it would be dropped with all else.
+        try await eventually("the gap is known") {
+          client.conversationKeeper.withState { $0.book.start == offset(200) }
+        }
         // Asked again on this connection, with its old place; the list is asked for, too.
         try await eventually("both are answered") {
           switch try? await second.nextFrame() {
