@@ -119,7 +119,7 @@ final class FaultyServer {
   /// What a client has done that none may.
   private(set) var violations: [String] = []
   /// Up to where a gap has taken what a device had not acked.
-  private var gaps: [DeviceName: Offset] = [:]
+  private var gaps: [UserName: [DeviceName: Offset]] = [:]
   private var connections: [ObjectIdentifier: FaultyConnection] = [:]
   private var lastOffset = Offset.zero
   private(set) var stamp: UInt64 = 0
@@ -231,7 +231,7 @@ final class FaultyServer {
     let cursor = self.users[user]?.cursors[device] ?? .zero
     guard offset > cursor else { return }
     self.users[user, default: UserData()].cursors[device] = offset
-    let gap = self.gaps[device] ?? .zero
+    let gap = self.gaps[user]?[device] ?? .zero
     for entry in self.users[user]?.mailbox ?? []
     where entry.offset > cursor && entry.offset <= offset {
       if entry.kind != .failed, entry.offset > gap,
@@ -263,7 +263,8 @@ final class FaultyServer {
     guard self.chance(\.gap), let last = missed.randomElement(using: &self.random) else {
       return (start, false)
     }
-    self.gaps[device] = last.offset
+    // Two users share a device.
+    self.gaps[user, default: [:]][device] = last.offset
     return (last.offset, true)
   }
 
