@@ -8,7 +8,9 @@ import Redis
 /// their own, all users' together; everything else is the bus. Between the two there is no order, and
 /// none is needed: what relies on the order of commands is either about one user or about one stream of
 /// the bus.
-package struct Keys: Sendable {
+///
+/// A class, since it is handed around for each message, and has some thirty strings and arrays to copy.
+package final class Keys: Sendable {
   package static let defaultPrefix = "connect:"
 
   package let prefix: String

@@ -6,7 +6,7 @@ import Redis
 /// Tells senders what became of their messages, over the bus: copies, and that one could not be stored.
 ///
 /// Before the entries are acknowledged, so at least once: a crash in between tells it again.
-struct SenderNotices {
+final class SenderNotices {
   private let keys: Keys
   private let client: any RedisClient
   private let publisher: NoticePublisher

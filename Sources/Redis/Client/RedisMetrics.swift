@@ -1,7 +1,7 @@
 import Metrics
 
 /// Metrics of a process's connections to Redis. Made once, shared by all connections.
-package struct RedisMetrics: Sendable {
+package final class RedisMetrics: Sendable {
   /// From writing a batch to its last reply. Not of blocking reads, which wait on purpose.
   private let time: Timer
   private let unavailable: Counter
