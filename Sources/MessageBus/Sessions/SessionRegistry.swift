@@ -15,9 +15,12 @@ package struct Session: Sendable, Hashable {
 
   /// Reads `gateway/connection`.
   init?(device: String, value: String) {
-    let parts = value.split(separator: "/", maxSplits: 1)
-    guard parts.count == 2, let gateway = InstanceID(String(parts[0])) else { return nil }
-    self.init(device: device, gateway: gateway, connection: String(parts[1]))
+    guard let slash = value.utf8.firstIndex(of: UInt8(ascii: "/")),
+      let gateway = InstanceID(String(value[..<slash]))
+    else { return nil }
+    let connection = value[value.utf8.index(after: slash)...]
+    if connection.isEmpty { return nil }
+    self.init(device: device, gateway: gateway, connection: String(connection))
   }
 
   var value: String { "\(self.gateway)/\(self.connection)" }

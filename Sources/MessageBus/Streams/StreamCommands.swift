@@ -113,9 +113,21 @@ extension RedisBatch {
     self.isBlocking = true
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     return self.append(
-      key: stream, "XREADGROUP", "GROUP", group, consumer, "COUNT", "\(maximum)", "BLOCK",
-      "\(blockMilliseconds)", "STREAMS", "\(stream)", ">"
-    ).reading(StreamEntry.listOfOneStream)
+      arguments: 11, key: stream,
+      bytes: 33 + group.utf8.count + consumer.utf8.count + 2 * 20 + stream.byteCount
+    ) { writer in
+      writer.bulk("XREADGROUP")
+      writer.bulk("GROUP")
+      writer.bulk(group)
+      writer.bulk(consumer)
+      writer.bulk("COUNT")
+      writer.bulk(maximum)
+      writer.bulk("BLOCK")
+      writer.bulk(Int(blockMilliseconds))
+      writer.bulk("STREAMS")
+      writer.bulk(stream)
+      writer.bulk(">")
+    }.reading(StreamEntry.listOfOneStream)
   }
 
   /// `XREAD`: entries above `offset`; waits for the first. Nil if none came in time.

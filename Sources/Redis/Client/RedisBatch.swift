@@ -39,6 +39,9 @@ package struct RedisBatch: Sendable {
     }
   }
 
+  /// Room from the start: as many as one message takes, so that the usual batch is allocated once.
+  private static let expectedCommands = 4
+
   private(set) var bytes = ByteBuffer()
   private(set) var commands: [Command] = []
   private var isInTransaction = false
@@ -99,6 +102,7 @@ package struct RedisBatch: Sendable {
   @discardableResult
   private mutating func append(_ command: Command) -> Reply<Void> {
     let reply = Reply<Void>(at: self.commands.count)
+    if self.commands.isEmpty { self.commands.reserveCapacity(Self.expectedCommands) }
     self.commands.append(command)
     guard let home = command.home, home != self.home else { return reply }
     self.isOfTwoHomes = self.home != nil

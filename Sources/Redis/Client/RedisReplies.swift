@@ -74,6 +74,7 @@ package struct RedisReplies: Sendable {
 
   /// The first matching error reply. Cheap if there is none, which is nearly always.
   func error(where fits: (RedisServerError) -> Bool) -> RedisServerError? {
+    if case .inOrder(let arena, _, _) = self.storage, arena?.hasErrors != true { return nil }
     for index in 0..<self.count {
       if let error = self.serverError(index), fits(error) { return error }
     }

@@ -12,6 +12,8 @@ final class ReplyArena: @unchecked Sendable {
   private(set) var roots: [Int] = []
   /// Index after the last node of the last whole reply.
   private var end = 0
+  /// Whether any reply is an error.
+  private(set) var hasErrors = false
 
   init(expecting replies: Int) {
     guard let storage = connect_arena_create() else {
@@ -28,6 +30,7 @@ final class ReplyArena: @unchecked Sendable {
   func completeReply(startingAt node: Int) {
     self.roots.append(node)
     self.end = self.nodeCount
+    if self.isError(node) { self.hasErrors = true }
   }
 
   func nodes(ofReply index: Int) -> Range<Int> {
