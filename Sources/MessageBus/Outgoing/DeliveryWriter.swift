@@ -6,16 +6,56 @@ import Redis
 package struct DeliveryWriter {
   private struct Entry {
     var bytes: ByteBuffer
-    var deliveries: Int
+    var deliveries = 0
+
+    /// An entry without deliveries.
+    ///
+    /// - Parameter room: in bytes, for the first of them.
+    init(room: Int) {
+      self.bytes = ByteBuffer()
+      self.bytes.reserveCapacity(Delivery.version.bitWidth / 8 + room)
+      self.bytes.writeInteger(Delivery.version)
+    }
+
+    var isFull: Bool {
+      self.deliveries >= BusLimits.deliveriesPerEntry
+        || self.bytes.readableBytes >= BusLimits.bytesPerDeliveryEntry
+    }
+  }
+
+  private struct Target {
+    let gateway: InstanceID
+    var entries: [Entry] = []
+
+    init(gateway: InstanceID) { self.gateway = gateway }
+
+    mutating func add(
+      _ tag: Delivery.Tag, length: Int, _ write: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+      let headBytes = MemoryLayout.size(ofValue: tag.rawValue) + MemoryLayout<UInt32>.size
+      if self.entries.last?.isFull ?? true {
+        self.entries.append(Entry(room: headBytes + length))
+      }
+      let last = self.entries.count - 1
+      self.entries[last].deliveries += 1
+      self.entries[last].bytes.writeInteger(tag.rawValue)
+      self.entries[last].bytes.writeInteger(UInt32(length))
+      self.entries[last].bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { raw in
+        write(UnsafeMutableRawBufferPointer(rebasing: raw[..<length]))
+        return length
+      }
+    }
   }
 
   private let keys: Keys
-  private var order: [InstanceID] = []
-  private var entries: [InstanceID: [Entry]] = [:]
+  /// In the order in which they first occur.
+  private var targets: [Target] = []
+  /// Where each target is but the first, which is the only one of most batches.
+  private var places: [InstanceID: Int] = [:]
 
   package init(keys: Keys) { self.keys = keys }
 
-  package var isEmpty: Bool { self.order.isEmpty }
+  package var isEmpty: Bool { self.targets.isEmpty }
 
   /// Messages reach each gateway in the order in which they are added.
   package mutating func add(_ push: MailboxPush, for gateway: InstanceID) {
@@ -74,25 +114,16 @@ package struct DeliveryWriter {
     _ tag: Delivery.Tag, length: Int, for gateway: InstanceID,
     _ write: (UnsafeMutableRawBufferPointer) -> Void
   ) {
-    var list = self.entries.removeValue(forKey: gateway) ?? []
-    if list.isEmpty { self.order.append(gateway) }
-    if list.last.map(Self.isFull) ?? true {
-      list.append(Entry(bytes: ByteBuffer(integer: Delivery.version), deliveries: 0))
-    }
-    let last = list.count - 1
-    list[last].deliveries += 1
-    list[last].bytes.writeInteger(tag.rawValue)
-    list[last].bytes.writeInteger(UInt32(length))
-    list[last].bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { raw in
-      write(UnsafeMutableRawBufferPointer(rebasing: raw[..<length]))
-      return length
-    }
-    self.entries[gateway] = list
+    self.targets[self.place(of: gateway)].add(tag, length: length, write)
   }
 
-  private static func isFull(_ entry: Entry) -> Bool {
-    entry.deliveries >= BusLimits.deliveriesPerEntry
-      || entry.bytes.readableBytes >= BusLimits.bytesPerDeliveryEntry
+  private mutating func place(of gateway: InstanceID) -> Int {
+    if let first = self.targets.first, first.gateway == gateway { return 0 }
+    if let place = self.places[gateway] { return place }
+    let place = self.targets.count
+    if place > 0 { self.places[gateway] = place }
+    self.targets.append(Target(gateway: gateway))
+    return place
   }
 
   /// Appends the entries to the gateways' streams, where these still exist.
@@ -101,10 +132,10 @@ package struct DeliveryWriter {
   @discardableResult
   package func write(to batch: inout RedisBatch) -> [(gateway: InstanceID, exists: Reply<Bool>)] {
     var targets: [(gateway: InstanceID, exists: Reply<Bool>)] = []
-    for gateway in self.order {
-      let stream = self.keys.outgoing(gateway)
-      for entry in self.entries[gateway] ?? [] {
-        targets.append((gateway, Self.appendEntry(entry.bytes, to: stream, &batch)))
+    for target in self.targets {
+      let stream = self.keys.outgoing(target.gateway)
+      for entry in target.entries {
+        targets.append((target.gateway, Self.appendEntry(entry.bytes, to: stream, &batch)))
       }
     }
     return targets

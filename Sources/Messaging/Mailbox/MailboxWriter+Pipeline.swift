@@ -41,6 +41,7 @@ extension MailboxWriter {
   }
 
   static func grouped(_ items: [Item]) -> [Group] {
+    if items.count == 1 { return [Group(recipient: items[0].recipient, items: items)] }
     var groups: [Group] = []
     var places: [UserName: Int] = [:]
     for item in items {

@@ -267,7 +267,7 @@ actor PartitionWorker {
   private func notifyGateways(of stored: [MailboxWriter.Stored]) async throws(RedisError) {
     var writer = DeliveryWriter(keys: self.keys)
     for outcome in stored where !outcome.sessions.isEmpty {
-      let gateways = Set(outcome.sessions.map(\.gateway))
+      let gateways = Self.gateways(of: outcome.sessions)
       for push in outcome.pushes {
         for gateway in gateways { writer.add(push, for: gateway) }
       }
@@ -287,7 +287,7 @@ actor PartitionWorker {
     var writer = DeliveryWriter(keys: self.keys)
     for (user, peer, advance) in outcome.pushes {
       guard let row = advance.row else { continue }
-      for gateway in Set(advance.sessions.map(\.gateway)) {
+      for gateway in Self.gateways(of: advance.sessions) {
         writer.addPosition(
           of: user, peer: peer, row: row, previous: advance.previous, floor: advance.floor,
           for: gateway)
@@ -297,8 +297,14 @@ actor PartitionWorker {
     return outcome.refused
   }
 
+  /// Each once.
+  private static func gateways(of sessions: [Session]) -> [InstanceID] {
+    if sessions.count == 1 { return [sessions[0].gateway] }
+    return Array(Set(sessions.map(\.gateway)))
+  }
+
   private func push(
-    _ writer: DeliveryWriter, to users: [(UserName, [Session])]
+    _ writer: DeliveryWriter, to users: @autoclosure () -> [(UserName, [Session])]
   ) async throws(RedisError) {
     guard !writer.isEmpty else { return }
     var batch = RedisBatch()
@@ -306,7 +312,7 @@ actor PartitionWorker {
     let replies = await self.client.execute(batch)
     do throws(RedisError) {
       let missing = try DeliveryWriter.missing(among: targets, replies)
-      if !missing.isEmpty { self.forget(missing, in: users) }
+      if !missing.isEmpty { self.forget(missing, in: users()) }
     } catch .server(let error) {
       // A push is only a hint: what it tells is stored, and every connection looks there.
       self.logger.warning("messaging.push_refused", metadata: ["error": "\(error)"])
