@@ -16,6 +16,10 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+// Empty on Linux, and not built there.
+let transportServices = Target.Dependency.product(
+  name: "NIOTransportServices", package: "swift-nio-transport-services",
+  condition: .when(platforms: [.macOS, .iOS]))
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let concurrencyHelpers = Target.Dependency.product(
@@ -46,6 +50,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-transport-services.git", from: "1.28.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.6.3"),
     .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
@@ -138,8 +143,8 @@ let package = Package(
       name: "ConnectClient",
       dependencies: [
         "ConnectProtocol", "WebSocket", "SocketErrors",
-        .target(name: "TLS", condition: .when(platforms: [.linux])), concurrencyHelpers, nioCore,
-        nioPosix, nioHTTP1, deque,
+        .target(name: "TLS", condition: .when(platforms: [.linux])), transportServices,
+        concurrencyHelpers, nioCore, nioPosix, nioHTTP1, deque,
       ],
       swiftSettings: settings),
     .target(name: "LocalRedis", swiftSettings: settings),

@@ -1,7 +1,6 @@
 import ConnectProtocol
 import NIOConcurrencyHelpers
 import NIOCore
-import NIOPosix
 
 /// # ConnectClient
 ///
@@ -32,8 +31,8 @@ public final class ConnectClient: Sendable {
   private let core: NIOLoopBoundBox<ConnectClientCore?>
 
   /// - Parameters:
-  ///   - eventLoop: where the socket lives; any of NIO's shared ones if left out. Clients may share
-  ///     one.
+  ///   - eventLoop: where the socket lives; any of NIO's shared ones if left out, on Apple platforms of
+  ///     NIOTransportServices'. Clients may share one.
   ///   - token: asked for each connection. What it throws is taken as "not now", and it is asked
   ///     again, with back-off; to give up, ``close()``.
   public convenience init(
@@ -47,7 +46,7 @@ public final class ConnectClient: Sendable {
     configuration: ConnectClientConfiguration, eventLoop: (any EventLoop)?,
     keeper: ConversationKeeper?, token: @escaping @Sendable () async throws -> String
   ) {
-    let eventLoop = eventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
+    let eventLoop = eventLoop ?? ConnectClientConnection.standardEventLoop
     self.configuration = NIOLockedValueBox(configuration)
     self.keeper = keeper
     self.eventLoop = eventLoop

@@ -17,7 +17,7 @@ public struct ConnectClientConfiguration: Sendable {
   public var user: UserName?
   /// Whether to connect again after the server closed with 1000, which ours never does of itself.
   public var reconnectsAfterNormalClose = true
-  /// TLS for `wss://`; nil for that of the platform: ``ConnectTransportSecurity/system`` on Linux, none on others.
+  /// TLS for `wss://`; nil for that of the platform, ``ConnectTransportSecurity/system``.
   public var transportSecurity: ConnectTransportSecurity?
   /// See ``ConnectClientLimits/unansweredSends``; at least 1.
   public var unansweredSends = ConnectClientLimits.unansweredSends

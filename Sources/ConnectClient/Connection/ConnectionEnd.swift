@@ -12,7 +12,7 @@ public enum ConnectionEnd: Error, Hashable, Sendable {
   case notConnect(String)
   /// The token cannot stand in a header: it is empty, or has spaces or control characters.
   case invalidToken
-  /// This library has no TLS on this platform, and was given none; see
+  /// This library has no TLS on this platform, or on this event loop, and was given none; see
   /// ``ConnectClientConfiguration/transportSecurity``.
   case noTransportSecurity
   /// TLS with the server failed before there was a connection, as when its certificate is of another host or of
@@ -46,7 +46,7 @@ extension ConnectionEnd: CustomStringConvertible {
     case .notConnect(let why): "this is not a Connect gateway: \(why)"
     case .invalidToken: "the token is empty or has characters that no token has"
     case .noTransportSecurity:
-      "wss:// needs TLS, which this library has on Linux only: set a transportSecurity"
+      "wss:// needs TLS, which this library does not have here: set a transportSecurity"
     case .insecure(let why): why
     case .otherUser(let name): "the token is of \(name), and another user is signed in"
     case .noToken(let why): "no token could be had: \(why)"

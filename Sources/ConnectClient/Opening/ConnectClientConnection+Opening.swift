@@ -4,7 +4,21 @@ import NIOHTTP1
 import NIOPosix
 import SocketErrors
 
+#if canImport(Network)
+  import NIOTransportServices
+  import Network
+#endif
+
 extension ConnectClientConnection {
+  /// Any of the shared event loops on which the platform's TLS can be had.
+  static var standardEventLoop: any EventLoop {
+    #if canImport(Network)
+      NIOTSEventLoopGroup.singleton.next()
+    #else
+      MultiThreadedEventLoopGroup.singleton.next()
+    #endif
+  }
+
   /// Opens a connection: TCP, TLS if the endpoint asks for it, the upgrade, then `welcome`.
   ///
   /// On `eventLoop` only. Returns at once; whatever happens is told to the delegate, never before
@@ -28,7 +42,9 @@ extension ConnectClientConnection {
     let security = endpoint.isSecure ? transportSecurity ?? .standard : nil
     let request: UpgradeRequest
     do throws(ConnectionEnd) {
-      if endpoint.isSecure, security == nil { throw .noTransportSecurity }
+      if endpoint.isSecure, security?.isUsable(on: eventLoop) != true {
+        throw .noTransportSecurity
+      }
       request = try UpgradeRequest(
         to: endpoint, device: device, since: since, positions: positions, token: token)
     } catch {
@@ -38,8 +54,59 @@ extension ConnectClientConnection {
     }
 
     let bound = NIOLoopBound((connection, request), eventLoop: eventLoop)
-    ClientBootstrap(group: eventLoop)
-      .connectTimeout(.milliseconds(ConnectClientLimits.openMilliseconds))
+    Self.connect(to: endpoint, security, on: eventLoop) { channel in
+      channel.eventLoop.makeCompletedFuture {
+        let (connection, request) = bound.value
+        try security?.configure(channel, endpoint)
+        try UpgradeHandler.configure(channel, request: request, connection: connection)
+      }
+    }
+    .assumeIsolated()
+    .whenComplete { result in
+      switch result {
+      case .success(let channel):
+        connection.attach(channel)
+      case .failure(let error):
+        connection.fail(
+          ConnectTransportSecurity.end(for: error)
+            ?? .unreachable(SocketFailure.reason(of: error)))
+        connection.disconnected()
+      }
+    }
+    return connection
+  }
+
+  private static func connect(
+    to endpoint: ConnectEndpoint, _ security: ConnectTransportSecurity?,
+    on eventLoop: any EventLoop,
+    _ initialize: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+  ) -> EventLoopFuture<any Channel> {
+    let timeout = TimeAmount.milliseconds(ConnectClientLimits.openMilliseconds)
+    let waterMark = ChannelOptions.Types.WriteBufferWaterMark(
+      low: ConnectClientLimits.writeBufferLowBytes,
+      high: ConnectClientLimits.writeBufferHighBytes)
+    #if canImport(Network)
+      // It sets TCP_NODELAY itself, and has no allocator to be set.
+      if var bootstrap = NIOTSConnectionBootstrap(validatingGroup: eventLoop) {
+        if case .network? = security?.means {
+          bootstrap = bootstrap.tlsOptions(NWProtocolTLS.Options())
+        }
+        return
+          bootstrap
+          .connectTimeout(timeout)
+          // Without a network an attempt fails at once: a client has a back-off of its own.
+          .channelOption(NIOTSChannelOptions.waitForActivity, value: false)
+          .channelOption(
+            NIOTSChannelOptions.maximumReceiveLength,
+            value: ConnectClientLimits.receiveBufferMaximumBytes
+          )
+          .channelOption(.writeBufferWaterMark, value: waterMark)
+          .channelInitializer(initialize)
+          .connect(host: endpoint.host, port: endpoint.port)
+      }
+    #endif
+    return ClientBootstrap(group: eventLoop)
+      .connectTimeout(timeout)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(
         .recvAllocator,
@@ -48,32 +115,8 @@ extension ConnectClientConnection {
           initial: ConnectClientLimits.receiveBufferInitialBytes,
           maximum: ConnectClientLimits.receiveBufferMaximumBytes)
       )
-      .channelOption(
-        .writeBufferWaterMark,
-        value: ChannelOptions.Types.WriteBufferWaterMark(
-          low: ConnectClientLimits.writeBufferLowBytes,
-          high: ConnectClientLimits.writeBufferHighBytes)
-      )
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let (connection, request) = bound.value
-          try security?.configure(channel, endpoint)
-          try UpgradeHandler.configure(channel, request: request, connection: connection)
-        }
-      }
+      .channelOption(.writeBufferWaterMark, value: waterMark)
+      .channelInitializer(initialize)
       .connect(host: endpoint.host, port: endpoint.port)
-      .assumeIsolated()
-      .whenComplete { result in
-        switch result {
-        case .success(let channel):
-          connection.attach(channel)
-        case .failure(let error):
-          connection.fail(
-            ConnectTransportSecurity.end(for: error)
-              ?? .unreachable(SocketFailure.reason(of: error)))
-          connection.disconnected()
-        }
-      }
-    return connection
   }
 }

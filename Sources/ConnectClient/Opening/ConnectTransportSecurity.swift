@@ -2,14 +2,26 @@ import NIOCore
 
 #if os(Linux)
   import TLS
+#elseif canImport(Network)
+  import NIOTransportServices
+  import Network
 #endif
 
 /// TLS under a connection to a `wss://` address.
 ///
-/// On Linux nothing needs to be set: ``system`` is what a client uses. On Apple platforms, and to have a TLS of
-/// your own, make one of these and give it to ``ConnectClientConfiguration/transportSecurity``.
+/// Nothing needs to be set: ``system`` is what a client uses. To have a TLS of your own, make one of these and
+/// give it to ``ConnectClientConfiguration/transportSecurity``.
 public struct ConnectTransportSecurity: Sendable {
-  let configure: @Sendable (_ channel: any Channel, _ endpoint: ConnectEndpoint) throws -> Void
+  enum Means: Sendable {
+    /// A handler of the channel.
+    case handler(@Sendable (_ channel: any Channel, _ endpoint: ConnectEndpoint) throws -> Void)
+    #if canImport(Network)
+      /// Network.framework, beneath the channel.
+      case network
+    #endif
+  }
+
+  let means: Means
 
   /// TLS by a handler of SwiftNIO, such as that of swift-nio-ssl.
   ///
@@ -18,7 +30,7 @@ public struct ConnectTransportSecurity: Sendable {
   public init(
     _ configure: @escaping @Sendable (_ channel: any Channel, _ host: String) throws -> Void
   ) {
-    self.configure = { channel, endpoint in try configure(channel, endpoint.host) }
+    self.means = .handler { channel, endpoint in try configure(channel, endpoint.host) }
   }
 
   #if os(Linux)
@@ -46,28 +58,52 @@ public struct ConnectTransportSecurity: Sendable {
     private static let systemContext = Result { try TLSContext(TLSConfiguration()) }
 
     private init(_ context: @escaping @Sendable () throws -> TLSContext) {
-      self.configure = { channel, endpoint in
+      self.means = .handler { channel, endpoint in
         try channel.pipeline.syncOperations.addHandler(
           TLSClientHandler(
             context: context(), host: endpoint.host, port: endpoint.port, ready: nil),
           position: .first)
       }
     }
+  #elseif canImport(Network)
+    /// TLS by Network.framework, which trusts what the system trusts, and verifies that the server is the host of
+    /// the address. For event loops of NIOTransportServices, as a client has by itself.
+    public static let system = ConnectTransportSecurity(means: .network)
+
+    private init(means: Means) { self.means = means }
   #endif
 
   /// The TLS of a client that was given none; nil where this library has none.
   static var standard: Self? {
-    #if os(Linux)
+    #if os(Linux) || canImport(Network)
       .system
     #else
       nil
     #endif
   }
 
+  /// Whether it can be had on this event loop.
+  func isUsable(on eventLoop: any EventLoop) -> Bool {
+    switch self.means {
+    case .handler: return true
+    #if canImport(Network)
+      case .network: return NIOTSConnectionBootstrap(validatingGroup: eventLoop) != nil
+    #endif
+    }
+  }
+
+  func configure(_ channel: any Channel, _ endpoint: ConnectEndpoint) throws {
+    if case .handler(let configure) = self.means { try configure(channel, endpoint) }
+  }
+
   /// Why TLS failed, if that is what failed.
   static func end(for error: any Error) -> ConnectionEnd? {
     #if os(Linux)
       if let error = error as? TLSError { return .insecure("\(error)") }
+    #elseif canImport(Network)
+      if let error = error as? NWError, case .tls = error {
+        return .insecure("TLS with the server failed: \(error)")
+      }
     #endif
     return nil
   }

@@ -108,7 +108,7 @@ struct ChatCommand: AsyncParsableCommand {
         throw .usage("--ca-file: \(error)")
       }
     #else
-      throw .usage("--ca-file: \(ConnectionEnd.noTransportSecurity)")
+      throw .usage("--ca-file: here the authorities that the system trusts are used")
     #endif
   }
 
