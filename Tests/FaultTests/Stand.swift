@@ -11,7 +11,7 @@ enum Stand {
 
   /// Deployments that run side by side. One is idle for most of its time: it waits for leases, silences and
   /// restarts.
-  static let places = TestSemaphore(count: 5)
+  static let places = TestSemaphore(count: 3)
 
   static var options: Deployment.Options {
     var options = Deployment.Options(executable: Program.connectBesideTests)
