@@ -150,22 +150,21 @@ final class ConversationKeeper: Sendable {
 
   /// Hands on what the client tells, and returns when it is stored, and a consumer of arrivals has not too many.
   func received(_ events: [ConnectEvent]) async {
-    await withCheckedContinuation { continuation in
-      self.change { state in
-        for event in events { state.received(event) }
-        // A client that was closed before it was run has nobody any more who carries out what comes.
-        if state.isEnded { continuation.resume() } else { state.wait(continuation) }
-      }
+    await self.stored { state in
+      for event in events { state.received(event) }
     }
     await withCheckedContinuation { continuation in
       self.change { $0.waitForConsumer(continuation) }
     }
   }
 
-  /// Returns when all that was changed is stored, and all that is to be sent, said and acked is with the client.
-  func stored() async {
+  /// Returns when all that was changed, and what `body` changes, is stored, and all that is to be sent, said and
+  /// acked is with the client.
+  func stored(after body: (inout KeeperState) -> Void = { _ in }) async {
     await withCheckedContinuation { continuation in
       self.change { state in
+        body(&state)
+        // A client that was closed before it was run has nobody any more who carries out what comes.
         if state.isEnded { continuation.resume() } else { state.wait(continuation) }
       }
     }
