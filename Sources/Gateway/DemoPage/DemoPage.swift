@@ -34,15 +34,24 @@ enum DemoPage {
     return files
   }()
 
-  /// Of all files together.
-  private static let version = DemoPage.version(of: DemoPage.files.keys.sorted())
+  private static let paths = DemoPage.files.keys.sorted()
+
+  /// A hash of the paths and of what is there: FNV-1a of 64 bits, which only tells versions apart.
+  private static let version: String = {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for path in DemoPage.paths {
+      for bytes in [Array(path.utf8), DemoPage.files[path]?.bytes ?? []] {
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+      }
+    }
+    return String(hash, radix: 16)
+  }()
 
   /// The service worker, which caches the files: with their paths, and with a hash of them, so that a browser
   /// takes another version for another worker.
   private static let worker: File = {
-    let paths = DemoPage.files.keys.sorted()
     let head = """
-      const FILES = [\(paths.map { "'\($0)'" }.joined(separator: ", "))];
+      const FILES = [\(DemoPage.paths.map { "'\($0)'" }.joined(separator: ", "))];
       const VERSION = '\(DemoPage.version)';
 
       """
@@ -69,16 +78,5 @@ enum DemoPage {
         ("connect-page", self.version),
       ],
       body: ByteBuffer(bytes: file.bytes))
-  }
-
-  /// A hash of the paths and of what is there: FNV-1a of 64 bits, which only tells versions apart.
-  private static func version(of paths: [String]) -> String {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for path in paths {
-      for bytes in [Array(path.utf8), self.files[path]?.bytes ?? []] {
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-      }
-    }
-    return String(hash, radix: 16)
   }
 }
