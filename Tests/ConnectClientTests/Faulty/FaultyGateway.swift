@@ -17,23 +17,17 @@ struct FaultyGateway: Sendable {
     let server = try await eventLoop.submit {
       NIOLoopBound(FaultyServer(eventLoop: eventLoop, seed: seed), eventLoop: eventLoop)
     }.get()
-    let listener = try await ServerBootstrap(group: eventLoop)
+    let bootstrap = ServerBootstrap(group: eventLoop)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(FaultyConnection(server: server.value))
         }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
-    let gateway = FaultyGateway(
-      endpoint: ConnectEndpoint(host: "127.0.0.1", port: listener.localAddress!.port!),
-      eventLoop: eventLoop, server: server)
-    do {
-      let result = try await body(gateway)
-      try await listener.close()
-      return result
-    } catch {
-      try? await listener.close()
-      throw error
+    return try await bootstrap.withListener { listener in
+      try await body(
+        FaultyGateway(
+          endpoint: ConnectEndpoint(host: "127.0.0.1", port: listener.localAddress!.port!),
+          eventLoop: eventLoop, server: server))
     }
   }
 

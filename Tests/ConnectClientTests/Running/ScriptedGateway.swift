@@ -9,6 +9,23 @@ import WebSocket
 @testable import ConnectClient
 @testable import ConnectTestStand
 
+extension ServerBootstrap {
+  /// Runs a test with a listener on a port of this machine, a free one unless it is given.
+  func withListener<Result>(
+    port: Int = 0, _ body: (any Channel) async throws -> Result
+  ) async throws -> Result {
+    let listener = try await self.bind(host: "127.0.0.1", port: port).get()
+    do {
+      let result = try await body(listener)
+      try await listener.close()
+      return result
+    } catch {
+      try? await listener.close()
+      throw error
+    }
+  }
+}
+
 /// A gateway that does what a test tells it, wrong things too: for what a real one does only in an
 /// accident.
 final class ScriptedGateway: Sendable {
@@ -28,7 +45,7 @@ final class ScriptedGateway: Sendable {
     port: Int = 0, _ body: (ScriptedGateway) async throws -> Result
   ) async throws -> Result {
     let state = NIOLockedValueBox(State())
-    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
@@ -42,15 +59,8 @@ final class ScriptedGateway: Sendable {
             })
         }
       }
-      .bind(host: "127.0.0.1", port: port).get()
-    let gateway = ScriptedGateway(listener: listener, state: state)
-    do {
-      let result = try await body(gateway)
-      try await listener.close()
-      return result
-    } catch {
-      try? await listener.close()
-      throw error
+    return try await bootstrap.withListener(port: port) { listener in
+      try await body(ScriptedGateway(listener: listener, state: state))
     }
   }
 
