@@ -1,16 +1,12 @@
 /** The client in a real browser. CONNECT_TEST_BROWSER names it; by default `chromium`.
  * Run by `infra/test --all`. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { started, temporaryFolder } from './chromium.mjs';
 
-const browser = process.env.CONNECT_TEST_BROWSER ?? 'chromium';
-const profile = mkdtempSync(join(tmpdir(), 'connect-browser-'));
-after(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+const profile = temporaryFolder();
 
 const TYPES = { html: 'text/html', js: 'text/javascript', mjs: 'text/javascript' };
 
@@ -46,10 +42,7 @@ async function served(t) {
 /** Opens the page, and waits for what it says. */
 async function opened(page) {
   const said = page.next();
-  const child = spawn(browser, [
-    '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
-    `--user-data-dir=${profile}`, page.url,
-  ], { stdio: 'ignore' });
+  const child = started(profile, page.url);
   const ended = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
@@ -59,7 +52,7 @@ async function opened(page) {
   });
   try {
     return await Promise.race([said, tooLate, ended.then((code) => {
-      throw new Error(`${browser} ended with ${code}`);
+      throw new Error(`the browser ended with ${code}`);
     })]);
   } finally {
     child.kill('SIGTERM');

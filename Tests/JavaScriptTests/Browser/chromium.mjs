@@ -1,17 +1,37 @@
 /** As much of a browser's debugging protocol as the tests of the page need. */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { TestWebSocket, until } from '../support.mjs';
 
 const program = process.env.CONNECT_TEST_BROWSER ?? 'chromium';
 
-/** A browser without a window. @param {string} profile the folder of what it keeps */
+/** For the profiles of a test's browsers, until it ends. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'connect-browser-'));
+  // The processes that a browser has started write into its profile for a while after it has ended.
+  after(() => until('its folder is removed', () => {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      return true;
+    } catch {
+      return false;
+    }
+  }));
+  return folder;
+}
+
+/** Starts a browser without a window. @param {string} profile the folder of what it keeps */
+export const started = (profile, ...more) => spawn(program, [
+  '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
+  `--user-data-dir=${profile}`, ...more,
+], { stdio: 'ignore' });
+
+/** A browser that does what a test says. @param {string} profile the folder of what it keeps */
 export async function browserOf(profile) {
-  const child = spawn(program, [
-    '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
-    '--remote-debugging-port=0', '--window-size=1100,720', `--user-data-dir=${profile}`,
-  ], { stdio: 'ignore' });
+  const child = started(profile, '--remote-debugging-port=0', '--window-size=1100,720');
   let failure;
   child.on('error', (error) => { failure = error; });
   const ended = new Promise((resume) => { child.on('close', resume); });

@@ -2,19 +2,17 @@
  * CONNECT_TEST_PROGRAM names `connect`; by default that of a debug build. Run by `infra/test --all`. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from '../support.mjs';
-import { browserOf } from './chromium.mjs';
+import { browserOf, temporaryFolder } from './chromium.mjs';
 
 const program = process.env.CONNECT_TEST_PROGRAM
   ?? fileURLToPath(new URL('../../../.build/debug/connect', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'connect-page-'));
-after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+const folder = temporaryFolder();
 
 /** Two free ports beside each other. */
 async function freePort() {

@@ -1,16 +1,14 @@
 /** The service worker of the demo page, with servers of several versions at one address. Run by infra/test,
  * in Chromium. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { until } from '../support.mjs';
-import { browserOf } from './chromium.mjs';
+import { browserOf, temporaryFolder } from './chromium.mjs';
 
-const folder = mkdtempSync(join(tmpdir(), 'connect-worker-'));
-after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 }));
+const folder = temporaryFolder();
 const worker = readFileSync(
   new URL('../../../Sources/Gateway/DemoPage/Page/worker.js', import.meta.url), 'utf8');
 
