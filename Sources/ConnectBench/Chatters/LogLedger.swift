@@ -287,8 +287,9 @@ struct LogLedger {
     guard isSettled else { return faults }
     var top = log.entries.endIndex
     if case .log(let below) = before { top = Self.index(of: below, in: log) }
+    // Whoever has looked at so many does not know that nothing lies below them.
     let end =
-      top > GatewayLimits.requestEntries
+      top >= GatewayLimits.requestEntries
       ? log.entries[top - GatewayLimits.requestEntries].offset : .zero
     let lookedAt = max(mine, end.predecessor, log.bottom.predecessor)
     let counted = self.unread(

@@ -1,5 +1,6 @@
 import ConnectClient
 import ConnectProtocol
+import Gateway
 import NIOCore
 import Testing
 
@@ -237,6 +238,23 @@ struct LogLedgerTests {
     one.unread = 409
     one.unreadIsMore = false
     #expect(self.list([one], [Self.two]) != [])
+  }
+
+  @Test("more may be unread where the look ended at the bottom, which it does not know")
+  mutating func boundedAtBottom() {
+    var (one, two) = (Self.one, Self.two)
+    two.unreadIsMore = true
+    let further = 5..<(GatewayLimits.requestEntries - 10)
+    for number in further.dropLast() { self.store(Self.fromOne, number) }
+    one.last = Self.entry(Self.fromOne, further.upperBound - 2)
+    one.unread += further.dropLast().count(where: {
+      $0 % FaultLimits.quietEvery != FaultLimits.quietEvery - 1
+    })
+    #expect(self.list([one, two]).count == 1)
+    self.store(Self.fromOne, further.upperBound - 1)
+    one.last = Self.entry(Self.fromOne, further.upperBound - 1)
+    one.unread += 1
+    #expect(self.list([one, two]) == [])
   }
 
   @Test("of what is trimmed nothing need be told but that more may be unread")
