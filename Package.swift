@@ -11,6 +11,9 @@ let settings: [SwiftSetting] =
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
   ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+/// Tests compile sooner unoptimized, even where what they test is optimized, as by `infra/test --all`.
+let testSettings = settings + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -182,14 +185,14 @@ let package = Package(
         "LocalRedis", "LocalCluster", "Redis", "ConnectProtocol", "TLS", "SeededRandom", nioCore,
         nioPosix, logging, deque,
       ],
-      path: "Tests/Support/TestSupport", swiftSettings: settings),
+      path: "Tests/Support/TestSupport", swiftSettings: testSettings),
     .target(
       name: "BusTestSupport",
       dependencies: [
         "TestSupport", "MessageBus", "Redis", "ConnectProtocol", "LocalRedis", "LocalCluster",
         nioCore, nioPosix, logging,
       ],
-      path: "Tests/Support/BusTestSupport", swiftSettings: settings),
+      path: "Tests/Support/BusTestSupport", swiftSettings: testSettings),
     .target(
       name: "ConnectTestStand",
       dependencies: [
@@ -197,47 +200,47 @@ let package = Package(
         "ConnectProtocol", "WebSocket", "LocalRedis", "LocalCluster", concurrencyHelpers, nioCore,
         nioPosix, lifecycle, logging, metrics, deque, crypto,
       ],
-      path: "Tests/Support/ConnectTestStand", swiftSettings: settings),
+      path: "Tests/Support/ConnectTestStand", swiftSettings: testSettings),
     .executableTarget(
       name: "LocalRedisParent", dependencies: ["LocalRedis", "LocalCluster"],
-      path: "Tests/Support/LocalRedisParent", swiftSettings: settings),
+      path: "Tests/Support/LocalRedisParent", swiftSettings: testSettings),
     .testTarget(
       name: "ConnectProtocolTests", dependencies: ["ConnectProtocol", "SeededRandom", nioCore],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "ServiceMetricsTests", dependencies: ["ServiceMetrics", metrics],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "WebSocketTests", dependencies: ["WebSocket", "SeededRandom", nioCore],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "TLSTests",
       dependencies: [
         "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom", nioCore, nioPosix,
         nioEmbedded,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "RedisTests",
       dependencies: [
         "Redis", "TLS", "TestSupport", "LocalRedis", "LocalCluster", "SeededRandom",
         concurrencyHelpers, nioCore, nioPosix, nioEmbedded, logging,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "MessageBusTests",
       dependencies: [
         "MessageBus", "Redis", "ConnectProtocol", "BusTestSupport", "TestSupport", "LocalRedis",
         "LocalCluster", "SeededRandom", nioCore, nioPosix, logging,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "LocalRedisTests",
       dependencies: ["LocalRedis", "LocalCluster", "TestSupport", "LocalRedisParent"],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "LocalClusterTests", dependencies: ["LocalCluster", "LocalRedis", "TestSupport"],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "GatewayTests",
       dependencies: [
@@ -245,7 +248,7 @@ let package = Package(
         "ConnectProtocol", "Listening", "HTTPServer", "LocalRedis", "LocalCluster", "SeededRandom",
         nioCore, nioEmbedded, nioHTTP1, metrics,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "MessagingTests",
       dependencies: [
@@ -253,21 +256,21 @@ let package = Package(
         "TestSupport", "ConnectProtocol", "Redis", "LocalCluster", "LocalRedis", "SeededRandom",
         "ServiceMetrics", concurrencyHelpers, nioCore, nioEmbedded, logging, metrics,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "ListeningTests",
       dependencies: [
         "Listening", "ConnectTestStand", "TestSupport", concurrencyHelpers, nioCore, nioPosix,
         logging,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "HTTPServerTests",
       dependencies: [
         "HTTPServer", "ConnectTestStand", "TestSupport", "SeededRandom", concurrencyHelpers,
         nioCore, nioPosix, nioHTTP1, lifecycle, logging,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "BackendAPITests",
       dependencies: [
@@ -275,7 +278,7 @@ let package = Package(
         "Messaging", "ConnectProtocol", "Redis", "LocalRedis", concurrencyHelpers, nioCore,
         nioHTTP1,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "ConnectClientTests",
       dependencies: [
@@ -283,20 +286,20 @@ let package = Package(
         "LocalRedis", "LocalCluster", "SeededRandom", concurrencyHelpers, nioCore, nioPosix,
         nioHTTP1, deque,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "ConnectCommandTests",
       dependencies: [
         "ConnectCommand", "ConnectBench", "TestSupport", "LocalCluster", "Settings",
         "ConnectClient", "ConnectProtocol", "MessageBus", "Redis", nioCore, argumentParser,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "ConnectBenchTests",
       dependencies: [
         "ConnectBench", "ConnectCommand", "ConnectProtocol", "SeededRandom", nioCore,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
@@ -304,14 +307,14 @@ let package = Package(
         "ConnectTestStand", "TestSupport", "MessageBus", "LocalRedis", "LocalCluster", "Redis",
         "ServiceMetrics", nioCore, nioPosix, logging,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
     .testTarget(
       name: "FaultTests",
       dependencies: [
         "ConnectCommand", "ConnectBench", "ConnectClient", "ConnectProtocol", "Gateway",
         "LocalRedis", "LocalCluster", "TestSupport", nioCore, nioPosix,
       ],
-      swiftSettings: settings),
+      swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6]
 )

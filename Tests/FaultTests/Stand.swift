@@ -10,8 +10,12 @@ enum Stand {
   static let messagingArguments = ["--lease-seconds", "2"]
 
   /// Deployments that run side by side. One is idle for most of its time: it waits for leases, silences and
-  /// restarts.
-  static let places = TestSemaphore(count: 3)
+  /// restarts. A debug build computes twice as much meanwhile.
+  #if DEBUG
+    static let places = TestSemaphore(count: 3)
+  #else
+    static let places = TestSemaphore(count: 6)
+  #endif
 
   static var options: Deployment.Options {
     var options = Deployment.Options(executable: Program.connectBesideTests)
