@@ -132,6 +132,11 @@ function appOf(t, user, place) {
   app.kill = () => { child.kill('SIGKILL'); return ended; };
   t.after(app.kill);
   app.end = () => { child.stdin.end(); return ended; };
+  /** Waits for it to have written that. */
+  app.shows = async (what, text) => {
+    await until(what, () => app.text.match(text))
+      .catch((error) => { throw new Error(`${error.message}, but:\n${app.text}`); });
+  };
   return app;
 }
 
@@ -142,27 +147,25 @@ test('the app of the README shows a list and a conversation, and survives a kill
   assert.ok(source.trim().split('\n').length <= 60, 'it has 60 lines at most');
   const bob = await chat(of('app.bob'));
   const first = appOf(t, of('app.alice'), url);
-  await until('it is online', () => first.text.includes('-- online'));
+  await first.shows('it is online', '-- online');
   bob.conversation(of('app.alice')).send({ text: 'are you there?' });
-  await until('it shows the list', () => first.text.includes(`${of('app.bob')} (1) are you there?`));
+  await first.shows('it shows the list', /app\.bob\.\w+ \(1\) are you there\?/);
   first.type(`/open ${of('app.bob')}`);
   first.type('yes');
-  await until('it shows the conversation', () => /me: yes ✓✓/.test(first.text));
+  await first.shows('it shows the conversation', 'me: yes ✓✓');
   const his = bob.conversation(of('app.alice'));
   await until('bob has it', () => his.entries.at(-1).body.text === 'yes');
   await until('alice has read', () => his.entries[0].state === 'read');
   await first.kill();
 
   const offline = appOf(t, of('app.alice'), 'ws://127.0.0.1:9/v1/connect');
-  await until('it has nothing of another server', () => offline.text.includes('-- chats --'));
+  await offline.shows('it has nothing of another server', '-- chats --');
   assert.doesNotMatch(offline.text, /app\.bob/);
   await offline.kill();
   const again = appOf(t, of('app.alice'), url);
-  const row = /-- chats --\n.*app\.bob\.\w+ \(0\) yes/;
-  await until('it shows the list at once', () => row.test(again.text));
+  await again.shows('it shows the list at once', /-- chats --\n.*app\.bob\.\w+ \(0\) yes/);
   again.type(`/open ${of('app.bob')}`);
   again.type('and still here');
-  const all = /are you there\?\nme: yes [^\n]*\nme: and still here ✓/;
-  await until('it shows all', () => all.test(again.text));
+  await again.shows('it shows all', /are you there\?\nme: yes [^\n]*\nme: and still here ✓/);
   assert.equal(await again.end(), 0);
 });
