@@ -10,9 +10,13 @@ package struct HashSlot: Sendable, Hashable, Comparable {
   package let number: Int
 
   package init(hashing tag: String) {
-    var crc: UInt16 = 0
-    for byte in tag.utf8 {
-      crc = (crc << 8) ^ Self.table[Int(UInt8(truncatingIfNeeded: crc >> 8) ^ byte)]
+    var tag = tag
+    let crc = tag.withUTF8 { utf8 in
+      Self.table.withUnsafeBufferPointer { table in
+        utf8.reduce(0) { crc, byte in
+          (crc << 8) ^ table[Int(UInt8(truncatingIfNeeded: crc >> 8) ^ byte)]
+        }
+      }
     }
     self.number = Int(crc) % Self.count
   }

@@ -40,20 +40,22 @@ package struct RedisKey: Sendable, Hashable, CustomStringConvertible {
   }
 
   func write(to raw: UnsafeMutableRawBufferPointer) {
-    var position = 0
-    func add(_ text: String) {
-      var text = text
-      text.withUTF8 { utf8 in
-        UnsafeMutableRawBufferPointer(rebasing: raw[position...]).copyMemory(
-          from: UnsafeRawBufferPointer(utf8))
-        position += utf8.count
-      }
-    }
-    add(self.prefix)
+    let open = Self.copy(self.prefix, to: raw, at: 0)
     guard let tag = self.tag else { return }
-    raw[position] = UInt8(ascii: "{")
-    position += 1
-    add(tag)
-    raw[position] = UInt8(ascii: "}")
+    raw[open] = UInt8(ascii: "{")
+    let close = Self.copy(tag, to: raw, at: open + 1)
+    raw[close] = UInt8(ascii: "}")
+  }
+
+  /// Returns the position behind it.
+  private static func copy(
+    _ text: String, to raw: UnsafeMutableRawBufferPointer, at position: Int
+  ) -> Int {
+    var text = text
+    return text.withUTF8 { utf8 in
+      UnsafeMutableRawBufferPointer(rebasing: raw[position...]).copyMemory(
+        from: UnsafeRawBufferPointer(utf8))
+      return position + utf8.count
+    }
   }
 }
