@@ -38,6 +38,14 @@ enum Loopback {
     return true
   }
 
+  /// Listens on a port, and closes what connects; nil if something else has the port, or there is no such port.
+  static func listen(on port: Int) async -> (any Channel)? {
+    guard port <= UInt16.max else { return nil }
+    return try? await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .childChannelInitializer { $0.close() }
+      .bind(host: "127.0.0.1", port: port).get()
+  }
+
   static var bootstrap: ClientBootstrap {
     ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connectTimeout(.seconds(StandLimits.answerSeconds))

@@ -1,9 +1,13 @@
+import NIOCore
 import Settings
 
 /// Ports of everything in a stand: a block on 127.0.0.1.
 struct StandPorts: Sendable {
   /// Ports in a block.
   static let count = 33
+  /// From one block that is chosen to the next: the port between them is listened on by whoever has the block,
+  /// so that two stands that start at the same moment do not choose the same.
+  static let distance = count + 1
 
   /// The first port of each kind, as an offset in the block.
   enum Kind: Int, Sendable {
@@ -21,6 +25,10 @@ struct StandPorts: Sendable {
   }
 
   let base: Int
+  /// Holds the block until it is closed, or this process ends.
+  private(set) var claim: (any Channel)?
+
+  init(base: Int) { self.base = base }
 
   /// The port of a kind, for the first or another place.
   subscript(_ kind: Kind, place: Int = 1) -> Int { self.base + kind.rawValue + place - 1 }
@@ -42,12 +50,24 @@ struct StandPorts: Sendable {
         "--ports: the Redis cluster in \(state) is on ports from \(before) on; "
           + "take another --state, or remove that directory")
     }
-    if let base = given ?? before { return try await StandPorts(base: base).free() }
-    let bases = StandLimits.ports.lowerBound...(StandLimits.ports.upperBound + 1 - Self.count)
-    for _ in 1..<StandLimits.portAttempts {
-      if let ports = try? await StandPorts(base: .random(in: bases)).free() { return ports }
+    if let base = given ?? before {
+      var ports = StandPorts(base: base)
+      ports.claim = await Loopback.listen(on: base + Self.count)
+      return try await ports.free()
     }
-    return try await StandPorts(base: .random(in: bases)).free()
+    let blocks = StandLimits.ports.count / Self.distance
+    for _ in 0..<StandLimits.portAttempts {
+      let block = Int.random(in: 0..<blocks)
+      var ports = StandPorts(base: StandLimits.ports.lowerBound + block * Self.distance)
+      ports.claim = await Loopback.listen(on: ports.base + Self.count)
+      guard let claim = ports.claim else { continue }
+      if let free = try? await ports.free() { return free }
+      try? await claim.close()
+    }
+    throw Failure(
+      .running,
+      "no \(Self.count) free ports were found from \(StandLimits.ports.lowerBound) to "
+        + "\(StandLimits.ports.upperBound): end other stands, or choose some with --ports")
   }
 
   /// Returns itself if nobody listens on any of the ports.
