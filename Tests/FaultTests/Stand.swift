@@ -10,7 +10,7 @@ enum Stand {
   static let messagingArguments = ["--lease-seconds", "2"]
 
   /// Deployments that run side by side. One is idle for most of its time: it waits for leases, silences and
-  /// restarts. A debug build computes twice as much meanwhile.
+  /// restarts, all the more with an optimized build, which computes half as much.
   #if DEBUG
     static let places = TestSemaphore(count: 3)
   #else

@@ -25,7 +25,8 @@ struct StandPorts: Sendable {
   }
 
   let base: Int
-  /// Holds the block until it is closed, or this process ends.
+  /// Holds a block that was chosen until it is closed, or this process ends. Nil where ports were given and
+  /// another has the one behind them.
   private(set) var claim: (any Channel)?
 
   init(base: Int) { self.base = base }
