@@ -24,8 +24,9 @@ final class ChatDevice: Sendable {
     var isWanted = true
     var isClosed = false
     var isHurried = false
-    /// An app would keep it across restarts.
+    /// An app would keep both across restarts.
     var lastShown: Offset?
+    var shown = ShownEntries()
     /// An app would keep these, too: the stamp of the last position, and what it said was read while no
     /// position has confirmed that.
     var stamp: UInt64 = 0
@@ -117,6 +118,7 @@ final class ChatDevice: Sendable {
     let goesOn = self.state.withLock { state in
       guard state.isWanted, !state.isClosed else { return false }
       state.client = client
+      state.shown.clientBegins()
       return true
     }
     guard goesOn else { return }
@@ -164,14 +166,14 @@ final class ChatDevice: Sendable {
       }
     case .live: self.noteLive()
     case .message(let message):
-      self.state.withLock { $0.lastShown = message.offset }
+      guard self.isNew(message.id, isCopy: false, at: message.offset) else { break }
       self.ledger.shown(
         message.id, to: self.user, device: self.number, offset: message.offset,
         isIntact: ChatBody.isIntact(message.body, of: message.id, isQuiet: message.quiet),
         latency: self.number == 0 ? ChatBody.latency(message) : nil)
       self.read(message)
     case .sent(let sent):
-      self.state.withLock { $0.lastShown = sent.offset }
+      guard self.isNew(sent.id, isCopy: true, at: sent.offset) else { break }
       self.ledger.shownCopy(
         sent.id, of: self.user, to: Chatters.user(sent.to), device: self.number,
         offset: sent.offset,
@@ -191,6 +193,14 @@ final class ChatDevice: Sendable {
       self.ledger.note("a frame of user \(self.user) made no sense: \(code): \(message)")
     case .signal(let signal): self.told(signal)
     case .connecting, .typing, .presence: break
+    }
+  }
+
+  /// Whether an app would show it.
+  private func isNew(_ id: MessageID, isCopy: Bool, at offset: Offset) -> Bool {
+    self.state.withLock { state in
+      state.lastShown = offset
+      return state.shown.isNew(id, isCopy: isCopy, at: offset)
     }
   }
 
