@@ -257,6 +257,20 @@ test('earlier entries come in parts, with what failed, down to what is no longer
   assert.equal(socket.of('history').length, 2);
 });
 
+test('that more may be unread is told no longer once the list has come without the conversation', async () => {
+  const { client, socket } = await scriptedChat('alice');
+  const bob = client.conversation('bob');
+  socket.say(message('5-0'));
+  assert.deepEqual([bob.unread, bob.unreadIsMore], [1, true]);
+  await until('it is told', () => client.conversations.items.length === 1);
+  const seen = [];
+  bob.on('change', () => seen.push(bob.unreadIsMore));
+  // It was put together before the message was there.
+  await list(socket, []);
+  assert.deepEqual([bob.unread, bob.unreadIsMore], [1, false]);
+  await until('the end of it is told', () => seen.at(-1) === false);
+});
+
 test('unread is what is held above what is read, or the list’s number and what came since', async () => {
   const { client, socket } = await scriptedChat('alice');
   const bob = client.conversation('bob');

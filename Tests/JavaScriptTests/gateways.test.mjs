@@ -132,9 +132,9 @@ function appOf(t, user, place) {
   app.kill = () => { child.kill('SIGKILL'); return ended; };
   t.after(app.kill);
   app.end = () => { child.stdin.end(); return ended; };
-  /** Waits for it to have written that. */
+  /** Waits for it to have written that: @param {string | RegExp} text */
   app.shows = async (what, text) => {
-    await until(what, () => app.text.match(text))
+    await until(what, () => (text instanceof RegExp ? text.test(app.text) : app.text.includes(text)))
       .catch((error) => { throw new Error(`${error.message}, but:\n${app.text}`); });
   };
   return app;
@@ -149,7 +149,7 @@ test('the app of the README shows a list and a conversation, and survives a kill
   const first = appOf(t, of('app.alice'), url);
   await first.shows('it is online', '-- online');
   bob.conversation(of('app.alice')).send({ text: 'are you there?' });
-  await first.shows('it shows the list', /app\.bob\.\w+ \(1\) are you there\?/);
+  await first.shows('it shows the list', `${of('app.bob')} (1) are you there?`);
   first.type(`/open ${of('app.bob')}`);
   first.type('yes');
   await first.shows('it shows the conversation', 'me: yes ✓✓');

@@ -311,6 +311,11 @@ export class Conversation extends Observable {
     });
   }
 
+  /** The list has become complete, or is no longer: what it does not name is counted otherwise. @internal */
+  partialChanged() {
+    if (!this.#listed && this.#unread?.unread) this.#changed();
+  }
+
   #changed() {
     this.#entries = this.#unread = undefined;
     this.#context.mark(this);

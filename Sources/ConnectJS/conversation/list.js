@@ -136,6 +136,7 @@ export class ConversationList extends Observable {
       this.#isDue = false;
     }
     const list = this.#list;
+    const wasPartial = this.isPartial;
     try {
       const { items, next } = await this.#context.ask({ limit: BOUNDS.listItems, before });
       if (list !== this.#list) return; // Meanwhile it has begun again, and knows better.
@@ -150,6 +151,9 @@ export class ConversationList extends Observable {
       throw error;
     } finally {
       this.#context.keep('list', { list: this.#list, next: this.#next, isDue: this.#isDue });
+      if (this.isPartial !== wasPartial) {
+        for (const conversation of this.#context.all()) conversation.partialChanged();
+      }
       this.changed();
     }
   }
