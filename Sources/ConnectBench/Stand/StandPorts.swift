@@ -27,9 +27,12 @@ struct StandPorts: Sendable {
   let base: Int
   /// Holds a block that was chosen until it is closed, or this process ends. Nil where ports were given and
   /// another has the one behind them.
-  private(set) var claim: (any Channel)?
+  let claim: (any Channel)?
 
-  init(base: Int) { self.base = base }
+  private init(claiming base: Int) async {
+    self.base = base
+    self.claim = await Loopback.listen(on: base + Self.count)
+  }
 
   /// The port of a kind, for the first or another place.
   subscript(_ kind: Kind, place: Int = 1) -> Int { self.base + kind.rawValue + place - 1 }
@@ -51,16 +54,11 @@ struct StandPorts: Sendable {
         "--ports: the Redis cluster in \(state) is on ports from \(before) on; "
           + "take another --state, or remove that directory")
     }
-    if let base = given ?? before {
-      var ports = StandPorts(base: base)
-      ports.claim = await Loopback.listen(on: base + Self.count)
-      return try await ports.free()
-    }
+    if let base = given ?? before { return try await StandPorts(claiming: base).free() }
     let blocks = StandLimits.ports.count / Self.distance
     for _ in 0..<StandLimits.portAttempts {
       let block = Int.random(in: 0..<blocks)
-      var ports = StandPorts(base: StandLimits.ports.lowerBound + block * Self.distance)
-      ports.claim = await Loopback.listen(on: ports.base + Self.count)
+      let ports = await StandPorts(claiming: StandLimits.ports.lowerBound + block * Self.distance)
       guard let claim = ports.claim else { continue }
       if let free = try? await ports.free() { return free }
       try? await claim.close()
