@@ -175,11 +175,15 @@ struct InspectDeadLettersTests {
       var stored = try await deployment.redis("XLEN", "connect:mailbox:{bob}")
       #expect(try stored.integer() == 2)
 
-      // What running services wrote of themselves.
-      let report = try await Inspection.of("gateways", "--json", redis: deployment.redis.adminURL)
+      // A gateway that could not reach Redis yet at its first heartbeat serves a second before the next.
+      try await eventually("the gateway has written of itself") {
+        let report = try await Inspection.of(
+          "gateways", "--json", redis: deployment.redis.adminURL
+        )
         .json(Inspection.Gateways.self)
-      #expect(report.gateways.map(\.isAlive) == [true])
-      #expect(report.gateways.first?.fields["address"] != nil)
+        return report.gateways.map(\.isAlive) == [true]
+          && report.gateways[0].fields["address"] != nil
+      }
       // A cursor is stored a little after the ack.
       try await eventually("bob's cursor is stored") {
         let user = try await Inspection.of(
