@@ -22,6 +22,9 @@ package enum BusLimits {
   /// The most entries that one read of a stream returns.
   package static let entriesPerRead = 128
 
+  /// Blocking reads of a stream that are under way at once, at most, while entries come one by one.
+  package static let readsAhead = 8
+
   /// Time that one blocking read waits for entries.
   package static let blockMilliseconds: Int64 = 5_000
 

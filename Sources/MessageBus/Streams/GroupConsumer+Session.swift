@@ -29,6 +29,7 @@ extension GroupConsumer {
     switch beginning {
     case .begun(let session):
       self.group = group
+      self.reads.forget()
       return session
     case .replaced: return nil
     case .lapsed:

@@ -54,8 +54,10 @@ package final class GroupConsumer {
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
   var isStopping = false
+  /// See `GroupConsumer+Read`.
+  var reads = ReadsAhead<StreamEntry>()
   /// Lower than usual after a reply that exceeded its limit of bytes.
-  private(set) var entriesPerRead = BusLimits.entriesPerRead
+  var entriesPerRead = BusLimits.entriesPerRead
   /// The most bytes that a read may return.
   var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
 
@@ -87,33 +89,6 @@ package final class GroupConsumer {
     self.isStopping = true
     self.pauseEnd?.succeed()
     try? await self.reader.close().get()
-  }
-
-  /// New entries for this group, in order. Empty if none came in time.
-  func read(
-    maximum: Int = BusLimits.entriesPerRead,
-    blockMilliseconds: Int64 = BusLimits.blockMilliseconds
-  ) async throws(RedisError) -> [StreamEntry] {
-    var batch = RedisBatch()
-    let read = batch.readGroup(
-      self.group, as: self.instance, from: self.stream,
-      maximum: min(maximum, self.entriesPerRead), blockMilliseconds: blockMilliseconds)
-    batch.maximumReplyBytes = self.maximumReplyBytes
-    let replies = await self.reader.execute(
-      batch,
-      timeout: .milliseconds(blockMilliseconds + RedisLimits.blockingReadGraceMilliseconds))
-    let entries: [StreamEntry]
-    do throws(RedisError) {
-      guard let read = try replies[read] else { return [] }
-      entries = read
-    } catch {
-      if error.isOversized { self.entriesPerRead = max(1, self.entriesPerRead / 8) }
-      throw error
-    }
-    // A reader that did not wait, and has got nothing, would ask again at once, and again.
-    guard !entries.isEmpty else { throw .unexpectedReply("XREADGROUP answered no entries") }
-    self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)
-    return entries
   }
 }
 
