@@ -48,7 +48,7 @@ struct ReadsAhead<Entry> {
     switch entries {
     case 0: break
     case 1: self.count = min(self.count + 1, BusLimits.readsAhead)
-    default: self.count = max(1, self.count / 2)
+    default: self.count = max(1, self.count / entries)
     }
   }
 
