@@ -25,14 +25,14 @@ package enum BusLimits {
   /// Blocking reads of a stream that are under way at once, at most, while entries come one by one.
   package static let readsAhead = 8
 
-  /// Time that one blocking read waits for entries.
+  /// Time that blocking reads wait for entries, all that are sent at once together.
   package static let blockMilliseconds: Int64 = 5_000
 
   /// Finished entries are acknowledged after this time at the latest.
   package static let acknowledgeMilliseconds: Int64 = 100
 
   /// Finished entries that are acknowledged without waiting for that time. No more than these are
-  /// repeated after a crash, beside what was being handled.
+  /// repeated after a crash, beside what was being handled or was read ahead.
   package static let acknowledgeEntries = 512
 
   /// Dead letters kept, approximately; beyond them the oldest are removed.

@@ -41,7 +41,7 @@ extension GroupConsumer {
   ///
   /// - Parameter maximum: how many entries a read may return.
   package func next(maximum: Int = BusLimits.entriesPerRead) async -> Event {
-    while !self.isEnding || self.hasArrived {
+    while !self.isEnding || self.hasEntries {
       if let milliseconds = self.pauseMilliseconds.take() {
         await self.pause(milliseconds)
         continue
@@ -102,7 +102,7 @@ extension GroupConsumer {
   private var isEnding: Bool { self.isStopping || Task.isCancelled }
 
   /// Whether entries are here already, which whoever comes next would take for those of a process that died.
-  private var hasArrived: Bool {
+  private var hasEntries: Bool {
     guard case .reading = self.state else { return false }
     return self.reads.hasEntries
   }

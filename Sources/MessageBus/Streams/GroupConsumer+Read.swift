@@ -16,10 +16,13 @@ struct ReadsAhead<Entry> {
   /// Whether something has come and was not taken.
   var hasArrived: Bool { !self.arrived.isEmpty }
 
-  /// Whether entries have come that were not taken.
+  /// Whether entries have come that were not taken, before a failure.
   var hasEntries: Bool {
-    guard case .success(let entries) = self.arrived.first else { return false }
-    return !entries.isEmpty
+    for result in self.arrived {
+      guard case .success(let entries) = result else { return false }
+      if !entries.isEmpty { return true }
+    }
+    return false
   }
 
   mutating func sent() { self.underWay += 1 }
@@ -42,11 +45,11 @@ struct ReadsAhead<Entry> {
     return entries
   }
 
-  /// Sends more at once while entries come one by one, and fewer while they come together: then reads that are
-  /// sent ahead would only divide them.
+  /// Sends more at once while entries come one by one, and fewer where none come, and where they come together:
+  /// then reads that are sent ahead would only divide them.
   mutating func adapt(to entries: Int) {
     switch entries {
-    case 0: break
+    case 0: self.count = max(1, self.count / 2)
     case 1: self.count = min(self.count + 1, BusLimits.readsAhead)
     default: self.count = max(1, self.count / entries)
     }
@@ -67,10 +70,9 @@ extension GroupConsumer {
   /// several are sent at once: as soon as Redis has answered one, it waits for the next entry with the one
   /// behind it, which it has already.
   func read(
-    maximum: Int = BusLimits.entriesPerRead,
-    blockMilliseconds: Int64 = BusLimits.blockMilliseconds
+    maximum: Int = BusLimits.entriesPerRead, blockMilliseconds: Int64? = nil
   ) async throws(RedisError) -> [StreamEntry] {
-    if self.reads.isEmpty { self.sendReads(maximum, blockMilliseconds) }
+    if self.reads.isEmpty { self.sendReads(maximum, blockMilliseconds ?? self.blockMilliseconds) }
     if !self.reads.hasArrived { await withCheckedContinuation { self.reads.wait($0) } }
     let entries: [StreamEntry]
     do throws(RedisError) {
@@ -80,15 +82,19 @@ extension GroupConsumer {
       throw error
     }
     self.reads.adapt(to: entries.count)
+    guard !entries.isEmpty else { return [] }
     self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)
     return entries
   }
 
-  /// All together return no more entries than one read does.
+  /// All together return no more entries, and wait no longer, than one read does: so a server that is silent is
+  /// noticed as soon, whichever of them it leaves without an answer.
   private func sendReads(_ maximum: Int, _ blockMilliseconds: Int64) {
     // Whoever wants fewer wants nothing to be read before that is finished.
-    let count = maximum < BusLimits.entriesPerRead ? 1 : self.reads.count
-    let maximum = max(1, min(maximum, self.entriesPerRead) / count)
+    let count =
+      maximum < BusLimits.entriesPerRead ? 1 : min(self.reads.count, self.entriesPerRead)
+    let maximum = min(maximum, self.entriesPerRead) / count
+    let blockMilliseconds = max(1, blockMilliseconds / Int64(count))
     let session = self.reads.session
     for place in 1...count {
       var batch = RedisBatch()

@@ -58,6 +58,8 @@ package final class GroupConsumer {
   var reads = ReadsAhead<StreamEntry>()
   /// Lower than usual after a reply that exceeded its limit of bytes.
   var entriesPerRead = BusLimits.entriesPerRead
+  /// Time that reads wait for entries, all that are sent at once together.
+  var blockMilliseconds = BusLimits.blockMilliseconds
   /// The most bytes that a read may return.
   var maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
 

@@ -141,7 +141,11 @@ extension ClusterClient {
       for unit in hold.takeAll() { self.giveUp(unit, Self.closed) }
       return
     }
-    let round = hold.takeRound { $0.request.batch.confirmation == $1.request.batch.confirmation }
+    let round = hold.takeRound { first, unit in
+      let (first, batch) = (first.request.batch, unit.request.batch)
+      // What was read would be answered with the last read of the round, which may wait for long.
+      return !first.isBlocking && !batch.isBlocking && first.confirmation == batch.confirmation
+    }
     guard !round.isEmpty else {
       self.holds[slot] = nil
       return

@@ -86,12 +86,12 @@ struct SlotHold<Request> {
     return .settled(overtaken: overtaken)
   }
 
-  /// The units of the next round: the first ones, as far as the same node is to have them.
+  /// The units of the next round: the first one, and those behind it as far as the same node is to have them.
   ///
   /// - Parameter fits: whether a unit may go with the first one.
   mutating func takeRound(_ fits: (_ first: Unit, Unit) -> Bool) -> [Unit] {
-    guard let first = self.units.first else { return [] }
-    var round: [Unit] = []
+    guard let first = self.units.popFirst() else { return [] }
+    var round = [first]
     while let unit = self.units.first, unit.target == first.target, fits(first, unit) {
       round.append(unit)
       self.units.removeFirst()

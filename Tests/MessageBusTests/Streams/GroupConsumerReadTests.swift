@@ -1,18 +1,20 @@
 import BusTestSupport
-import Redis
+import ConnectProtocol
+import NIOCore
 import TestSupport
 import Testing
 
 @testable import MessageBus
+@testable import Redis
 
 @Suite("Reads that a consumer sends ahead", .timeLimit(.minutes(5)))
 struct GroupConsumerReadTests {
-  @Test("are more while entries come one by one, and the fewer the more come together")
+  @Test("are more while entries come one by one, fewer where none or several come")
   func count() {
     var reads = ReadsAhead<Int>()
     #expect(reads.count == 1)
-    for entries in [1, 1, 0, 1] { reads.adapt(to: entries) }
-    #expect(reads.count == 4)
+    for entries in [1, 1, 1, 0, 1] { reads.adapt(to: entries) }
+    #expect(reads.count == 3)
     for _ in 0..<20 { reads.adapt(to: 1) }
     #expect(reads.count == BusLimits.readsAhead)
     reads.adapt(to: 2)
@@ -37,11 +39,25 @@ struct GroupConsumerReadTests {
     reads.forget()
     #expect(reads.isEmpty, "the last is of an earlier session, too")
     #expect(!reads.hasArrived)
+    // One ends without entries, and the one behind it has some.
+    for entries in [[], [4]] {
+      reads.sent()
+      reads.answered(.success(entries))
+    }
+    #expect(reads.hasEntries)
+    #expect(try reads.take(maximum: 2) == [4])
   }
 
   /// A consumer that has sent as many reads as it may, and has finished what came before.
-  private func readingAhead(_ bus: isolated Bus) async throws -> GroupConsumer {
-    let consumer = try await bus.makeConsumer()
+  private func readingAhead(
+    _ bus: isolated Bus, _ reader: (any RedisClient)? = nil
+  ) async throws -> GroupConsumer {
+    let own = try await bus.makeClient()
+    let consumer = GroupConsumer(
+      stream: bus.stream, family: "messaging", instance: InstanceID("one")!,
+      reader: reader ?? own, client: bus.client, logger: .silent)
+    // None of them ends before the test does.
+    consumer.blockMilliseconds = 600_000
     #expect(await bus.next(consumer).session != nil)
     var number = 0
     while consumer.reads.count < BusLimits.readsAhead || consumer.reads.underWay < 4 {
@@ -83,22 +99,43 @@ struct GroupConsumerReadTests {
     }
   }
 
-  @Test("lose nothing when their group goes away: what was not given comes again, in order")
+  @Test("lose nothing when one fails: what has come behind it comes again, in order")
+  func failed() async throws {
+    try await Bus.run { bus in
+      let reader = FailingReader(try await bus.makeClient())
+      let consumer = try await self.readingAhead(bus, reader)
+      reader.answersUntilFailure = 1
+      try await self.arrive(["a", "b", "c"], consumer, bus)
+      #expect(await bus.next(consumer).entries?.map(\.text) == ["a"])
+      await consumer.finish(.now)
+      #expect(await bus.next(consumer).session != nil)
+      #expect(await bus.next(consumer).entries?.map(\.text) == ["b", "c"])
+      await consumer.finish(.now)
+      try await bus.add("d", to: bus.stream)
+      #expect(await bus.next(consumer).entries?.map(\.text) == ["d"])
+      await bus.stop(consumer)
+    }
+  }
+
+  @Test(
+    "give what they have brought before their group goes away, and then all that is there, in order"
+  )
   func groupLost() async throws {
     try await Bus.run { bus in
       let consumer = try await self.readingAhead(bus)
       try await self.arrive(["a", "b"], consumer, bus)
       _ = try await bus.command("XGROUP", "DESTROY", "\(bus.stream)", consumer.group)
       for name in ["c", "d"] { try await bus.add(name, to: bus.stream) }
-      // What has arrived before is given before.
+      let all = try await bus.entries(bus.stream).map(\.offset)
       #expect(await bus.next(consumer).entries?.map(\.text) == ["a", "b"])
       await consumer.finish(.later)
       #expect(await bus.next(consumer).session != nil)
-      var seen: [String] = []
-      while seen.suffix(2) != ["c", "d"] {
-        seen += try #require(await bus.next(consumer).entries).map { $0.text ?? "nil" }
+      var seen: [Offset] = []
+      while seen.count < all.count {
+        seen += try #require(await bus.next(consumer).entries).map(\.offset)
         await consumer.finish(.later)
       }
+      #expect(seen == all)
       await bus.stop(consumer)
     }
   }
@@ -130,6 +167,27 @@ struct GroupConsumerReadTests {
         await consumer.finish(.later)
       }
       await bus.stop(consumer)
+    }
+  }
+}
+
+/// A client that gives an error instead of one of the replies.
+///
+/// Unchecked: on its event loop only.
+private final class FailingReader: ForwardingClient, @unchecked Sendable {
+  let client: any RedisClient
+  /// Replies before the one that becomes an error; nil for none.
+  var answersUntilFailure: Int?
+
+  init(_ client: any RedisClient) { self.client = client }
+
+  func submit(
+    _ batch: RedisBatch, timeout: TimeAmount, completion: @escaping (RedisReplies) -> Void
+  ) {
+    self.client.submit(batch, timeout: timeout) { replies in
+      let left = self.answersUntilFailure
+      self.answersUntilFailure = left.flatMap { $0 > 0 ? $0 - 1 : nil }
+      completion(left == 0 ? .failed(batch.count, .unanswered("the test says so")) : replies)
     }
   }
 }

@@ -1,5 +1,6 @@
 import LocalCluster
 import LocalRedis
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import TestSupport
@@ -20,6 +21,7 @@ struct ClusterBlockingReadTests {
 
   private func read(_ key: RedisKey, isGroup: Bool) -> RedisBatch {
     var batch = RedisBatch()
+    batch.isBlocking = true
     let block = "\(Self.block.nanoseconds / 1_000_000)"
     if isGroup {
       batch.append(
@@ -42,11 +44,7 @@ struct ClusterBlockingReadTests {
       reader.submit(batch, timeout: Self.block + .seconds(2)) { promise.succeed(($0, .now())) }
       return promise.futureResult
     }.get()
-    let isBlocked = try await eventually {
-      try await node.command("INFO", "clients").string?.contains("\r\nblocked_clients:1\r\n")
-        == true
-    }
-    #expect(isBlocked)
+    #expect(try await eventually { try await self.waits(at: node) })
     try await change()
     let (replies, end) = try await pending.get()
     return (replies, (end - start).nanoseconds / 1_000_000)
@@ -81,11 +79,8 @@ struct ClusterBlockingReadTests {
             let batch = read(key, isGroup: false)
             let (replies, milliseconds) = try await outcome(reader, batch, at: source) {
               try await cluster.migrate(slot: slot.number, to: target)
-              let isThere = try await eventually(within: .seconds(15)) {
-                let info = try await target.command("INFO", "clients").string
-                return info?.contains("\r\nblocked_clients:1\r\n") == true
-              }
-              #expect(isThere)
+              #expect(
+                try await eventually(within: .seconds(15)) { try await self.waits(at: target) })
               try await writer.execute(key: key, "XADD", "\(key)", "*", "m", "1").check()
             }
             #expect(replies.failure(0) == nil)
@@ -95,6 +90,43 @@ struct ClusterBlockingReadTests {
         }
       }
     }
+  }
+
+  @Test("is answered by itself where several are sent again, one after the other")
+  func several() async throws {
+    try await RedisFixture.withCluster { cluster in
+      let (source, target) = (cluster.nodes[0], cluster.nodes[1])
+      let slot = try await cluster.slot(of: source)
+      let key = key(in: slot, "stream")
+      try await withFactory(cluster.url) { factory in
+        try await factory.withClient { writer in
+          try await factory.withClient { reader in
+            let batch = read(key, isGroup: false)
+            let answered = NIOLockedValueBox<[Int]>([])
+            try await reader.eventLoop.submit {
+              for number in 0..<3 {
+                reader.submit(batch, timeout: Self.block + .seconds(2)) { replies in
+                  answered.withLockedValue { $0.append(replies.failure(0) == nil ? number : -1) }
+                }
+              }
+            }.get()
+            try await eventually("the first one waits") { try await self.waits(at: source) }
+            try await cluster.migrate(slot: slot.number, to: target)
+            for number in 0..<3 {
+              try await eventually("the next one waits") { try await self.waits(at: target) }
+              try await writer.execute(key: key, "XADD", "\(key)", "*", "m", "1").check()
+              try await eventually("after \(number + 1) entries \(number + 1) are answered") {
+                answered.withLockedValue { $0 } == Array(0...number)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func waits(at node: LocalRedisServer) async throws -> Bool {
+    try await node.command("INFO", "clients").string?.contains("\r\nblocked_clients:1\r\n") == true
   }
 
   @Test("of a group ends when its stream moves, and works at the node where that is")
