@@ -99,8 +99,13 @@ struct ConversationBook: Sendable {
     case .serverNow(let now): self.serverNow = max(self.serverNow ?? 0, now)
     case .listBegun: self.named = []
     case .listRead(let next):
+      let wasPartial = self.isListPartial
       self.needsList = false
       self.nextList = next
+      if self.isListPartial != wasPartial {
+        // Whether more is unread of those that it did not name is known now, or is not any more.
+        self.changed.formUnion(self.logs.values.lazy.filter { $0.listed == nil }.map(\.peer))
+      }
     }
   }
 

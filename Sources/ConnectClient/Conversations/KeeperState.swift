@@ -35,6 +35,8 @@ struct KeeperState: Sendable {
   var nextWaiter: UInt64 = 0
   /// Whether the list is being asked for again.
   private var isRelisting = false
+  /// Whether a part of the list has come that its observers were not told of: its end may be all that it says.
+  private var isListReceived = false
   /// Who waits until the server has answered everything.
   var unanswered: [CheckedContinuation<Void, Never>] = []
   /// What peers are to be told that the user has read, as it was said last.
@@ -201,6 +203,7 @@ struct KeeperState: Sendable {
   /// A part of the server's list has come.
   mutating func received(_ page: ConversationPage, isFirst: Bool) {
     self.round.records += self.book.received(page, isFirst: isFirst)
+    self.isListReceived = true
   }
 
   /// Whether the list is to be asked for again now, since what it says of somebody is of before. Whoever is told so sees
@@ -314,7 +317,10 @@ struct KeeperState: Sendable {
     for peer in changed where self.observers.isObserved(peer) {
       self.observers.tell(self.shown(peer), of: peer)
     }
-    if !changed.isEmpty, self.observers.hasLists { self.observers.tell(self.shownList) }
+    if self.isListReceived || !changed.isEmpty, self.observers.hasLists {
+      self.observers.tell(self.shownList)
+    }
+    self.isListReceived = false
     self.observers.tell(self.connection)
   }
 

@@ -128,6 +128,57 @@ struct ConversationListTests {
     }
   }
 
+  @Test("tells those who look that it is over, and of whom no more is unread than has come")
+  func end() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let chats = NIOLockedValueBox<[Bool]>([])
+        let lists = NIOLockedValueBox<[Bool]>([])
+        let chat = Task {
+          for await chat in client.conversation(with: bob).updates {
+            guard chat.unread == 1 else { continue }
+            chats.withLockedValue { $0.append(chat.unreadIsMore) }
+          }
+        }
+        let list = Task {
+          for await list in client.conversations.updates {
+            lists.withLockedValue { $0.append(list.hasMore) }
+          }
+        }
+        defer { [chat, list].forEach { $0.cancel() } }
+        let connection = try await gateway.welcome(after: offset(100))
+        connection.message(101)
+        try await eventually("more may be unread") { chats.withLockedValue { $0.last } == true }
+        #expect(lists.withLockedValue { $0.last } == true)
+        // It was put together before the message was there.
+        try await self.answer(connection, "")
+        try await eventually("the conversation is told") {
+          chats.withLockedValue { $0.last } == false
+        }
+        try await eventually("the list is told") { lists.withLockedValue { $0.last } == false }
+      }
+    }
+  }
+
+  @Test("tells those who look that there is nothing in it")
+  func empty() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let more = NIOLockedValueBox<[Bool]>([])
+        let view = Task {
+          for await list in client.conversations.updates {
+            more.withLockedValue { $0.append(list.hasMore) }
+          }
+        }
+        defer { view.cancel() }
+        let connection = try await gateway.welcome(after: offset(100))
+        try await eventually("there may be some") { more.withLockedValue { $0.last } == true }
+        try await self.answer(connection, "")
+        try await eventually("there is none") { more.withLockedValue { $0.last } == false }
+      }
+    }
+  }
+
   @Test("is asked for again when another device has read a part of what it counted")
   func partlyRead() async throws {
     func item(_ unread: Int, mine: Int) -> String {
