@@ -6,7 +6,7 @@ struct ClusterView: Sendable {
   /// Name of this file in a node's directory.
   static let fileName = "nodes.conf"
 
-  struct Node: Sendable, Hashable {
+  struct Node: Sendable, Hashable, CustomStringConvertible {
     let id: String
     let flags: Set<String>
     /// The id of the primary that this node replicates; nil for a primary.
@@ -24,6 +24,11 @@ struct ClusterView: Sendable {
     }
 
     func owns(_ slot: Int) -> Bool { slots.contains { $0.contains(slot) } }
+
+    var description: String {
+      let role = primary.map { "replica of \($0)" } ?? "primary of \(slots)"
+      return "\(id), \(role), epoch \(configEpoch), \(flags.sorted().joined(separator: ","))"
+    }
   }
 
   private(set) var nodes: [String: Node] = [:]

@@ -108,12 +108,17 @@ extension LocalRedisCluster {
         return "the node on port \(port) takes a node for dead that runs"
       }
       // Whom an ended node replicates is of no concern, and may be remembered differently.
-      let agrees = reports[0].view.nodes.values.allSatisfy { first in
+      let disputed = reports[0].view.nodes.values.first { first in
         let node = nodes[first.id]
-        return node?.slots == first.slots
-          && (node?.primary == first.primary || !running.contains(first.id))
+        return node?.slots != first.slots
+          || (node?.primary != first.primary && running.contains(first.id))
       }
-      if !agrees { return "the nodes on ports \(port) and \(reports[0].member.server.port) differ" }
+      if let disputed {
+        return """
+          the nodes on ports \(port) and \(reports[0].member.server.port) differ: one has \
+          \(nodes[disputed.id].map { "\($0)" } ?? "nothing"), the other \(disputed)
+          """
+      }
     }
     return nil
   }
