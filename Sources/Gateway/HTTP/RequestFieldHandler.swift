@@ -16,10 +16,19 @@ final class RequestFieldHandler: ChannelInboundHandler, RemovableChannelHandler 
     guard case .head(var head) = self.unwrapInboundIn(data) else {
       return context.fireChannelRead(data)
     }
+    if !Self.isReadAsUpgrade(head.headers) { head.headers.remove(name: "upgrade") }
     head.headers.stripOptionalWhitespace()
     Self.reduce(&head.headers)
     context.fireChannelRead(self.wrapInboundOut(.head(head)))
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+  }
+
+  /// Whether the parser of HTTP, too, ends at a request with this `Connection` that NIO upgrades.
+  ///
+  /// It takes a word with a tab behind it for another word (llhttp 9), and would parse what follows as the next
+  /// request, which nobody takes behind an upgrade.
+  static func isReadAsUpgrade(_ headers: HTTPHeaders) -> Bool {
+    !headers["connection"].contains { $0.utf8.contains(UInt8(ascii: "\t")) }
   }
 
   static func reduce(_ headers: inout HTTPHeaders) {

@@ -27,4 +27,15 @@ struct RequestFieldTests {
       ])
     #expect(self.reduced(["h2c, h3", "x"]) == [])
   }
+
+  @Test("none remains where a tab in `Connection` has the parser go on behind the request")
+  func tabs() {
+    for value in ["Upgrade", "keep-alive, Upgrade", " upgrade ,x"] {
+      #expect(RequestFieldHandler.isReadAsUpgrade(["connection": value]))
+    }
+    for value in ["Upgrade\t", "\tUpgrade", "Upgrade\t, x", "x, Upgrade \t"] {
+      #expect(!RequestFieldHandler.isReadAsUpgrade(["connection": value]))
+      #expect(!RequestFieldHandler.isReadAsUpgrade(["connection": "x", "Connection": value]))
+    }
+  }
 }

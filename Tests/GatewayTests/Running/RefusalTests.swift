@@ -251,6 +251,25 @@ struct RefusalTests {
     try self.expect(await stand.refusal(of: request, gateway: 1), 404, "not_found")
   }
 
+  @Test(
+    "what the parser of HTTP does not take for an upgrade, whatever comes right behind it",
+    arguments: [
+      Array("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8),
+      RawFrame(opcode: 1, payload: Array(#"{"type":"ping"}"#.utf8)).bytes,
+    ])
+  func tab(behind: [UInt8]) async throws {
+    let stand = try await TestStand.shared()
+    for value in ["Upgrade\t", "Upgrade\t, keep-alive", "keep-alive, Upgrade \t"] {
+      var request = try await stand.request("tab")
+      request["Connection"] = value
+      let socket = try await TestSocket.open(port: stand.gateways[0].port)
+      socket.sendRaw(Array(request.text.utf8) + behind)
+      #expect(try await socket.readHead().status == 426)
+      let body = try await socket.readToEnd()
+      #expect(body.hasPrefix(#"{"code":"upgrade_required""#) && body.hasSuffix("}\n"))
+    }
+  }
+
   @Test("what is not an upgrade, with 426 and what it could be")
   func noUpgrade() async throws {
     let stand = try await TestStand.shared()
