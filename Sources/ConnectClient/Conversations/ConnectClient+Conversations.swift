@@ -114,14 +114,30 @@ extension ConnectClient {
         await keeper.received(events)
         let isLive = events.contains { if case .live = $0 { true } else { false } }
         if keeper.change({ $0.takeRelist() }) { group.addTask { await self.relist(keeper) } }
-        if isLive, keeper.withState({ $0.book.needsList }) {
-          // It is asked for again on the next connection if it fails.
-          group.addTask { try? await self.conversations.loadMore() }
+        if isLive, let connection = keeper.change({ $0.becameLive() }) {
+          group.addTask { await self.list(keeper, on: connection) }
         }
       }
       group.cancelAll()
     }
     keeper.end()
+  }
+
+  /// Asks for the beginning of the list until it has come or is refused, or there is another connection, on which it is
+  /// asked for again.
+  private func list(_ keeper: ConversationKeeper, on connection: UInt64) async {
+    while keeper.withState({ $0.isListMissing(on: connection) }) {
+      do {
+        try await self.conversations.loadMore()
+      } catch ConnectRequestError.unavailable {
+        // It has waited for as long as a request does.
+        continue
+      } catch ConnectRequestError.rateLimited(let wait) {
+        try? await Task.sleep(for: wait)
+      } catch {
+        return
+      }
+    }
   }
 
   /// Asks for the list again, as far down as it said something that is of before.

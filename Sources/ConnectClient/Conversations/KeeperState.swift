@@ -33,6 +33,8 @@ struct KeeperState: Sendable {
   var handled: Offset?
   var outcomes = OutcomeWaiters()
   var nextWaiter: UInt64 = 0
+  /// Connections so far on which all that was missed had come.
+  private var liveConnections: UInt64 = 0
   /// Whether the list is being asked for again.
   private var isRelisting = false
   /// Whether a part of the list has come that its observers were not told of: its end may be all that it says.
@@ -204,6 +206,19 @@ struct KeeperState: Sendable {
   mutating func received(_ page: ConversationPage, isFirst: Bool) {
     self.round.records += self.book.received(page, isFirst: isFirst)
     self.isListReceived = true
+  }
+
+  /// All that was missed has come on a new connection.
+  ///
+  /// - Returns: the connection's number, if the list is to be asked for on it.
+  mutating func becameLive() -> UInt64? {
+    self.liveConnections += 1
+    return self.book.needsList ? self.liveConnections : nil
+  }
+
+  /// Whether the list is to be asked for, and this is still the newest connection.
+  func isListMissing(on connection: UInt64) -> Bool {
+    self.book.needsList && !self.isEnded && connection == self.liveConnections
   }
 
   /// Whether the list is to be asked for again now, since what it says of somebody is of before. Whoever is told so sees

@@ -16,18 +16,25 @@ struct ConversationListTests {
     """
   }
 
+  /// The next request for a part of the list.
+  private func request(
+    _ connection: ScriptedConnection
+  ) async throws -> ClientFrame.Conversations {
+    while true {
+      if case .conversations(let request) = try await connection.nextFrame() { return request }
+    }
+  }
+
   /// Answers the next request for a part of the list.
   @discardableResult
   private func answer(
     _ connection: ScriptedConnection, _ items: String, next: String? = nil
   ) async throws -> ClientFrame.Conversations {
-    while true {
-      guard case .conversations(let request) = try await connection.nextFrame() else { continue }
-      let next = next.map { #","next":"\#($0)""# } ?? ""
-      connection.send(
-        #"{"type":"conversations","id":"\#(request.id!)","items":[\#(items)]\#(next)}"#)
-      return request
-    }
+    let request = try await self.request(connection)
+    let next = next.map { #","next":"\#($0)""# } ?? ""
+    connection.send(
+      #"{"type":"conversations","id":"\#(request.id!)","items":[\#(items)]\#(next)}"#)
+    return request
   }
 
   @Test("goes on after a restart where it ended")
@@ -156,6 +163,18 @@ struct ConversationListTests {
           chats.withLockedValue { $0.last } == false
         }
         try await eventually("the list is told") { lists.withLockedValue { $0.last } == false }
+      }
+    }
+  }
+
+  @Test("is asked for again on the same connection when no answer has come in time")
+  func unanswered() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let connection = try await gateway.welcome(after: offset(100))
+        _ = try await self.request(connection)
+        try await self.answer(connection, Self.item("bob", 90))
+        try await eventually("the list is there") { client.conversations.items.count == 1 }
       }
     }
   }
