@@ -202,8 +202,8 @@ package enum GatewayLimits {
   package static let heldSends = 1_024
 
   /// How long it waits for them beyond what the client was told to wait, in milliseconds, counted
-  /// from the last that was tried.
-  package static let holdRejectedMilliseconds = 5_000
+  /// from the last that was tried. By a clock that shows full seconds, so it may be one second less.
+  package static let holdRejectedMilliseconds = 6_000
 
   /// Time that an unavailable gateway tells clients to wait, in milliseconds. An overloaded one
   /// adds a random time up to as much again, so that its clients do not come back in step.

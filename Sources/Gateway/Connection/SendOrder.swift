@@ -9,7 +9,9 @@ import ConnectProtocol
 /// It decides when a frame is read. What was read before a failure and is still on its way to Redis is
 /// the producer's business, which fails it as well: see `IncomingProducer`.
 ///
-/// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock.
+/// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock, which is to stand still
+/// while the gateway does. What a client sent before a pause is read behind it, and would be taken for what it sends
+/// without the rejected ones.
 struct SendOrder {
   /// Position of a message among those of its connection.
   struct Place: Hashable, Comparable {

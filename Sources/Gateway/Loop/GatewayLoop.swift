@@ -57,6 +57,9 @@ final class GatewayLoop: @unchecked Sendable {
   let clock: ConnectionClock
   let busClock: BusClock
   private(set) var second: Scheduled<Void>?
+  /// Seconds for which this loop has run, in nanoseconds. While the process is stopped, or gets no processor, they
+  /// stand still.
+  private(set) var runningNanoseconds: UInt64 = 0
   private var unflushed: [ConnectionHandler] = []
   private var retries = LaterWheel<ConnectionHandler>()
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
@@ -208,6 +211,7 @@ final class GatewayLoop: @unchecked Sendable {
   }
 
   private func secondPassed() {
+    self.runningNanoseconds += 1_000_000_000
     self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
     self.registrations.store()
     self.clock.tick()

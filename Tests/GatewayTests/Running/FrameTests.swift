@@ -1,6 +1,8 @@
 import ConnectProtocol
 import ConnectTestStand
+import Foundation
 import Gateway
+import NIOConcurrencyHelpers
 import TestSupport
 import Testing
 
@@ -349,10 +351,63 @@ struct FrameTests {
       }
       // For so long the gateway keeps their places; who is slower, as on a machine that is much too
       // busy, has given them up.
-      if longest < .milliseconds(GatewayLimits.holdRejectedMilliseconds) {
+      if longest < .milliseconds(GatewayLimits.holdRejectedMilliseconds - 1_000) {
         #expect(again == rejected.prefix(3).map(\.id.text), "nothing overtakes them")
       }
       try await socket.expectOpen()
+    }
+  }
+
+  @Test("has the places of its rejected sends kept while the gateway stands still")
+  func rateAndPause() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.sendsPerSecond = 2 }
+    try await TestStand.with(options) { stand in
+      let socket = try await stand.online("paused")
+      for number in 0..<10 { socket.sendMessage("\(number)", to: "crowd") }
+      var waiting: [String] = []
+      var wait = 0
+      for _ in 0..<10 {
+        guard case .rejected(let rejection) = try await socket.expectFrame().frame else { continue }
+        waiting.append(rejection.id.text)
+        wait = max(wait, rejection.retryAfterMilliseconds ?? 0)
+      }
+      try #require(!waiting.isEmpty)
+      // Longer than it would wait for them, and then it reads what was sent before it stood still.
+      let pause = Double(GatewayLimits.holdRejectedMilliseconds + wait) / 1_000
+      let standing = NIOLockedValueBox(0)
+      for eventLoop in stand.group.makeIterator() {
+        eventLoop.execute {
+          standing.withLockedValue { $0 += 1 }
+          Thread.sleep(forTimeInterval: pause)
+        }
+      }
+      try await eventually("all loops stand still") { standing.withLockedValue { $0 } == 2 }
+      socket.sendMessage("behind", to: "crowd")
+      _ = try await socket.expectRejected("behind")
+      waiting.append("behind")
+      let expected = waiting
+      var accepted: [String] = []
+      var longest = Duration.zero
+      while !waiting.isEmpty {
+        let sent = ContinuousClock.now
+        for id in waiting { socket.sendMessage(id, to: "crowd", also: #","retry":true"#) }
+        var rejected: [String] = []
+        for _ in waiting {
+          switch try await socket.expectFrame().frame {
+          case .accepted(let id, _): accepted.append(id.text)
+          case .rejected(let rejection): rejected.append(rejection.id.text)
+          default: throw TestFailure("a send was neither accepted nor rejected")
+          }
+        }
+        waiting = rejected
+        longest = max(longest, ContinuousClock.now - sent)
+        try await Task.sleep(for: .milliseconds(GatewayLimits.retryAfterMilliseconds))
+      }
+      // As in `rate()`.
+      if longest < .milliseconds(GatewayLimits.holdRejectedMilliseconds - 2_000) {
+        #expect(accepted == expected)
+      }
     }
   }
 

@@ -73,7 +73,7 @@ package final class TestStand: Sendable {
   /// Signs with ``TestTokens/secret``.
   package let authenticator: Authenticator
   private let options: Options
-  let group: MultiThreadedEventLoopGroup
+  package let group: MultiThreadedEventLoopGroup
   let clients: any RedisClientFactory
   let logger: Logger
   private let state = NIOLockedValueBox(State())
