@@ -62,9 +62,7 @@ extension LocalRedisCluster {
       await server.stop()
       throw error
     }
-    try await wait(for: "all know the new node") { () throws(LocalRedisError) in
-      missing(in: try await reports())
-    }
+    try await waitUntilIntroduced()
     try await waitUntilOK()
     return server
   }

@@ -101,14 +101,20 @@ extension LocalRedisCluster {
   }
 
   /// Introduces every node to every other, which is faster than gossip.
-  ///
-  /// A node forgets one that has not answered its greeting within the node timeout, as happens on a busy machine:
-  /// it is introduced again.
   private func introduceAll() async throws(LocalRedisError) {
     let members = members
     for (number, member) in members.enumerated() {
       for other in members[(number + 1)...] { try await member.meet(other) }
     }
+    try await waitUntilIntroduced()
+  }
+
+  /// Waits until all nodes that run know each other.
+  ///
+  /// A node forgets one that has not answered its greeting within the node timeout, as happens on a busy machine:
+  /// it is introduced again.
+  func waitUntilIntroduced() async throws(LocalRedisError) {
+    let members = running
     let forgotten = Duration.milliseconds(max(options.nodeTimeoutMilliseconds, 1_000))
     var again = ContinuousClock.now + forgotten
     try await wait(for: "every node knows all others") { () throws(LocalRedisError) in
