@@ -66,60 +66,77 @@ struct ClusterBlockingReadTests {
     #expect(isAnswered)
   }
 
-  @Test("is sent again to the node that gets its slot")
-  func migration() async throws {
+  /// The slot of a stream that is to move, and who works on it.
+  private struct Stage {
+    let cluster: LocalRedisCluster
+    let source: LocalRedisServer
+    let target: LocalRedisServer
+    let slot: HashSlot
+    let key: RedisKey
+    let writer: any RedisClient
+    let reader: any RedisClient
+
+    func migrate() async throws {
+      try await self.cluster.migrate(slot: self.slot.number, to: self.target)
+    }
+
+    func write() async throws {
+      try await self.writer.execute(key: self.key, "XADD", "\(self.key)", "*", "m", "1").check()
+    }
+  }
+
+  private func onStage(_ body: (Stage) async throws -> Void) async throws {
     try await RedisFixture.withCluster { cluster in
-      let (source, target) = (cluster.nodes[0], cluster.nodes[1])
-      let slot = try await cluster.slot(of: source)
-      let key = key(in: slot, "stream")
+      let slot = try await cluster.slot(of: cluster.nodes[0])
       try await withFactory(cluster.url) { factory in
         try await factory.withClient { writer in
           try await factory.withClient { reader in
-            // Without the stream nothing of it moves, and the read waits until the slot has moved.
-            let batch = read(key, isGroup: false)
-            let (replies, milliseconds) = try await outcome(reader, batch, at: source) {
-              try await cluster.migrate(slot: slot.number, to: target)
-              #expect(
-                try await eventually(within: .seconds(15)) { try await self.waits(at: target) })
-              try await writer.execute(key: key, "XADD", "\(key)", "*", "m", "1").check()
-            }
-            #expect(replies.failure(0) == nil)
-            #expect(milliseconds < Self.block.nanoseconds / 1_000_000)
-            try await expectWorks(reader, writer, key, isGroup: false)
+            try await body(
+              Stage(
+                cluster: cluster, source: cluster.nodes[0], target: cluster.nodes[1], slot: slot,
+                key: key(in: slot, "stream"), writer: writer, reader: reader))
           }
         }
       }
     }
   }
 
+  @Test("is sent again to the node that gets its slot")
+  func migration() async throws {
+    try await self.onStage { stage in
+      // Without the stream nothing of it moves, and the read waits until the slot has moved.
+      let batch = read(stage.key, isGroup: false)
+      let (replies, milliseconds) = try await outcome(stage.reader, batch, at: stage.source) {
+        try await stage.migrate()
+        #expect(
+          try await eventually(within: .seconds(15)) { try await self.waits(at: stage.target) })
+        try await stage.write()
+      }
+      #expect(replies.failure(0) == nil)
+      #expect(milliseconds < Self.block.nanoseconds / 1_000_000)
+      try await expectWorks(stage.reader, stage.writer, stage.key, isGroup: false)
+    }
+  }
+
   @Test("is answered by itself where several are sent again, one after the other")
   func several() async throws {
-    try await RedisFixture.withCluster { cluster in
-      let (source, target) = (cluster.nodes[0], cluster.nodes[1])
-      let slot = try await cluster.slot(of: source)
-      let key = key(in: slot, "stream")
-      try await withFactory(cluster.url) { factory in
-        try await factory.withClient { writer in
-          try await factory.withClient { reader in
-            let batch = read(key, isGroup: false)
-            let answered = NIOLockedValueBox<[Int]>([])
-            try await reader.eventLoop.submit {
-              for number in 0..<3 {
-                reader.submit(batch, timeout: Self.block + .seconds(2)) { replies in
-                  answered.withLockedValue { $0.append(replies.failure(0) == nil ? number : -1) }
-                }
-              }
-            }.get()
-            try await eventually("the first one waits") { try await self.waits(at: source) }
-            try await cluster.migrate(slot: slot.number, to: target)
-            for number in 0..<3 {
-              try await eventually("the next one waits") { try await self.waits(at: target) }
-              try await writer.execute(key: key, "XADD", "\(key)", "*", "m", "1").check()
-              try await eventually("after \(number + 1) entries \(number + 1) are answered") {
-                answered.withLockedValue { $0 } == Array(0...number)
-              }
-            }
+    try await self.onStage { stage in
+      let batch = read(stage.key, isGroup: false)
+      let answered = NIOLockedValueBox<[Int]>([])
+      try await stage.reader.eventLoop.submit {
+        for number in 0..<3 {
+          stage.reader.submit(batch, timeout: Self.block + .seconds(2)) { replies in
+            answered.withLockedValue { $0.append(replies.failure(0) == nil ? number : -1) }
           }
+        }
+      }.get()
+      try await eventually("the first one waits") { try await self.waits(at: stage.source) }
+      try await stage.migrate()
+      for number in 0..<3 {
+        try await eventually("the next one waits") { try await self.waits(at: stage.target) }
+        try await stage.write()
+        try await eventually("after \(number + 1) entries \(number + 1) are answered") {
+          answered.withLockedValue { $0 } == Array(0...number)
         }
       }
     }
@@ -131,25 +148,16 @@ struct ClusterBlockingReadTests {
 
   @Test("of a group ends when its stream moves, and works at the node where that is")
   func groupMigration() async throws {
-    try await RedisFixture.withCluster { cluster in
-      let (source, target) = (cluster.nodes[0], cluster.nodes[1])
-      let slot = try await cluster.slot(of: source)
-      let key = key(in: slot, "stream")
-      try await withFactory(cluster.url) { factory in
-        try await factory.withClient { writer in
-          try await factory.withClient { reader in
-            try await writer.execute(group(on: key)).check()
-            let batch = read(key, isGroup: true)
-            let (replies, milliseconds) = try await outcome(reader, batch, at: source) {
-              try await cluster.migrate(slot: slot.number, to: target)
-            }
-            #expect(milliseconds < Self.block.nanoseconds / 1_000_000)
-            let error = try #require(replies.serverError(0))
-            #expect(error.isTransient, "\(error.message)")
-            try await expectWorks(reader, writer, key, isGroup: true)
-          }
-        }
+    try await self.onStage { stage in
+      try await stage.writer.execute(group(on: stage.key)).check()
+      let batch = read(stage.key, isGroup: true)
+      let (replies, milliseconds) = try await outcome(stage.reader, batch, at: stage.source) {
+        try await stage.migrate()
       }
+      #expect(milliseconds < Self.block.nanoseconds / 1_000_000)
+      let error = try #require(replies.serverError(0))
+      #expect(error.isTransient, "\(error.message)")
+      try await expectWorks(stage.reader, stage.writer, stage.key, isGroup: true)
     }
   }
 
