@@ -3,7 +3,8 @@ import NIOCore
 import NIOHTTP1
 
 /// Makes the fields of a request fit to be compared: values without white space around them, and of all
-/// the protocols that it would be upgraded to, one `websocket` or none.
+/// the protocols that it would be upgraded to, one `websocket` or none: none, too, where the parser of HTTP would go on
+/// behind the request.
 ///
 /// NIO asks the upgrader once for each element of the `Upgrade` fields, until one of them succeeds: a
 /// header full of them would have one token verified a thousand times. Stands before NIO's handler of
@@ -23,10 +24,10 @@ final class RequestFieldHandler: ChannelInboundHandler, RemovableChannelHandler 
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
 
-  /// Whether the parser of HTTP, too, ends at a request with this `Connection` that NIO upgrades.
+  /// Whether the parser of HTTP, too, treats a request with this `Connection` as an upgrade.
   ///
   /// It takes a word with a tab behind it for another word (llhttp 9), and would parse what follows as the next
-  /// request, which nobody takes behind an upgrade.
+  /// request, which nothing handles after an upgrade.
   static func isReadAsUpgrade(_ headers: HTTPHeaders) -> Bool {
     !headers["connection"].contains { $0.utf8.contains(UInt8(ascii: "\t")) }
   }

@@ -111,8 +111,8 @@ struct HandshakeTests {
         ("Origin", "https://chat.example"), ("Sec-WebSocket-Protocol", "a ,connect.v1.json"),
       ]
       request.headers = request.headers.map { name, value in
-        // With a tab in this one it is refused.
-        name == "Connection" ? (name, " \(value) ") : (name, "\(space)\(value)\(space)")
+        // With a tab behind this one it is refused.
+        (name, "\(space)\(value)\(name == "Connection" ? " " : space)")
       }
       let (socket, answer) = try await TestSocket.upgrade(port: stand.gateways[0].port, request)
       #expect(answer["sec-websocket-accept"] == UpgradeRequest.expectedAccept)
