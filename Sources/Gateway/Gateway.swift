@@ -263,8 +263,9 @@ package enum GatewayLimits {
   /// it elsewhere.
   package static let pauseMilliseconds: Int64 = 5_000
 
-  /// Time after a pause in which data read may still be from before it, in milliseconds.
-  package static let afterPauseMilliseconds: Int64 = 1_000
+  /// Ticks of the loop after a pause until what was sent before it is read: one to two seconds, in which the loop may
+  /// be stopped once again, for less than ``pauseMilliseconds``.
+  static let afterPauseTicks = 2
 
   /// Time from TCP's accept to a complete upgrade, in milliseconds.
   package static let handshakeMilliseconds: Int64 = 10_000

@@ -10,27 +10,27 @@
 /// On its loop only, and pure: times are nanoseconds of the caller's clock.
 final class PauseGuard {
   private static let limit = UInt64(GatewayLimits.pauseMilliseconds) * 1_000_000
-  private static let after = UInt64(GatewayLimits.afterPauseMilliseconds) * 1_000_000
 
   private var ticked: UInt64
-  private var resumed: UInt64?
+  /// Ticks for which data read may still be from before a pause.
+  private var lateTicks = 0
 
   init(now: UInt64) { self.ticked = now }
 
   func tick(now: UInt64) {
-    if self.isLate(now) {
+    if self.isPause(now) {
       // What has waited in the sockets is read only now, over some turns of the loop.
-      if now &- self.ticked > Self.limit { self.resumed = now }
-    } else {
-      self.resumed = nil
+      self.lateTicks = GatewayLimits.afterPauseTicks
+    } else if self.lateTicks > 0 {
+      self.lateTicks -= 1
     }
     self.ticked = now
   }
 
   /// Whether data read now may have been sent long ago.
-  func isLate(_ now: UInt64) -> Bool {
-    if now > self.ticked, now - self.ticked > Self.limit { return true }
-    guard let resumed = self.resumed else { return false }
-    return now < resumed + Self.after
+  func isLate(_ now: UInt64) -> Bool { self.lateTicks > 0 || self.isPause(now) }
+
+  private func isPause(_ now: UInt64) -> Bool {
+    now > self.ticked && now - self.ticked > Self.limit
   }
 }

@@ -22,10 +22,10 @@ struct PauseGuardTests {
     #expect(pause.isLate(self.seconds(15.1)))
     pause.tick(now: self.seconds(70))
     #expect(pause.isLate(self.seconds(70)))
-    #expect(pause.isLate(self.seconds(70.9)))
-    #expect(!pause.isLate(self.seconds(71)))
     pause.tick(now: self.seconds(71))
-    #expect(!pause.isLate(self.seconds(71.5)))
+    #expect(pause.isLate(self.seconds(71.9)))
+    pause.tick(now: self.seconds(72))
+    #expect(!pause.isLate(self.seconds(72)))
   }
 
   @Test("may be paused again at once")
@@ -34,8 +34,12 @@ struct PauseGuardTests {
     pause.tick(now: self.seconds(20))
     #expect(pause.isLate(self.seconds(26)))
     pause.tick(now: self.seconds(30))
-    #expect(pause.isLate(self.seconds(30.5)))
-    #expect(!pause.isLate(self.seconds(31)))
+    // Stopped again, too shortly to be noticed: the sockets were not read meanwhile.
+    #expect(pause.isLate(self.seconds(34.9)))
+    pause.tick(now: self.seconds(34.9))
+    #expect(pause.isLate(self.seconds(35.8)))
+    pause.tick(now: self.seconds(35.9))
+    #expect(!pause.isLate(self.seconds(36)))
   }
 
   @Test("is not noticed when the clock seems to go back")
