@@ -201,8 +201,8 @@ package enum GatewayLimits {
   /// the next one.
   package static let heldSends = 1_024
 
-  /// How long it waits for them beyond what the client was told to wait, in milliseconds, counted
-  /// from the last that was tried. By a clock that shows full seconds, so it may be one second less.
+  /// How long it waits for them beyond what the client was told to wait, in milliseconds in which the client is read,
+  /// counted from the last that was tried. By a clock that shows full seconds, so it may be one second less or more.
   package static let holdRejectedMilliseconds = 6_000
 
   /// Time that an unavailable gateway tells clients to wait, in milliseconds. An overloaded one

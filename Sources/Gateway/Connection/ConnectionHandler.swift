@@ -151,12 +151,19 @@ final class ConnectionHandler: ChannelInboundHandler {
   func readOnIfAnswered() {
     guard self.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else { return }
     self.awaitsAnswers = false
+    self.sendOrder.readingResumed(now: self.loop.runningNanoseconds)
     self.setReading(context.channel.isWritable || !self.session.isOpen)
     self.serveFrames()
   }
 
   func setReading(_ isReading: Bool) {
     guard let options = self.context?.channel.syncOptions else { return }
+    let running = self.loop.runningNanoseconds
+    if isReading {
+      self.sendOrder.readingResumed(now: running)
+    } else {
+      self.sendOrder.readingStopped(now: running)
+    }
     // Fails only when the channel is closed, and then there is nothing to read.
     try? options.setOption(.autoRead, value: isReading)
   }

@@ -10,8 +10,8 @@ import ConnectProtocol
 /// the producer's business, which fails it as well: see `IncomingProducer`.
 ///
 /// Costs nothing while nothing is rejected. Pure: times are nanoseconds of the caller's clock, which is to stand still
-/// while the gateway does. What a client sent before a pause is read behind it, and would be taken for what it sends
-/// without the rejected ones.
+/// while the gateway does: what a client sent before a pause is read after it, and would be taken to mean that it has
+/// given up the rejected ones.
 struct SendOrder {
   /// Position of a message among those of its connection.
   struct Place: Hashable, Comparable {
@@ -64,6 +64,8 @@ struct SendOrder {
   private var rejected: [Rejected] = []
   /// Time at which they are given up if the client sends none of them again.
   private var until: UInt64 = 0
+  /// Since when the client is not read; nil while it is.
+  private var stopped: UInt64?
   private var next: UInt64 = 0
   /// The latest messages whose copies went to the client.
   private var copies: [Name] = []
@@ -105,6 +107,18 @@ struct SendOrder {
     if self.wasCopied(id, to: to) { return self.newPlace() }
     self.append(Rejected(to: to, id: id, place: self.newPlace()))
     return nil
+  }
+
+  /// The client is not read from now on.
+  mutating func readingStopped(now: UInt64) {
+    if self.stopped == nil { self.stopped = now }
+  }
+
+  /// The client is read again: what comes now may have been sent before it could know of the last rejection.
+  mutating func readingResumed(now: UInt64) {
+    guard let stopped = self.stopped.take(), !self.rejected.isEmpty else { return }
+    let wait = UInt64(self.refusal.retryAfterMilliseconds) * 1_000_000
+    self.until = max(self.until, min(self.until + (now - stopped), now + Self.hold + wait))
   }
 
   private mutating func newPlace() -> Place {

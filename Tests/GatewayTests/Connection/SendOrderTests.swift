@@ -96,6 +96,31 @@ struct SendOrderTests {
     #expect(order.place(for: id(3), to: bob, now: hold) != nil, "however much it sent meanwhile")
   }
 
+  @Test("are not given up while the client is not read")
+  func readingResumed() {
+    var order = SendOrder()
+    let first = order.place(for: id(1), to: bob, now: 0)!
+    let soon = SendOrder.Refusal(code: .overloaded, message: "", retryAfterMilliseconds: 500)
+    order.rejected(id(1), to: bob, at: first, for: soon, now: 0)
+    let hold = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
+    let wait: UInt64 = 500_000_000
+    for _ in 0..<10 {
+      order.readingStopped(now: 1)
+      order.readingResumed(now: 1)
+    }
+    order.readingStopped(now: hold)
+    order.readingStopped(now: hold + 5)
+    order.readingResumed(now: hold + 10)
+    #expect(order.place(for: id(2), to: bob, now: hold + wait + 9) == nil)
+    order.readingStopped(now: hold + wait + 9)
+    let other = order.place(for: id(3), to: carol, now: hold + wait + 9)!
+    order.rejected(id(3), to: carol, at: other, for: soon, now: 5 * hold)
+    // What was rejected meanwhile is waited for as long as any other.
+    order.readingResumed(now: 10 * hold)
+    #expect(order.place(for: id(4), to: bob, now: 11 * hold + wait - 1) == nil)
+    #expect(order.place(for: id(5), to: bob, now: 11 * hold + wait) != nil)
+  }
+
   @Test("are remembered up to a number, and then only those may come")
   func full() {
     var order = SendOrder()

@@ -411,6 +411,59 @@ struct FrameTests {
     }
   }
 
+  @Test("has the places of its rejected sends kept while the gateway does not read it")
+  func rateAndSlowReader() async throws {
+    var options = TestStand.Options()
+    options.configure = {
+      $0.sendsPerSecond = 2
+      // Who does not read answers no pings, for as long as a busy machine takes.
+      $0.pingSeconds = 3_600
+    }
+    try await TestStand.with(options) { stand in
+      let (slow, _) = try await TestSocket.upgrade(
+        port: stand.gateways[0].port, try await stand.request("slow"), receiveBufferBytes: 4_096)
+      try await slow.expectWelcome()
+      try await slow.expectLive()
+      // Each may send four at once.
+      var others: [TestSocket] = []
+      for number in 0..<5 { others.append(try await stand.online("other-\(number)")) }
+      let begin = ContinuousClock.now
+      for number in 0..<10 { slow.sendMessage("\(number)", to: "crowd") }
+      var wait = 0
+      for _ in 0..<10 {
+        guard case .rejected(let rejection) = try await slow.expectFrame().frame else { continue }
+        wait = max(wait, rejection.retryAfterMilliseconds ?? 0)
+      }
+      // A client that does not read what it is sent is not read either.
+      try await slow.setReading(false)
+      let body = "\"\(String(repeating: "x", count: 60_000))\""
+      for other in others {
+        for number in 0..<4 { other.sendMessage("\(number)", to: "slow", body: body) }
+      }
+      try await eventually("all are stored") {
+        try await stand.mailbox("slow").count == 4 * others.count
+      }
+      let filling = ContinuousClock.now - begin
+      // One second more for each end of the wait, since the clock shows full seconds.
+      try await Task.sleep(
+        for: .milliseconds(GatewayLimits.holdRejectedMilliseconds + wait + 2_000))
+      slow.sendMessage("behind", to: "crowd")
+      try await slow.setReading(true)
+      var isRejected: Bool?
+      while isRejected == nil {
+        switch try await slow.expectFrame().frame {
+        case .accepted(let id, _) where id.text == "behind": isRejected = false
+        case .rejected(let rejection) where rejection.id.text == "behind": isRejected = true
+        default: break
+        }
+      }
+      // As in `rate()`.
+      if filling < .milliseconds(GatewayLimits.holdRejectedMilliseconds - 2_000) {
+        #expect(isRejected == true)
+      }
+    }
+  }
+
   @Test("is told that a message cannot be stored while Redis is away, and is heard afterwards")
   func unavailable() async throws {
     var options = TestStand.Options()
