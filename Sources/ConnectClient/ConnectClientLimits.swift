@@ -114,6 +114,8 @@ public enum ConnectClientLimits {
   public static let storeBytes = 268_435_456
   /// What is read of it at once, in bytes.
   static let storeReadBytes = 65_536
+  /// The wait before the list is asked for where as many requests of the app's wait as may, in milliseconds.
+  public static let listRetryMilliseconds: Int64 = 1_000
   /// How long after another device has read a part of what is unread the list is asked for again, in milliseconds.
   public static let relistMilliseconds: Int64 = 2_000
   /// Parts of the list that are asked for then, at most.

@@ -123,7 +123,7 @@ extension ConnectClient {
     keeper.end()
   }
 
-  /// Asks for the beginning of the list until it has come or is refused, or there is another connection, on which it is
+  /// Asks for the beginning of the list until it has come, is refused, or the connection is over: on the next one it is
   /// asked for again.
   private func list(_ keeper: ConversationKeeper, on connection: UInt64) async {
     while keeper.withState({ $0.isListMissing(on: connection) }) {
@@ -134,6 +134,9 @@ extension ConnectClient {
         continue
       } catch ConnectRequestError.rateLimited(let wait) {
         try? await Task.sleep(for: wait)
+      } catch ConnectRequestError.full {
+        // There is room once requests of the app's are answered or fail.
+        try? await Task.sleep(for: .milliseconds(ConnectClientLimits.listRetryMilliseconds))
       } catch {
         return
       }

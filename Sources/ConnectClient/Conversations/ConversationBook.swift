@@ -37,6 +37,8 @@ struct ConversationBook: Sendable {
   private var waiting: Set<MessageID> = []
   /// The conversations that have changed since this was last taken.
   private var changed: Set<UserName> = []
+  /// Whether ``needsList`` or ``nextList`` was set since this was last taken. Nothing else need have changed.
+  private var isListChanged = false
 
   init(user: UserName) {
     self.user = user
@@ -54,6 +56,12 @@ struct ConversationBook: Sendable {
   mutating func takeChanged() -> Set<UserName> {
     defer { self.changed = [] }
     return self.changed
+  }
+
+  /// Whether ``needsList`` or ``nextList`` was set since this was last called.
+  mutating func takeListChanged() -> Bool {
+    defer { self.isListChanged = false }
+    return self.isListChanged
   }
 
   /// What is known of these peers for the moment has changed.
@@ -89,6 +97,7 @@ struct ConversationBook: Sendable {
       self.start = offset
       self.handled = offset
       self.needsList = true
+      self.isListChanged = true
       self.named = []
       for peer in Array(self.logs.keys) { self.change(peer) { $0.cut(at: offset) } }
     case .floor(let offset):
@@ -102,6 +111,7 @@ struct ConversationBook: Sendable {
       let wasPartial = self.isListPartial
       self.needsList = false
       self.nextList = next
+      self.isListChanged = true
       if self.isListPartial != wasPartial {
         // Whether more is unread of those that it did not name is known now, or is not any more.
         self.changed.formUnion(self.logs.values.lazy.filter { $0.listed == nil }.map(\.peer))

@@ -37,8 +37,6 @@ struct KeeperState: Sendable {
   private var liveConnections: UInt64 = 0
   /// Whether the list is being asked for again.
   private var isRelisting = false
-  /// Whether a part of the list has come that its observers were not told of: its end may be all that it says.
-  private var isListReceived = false
   /// Who waits until the server has answered everything.
   var unanswered: [CheckedContinuation<Void, Never>] = []
   /// What peers are to be told that the user has read, as it was said last.
@@ -205,7 +203,6 @@ struct KeeperState: Sendable {
   /// A part of the server's list has come.
   mutating func received(_ page: ConversationPage, isFirst: Bool) {
     self.round.records += self.book.received(page, isFirst: isFirst)
-    self.isListReceived = true
   }
 
   /// All that was missed has come on a new connection.
@@ -216,9 +213,9 @@ struct KeeperState: Sendable {
     return self.book.needsList ? self.liveConnections : nil
   }
 
-  /// Whether the list is to be asked for, and this is still the newest connection.
+  /// Whether the list is to be asked for on this connection, and it is still open.
   func isListMissing(on connection: UInt64) -> Bool {
-    self.book.needsList && !self.isEnded && connection == self.liveConnections
+    self.book.needsList && self.connection == .online && connection == self.liveConnections
   }
 
   /// Whether the list is to be asked for again now, since what it says of somebody is of before. Whoever is told so sees
@@ -332,10 +329,9 @@ struct KeeperState: Sendable {
     for peer in changed where self.observers.isObserved(peer) {
       self.observers.tell(self.shown(peer), of: peer)
     }
-    if self.isListReceived || !changed.isEmpty, self.observers.hasLists {
+    if self.book.takeListChanged() || !changed.isEmpty, self.observers.hasLists {
       self.observers.tell(self.shownList)
     }
-    self.isListReceived = false
     self.observers.tell(self.connection)
   }
 

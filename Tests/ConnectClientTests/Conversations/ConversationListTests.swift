@@ -179,6 +179,73 @@ struct ConversationListTests {
     }
   }
 
+  @Test("is asked for again once the limit of requests has passed")
+  func limited() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let connection = try await gateway.welcome(after: offset(100))
+        // As long as a request lasts, so that this one is given up.
+        let wait = Int(ConnectClientLimits.requestMilliseconds)
+        let begin = ContinuousClock.now
+        connection.refuse(try await self.request(connection).id!, .rateLimited, retryAfter: wait)
+        try await self.answer(connection, Self.item("bob", 90))
+        #expect(ContinuousClock.now - begin >= .milliseconds(wait))
+        try await eventually("the list is there") { client.conversations.items.count == 1 }
+      }
+    }
+  }
+
+  @Test("is asked for once there is room beside the requests of the app")
+  func tooManyRequests() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let requests = (0..<ConnectClientLimits.unansweredRequests).map { _ in
+          Task { try await client.presence(of: [bob]) }
+        }
+        try await eventually("no more may wait") {
+          client.shared.withLockedValue { $0.requestContinuations.count } == requests.count
+        }
+        let connection = try await gateway.welcome(after: offset(100))
+        try await eventually("it is live") {
+          client.conversationKeeper.withState { $0.isListMissing(on: 1) }
+        }
+        // For the list to be refused a place: nothing tells of it.
+        try await Task.sleep(for: .milliseconds(ConnectClientLimits.listRetryMilliseconds / 2))
+        // Only those that were asked already are still to be answered.
+        for request in requests { request.cancel() }
+        while !client.conversations.items.contains(where: { $0.peer.name == bob }) {
+          switch try await connection.nextFrame() {
+          case .presence(let request):
+            connection.send(
+              #"{"type":"presence","id":"\#(request.id!)","users":{"bob":{"online":true}}}"#)
+          case .conversations(let request):
+            connection.send(
+              #"{"type":"conversations","id":"\#(request.id!)","items":[\#(Self.item("bob", 90))]}"#
+            )
+            try await eventually("the list is there") { client.conversations.items.count == 1 }
+          default: break
+          }
+        }
+      }
+    }
+  }
+
+  @Test("is not asked for without a connection")
+  func offline() async throws {
+    try await ScriptedGateway.with { gateway in
+      try await Conversing.with(gateway.endpoint) { client in
+        let connection = try await gateway.welcome(after: offset(100))
+        _ = try await self.request(connection)
+        connection.drop()
+        try await eventually("it is offline") { client.state != .online }
+        client.conversationKeeper.withState {
+          #expect($0.book.needsList)
+          #expect(!$0.isListMissing(on: 1))
+        }
+      }
+    }
+  }
+
   @Test("tells those who look that there is nothing in it")
   func empty() async throws {
     try await ScriptedGateway.with { gateway in
@@ -194,6 +261,11 @@ struct ConversationListTests {
         try await eventually("there may be some") { more.withLockedValue { $0.last } == true }
         try await self.answer(connection, "")
         try await eventually("there is none") { more.withLockedValue { $0.last } == false }
+        connection.drop()
+        let next = try await gateway.welcome(after: offset(200), gap: true)
+        try await eventually("a gap may hide some") { more.withLockedValue { $0.last } == true }
+        try await self.answer(next, "")
+        try await eventually("there is none again") { more.withLockedValue { $0.last } == false }
       }
     }
   }

@@ -239,7 +239,7 @@ extension RunningClient {
 }
 
 extension ScriptedConnection {
-  fileprivate func refuse(_ id: MessageID, _ code: RejectionCode, retryAfter: Int?) {
+  func refuse(_ id: MessageID, _ code: RejectionCode, retryAfter: Int?) {
     let wait = retryAfter.map { ",\"retryAfterMs\":\($0)" } ?? ""
     self.send(
       """
