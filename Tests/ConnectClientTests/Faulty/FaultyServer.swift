@@ -263,8 +263,12 @@ final class FaultyServer {
     guard self.chance(\.gap), let last = missed.randomElement(using: &self.random) else {
       return (start, false)
     }
-    // Two users share a device.
-    self.gaps[user, default: [:]][device] = last.offset
+    // Two users share a device. A client that knows of a gap takes nothing from before its end any more, wherever a
+    // later connection begins.
+    let known = self.gaps[user]?[device] ?? .zero
+    self.gaps[user, default: [:]][device] = max(known, last.offset)
+    // Nothing may come behind the gap that the device acks, and senders wait until all is delivered.
+    self.handled(last.offset, by: connection.process, user, device)
     return (last.offset, true)
   }
 
