@@ -50,17 +50,73 @@ struct BenchRedisOptions: ParsableArguments {
 
 extension LocalRedisInstallation.Kind: ExpressibleByArgument {}
 
-struct BenchOptions: ParsableArguments {
+/// When the Redis that a benchmark starts has its data in a file.
+enum AppendOnly: String, CaseIterable, ExpressibleByArgument {
+  case no
+  /// Writes to an append-only file, which is on the disk within a second.
+  case everysec
+  /// Writes to an append-only file, which is on the disk before Redis answers.
+  case always
+
+  var persistence: LocalRedisServer.Persistence {
+    switch self {
+    case .no: .none
+    case .everysec: .appendOnly(fsync: .everySecond)
+    case .always: .appendOnly(fsync: .always)
+    }
+  }
+
+  init(_ persistence: LocalRedisServer.Persistence) {
+    switch persistence {
+    case .none: self = .no
+    case .appendOnly(_, .everySecond): self = .everysec
+    case .appendOnly(_, .always): self = .always
+    }
+  }
+}
+
+/// The deployment that a benchmark starts, and how it reports.
+struct BenchDeploymentOptions: ParsableArguments {
   private enum Default {
     static let gateways = 2
     static let partitions = 16
   }
 
   @Option(
+    help: "Gateways to start (default: \(Default.gateways)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.gateways))
+  var gateways = Default.gateways
+
+  @Option(
+    help: "Partitions of the bus (default: \(Default.partitions)).",
+    transform: ArgumentRules.wholeNumber(1...BusLimits.maximumPartitions))
+  var partitions = Default.partitions
+
+  @OptionGroup var redis: BenchRedisOptions
+
+  @Option(
+    help: "When the Redis to start writes to its append-only file; with no, it has none.")
+  var aof = AppendOnly.no
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  /// Options of the deployment to start.
+  func deployment() throws(Failure) -> Deployment.Options {
+    var options = try self.redis.deployment(gateways: self.gateways)
+    options.persistence = self.aof.persistence
+    options.partitions = self.partitions
+    return options
+  }
+}
+
+/// The deployment of a benchmark that may run already.
+struct BenchOptions: ParsableArguments {
+  @Option(
     help: ArgumentHelp(
       """
       A gateway that runs already; may be given several times. Its users' tokens are signed with \
-      the configured secret.
+      the configured secret. Nothing is started then.
       """,
       valueName: "ws://…"),
     transform: ArgumentRules.gateway)
@@ -72,28 +128,7 @@ struct BenchOptions: ParsableArguments {
     transform: ArgumentRules.process)
   var process: [MeasuredProcess] = []
 
-  @Option(
-    help: "Gateways to start, without --url (default: \(Default.gateways)).",
-    transform: ArgumentRules.wholeNumber(1...16))
-  var gateways = Default.gateways
-
-  @Option(
-    help: "Partitions of the bus, without --url (default: \(Default.partitions)).",
-    transform: ArgumentRules.wholeNumber(1...BusLimits.maximumPartitions))
-  var partitions = Default.partitions
-
-  @OptionGroup var redis: BenchRedisOptions
-
-  @Flag(help: "Print one JSON object instead of a table.")
-  var json = false
+  @OptionGroup var deployed: BenchDeploymentOptions
 
   @OptionGroup var auth: AuthOptions
-
-  /// Options of the deployment to start, without `--url`.
-  func deployment() throws(Failure) -> Deployment.Options {
-    var options = try self.redis.deployment(gateways: self.gateways)
-    options.gatewayArguments = ["--partitions", "\(self.partitions)"]
-    options.messagingArguments = options.gatewayArguments
-    return options
-  }
 }

@@ -73,6 +73,7 @@ struct ArgumentTests {
         ["connect-bench", "--body-bytes", "1"], "1", "--body-bytes",
         "a whole number from 2 to 16777216"
       ),
+      (["connect-bench", "--aof", "never"], "never", "--aof", "'no', 'everysec'"),
       (["connect-bench", "--process", "x"], "x", "--process", "name=pid, such as gateway=4711"),
       (["connect-bench", "faults", "--minutes", "-1"], "-1", "--minutes", "a number above 0"),
       (

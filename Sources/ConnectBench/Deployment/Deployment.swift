@@ -22,6 +22,8 @@ package final class Deployment: Sendable {
     package var registry: LocalRedisInstallation.Kind?
     /// See ``LocalRedisCluster/Options/nodeTimeoutMilliseconds``.
     package var nodeTimeoutMilliseconds = LocalRedisCluster.Options().nodeTimeoutMilliseconds
+    /// Partitions of the bus; nil for the default.
+    package var partitions: Int?
     /// Data that survives the process of Redis.
     package var persistence = LocalRedisServer.Persistence.none
     /// The condition for a message to count as accepted.
@@ -200,6 +202,7 @@ package final class Deployment: Sendable {
       "--management-listen", "off", "--instance-id", id, "--durability",
       "\(self.options.durability)",
     ]
+    if let partitions = self.options.partitions { arguments += ["--partitions", "\(partitions)"] }
     guard service == .gateway else { return arguments + self.options.messagingArguments }
     let unlimited = ["--sends-per-second", "--requests-per-second", "--signals-per-second"]
       .flatMap { [$0, "0"] }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ConnectProtocol
 import Foundation
+import Gateway
 import NIOCore
 import NIOPosix
 import Settings
@@ -86,11 +87,11 @@ struct BenchChatCommand: AsyncParsableCommand {
   func run() async throws {
     try await self.exiting {
       let screen = ProgressScreen(shownEvery: 1)
-      let report = try await BenchStand.with(self.bench, limitsRequests: self.askers != nil) {
+      let report = try await BenchStand.with(self.bench, adjust: self.adjust) {
         try await self.measure($0, screen)
       }
       screen.end()
-      try report.print(asJSON: self.bench.json)
+      try report.print(asJSON: self.bench.deployed.json)
       guard report.isSound else {
         throw Failure(.running, "messages were lost, repeated or reordered: see above")
       }
@@ -158,6 +159,14 @@ struct BenchChatCommand: AsyncParsableCommand {
     }.get()
     try await askers.shutDown()
     return report
+  }
+
+  /// Askers are held to the default limit of requests. A deployment has no other limits of a user.
+  private func adjust(_ deployment: inout Deployment.Options) {
+    guard self.askers != nil else { return }
+    deployment.gatewayArguments += [
+      "--requests-per-second", "\(GatewayLimits.requestsPerSecond)",
+    ]
   }
 
   var traits: BenchTraits {

@@ -68,7 +68,7 @@ struct BenchIdleCommand: AsyncParsableCommand {
       report.add(process.name, before: before, opened: opened, after: after)
     }
     report.addRedis(before: primariesBefore, opened: primariesOpened, after: primariesAfter)
-    try report.print(asJSON: self.bench.json)
+    try report.print(asJSON: self.bench.deployed.json)
     try await run.eventLoop.submit {
       run.close()
       other.close()

@@ -1,11 +1,13 @@
 /// The path of a benchmark's messages. Nil for what gateways that were running already do not tell.
-struct BenchSetup: Encodable {
+struct BenchSetup: Codable, Hashable {
   let gateways: Int
   let messaging: Int?
   let partitions: Int?
   let primaries: Int?
   /// Kind of the Redis that was started: `plain`, `tls`, `cluster` or `cluster-tls`.
   let redis: String?
+  /// When that one writes to its append-only file: `no`, `everysec` or `always`.
+  let aof: String?
 }
 
 /// Counts of a primary, from its `INFO`.

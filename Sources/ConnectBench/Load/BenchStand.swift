@@ -3,16 +3,32 @@ import ConnectProtocol
 import Foundation
 import Gateway
 import LocalRedis
+import MessageBus
 import Settings
 
 /// The system under test: gateways that run already, or a deployment of child processes.
 struct BenchStand: Sendable {
-  let endpoints: [ConnectEndpoint]
-  let processes: [MeasuredProcess]
+  /// Gateways that run already, and the processes to measure with them.
+  private struct Running {
+    let endpoints: [ConnectEndpoint]
+    let processes: [MeasuredProcess]
+  }
+
+  /// What was started; nil where gateways run already.
+  let deployment: Deployment?
+  private let running: Running
   /// Primaries of a Redis that was started.
   let primaries: [LocalRedisServer]
   let setup: BenchSetup
   let token: @Sendable (UserName) async throws -> String
+
+  /// The gateways there are at the moment.
+  var endpoints: [ConnectEndpoint] {
+    self.deployment?.gateways.map(\.endpoint) ?? self.running.endpoints
+  }
+
+  /// The processes there are at the moment.
+  var processes: [MeasuredProcess] { self.deployment?.measured ?? self.running.processes }
 
   /// Counts of each of ``primaries`` since its start.
   func primaryCounts() async throws -> [PrimaryCounts] {
@@ -25,21 +41,25 @@ struct BenchStand: Sendable {
 
   /// Starts what is needed, runs `body`, and ends what was started.
   ///
-  /// - Parameter limitsRequests: whether gateways that are started hold users to the default limit of
-  ///   requests. They have no other limits of a user.
+  /// - Parameter adjust: changes the deployment that is started, if one is.
   static func with<Result>(
-    _ options: BenchOptions, limitsRequests: Bool = false,
+    _ options: BenchOptions, adjust: (inout Deployment.Options) -> Void = { _ in },
     _ body: (BenchStand) async throws -> Result
   ) async throws -> Result {
+    guard options.url.isEmpty else {
+      return try await self.starting { try await body(self.running(options)) }
+    }
+    var deployed = try options.deployed.deployment()
+    adjust(&deployed)
+    return try await self.deploying(deployed, body)
+  }
+
+  /// Starts a deployment, runs `body`, and ends it.
+  static func deploying<Result>(
+    _ options: Deployment.Options, _ body: (BenchStand) async throws -> Result
+  ) async throws -> Result {
     try await self.starting {
-      guard options.url.isEmpty else { return try await body(self.running(options)) }
-      var deployed = try options.deployment()
-      if limitsRequests {
-        deployed.gatewayArguments += [
-          "--requests-per-second", "\(GatewayLimits.requestsPerSecond)",
-        ]
-      }
-      return try await Deployment.with(deployed) { deployment in
+      try await Deployment.with(options) { deployment in
         let registry = try await deployment.registry?.primaries() ?? []
         let primaries = try await deployment.redis.primaries() + registry
         return try await body(BenchStand(deployment, primaries: primaries, options: options))
@@ -48,55 +68,31 @@ struct BenchStand: Sendable {
   }
 
   private init(
-    endpoints: [ConnectEndpoint], processes: [MeasuredProcess],
-    primaries: [LocalRedisServer] = [], setup: BenchSetup,
-    token: @escaping @Sendable (UserName) async throws -> String
+    _ deployment: Deployment, primaries: [LocalRedisServer], options: Deployment.Options
   ) {
-    self.endpoints = endpoints
-    self.processes = processes
+    self.deployment = deployment
+    self.running = Running(endpoints: [], processes: [])
     self.primaries = primaries
-    self.setup = setup
-    self.token = token
+    self.setup = BenchSetup(
+      gateways: deployment.gateways.count, messaging: deployment.messaging.count,
+      partitions: options.partitions ?? BusLimits.defaultPartitions, primaries: primaries.count,
+      redis: options.redis.rawValue, aof: AppendOnly(options.persistence).rawValue)
+    self.token = { try await deployment.token(for: $0) }
   }
 
-  private init(
-    _ deployment: Deployment, primaries: [LocalRedisServer], options: BenchOptions
-  ) {
-    let nodes = deployment.redis.nodes
-    var processes = nodes.enumerated().map { index, node in
-      MeasuredProcess(
-        name: nodes.count == 1 ? "redis" : "redis \(index + 1)",
-        processIdentifier: node.processIdentifier)
-    }
-    for (index, node) in (deployment.registry?.nodes ?? []).enumerated() {
-      processes.append(
-        MeasuredProcess(
-          name: "registry \(index + 1)", processIdentifier: node.processIdentifier))
-    }
-    for instance in deployment.messaging + deployment.gateways {
-      processes.append(
-        MeasuredProcess(
-          name: instance.id.replacingOccurrences(of: "-", with: " "),
-          processIdentifier: instance.process.processIdentifier))
-    }
-    self.init(
-      endpoints: deployment.gateways.map(\.endpoint), processes: processes,
-      primaries: primaries,
-      setup: BenchSetup(
-        gateways: deployment.gateways.count, messaging: deployment.messaging.count,
-        partitions: options.partitions, primaries: primaries.count,
-        redis: options.redis.redis.rawValue),
-      token: { try await deployment.token(for: $0) })
+  private init(_ options: BenchOptions, _ authenticator: Authenticator) {
+    self.deployment = nil
+    self.running = Running(endpoints: options.url, processes: options.process)
+    self.primaries = []
+    self.setup = BenchSetup(
+      gateways: options.url.count, messaging: nil, partitions: nil, primaries: nil, redis: nil,
+      aof: nil)
+    self.token = { try await authenticator.token(for: $0, seconds: 86_400) }
   }
 
   private static func running(_ options: BenchOptions) async throws -> BenchStand {
     let secret = try SettingValues(options.auth).developmentSecret()
-    let authenticator = await Authenticator(secret: secret)
-    return BenchStand(
-      endpoints: options.url, processes: options.process,
-      setup: BenchSetup(
-        gateways: options.url.count, messaging: nil, partitions: nil, primaries: nil, redis: nil),
-      token: { try await authenticator.token(for: $0, seconds: 86_400) })
+    return BenchStand(options, await Authenticator(secret: secret))
   }
 
   /// A deployment of the `connect` executable beside this one.
@@ -124,5 +120,29 @@ struct BenchStand: Sendable {
     } catch let error as ChildProcessError {
       throw Failure(.running, error.description)
     }
+  }
+}
+
+extension Deployment {
+  /// Its processes at the moment, by their names in reports: those of Redis first.
+  fileprivate var measured: [MeasuredProcess] {
+    let nodes = self.redis.nodes
+    var processes = nodes.enumerated().map { index, node in
+      MeasuredProcess(
+        name: nodes.count == 1 ? "redis" : "redis \(index + 1)",
+        processIdentifier: node.processIdentifier)
+    }
+    for (index, node) in (self.registry?.nodes ?? []).enumerated() {
+      processes.append(
+        MeasuredProcess(
+          name: "registry \(index + 1)", processIdentifier: node.processIdentifier))
+    }
+    for instance in self.messaging + self.gateways {
+      processes.append(
+        MeasuredProcess(
+          name: instance.id.replacingOccurrences(of: "-", with: " "),
+          processIdentifier: instance.process.processIdentifier))
+    }
+    return processes
   }
 }

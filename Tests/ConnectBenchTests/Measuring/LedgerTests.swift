@@ -82,7 +82,8 @@ struct LedgerTests {
 
   private static func report(_ totals: Ledger.Totals) -> BenchReport {
     BenchReport(
-      setup: BenchSetup(gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain"),
+      setup: BenchSetup(
+        gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain", aof: "no"),
       connections: 2, rate: 1, bodyBytes: 2, elapsed: .seconds(1), totals: totals,
       latencies: Latencies(), asking: nil, processes: [], primaries: [])
   }

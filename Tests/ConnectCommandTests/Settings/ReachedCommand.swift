@@ -120,8 +120,14 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
 
   /// A deployment's secret is another one each time, and no option changes it.
   private static func values(of bench: BenchOptions, _ values: SettingValues) throws -> Any {
+    (
+      bench.url, bench.process, try Self.values(of: bench.deployed), try values.developmentSecret()
+    )
+  }
+
+  private static func values(of bench: BenchDeploymentOptions) throws -> Any {
     var deployment = try bench.deployment()
     deployment.secret = ""
-    return (bench.url, bench.process, bench.json, deployment, try values.developmentSecret())
+    return (bench.json, deployment)
   }
 }
