@@ -1,3 +1,4 @@
+import ArgumentParser
 import Settings
 
 extension ArgumentRules {
@@ -14,6 +15,15 @@ extension ArgumentRules {
     return try Self.value(
       Double(text).flatMap { $0 > 0 && $0 <= most ? $0 : nil },
       "a number above 0, and at most \(Int(most))")
+  }
+
+  /// Refuses a `--window` of more messages under way than this process has memory for.
+  static func check(window: Int, connections: Int) throws {
+    guard window * connections <= BenchLimits.messagesUnderWay else {
+      throw ValidationError(
+        "--window: \(connections) users may keep \(BenchLimits.messagesUnderWay) messages under way "
+          + "together; give a smaller one, or fewer --connections")
+    }
   }
 
   /// An even number, for things that come in pairs.

@@ -73,6 +73,7 @@ struct ArgumentTests {
         ["connect-bench", "--body-bytes", "1"], "1", "--body-bytes",
         "a whole number from 2 to 16777216"
       ),
+      (["connect-bench", "--window", "0"], "0", "--window", "a whole number from 1 to 1024"),
       (["connect-bench", "--aof", "never"], "never", "--aof", "'no', 'everysec'"),
       (["connect-bench", "--process", "x"], "x", "--process", "name=pid, such as gateway=4711"),
       (["connect-bench", "faults", "--minutes", "-1"], "-1", "--minutes", "a number above 0"),
@@ -85,6 +86,21 @@ struct ArgumentTests {
     #expect(text.contains("'\(value)'"), "\(text)")
     #expect(text.contains(" for '\(option)"), "\(text)")
     #expect(text.contains(rule), "\(text)")
+  }
+
+  @Test(
+    "that do not go together are refused, with what to give",
+    arguments: [
+      (["chat", "--rate", "1", "--window", "1"], "--rate and --window: name one of them"),
+      (
+        ["chat", "--connections", "2000", "--window", "1000"],
+        "give a smaller one, or fewer --connections"
+      ),
+      (["chat", "--asker-rate", "1"], "say how many there are"),
+    ])
+  func exclusion(arguments: [String], advice: String) throws {
+    let text = try #require(self.refusal(["connect-bench"] + arguments))
+    #expect(text.contains(advice), "\(text)")
   }
 
   @Test("that are words are taken in any case")

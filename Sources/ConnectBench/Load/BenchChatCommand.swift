@@ -1,6 +1,5 @@
 import ArgumentParser
 import ConnectProtocol
-import Foundation
 import Gateway
 import NIOCore
 import NIOPosix
@@ -9,21 +8,18 @@ import Settings
 struct BenchChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat",
-    abstract: "Pairs of users write to each other at a steady rate.",
+    abstract: "Pairs of users write to each other at a steady rate, or as fast as they can.",
     discussion: """
       Exits with 1 if a message that was accepted was lost, repeated or reordered. The rate is \
       kept whatever becomes of the messages before, and latency counts from when a message was \
-      due.
+      due. With --window there is no rate: each user writes again when a message has arrived, and \
+      latency counts from when it was written.
       """)
-
-  /// Time to wait, after the last message, for everything under way, in seconds.
-  static let settleSeconds = 30
 
   private enum Default {
     static let connections = 200
     static let rate = 2_000
     static let seconds = 10
-    static let bodyBytes = 200
   }
 
   @Option(
@@ -34,7 +30,15 @@ struct BenchChatCommand: AsyncParsableCommand {
   @Option(
     help: "Messages per second, of all users together (default: \(Default.rate)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rate = Default.rate
+  var rate: Int?
+
+  @Option(
+    help: """
+      Instead of a rate: messages that each user keeps under way, from when one is written until it \
+      is with its recipient.
+      """,
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.window))
+  var window: Int?
 
   @Option(
     help: "How long to send, in seconds (default: \(Default.seconds)).",
@@ -42,9 +46,9 @@ struct BenchChatCommand: AsyncParsableCommand {
   var seconds = Default.seconds
 
   @Option(
-    help: "Length of a message's body, in bytes (default: \(Default.bodyBytes)).",
+    help: "Length of a message's body, in bytes (default: \(BenchLimits.usualBodyBytes)).",
     transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
-  var bodyBytes = Default.bodyBytes
+  var bodyBytes = BenchLimits.usualBodyBytes
 
   @Flag(
     help: "Each message asks for a receipt, and each user says once a second what it has read.")
@@ -82,6 +86,10 @@ struct BenchChatCommand: AsyncParsableCommand {
     guard self.askerRate == nil || self.askers != nil else {
       throw ValidationError("--asker-rate is about those of --askers: say how many there are")
     }
+    guard self.rate == nil || self.window == nil else {
+      throw ValidationError("--rate and --window: name one of them")
+    }
+    try ArgumentRules.check(window: self.window ?? 0, connections: self.connections)
   }
 
   func run() async throws {
@@ -107,36 +115,18 @@ struct BenchChatCommand: AsyncParsableCommand {
     try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
     let askers = try await self.openAskers(stand, screen)
 
-    let processes =
-      stand.processes + [
-        MeasuredProcess(
-          name: "load generator", processIdentifier: ProcessInfo.processInfo.processIdentifier)
-      ]
-    let primariesBefore = try await stand.primaryCounts()
-    let before = processes.map { ProcessUsage(of: $0.processIdentifier) }
-    let start = ContinuousClock.now
     // Ends with this scope.
-    async let _ = Self.showStatus(run, screen)
+    async let _ = Self.showStatus(run, seconds: self.seconds, screen)
     askers?.eventLoop.execute { [askerRate] in askers?.begin(requestsPerSecond: askerRate) }
-    try await run.eventLoop.flatSubmit { [rate, seconds] in
-      run.send(rate: rate, seconds: seconds)
-    }.get()
-    try await self.settle(run)
-    let elapsed = ContinuousClock.now - start
-    let after = processes.map { ProcessUsage(of: $0.processIdentifier) }
-    let primaries = zip(try await stand.primaryCounts(), primariesBefore).map { $0 - $1 }
-
+    let load = try await MeasuredLoad.measure(
+      self.pace, seconds: self.seconds, of: run, on: stand, bearsEnds: true)
     var asking: BenchReport.Asking?
-    if let askers { asking = try await Self.end(askers, after: elapsed) }
-    let ledger = try await run.eventLoop.submit { run.ledger }.get()
+    if let askers { asking = try await Self.end(askers, after: load.elapsed) }
     try await run.eventLoop.submit { run.close() }.get()
     return BenchReport(
-      setup: stand.setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
-      elapsed: elapsed, totals: ledger.totals, latencies: ledger.latencies,
-      asking: asking,
-      processes: zip(processes, zip(before, after)).map { process, usage in
-        BenchReport.Process(name: process.name, before: usage.0, after: usage.1)
-      }, primaries: primaries)
+      setup: stand.setup, connections: self.connections, pace: self.pace,
+      bodyBytes: self.bodyBytes, load: load, asking: asking,
+      processes: (stand.processes + [.loadGenerator]).map(\.name))
   }
 
   private func openAskers(
@@ -169,6 +159,10 @@ struct BenchChatCommand: AsyncParsableCommand {
     ]
   }
 
+  var pace: SendingPace {
+    self.window.map { .closed(window: $0) } ?? .open(rate: self.rate ?? Default.rate)
+  }
+
   var traits: BenchTraits {
     var traits = self.likePeople ? BenchTraits.likePeople : BenchTraits()
     if self.receipts { traits.receipts = true }
@@ -176,23 +170,15 @@ struct BenchChatCommand: AsyncParsableCommand {
     return traits
   }
 
-  /// Waits until every send is answered and every accepted message has arrived.
-  private func settle(_ run: BenchRun) async throws {
-    _ = try? await eventually("the last messages", limit: .seconds(Self.settleSeconds)) {
-      let totals = try await run.eventLoop.submit { run.ledger.totals }.get()
-      return totals.unanswered == 0 && totals.lost == 0 ? true : nil
-    }
-  }
-
-  private static func showStatus(_ run: BenchRun, _ screen: ProgressScreen) async {
-    var seconds = 0
-    while (try? await Task.sleep(for: .seconds(1))) != nil {
-      seconds += 1
-      let totals = try? await run.eventLoop.submit { run.ledger.totals }.get()
-      guard let totals else { return }
-      screen.status(
-        "\(seconds) s: sent \(totals.sent), accepted \(totals.accepted), "
-          + "delivered \(totals.shown)")
+  private static func showStatus(
+    _ run: BenchRun, seconds: Int, _ screen: ProgressScreen
+  ) async {
+    await screen.follow { elapsed in
+      guard let totals = try? await run.eventLoop.submit({ run.ledger.totals }).get() else {
+        return nil
+      }
+      return "\(elapsed) s: sent \(totals.sent), accepted \(totals.accepted), "
+        + "delivered \(totals.shown); \(TimeLeft.text(seconds: seconds - elapsed))"
     }
   }
 }

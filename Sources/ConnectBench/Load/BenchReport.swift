@@ -50,13 +50,18 @@ struct BenchReport: Report {
   /// The path of the messages.
   let setup: BenchSetup
   let connections: Int
-  let rate: Int
+  /// Messages per second that were to be sent; nil in a closed loop.
+  let rate: Int?
+  /// Messages that each user of a closed loop kept under way.
+  let window: Int?
   let bodyBytes: Int
   let seconds: Double
   let sent: Int
   let accepted: Int
   let rejected: Int
   let delivered: Int
+  /// In the time in which messages were sent.
+  let deliveredPerSecond: Double
   let lost: Int
   let repeated: Int
   let reordered: Int
@@ -73,31 +78,39 @@ struct BenchReport: Report {
   /// Bytes that each of these has sent to each of its replicas; 0 without replicas.
   let replicationBytes: [Int]
 
+  /// - Parameter processes: the names of those to report, in their order.
   init(
-    setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, elapsed: Duration,
-    totals: Ledger.Totals, latencies: Latencies, asking: Asking?, processes: [Process],
-    primaries: [PrimaryCounts]
+    setup: BenchSetup, connections: Int, pace: SendingPace, bodyBytes: Int, load: MeasuredLoad,
+    asking: Asking?, processes: [String]
   ) {
     self.setup = setup
     self.connections = connections
-    self.rate = rate
+    switch pace {
+    case .open(let rate): (self.rate, self.window) = (rate, nil)
+    case .closed(let window): (self.rate, self.window) = (nil, window)
+    }
     self.bodyBytes = bodyBytes
-    self.seconds = elapsed / .seconds(1)
+    self.seconds = load.elapsed / .seconds(1)
+    let totals = load.totals
     self.sent = totals.sent
     self.accepted = totals.accepted
     self.rejected = totals.refused
     self.delivered = totals.shown
+    self.deliveredPerSecond = load.sent.deliveredPerSecond
     self.lost = totals.lost
     // What nobody sent is one too many.
     self.repeated = totals.repeated + totals.garbled
     self.reordered = totals.reordered
     self.disconnected = totals.disconnected
-    self.latencyP50Milliseconds = latencies.percentile(50) / .milliseconds(1)
-    self.latencyP99Milliseconds = latencies.percentile(99) / .milliseconds(1)
-    self.latencyP999Milliseconds = latencies.percentile(99.9) / .milliseconds(1)
-    self.latencyMaxMilliseconds = latencies.longest / .milliseconds(1)
+    self.latencyP50Milliseconds = load.latencies.percentile(50) / .milliseconds(1)
+    self.latencyP99Milliseconds = load.latencies.percentile(99) / .milliseconds(1)
+    self.latencyP999Milliseconds = load.latencies.percentile(99.9) / .milliseconds(1)
+    self.latencyMaxMilliseconds = load.latencies.longest / .milliseconds(1)
     self.asking = asking
-    self.processes = processes
+    self.processes = processes.map {
+      Process(name: $0, before: load.before.usages[$0], after: load.after.usages[$0])
+    }
+    let primaries = load.after.primaries(since: load.before)
     self.commands = primaries.map(\.commands)
     self.replicationBytes = primaries.map(\.replicationBytes)
   }
@@ -111,7 +124,7 @@ struct BenchReport: Report {
       ("sent", "\(self.sent) in \(Self.decimal(self.seconds)) s"),
       ("accepted", "\(self.accepted)"),
       ("rejected", "\(self.rejected)"),
-      ("delivered", "\(self.delivered)"),
+      ("delivered", "\(self.delivered), \(Self.decimal(self.deliveredPerSecond, 0)) a second"),
       ("lost", "\(self.lost)"),
       ("repeated", "\(self.repeated)"),
       ("reordered", "\(self.reordered)"),

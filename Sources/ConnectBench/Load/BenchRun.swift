@@ -2,7 +2,7 @@ import ConnectClient
 import ConnectProtocol
 import NIOCore
 
-/// Pairs of users on one event loop, who write to each other as an ``OpenLoop`` says, and the ledger
+/// Pairs of users on one event loop, who write to each other as a ``SendingPace`` says, and the ledger
 /// of what they sent and saw.
 ///
 /// Unchecked: touched on its event loop only.
@@ -23,7 +23,11 @@ final class BenchRun: @unchecked Sendable {
   /// not among them.
   private var senders: [[BenchUser]] = [[], []]
   private var others: [BenchUser] = []
-  private var reads: OpenLoop?
+  /// Who writes each conversation; nil if that user is offline.
+  private var writers: [BenchUser?] = []
+  /// Whether another message follows each that needs nothing more.
+  private var isRefilling = false
+  private var isStopped = false
 
   /// - Parameter bodyBytes: Length of every message's body, a JSON string.
   init(eventLoop: any EventLoop, bodyBytes: Int, traits: BenchTraits = BenchTraits()) {
@@ -44,12 +48,18 @@ final class BenchRun: @unchecked Sendable {
     let devices = [0, 1].map { self.traits.devices(ofUser: number + $0) }
     // What the second writes is shown on the devices of the first.
     let conversations = devices.reversed().map { self.ledger.add(devices: $0) }
+    self.writers += [nil, nil]
     for index in 0...1 {
       for device in 0..<devices[index] {
         let user = BenchUser(
           run: self, peer: names[1 - index], device: device, writes: conversations[index],
-          reads: conversations[1 - index])
-        if device == 0 { self.senders[index].append(user) } else { self.others.append(user) }
+          reads: conversations[1 - index], isPeerOffline: devices[1 - index] == 0)
+        if device == 0 {
+          self.senders[index].append(user)
+          self.writers[conversations[index]] = user
+        } else {
+          self.others.append(user)
+        }
         user.open(endpoints[(index + device) % endpoints.count], token: tokens[index])
       }
     }
@@ -65,39 +75,96 @@ final class BenchRun: @unchecked Sendable {
     if self.failure == nil { self.failure = "\(ended.end)" }
   }
 
-  /// Sends `rate` messages per second for `seconds`, each in turn from another user: first one of
-  /// each pair, then the other.
-  func send(rate: Int, seconds: Int) -> EventLoopFuture<Void> {
-    let promise = self.eventLoop.makePromise(of: Void.self)
-    let now = NIODeadline.now().uptimeNanoseconds
-    let sends = OpenLoop(every: .seconds(1) / rate, from: now)
-    let users = self.senders[0] + self.senders[1]
-    if self.traits.receipts, !users.isEmpty {
-      // In turn, not all in the same moment.
-      self.reads = OpenLoop(every: Self.readInterval / users.count, from: now)
-    }
-    self.tick(users, sends, total: rate * seconds, isDone: promise)
-    return promise.futureResult
+  // MARK: Sending
+
+  /// What was done in the time in which messages were sent.
+  struct Sent {
+    let duration: Duration
+    /// Messages that were shown to a device in that time.
+    let delivered: Int
+
+    var deliveredPerSecond: Double { Double(self.delivered) / (self.duration / .seconds(1)) }
   }
 
-  private func tick(
-    _ users: [BenchUser], _ loop: OpenLoop, total: Int, isDone: EventLoopPromise<Void>
-  ) {
-    var sends = loop
-    let now = NIODeadline.now().uptimeNanoseconds
-    while sends.count < total {
-      let turn = sends.count % users.count
-      guard let due = sends.next(now: now) else { break }
-      users[turn].send(due: due)
+  private struct Sending {
+    let users: [BenchUser]
+    let start: UInt64
+    /// Nil: until ``stopSending()``.
+    let end: UInt64?
+    /// Nil for a closed loop.
+    var sends: OpenLoop?
+    /// Of an open loop that ends of itself.
+    let total: Int?
+    /// When somebody says what it has read.
+    var reads: OpenLoop?
+    let deliveredBefore: Int
+    let isDone: EventLoopPromise<Sent>
+
+    func isOver(now: UInt64) -> Bool {
+      if let sends = self.sends, let total = self.total { return sends.count >= total }
+      return self.end.map { now >= $0 } ?? false
     }
-    while let reads = self.reads?.count, self.reads?.next(now: now) != nil {
+  }
+
+  /// Sends messages, in turn from each user: first one of each pair, then the other.
+  ///
+  /// - Parameter seconds: for how long; nil: until ``stopSending()``.
+  func send(_ pace: SendingPace, seconds: Int?) -> EventLoopFuture<Sent> {
+    let users = self.senders[0] + self.senders[1]
+    let now = NIODeadline.now().uptimeNanoseconds
+    self.isStopped = false
+    var rate: Int?
+    if case .open(let value) = pace { rate = value }
+    let isReading = self.traits.receipts && !users.isEmpty
+    let sending = Sending(
+      users: users, start: now, end: seconds.map { now + UInt64($0) * 1_000_000_000 },
+      sends: rate.map { OpenLoop(every: .seconds(1) / $0, from: now) },
+      total: rate.flatMap { rate in seconds.map { rate * $0 } },
+      // In turn, not all in the same moment.
+      reads: isReading ? OpenLoop(every: Self.readInterval / users.count, from: now) : nil,
+      deliveredBefore: self.ledger.totals.shown,
+      isDone: self.eventLoop.makePromise())
+    if case .closed(let window) = pace {
+      self.isRefilling = true
+      for _ in 0..<window { for user in users { user.send(due: now) } }
+    }
+    self.tick(sending)
+    return sending.isDone.futureResult
+  }
+
+  /// Ends a ``send(_:seconds:)``.
+  func stopSending() { self.isStopped = true }
+
+  /// A message of a conversation has arrived, or was rejected.
+  func finished(in conversation: Int) {
+    guard self.isRefilling, self.writers.indices.contains(conversation) else { return }
+    self.writers[conversation]?.send(due: NIODeadline.now().uptimeNanoseconds)
+  }
+
+  private func tick(_ sending: Sending) {
+    var sending = sending
+    let users = sending.users
+    let now = NIODeadline.now().uptimeNanoseconds
+    while let count = sending.sends?.count, count < sending.total ?? .max, !self.isStopped {
+      guard let due = sending.sends?.next(now: now) else { break }
+      users[count % users.count].send(due: due)
+    }
+    while let reads = sending.reads?.count, sending.reads?.next(now: now) != nil {
       users[reads % users.count].read()
     }
-    guard sends.count < total else { return isDone.succeed() }
-    self.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(Self.tickMicroseconds)) {
-      [sends] in
-      self.tick(users, sends, total: total, isDone: isDone)
+    guard self.isStopped || sending.isOver(now: now) else {
+      self.eventLoop.assumeIsolated().scheduleTask(in: .microseconds(Self.tickMicroseconds)) {
+        [sending] in
+        self.tick(sending)
+      }
+      return
     }
+    self.isRefilling = false
+    let end = NIODeadline.now().uptimeNanoseconds
+    sending.isDone.succeed(
+      Sent(
+        duration: .nanoseconds(Int64(end - sending.start)),
+        delivered: self.ledger.totals.shown - sending.deliveredBefore))
   }
 
   func close() { (self.senders[0] + self.senders[1] + self.others).forEach { $0.close() } }

@@ -11,11 +11,6 @@ import NIOCore
 ///
 /// Bound to its event loop.
 final class BenchUser: ConnectClientConnectionDelegate {
-  /// A gateway refuses connections (503) until each of its event loops has reached Redis, which may
-  /// come after it listens.
-  private static let openAttempts = 50
-  private static let openAgainMilliseconds: Int64 = 100
-
   private static let secondDevice = DeviceName("second")!
   private static let listID = MessageID("list")!
 
@@ -25,24 +20,28 @@ final class BenchUser: ConnectClientConnectionDelegate {
   /// Conversation of the ledger that it writes.
   private let writes: Int
   private let reads: Int
+  /// Whether nobody is shown what it writes.
+  private let isPeerOffline: Bool
   private var connection: ConnectClientConnection?
   private var ack: Offset?
   /// The last message, while it is not said to be read.
   private var unread: Offset?
   private var isClosing = false
-  private var attempts = 0
+  private var attempts = OpeningAttempts()
   private var openAgain: (() -> Void)?
 
-  init(run: BenchRun, peer: UserName, device: Int, writes: Int, reads: Int) {
+  init(
+    run: BenchRun, peer: UserName, device: Int, writes: Int, reads: Int, isPeerOffline: Bool
+  ) {
     self.run = run
     self.peer = peer
     self.device = device
     self.writes = writes
     self.reads = reads
+    self.isPeerOffline = isPeerOffline
   }
 
   func open(_ endpoint: ConnectEndpoint, token: String) {
-    self.attempts += 1
     self.openAgain = { [unowned self] in self.open(endpoint, token: token) }
     self.connection = ConnectClientConnection.open(
       to: endpoint, token: token, device: self.device == 0 ? .default : Self.secondDevice,
@@ -85,8 +84,10 @@ final class BenchUser: ConnectClientConnectionDelegate {
     case .accepted(let id, _):
       self.run.ledger.accepted(
         Ledger.Place(conversation: self.writes, number: Self.numbers(of: id).number))
+      if self.isPeerOffline { self.run.finished(in: self.writes) }
     case .rejected:
       self.run.ledger.refused()
+      self.run.finished(in: self.writes)
     case .live:
       self.run.live += 1
       if self.run.traits.lists {
@@ -106,25 +107,20 @@ final class BenchUser: ConnectClientConnectionDelegate {
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
     self.connection = nil
     if self.isClosing { return }
-    if case .refused(let refusal) = ended.end, refusal.status == 503,
-      self.attempts < Self.openAttempts
-    {
-      self.run.eventLoop.assumeIsolated().scheduleTask(
-        in: .milliseconds(Self.openAgainMilliseconds)
-      ) {
-        if !self.isClosing { self.openAgain?() }
-      }
-      return
+    guard self.attempts.mayTryAgain(after: ended) else { return self.run.ended(ended) }
+    self.run.eventLoop.assumeIsolated().scheduleTask(in: OpeningAttempts.pause) {
+      if !self.isClosing { self.openAgain?() }
     }
-    self.run.ended(ended)
   }
 
   private func arrived(_ id: MessageID) {
     let (number, due) = Self.numbers(of: id)
     let now = NIODeadline.now().uptimeNanoseconds
-    self.run.ledger.shown(
+    let arrival = self.run.ledger.shown(
       Ledger.Place(conversation: self.reads, number: number), on: self.device,
       latency: now > due ? now - due : 0)
+    guard self.device == 0, arrival != .again, arrival != .unknown else { return }
+    self.run.finished(in: self.reads)
   }
 
   /// An id is `number.due`, so that the recipient knows when the message was due.

@@ -55,6 +55,23 @@ struct Ledger {
     var gaveUp = 0
 
     var unanswered: Int { self.sent - self.accepted - self.refused }
+
+    /// Whether every accepted message arrived once and in order.
+    var isSound: Bool {
+      self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.garbled == 0
+    }
+
+    private static let counts: [any WritableKeyPath<Totals, Int> & Sendable] = [
+      \.sent, \.accepted, \.failed, \.refused, \.postponed, \.postponedOpenLoop, \.shown,
+      \.repeated, \.reordered, \.disagreed, \.garbled, \.disconnected, \.reconnects, \.gaveUp,
+    ]
+
+    /// The counts between two moments, with what is lost by the later one.
+    func since(_ earlier: Totals) -> Totals {
+      var totals = self
+      for count in Self.counts { totals[keyPath: count] -= earlier[keyPath: count] }
+      return totals
+    }
   }
 
   private struct Marks: OptionSet {

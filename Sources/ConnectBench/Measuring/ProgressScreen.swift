@@ -24,6 +24,18 @@ final class ProgressScreen: Sendable {
     if count % self.shownEvery == 0 { self.write("  \(text)\n") }
   }
 
+  /// Shows a status every second until its task is cancelled.
+  ///
+  /// - Parameter text: makes it, of the seconds so far.
+  func follow(_ text: @Sendable (Int) async -> String?) async {
+    var seconds = 0
+    while (try? await Task.sleep(for: .seconds(1))) != nil {
+      seconds += 1
+      guard let text = await text(seconds) else { return }
+      self.status(text)
+    }
+  }
+
   /// Leaves the line of the counts.
   func end() {
     if self.isTerminal, self.statuses.withLock({ $0 > 0 }) { self.write("\n") }

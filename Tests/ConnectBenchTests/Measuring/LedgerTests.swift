@@ -21,7 +21,7 @@ struct LedgerTests {
   }
 
   @Test("what was accepted and is shown in order is neither lost, repeated nor reordered")
-  mutating func sound() {
+  mutating func inOrder() {
     for place in self.send(3) {
       self.ledger.accepted(place)
       #expect(self.ledger.totals.lost == 1)
@@ -70,21 +70,40 @@ struct LedgerTests {
     #expect(self.ledger.totals.unanswered == 0 && self.ledger.totals.lost == 0)
   }
 
-  @Test("a load's report is sound only if nothing is lost, repeated, reordered or of nobody")
-  func report() {
-    #expect(Self.report(.init()).isSound)
+  @Test("a load is sound only if nothing is lost, repeated, reordered or of nobody")
+  func sound() {
+    #expect(Ledger.Totals(accepted: 5, refused: 1).isSound)
     for totals in [
       Ledger.Totals(lost: 1), .init(repeated: 1), .init(reordered: 1), .init(garbled: 1),
     ] {
+      #expect(!totals.isSound, "\(totals)")
       #expect(!Self.report(totals).isSound, "\(totals)")
     }
+    #expect(Self.report(.init()).isSound)
   }
 
   private static func report(_ totals: Ledger.Totals) -> BenchReport {
-    BenchReport(
+    let reading = StandReading(time: .now, usages: [:], roles: [:], primaries: [])
+    return BenchReport(
       setup: BenchSetup(
         gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain", aof: "no"),
-      connections: 2, rate: 1, bodyBytes: 2, elapsed: .seconds(1), totals: totals,
-      latencies: Latencies(), asking: nil, processes: [], primaries: [])
+      connections: 2, pace: .open(rate: 1), bodyBytes: 2,
+      load: MeasuredLoad(
+        before: reading, after: reading, sent: .init(duration: .seconds(1), delivered: 0),
+        totals: totals, latencies: Latencies()),
+      asking: nil, processes: [])
+  }
+
+  @Test("the counts of one load are those since the one before, but for what is still missing")
+  mutating func since() {
+    let places = self.send(3)
+    for place in places { self.ledger.accepted(place) }
+    self.ledger.shown(places[0], on: 0, latency: nil)
+    let before = self.ledger.totals
+    self.ledger.shown(places[1], on: 0, latency: nil)
+    self.ledger.accepted(self.send(1)[0])
+    let totals = self.ledger.totals.since(before)
+    #expect(totals.sent == 1 && totals.accepted == 1 && totals.shown == 1)
+    #expect(totals.lost == 2 && totals.unanswered == 0)
   }
 }

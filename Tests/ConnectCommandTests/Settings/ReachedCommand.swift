@@ -90,8 +90,9 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
     ReachedCommand("connect-bench", "chat", given: Self.replicated + ["--askers", "2"]) {
       (command: BenchChatCommand, values) in
       (
-        command.connections, command.rate, command.seconds, command.bodyBytes, command.traits,
-        command.askers, command.askerRate, try Self.values(of: command.bench, values)
+        command.connections, command.rate, command.window, command.seconds, command.bodyBytes,
+        command.traits, command.askers, command.askerRate,
+        try Self.values(of: command.bench, values)
       )
     },
     ReachedCommand("connect-bench", "idle", given: Self.replicated) {
