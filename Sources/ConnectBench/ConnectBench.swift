@@ -12,6 +12,7 @@ import Settings
 ///   sent and what became of it, the times at which an open loop sends, latencies, reports.
 /// - `Load/` is a steady load of messages or of idle connections, and what they cost; beside the messages,
 ///   users who ask for lists and history.
+/// - `Curve/` is such loads at one rate after the other; `Drawing/` makes a picture of them.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
@@ -36,7 +37,8 @@ struct ConnectBench: AsyncParsableCommand {
       """,
     version: ConnectVersion.text,
     subcommands: [
-      BenchChatCommand.self, BenchIdleCommand.self, BenchFaultsCommand.self, StandCommand.self,
+      BenchChatCommand.self, BenchCurveCommand.self, BenchIdleCommand.self,
+      BenchFaultsCommand.self, StandCommand.self,
     ],
     defaultSubcommand: BenchChatCommand.self)
 

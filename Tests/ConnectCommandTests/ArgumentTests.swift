@@ -75,6 +75,10 @@ struct ArgumentTests {
       ),
       (["connect-bench", "--window", "0"], "0", "--window", "a whole number from 1 to 1024"),
       (["connect-bench", "--aof", "never"], "never", "--aof", "'no', 'everysec'"),
+      (
+        ["connect-bench", "curve", "--rates", "200,100"], "200,100", "--rates",
+        "whole numbers from 1 to 1000000, rising, separated by commas"
+      ),
       (["connect-bench", "--process", "x"], "x", "--process", "name=pid, such as gateway=4711"),
       (["connect-bench", "faults", "--minutes", "-1"], "-1", "--minutes", "a number above 0"),
       (

@@ -123,4 +123,65 @@ struct BenchTests {
     // At least the session is written.
     #expect(report.redis.openCommandsPerConnection >= 2)
   }
+
+  private struct CPU: Decodable {
+    let gateways: Double
+    let messaging: Double
+    let redis: Double
+    let all: Double
+  }
+
+  private struct Curve: Decodable {
+    struct Point: Decodable {
+      let rate: Int
+      let deliveredPerSecond: Double
+      let cpuMicrosecondsPerMessage: CPU
+      let latencyP50Milliseconds: Double
+      let latencyP99Milliseconds: Double
+    }
+
+    let points: [Point]
+    let rounds: Int
+    let idleCPUMicrosecondsPerSecond: CPU
+    let lost: Int
+  }
+
+  @Test("curve: what messages cost at each rate, as figures and as a picture")
+  func curve() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("curve-\(UInt64.random(in: .min ... .max))")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let json = directory.appendingPathComponent("curve.json").path
+    let svg = directory.appendingPathComponent("curve.svg").path
+    let measuring = try Program([
+      "connect-bench", "curve", "--connections", "10", "--rates", "50,100", "--seconds", "1",
+      "--rounds", "2",
+      "--svg", svg, "--json",
+    ])
+    #expect(try await measuring.exitCode(within: Self.limit) == 0, "\(measuring.errors)")
+    let text = Data(measuring.output.joined(separator: "\n").utf8)
+    let curve = try JSONDecoder().decode(Curve.self, from: text)
+    // A busy machine may not reach the second one.
+    #expect(curve.points.first?.rate == 50 && curve.rounds == 2 && curve.lost == 0)
+    for point in curve.points {
+      let cpu = point.cpuMicrosecondsPerMessage
+      #expect(min(cpu.gateways, cpu.messaging, cpu.redis) > 1 && point.deliveredPerSecond > 10)
+      #expect(point.latencyP50Milliseconds > 0)
+      #expect(point.latencyP99Milliseconds >= point.latencyP50Milliseconds)
+    }
+    #expect(curve.idleCPUMicrosecondsPerSecond.all > 0)
+    let picture = try String(contentsOfFile: svg, encoding: .utf8)
+    #expect(picture.hasPrefix("<svg ") && picture.contains("CPU per message"))
+
+    // The same run, laid over itself.
+    try text.write(to: URL(fileURLWithPath: json))
+    let comparing = try Program([
+      "connect-bench", "curve", "--read", json, "--compare", json, "--svg", svg,
+    ])
+    #expect(try await comparing.exitCode(within: Self.limit) == 0, "\(comparing.errors)")
+    let row = comparing.output.first { $0.hasPrefix("50 ") }?.split(separator: " ")
+    #expect(row?.suffix(3) == ["1.00", "1.00", "1.00"], "\(comparing.output)")
+    #expect(try String(contentsOfFile: svg, encoding: .utf8).contains("all, before"))
+  }
 }

@@ -77,6 +77,8 @@ struct CommandTests {
       (["connect-bench", "faults", "--minutes", "1", "--rounds", "1"], "--rounds"),
       (["connect-bench", "faults", "--raw-senders", "41"], "--raw-senders: '41'"),
       (["connect-bench", "faults", "--faults", "rain"], "--faults: 'rain'"),
+      (["connect-bench", "curve", "--compare", "/none"], "--compare: '/none' cannot be read"),
+      (["connect-bench", "curve", "--read", "/none"], "--read: '/none' cannot be read"),
       (["dev", "--port", "65535"], "--port: '65535'"),
     ])
   func wrongSetting(arguments: [String], named: String) async throws {

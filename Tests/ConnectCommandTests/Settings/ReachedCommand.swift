@@ -95,6 +95,13 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
         try Self.values(of: command.bench, values)
       )
     },
+    ReachedCommand("connect-bench", "curve", given: Self.replicated) {
+      (command: BenchCurveCommand, values) in
+      (
+        command.rates, command.connections, command.seconds, command.rounds, command.bodyBytes,
+        command.svg, command.compare, command.read, try Self.values(of: command.bench, values)
+      )
+    },
     ReachedCommand("connect-bench", "idle", given: Self.replicated) {
       (command: BenchIdleCommand, values) in
       (command.connections, command.seconds, try Self.values(of: command.bench, values))

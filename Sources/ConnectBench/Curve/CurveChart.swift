@@ -1,0 +1,52 @@
+/// The picture of a curve: CPU per message above, latency below. An earlier run is dashed.
+enum CurveChart {
+  static func chart(of report: CurveReport, comparedWith earlier: CurveReport?) -> Chart {
+    let runs: [(report: CurveReport, suffix: String)] =
+      [(report, "")] + (earlier.map { [($0, ", before")] } ?? [])
+    func panel(
+      _ title: String, _ curves: [(String, Chart.Series.Color, (CurveReport.Point) -> Double?)]
+    ) -> Chart.Panel {
+      Chart.Panel(
+        title: title,
+        series: runs.flatMap { run in
+          curves.map { name, color, figure in
+            Chart.Series(
+              name: name + run.suffix, color: color, isDashed: !run.suffix.isEmpty,
+              points: run.report.points.compactMap { point in
+                figure(point).map { (x: Double(point.rate), y: $0) }
+              })
+          }
+        })
+    }
+    return Chart(
+      title: "What a message costs, and how long it takes, over the rate",
+      note: Self.note(report),
+      xTitle: "messages per second",
+      panels: [
+        panel(
+          "CPU per message, µs",
+          [
+            ("all", .black, { $0.cpuMicrosecondsPerMessage?.all }),
+            ("gateways", .blue, { $0.cpuMicrosecondsPerMessage?.gateways }),
+            ("messaging", .green, { $0.cpuMicrosecondsPerMessage?.messaging }),
+            ("Redis", .red, { $0.cpuMicrosecondsPerMessage?.redis }),
+          ]),
+        panel(
+          "latency, ms",
+          [
+            ("p50", .blue, { $0.latencyP50Milliseconds }),
+            ("p99", .red, { $0.latencyP99Milliseconds }),
+          ]),
+      ])
+  }
+
+  private static func note(_ report: CurveReport) -> String {
+    var parts = ["Connect \(report.version)", "\(report.connections) connections"]
+    parts.append("\(report.setup.gateways) gateways")
+    if let messaging = report.setup.messaging { parts.append("\(messaging) messaging") }
+    if let redis = report.setup.redis { parts.append("Redis \(redis)") }
+    if let aof = report.setup.aof { parts.append("AOF \(aof)") }
+    parts.append("bodies of \(report.bodyBytes) bytes")
+    return parts.joined(separator: ", ")
+  }
+}
