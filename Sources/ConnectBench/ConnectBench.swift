@@ -13,6 +13,7 @@ import Settings
 /// - `Load/` is a steady load of messages or of idle connections, and what they cost; beside the messages,
 ///   users who ask for lists and history.
 /// - `Curve/` is such loads at one rate after the other; `Drawing/` makes a picture of them.
+/// - `Backlog/` is messages that wait for messaging.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
@@ -38,7 +39,7 @@ struct ConnectBench: AsyncParsableCommand {
     version: ConnectVersion.text,
     subcommands: [
       BenchChatCommand.self, BenchCurveCommand.self, BenchIdleCommand.self,
-      BenchFaultsCommand.self, StandCommand.self,
+      BenchBacklogCommand.self, BenchFaultsCommand.self, StandCommand.self,
     ],
     defaultSubcommand: BenchChatCommand.self)
 

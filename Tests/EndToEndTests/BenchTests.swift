@@ -184,4 +184,29 @@ struct BenchTests {
     #expect(row?.suffix(3) == ["1.00", "1.00", "1.00"], "\(comparing.output)")
     #expect(try String(contentsOfFile: svg, encoding: .utf8).contains("all, before"))
   }
+
+  private struct Backlog: Decodable {
+    let backlog: Int
+    let firstDeliveredSeconds: Double
+    let lastDeliveredSeconds: Double
+    let deliveredInSecond: [Int]
+    let steadyCPUMicrosecondsPerMessage: CPU
+    let awayCPUMicrosecondsPerMessage: CPU
+    let catchUpCPUMicrosecondsPerMessage: CPU
+    let lost: Int
+  }
+
+  @Test("backlog: what waits without messaging is all delivered when it is back")
+  func backlog() async throws {
+    let report: Backlog = try await self.run(
+      "backlog", "--connections", "10", "--rate", "200", "--seconds", "2")
+    #expect(report.backlog == 400 && report.lost == 0)
+    #expect(report.deliveredInSecond.reduce(0, +) == 400)
+    #expect(report.firstDeliveredSeconds <= report.lastDeliveredSeconds)
+    #expect(report.steadyCPUMicrosecondsPerMessage.messaging > 1)
+    // Nothing of it runs then.
+    #expect(report.awayCPUMicrosecondsPerMessage.messaging == 0)
+    #expect(report.awayCPUMicrosecondsPerMessage.gateways > 1)
+    #expect(report.catchUpCPUMicrosecondsPerMessage.messaging > 1)
+  }
 }

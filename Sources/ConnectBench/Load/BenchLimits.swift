@@ -12,6 +12,9 @@ enum BenchLimits {
   /// memory several times.
   static let window = 1_024
   static let messagesUnderWay = 1_000_000
+  /// Entries of a partition up to which gateways accept more, where a backlog is wanted: the most that they
+  /// can be told.
+  static let backlog = 1_000_000_000
   /// Duration of a benchmark, or of a part of one, in seconds.
   static let seconds = 86_400
   /// The longest body of a message: that of the largest frame that a gateway can be configured for.

@@ -106,6 +106,13 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
       (command: BenchIdleCommand, values) in
       (command.connections, command.seconds, try Self.values(of: command.bench, values))
     },
+    ReachedCommand("connect-bench", "backlog", given: Self.replicated) {
+      (command: BenchBacklogCommand, _) in
+      (
+        command.connections, command.rate, command.seconds, command.bodyBytes,
+        try Self.values(of: command.deployed)
+      )
+    },
     ReachedCommand("connect-bench", "faults", given: Self.replicated + ["--raw-senders", "2"]) {
       (command: BenchFaultsCommand, _) in
       var plan = try command.plan()

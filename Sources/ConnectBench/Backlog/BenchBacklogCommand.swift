@@ -1,0 +1,172 @@
+import ArgumentParser
+import NIOCore
+import NIOPosix
+import Settings
+
+struct BenchBacklogCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backlog",
+    abstract: "Messages that are accepted without messaging, and what delivers them later.",
+    discussion: """
+      Pairs of users write to each other at a steady rate, first with messaging, for comparison, and then, for \
+      as long, without: gateways accept what they write, which stays on the bus. Nobody writes any more when a \
+      new messaging instance starts and catches up. Exits with 1 if a message that was accepted was lost, \
+      repeated or reordered.
+      """)
+
+  private enum Default {
+    static let connections = 200
+    static let rate = 2_000
+    static let seconds = 10
+  }
+
+  /// Messages count as lost if they are missing and none has come for this long.
+  private static let standstill = Duration.seconds(60)
+  /// Time for the last sends to be answered while messaging is away.
+  private static let answerLimit = Duration.seconds(30)
+
+  @Option(
+    help: "Connections: half as many pairs (default: \(Default.connections)).",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
+  var connections = Default.connections
+
+  @Option(
+    help: "Messages per second, of all users together (default: \(Default.rate)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
+  var rate = Default.rate
+
+  @Option(
+    help: "How long to send, with messaging and without, in seconds (default: \(Default.seconds)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
+  var seconds = Default.seconds
+
+  @Option(
+    help: "Length of a message's body, in bytes (default: \(BenchLimits.usualBodyBytes)).",
+    transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
+  var bodyBytes = BenchLimits.usualBodyBytes
+
+  @OptionGroup var deployed: BenchDeploymentOptions
+
+  func run() async throws {
+    try await self.exiting {
+      var options = try self.deployed.deployment()
+      options.allowBacklog()
+      let screen = ProgressScreen(shownEvery: 1)
+      let report = try await BenchStand.deploying(options) { try await self.measure($0, screen) }
+      screen.end()
+      try report.print(asJSON: self.deployed.json)
+      guard report.isSound else {
+        throw Failure(.running, "messages were lost, repeated or reordered: see above")
+      }
+    }
+  }
+
+  private func measure(
+    _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> BacklogReport {
+    let setup = stand.setup
+    let run = BenchRun(
+      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
+    try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
+    screen.event("messages with messaging, for comparison")
+    let steady = try await self.following(screen, ahead: 2 * self.seconds) {
+      try await MeasuredLoad.measure(
+        .open(rate: self.rate), seconds: self.seconds, of: run, on: stand)
+    }
+    screen.event("messages without messaging")
+    let away = try await self.following(screen, ahead: self.seconds) {
+      try await self.away(run, stand)
+    }
+    screen.event("\(away.totals.accepted) messages wait: starting messaging")
+    let catchUp = try await self.catchUp(
+      run, stand, backlog: away.totals.accepted, screen)
+    let totals = try await run.eventLoop.submit {
+      defer { run.close() }
+      return run.ledger.totals
+    }.get()
+    return BacklogReport(
+      setup: setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
+      steady: steady.cost, away: away, catchUp: catchUp, totals: totals)
+  }
+
+  /// Shows the time that is left of what is known to last so many seconds.
+  private func following<Result>(
+    _ screen: ProgressScreen, ahead: Int, _ body: () async throws -> Result
+  ) async throws -> Result {
+    async let _ = screen.follow { elapsed in
+      "\(elapsed) s; until messaging starts again: \(TimeLeft.text(seconds: ahead - elapsed))"
+    }
+    return try await body()
+  }
+
+  /// Ends messaging, and sends.
+  private func away(_ run: BenchRun, _ stand: BenchStand) async throws -> AwayTime {
+    guard let deployment = stand.deployment else { preconditionFailure("it was deployed") }
+    for instance in deployment.messaging { await deployment.stop(instance) }
+    let before = try await StandReading(of: stand)
+    let earlier = try await run.eventLoop.submit { run.ledger.totals }.get()
+    let sent = try await run.eventLoop.flatSubmit { [rate, seconds] in
+      run.send(.open(rate: rate), seconds: seconds)
+    }.get()
+    _ = try await eventually("answers to all sends", limit: Self.answerLimit) {
+      try await run.eventLoop.submit { run.ledger.totals.unanswered == 0 ? true : nil }.get()
+    }
+    let after = try await StandReading(of: stand)
+    let totals = try await run.eventLoop.submit { run.ledger.totals }.get().since(earlier)
+    return AwayTime(
+      duration: sent.duration, totals: totals, cost: after.cost(since: before, per: totals.accepted)
+    )
+  }
+
+  /// Starts messaging, and waits until all has arrived, or until nothing has for long.
+  private func catchUp(
+    _ run: BenchRun, _ stand: BenchStand, backlog: Int, _ screen: ProgressScreen
+  ) async throws -> CatchUp {
+    guard let deployment = stand.deployment else { preconditionFailure("it was deployed") }
+    let before = try await StandReading(of: stand)
+    let start = before.time
+    async let started = deployment.start(.messaging)
+    var timeline = Timeline()
+    var shown = try await run.eventLoop.submit { run.ledger.totals.shown }.get()
+    var lastCame = ContinuousClock.now
+    var nextStatus = start + .seconds(1)
+    while true {
+      let totals = try await run.eventLoop.submit { run.ledger.totals }.get()
+      let now = ContinuousClock.now
+      if totals.shown > shown {
+        timeline.note(totals.shown - shown, at: now - start)
+        shown = totals.shown
+        lastCame = now
+      }
+      if totals.lost == 0 || now - lastCame > Self.standstill { break }
+      if now >= nextStatus {
+        nextStatus = now + .seconds(1)
+        screen.status(Self.status(timeline, of: backlog, after: now - start))
+      }
+      try await Task.sleep(for: FaultLimits.poll)
+    }
+    _ = try await started
+    let after = try await StandReading(of: stand)
+    return CatchUp(timeline: timeline, cost: after.cost(since: before, per: timeline.count))
+  }
+
+  private static func status(
+    _ timeline: Timeline, of backlog: Int, after elapsed: Duration
+  ) -> String {
+    let seconds = elapsed / .seconds(1)
+    let text = "\(Int(seconds)) s: delivered \(timeline.count) of \(backlog)"
+    guard let first = timeline.first, let last = timeline.last, last > first else { return text }
+    let perSecond = Double(timeline.count) / ((last - first) / .seconds(1))
+    let left = Double(backlog - timeline.count) / perSecond
+    return text + "; \(TimeLeft.text(seconds: Int(left.rounded(.up))))"
+  }
+}
+
+extension Deployment.Options {
+  /// Has gateways accept what messaging does not keep up with.
+  mutating func allowBacklog() {
+    let arguments = ["--backlog-limit", "\(BenchLimits.backlog)"]
+    self.gatewayArguments += arguments
+    self.messagingArguments += arguments
+  }
+}
