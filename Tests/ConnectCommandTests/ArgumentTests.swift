@@ -101,6 +101,7 @@ struct ArgumentTests {
         "give a smaller one, or fewer --connections"
       ),
       (["chat", "--asker-rate", "1"], "say how many there are"),
+      (["storm", "--gateways", "1"], "give at least 2, or --loss network"),
     ])
   func exclusion(arguments: [String], advice: String) throws {
     let text = try #require(self.refusal(["connect-bench"] + arguments))

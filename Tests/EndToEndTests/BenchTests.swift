@@ -209,4 +209,34 @@ struct BenchTests {
     #expect(report.awayCPUMicrosecondsPerMessage.gateways > 1)
     #expect(report.catchUpCPUMicrosecondsPerMessage.messaging > 1)
   }
+
+  private struct Storm: Decodable {
+    struct Others: Decodable {
+      let messages: Int
+      let latencyP99Milliseconds: Double
+    }
+
+    let back: Int
+    let allBackSeconds: Double
+    let backInSecond: [Int]
+    let attempts: Int
+    let openCPUMicrosecondsPerConnect: CPU
+    /// A difference, which is noise with so few connections.
+    let stormCPUMicrosecondsPerConnect: CPU
+    let othersBefore: Others
+    let othersMeanwhile: Others
+    let lost: Int
+  }
+
+  @Test("storm: all come back, and others' messages go on", arguments: ["gateway", "network"])
+  func storm(loss: String) async throws {
+    let report: Storm = try await self.run(
+      "storm", "--connections", "200", "--loss", loss, "--seconds", "1", "--talkers", "4")
+    #expect(report.back == 200 && report.backInSecond.reduce(0, +) == 200)
+    #expect(report.attempts >= 200 && report.lost == 0)
+    #expect(report.allBackSeconds > 0)
+    #expect(report.openCPUMicrosecondsPerConnect.gateways > 10)
+    #expect(report.othersBefore.messages > 20 && report.othersBefore.latencyP99Milliseconds > 0)
+    #expect(report.othersMeanwhile.messages > 0)
+  }
 }

@@ -1,3 +1,4 @@
+import ConnectClient
 import ConnectProtocol
 import Settings
 
@@ -8,9 +9,12 @@ enum BenchUsers {
   /// Time for these to open.
   static let limit = Duration.seconds(30)
 
+  /// - Parameter endpoints: the gateways to connect to; nil for all.
   static func open(
-    _ connections: Int, run: BenchRun, stand: BenchStand, _ screen: ProgressScreen
+    _ connections: Int, run: BenchRun, stand: BenchStand, endpoints: [ConnectEndpoint]? = nil,
+    _ screen: ProgressScreen
   ) async throws {
+    let all = endpoints ?? stand.endpoints
     // Another prefix each time: what an earlier run left in the same Redis is not replayed.
     let prefix = "bench-\(String(UInt32.random(in: .min ... .max), radix: 16))-"
     var opened = 0
@@ -20,8 +24,8 @@ enum BenchUsers {
         let names = [UserName("\(prefix)\(number)")!, UserName("\(prefix)\(number + 1)")!]
         let tokens = [try await stand.token(names[0]), try await stand.token(names[1])]
         // Each pair on two gateways, another two for the next.
-        let shift = number / 2 % stand.endpoints.count
-        let endpoints = Array(stand.endpoints[shift...] + stand.endpoints[..<shift])
+        let shift = number / 2 % all.count
+        let endpoints = Array(all[shift...] + all[..<shift])
         run.eventLoop.execute {
           run.open(number: number, names: names, tokens: tokens, endpoints: endpoints)
         }

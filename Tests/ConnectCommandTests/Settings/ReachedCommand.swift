@@ -113,6 +113,13 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
         try Self.values(of: command.deployed)
       )
     },
+    ReachedCommand("connect-bench", "storm", given: Self.replicated) {
+      (command: BenchStormCommand, _) in
+      (
+        command.connections, command.loss, command.talkers, command.rate, command.seconds,
+        try Self.values(of: command.deployed)
+      )
+    },
     ReachedCommand("connect-bench", "faults", given: Self.replicated + ["--raw-senders", "2"]) {
       (command: BenchFaultsCommand, _) in
       var plan = try command.plan()

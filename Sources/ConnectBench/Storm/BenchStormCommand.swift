@@ -1,0 +1,244 @@
+import ArgumentParser
+import ConnectClient
+import ConnectProtocol
+import NIOCore
+import NIOPosix
+import Settings
+
+struct BenchStormCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storm",
+    abstract: "All clients of a gateway lose it at once and come back, while others write.",
+    discussion: """
+      Opens idle connections, which gives what one connect costs, and has them all end in one moment. Each \
+      comes back as the client for apps does: after a time at random, which grows with each failure. \
+      Meanwhile pairs of others, who keep their connections, write at a steady rate. Exits with 1 if not \
+      all are back after \(Int(StormLimits.patience / .seconds(1))) s, or a message that was accepted was \
+      lost, repeated or reordered.
+      """)
+
+  @Option(
+    help: """
+      Connections that are lost: two file descriptors of this machine each \
+      (default: \(StormLimits.connections)).
+      """,
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.connections))
+  var connections = StormLimits.connections
+
+  @Option(help: "How they are lost: their gateway is killed, or their network is gone.")
+  var loss = StormLoss.gateway
+
+  @Option(
+    help: "Connections of the others: half as many pairs (default: \(StormLimits.talkers)).",
+    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
+  var talkers = StormLimits.talkers
+
+  @Option(
+    help: "Messages per second, of all others together (default: \(StormLimits.rate)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
+  var rate = StormLimits.rate
+
+  @Option(
+    help: "How long they write before the loss, in seconds (default: \(StormLimits.seconds)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
+  var seconds = StormLimits.seconds
+
+  @OptionGroup var deployed: BenchDeploymentOptions
+
+  func validate() throws {
+    guard self.loss == .network || self.deployed.gateways > 1 else {
+      throw ValidationError(
+        "--gateways: one of them is killed, so give at least 2, or --loss network")
+    }
+  }
+
+  func run() async throws {
+    try await self.exiting {
+      let screen = ProgressScreen(shownEvery: 1)
+      let report = try await BenchStand.deploying(try self.deployed.deployment()) {
+        try await self.measure($0, screen)
+      }
+      screen.end()
+      try report.print(asJSON: self.deployed.json)
+      guard report.areAllBack else {
+        throw Failure(
+          .running, "only \(report.back) of \(report.connections) connections came back: see above")
+      }
+      guard report.isSound else {
+        throw Failure(.running, "messages were lost, repeated or reordered: see above")
+      }
+    }
+  }
+
+  private func measure(
+    _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> StormReport {
+    guard let deployment = stand.deployment else { preconditionFailure("it was deployed") }
+    let setup = stand.setup
+    let loops = MultiThreadedEventLoopGroup.singleton
+    let run = BenchRun(eventLoop: loops.next(), bodyBytes: BenchLimits.usualBodyBytes)
+    let crowd = StormCrowd(eventLoop: loops.next())
+    let gateways = deployment.gateways
+    let doomed = self.loss == .gateway ? gateways.first : nil
+    let remaining = gateways.filter { $0 !== doomed }.map(\.endpoint)
+    try await BenchUsers.open(self.talkers, run: run, stand: stand, endpoints: remaining, screen)
+    _ = try await MeasuredLoad.measure(
+      .open(rate: self.rate), seconds: StormLimits.warmUpSeconds, of: run, on: stand)
+
+    let before = try await StandReading(of: stand)
+    try await self.open(crowd, to: doomed.map { [$0.endpoint] } ?? remaining, stand, screen)
+    let opened = try await StandReading(of: stand)
+
+    async let sent = run.eventLoop.flatSubmit { [rate] in
+      run.send(.open(rate: rate), seconds: nil)
+    }.get()
+    // On errors, too: nothing else ends it.
+    defer { run.eventLoop.execute { run.stopSending() } }
+    let calm = try await self.calm(run, stand, screen)
+    let shownBefore = try await run.eventLoop.submit { run.ledger.totals.shown }.get()
+    let storm = try await self.storm(crowd, stand, doomed: doomed, remaining, screen)
+    let (meanwhile, shown) = try await run.eventLoop.submit {
+      defer { run.stopSending() }
+      return (run.ledger.takeLatencies(), run.ledger.totals.shown)
+    }.get()
+    _ = try await sent
+    try await MeasuredLoad.settle(run)
+    let counts = try await crowd.eventLoop.submit {
+      defer { crowd.close() }
+      return crowd.counts
+    }.get()
+    let totals = try await run.eventLoop.submit {
+      defer { run.close() }
+      return run.ledger.totals
+    }.get()
+    return StormReport(
+      setup: setup, connections: self.connections, loss: self.loss, talkers: self.talkers,
+      rate: self.rate, counts: counts,
+      open: opened.cost(since: before, per: self.connections),
+      storm: storm.cost(beside: calm.reading, per: counts.comeback.count),
+      before: calm.others, meanwhile: .init(messages: shown - shownBefore, meanwhile),
+      totals: totals)
+  }
+
+  private func open(
+    _ crowd: StormCrowd, to endpoints: [ConnectEndpoint], _ stand: BenchStand,
+    _ screen: ProgressScreen
+  ) async throws {
+    crowd.eventLoop.execute { crowd.use(endpoints) }
+    let prefix = "storm-\(String(UInt32.random(in: .min ... .max), radix: 16))-"
+    var opened = 0
+    while opened < self.connections {
+      let next = min(self.connections, opened + BenchUsers.atOnce)
+      for number in opened..<next {
+        let token = try await stand.token(UserName("\(prefix)\(number)")!)
+        crowd.eventLoop.execute { crowd.open(token: token) }
+      }
+      opened = next
+      try await self.wait(for: next, of: crowd, limit: BenchUsers.limit) { _ in }
+      screen.status("\(opened) of \(self.connections) connections open")
+    }
+  }
+
+  /// - Parameter shown: told how many are there, now and then.
+  private func wait(
+    for count: Int, of crowd: StormCrowd, limit: Duration, shown: (Int) -> Void
+  ) async throws {
+    _ = try await eventually("\(count) connections to be open", limit: limit) {
+      let (live, failure) = try await crowd.eventLoop.submit { (crowd.live, crowd.failure) }.get()
+      if let failure { throw Failure(.running, "a client gave up: \(failure)") }
+      shown(live)
+      return live >= count ? true : nil
+    }
+  }
+
+  /// The others' messages before the storm.
+  private func calm(
+    _ run: BenchRun, _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> (others: StormReport.Others, reading: StandReading) {
+    let shown = try await run.eventLoop.submit {
+      _ = run.ledger.takeLatencies()
+      return run.ledger.totals.shown
+    }.get()
+    let reading = try await StandReading(of: stand)
+    async let _ = screen.follow { [seconds] elapsed in
+      "messages before the loss: \(elapsed) s; \(TimeLeft.text(seconds: seconds - elapsed))"
+    }
+    try await Task.sleep(for: .seconds(self.seconds))
+    let others = try await run.eventLoop.submit {
+      StormReport.Others(
+        messages: run.ledger.totals.shown - shown, run.ledger.takeLatencies())
+    }.get()
+    return (others, reading)
+  }
+
+  private func storm(
+    _ crowd: StormCrowd, _ stand: BenchStand, doomed: Deployment.Instance?,
+    _ remaining: [ConnectEndpoint], _ screen: ProgressScreen
+  ) async throws -> StormReadings {
+    screen.event("\(self.connections) connections are lost now")
+    try await crowd.eventLoop.submit {
+      crowd.use(remaining)
+      crowd.begin()
+    }.get()
+    let before: StandReading
+    if let doomed {
+      await stand.deployment?.kill(doomed)
+      // Without the killed one, whose time is not known any more.
+      before = try await StandReading(of: stand)
+    } else {
+      before = try await StandReading(of: stand)
+      try await crowd.eventLoop.submit { crowd.abort() }.get()
+    }
+    let start = ContinuousClock.now
+    var nextStatus = start + .seconds(1)
+    // A client that gives up ends this at once; who is merely late is in the report.
+    do {
+      try await self.waitForComeback(of: crowd) { back in
+        guard ContinuousClock.now >= nextStatus else { return }
+        nextStatus += .seconds(1)
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        let left = seconds * Double(self.connections - back) / Double(max(back, 1))
+        screen.status(
+          "\(Int(seconds)) s: \(back) of \(self.connections) are back; "
+            + TimeLeft.text(seconds: Int(left.rounded(.up))))
+      }
+    } catch is TimedOut {
+      screen.event("not all are back, and nobody waits any longer")
+    }
+    return StormReadings(before: before, after: try await StandReading(of: stand))
+  }
+
+  private func waitForComeback(
+    of crowd: StormCrowd, shown: (Int) -> Void
+  ) async throws {
+    _ = try await eventually("all to be back", limit: StormLimits.patience) {
+      let (back, live, failure) = try await crowd.eventLoop.submit {
+        (crowd.counts.comeback.count, crowd.live, crowd.failure)
+      }.get()
+      if let failure { throw Failure(.running, "a client gave up: \(failure)") }
+      shown(back)
+      return back >= self.connections && live >= self.connections ? true : nil
+    }
+  }
+}
+
+/// Readings at the two ends of a storm.
+private struct StormReadings {
+  let before: StandReading
+  let after: StandReading
+
+  /// What one comeback cost, without what would have been done in that time anyway.
+  ///
+  /// - Parameter calm: the reading from which on until the storm there was the same without a storm.
+  func cost(beside calm: StandReading, per count: Int) -> CPUCost? {
+    guard count > 0, !self.after.usages.isEmpty else { return nil }
+    let calmSeconds = self.before.seconds(since: calm)
+    let usual = self.before.microseconds(since: calm)
+    let seconds = self.after.seconds(since: self.before)
+    var used = self.after.microseconds(since: self.before)
+    for (role, microseconds) in usual {
+      used[role, default: 0] -= microseconds / calmSeconds * seconds
+    }
+    return CPUCost(used, per: Double(count))
+  }
+}

@@ -1,0 +1,15 @@
+/// Every limit and default of a storm, each with its unit.
+enum StormLimits {
+  /// Who loses the connection.
+  static let connections = 5_000
+  /// Who keeps it, and writes meanwhile.
+  static let talkers = 20
+  /// Messages per second of all of these together.
+  static let rate = 200
+  /// How long these write before the storm, in seconds.
+  static let seconds = 5
+  /// How long they write before that, for what only first messages cost, in seconds.
+  static let warmUpSeconds = 1
+  /// Time for all to be back: more than the longest waits of several failures in a row.
+  static let patience = Duration.seconds(120)
+}
