@@ -15,6 +15,7 @@ import Settings
 /// - `Curve/` is such loads at one rate after the other; `Drawing/` makes a picture of them.
 /// - `Backlog/` is messages that wait for messaging.
 /// - `Storm/` is clients that come back at once.
+/// - `Mailboxes/` is what is stored and replayed.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
@@ -40,8 +41,8 @@ struct ConnectBench: AsyncParsableCommand {
     version: ConnectVersion.text,
     subcommands: [
       BenchChatCommand.self, BenchCurveCommand.self, BenchIdleCommand.self,
-      BenchBacklogCommand.self, BenchStormCommand.self, BenchFaultsCommand.self,
-      StandCommand.self,
+      BenchBacklogCommand.self, BenchStormCommand.self, BenchMailboxCommand.self,
+      BenchFaultsCommand.self, StandCommand.self,
     ],
     defaultSubcommand: BenchChatCommand.self)
 

@@ -239,4 +239,52 @@ struct BenchTests {
     #expect(report.othersBefore.messages > 20 && report.othersBefore.latencyP99Milliseconds > 0)
     #expect(report.othersMeanwhile.messages > 0)
   }
+
+  private struct Mailbox: Decodable {
+    struct Memory: Decodable {
+      let messages: Int
+      let storedBytesPerUser: Double
+      let ackedBytesPerUser: Double
+    }
+
+    struct Replay: Decodable {
+      let entries: Int
+      let milliseconds: Double
+      let cpuMicrosecondsPerEntry: CPU
+      let gatewayPeakBytes: Int
+    }
+
+    struct Stored: Decodable {
+      let mailboxes: Int
+      let redisBytes: Int
+      let cpuMicrosecondsPerMessage: CPU
+    }
+
+    let memory: [Memory]
+    let replays: [Replay]
+    let stored: [Stored]
+  }
+
+  @Test("mailbox: memory per user, cost per replayed entry, and per message beside many mailboxes")
+  func mailbox() async throws {
+    let report: Mailbox = try await self.run(
+      "mailbox", "--users", "300", "--entries", "10,300", "--mailboxes", "100,1000",
+      "--connections", "10",
+      "--rate", "100", "--seconds", "1")
+    #expect(report.memory.map(\.messages) == [1, 5])
+    for memory in report.memory {
+      // The bodies alone. What the cursor adds is less than what so few users leave to chance.
+      #expect(memory.storedBytesPerUser > Double(200 * memory.messages))
+      #expect(memory.ackedBytesPerUser > Double(200 * memory.messages))
+    }
+    #expect(report.replays.map(\.entries) == [10, 300])
+    for replay in report.replays {
+      #expect(replay.milliseconds > 0 && replay.cpuMicrosecondsPerEntry.gateways > 1)
+      #expect(replay.gatewayPeakBytes > 1_000_000)
+    }
+    #expect(report.stored.map(\.mailboxes) == [100, 1_000])
+    // 900 mailboxes more.
+    #expect(report.stored[1].redisBytes - report.stored[0].redisBytes > 900 * 200)
+    #expect(report.stored.allSatisfy { $0.cpuMicrosecondsPerMessage.all > 1 })
+  }
 }

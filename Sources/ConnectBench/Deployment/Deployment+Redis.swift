@@ -68,6 +68,16 @@ extension Deployment {
     return try await self.length(of: Self.keys.mailbox(user))
   }
 
+  /// How many messages are on the bus, with those of which only the removal is due.
+  func backlog() async throws -> Int {
+    let keys = Keys(partitions: self.partitions, hasRegistryRedis: true)
+    var count = 0
+    for partition in self.partitions.all {
+      count += try await self.length(of: keys.incoming(partition))
+    }
+    return count
+  }
+
   package var incomingKeys: [String] {
     Self.keys.partitions.all.map { Self.keys.incoming($0).description }
   }

@@ -51,6 +51,8 @@ package final class Deployment: Sendable {
   /// For commands to both Redis.
   let client: any RedisClient
   private let options: Options
+  /// The partitions of the bus.
+  let partitions: PartitionMap
   private let authenticator: Authenticator
   private let processes = Instances()
   /// How many of each service were started.
@@ -60,6 +62,7 @@ package final class Deployment: Sendable {
     _ options: Options, redis: LocalRedisInstallation, registry: LocalRedisInstallation?
   ) async throws {
     self.options = options
+    self.partitions = options.partitions.map { PartitionMap(count: $0) } ?? PartitionMap()
     self.redis = redis
     self.registry = registry
     self.damager =

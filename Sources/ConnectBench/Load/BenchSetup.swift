@@ -15,6 +15,8 @@ struct PrimaryCounts: Equatable {
   var commands: Int
   /// Bytes that it has sent to each of its replicas.
   var replicationBytes: Int
+  /// Memory of its data, and of all else that it keeps.
+  var memoryBytes: Int
 
   init(info: String) {
     var values: [Substring: Int] = [:]
@@ -24,6 +26,7 @@ struct PrimaryCounts: Equatable {
     }
     self.commands = values["total_commands_processed"] ?? 0
     self.replicationBytes = values["master_repl_offset"] ?? 0
+    self.memoryBytes = values["used_memory"] ?? 0
   }
 
   /// The counts between two readings.
@@ -31,6 +34,7 @@ struct PrimaryCounts: Equatable {
     var difference = later
     difference.commands -= earlier.commands
     difference.replicationBytes -= earlier.replicationBytes
+    difference.memoryBytes -= earlier.memoryBytes
     return difference
   }
 }

@@ -120,6 +120,13 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
         try Self.values(of: command.deployed)
       )
     },
+    ReachedCommand("connect-bench", "mailbox", given: Self.replicated) {
+      (command: BenchMailboxCommand, _) in
+      (
+        command.users, command.entries, command.mailboxes, command.connections, command.rate,
+        command.seconds, command.bodyBytes, try Self.values(of: command.deployed)
+      )
+    },
     ReachedCommand("connect-bench", "faults", given: Self.replicated + ["--raw-senders", "2"]) {
       (command: BenchFaultsCommand, _) in
       var plan = try command.plan()
