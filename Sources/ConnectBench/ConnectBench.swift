@@ -16,6 +16,7 @@ import Settings
 /// - `Backlog/` is messages that wait for messaging.
 /// - `Storm/` is clients that come back at once.
 /// - `Mailboxes/` is what is stored and replayed.
+/// - `Scale/` is deployments of several sizes.
 /// - `Deployment/` is a Redis, gateways and messaging instances as child processes, and the load
 ///   balancer before them.
 /// - `Chatters/` is users with one or two devices each, and senders that wait for no answer.
@@ -42,7 +43,7 @@ struct ConnectBench: AsyncParsableCommand {
     subcommands: [
       BenchChatCommand.self, BenchCurveCommand.self, BenchIdleCommand.self,
       BenchBacklogCommand.self, BenchStormCommand.self, BenchMailboxCommand.self,
-      BenchFaultsCommand.self, StandCommand.self,
+      BenchScaleCommand.self, BenchFaultsCommand.self, StandCommand.self,
     ],
     defaultSubcommand: BenchChatCommand.self)
 

@@ -23,6 +23,8 @@ package final class LocalRedisInstallation: Sendable {
 
   package struct Options: Sendable {
     package var kind = Kind.plain
+    /// Primaries of a cluster; nil for its default.
+    package var primaries: Int?
     /// Data that survives the servers' processes.
     package var persistence = LocalRedisServer.Persistence.none
     /// Rights of ``user``, as ACL rules.
@@ -74,6 +76,7 @@ package final class LocalRedisInstallation: Sendable {
     let servers: Servers
     if options.kind.isCluster {
       var cluster = LocalRedisCluster.Options()
+      if let primaries = options.primaries { cluster.primaries = primaries }
       cluster.replicasPerPrimary = options.kind.replicas
       cluster.nodeTimeoutMilliseconds = options.nodeTimeoutMilliseconds
       cluster.persistence = options.persistence

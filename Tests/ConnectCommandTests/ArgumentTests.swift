@@ -102,6 +102,10 @@ struct ArgumentTests {
       ),
       (["chat", "--asker-rate", "1"], "say how many there are"),
       (["storm", "--gateways", "1"], "give at least 2, or --loss network"),
+      (
+        ["scale", "--connections", "2000", "--window", "1000"],
+        "give a smaller one, or fewer --connections"
+      ),
     ])
   func exclusion(arguments: [String], advice: String) throws {
     let text = try #require(self.refusal(["connect-bench"] + arguments))

@@ -287,4 +287,31 @@ struct BenchTests {
     #expect(report.stored[1].redisBytes - report.stored[0].redisBytes > 900 * 200)
     #expect(report.stored.allSatisfy { $0.cpuMicrosecondsPerMessage.all > 1 })
   }
+
+  private struct Scale: Decodable {
+    struct Row: Decodable {
+      let shards: Int
+      let gateways: Int
+      let mailboxes: Int
+      let cpuMicrosecondsPerMessage: CPU
+      let mostPerSecond: Double
+    }
+
+    let rows: [Row]
+    let lost: Int
+  }
+
+  @Test("scale: a row for each number of shards, gateways and mailboxes")
+  func scale() async throws {
+    let report: Scale = try await self.run(
+      "scale", "--shards", "1,2", "--gateways", "3", "--mailboxes", "10,50", "--connections", "10",
+      "--rate", "100", "--window", "2", "--seconds", "1")
+    #expect(report.rows.map(\.shards) == [1, 1, 2, 2])
+    #expect(report.rows.map(\.gateways) == [3, 3, 3, 3])
+    #expect(report.rows.map(\.mailboxes) == [10, 50, 10, 50])
+    for row in report.rows {
+      #expect(row.cpuMicrosecondsPerMessage.gateways > 1 && row.mostPerSecond > 20)
+    }
+    #expect(report.lost == 0)
+  }
 }

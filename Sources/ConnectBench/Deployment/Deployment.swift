@@ -18,6 +18,8 @@ package final class Deployment: Sendable {
     /// Messaging instances at the start.
     package var messaging = 1
     package var redis = LocalRedisInstallation.Kind.plain
+    /// Primaries of that one, if it is a cluster; nil for its default.
+    package var primaries: Int?
     /// Kind of a second Redis for the users' keys; nil for none.
     package var registry: LocalRedisInstallation.Kind?
     /// See ``LocalRedisCluster/Options/nodeTimeoutMilliseconds``.
@@ -88,6 +90,7 @@ package final class Deployment: Sendable {
     _ options: Options, _ body: (Deployment) async throws -> Result
   ) async throws -> Result {
     var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
+    redisOptions.primaries = options.primaries
     redisOptions.persistence = options.persistence
     redisOptions.nodeTimeoutMilliseconds = options.nodeTimeoutMilliseconds
     redisOptions.rights = AccessRights.services()

@@ -127,6 +127,13 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
         command.seconds, command.bodyBytes, try Self.values(of: command.deployed)
       )
     },
+    ReachedCommand("connect-bench", "scale") { (command: BenchScaleCommand, _) in
+      (
+        command.shards, command.gateways, command.mailboxes, command.partitions,
+        command.connections, command.rate, command.window, command.seconds, command.bodyBytes,
+        command.aof, command.json
+      )
+    },
     ReachedCommand("connect-bench", "faults", given: Self.replicated + ["--raw-senders", "2"]) {
       (command: BenchFaultsCommand, _) in
       var plan = try command.plan()
