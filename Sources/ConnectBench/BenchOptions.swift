@@ -58,7 +58,17 @@ enum AppendOnly: String, CaseIterable, ExpressibleByArgument {
   /// Writes to an append-only file, which is on the disk before Redis answers.
   case always
 
-  var persistence: LocalRedisServer.Persistence {
+  /// Redis rewrites a file that has doubled, in a child process whose CPU time nobody would count, in the midst of
+  /// a load.
+  private static let neverRewrite = ["--auto-aof-rewrite-percentage", "0"]
+
+  /// Has the Redis of a deployment do this.
+  func apply(to options: inout Deployment.Options) {
+    options.persistence = self.persistence
+    if self != .no { options.redisServerArguments += Self.neverRewrite }
+  }
+
+  private var persistence: LocalRedisServer.Persistence {
     switch self {
     case .no: .none
     case .everysec: .appendOnly(fsync: .everySecond)
@@ -95,7 +105,9 @@ struct BenchDeploymentOptions: ParsableArguments {
   @OptionGroup var redis: BenchRedisOptions
 
   @Option(
-    help: "When the Redis to start writes to its append-only file; with no, it has none.")
+    help: """
+      When the Redis to start writes to its append-only file, which is never rewritten; no: it has none.
+      """)
   var aof = AppendOnly.no
 
   @Flag(help: "Print one JSON object instead of a table.")
@@ -104,7 +116,7 @@ struct BenchDeploymentOptions: ParsableArguments {
   /// Options of the deployment to start.
   func deployment() throws(Failure) -> Deployment.Options {
     var options = try self.redis.deployment(gateways: self.gateways)
-    options.persistence = self.aof.persistence
+    self.aof.apply(to: &options)
     options.partitions = self.partitions
     return options
   }

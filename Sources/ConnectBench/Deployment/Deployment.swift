@@ -28,6 +28,8 @@ package final class Deployment: Sendable {
     package var partitions: Int?
     /// Data that survives the process of Redis.
     package var persistence = LocalRedisServer.Persistence.none
+    /// Further arguments of each redis-server.
+    package var redisServerArguments: [String] = []
     /// The condition for a message to count as accepted.
     package var durability = Durability.accepted
     /// Whether services reach Redis through a ``ReplyDamager``: only for a plain Redis.
@@ -92,6 +94,7 @@ package final class Deployment: Sendable {
     var redisOptions = LocalRedisInstallation.Options(kind: options.redis)
     redisOptions.primaries = options.primaries
     redisOptions.persistence = options.persistence
+    redisOptions.extraArguments = options.redisServerArguments
     redisOptions.nodeTimeoutMilliseconds = options.nodeTimeoutMilliseconds
     redisOptions.rights = AccessRights.services()
     let redis = try await LocalRedisInstallation.start(redisOptions)

@@ -70,7 +70,9 @@ struct BenchScaleCommand: AsyncParsableCommand {
   var bodyBytes = BenchLimits.usualBodyBytes
 
   @Option(
-    help: "When the Redis to start writes to its append-only files; with no, it has none.")
+    help: """
+      When the Redis to start writes to its append-only files, which are never rewritten; no: it has none.
+      """)
   var aof = AppendOnly.no
 
   @Flag(help: "Print one JSON object instead of a table.")
@@ -85,7 +87,7 @@ struct BenchScaleCommand: AsyncParsableCommand {
       var options = try BenchStand.deployment(gateways: 0)
       options.redis = .cluster
       options.partitions = self.partitions
-      options.persistence = self.aof.persistence
+      self.aof.apply(to: &options)
       options.keepEverything()
       let screen = ProgressScreen(shownEvery: 1)
       let report = try await self.measure(options, screen)
