@@ -297,7 +297,9 @@ let package = Package(
     .testTarget(
       name: "ConnectBenchTests",
       dependencies: [
-        "ConnectBench", "ConnectCommand", "ConnectProtocol", "SeededRandom", nioCore,
+        "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "SeededRandom",
+        nioCore,
+        nioEmbedded,
       ],
       swiftSettings: testSettings),
     .testTarget(

@@ -101,7 +101,7 @@ struct ArgumentTests {
         "give a smaller one, or fewer --connections"
       ),
       (["chat", "--asker-rate", "1"], "say how many there are"),
-      (["storm", "--gateways", "1"], "give at least 2, or --loss network"),
+      (["storm", "--gateways", "1"], "give at least 2, or --loss clients"),
       (
         ["scale", "--connections", "2000", "--window", "1000"],
         "give a smaller one, or fewer --connections"

@@ -140,9 +140,13 @@ extension Deployment {
     for instance in self.messaging + self.gateways {
       processes.append(
         MeasuredProcess(
-          name: instance.id.replacingOccurrences(of: "-", with: " "),
-          processIdentifier: instance.process.processIdentifier))
+          name: instance.measuredName, processIdentifier: instance.process.processIdentifier))
     }
     return processes
   }
+}
+
+extension Deployment.Instance {
+  /// Its name in reports.
+  var measuredName: String { self.id.replacingOccurrences(of: "-", with: " ") }
 }

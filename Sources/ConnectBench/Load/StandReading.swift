@@ -2,10 +2,20 @@
 struct StandReading {
   let time: ContinuousClock.Instant
   /// By the names of processes. One that is gone, or of which the system does not tell, is not in it.
-  let usages: [String: ProcessUsage]
+  private(set) var usages: [String: ProcessUsage]
   let roles: [String: MeasuredProcess.Role]
   /// Of a Redis that was started.
   let primaries: [PrimaryCounts]
+
+  init(
+    time: ContinuousClock.Instant, usages: [String: ProcessUsage],
+    roles: [String: MeasuredProcess.Role], primaries: [PrimaryCounts]
+  ) {
+    self.time = time
+    self.usages = usages
+    self.roles = roles
+    self.primaries = primaries
+  }
 
   /// What the messages, connects or entries between two readings cost, each. A process that was started
   /// meanwhile counts from its start; one that has ended does not count.
@@ -24,6 +34,13 @@ struct StandReading {
       microseconds[self.roles[name] ?? .other, default: 0] += usage.cpuMicroseconds - before
     }
     return microseconds
+  }
+
+  /// The same reading without a process that is about to end.
+  func without(_ name: String) -> StandReading {
+    var reading = self
+    reading.usages[name] = nil
+    return reading
   }
 
   func seconds(since earlier: StandReading) -> Double { (self.time - earlier.time) / .seconds(1) }

@@ -13,7 +13,7 @@ struct BenchStormCommand: AsyncParsableCommand {
       Opens idle connections, which gives what one connect costs, and has them all end in one moment. Each \
       comes back as the client for apps does: after a time at random, which grows with each failure. \
       Meanwhile pairs of others, who keep their connections, write at a steady rate. Exits with 1 if not \
-      all are back after \(Int(StormLimits.patience / .seconds(1))) s, or a message that was accepted was \
+      all are back after \(StormLimits.patienceSeconds) s, or a message that was accepted was \
       lost, repeated or reordered.
       """)
 
@@ -25,7 +25,7 @@ struct BenchStormCommand: AsyncParsableCommand {
     transform: ArgumentRules.wholeNumber(1...BenchLimits.connections))
   var connections = StormLimits.connections
 
-  @Option(help: "How they are lost: their gateway is killed, or their network is gone.")
+  @Option(help: "How they are lost: their gateway is killed, or all clients close them at once.")
   var loss = StormLoss.gateway
 
   @Option(
@@ -46,9 +46,9 @@ struct BenchStormCommand: AsyncParsableCommand {
   @OptionGroup var deployed: BenchDeploymentOptions
 
   func validate() throws {
-    guard self.loss == .network || self.deployed.gateways > 1 else {
+    guard self.loss == .clients || self.deployed.gateways > 1 else {
       throw ValidationError(
-        "--gateways: one of them is killed, so give at least 2, or --loss network")
+        "--gateways: one of them is killed, so give at least 2, or --loss clients")
     }
   }
 
@@ -62,7 +62,9 @@ struct BenchStormCommand: AsyncParsableCommand {
       try report.print(asJSON: self.deployed.json)
       guard report.areAllBack else {
         throw Failure(
-          .running, "only \(report.back) of \(report.connections) connections came back: see above")
+          .running,
+          "of \(report.connections) connections \(report.back) came back, and \(report.live) were there at "
+            + "the end: see above")
       }
       guard report.isSound else {
         throw Failure(.running, "messages were lost, repeated or reordered: see above")
@@ -89,14 +91,16 @@ struct BenchStormCommand: AsyncParsableCommand {
     try await self.open(crowd, to: doomed.map { [$0.endpoint] } ?? remaining, stand, screen)
     let opened = try await StandReading(of: stand)
 
+    let limit = self.seconds + StormLimits.patienceSeconds + StormLimits.marginSeconds
     async let sent = run.eventLoop.flatSubmit { [rate] in
-      run.send(.open(rate: rate), seconds: nil)
+      run.send(.open(rate: rate), seconds: limit)
     }.get()
-    // On errors, too: nothing else ends it.
+    // On errors, too, before the limit.
     defer { run.eventLoop.execute { run.stopSending() } }
     let calm = try await self.calm(run, stand, screen)
     let shownBefore = try await run.eventLoop.submit { run.ledger.totals.shown }.get()
-    let storm = try await self.storm(crowd, stand, doomed: doomed, remaining, screen)
+    let storm = try await self.storm(
+      crowd, stand, since: calm.reading, doomed: doomed, remaining, screen)
     let (meanwhile, shown) = try await run.eventLoop.submit {
       defer { run.stopSending() }
       return (run.ledger.takeLatencies(), run.ledger.totals.shown)
@@ -115,7 +119,7 @@ struct BenchStormCommand: AsyncParsableCommand {
       setup: setup, connections: self.connections, loss: self.loss, talkers: self.talkers,
       rate: self.rate, counts: counts,
       open: opened.cost(since: before, per: self.connections),
-      storm: storm.cost(beside: calm.reading, per: counts.comeback.count),
+      storm: storm.cost(per: counts.comeback.count),
       before: calm.others, meanwhile: .init(messages: shown - shownBefore, meanwhile),
       totals: totals)
   }
@@ -144,7 +148,9 @@ struct BenchStormCommand: AsyncParsableCommand {
     for count: Int, of crowd: StormCrowd, limit: Duration, shown: (Int) -> Void
   ) async throws {
     _ = try await eventually("\(count) connections to be open", limit: limit) {
-      let (live, failure) = try await crowd.eventLoop.submit { (crowd.live, crowd.failure) }.get()
+      let (live, failure) = try await crowd.eventLoop.submit {
+        (crowd.counts.live, crowd.failure)
+      }.get()
       if let failure { throw Failure(.running, "a client gave up: \(failure)") }
       shown(live)
       return live >= count ? true : nil
@@ -172,24 +178,20 @@ struct BenchStormCommand: AsyncParsableCommand {
   }
 
   private func storm(
-    _ crowd: StormCrowd, _ stand: BenchStand, doomed: Deployment.Instance?,
-    _ remaining: [ConnectEndpoint], _ screen: ProgressScreen
+    _ crowd: StormCrowd, _ stand: BenchStand, since calm: StandReading,
+    doomed: Deployment.Instance?, _ remaining: [ConnectEndpoint], _ screen: ProgressScreen
   ) async throws -> StormReadings {
     screen.event("\(self.connections) connections are lost now")
+    // Before the loss: the first are back within milliseconds.
+    var before = try await StandReading(of: stand)
+    if let doomed { before = before.without(doomed.measuredName) }
     try await crowd.eventLoop.submit {
       crowd.use(remaining)
       crowd.begin()
+      if doomed == nil { crowd.abort() }
     }.get()
-    let before: StandReading
-    if let doomed {
-      await stand.deployment?.kill(doomed)
-      // Without the killed one, whose time is not known any more.
-      before = try await StandReading(of: stand)
-    } else {
-      before = try await StandReading(of: stand)
-      try await crowd.eventLoop.submit { crowd.abort() }.get()
-    }
     let start = ContinuousClock.now
+    if let doomed { await stand.deployment?.kill(doomed) }
     var nextStatus = start + .seconds(1)
     // A client that gives up ends this at once; who is merely late is in the report.
     do {
@@ -205,40 +207,20 @@ struct BenchStormCommand: AsyncParsableCommand {
     } catch is TimedOut {
       screen.event("not all are back, and nobody waits any longer")
     }
-    return StormReadings(before: before, after: try await StandReading(of: stand))
+    return StormReadings(calm: calm, before: before, after: try await StandReading(of: stand))
   }
 
   private func waitForComeback(
     of crowd: StormCrowd, shown: (Int) -> Void
   ) async throws {
-    _ = try await eventually("all to be back", limit: StormLimits.patience) {
+    let limit = Duration.seconds(StormLimits.patienceSeconds)
+    _ = try await eventually("all to be back", limit: limit) {
       let (back, live, failure) = try await crowd.eventLoop.submit {
-        (crowd.counts.comeback.count, crowd.live, crowd.failure)
+        (crowd.counts.comeback.count, crowd.counts.live, crowd.failure)
       }.get()
       if let failure { throw Failure(.running, "a client gave up: \(failure)") }
       shown(back)
-      return back >= self.connections && live >= self.connections ? true : nil
+      return min(back, live) >= self.connections ? true : nil
     }
-  }
-}
-
-/// Readings at the two ends of a storm.
-private struct StormReadings {
-  let before: StandReading
-  let after: StandReading
-
-  /// What one comeback cost, without what would have been done in that time anyway.
-  ///
-  /// - Parameter calm: the reading from which on until the storm there was the same without a storm.
-  func cost(beside calm: StandReading, per count: Int) -> CPUCost? {
-    guard count > 0, !self.after.usages.isEmpty else { return nil }
-    let calmSeconds = self.before.seconds(since: calm)
-    let usual = self.before.microseconds(since: calm)
-    let seconds = self.after.seconds(since: self.before)
-    var used = self.after.microseconds(since: self.before)
-    for (role, microseconds) in usual {
-      used[role, default: 0] -= microseconds / calmSeconds * seconds
-    }
-    return CPUCost(used, per: Double(count))
   }
 }

@@ -13,8 +13,10 @@ final class StormCrowd: @unchecked Sendable {
     var refused = 0
     /// Attempts that ended otherwise.
     var failed = 0
-    /// When each was back, since the storm began.
+    /// When each was back for the first time, since the storm began.
     var comeback = Timeline()
+    /// Connections that are live.
+    var live = 0
     var waits = Latencies()
   }
 
@@ -23,7 +25,6 @@ final class StormCrowd: @unchecked Sendable {
   /// The gateways to connect to, as behind a load balancer.
   private var endpoints: [ConnectEndpoint] = []
   private var next = 0
-  private(set) var live = 0
   private(set) var failure: String?
   private(set) var counts = Counts()
   /// Nil before the storm.
@@ -45,10 +46,11 @@ final class StormCrowd: @unchecked Sendable {
   /// From now on, counts what becomes of the connections.
   func begin() {
     self.start = .now()
-    self.counts = Counts()
+    self.counts = Counts(live: self.counts.live)
+    for user in self.users { user.isBack = false }
   }
 
-  /// Ends all connections, as a network that is gone does.
+  /// Ends all connections.
   func abort() { for user in self.users { user.abort() } }
 
   func close() { for user in self.users { user.close() } }
@@ -62,9 +64,11 @@ final class StormCrowd: @unchecked Sendable {
 
   func attempted() { self.counts.attempts += 1 }
 
-  func came() {
-    self.live += 1
-    guard let start = self.start else { return }
+  func came(_ user: StormUser) {
+    self.counts.live += 1
+    // A connection may end again while others still come back.
+    guard let start = self.start, !user.isBack else { return }
+    user.isBack = true
     let nanoseconds = (NIODeadline.now() - start).nanoseconds
     self.counts.comeback.note(at: .nanoseconds(nanoseconds))
     self.counts.waits.record(nanoseconds: UInt64(max(0, nanoseconds)))
@@ -72,7 +76,7 @@ final class StormCrowd: @unchecked Sendable {
 
   func left(_ ended: EndedConnection, wasLive: Bool) {
     if wasLive {
-      self.live -= 1
+      self.counts.live -= 1
     } else if case .refused = ended.end {
       self.counts.refused += 1
     } else {

@@ -1,8 +1,8 @@
 /// Every limit and default of a storm, each with its unit.
 enum StormLimits {
-  /// Who loses the connection.
+  /// Connections that are lost.
   static let connections = 5_000
-  /// Who keeps it, and writes meanwhile.
+  /// Connections that are not, of users who write meanwhile.
   static let talkers = 20
   /// Messages per second of all of these together.
   static let rate = 200
@@ -10,6 +10,8 @@ enum StormLimits {
   static let seconds = 5
   /// How long they write before that, for what only first messages cost, in seconds.
   static let warmUpSeconds = 1
-  /// Time for all to be back: more than the longest waits of several failures in a row.
-  static let patience = Duration.seconds(120)
+  /// Time for all to be back, in seconds: more than the longest waits of several failures in a row.
+  static let patienceSeconds = 120
+  /// How much longer than all of that they write at most, if nothing ends them, in seconds.
+  static let marginSeconds = 60
 }

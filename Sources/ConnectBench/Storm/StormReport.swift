@@ -30,7 +30,10 @@ struct StormReport: Report {
   let loss: StormLoss
   let talkers: Int
   let rate: Int
+  /// Connections that came back.
   let back: Int
+  /// Connections that there were at the end.
+  let live: Int
   /// From the loss until half were back, 99 % and all; nil if there are fewer.
   let halfBackSeconds: Double?
   let p99BackSeconds: Double?
@@ -61,6 +64,7 @@ struct StormReport: Report {
     self.rate = rate
     let back = counts.comeback.count
     self.back = back
+    self.live = counts.live
     func seconds(_ percentile: Double) -> Double? {
       // Of all connections: what is not back has no time.
       let share = percentile * Double(connections) / Double(max(back, 1))
@@ -86,18 +90,19 @@ struct StormReport: Report {
 
   /// Whether every accepted message arrived once and in order.
   var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
-  var areAllBack: Bool { self.back >= self.connections }
+  /// Whether each came back, and none was lost again.
+  var areAllBack: Bool { self.back == self.connections && self.live == self.connections }
 
   func table() -> String {
     func after(_ seconds: Double?) -> String {
-      seconds.map { "after \(Self.decimal($0, 2)) s" } ?? "not"
+      seconds.map { "after \(Self.decimal($0, 2)) s" } ?? "never"
     }
     let rows: [[String]] = [
       ["connections", "\(self.connections), \(self.loss.text)"],
       [
         "back",
         "half \(after(self.halfBackSeconds)), 99 % \(after(self.p99BackSeconds)), "
-          + "all \(after(self.allBackSeconds))",
+          + "all \(after(self.allBackSeconds)); \(self.live) live at the end",
       ],
       [
         "attempts",

@@ -12,8 +12,10 @@ final class StormUser: ConnectClientConnectionDelegate {
   private var connection: ConnectClientConnection?
   private var reconnecting = ReconnectStateMachine(reconnectsAfterNormalClose: true)
   private var isLive = false
-  /// Whether its own network has ended its connection.
+  /// Whether it has ended its connection, to come back.
   private var isCut = false
+  /// Whether it has come back since the storm began.
+  var isBack = false
   private var isClosing = false
 
   init(_ crowd: StormCrowd, token: String) {
@@ -28,7 +30,7 @@ final class StormUser: ConnectClientConnectionDelegate {
       to: self.crowd.endpoint(), token: self.token, on: self.crowd.eventLoop, delegate: self)
   }
 
-  /// Ends the socket, as a network that is gone does.
+  /// Ends the socket.
   func abort() {
     self.isCut = true
     self.connection?.abort()
@@ -44,7 +46,7 @@ final class StormUser: ConnectClientConnectionDelegate {
   ) {
     guard case .live = frame else { return }
     self.isLive = true
-    self.crowd.came()
+    self.crowd.came(self)
   }
 
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
@@ -52,7 +54,7 @@ final class StormUser: ConnectClientConnectionDelegate {
     guard !self.isClosing else { return }
     var ended = ended
     // Else it would count as closed by the app, which wants no other one.
-    if self.isCut { ended.end = .lost("the network is gone") }
+    if self.isCut { ended.end = .lost("closed by the client") }
     self.isCut = false
     self.crowd.left(ended, wasLive: self.isLive)
     self.isLive = false

@@ -52,4 +52,13 @@ struct StandReadingTests {
     let nothing = Self.reading(seconds: 1, [:])
     #expect(nothing.cost(since: nothing, per: 10) == nil)
   }
+
+  @Test("are without a process that is about to end")
+  func without() throws {
+    let cost = try #require(
+      Self.reading(seconds: 1, ["gateway 1": 1_500, "gateway 2": 9_000])
+        .cost(since: self.earlier.without("gateway 2"), per: 1))
+    #expect(cost.gateways == 9_500)
+    #expect(self.earlier.without("gateway 2").usages["gateway 1"]?.cpuMicroseconds == 1_000)
+  }
 }

@@ -157,7 +157,7 @@ private struct ReachTest {
   /// One of these is a value for any option that is not a setting, and not its default.
   private static let flagValues = [
     "8", "7s", "ws://second:7", "name=7", "cluster", "accepted", "kill-gateway", "always",
-    "network",
+    "clients",
   ]
 
   /// Nil if the value is not one for this option, or changes nothing.
