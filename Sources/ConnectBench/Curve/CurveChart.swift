@@ -13,14 +13,16 @@ enum CurveChart {
             Chart.Series(
               name: name + run.suffix, color: color, isDashed: !run.suffix.isEmpty,
               points: run.report.points.compactMap { point in
-                figure(point).map { (x: Double(point.rate), y: $0) }
+                figure(point).map {
+                  Chart.Point(x: Double(point.rate), y: $0, isHollow: !point.isReached)
+                }
               })
           }
         })
     }
     return Chart(
       title: "What a message costs, and how long it takes, over the rate",
-      note: Self.note(report),
+      notes: Self.notes(report, earlier),
       xTitle: "messages per second",
       panels: [
         panel(
@@ -38,6 +40,13 @@ enum CurveChart {
             ("p99", .red, { $0.latencyP99Milliseconds }),
           ]),
       ])
+  }
+
+  private static func notes(_ report: CurveReport, _ earlier: CurveReport?) -> [String] {
+    let reports = [report] + (earlier.map { [$0] } ?? [])
+    let isHollow = reports.contains { $0.points.contains { !$0.isReached } }
+    return [Self.note(report)] + (earlier.map { ["before: \(Self.note($0))"] } ?? [])
+      + (isHollow ? ["hollow: a rate that was not reached"] : [])
   }
 
   private static func note(_ report: CurveReport) -> String {

@@ -3,6 +3,13 @@ import Foundation
 /// A drawing of curves in panels one below the other, which share their horizontal axis. All axes are
 /// logarithmic.
 struct Chart {
+  struct Point: Hashable {
+    let x: Double
+    let y: Double
+    /// Whether its dot is not filled: for a figure that is not like the others.
+    var isHollow = false
+  }
+
   struct Series {
     /// One colour for each thing, whichever run it is of: those of Okabe and Ito, which the colour-blind
     /// tell apart, too.
@@ -17,7 +24,7 @@ struct Chart {
     let color: Color
     /// For an earlier run.
     var isDashed = false
-    let points: [(x: Double, y: Double)]
+    let points: [Point]
   }
 
   struct Panel {
@@ -26,8 +33,8 @@ struct Chart {
   }
 
   let title: String
-  /// A line below the title: what was measured on what.
-  let note: String
+  /// Lines below the title: what was measured on what.
+  let notes: [String]
   /// What the horizontal axis counts.
   let xTitle: String
   let panels: [Panel]
@@ -38,7 +45,9 @@ struct Chart {
     static let left = 70.0
     /// Beside the panels, for the names of the curves.
     static let right = 190.0
-    static let top = 64.0
+    /// Above the first panel, without the notes.
+    static let top = 48.0
+    static let noteLine = 16.0
     static let bottom = 52.0
     static let panelHeight = 250.0
     /// Between two panels, with the title of the lower one.
@@ -50,8 +59,10 @@ struct Chart {
 
   private var height: Double {
     let panels = Double(self.panels.count)
-    return Size.top + panels * Size.panelHeight + max(0, panels - 1) * Size.gap + Size.bottom
+    return self.top + panels * Size.panelHeight + max(0, panels - 1) * Size.gap + Size.bottom
   }
+
+  private var top: Double { Size.top + Double(self.notes.count) * Size.noteLine }
 
   private var xAxis: LogAxis {
     LogAxis(
@@ -72,10 +83,13 @@ struct Chart {
       "<title>\(Self.escaped(self.title))</title>",
       "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
       Self.text(self.title, x: Size.left, y: 22, attributes: "font-size=\"16\""),
-      Self.text(self.note, x: Size.left, y: 40, attributes: "fill=\"#555555\""),
     ]
+    lines += self.notes.enumerated().map { index, note in
+      Self.text(
+        note, x: Size.left, y: 40 + Double(index) * Size.noteLine, attributes: "fill=\"#555555\"")
+    }
     for (index, panel) in self.panels.enumerated() {
-      let top = Size.top + Double(index) * (Size.panelHeight + Size.gap)
+      let top = self.top + Double(index) * (Size.panelHeight + Size.gap)
       lines += Self.draw(panel, xAxis, top: top)
     }
     let bottom = self.height - Size.bottom
@@ -124,9 +138,9 @@ struct Chart {
   }
 
   private static func draw(_ series: Series, _ xAxis: LogAxis, _ yAxis: LogAxis) -> [String] {
-    let places = series.points.compactMap { point -> (x: String, y: String)? in
+    let places = series.points.compactMap { point -> (x: String, y: String, isHollow: Bool)? in
       guard let x = xAxis.position(point.x), let y = yAxis.position(point.y) else { return nil }
-      return (self.number(x), self.number(y))
+      return (self.number(x), self.number(y), point.isHollow)
     }
     guard !places.isEmpty else { return [] }
     let color = series.color.rawValue
@@ -135,7 +149,8 @@ struct Chart {
       "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(color)\" \(series.stroke)/>"
     ]
       + places.map {
-        "<circle cx=\"\($0.x)\" cy=\"\($0.y)\" r=\"\(self.number(Size.dot))\" fill=\"\(color)\"/>"
+        "<circle cx=\"\($0.x)\" cy=\"\($0.y)\" r=\"\(self.number(Size.dot))\" stroke=\"\(color)\" "
+          + "fill=\"\($0.isHollow ? "#ffffff" : color)\"/>"
       }
   }
 

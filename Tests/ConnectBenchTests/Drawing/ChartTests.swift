@@ -28,16 +28,21 @@ struct ChartTests {
 
   private static func chart(_ name: String = "all") -> Chart {
     Chart(
-      title: "a < b & c", note: "note", xTitle: "x",
+      title: "a < b & c", notes: ["note", "more"], xTitle: "x",
       panels: [
         .init(
           title: "first",
           series: [
-            .init(name: name, color: .black, points: [(10, 1), (100, 0), (1_000, 4)]),
-            .init(name: "before", color: .black, isDashed: true, points: [(10, 2)]),
+            .init(
+              name: name, color: .black,
+              points: [
+                .init(x: 10, y: 1), .init(x: 100, y: 0), .init(x: 1_000, y: 5, isHollow: true),
+              ]),
+            .init(name: "before", color: .black, isDashed: true, points: [.init(x: 10, y: 2)]),
             .init(name: "none", color: .red, points: []),
           ]),
-        .init(title: "second", series: [.init(name: "p50", color: .blue, points: [(10, 7)])]),
+        .init(
+          title: "second", series: [.init(name: "p50", color: .blue, points: [.init(x: 10, y: 7)])]),
       ])
   }
 
@@ -54,9 +59,10 @@ struct ChartTests {
     #expect(Self.count("<circle", in: svg) == 4)
     // The curve, and its line in the legend.
     #expect(Self.count("stroke-dasharray", in: svg) == 2)
-    // Both values are on ticks of the first panel: 4 lies below the tick 5.
-    #expect(svg.contains("<polyline points=\"70,"))
-    for text in ["first", "second", "before", "none", "p50", "note"] {
+    // From the lower left corner of the first panel to the upper right one: all are on its outermost ticks.
+    #expect(svg.contains("<polyline points=\"70,330 690,80\""))
+    #expect(Self.count("fill=\"#ffffff\"/>", in: svg) == 2, "the background, and a hollow dot")
+    for text in ["first", "second", "before", "none", "p50", "note", "more"] {
       #expect(svg.contains(">\(text)</text>"), "\(text)")
     }
   }
