@@ -297,9 +297,8 @@ let package = Package(
     .testTarget(
       name: "ConnectBenchTests",
       dependencies: [
-        "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "SeededRandom",
-        nioCore,
-        nioEmbedded,
+        "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "Settings",
+        "SeededRandom", nioCore, nioPosix, nioEmbedded,
       ],
       swiftSettings: testSettings),
     .testTarget(

@@ -17,12 +17,13 @@ extension ArgumentRules {
       "a number above 0, and at most \(Int(most))")
   }
 
-  /// Refuses a `--window` of more messages under way than this process has memory for.
+  /// Refuses a `--window` of more messages under way than one event loop of a gateway takes.
   static func check(window: Int, connections: Int) throws {
     guard window * connections <= BenchLimits.messagesUnderWay else {
       throw ValidationError(
         "--window: \(connections) users may keep \(BenchLimits.messagesUnderWay) messages under way "
-          + "together; give a smaller one, or fewer --connections")
+          + "together, as many as an event loop of a gateway takes; give a smaller one, or fewer --connections"
+      )
     }
   }
 

@@ -20,11 +20,6 @@ struct BenchBacklogCommand: AsyncParsableCommand {
     static let seconds = 10
   }
 
-  /// Messages count as lost if they are missing and none has come for this long.
-  private static let standstill = Duration.seconds(60)
-  /// Time for the last sends to be answered while messaging is away.
-  private static let answerLimit = Duration.seconds(30)
-
   @Option(
     help: "Connections: half as many pairs (default: \(Default.connections)).",
     transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
@@ -80,6 +75,7 @@ struct BenchBacklogCommand: AsyncParsableCommand {
     screen.event("\(away.totals.accepted) messages wait: starting messaging")
     let catchUp = try await self.catchUp(
       run, stand, backlog: away.totals.accepted, screen)
+    try await run.requireConnected()
     let totals = try await run.eventLoop.submit {
       defer { run.close() }
       return run.ledger.totals
@@ -108,11 +104,18 @@ struct BenchBacklogCommand: AsyncParsableCommand {
     let sent = try await run.eventLoop.flatSubmit { [rate, seconds] in
       run.send(.open(rate: rate), seconds: seconds)
     }.get()
-    _ = try await eventually("answers to all sends", limit: Self.answerLimit) {
-      try await run.eventLoop.submit { run.ledger.totals.unanswered == 0 ? true : nil }.get()
+    _ = try await eventually("answers to all sends", limit: BenchLimits.standstill) {
+      try await run.requireConnected()
+      return try await run.eventLoop.submit { run.ledger.totals.unanswered == 0 ? true : nil }.get()
     }
     let after = try await StandReading(of: stand)
     let totals = try await run.eventLoop.submit { run.ledger.totals }.get().since(earlier)
+    guard totals.accepted > 0 else {
+      throw Failure(
+        .running,
+        "gateways rejected all \(totals.refused) messages without messaging, so there is no backlog: give a "
+          + "lower --rate")
+    }
     return AwayTime(
       duration: sent.duration, totals: totals, cost: after.cost(since: before, per: totals.accepted)
     )
@@ -124,30 +127,48 @@ struct BenchBacklogCommand: AsyncParsableCommand {
   ) async throws -> CatchUp {
     guard let deployment = stand.deployment else { preconditionFailure("it was deployed") }
     let before = try await StandReading(of: stand)
-    let start = before.time
-    async let started = deployment.start(.messaging)
+    let timeline = try await withThrowingTaskGroup(of: Timeline?.self) { group in
+      group.addTask {
+        try await deployment.start(.messaging)
+        return nil
+      }
+      group.addTask {
+        try await Self.deliveries(to: run, of: backlog, since: before.time, screen)
+      }
+      var timeline = Timeline()
+      // An error of either ends both: without messaging nothing would be delivered.
+      for try await result in group { timeline = result ?? timeline }
+      return timeline
+    }
+    let after = try await StandReading(of: stand)
+    return CatchUp(timeline: timeline, cost: after.cost(since: before, per: timeline.count))
+  }
+
+  /// What is delivered, until nothing is missing or nothing has come for long.
+  private static func deliveries(
+    to run: BenchRun, of backlog: Int, since start: ContinuousClock.Instant,
+    _ screen: ProgressScreen
+  ) async throws -> Timeline {
     var timeline = Timeline()
     var shown = try await run.eventLoop.submit { run.ledger.totals.shown }.get()
     var lastCame = ContinuousClock.now
     var nextStatus = start + .seconds(1)
     while true {
       let totals = try await run.eventLoop.submit { run.ledger.totals }.get()
+      try await run.requireConnected()
       let now = ContinuousClock.now
       if totals.shown > shown {
         timeline.note(totals.shown - shown, at: now - start)
         shown = totals.shown
         lastCame = now
       }
-      if totals.lost == 0 || now - lastCame > Self.standstill { break }
+      if totals.lost == 0 || now - lastCame > BenchLimits.standstill { return timeline }
       if now >= nextStatus {
         nextStatus = now + .seconds(1)
         screen.status(Self.status(timeline, of: backlog, after: now - start))
       }
       try await Task.sleep(for: FaultLimits.poll)
     }
-    _ = try await started
-    let after = try await StandReading(of: stand)
-    return CatchUp(timeline: timeline, cost: after.cost(since: before, per: timeline.count))
   }
 
   private static func status(

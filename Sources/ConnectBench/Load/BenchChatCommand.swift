@@ -119,7 +119,7 @@ struct BenchChatCommand: AsyncParsableCommand {
     async let _ = Self.showStatus(run, seconds: self.seconds, screen)
     askers?.eventLoop.execute { [askerRate] in askers?.begin(requestsPerSecond: askerRate) }
     let load = try await MeasuredLoad.measure(
-      self.pace, seconds: self.seconds, of: run, on: stand, bearsEnds: true)
+      self.pace, seconds: self.seconds, of: run, on: stand, toleratesDisconnects: true)
     var asking: BenchReport.Asking?
     if let askers { asking = try await Self.end(askers, after: load.elapsed) }
     try await run.eventLoop.submit { run.close() }.get()

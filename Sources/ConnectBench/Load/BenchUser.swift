@@ -85,9 +85,8 @@ final class BenchUser: ConnectClientConnectionDelegate {
       self.run.ledger.accepted(
         Ledger.Place(conversation: self.writes, number: Self.numbers(of: id).number))
       if self.isPeerOffline { self.run.finished(in: self.writes) }
-    case .rejected:
-      self.run.ledger.refused()
-      self.run.finished(in: self.writes)
+    case .rejected(let rejected):
+      self.run.rejected(rejected.code)
     case .live:
       self.run.live += 1
       if self.run.traits.lists {
@@ -107,10 +106,10 @@ final class BenchUser: ConnectClientConnectionDelegate {
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
     self.connection = nil
     if self.isClosing { return }
-    guard self.attempts.mayTryAgain(after: ended) else { return self.run.ended(ended) }
-    self.run.eventLoop.assumeIsolated().scheduleTask(in: OpeningAttempts.pause) {
+    let isOpening = self.attempts.openAgain(after: ended, on: self.run.eventLoop) {
       if !self.isClosing { self.openAgain?() }
     }
+    if !isOpening { self.run.ended(ended) }
   }
 
   private func arrived(_ id: MessageID) {

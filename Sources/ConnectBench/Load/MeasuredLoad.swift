@@ -3,9 +3,6 @@ import Settings
 
 /// A load of messages, from the first one until all have arrived, and what it cost.
 struct MeasuredLoad {
-  /// What is under way counts as lost when nothing has happened for this long.
-  private static let standstill = Duration.seconds(30)
-
   let before: StandReading
   let after: StandReading
   /// In the time in which messages were sent.
@@ -17,10 +14,32 @@ struct MeasuredLoad {
   ///
   /// - Parameters:
   ///   - seconds: how long to send.
-  ///   - bearsEnds: whether connections may end meanwhile. Else that is an error: what the rest cost says nothing.
+  ///   - toleratesDisconnects: whether connections may end meanwhile. Else that is an error: what the rest cost
+  ///     says nothing.
   static func measure(
     _ pace: SendingPace, seconds: Int, of run: BenchRun, on stand: BenchStand,
-    bearsEnds: Bool = false
+    toleratesDisconnects: Bool = false
+  ) async throws -> MeasuredLoad {
+    let load = try await Self.attempt(
+      pace, seconds: seconds, of: run, on: stand, waitsForAll: toleratesDisconnects)
+    if !toleratesDisconnects { try await run.requireConnected() }
+    let rejection = try await run.eventLoop.submit { run.rejection }.get()
+    if case .closed = pace, let rejection {
+      throw Failure(
+        .running,
+        "a gateway rejected a message (\(rejection)), so the maximum rate is not known: give a smaller "
+          + "--window, or fewer --connections")
+    }
+    return load
+  }
+
+  /// The same without an error if connections end or messages are rejected, as both are in the counts.
+  ///
+  /// - Parameter waitsForAll: whether to wait for what does not arrive since a connection has ended, as long as
+  ///   for what is lost.
+  static func attempt(
+    _ pace: SendingPace, seconds: Int, of run: BenchRun, on stand: BenchStand,
+    waitsForAll: Bool = false
   ) async throws -> MeasuredLoad {
     let before = try await StandReading(of: stand)
     let earlier = try await run.eventLoop.submit {
@@ -29,16 +48,11 @@ struct MeasuredLoad {
       return run.ledger.totals
     }.get()
     let sent = try await run.eventLoop.flatSubmit { run.send(pace, seconds: seconds) }.get()
-    try await Self.settle(run)
+    try await Self.settle(run, waitsForAll: waitsForAll)
     let after = try await StandReading(of: stand)
-    let (totals, latencies, failure) = try await run.eventLoop.submit {
-      (run.ledger.totals, run.ledger.takeLatencies(), run.failure)
+    let (totals, latencies) = try await run.eventLoop.submit {
+      (run.ledger.totals, run.ledger.takeLatencies())
     }.get()
-    if let failure, !bearsEnds {
-      throw Failure(
-        .running, "a connection ended while messages were sent, so there are no figures: \(failure)"
-      )
-    }
     return MeasuredLoad(
       before: before, after: after, sent: sent, totals: totals.since(earlier),
       latencies: latencies)
@@ -46,15 +60,19 @@ struct MeasuredLoad {
 
   /// Waits until every send is answered and every accepted message has arrived, or until nothing has
   /// happened for so long that what is missing is lost.
-  static func settle(_ run: BenchRun) async throws {
+  ///
+  /// - Parameter waitsForAll: whether also if a connection has ended.
+  static func settle(_ run: BenchRun, waitsForAll: Bool = false) async throws {
     var last: [Int] = []
     var lastChange = ContinuousClock.now
     while true {
-      let totals = try await run.eventLoop.submit { run.ledger.totals }.get()
+      let (totals, failure) = try await run.eventLoop.submit { (run.ledger.totals, run.failure) }
+        .get()
       if totals.unanswered == 0 && totals.lost == 0 { return }
+      if failure != nil, !waitsForAll { return }
       let counts = [totals.accepted, totals.refused, totals.shown]
       if counts != last { (last, lastChange) = (counts, .now) }
-      guard ContinuousClock.now - lastChange < Self.standstill else { return }
+      guard ContinuousClock.now - lastChange < BenchLimits.standstill else { return }
       try await Task.sleep(for: FaultLimits.poll)
     }
   }
@@ -69,5 +87,14 @@ struct MeasuredLoad {
     let commands = self.after.primaries(since: self.before).map(\.commands)
     guard !commands.isEmpty, self.totals.accepted > 0 else { return nil }
     return Double(commands.reduce(0, +)) / Double(self.totals.accepted)
+  }
+}
+
+extension BenchRun {
+  /// Refuses the figures of a load of which a connection has ended.
+  func requireConnected() async throws {
+    guard let failure = try await self.eventLoop.submit({ self.failure }).get() else { return }
+    throw Failure(
+      .running, "a connection ended while messages were sent, so there are no figures: \(failure)")
   }
 }

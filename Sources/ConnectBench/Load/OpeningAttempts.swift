@@ -6,16 +6,20 @@ import NIOCore
 struct OpeningAttempts {
   private static let most = 50
   /// Time to wait after each.
-  static let pause = TimeAmount.milliseconds(100)
+  private static let pause = TimeAmount.milliseconds(100)
 
   private var count = 0
 
-  /// An attempt has ended.
+  /// An attempt has ended: makes another one after ``pause``, if it may.
   ///
-  /// - Returns: whether to make another one, after ``pause``.
-  mutating func mayTryAgain(after ended: EndedConnection) -> Bool {
+  /// - Returns: whether it will.
+  mutating func openAgain(
+    after ended: EndedConnection, on eventLoop: any EventLoop, _ open: @escaping () -> Void
+  ) -> Bool {
     self.count += 1
-    guard case .refused(let refusal) = ended.end else { return false }
-    return refusal.status == 503 && self.count < Self.most
+    guard case .refused(let refusal) = ended.end, refusal.status == 503, self.count < Self.most
+    else { return false }
+    eventLoop.assumeIsolated().scheduleTask(in: Self.pause) { open() }
+    return true
   }
 }

@@ -2,7 +2,6 @@
 enum SendingPace: Hashable, Sendable {
   /// So many messages per second, of all users together, whatever becomes of those before.
   case open(rate: Int)
-  /// Each user keeps so many messages under way: when one has come to its recipient, or was rejected, it
-  /// writes another.
+  /// Each user keeps so many messages under way: when one has come to its recipient, it writes another.
   case closed(window: Int)
 }

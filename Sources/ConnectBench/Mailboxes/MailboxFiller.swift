@@ -6,7 +6,7 @@ import NIOCore
 ///
 /// Unchecked: touched on its event loop only.
 final class MailboxFiller: @unchecked Sendable {
-  /// What becomes of the messages of one call.
+  /// What becomes of the messages of one call, and what has failed so far.
   struct Progress: Sendable {
     var accepted = 0
     var failure: String?
@@ -38,7 +38,8 @@ final class MailboxFiller: @unchecked Sendable {
   func fill(_ count: Int, recipient: @escaping (Int) -> UserName) {
     self.total = count
     self.next = 0
-    self.progress = Progress()
+    // A writer that was lost since the last call is still lost.
+    self.progress.accepted = 0
     self.recipient = recipient
     for _ in 0..<MailboxLimits.fillWindow {
       for writer in self.writers { self.writeNext(by: writer) }
@@ -109,11 +110,9 @@ final class FillingWriter: ConnectClientConnectionDelegate {
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
     self.connection = nil
     if self.isClosing { return }
-    guard self.attempts.mayTryAgain(after: ended) else {
-      return self.filler.failed("a writer's connection ended: \(ended.end)")
-    }
-    self.filler.eventLoop.assumeIsolated().scheduleTask(in: OpeningAttempts.pause) {
+    let isOpening = self.attempts.openAgain(after: ended, on: self.filler.eventLoop) {
       if !self.isClosing { self.openAgain?() }
     }
+    if !isOpening { self.filler.failed("a writer's connection ended: \(ended.end)") }
   }
 }

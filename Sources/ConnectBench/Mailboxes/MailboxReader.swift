@@ -76,11 +76,11 @@ final class MailboxReader: ConnectClientConnectionDelegate {
   func ended(_ ended: EndedConnection, _ connection: ConnectClientConnection) {
     self.connection = nil
     if self.isLive { return self.isDone.succeed(self.replay) }
-    guard self.attempts.mayTryAgain(after: ended) else {
-      return self.isDone.fail(Failure(.running, "a reader's connection ended: \(ended.end)"))
-    }
-    self.isDone.futureResult.eventLoop.assumeIsolated().scheduleTask(in: OpeningAttempts.pause) {
-      self.open?()
+    let isOpening = self.attempts.openAgain(
+      after: ended, on: self.isDone.futureResult.eventLoop
+    ) { self.open?() }
+    if !isOpening {
+      self.isDone.fail(Failure(.running, "a reader's connection ended: \(ended.end)"))
     }
   }
 }

@@ -99,14 +99,16 @@ struct BenchStormCommand: AsyncParsableCommand {
     defer { run.eventLoop.execute { run.stopSending() } }
     let calm = try await self.calm(run, stand, screen)
     let shownBefore = try await run.eventLoop.submit { run.ledger.totals.shown }.get()
+    try await run.requireConnected()
     let storm = try await self.storm(
-      crowd, stand, since: calm.reading, doomed: doomed, remaining, screen)
+      crowd, beside: run, stand, since: calm.reading, doomed: doomed, remaining, screen)
     let (meanwhile, shown) = try await run.eventLoop.submit {
       defer { run.stopSending() }
       return (run.ledger.takeLatencies(), run.ledger.totals.shown)
     }.get()
     _ = try await sent
     try await MeasuredLoad.settle(run)
+    try await run.requireConnected()
     let counts = try await crowd.eventLoop.submit {
       defer { crowd.close() }
       return crowd.counts
@@ -178,7 +180,7 @@ struct BenchStormCommand: AsyncParsableCommand {
   }
 
   private func storm(
-    _ crowd: StormCrowd, _ stand: BenchStand, since calm: StandReading,
+    _ crowd: StormCrowd, beside run: BenchRun, _ stand: BenchStand, since calm: StandReading,
     doomed: Deployment.Instance?, _ remaining: [ConnectEndpoint], _ screen: ProgressScreen
   ) async throws -> StormReadings {
     screen.event("\(self.connections) connections are lost now")
@@ -195,7 +197,7 @@ struct BenchStormCommand: AsyncParsableCommand {
     var nextStatus = start + .seconds(1)
     // A client that gives up ends this at once; who is merely late is in the report.
     do {
-      try await self.waitForComeback(of: crowd) { back in
+      try await self.waitForComeback(of: crowd, beside: run) { back in
         guard ContinuousClock.now >= nextStatus else { return }
         nextStatus += .seconds(1)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -211,7 +213,7 @@ struct BenchStormCommand: AsyncParsableCommand {
   }
 
   private func waitForComeback(
-    of crowd: StormCrowd, shown: (Int) -> Void
+    of crowd: StormCrowd, beside run: BenchRun, shown: (Int) -> Void
   ) async throws {
     let limit = Duration.seconds(StormLimits.patienceSeconds)
     _ = try await eventually("all to be back", limit: limit) {
@@ -219,6 +221,7 @@ struct BenchStormCommand: AsyncParsableCommand {
         (crowd.counts.comeback.count, crowd.counts.live, crowd.failure)
       }.get()
       if let failure { throw Failure(.running, "a client gave up: \(failure)") }
+      try await run.requireConnected()
       shown(back)
       return min(back, live) >= self.connections ? true : nil
     }

@@ -1,4 +1,6 @@
+import ConnectProtocol
 import Foundation
+import NIOEmbedded
 import Testing
 
 @testable import ConnectBench
@@ -78,4 +80,18 @@ struct MailboxReportTests {
       #expect(!PeakMemory.reset(of: .max))
     }
   #endif
+}
+
+@Suite("Writers who fill mailboxes")
+struct MailboxFillerTests {
+  @Test("that have failed have failed for the next messages, too")
+  func failure() {
+    let filler = MailboxFiller(eventLoop: EmbeddedEventLoop(), bodyBytes: 2)
+    filler.fill(10) { _ in UserName("user")! }
+    filler.failed("a writer's connection ended")
+    filler.failed("another one")
+    filler.fill(10) { _ in UserName("user")! }
+    #expect(filler.progress.accepted == 0)
+    #expect(filler.progress.failure == "a writer's connection ended")
+  }
 }

@@ -89,7 +89,8 @@ struct LedgerTests {
         gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain", aof: "no"),
       connections: 2, pace: .open(rate: 1), bodyBytes: 2,
       load: MeasuredLoad(
-        before: reading, after: reading, sent: .init(duration: .seconds(1), delivered: 0),
+        before: reading, after: reading,
+        sent: .init(duration: .seconds(1), delivered: 0, generatorShare: 0),
         totals: totals, latencies: Latencies()),
       asking: nil, processes: [])
   }
