@@ -136,11 +136,29 @@ struct BenchOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "A process whose CPU time to count, with --url.", valueName: "name=pid"),
+      """
+      A process whose CPU time to count, with --url; may be given several times, each with a name of its \
+      own. What the name begins with says what it is: gateway, messaging, and redis or registry for Redis; \
+      any other counts in the sum only.
+      """,
+      valueName: "name=pid"),
     transform: ArgumentRules.process)
   var process: [MeasuredProcess] = []
 
   @OptionGroup var deployed: BenchDeploymentOptions
 
   @OptionGroup var auth: AuthOptions
+
+  func validate() throws {
+    guard self.process.isEmpty || !self.url.isEmpty else {
+      throw ValidationError(
+        "--process is about gateways that run: give their --url, or leave it out")
+    }
+    var names: Set<String> = [MeasuredProcess.loadGenerator.name]
+    for process in self.process where !names.insert(process.name).inserted {
+      throw ValidationError(
+        "--process: '\(process.name)' is the name of another one; give each a name of its own, such as "
+          + "'gateway 1'")
+    }
+  }
 }

@@ -101,6 +101,15 @@ struct ArgumentTests {
         "give a smaller one, or fewer --connections"
       ),
       (["chat", "--asker-rate", "1"], "say how many there are"),
+      (["chat", "--process", "gateway=1"], "give their --url, or leave it out"),
+      (
+        ["chat", "--url", "ws://a:1", "--process", "gateway=1", "--process", "gateway=2"],
+        "'gateway' is the name of another one"
+      ),
+      (
+        ["chat", "--url", "ws://a:1", "--process", "load generator=1"],
+        "'load generator' is the name of another one"
+      ),
       (["storm", "--gateways", "1"], "give at least 2, or --loss clients"),
       (
         ["scale", "--connections", "2000", "--window", "1000"],

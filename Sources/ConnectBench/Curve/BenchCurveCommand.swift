@@ -131,9 +131,7 @@ struct BenchCurveCommand: AsyncParsableCommand {
     let before = try await StandReading(of: stand)
     try await Task.sleep(for: .seconds(self.seconds))
     let after = try await StandReading(of: stand)
-    return after.usages.isEmpty
-      ? nil
-      : CPUCost(after.microseconds(since: before), per: after.seconds(since: before))
+    return CPUCost(after.microseconds(since: before), per: after.seconds(since: before))
   }
 
   /// All rates, up to the first that is not reached.

@@ -152,8 +152,9 @@ struct BenchReport: Report {
         ))
     }
     rows.append(("CPU per message", "(microseconds per accepted message)"))
-    let services = self.processes.filter { $0.name != "load generator" }
-    let sum = services.compactMap(\.cpuMicroseconds).reduce(0, +)
+    let generator = MeasuredProcess.loadGenerator.name
+    let services = self.processes.filter { $0.name != generator }.compactMap(\.cpuMicroseconds)
+    let sum = services.isEmpty ? nil : services.reduce(0, +)
     for process in self.processes {
       rows.append(("  \(process.name)", self.perMessage(process.cpuMicroseconds)))
     }

@@ -20,13 +20,12 @@ struct StandReading {
   /// What the messages, connects or entries between two readings cost, each. A process that was started
   /// meanwhile counts from its start; one that has ended does not count.
   ///
-  /// - Returns: nil if there were none, or where the system does not tell.
+  /// - Returns: nil if there were none, or if nothing is known but of the load generator.
   func cost(since earlier: StandReading, per count: Int) -> CPUCost? {
-    guard count > 0, !self.usages.isEmpty else { return nil }
-    return CPUCost(self.microseconds(since: earlier), per: Double(count))
+    CPUCost(self.microseconds(since: earlier), per: Double(count))
   }
 
-  /// CPU time between two readings, in microseconds.
+  /// CPU time between two readings, in microseconds. A role without a process is not in it.
   func microseconds(since earlier: StandReading) -> [MeasuredProcess.Role: Double] {
     var microseconds: [MeasuredProcess.Role: Double] = [:]
     for (name, usage) in self.usages {

@@ -1,13 +1,16 @@
-/// CPU time of each kind of process per message, connect or entry, in microseconds.
+/// CPU time of each kind of process per message, connect or entry, in microseconds. Nil for a kind of which no
+/// process is known.
 struct CPUCost: Codable, Hashable, Sendable {
-  let gateways: Double
-  let messaging: Double
-  let redis: Double
+  let gateways: Double?
+  let messaging: Double?
+  let redis: Double?
   /// Of all processes but the load generator.
   let all: Double
-  let loadGenerator: Double
+  let loadGenerator: Double?
 
-  init(gateways: Double, messaging: Double, redis: Double, all: Double, loadGenerator: Double) {
+  init(
+    gateways: Double?, messaging: Double?, redis: Double?, all: Double, loadGenerator: Double?
+  ) {
     self.gateways = gateways
     self.messaging = messaging
     self.redis = redis
@@ -15,25 +18,24 @@ struct CPUCost: Codable, Hashable, Sendable {
     self.loadGenerator = loadGenerator
   }
 
-  /// - Parameter microseconds: of all processes of a kind together.
-  init(_ microseconds: [MeasuredProcess.Role: Double], per count: Double) {
-    func share(_ roles: [MeasuredProcess.Role]) -> Double {
-      roles.reduce(0) { $0 + (microseconds[$1] ?? 0) } / count
-    }
+  /// - Parameter microseconds: of all processes of a kind together; without those of which none is known.
+  /// - Returns: nil if there was nothing to pay for, or if nothing is known but of the load generator.
+  init?(_ microseconds: [MeasuredProcess.Role: Double], per count: Double) {
+    let shares = microseconds.mapValues { $0 / count }
+    let services = shares.filter { $0.key != .loadGenerator }
+    guard count > 0, !services.isEmpty else { return nil }
     self.init(
-      gateways: share([.gateway]), messaging: share([.messaging]), redis: share([.redis]),
-      all: share([.gateway, .messaging, .redis, .other]), loadGenerator: share([.loadGenerator]))
+      gateways: shares[.gateway], messaging: shares[.messaging], redis: shares[.redis],
+      all: services.values.reduce(0, +), loadGenerator: shares[.loadGenerator])
   }
 
   /// Each figure alone: the medians need not be of one run, and their sum not that of the whole.
   static func median(of costs: [CPUCost]) -> CPUCost? {
-    guard !costs.isEmpty else { return nil }
-    func median(_ figure: KeyPath<CPUCost, Double>) -> Double {
-      costs.map { $0[keyPath: figure] }.median ?? 0
-    }
+    guard let all = costs.map(\.all).median else { return nil }
     return CPUCost(
-      gateways: median(\.gateways), messaging: median(\.messaging), redis: median(\.redis),
-      all: median(\.all), loadGenerator: median(\.loadGenerator))
+      gateways: costs.compactMap(\.gateways).median,
+      messaging: costs.compactMap(\.messaging).median, redis: costs.compactMap(\.redis).median,
+      all: all, loadGenerator: costs.compactMap(\.loadGenerator).median)
   }
 
   /// Titles of ``cells``.
@@ -42,7 +44,7 @@ struct CPUCost: Codable, Hashable, Sendable {
   /// What a table has of it, in whole microseconds, or with a digit below a hundred.
   var cells: [String] {
     [self.gateways, self.messaging, self.redis, self.all].map { number in
-      BenchReport.decimal(number, number < 100 ? 1 : 0)
+      number.map { BenchReport.decimal($0, $0 < 100 ? 1 : 0) } ?? "-"
     }
   }
 

@@ -10,7 +10,6 @@ struct StormReadings {
   ///
   /// - Returns: nil if there was none, or where the system does not tell.
   func cost(per count: Int) -> CPUCost? {
-    guard count > 0, !self.after.usages.isEmpty else { return nil }
     let share =
       self.after.seconds(since: self.before) / self.before.seconds(since: self.calm)
     let usual = self.before.microseconds(since: self.calm)

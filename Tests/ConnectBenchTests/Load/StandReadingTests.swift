@@ -44,13 +44,15 @@ struct StandReadingTests {
   func changes() throws {
     let later = Self.reading(seconds: 1, ["gateway 2": 2_500, "messaging 2": 700])
     let cost = try #require(later.cost(since: self.earlier, per: 10))
-    #expect(cost == CPUCost(gateways: 50, messaging: 70, redis: 0, all: 120, loadGenerator: 0))
+    #expect(cost == CPUCost(gateways: 50, messaging: 70, redis: nil, all: 120, loadGenerator: nil))
   }
 
-  @Test("have no cost where the system does not tell")
+  @Test("have no cost where nothing is known but of the load generator")
   func unknown() {
-    let nothing = Self.reading(seconds: 1, [:])
-    #expect(nothing.cost(since: nothing, per: 10) == nil)
+    for figures in [[:], ["load generator": 5]] as [[String: Double]] {
+      let nothing = Self.reading(seconds: 1, figures)
+      #expect(nothing.cost(since: nothing, per: 10) == nil)
+    }
   }
 
   @Test("are without a process that is about to end")

@@ -23,6 +23,18 @@ struct CPUCostTests {
     #expect(CPUCost.unknownCells.count == CPUCost.titles.count)
   }
 
+  @Test(
+    "of a kind without a process is not known, and nothing is known of the load generator alone")
+  func unknown() throws {
+    let cost = try #require(CPUCost([.gateway: 80, .other: 20, .loadGenerator: 9], per: 10))
+    #expect(
+      cost == CPUCost(gateways: 8, messaging: nil, redis: nil, all: 10, loadGenerator: 0.9))
+    #expect(cost.cells == ["8.0", "-", "-", "10.0"])
+    #expect(CPUCost.median(of: [cost, cost])?.messaging == nil)
+    #expect(CPUCost([.loadGenerator: 9], per: 10) == nil)
+    #expect(CPUCost([.gateway: 9], per: 0) == nil)
+  }
+
   @Test("the time left is in words")
   func timeLeft() {
     #expect(TimeLeft.text(seconds: 125) == "2 min 5 s left")

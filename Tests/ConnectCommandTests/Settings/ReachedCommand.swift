@@ -10,16 +10,19 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
   let path: [String]
   /// Arguments without which the command is refused.
   let given: [String]
+  /// By options, the arguments without which these are refused.
+  let companions: [String: [String]]
   let parse: @Sendable ([String]) throws -> any ParsableArguments
   /// Makes the values that the parsed command works with.
   let read: @Sendable (any ParsableArguments, SettingValues) throws -> Any
 
   init<Command: ParsableArguments>(
-    _ path: String..., given: [String] = [],
+    _ path: String..., given: [String] = [], companions: [String: [String]] = [:],
     read: @escaping @Sendable (Command, SettingValues) throws -> Any
   ) {
     self.path = path
     self.given = given
+    self.companions = companions
     self.parse = { try Command.parse($0) }
     self.read = { try read($0 as! Command, $1) }
   }
@@ -87,23 +90,26 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
   ]
 
   private static let benchmarks = [
-    ReachedCommand("connect-bench", "chat", given: Self.replicated + ["--askers", "2"]) {
-      (command: BenchChatCommand, values) in
+    ReachedCommand(
+      "connect-bench", "chat", given: Self.replicated + ["--askers", "2"], companions: Self.running
+    ) { (command: BenchChatCommand, values) in
       (
         command.connections, command.rate, command.window, command.seconds, command.bodyBytes,
         command.traits, command.askers, command.askerRate,
         try Self.values(of: command.bench, values)
       )
     },
-    ReachedCommand("connect-bench", "curve", given: Self.replicated) {
-      (command: BenchCurveCommand, values) in
+    ReachedCommand(
+      "connect-bench", "curve", given: Self.replicated, companions: Self.running
+    ) { (command: BenchCurveCommand, values) in
       (
         command.rates, command.connections, command.seconds, command.rounds, command.bodyBytes,
         command.svg, command.compare, command.read, try Self.values(of: command.bench, values)
       )
     },
-    ReachedCommand("connect-bench", "idle", given: Self.replicated) {
-      (command: BenchIdleCommand, values) in
+    ReachedCommand(
+      "connect-bench", "idle", given: Self.replicated, companions: Self.running
+    ) { (command: BenchIdleCommand, values) in
       (command.connections, command.seconds, try Self.values(of: command.bench, values))
     },
     ReachedCommand("connect-bench", "backlog", given: Self.replicated) {
@@ -153,6 +159,8 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
 
   /// With replicas, `--durability` may be of either kind.
   private static let replicated = ["--redis", "cluster-tls"]
+
+  private static let running = ["process": ["--url", "ws://first:7"]]
 
   /// A deployment's secret is another one each time, and no option changes it.
   private static func values(of bench: BenchOptions, _ values: SettingValues) throws -> Any {

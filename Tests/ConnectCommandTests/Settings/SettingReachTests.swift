@@ -145,8 +145,10 @@ private struct ReachTest {
     for value in option.isSwitch ? [""] : Self.flagValues {
       let arguments = [option.flag] + (option.isSwitch ? [] : [value])
       let outcome = Result {
-        // Some exclude the arguments that are needed without them.
-        try (try? self.tested.parse(self.tested.given + arguments)) ?? self.tested.parse(arguments)
+        // Some exclude the arguments that are needed without them, and some need others.
+        try (try? self.tested.parse(self.tested.given + arguments))
+          ?? (try? self.tested.parse(arguments))
+          ?? self.tested.parse(self.tested.companions[option.name, default: []] + arguments)
       }.flatMap { self.outcome(variables, of: $0) }
       let before = try? self.outcome(variables).get()
       if let change = self.change(from: before, to: outcome, by: option, value) { return change }
