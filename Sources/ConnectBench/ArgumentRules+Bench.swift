@@ -18,6 +18,22 @@ extension ArgumentRules {
   }
 
   /// Refuses a `--window` of more messages under way than one event loop of a gateway takes.
+  static func check(window: Int, _ load: LoadOptions) throws {
+    let messages = window * load.connections
+    let advice = "; give a smaller one, or fewer --connections"
+    guard messages <= BenchLimits.messagesUnderWay else {
+      throw ValidationError(
+        "--window: \(load.connections) users may keep \(BenchLimits.messagesUnderWay) messages under way "
+          + "together, as many as an event loop of a gateway takes" + advice)
+    }
+    guard messages * load.bodyBytes <= BenchLimits.bodyBytesUnderWay else {
+      throw ValidationError(
+        "--window: an event loop of a gateway takes bodies of \(BenchLimits.bodyBytesUnderWay) bytes together"
+          + advice + ", or shorter --body-bytes")
+    }
+  }
+
+  /// Refuses a `--window` of more messages under way than one event loop of a gateway takes.
   static func check(window: Int, connections: Int) throws {
     guard window * connections <= BenchLimits.messagesUnderWay else {
       throw ValidationError(

@@ -31,6 +31,12 @@ struct BenchRedisOptions: ParsableArguments {
     transform: ArgumentRules.durability)
   var durability: Durability?
 
+  /// The options that are not the defaults.
+  fileprivate var given: [String] {
+    (self.redis != .plain ? ["--redis"] : []) + (self.registry != nil ? ["--registry"] : [])
+      + (self.durability != nil ? ["--durability"] : [])
+  }
+
   /// Options of a deployment of this executable.
   func deployment(gateways: Int) throws(Failure) -> Deployment.Options {
     var options = try BenchStand.deployment(gateways: gateways)
@@ -85,24 +91,14 @@ enum AppendOnly: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-/// The deployment that a benchmark starts, and how it reports.
-struct BenchDeploymentOptions: ParsableArguments {
-  private enum Default {
-    static let gateways = 2
-    static let partitions = 16
-  }
+/// What all deployments that a benchmark starts have in common, and how it reports.
+struct BenchCommonOptions: ParsableArguments {
+  static let defaultPartitions = 16
 
   @Option(
-    help: "Gateways to start (default: \(Default.gateways)).",
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.gateways))
-  var gateways = Default.gateways
-
-  @Option(
-    help: "Partitions of the bus (default: \(Default.partitions)).",
+    help: "Partitions of the bus (default: \(Self.defaultPartitions)).",
     transform: ArgumentRules.wholeNumber(1...BusLimits.maximumPartitions))
-  var partitions = Default.partitions
-
-  @OptionGroup var redis: BenchRedisOptions
+  var partitions = Self.defaultPartitions
 
   @Option(
     help: """
@@ -113,12 +109,44 @@ struct BenchDeploymentOptions: ParsableArguments {
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
+  func apply(to options: inout Deployment.Options) {
+    options.partitions = self.partitions
+    self.aof.apply(to: &options)
+  }
+
+  /// The options that are about what is started, as far as they are not the defaults.
+  fileprivate var given: [String] {
+    (self.partitions != Self.defaultPartitions ? ["--partitions"] : [])
+      + (self.aof != .no ? ["--aof"] : [])
+  }
+}
+
+/// The deployment that a benchmark starts, and how it reports.
+struct BenchDeploymentOptions: ParsableArguments {
+  private static let defaultGateways = 2
+
+  @Option(
+    help: "Gateways to start (default: \(Self.defaultGateways)).",
+    transform: ArgumentRules.wholeNumber(1...BenchLimits.gateways))
+  var gateways = Self.defaultGateways
+
+  @OptionGroup var redis: BenchRedisOptions
+
+  @OptionGroup var common: BenchCommonOptions
+
+  var json: Bool { self.common.json }
+
   /// Options of the deployment to start.
   func deployment() throws(Failure) -> Deployment.Options {
     var options = try self.redis.deployment(gateways: self.gateways)
-    self.aof.apply(to: &options)
-    options.partitions = self.partitions
+    self.common.apply(to: &options)
     return options
+  }
+
+  /// The options that are about what is started, as far as they are not the defaults.
+  var given: [String] {
+    (self.gateways != Self.defaultGateways ? ["--gateways"] : []) + self.redis.given
+      + self.common.given
   }
 }
 
@@ -154,6 +182,11 @@ struct BenchOptions: ParsableArguments {
       throw ValidationError(
         "--process is about gateways that run: give their --url, or leave it out")
     }
+    let given = self.deployed.given
+    guard self.url.isEmpty || given.isEmpty else {
+      throw ValidationError(
+        "--url: nothing is started then; leave out \(given.joined(separator: ", "))")
+    }
     var names: Set<String> = [MeasuredProcess.loadGenerator.name]
     for process in self.process where !names.insert(process.name).inserted {
       throw ValidationError(
@@ -161,4 +194,7 @@ struct BenchOptions: ParsableArguments {
           + "'gateway 1'")
     }
   }
+
+  /// How many gateways there will be.
+  var gateways: Int { self.url.isEmpty ? self.deployed.gateways : self.url.count }
 }

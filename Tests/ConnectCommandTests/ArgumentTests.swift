@@ -100,8 +100,16 @@ struct ArgumentTests {
         ["chat", "--connections", "2000", "--window", "1000"],
         "give a smaller one, or fewer --connections"
       ),
+      (
+        ["chat", "--connections", "2", "--window", "8", "--body-bytes", "16777216"],
+        "or shorter --body-bytes"
+      ),
       (["chat", "--asker-rate", "1"], "say how many there are"),
       (["chat", "--process", "gateway=1"], "give their --url, or leave it out"),
+      (
+        ["chat", "--url", "ws://a:1", "--aof", "everysec", "--gateways", "3"],
+        "leave out --gateways, --aof"
+      ),
       (
         ["chat", "--url", "ws://a:1", "--process", "gateway=1", "--process", "gateway=2"],
         "'gateway' is the name of another one"

@@ -28,9 +28,7 @@ struct BacklogReport: Report {
   let awayCPUMicrosecondsPerMessage: CPUCost?
   /// Per delivered message, from the start of the new messaging instance on, which is in it.
   let catchUpCPUMicrosecondsPerMessage: CPUCost?
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
+  let soundness: Soundness
 
   init(
     setup: BenchSetup, connections: Int, rate: Int, bodyBytes: Int, steady: CPUCost?,
@@ -55,20 +53,15 @@ struct BacklogReport: Report {
     self.steadyCPUMicrosecondsPerMessage = steady
     self.awayCPUMicrosecondsPerMessage = away.cost
     self.catchUpCPUMicrosecondsPerMessage = catchUp.cost
-    self.lost = totals.lost
-    // What nobody sent is one too many.
-    self.repeated = totals.repeated + totals.garbled
-    self.reordered = totals.reordered
+    self.soundness = Soundness(totals)
   }
-
-  /// Whether every accepted message arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
 
   func table() -> String {
     func seconds(_ seconds: Double?) -> String {
       seconds.map { "\(Self.decimal($0, 2)) s after the start of messaging" } ?? "never"
     }
-    let rows: [[String]] = [
+    var rows = self.setup.rows
+    rows += [
       ["connections", "\(self.connections)"],
       [
         "backlog",
@@ -78,10 +71,8 @@ struct BacklogReport: Report {
       ["first delivered", seconds(self.firstDeliveredSeconds)],
       ["last delivered", seconds(self.lastDeliveredSeconds)],
       ["delivered", self.deliveredPerSecond.map { "\(Self.decimal($0, 0)) a second" } ?? "-"],
-      ["lost", "\(self.lost)"],
-      ["repeated", "\(self.repeated)"],
-      ["reordered", "\(self.reordered)"],
     ]
+    rows += self.soundness.rows
     let costs: [(String, CPUCost?)] = [
       ("with messaging", self.steadyCPUMicrosecondsPerMessage),
       ("accepted without", self.awayCPUMicrosecondsPerMessage),
@@ -90,7 +81,7 @@ struct BacklogReport: Report {
     var lines = Self.columns(rows)
     lines += ["", "CPU per message in microseconds"]
     lines += Self.columns(
-      [[""] + CPUCost.titles] + costs.map { [$0.0] + ($0.1?.cells ?? CPUCost.unknownCells) })
+      [[""] + CPUCost.titles] + costs.map { [$0.0] + CPUCost.cells($0.1) })
     lines += [""] + Self.columns(Timeline.rows("delivered", of: self.deliveredInSecond))
     return lines.joined(separator: "\n")
   }

@@ -14,31 +14,8 @@ struct BenchBacklogCommand: AsyncParsableCommand {
       repeated or reordered.
       """)
 
-  private enum Default {
-    static let connections = 200
-    static let rate = 2_000
-    static let seconds = 10
-  }
-
-  @Option(
-    help: "Connections: half as many pairs (default: \(Default.connections)).",
-    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var connections = Default.connections
-
-  @Option(
-    help: "Messages per second, of all users together (default: \(Default.rate)).",
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rate = Default.rate
-
-  @Option(
-    help: "How long to send, with messaging and without, in seconds (default: \(Default.seconds)).",
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
-  var seconds = Default.seconds
-
-  @Option(
-    help: "Length of a message's body, in bytes (default: \(BenchLimits.usualBodyBytes)).",
-    transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
-  var bodyBytes = BenchLimits.usualBodyBytes
+  @OptionGroup var rate: RateOptions
+  @OptionGroup var load: LoadOptions
 
   @OptionGroup var deployed: BenchDeploymentOptions
 
@@ -46,13 +23,11 @@ struct BenchBacklogCommand: AsyncParsableCommand {
     try await self.exiting {
       var options = try self.deployed.deployment()
       options.allowBacklog()
-      let screen = ProgressScreen(shownEvery: 1)
-      let report = try await BenchStand.deploying(options) { try await self.measure($0, screen) }
-      screen.end()
-      try report.print(asJSON: self.deployed.json)
-      guard report.isSound else {
-        throw Failure(.running, "messages were lost, repeated or reordered: see above")
+      let report = try await ProgressScreen.during { screen in
+        try await BenchStand.deploying(options) { try await self.measure($0, screen) }
       }
+      try report.print(asJSON: self.deployed.json)
+      try report.soundness.require()
     }
   }
 
@@ -61,15 +36,15 @@ struct BenchBacklogCommand: AsyncParsableCommand {
   ) async throws -> BacklogReport {
     let setup = stand.setup
     let run = BenchRun(
-      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
-    try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
+      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.load.bodyBytes)
+    try await BenchUsers.open(self.load.connections, run: run, stand: stand, screen)
     screen.event("messages with messaging, for comparison")
-    let steady = try await self.following(screen, ahead: 2 * self.seconds) {
+    let steady = try await self.following(screen, ahead: 2 * self.load.seconds) {
       try await MeasuredLoad.measure(
-        .open(rate: self.rate), seconds: self.seconds, of: run, on: stand)
+        .open(rate: self.rate.rate), seconds: self.load.seconds, of: run, on: stand)
     }
     screen.event("messages without messaging")
-    let away = try await self.following(screen, ahead: self.seconds) {
+    let away = try await self.following(screen, ahead: self.load.seconds) {
       try await self.away(run, stand)
     }
     screen.event("\(away.totals.accepted) messages wait: starting messaging")
@@ -81,7 +56,8 @@ struct BenchBacklogCommand: AsyncParsableCommand {
       return run.ledger.totals
     }.get()
     return BacklogReport(
-      setup: setup, connections: self.connections, rate: self.rate, bodyBytes: self.bodyBytes,
+      setup: setup, connections: self.load.connections, rate: self.rate.rate,
+      bodyBytes: self.load.bodyBytes,
       steady: steady.cost, away: away, catchUp: catchUp, totals: totals)
   }
 
@@ -101,8 +77,8 @@ struct BenchBacklogCommand: AsyncParsableCommand {
     for instance in deployment.messaging { await deployment.stop(instance) }
     let before = try await StandReading(of: stand)
     let earlier = try await run.eventLoop.submit { run.ledger.totals }.get()
-    let sent = try await run.eventLoop.flatSubmit { [rate, seconds] in
-      run.send(.open(rate: rate), seconds: seconds)
+    let sent = try await run.eventLoop.flatSubmit { [rate, load] in
+      run.send(.open(rate: rate.rate), seconds: load.seconds)
     }.get()
     _ = try await eventually("answers to all sends", limit: BenchLimits.standstill) {
       try await run.requireConnected()

@@ -16,19 +16,10 @@ struct BenchChatCommand: AsyncParsableCommand {
       latency counts from when it was written.
       """)
 
-  private enum Default {
-    static let connections = 200
-    static let rate = 2_000
-    static let seconds = 10
-  }
+  @OptionGroup var load: LoadOptions
 
   @Option(
-    help: "Connections: half as many pairs (default: \(Default.connections)).",
-    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var connections = Default.connections
-
-  @Option(
-    help: "Messages per second, of all users together (default: \(Default.rate)).",
+    help: "Messages per second, of all users together (default: \(BenchLimits.usualRate)).",
     transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
   var rate: Int?
 
@@ -39,16 +30,6 @@ struct BenchChatCommand: AsyncParsableCommand {
       """,
     transform: ArgumentRules.wholeNumber(1...BenchLimits.window))
   var window: Int?
-
-  @Option(
-    help: "How long to send, in seconds (default: \(Default.seconds)).",
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
-  var seconds = Default.seconds
-
-  @Option(
-    help: "Length of a message's body, in bytes (default: \(BenchLimits.usualBodyBytes)).",
-    transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
-  var bodyBytes = BenchLimits.usualBodyBytes
 
   @Flag(
     help: "Each message asks for a receipt, and each user says once a second what it has read.")
@@ -89,20 +70,18 @@ struct BenchChatCommand: AsyncParsableCommand {
     guard self.rate == nil || self.window == nil else {
       throw ValidationError("--rate and --window: name one of them")
     }
-    try ArgumentRules.check(window: self.window ?? 0, connections: self.connections)
+    try ArgumentRules.check(window: self.window ?? 0, self.load)
   }
 
   func run() async throws {
     try await self.exiting {
-      let screen = ProgressScreen(shownEvery: 1)
-      let report = try await BenchStand.with(self.bench, adjust: self.adjust) {
-        try await self.measure($0, screen)
+      let report = try await ProgressScreen.during { screen in
+        try await BenchStand.with(self.bench, adjust: self.adjust) {
+          try await self.measure($0, screen)
+        }
       }
-      screen.end()
       try report.print(asJSON: self.bench.deployed.json)
-      guard report.isSound else {
-        throw Failure(.running, "messages were lost, repeated or reordered: see above")
-      }
+      try report.soundness.require()
     }
   }
 
@@ -110,22 +89,22 @@ struct BenchChatCommand: AsyncParsableCommand {
     _ stand: BenchStand, _ screen: ProgressScreen
   ) async throws -> BenchReport {
     let run = BenchRun(
-      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes,
+      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.load.bodyBytes,
       traits: self.traits)
-    try await BenchUsers.open(self.connections, run: run, stand: stand, screen)
+    try await BenchUsers.open(self.load.connections, run: run, stand: stand, screen)
     let askers = try await self.openAskers(stand, screen)
 
     // Ends with this scope.
-    async let _ = Self.showStatus(run, seconds: self.seconds, screen)
+    async let _ = Self.showStatus(run, seconds: self.load.seconds, screen)
     askers?.eventLoop.execute { [askerRate] in askers?.begin(requestsPerSecond: askerRate) }
     let load = try await MeasuredLoad.measure(
-      self.pace, seconds: self.seconds, of: run, on: stand, toleratesDisconnects: true)
+      self.pace, seconds: self.load.seconds, of: run, on: stand, toleratesDisconnects: true)
     var asking: BenchReport.Asking?
     if let askers { asking = try await Self.end(askers, after: load.elapsed) }
     try await run.eventLoop.submit { run.close() }.get()
     return BenchReport(
-      setup: stand.setup, connections: self.connections, pace: self.pace,
-      bodyBytes: self.bodyBytes, load: load, asking: asking,
+      setup: stand.setup, connections: self.load.connections, pace: self.pace,
+      bodyBytes: self.load.bodyBytes, load: load, asking: asking,
       processes: (stand.processes + [.loadGenerator]).map(\.name))
   }
 
@@ -133,7 +112,7 @@ struct BenchChatCommand: AsyncParsableCommand {
     _ stand: BenchStand, _ screen: ProgressScreen
   ) async throws -> Askers? {
     guard let count = self.askers else { return nil }
-    let askers = Askers(count, bodyBytes: self.bodyBytes)
+    let askers = Askers(count, bodyBytes: self.load.bodyBytes)
     try await askers.open(on: stand, screen)
     return askers
   }
@@ -160,7 +139,7 @@ struct BenchChatCommand: AsyncParsableCommand {
   }
 
   var pace: SendingPace {
-    self.window.map { .closed(window: $0) } ?? .open(rate: self.rate ?? Default.rate)
+    self.window.map { .closed(window: $0) } ?? .open(rate: self.rate ?? BenchLimits.usualRate)
   }
 
   var traits: BenchTraits {

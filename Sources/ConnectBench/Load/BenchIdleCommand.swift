@@ -35,12 +35,16 @@ struct BenchIdleCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      try await BenchStand.with(self.bench) { stand in try await self.measure(stand) }
+      let report = try await ProgressScreen.during { screen in
+        try await BenchStand.with(self.bench) { try await self.measure($0, screen) }
+      }
+      try report.print(asJSON: self.bench.deployed.json)
     }
   }
 
-  private func measure(_ stand: BenchStand) async throws {
-    let screen = ProgressScreen(shownEvery: 1)
+  private func measure(
+    _ stand: BenchStand, _ screen: ProgressScreen
+  ) async throws -> BenchIdleReport {
     let run = BenchRun(
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: 2)
     // A few first: what the first connections cost is what a gateway costs.
@@ -49,8 +53,7 @@ struct BenchIdleCommand: AsyncParsableCommand {
     let primariesBefore = try await stand.primaryCounts()
     let other = BenchRun(eventLoop: run.eventLoop, bodyBytes: 2)
     try await BenchUsers.open(self.connections, run: other, stand: stand, screen)
-    // Cursors are stored within a second.
-    try await Task.sleep(for: .seconds(2))
+    try await Task.sleep(for: BenchLimits.quietPause)
     let opened = stand.processes.map { ProcessUsage(of: $0.processIdentifier) }
     let primariesOpened = try await stand.primaryCounts()
     let start = ContinuousClock.now
@@ -68,10 +71,10 @@ struct BenchIdleCommand: AsyncParsableCommand {
       report.add(process.name, before: before, opened: opened, after: after)
     }
     report.addRedis(before: primariesBefore, opened: primariesOpened, after: primariesAfter)
-    try report.print(asJSON: self.bench.deployed.json)
     try await run.eventLoop.submit {
       run.close()
       other.close()
     }.get()
+    return report
   }
 }

@@ -18,6 +18,7 @@ struct BenchIdleReport: Report {
     let commandsPerConnectionAndSecond: Double
   }
 
+  let benchmark = "idle"
   let version = ConnectVersion.text
   let setup: BenchSetup
   let connections: Int
@@ -62,7 +63,8 @@ struct BenchIdleReport: Report {
   }
 
   func table() -> String {
-    var lines = self.processes.map { process in
+    var lines = self.setup.lines()
+    lines += self.processes.map { process in
       """
       \(process.name): \(Self.decimal(process.bytesPerConnection, 0)) bytes of memory and \
       \(Self.decimal(process.cpuMicrosecondsPerConnectionAndSecond, 2)) µs of CPU a second per \

@@ -41,13 +41,13 @@ struct BenchReport: Report {
       let seconds = elapsed / .seconds(1)
       self.answeredPerSecond = Double(totals.answers) / seconds
       self.refusedPerSecond = Double(totals.refused) / seconds
-      self.answerP50Milliseconds = totals.latencies.percentile(50) / .milliseconds(1)
-      self.answerP99Milliseconds = totals.latencies.percentile(99) / .milliseconds(1)
+      self.answerP50Milliseconds = totals.latencies.milliseconds(50)
+      self.answerP99Milliseconds = totals.latencies.milliseconds(99)
     }
   }
 
+  let benchmark = "chat"
   let version = ConnectVersion.text
-  /// The path of the messages.
   let setup: BenchSetup
   let connections: Int
   /// Messages per second that were to be sent; nil in a closed loop.
@@ -57,15 +57,14 @@ struct BenchReport: Report {
   let bodyBytes: Int
   let seconds: Double
   let sent: Int
-  let accepted: Int
   let rejected: Int
   let delivered: Int
   /// In the time in which messages were sent.
   let deliveredPerSecond: Double
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
+  let soundness: Soundness
   let disconnected: Int
+  /// See ``GeneratorShare``.
+  let generatorShare: Double
   let latencyP50Milliseconds: Double
   let latencyP99Milliseconds: Double
   let latencyP999Milliseconds: Double
@@ -93,18 +92,15 @@ struct BenchReport: Report {
     self.seconds = load.elapsed / .seconds(1)
     let totals = load.totals
     self.sent = totals.sent
-    self.accepted = totals.accepted
     self.rejected = totals.refused
     self.delivered = totals.shown
     self.deliveredPerSecond = load.sent.deliveredPerSecond
-    self.lost = totals.lost
-    // What nobody sent is one too many.
-    self.repeated = totals.repeated + totals.garbled
-    self.reordered = totals.reordered
+    self.soundness = Soundness(totals)
     self.disconnected = totals.disconnected
-    self.latencyP50Milliseconds = load.latencies.percentile(50) / .milliseconds(1)
-    self.latencyP99Milliseconds = load.latencies.percentile(99) / .milliseconds(1)
-    self.latencyP999Milliseconds = load.latencies.percentile(99.9) / .milliseconds(1)
+    self.generatorShare = load.sent.generatorShare
+    self.latencyP50Milliseconds = load.latencies.milliseconds(50)
+    self.latencyP99Milliseconds = load.latencies.milliseconds(99)
+    self.latencyP999Milliseconds = load.latencies.milliseconds(99.9)
     self.latencyMaxMilliseconds = load.latencies.longest / .milliseconds(1)
     self.asking = asking
     self.processes = processes.map {
@@ -115,63 +111,65 @@ struct BenchReport: Report {
     self.replicationBytes = primaries.map(\.replicationBytes)
   }
 
-  /// Whether every accepted message arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
-
   func table() -> String {
-    var rows: [(String, String)] = [
-      ("connections", "\(self.connections)"),
-      ("sent", "\(self.sent) in \(Self.decimal(self.seconds)) s"),
-      ("accepted", "\(self.accepted)"),
-      ("rejected", "\(self.rejected)"),
-      ("delivered", "\(self.delivered), \(Self.decimal(self.deliveredPerSecond, 0)) a second"),
-      ("lost", "\(self.lost)"),
-      ("repeated", "\(self.repeated)"),
-      ("reordered", "\(self.reordered)"),
-      ("disconnected", "\(self.disconnected)"),
-      (
+    var rows = self.setup.rows
+    rows += [
+      ["connections", "\(self.connections)"],
+      ["sent", "\(self.sent) in \(Self.decimal(self.seconds)) s"],
+      ["accepted", "\(self.soundness.accepted)"],
+      ["rejected", "\(self.rejected)"],
+      ["delivered", "\(self.delivered), \(Self.decimal(self.deliveredPerSecond, 0)) a second"],
+    ]
+    rows += self.soundness.rows
+    rows += [
+      ["disconnected", "\(self.disconnected)"],
+      [
         "latency",
         "p50 \(Self.decimal(self.latencyP50Milliseconds)) ms, "
           + "p99 \(Self.decimal(self.latencyP99Milliseconds)) ms, "
           + "p99.9 \(Self.decimal(self.latencyP999Milliseconds)) ms, "
-          + "max \(Self.decimal(self.latencyMaxMilliseconds)) ms"
-      ),
+          + "max \(Self.decimal(self.latencyMaxMilliseconds)) ms",
+      ],
+      ["load generator", GeneratorShare.text(self.generatorShare) + " of a core"],
     ]
     if let asking = self.asking {
-      rows.append(
-        (
+      rows += [
+        [
           "lists and history",
           "\(asking.askers) askers, \(Self.decimal(asking.answeredPerSecond)) answers "
-            + "and \(Self.decimal(asking.refusedPerSecond)) refusals per second"
-        ))
-      rows.append(
-        (
+            + "and \(Self.decimal(asking.refusedPerSecond)) refusals per second",
+        ],
+        [
           "  latency",
           "p50 \(Self.decimal(asking.answerP50Milliseconds)) ms, "
-            + "p99 \(Self.decimal(asking.answerP99Milliseconds)) ms"
-        ))
+            + "p99 \(Self.decimal(asking.answerP99Milliseconds)) ms",
+        ],
+      ]
     }
-    rows.append(("CPU per message", "(microseconds per accepted message)"))
+    rows.append(["CPU per message", "(microseconds per accepted message)"])
     let generator = MeasuredProcess.loadGenerator.name
     let services = self.processes.filter { $0.name != generator }.compactMap(\.cpuMicroseconds)
-    let sum = services.isEmpty ? nil : services.reduce(0, +)
     for process in self.processes {
-      rows.append(("  \(process.name)", self.perMessage(process.cpuMicroseconds)))
+      rows.append(["  \(process.name)", self.perMessage(process.cpuMicroseconds)])
     }
-    rows.append(("  all but the load generator", self.perMessage(sum)))
+    rows.append([
+      "  all but the load generator",
+      self.perMessage(services.isEmpty ? nil : services.reduce(0, +)),
+    ])
     if !self.commands.isEmpty {
       let mean = Double(self.commands.reduce(0, +)) / Double(self.commands.count)
-      rows.append(("commands per message", "(and of the mean of all primaries)"))
+      rows.append(["commands per message", "(and of the mean of all primaries)"])
       for (index, count) in self.commands.enumerated() {
         let share = Self.decimal(100 * Double(count) / max(mean, 1))
-        rows.append(("  primary \(index + 1)", "\(self.perMessage(Double(count))), \(share) %"))
+        rows.append(["  primary \(index + 1)", "\(self.perMessage(Double(count))), \(share) %"])
       }
     }
-    return Self.columns(rows.map { [$0.0, $0.1] }).joined(separator: "\n")
+    let lines = Self.columns(rows) + GeneratorShare.lines([self.generatorShare])
+    return lines.joined(separator: "\n")
   }
 
   private func perMessage(_ microseconds: Double?) -> String {
-    guard let microseconds, self.accepted > 0 else { return "not known" }
-    return Self.decimal(microseconds / Double(self.accepted))
+    guard let microseconds, self.soundness.accepted > 0 else { return "not known" }
+    return Self.decimal(microseconds / Double(self.soundness.accepted))
   }
 }

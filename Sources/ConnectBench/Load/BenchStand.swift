@@ -62,13 +62,18 @@ struct BenchStand: Sendable {
       try await Deployment.with(options) { deployment in
         let registry = try await deployment.registry?.primaries() ?? []
         let primaries = try await deployment.redis.primaries() + registry
-        return try await body(BenchStand(deployment, primaries: primaries, options: options))
+        let info = try await primaries.first?.command("INFO", "server").string ?? ""
+        return try await body(
+          BenchStand(
+            deployment, primaries: primaries, options: options,
+            redisVersion: PrimaryCounts.version(info: info)))
       }
     }
   }
 
   private init(
-    _ deployment: Deployment, primaries: [LocalRedisServer], options: Deployment.Options
+    _ deployment: Deployment, primaries: [LocalRedisServer], options: Deployment.Options,
+    redisVersion: String?
   ) {
     self.deployment = deployment
     self.running = Running(endpoints: [], processes: [])
@@ -76,7 +81,9 @@ struct BenchStand: Sendable {
     self.setup = BenchSetup(
       gateways: deployment.gateways.count, messaging: deployment.messaging.count,
       partitions: options.partitions ?? BusLimits.defaultPartitions, primaries: primaries.count,
-      redis: options.redis.rawValue, aof: AppendOnly(options.persistence).rawValue)
+      redis: options.redis.rawValue, registry: options.registry?.rawValue,
+      redisVersion: redisVersion, aof: AppendOnly(options.persistence).rawValue,
+      durability: "\(options.durability)")
     self.token = { try await deployment.token(for: $0) }
   }
 
@@ -84,9 +91,7 @@ struct BenchStand: Sendable {
     self.deployment = nil
     self.running = Running(endpoints: options.url, processes: options.process)
     self.primaries = []
-    self.setup = BenchSetup(
-      gateways: options.url.count, messaging: nil, partitions: nil, primaries: nil, redis: nil,
-      aof: nil)
+    self.setup = BenchSetup(gateways: options.url.count)
     self.token = { try await authenticator.token(for: $0, seconds: 86_400) }
   }
 

@@ -14,5 +14,10 @@ struct Latencies {
     .microseconds(self.histogram.valueAtPercentile(percentile))
   }
 
+  /// The same in milliseconds, as reports have it.
+  func milliseconds(_ percentile: Double) -> Double {
+    self.percentile(percentile) / .milliseconds(1)
+  }
+
   var longest: Duration { .microseconds(self.histogram.max) }
 }

@@ -56,11 +56,6 @@ struct Ledger {
 
     var unanswered: Int { self.sent - self.accepted - self.refused }
 
-    /// Whether every accepted message arrived once and in order.
-    var isSound: Bool {
-      self.lost == 0 && self.repeated == 0 && self.reordered == 0 && self.garbled == 0
-    }
-
     private static let counts: [any WritableKeyPath<Totals, Int> & Sendable] = [
       \.sent, \.accepted, \.failed, \.refused, \.postponed, \.postponedOpenLoop, \.shown,
       \.repeated, \.reordered, \.disagreed, \.garbled, \.disconnected, \.reconnects, \.gaveUp,

@@ -11,6 +11,15 @@ final class ProgressScreen: Sendable {
   /// - Parameter shownEvery: Without a terminal, one status in this many is shown.
   init(shownEvery: Int) { self.shownEvery = shownEvery }
 
+  /// Shows progress while `body` runs, however that ends: what is printed next has a line of its own.
+  static func during<Result>(
+    _ body: (ProgressScreen) async throws -> Result
+  ) async rethrows -> Result {
+    let screen = ProgressScreen(shownEvery: 1)
+    defer { screen.end() }
+    return try await body(screen)
+  }
+
   /// Prints a line that stays.
   func event(_ text: String) { self.write(self.isTerminal ? "\r\u{1B}[K\(text)\n" : "\(text)\n") }
 

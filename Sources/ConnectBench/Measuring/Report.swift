@@ -27,6 +27,11 @@ extension Report {
     }
   }
 
+  /// A number of things, such as `1 gateway` or `2 gateways`.
+  static func count(_ number: Int, _ thing: String) -> String {
+    "\(number) \(thing)\(number == 1 ? "" : "s")"
+  }
+
   static func decimal(_ number: Double, _ places: Int = 1) -> String {
     String(format: "%.\(places)f", number)
   }

@@ -54,11 +54,10 @@ struct BenchStormCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await self.exiting {
-      let screen = ProgressScreen(shownEvery: 1)
-      let report = try await BenchStand.deploying(try self.deployed.deployment()) {
-        try await self.measure($0, screen)
+      let options = try self.deployed.deployment()
+      let report = try await ProgressScreen.during { screen in
+        try await BenchStand.deploying(options) { try await self.measure($0, screen) }
       }
-      screen.end()
       try report.print(asJSON: self.deployed.json)
       guard report.areAllBack else {
         throw Failure(
@@ -66,9 +65,7 @@ struct BenchStormCommand: AsyncParsableCommand {
           "of \(report.connections) connections \(report.back) came back, and \(report.live) were there at "
             + "the end: see above")
       }
-      guard report.isSound else {
-        throw Failure(.running, "messages were lost, repeated or reordered: see above")
-      }
+      try report.soundness.require()
     }
   }
 

@@ -10,8 +10,8 @@ struct StormReport: Report {
 
     init(messages: Int, _ latencies: Latencies) {
       self.messages = messages
-      self.latencyP50Milliseconds = latencies.percentile(50) / .milliseconds(1)
-      self.latencyP99Milliseconds = latencies.percentile(99) / .milliseconds(1)
+      self.latencyP50Milliseconds = latencies.milliseconds(50)
+      self.latencyP99Milliseconds = latencies.milliseconds(99)
     }
 
     fileprivate var cells: [String] {
@@ -48,9 +48,7 @@ struct StormReport: Report {
   let stormCPUMicrosecondsPerConnect: CPUCost?
   let othersBefore: Others
   let othersMeanwhile: Others
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
+  let soundness: Soundness
 
   init(
     setup: BenchSetup, connections: Int, loss: StormLoss, talkers: Int, rate: Int,
@@ -82,14 +80,9 @@ struct StormReport: Report {
     self.stormCPUMicrosecondsPerConnect = storm
     self.othersBefore = before
     self.othersMeanwhile = meanwhile
-    self.lost = totals.lost
-    // What nobody sent is one too many.
-    self.repeated = totals.repeated + totals.garbled
-    self.reordered = totals.reordered
+    self.soundness = Soundness(totals)
   }
 
-  /// Whether every accepted message arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
   /// Whether each came back, and none was lost again.
   var areAllBack: Bool { self.back == self.connections && self.live == self.connections }
 
@@ -97,7 +90,8 @@ struct StormReport: Report {
     func after(_ seconds: Double?) -> String {
       seconds.map { "after \(Self.decimal($0, 2)) s" } ?? "never"
     }
-    let rows: [[String]] = [
+    var rows = self.setup.rows
+    rows += [
       ["connections", "\(self.connections), \(self.loss.text)"],
       [
         "back",
@@ -108,10 +102,8 @@ struct StormReport: Report {
         "attempts",
         "\(self.attempts), of which \(self.refused) were refused and \(self.failed) failed",
       ],
-      ["lost", "\(self.lost)"],
-      ["repeated", "\(self.repeated)"],
-      ["reordered", "\(self.reordered)"],
     ]
+    rows += self.soundness.rows
     let costs = [
       ("opened 200 at a time", self.openCPUMicrosecondsPerConnect),
       ("in the storm", self.stormCPUMicrosecondsPerConnect),
@@ -119,7 +111,7 @@ struct StormReport: Report {
     var lines = Self.columns(rows)
     lines += ["", "CPU per connect in microseconds"]
     lines += Self.columns(
-      [[""] + CPUCost.titles] + costs.map { [$0.0] + ($0.1?.cells ?? CPUCost.unknownCells) })
+      [[""] + CPUCost.titles] + costs.map { [$0.0] + CPUCost.cells($0.1) })
     lines += ["", "messages of the others"]
     lines += Self.columns([
       ["", "messages", "p50 ms", "p99 ms"], ["before"] + self.othersBefore.cells,

@@ -13,8 +13,7 @@ struct BacklogReportTests {
     var timeline = Timeline()
     for (count, time) in delivered { timeline.note(count, at: time) }
     return BacklogReport(
-      setup: BenchSetup(
-        gateways: 2, messaging: 1, partitions: 16, primaries: 1, redis: "plain", aof: "no"),
+      setup: .plain,
       connections: 200, rate: 2_000, bodyBytes: 200, steady: Self.cost,
       away: AwayTime(
         duration: .seconds(10), totals: .init(sent: 20_003, accepted: 20_000, refused: 3),
@@ -35,7 +34,7 @@ struct BacklogReportTests {
     #expect(table.contains("0.60 s after the start of messaging"))
     #expect(table.contains("accepted without  -"))
     #expect(table.contains("delivered later   10.0"))
-    #expect(report.isSound)
+    #expect(report.soundness.isSound)
   }
 
   @Test("says so if nothing was delivered, and is not sound then")
@@ -43,7 +42,7 @@ struct BacklogReportTests {
     let report = Self.report(delivered: [], totals: .init(lost: 20_000))
     #expect(report.firstDeliveredSeconds == nil && report.deliveredPerSecond == nil)
     #expect(report.table().contains("never"))
-    #expect(!report.isSound)
+    #expect(!report.soundness.isSound)
     #expect(try report.json().contains("\"lost\" : 20000"))
   }
 }

@@ -20,7 +20,7 @@ struct CPUCostTests {
   @Test("is shown with a digit below a hundred microseconds")
   func cells() {
     #expect(Self.cost(51.26).cells == ["51.3", "48.7", "1.0", "103"])
-    #expect(CPUCost.unknownCells.count == CPUCost.titles.count)
+    #expect(CPUCost.cells(nil) == ["-", "-", "-", "-"] && CPUCost.titles.count == 4)
   }
 
   @Test(
@@ -40,5 +40,7 @@ struct CPUCostTests {
     #expect(TimeLeft.text(seconds: 125) == "2 min 5 s left")
     #expect(TimeLeft.text(seconds: 59) == "59 s left")
     #expect(TimeLeft.text(seconds: -1) == "about to end")
+    #expect(TimeLeft.text(seconds: 59, isLimit: true) == "at most 59 s left")
+    #expect(TimeLeft.text(seconds: 0, isLimit: true) == "about to end")
   }
 }

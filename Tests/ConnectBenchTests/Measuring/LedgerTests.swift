@@ -70,31 +70,6 @@ struct LedgerTests {
     #expect(self.ledger.totals.unanswered == 0 && self.ledger.totals.lost == 0)
   }
 
-  @Test("a load is sound only if nothing is lost, repeated, reordered or of nobody")
-  func sound() {
-    #expect(Ledger.Totals(accepted: 5, refused: 1).isSound)
-    for totals in [
-      Ledger.Totals(lost: 1), .init(repeated: 1), .init(reordered: 1), .init(garbled: 1),
-    ] {
-      #expect(!totals.isSound, "\(totals)")
-      #expect(!Self.report(totals).isSound, "\(totals)")
-    }
-    #expect(Self.report(.init()).isSound)
-  }
-
-  private static func report(_ totals: Ledger.Totals) -> BenchReport {
-    let reading = StandReading(time: .now, usages: [:], roles: [:], primaries: [])
-    return BenchReport(
-      setup: BenchSetup(
-        gateways: 1, messaging: 1, partitions: 1, primaries: 1, redis: "plain", aof: "no"),
-      connections: 2, pace: .open(rate: 1), bodyBytes: 2,
-      load: MeasuredLoad(
-        before: reading, after: reading,
-        sent: .init(duration: .seconds(1), delivered: 0, generatorShare: 0),
-        totals: totals, latencies: Latencies()),
-      asking: nil, processes: [])
-  }
-
   @Test("the counts of one load are those since the one before, but for what is still missing")
   mutating func since() {
     let places = self.send(3)

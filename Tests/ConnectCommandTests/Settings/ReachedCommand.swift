@@ -94,9 +94,8 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
       "connect-bench", "chat", given: Self.replicated + ["--askers", "2"], companions: Self.running
     ) { (command: BenchChatCommand, values) in
       (
-        command.connections, command.rate, command.window, command.seconds, command.bodyBytes,
-        command.traits, command.askers, command.askerRate,
-        try Self.values(of: command.bench, values)
+        Self.values(of: command.load), command.rate, command.window, command.traits, command.askers,
+        command.askerRate, try Self.values(of: command.bench, values)
       )
     },
     ReachedCommand(
@@ -115,8 +114,7 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
     ReachedCommand("connect-bench", "backlog", given: Self.replicated) {
       (command: BenchBacklogCommand, _) in
       (
-        command.connections, command.rate, command.seconds, command.bodyBytes,
-        try Self.values(of: command.deployed)
+        Self.values(of: command.load), command.rate.rate, try Self.values(of: command.deployed)
       )
     },
     ReachedCommand("connect-bench", "storm", given: Self.replicated) {
@@ -159,6 +157,10 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
 
   /// With replicas, `--durability` may be of either kind.
   private static let replicated = ["--redis", "cluster-tls"]
+
+  private static func values(of load: LoadOptions) -> Any {
+    (load.connections, load.seconds, load.bodyBytes)
+  }
 
   private static let running = ["process": ["--url", "ws://first:7"]]
 
