@@ -118,6 +118,11 @@ struct ArgumentTests {
         ["chat", "--url", "ws://a:1", "--process", "load generator=1"],
         "'load generator' is the name of another one"
       ),
+      (["curve", "--json", "--compare", "file"], "leave out --json, or give --svg"),
+      (
+        ["curve", "--read", "file", "--rates", "1,2", "--seconds", "3", "--url", "ws://a:1"],
+        "leave out --rates, --seconds, --url"
+      ),
       (["storm", "--gateways", "1"], "give at least 2, or --loss clients"),
       (
         ["scale", "--connections", "2000", "--window", "1000"],

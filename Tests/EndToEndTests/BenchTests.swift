@@ -163,7 +163,7 @@ struct BenchTests {
     let points: [Point]
     let rounds: Int
     let idleCPUMicrosecondsPerSecond: CPU
-    let lost: Int
+    let soundness: Soundness
   }
 
   @Test("curve: what messages cost at each rate, as figures and as a picture")
@@ -183,7 +183,7 @@ struct BenchTests {
     let text = Data(measuring.output.joined(separator: "\n").utf8)
     let curve = try JSONDecoder().decode(Curve.self, from: text)
     // A busy machine may not reach the second one.
-    #expect(curve.points.first?.rate == 50 && curve.rounds == 2 && curve.lost == 0)
+    #expect(curve.points.first?.rate == 50 && curve.rounds == 2 && curve.soundness.lost == 0)
     for point in curve.points {
       let cpu = point.cpuMicrosecondsPerMessage
       #expect(min(cpu.gateways, cpu.messaging ?? 0, cpu.redis) > 1 && point.deliveredPerSecond > 10)

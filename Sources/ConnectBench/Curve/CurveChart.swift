@@ -43,19 +43,21 @@ enum CurveChart {
   }
 
   private static func notes(_ report: CurveReport, _ earlier: CurveReport?) -> [String] {
+    var notes = [
+      "Connect \(report.version), \(report.connections) connections, bodies of \(report.bodyBytes) bytes",
+      report.setup.text(), report.setup.machine.text,
+    ]
+    if let earlier {
+      let differences = report.differences(from: earlier)
+      notes.append(
+        "before: Connect \(earlier.version), measured "
+          + (differences.isEmpty ? "in the same way" : "otherwise:"))
+      notes += differences
+    }
     let reports = [report] + (earlier.map { [$0] } ?? [])
-    let isHollow = reports.contains { $0.points.contains { !$0.isReached } }
-    return [Self.note(report)] + (earlier.map { ["before: \(Self.note($0))"] } ?? [])
-      + (isHollow ? ["hollow: a rate that was not reached"] : [])
-  }
-
-  private static func note(_ report: CurveReport) -> String {
-    var parts = ["Connect \(report.version)", "\(report.connections) connections"]
-    parts.append("\(report.setup.gateways) gateways")
-    if let messaging = report.setup.messaging { parts.append("\(messaging) messaging") }
-    if let redis = report.setup.redis { parts.append("Redis \(redis)") }
-    if let aof = report.setup.aof { parts.append("AOF \(aof)") }
-    parts.append("bodies of \(report.bodyBytes) bytes")
-    return parts.joined(separator: ", ")
+    if reports.contains(where: { $0.points.contains { !$0.isReached } }) {
+      notes.append("hollow: a rate that was not reached")
+    }
+    return notes
   }
 }

@@ -1,18 +1,11 @@
 /// Every limit and default of a curve, each with its unit.
 enum CurveLimits {
-  static let connections = 200
-  /// At each rate.
-  static let seconds = 10
   static let rounds = 1
   /// The most rounds.
   static let mostRounds = 99
 
-  /// Messages of each user before the first rate is measured, and per second: with the first ones, mailboxes
-  /// and sessions come to be.
-  static let warmUpMessages = 4
-  static let warmUpMessagesPerSecond = 2
-
-  /// A rate is reached if this share of it was delivered while it was sent.
+  /// A rate is reached if this share of it was delivered while it was sent, nothing was rejected, and no
+  /// connection has ended.
   static let reachedShare = 0.95
   /// A step: by how much a figure rises from one rate to the next, in per cent.
   static let cpuStepPercent = 5.0

@@ -10,6 +10,12 @@ struct CurveReport: Report, Decodable {
     let rate: Int
     /// While they were sent.
     let deliveredPerSecond: Double
+    /// Messages that were rejected, with those behind them of the same senders.
+    let rejected: Int
+    /// Connections that ended.
+    let disconnected: Int
+    /// See ``GeneratorShare``.
+    let generatorShare: Double
     /// Per accepted message; nil where the system does not tell.
     let cpuMicrosecondsPerMessage: CPUCost?
     let latencyP50Milliseconds: Double
@@ -18,7 +24,20 @@ struct CurveReport: Report, Decodable {
     let commandsPerMessage: Double?
 
     /// Whether so many were delivered as were sent.
-    var isReached: Bool { self.deliveredPerSecond >= Double(self.rate) * CurveLimits.reachedShare }
+    var isReached: Bool {
+      self.rejected == 0 && self.disconnected == 0
+        && self.deliveredPerSecond >= Double(self.rate) * CurveLimits.reachedShare
+    }
+
+    /// What became of a rate that was not reached.
+    var ending: String {
+      "not reached: of \(self.rate) a second, \(CurveReport.decimal(self.deliveredPerSecond, 0)) were delivered"
+        + (self.rejected > 0 ? "; \(self.rejected) messages were rejected" : "")
+        + (self.disconnected > 0
+          ? "; \(CurveReport.count(self.disconnected, "connection")) ended" : "")
+        + (self.generatorShare >= GeneratorShare.limit
+          ? "; the load generator's core was busy" : "")
+    }
 
     /// Each figure alone.
     static func median(of points: [Point]) -> Point? {
@@ -27,6 +46,9 @@ struct CurveReport: Report, Decodable {
       return Point(
         rate: first.rate,
         deliveredPerSecond: median { $0.deliveredPerSecond } ?? 0,
+        rejected: Int(median { Double($0.rejected) } ?? 0),
+        disconnected: Int(median { Double($0.disconnected) } ?? 0),
+        generatorShare: median { $0.generatorShare } ?? 0,
         cpuMicrosecondsPerMessage: CPUCost.median(
           of: points.compactMap(\.cpuMicrosecondsPerMessage)),
         latencyP50Milliseconds: median { $0.latencyP50Milliseconds } ?? 0,
@@ -63,17 +85,15 @@ struct CurveReport: Report, Decodable {
   /// By rising rates. The last one may not have been reached.
   let points: [Point]
   let steps: [Step]
-  let accepted: Int
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
+  /// Of all messages, those before the first rate included; but for what was under way when a connection ended.
+  let soundness: Soundness
 
   static let name = "curve"
 
   /// - Parameter rounds: the points of each round.
   init(
     setup: BenchSetup, connections: Int, bodyBytes: Int, secondsPerRate: Int,
-    idle: CPUCost?, rounds: [[Point]], totals: Ledger.Totals
+    idle: CPUCost?, rounds: [[Point]], soundness: Soundness
   ) {
     self.benchmark = Self.name
     self.version = ConnectVersion.text
@@ -85,15 +105,8 @@ struct CurveReport: Report, Decodable {
     self.idleCPUMicrosecondsPerSecond = idle
     self.points = Self.merged(rounds)
     self.steps = Self.steps(between: self.points)
-    self.accepted = totals.accepted
-    self.lost = totals.lost
-    // What nobody sent is one too many.
-    self.repeated = totals.repeated + totals.garbled
-    self.reordered = totals.reordered
+    self.soundness = soundness
   }
-
-  /// Whether every accepted message arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
 
   /// Reads what an earlier run has printed with `--json`.
   ///
@@ -154,30 +167,32 @@ struct CurveReport: Report, Decodable {
 
   /// - Parameter earlier: a run to compare with, at the rates that both have.
   func table(comparedWith earlier: CurveReport?) -> String {
-    var titles = ["rate", "delivered"] + CPUCost.titles + ["commands", "p50 ms", "p99 ms"]
+    var titles = ["rate", "delivered", "rejected"] + CPUCost.titles
+    titles += ["commands", "p50 ms", "p99 ms", GeneratorShare.title]
     if earlier != nil { titles += ["all/before", "p50/before", "p99/before"] }
     let rows = self.points.map { point in
-      var row = ["\(point.rate)", Self.decimal(point.deliveredPerSecond, 0)]
-      row += point.cpuMicrosecondsPerMessage?.cells ?? CPUCost.unknownCells
+      var row = ["\(point.rate)", Self.decimal(point.deliveredPerSecond, 0), "\(point.rejected)"]
+      row += CPUCost.cells(point.cpuMicrosecondsPerMessage)
       row += [
         point.commandsPerMessage.map { Self.decimal($0) } ?? "-",
         Self.decimal(point.latencyP50Milliseconds, 2),
-        Self.decimal(point.latencyP99Milliseconds, 2),
+        Self.decimal(point.latencyP99Milliseconds, 2), GeneratorShare.text(point.generatorShare),
       ]
       if let earlier { row += Self.ratios(point, earlier.points) }
       return row
     }
-    var lines = ["CPU per message in microseconds, over messages per second"]
+    var lines = self.setup.lines()
+    lines += earlier.map(self.comparisonLines) ?? []
+    lines.append("CPU per message in microseconds, over messages per second")
     lines += Self.columns([titles] + rows)
+    lines += GeneratorShare.lines(self.points.map(\.generatorShare))
     lines += ["", self.idleLine] + self.endLines + self.steps.map(Self.line)
     if self.steps.isEmpty {
       lines.append(
         "no step: between neighbours CPU rises by at most \(Self.percent(CurveLimits.cpuStepPercent)), "
           + "p99 by \(Self.percent(CurveLimits.p99StepPercent))")
     }
-    if !self.isSound {
-      lines.append("lost \(self.lost), repeated \(self.repeated), reordered \(self.reordered)")
-    }
+    lines += self.soundness.lines
     return lines.joined(separator: "\n")
   }
 
@@ -195,6 +210,14 @@ struct CurveReport: Report, Decodable {
     ]
   }
 
+  private func comparisonLines(_ earlier: CurveReport) -> [String] {
+    let differences = self.differences(from: earlier)
+    let builds = "compared with Connect \(earlier.version)"
+    return differences.isEmpty
+      ? ["\(builds), measured in the same way", ""]
+      : ["\(builds), which was measured otherwise:"] + differences.map { "  \($0)" } + [""]
+  }
+
   private var idleLine: String {
     guard let idle = self.idleCPUMicrosecondsPerSecond else { return "idle: not known" }
     let figures = zip(CPUCost.titles, idle.cells).map { "\($0) \($1)" }
@@ -203,9 +226,7 @@ struct CurveReport: Report, Decodable {
 
   private var endLines: [String] {
     guard let last = self.points.last, !last.isReached else { return [] }
-    return [
-      "not reached: of \(last.rate) a second, \(Self.decimal(last.deliveredPerSecond, 0)) were delivered"
-    ]
+    return [last.ending]
   }
 
   private static func line(_ step: Step) -> String {

@@ -9,10 +9,12 @@ struct CurveTests {
   private typealias Point = CurveReport.Point
 
   private static func point(
-    _ rate: Int, cpu: Double? = 100, p50: Double = 1, p99: Double = 2, delivered: Double? = nil
+    _ rate: Int, cpu: Double? = 100, p50: Double = 1, p99: Double = 2, delivered: Double? = nil,
+    rejected: Int = 0, disconnected: Int = 0
   ) -> Point {
     Point(
-      rate: rate, deliveredPerSecond: delivered ?? Double(rate),
+      rate: rate, deliveredPerSecond: delivered ?? Double(rate), rejected: rejected,
+      disconnected: disconnected, generatorShare: 0.5,
       cpuMicrosecondsPerMessage: cpu.map {
         CPUCost(gateways: $0 / 2, messaging: $0 / 4, redis: $0 / 4, all: $0, loadGenerator: 5)
       },
@@ -20,13 +22,11 @@ struct CurveTests {
   }
 
   private static func report(
-    _ rounds: [[Point]], totals: Ledger.Totals = .init()
+    _ rounds: [[Point]], setup: BenchSetup = .plain, connections: Int = 200
   ) -> CurveReport {
     CurveReport(
-      setup: BenchSetup(
-        gateways: 2, messaging: 1, partitions: 16, primaries: 1, redis: "plain", aof: "no"),
-      connections: 200, bodyBytes: 200, secondsPerRate: 10, idle: nil, rounds: rounds,
-      totals: totals)
+      setup: setup, connections: connections, bodyBytes: 200, secondsPerRate: 10, idle: nil,
+      rounds: rounds, soundness: Soundness(Ledger.Totals(accepted: 9)))
   }
 
   @Test("goes from 50 to 60,000 a second, each rate one and a half of the one before")
@@ -77,18 +77,55 @@ struct CurveTests {
     #expect(!Self.report([[Self.point(100, delivered: 96)]]).table().contains("not reached"))
   }
 
+  @Test("does not reach a rate of which messages were rejected, or at which a connection ended")
+  func overload() {
+    let rejected = Self.point(100, delivered: 99, rejected: 1_200)
+    #expect(!rejected.isReached && rejected.ending.hasSuffix("; 1200 messages were rejected"))
+    let ended = Self.point(100, delivered: 99, disconnected: 1)
+    #expect(!ended.isReached && ended.ending.hasSuffix("; 1 connection ended"))
+    // In most rounds it was reached.
+    #expect(Point.median(of: [rejected, Self.point(100), Self.point(100)])?.isReached == true)
+    #expect(Point.median(of: [rejected, Self.point(100), rejected])?.isReached == false)
+    let chart = CurveChart.chart(of: Self.report([[Self.point(50), rejected]]), comparedWith: nil)
+    #expect(chart.panels[0].series[0].points.map(\.isHollow) == [false, true])
+    #expect(chart.notes.last == "hollow: a rate that was not reached")
+  }
+
   @Test("is compared with an earlier one rate by rate")
   func comparison() throws {
     let earlier = Self.report([[Self.point(100, cpu: 200, p50: 4, p99: 8)]])
     let report = Self.report([[Self.point(100), Self.point(150)]])
     let lines = report.table(comparedWith: earlier).split(separator: "\n")
-    #expect(lines[1].hasSuffix("all/before  p50/before  p99/before"))
-    #expect(lines[2].split(separator: " ").suffix(3) == ["0.50", "0.25", "0.25"])
-    #expect(lines[3].split(separator: " ").suffix(3) == ["-", "-", "-"])
+    #expect(lines.contains { $0.hasSuffix("all/before  p50/before  p99/before") })
+    func ratios(_ rate: String) -> [Substring]? {
+      lines.first { $0.hasPrefix("\(rate) ") }?.split(separator: " ").suffix(3)
+    }
+    #expect(ratios("100") == ["0.50", "0.25", "0.25"])
+    #expect(ratios("150") == ["-", "-", "-"])
     let chart = CurveChart.chart(of: report, comparedWith: earlier)
     #expect(chart.panels.map(\.series.count) == [8, 4])
     #expect(chart.panels[0].series.map(\.isDashed).count(where: \.self) == 4)
     #expect(CurveChart.chart(of: report, comparedWith: nil).panels.map(\.series.count) == [4, 2])
+  }
+
+  @Test("names what was measured otherwise than in the earlier one")
+  func differences() {
+    var setup = BenchSetup.plain
+    setup.aof = "everysec"
+    setup.machine = Machine(processor: nil, cores: 8, system: "Linux 6")
+    let report = Self.report([[Self.point(100)]], setup: setup)
+    let earlier = Self.report([[Self.point(100)]], connections: 10)
+    #expect(
+      report.differences(from: earlier) == [
+        "machine: Model, 2 cores, Linux 6 then, processor not known, 8 cores, Linux 6 now",
+        "AOF: no then, everysec now", "connections: 10 then, 200 now",
+      ])
+    let table = report.table(comparedWith: earlier)
+    #expect(table.contains("measured otherwise:\n  machine: "))
+    let notes = CurveChart.chart(of: report, comparedWith: earlier).notes
+    #expect(notes.contains("AOF: no then, everysec now"))
+    #expect(earlier.differences(from: earlier) == [])
+    #expect(earlier.table(comparedWith: earlier).contains("measured in the same way"))
   }
 
   @Test("is read from what was printed; another file is refused with its option and what to give")
@@ -111,16 +148,6 @@ struct CurveTests {
         try CurveReport.read(other, option: "--compare")
       }
       #expect(failure?.description.hasPrefix("--compare: '\(other)' \(says)") == true)
-    }
-  }
-
-  @Test("is sound only if no message was lost, repeated or reordered")
-  func sound() {
-    #expect(Self.report([[Self.point(100)]]).isSound)
-    for totals in [
-      Ledger.Totals(lost: 1), .init(repeated: 1), .init(reordered: 1), .init(garbled: 1),
-    ] {
-      #expect(!Self.report([[]], totals: totals).isSound)
     }
   }
 }

@@ -58,6 +58,15 @@ struct ClosedLoopTests {
     self.eventLoop.advanceTime(by: .seconds(1))
     #expect(throws: Never.self) { try sent.wait() }
   }
+
+  @Test("is warmed up so that mailboxes are evenly spread between two trims")
+  func warmUp() {
+    let counts = (0..<200).map { WarmUp.count(of: $0, users: 200) }
+    #expect(counts.first == 64 && counts.last == 64 + 254 && counts.reduce(0, +) < 40_000)
+    // Many users write less each.
+    #expect((0..<10_000).reduce(0) { $0 + WarmUp.count(of: $1, users: 10_000) } <= 500_000)
+    #expect(WarmUp.count(of: 0, users: 1_000_000) == 1)
+  }
 }
 
 @Suite("What is under way")

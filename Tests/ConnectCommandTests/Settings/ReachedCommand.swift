@@ -102,8 +102,8 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
       "connect-bench", "curve", given: Self.replicated, companions: Self.running
     ) { (command: BenchCurveCommand, values) in
       (
-        command.rates, command.connections, command.seconds, command.rounds, command.bodyBytes,
-        command.svg, command.compare, command.read, try Self.values(of: command.bench, values)
+        command.rates, Self.values(of: command.load), command.rounds, command.svg, command.compare,
+        command.read, try Self.values(of: command.bench, values)
       )
     },
     ReachedCommand(
