@@ -33,16 +33,6 @@ extension ArgumentRules {
     }
   }
 
-  /// Refuses a `--window` of more messages under way than one event loop of a gateway takes.
-  static func check(window: Int, connections: Int) throws {
-    guard window * connections <= BenchLimits.messagesUnderWay else {
-      throw ValidationError(
-        "--window: \(connections) users may keep \(BenchLimits.messagesUnderWay) messages under way "
-          + "together, as many as an event loop of a gateway takes; give a smaller one, or fewer --connections"
-      )
-    }
-  }
-
   /// An even number, for things that come in pairs.
   static func evenNumber(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {
     { text in

@@ -288,14 +288,14 @@ struct BenchTests {
   @Test("mailbox: memory per user, cost per replayed entry, and per message beside many mailboxes")
   func mailbox() async throws {
     let report: Mailbox = try await self.run(
-      "mailbox", "--users", "300", "--entries", "10,300", "--mailboxes", "100,1000",
+      "mailbox", "--users", "1000", "--entries", "10,300", "--mailboxes", "100,1000",
       "--connections", "10",
       "--rate", "100", "--seconds", "1")
     #expect(report.memory.map(\.messages) == [1, 5])
     for memory in report.memory {
-      // The bodies alone. What the cursor adds is less than what so few users leave to chance.
+      // The bodies alone, and then the cursor, of 144 bytes on Redis 7.
       #expect(memory.storedBytesPerUser > Double(200 * memory.messages))
-      #expect(memory.ackedBytesPerUser > Double(200 * memory.messages))
+      #expect(memory.ackedBytesPerUser > memory.storedBytesPerUser + 50)
     }
     #expect(report.replays.map(\.entries) == [10, 300])
     for replay in report.replays {
@@ -314,11 +314,11 @@ struct BenchTests {
       let gateways: Int
       let mailboxes: Int
       let cpuMicrosecondsPerMessage: CPU
-      let mostPerSecond: Double
+      let maximumPerSecond: Double
     }
 
     let rows: [Row]
-    let lost: Int
+    let soundness: Soundness
   }
 
   @Test("scale: a row for each number of shards, gateways and mailboxes")
@@ -330,8 +330,8 @@ struct BenchTests {
     #expect(report.rows.map(\.gateways) == [3, 3, 3, 3])
     #expect(report.rows.map(\.mailboxes) == [10, 50, 10, 50])
     for row in report.rows {
-      #expect(row.cpuMicrosecondsPerMessage.gateways > 1 && row.mostPerSecond > 20)
+      #expect(row.cpuMicrosecondsPerMessage.gateways > 1 && row.maximumPerSecond > 20)
     }
-    #expect(report.lost == 0)
+    #expect(report.soundness.lost == 0)
   }
 }

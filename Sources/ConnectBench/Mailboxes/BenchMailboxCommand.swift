@@ -32,62 +32,46 @@ struct BenchMailboxCommand: AsyncParsableCommand {
     transform: ArgumentRules.risingNumbers(1...MailboxLimits.mailboxes))
   var mailboxes = MailboxLimits.defaultMailboxes
 
-  @Option(
-    help: """
-      Connections beside stored mailboxes: half as many pairs \
-      (default: \(MailboxLimits.connections)).
-      """,
-    transform: ArgumentRules.evenNumber(2...BenchLimits.connections))
-  var connections = MailboxLimits.connections
-
-  @Option(
-    help: "Messages per second of all pairs together (default: \(MailboxLimits.rate)).",
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.messagesPerSecond))
-  var rate = MailboxLimits.rate
-
-  @Option(
-    help: """
-      How long they write beside each number of mailboxes, in seconds \
-      (default: \(MailboxLimits.seconds)).
-      """,
-    transform: ArgumentRules.wholeNumber(1...BenchLimits.seconds))
-  var seconds = MailboxLimits.seconds
-
-  @Option(
-    help: "Length of a message's body, in bytes (default: \(BenchLimits.usualBodyBytes)).",
-    transform: ArgumentRules.wholeNumber(2...BenchLimits.bodyBytes))
-  var bodyBytes = BenchLimits.usualBodyBytes
+  @OptionGroup var rate: RateOptions
+  @OptionGroup var load: LoadOptions
 
   @OptionGroup var deployed: BenchDeploymentOptions
 
   func run() async throws {
     try await self.exiting {
-      var options = try self.deployed.deployment()
-      options.keepEverything()
-      let screen = ProgressScreen(shownEvery: 1)
-      let measured = MailboxMeasurement(bodyBytes: self.bodyBytes, screen: screen)
-      screen.event("part 1 of 3: memory of \(self.users) users")
-      let (setup, memory) = try await BenchStand.deploying(options) { stand in
-        (stand.setup, try await measured.memory(ofUsers: self.users, on: stand))
-      }
-      screen.event("part 2 of 3: replays of \(self.entries.text) entries")
-      let replays = try await BenchStand.deploying(options) { stand in
-        try await measured.replays(of: self.entries.values, on: stand)
-      }
-      screen.event("part 3 of 3: messages beside \(self.mailboxes.text) mailboxes")
-      let (stored, totals) = try await BenchStand.deploying(options) { stand in
-        try await measured.load(
-          beside: self.mailboxes.values, connections: self.connections,
-          .open(rate: self.rate), seconds: self.seconds, on: stand)
-      }
-      screen.end()
-      let report = MailboxReport(
-        setup: setup, bodyBytes: self.bodyBytes, rate: self.rate, memory: memory,
-        replays: replays, stored: stored, totals: totals)
+      let options = try self.deployed.deployment()
+      let report = try await ProgressScreen.during { try await self.measure(options, $0) }
       try report.print(asJSON: self.deployed.json)
-      guard report.isSound else {
-        throw Failure(.running, "messages were lost, repeated or reordered: see above")
-      }
+      try report.soundness.require()
     }
+  }
+
+  private func measure(
+    _ options: Deployment.Options, _ screen: ProgressScreen
+  ) async throws -> MailboxReport {
+    var keeping = options
+    keeping.keepEverything()
+    var pairs = options
+    pairs.allowBacklog()
+    pairs.keepShortHistory()
+    let measured = MailboxMeasurement(bodyBytes: self.load.bodyBytes, screen: screen)
+    screen.event("part 1 of 3: memory of \(self.users) users")
+    let (setup, memory) = try await BenchStand.deploying(keeping) { stand in
+      (stand.setup, try await measured.memory(ofUsers: self.users, on: stand))
+    }
+    screen.event("part 2 of 3: replays of \(self.entries.text) entries")
+    let replays = try await BenchStand.deploying(keeping) { stand in
+      try await measured.replays(of: self.entries.values, on: stand)
+    }
+    screen.event("part 3 of 3: messages beside \(self.mailboxes.text) mailboxes")
+    let (rows, totals) = try await BenchStand.deploying(pairs) { stand in
+      try await LoadBesideMailboxes(
+        mailboxes: self.mailboxes.values, rate: self.rate.rate, window: nil, load: self.load,
+        screen: screen
+      ).rows(on: stand)
+    }
+    return MailboxReport(
+      setup: setup, bodyBytes: self.load.bodyBytes, rate: self.rate.rate, memory: memory,
+      replays: replays, stored: rows.map(MailboxReport.Stored.init), totals: totals)
   }
 }

@@ -19,19 +19,11 @@ enum MailboxLimits {
   /// of connections that are idle for two.
   static let memoryPause = Duration.seconds(4)
 
-  static let connections = 200
-  static let rate = 2_000
-  static let seconds = 10
-  /// How long pairs write before they are measured, in seconds.
-  static let warmUpSeconds = 2
-
   /// Users who fill mailboxes, and messages that each keeps under way.
   static let fillers = 8
   static let fillWindow = 128
   /// Time for the first connections.
   static let openLimit = Duration.seconds(30)
-  /// How long no message may be accepted, or leave the bus, while mailboxes are filled.
-  static let standstill = Duration.seconds(60)
 
   /// Time for one replay, in seconds.
   static let replaySeconds: Int64 = 600

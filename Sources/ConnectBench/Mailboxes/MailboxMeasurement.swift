@@ -35,10 +35,7 @@ struct MailboxMeasurement {
   }
 
   private func store(on stand: BenchStand) async throws -> MailboxStore {
-    // The last gateway: what the first one needs is measured.
-    guard let endpoint = stand.endpoints.last else { preconditionFailure("it has a gateway") }
-    return try await MailboxStore.open(
-      stand, on: endpoint, bodyBytes: self.bodyBytes, self.screen)
+    try await MailboxStore.open(stand, bodyBytes: self.bodyBytes, self.screen)
   }
 
   /// Message by message, as they come: all mailboxes grow side by side.
@@ -51,11 +48,7 @@ struct MailboxMeasurement {
   /// The same once nothing is under way any more.
   private func settledBytes(_ stand: BenchStand) async throws -> Int {
     try await Task.sleep(for: MailboxLimits.memoryPause)
-    return try await self.usedBytes(stand)
-  }
-
-  private func usedBytes(_ stand: BenchStand) async throws -> Int {
-    try await stand.primaryCounts().reduce(0) { $0 + $1.memoryBytes }
+    return try await stand.redisBytes()
   }
 
   /// Has a device of each user connect, ack everything, and leave.
@@ -134,37 +127,5 @@ struct MailboxMeasurement {
   static func repeats(ofEntries entries: Int) -> Int {
     let range = MailboxLimits.repeats
     return min(range.upperBound, max(range.lowerBound, MailboxLimits.replayedEntries / entries))
-  }
-
-  // MARK: Messages beside mailboxes
-
-  /// Pairs who write beside so many mailboxes of others, which become more and more.
-  func load(
-    beside mailboxes: [Int], connections: Int, _ pace: SendingPace, seconds: Int,
-    on stand: BenchStand
-  ) async throws -> ([MailboxReport.Stored], Ledger.Totals) {
-    let store = try await self.store(on: stand)
-    let run = BenchRun(
-      eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: self.bodyBytes)
-    try await BenchUsers.open(connections, run: run, stand: stand, self.screen)
-    _ = try await MeasuredLoad.measure(
-      pace, seconds: MailboxLimits.warmUpSeconds, of: run, on: stand)
-    let rows = try await StoredMailboxes.fill(mailboxes, store) { count in
-      async let _ = self.screen.follow { elapsed in
-        "beside \(count) mailboxes: \(elapsed) s; \(TimeLeft.text(seconds: seconds - elapsed))"
-      }
-      let load = try await MeasuredLoad.measure(pace, seconds: seconds, of: run, on: stand)
-      return MailboxReport.Stored(
-        mailboxes: count, redisBytes: try await self.usedBytes(stand),
-        cpuMicrosecondsPerMessage: load.cost,
-        latencyP50Milliseconds: load.latencies.percentile(50) / .milliseconds(1),
-        latencyP99Milliseconds: load.latencies.percentile(99) / .milliseconds(1))
-    }
-    try await store.close()
-    let totals = try await run.eventLoop.submit {
-      defer { run.close() }
-      return run.ledger.totals
-    }.get()
-    return (rows, totals)
   }
 }

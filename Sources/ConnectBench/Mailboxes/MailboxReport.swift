@@ -34,6 +34,8 @@ struct MailboxReport: Report {
     let cpuMicrosecondsPerMessage: CPUCost?
     let latencyP50Milliseconds: Double
     let latencyP99Milliseconds: Double
+    /// See ``GeneratorShare``.
+    let generatorShare: Double
   }
 
   let benchmark = "mailbox"
@@ -45,9 +47,8 @@ struct MailboxReport: Report {
   let memory: [Memory]
   let replays: [Replay]
   let stored: [Stored]
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
+  /// Of the messages of ``stored``.
+  let soundness: Soundness
 
   init(
     setup: BenchSetup, bodyBytes: Int, rate: Int, memory: [Memory], replays: [Replay],
@@ -59,17 +60,12 @@ struct MailboxReport: Report {
     self.memory = memory
     self.replays = replays
     self.stored = stored
-    self.lost = totals.lost
-    // What nobody sent is one too many.
-    self.repeated = totals.repeated + totals.garbled
-    self.reordered = totals.reordered
+    self.soundness = Soundness(totals)
   }
 
-  /// Whether every accepted message of ``stored`` arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
-
   func table() -> String {
-    var lines = ["Redis's memory per user in bytes"]
+    var lines = self.setup.lines()
+    lines.append("Redis's memory per user in bytes")
     lines += Self.columns(
       [["messages", "users", "never connected", "acked"]]
         + self.memory.map { row in
@@ -80,10 +76,10 @@ struct MailboxReport: Report {
         })
     lines += ["", "replay of a mailbox, CPU per entry in microseconds"]
     lines += Self.columns(
-      [["entries", "times", "ms"] + CPUCost.titles + ["gateway MiB", "at most"]]
+      [["entries", "times", "ms"] + CPUCost.titles + ["gateway MiB", "peak MiB"]]
         + self.replays.map { row in
           ["\(row.entries)", "\(row.repeats)", Self.decimal(row.milliseconds)]
-            + (row.cpuMicrosecondsPerEntry?.cells ?? CPUCost.unknownCells)
+            + CPUCost.cells(row.cpuMicrosecondsPerEntry)
             + [row.gatewayBytes, row.gatewayPeakBytes].map(Self.mebibytes)
         })
     lines += [
@@ -91,18 +87,20 @@ struct MailboxReport: Report {
       "beside stored mailboxes, at \(self.rate) messages a second, CPU per message in microseconds",
     ]
     lines += Self.columns(
-      [["mailboxes", "Redis MiB"] + CPUCost.titles + ["of the first", "p50 ms", "p99 ms"]]
+      [
+        ["mailboxes", "Redis MiB"] + CPUCost.titles
+          + ["relative to the fewest", "p50 ms", "p99 ms", GeneratorShare.title]
+      ]
         + self.stored.map { row in
           ["\(row.mailboxes)", Self.mebibytes(row.redisBytes)]
-            + (row.cpuMicrosecondsPerMessage?.cells ?? CPUCost.unknownCells)
+            + CPUCost.cells(row.cpuMicrosecondsPerMessage)
             + [
               self.share(row), Self.decimal(row.latencyP50Milliseconds, 2),
-              Self.decimal(row.latencyP99Milliseconds, 2),
+              Self.decimal(row.latencyP99Milliseconds, 2), GeneratorShare.text(row.generatorShare),
             ]
         })
-    if !self.isSound {
-      lines.append("lost \(self.lost), repeated \(self.repeated), reordered \(self.reordered)")
-    }
+    lines += GeneratorShare.lines(self.stored.map(\.generatorShare))
+    lines += self.soundness.lines
     return lines.joined(separator: "\n")
   }
 
@@ -116,5 +114,16 @@ struct MailboxReport: Report {
       let all = row.cpuMicrosecondsPerMessage?.all
     else { return "-" }
     return Self.decimal(all / first, 2)
+  }
+}
+
+extension MailboxReport.Stored {
+  init(_ row: LoadBesideMailboxes.Row) {
+    self.init(
+      mailboxes: row.mailboxes, redisBytes: row.redisBytes,
+      cpuMicrosecondsPerMessage: row.steady.cost,
+      latencyP50Milliseconds: row.steady.latencies.milliseconds(50),
+      latencyP99Milliseconds: row.steady.latencies.milliseconds(99),
+      generatorShare: row.steady.sent.generatorShare)
   }
 }

@@ -10,13 +10,13 @@ struct MailboxStore {
   private let filler: MailboxFiller
   private let screen: ProgressScreen
 
-  /// Connects the users who write.
-  ///
-  /// - Parameter endpoint: the gateway of these.
+  /// Connects the users who write, to the last gateway: what the first one needs may be measured.
   static func open(
-    _ stand: BenchStand, on endpoint: ConnectEndpoint, bodyBytes: Int, _ screen: ProgressScreen
+    _ stand: BenchStand, bodyBytes: Int, _ screen: ProgressScreen
   ) async throws -> MailboxStore {
-    guard let deployment = stand.deployment else { preconditionFailure("it was deployed") }
+    guard let deployment = stand.deployment, let endpoint = stand.endpoints.last else {
+      preconditionFailure("it was deployed, with a gateway")
+    }
     let filler = MailboxFiller(
       eventLoop: MultiThreadedEventLoopGroup.singleton.next(), bodyBytes: bodyBytes)
     let name = Self.prefix("filler")
@@ -77,7 +77,7 @@ struct MailboxStore {
 
   /// Waits until nothing remains.
   ///
-  /// - Throws: ``TimedOut`` when it has not become less for ``MailboxLimits/standstill``.
+  /// - Throws: ``TimedOut`` when it has not become less for ``BenchLimits/standstill``.
   private func wait(_ what: String, _ ask: () async throws -> Remaining) async throws {
     var least = Int.max
     var lastLess = ContinuousClock.now
@@ -87,7 +87,7 @@ struct MailboxStore {
       let now = ContinuousClock.now
       if remaining.count == 0 { return }
       if remaining.count < least { (least, lastLess) = (remaining.count, now) }
-      guard now - lastLess < MailboxLimits.standstill else {
+      guard now - lastLess < BenchLimits.standstill else {
         throw TimedOut("timed out waiting for \(what): \(remaining.count) remain")
       }
       if now >= nextStatus {

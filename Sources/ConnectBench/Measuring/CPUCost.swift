@@ -48,9 +48,6 @@ struct CPUCost: Codable, Hashable, Sendable {
     }
   }
 
-  /// The same where nothing is known.
-  static let unknownCells = titles.map { _ in "-" }
-
   /// The same of a cost of which nothing is known.
   static func cells(_ cost: CPUCost?) -> [String] { cost?.cells ?? Self.titles.map { _ in "-" } }
 }

@@ -4,16 +4,10 @@ enum ScaleLimits {
   static let defaultShards = RisingNumbers([1, 2, 3])
   static let defaultGateways = RisingNumbers([1, 2, 3, 4])
   static let defaultMailboxes = RisingNumbers([1_000, 1_000_000])
-  static let partitions = 16
-  static let connections = 200
-  static let rate = 2_000
   static let window = 16
-  static let seconds = 10
-  /// How long pairs write before they are measured, in seconds.
-  static let warmUpSeconds = 2
   /// Messages per second that fill mailboxes, for the estimate of the time left. A guess: the first fillings show
   /// more.
   static let filledPerSecond = 10_000
-  /// To start and end one deployment, for that estimate, in seconds.
-  static let startSeconds = 5
+  /// To start and end one deployment, and to warm it up, for that estimate, in seconds.
+  static let startSeconds = 15
 }

@@ -16,31 +16,25 @@ struct ScaleReport: Report {
     /// Of all primaries, at that rate.
     let commandsPerMessage: Double?
     /// In a closed loop.
-    let mostPerSecond: Double
-    let mostCPUMicrosecondsPerMessage: CPUCost?
+    let maximumPerSecond: Double
+    let maximumCPUMicrosecondsPerMessage: CPUCost?
+    /// See ``GeneratorShare``: in that loop.
+    let generatorShare: Double
   }
 
   let benchmark = "scale"
   let version = ConnectVersion.text
-  let redis: String
-  let aof: String
-  let partitions: Int
+  /// Of the first size.
+  let setup: BenchSetup
   let connections: Int
   let bodyBytes: Int
   let rate: Int
   let window: Int
   private(set) var rows: [Row] = []
-  private(set) var lost = 0
-  private(set) var repeated = 0
-  private(set) var reordered = 0
+  private(set) var soundness = Soundness()
 
-  init(
-    _ options: Deployment.Options, partitions: Int, connections: Int, bodyBytes: Int, rate: Int,
-    window: Int
-  ) {
-    self.redis = options.redis.rawValue
-    self.aof = AppendOnly(options.persistence).rawValue
-    self.partitions = partitions
+  init(setup: BenchSetup, connections: Int, bodyBytes: Int, rate: Int, window: Int) {
+    self.setup = setup
     self.connections = connections
     self.bodyBytes = bodyBytes
     self.rate = rate
@@ -51,38 +45,49 @@ struct ScaleReport: Report {
 
   /// - Parameter totals: of all messages of one deployment.
   mutating func count(_ totals: Ledger.Totals) {
-    self.lost += totals.lost
-    // What nobody sent is one too many.
-    self.repeated += totals.repeated + totals.garbled
-    self.reordered += totals.reordered
+    self.soundness.add(totals)
   }
 
-  /// Whether every accepted message arrived once and in order.
-  var isSound: Bool { self.lost == 0 && self.repeated == 0 && self.reordered == 0 }
-
   func table() -> String {
-    var lines = [
-      "CPU per message in microseconds, at \(self.rate) messages a second; and the most, where each user "
-        + "keeps \(self.window) under way"
-    ]
+    var lines = self.setup.lines(sizes: false)
+    lines.append(
+      "CPU per message in microseconds, at \(self.rate) messages a second; and the maximum rate, where each "
+        + "user keeps \(self.window) under way")
     lines += Self.columns(
       [
         ["shards", "gateways", "mailboxes"] + CPUCost.titles.map { "CPU \($0)" }
-          + ["commands", "p50 ms", "p99 ms", "most a second", "CPU at most"]
+          + [
+            "commands", "p50 ms", "p99 ms", "maximum rate", "CPU at maximum rate",
+            GeneratorShare.title,
+          ]
       ]
         + self.rows.map { row in
           ["\(row.shards)", "\(row.gateways)", "\(row.mailboxes)"]
-            + (row.cpuMicrosecondsPerMessage?.cells ?? CPUCost.unknownCells)
+            + CPUCost.cells(row.cpuMicrosecondsPerMessage)
             + [
               row.commandsPerMessage.map { Self.decimal($0) } ?? "-",
               Self.decimal(row.latencyP50Milliseconds, 2),
-              Self.decimal(row.latencyP99Milliseconds, 2), Self.decimal(row.mostPerSecond, 0),
-              row.mostCPUMicrosecondsPerMessage.map { Self.decimal($0.all) } ?? "-",
+              Self.decimal(row.latencyP99Milliseconds, 2), Self.decimal(row.maximumPerSecond, 0),
+              row.maximumCPUMicrosecondsPerMessage.map { Self.decimal($0.all) } ?? "-",
+              GeneratorShare.text(row.generatorShare),
             ]
         })
-    if !self.isSound {
-      lines.append("lost \(self.lost), repeated \(self.repeated), reordered \(self.reordered)")
-    }
+    lines += GeneratorShare.lines(self.rows.map(\.generatorShare))
+    lines += self.soundness.lines
     return lines.joined(separator: "\n")
+  }
+}
+
+extension ScaleReport.Row {
+  init(_ row: LoadBesideMailboxes.Row, closed: MeasuredLoad, setup: BenchSetup) {
+    self.init(
+      shards: setup.primaries ?? 0, gateways: setup.gateways, mailboxes: row.mailboxes,
+      cpuMicrosecondsPerMessage: row.steady.cost,
+      latencyP50Milliseconds: row.steady.latencies.milliseconds(50),
+      latencyP99Milliseconds: row.steady.latencies.milliseconds(99),
+      commandsPerMessage: row.steady.commandsPerMessage,
+      maximumPerSecond: closed.sent.deliveredPerSecond,
+      maximumCPUMicrosecondsPerMessage: closed.cost,
+      generatorShare: closed.sent.generatorShare)
   }
 }

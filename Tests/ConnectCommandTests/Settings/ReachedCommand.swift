@@ -91,7 +91,8 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
 
   private static let benchmarks = [
     ReachedCommand(
-      "connect-bench", "chat", given: Self.replicated + ["--askers", "2"], companions: Self.running
+      "connect-bench", "chat", given: Self.replicated + ["--askers", "2"],
+      companions: Self.running
     ) { (command: BenchChatCommand, values) in
       (
         Self.values(of: command.load), command.rate, command.window, command.traits, command.askers,
@@ -127,15 +128,15 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
     ReachedCommand("connect-bench", "mailbox", given: Self.replicated) {
       (command: BenchMailboxCommand, _) in
       (
-        command.users, command.entries, command.mailboxes, command.connections, command.rate,
-        command.seconds, command.bodyBytes, try Self.values(of: command.deployed)
+        command.users, command.entries, command.mailboxes, Self.values(of: command.load),
+        command.rate.rate, try Self.values(of: command.deployed)
       )
     },
     ReachedCommand("connect-bench", "scale") { (command: BenchScaleCommand, _) in
       (
-        command.shards, command.gateways, command.mailboxes, command.partitions,
-        command.connections, command.rate, command.window, command.seconds, command.bodyBytes,
-        command.aof, command.json
+        command.shards, command.gateways, command.mailboxes, Self.values(of: command.load),
+        command.rate.rate, command.window, command.common.partitions, command.common.aof,
+        command.common.json
       )
     },
     ReachedCommand("connect-bench", "faults", given: Self.replicated + ["--raw-senders", "2"]) {
@@ -158,11 +159,11 @@ struct ReachedCommand: Sendable, CustomTestStringConvertible {
   /// With replicas, `--durability` may be of either kind.
   private static let replicated = ["--redis", "cluster-tls"]
 
+  private static let running = ["process": ["--url", "ws://first:7"]]
+
   private static func values(of load: LoadOptions) -> Any {
     (load.connections, load.seconds, load.bodyBytes)
   }
-
-  private static let running = ["process": ["--url", "ws://first:7"]]
 
   /// A deployment's secret is another one each time, and no option changes it.
   private static func values(of bench: BenchOptions, _ values: SettingValues) throws -> Any {
