@@ -23,11 +23,6 @@ struct BenchTests {
     let system: String
   }
 
-  private struct Soundness: Decodable {
-    let accepted: Int
-    let lost: Int
-  }
-
   private struct Chat: Decodable {
     struct Process: Decodable {
       let name: String
@@ -334,4 +329,12 @@ struct BenchTests {
     }
     #expect(report.soundness.lost == 0)
   }
+}
+
+/// What became of the messages of a benchmark.
+struct Soundness: Decodable {
+  let accepted: Int
+  let lost: Int
+  let repeated: Int
+  let reordered: Int
 }
