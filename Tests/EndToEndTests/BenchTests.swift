@@ -2,9 +2,9 @@ import ConnectBench
 import Foundation
 import Testing
 
-/// The capacity model reads what the benchmarks print (infra/capacity). One at a time, though beside other
+/// The capacity model reads what the benchmarks print (infra/capacity). One of these at a time, though beside other
 /// suites: no figure here is compared with a time.
-@Suite("The benchmarks' objects", .serialized)
+@Suite("The objects of benchmarks of messages and connections", .serialized)
 struct BenchTests {
   private struct Setup: Decodable {
     let gateways: Int
@@ -36,7 +36,7 @@ struct BenchTests {
     let setup: Setup
     let rate: Int?
     let window: Int?
-    let soundness: Soundness
+    let soundness: Benchmark.Soundness
     let generatorShare: Double
     let delivered: Int
     let deliveredPerSecond: Double
@@ -67,19 +67,9 @@ struct BenchTests {
     let redis: Redis
   }
 
-  /// Time for one benchmark on a busy machine.
-  private static let limit = Duration.seconds(120)
-
-  private func run<Report: Decodable>(_ arguments: String...) async throws -> Report {
-    let program = try Program(["connect-bench"] + arguments + ["--json"])
-    #expect(try await program.exitCode(within: Self.limit) == 0, "\(program.errors)")
-    return try JSONDecoder().decode(
-      Report.self, from: Data(program.output.joined(separator: "\n").utf8))
-  }
-
   @Test("chat: what ran, what each process used, and what each primary did")
   func chat() async throws {
-    let report: Chat = try await self.run(
+    let report: Chat = try await Benchmark.run(
       "chat", "--connections", "10", "--rate", "100", "--seconds", "2", "--partitions", "3")
     #expect(report.benchmark == "chat" && !report.version.isEmpty)
     #expect(report.setup.gateways == 2 && report.setup.messaging == 1)
@@ -106,7 +96,7 @@ struct BenchTests {
 
   @Test("chat with a window: each user writes again when a message has arrived")
   func window() async throws {
-    let report: Chat = try await self.run(
+    let report: Chat = try await Benchmark.run(
       "chat", "--connections", "10", "--window", "2", "--seconds", "2", "--aof", "everysec")
     #expect(report.setup.aof == "everysec")
     #expect(report.rate == nil && report.window == 2)
@@ -119,7 +109,7 @@ struct BenchTests {
 
   @Test("chat with replicas: what they were sent")
   func replicas() async throws {
-    let report: Chat = try await self.run(
+    let report: Chat = try await Benchmark.run(
       "chat", "--connections", "10", "--rate", "100", "--seconds", "2", "--redis", "cluster-tls")
     #expect(report.setup.primaries == 3)
     #expect(report.replicationBytes.count == 3)
@@ -129,7 +119,7 @@ struct BenchTests {
 
   @Test("idle: what a connection costs each process, and how many commands")
   func idle() async throws {
-    let report: Idle = try await self.run("idle", "--connections", "200", "--seconds", "1")
+    let report: Idle = try await Benchmark.run("idle", "--connections", "200", "--seconds", "1")
     #expect(report.benchmark == "idle" && report.setup.gateways == 2)
     #expect(report.connections == 200)
     #expect(report.seconds >= 1)
@@ -138,27 +128,19 @@ struct BenchTests {
     #expect(report.redis.openCommandsPerConnection >= 2)
   }
 
-  private struct CPU: Decodable {
-    let gateways: Double
-    /// Nil where none runs.
-    let messaging: Double?
-    let redis: Double
-    let all: Double
-  }
-
   private struct Curve: Decodable {
     struct Point: Decodable {
       let rate: Int
       let deliveredPerSecond: Double
-      let cpuMicrosecondsPerMessage: CPU
+      let cpuMicrosecondsPerMessage: Benchmark.CPU
       let latencyP50Milliseconds: Double
       let latencyP99Milliseconds: Double
     }
 
     let points: [Point]
     let rounds: Int
-    let idleCPUMicrosecondsPerSecond: CPU
-    let soundness: Soundness
+    let idleCPUMicrosecondsPerSecond: Benchmark.CPU
+    let soundness: Benchmark.Soundness
   }
 
   @Test("curve: what messages cost at each rate, as figures and as a picture")
@@ -174,7 +156,7 @@ struct BenchTests {
       "--rounds", "2",
       "--svg", svg, "--json",
     ])
-    #expect(try await measuring.exitCode(within: Self.limit) == 0, "\(measuring.errors)")
+    #expect(try await measuring.exitCode(within: Benchmark.limit) == 0, "\(measuring.errors)")
     let text = Data(measuring.output.joined(separator: "\n").utf8)
     let curve = try JSONDecoder().decode(Curve.self, from: text)
     // A busy machine may not reach the second one.
@@ -194,147 +176,9 @@ struct BenchTests {
     let comparing = try Program([
       "connect-bench", "curve", "--read", json, "--compare", json, "--svg", svg,
     ])
-    #expect(try await comparing.exitCode(within: Self.limit) == 0, "\(comparing.errors)")
+    #expect(try await comparing.exitCode(within: Benchmark.limit) == 0, "\(comparing.errors)")
     let row = comparing.output.first { $0.hasPrefix("50 ") }?.split(separator: " ")
     #expect(row?.suffix(3) == ["1.00", "1.00", "1.00"], "\(comparing.output)")
     #expect(try String(contentsOfFile: svg, encoding: .utf8).contains("all, before"))
   }
-
-  private struct Backlog: Decodable {
-    let backlog: Int
-    let firstDeliveredSeconds: Double
-    let lastDeliveredSeconds: Double
-    let deliveredInSecond: [Int]
-    let steadyCPUMicrosecondsPerMessage: CPU
-    let awayCPUMicrosecondsPerMessage: CPU
-    let catchUpCPUMicrosecondsPerMessage: CPU
-    let soundness: Soundness
-  }
-
-  @Test("backlog: what waits without messaging is all delivered when it is back")
-  func backlog() async throws {
-    let report: Backlog = try await self.run(
-      "backlog", "--connections", "10", "--rate", "200", "--seconds", "2")
-    #expect(report.backlog == 400 && report.soundness.lost == 0)
-    #expect(report.deliveredInSecond.reduce(0, +) == 400)
-    #expect(report.firstDeliveredSeconds <= report.lastDeliveredSeconds)
-    #expect(report.steadyCPUMicrosecondsPerMessage.messaging ?? 0 > 1)
-    #expect(report.awayCPUMicrosecondsPerMessage.messaging == nil)
-    #expect(report.awayCPUMicrosecondsPerMessage.gateways > 1)
-    #expect(report.catchUpCPUMicrosecondsPerMessage.messaging ?? 0 > 1)
-  }
-
-  private struct Storm: Decodable {
-    struct Others: Decodable {
-      let messages: Int
-      let latencyP99Milliseconds: Double
-    }
-
-    let back: Int
-    let live: Int
-    let allBackSeconds: Double
-    let backInSecond: [Int]
-    let attempts: Int
-    let openCPUMicrosecondsPerConnect: CPU
-    /// A difference, which is noise with so few connections.
-    let stormCPUMicrosecondsPerConnect: CPU
-    let othersBefore: Others
-    let othersMeanwhile: Others
-    let soundness: Soundness
-  }
-
-  @Test("storm: all come back, and others' messages go on", arguments: ["gateway", "clients"])
-  func storm(loss: String) async throws {
-    let report: Storm = try await self.run(
-      "storm", "--connections", "200", "--loss", loss, "--seconds", "1", "--talkers", "4")
-    #expect(report.back == 200 && report.live == 200 && report.backInSecond.reduce(0, +) == 200)
-    #expect(report.attempts >= 200 && report.soundness.lost == 0)
-    #expect(report.allBackSeconds > 0)
-    #expect(report.openCPUMicrosecondsPerConnect.gateways > 10)
-    #expect(report.othersBefore.messages > 20 && report.othersBefore.latencyP99Milliseconds > 0)
-    #expect(report.othersMeanwhile.messages > 0)
-  }
-
-  private struct Mailbox: Decodable {
-    struct Memory: Decodable {
-      let messages: Int
-      let storedBytesPerUser: Double
-      let ackedBytesPerUser: Double
-    }
-
-    struct Replay: Decodable {
-      let entries: Int
-      let milliseconds: Double
-      let cpuMicrosecondsPerEntry: CPU
-      let gatewayPeakBytes: Int
-    }
-
-    struct Stored: Decodable {
-      let mailboxes: Int
-      let redisBytes: Int
-      let cpuMicrosecondsPerMessage: CPU
-    }
-
-    let memory: [Memory]
-    let replays: [Replay]
-    let stored: [Stored]
-  }
-
-  @Test("mailbox: memory per user, cost per replayed entry, and per message beside many mailboxes")
-  func mailbox() async throws {
-    let report: Mailbox = try await self.run(
-      "mailbox", "--users", "1000", "--entries", "10,300", "--mailboxes", "100,1000",
-      "--connections", "10",
-      "--rate", "100", "--seconds", "1")
-    #expect(report.memory.map(\.messages) == [1, 5])
-    for memory in report.memory {
-      // The bodies alone, and then the cursor, of 144 bytes on Redis 7.
-      #expect(memory.storedBytesPerUser > Double(200 * memory.messages))
-      #expect(memory.ackedBytesPerUser > memory.storedBytesPerUser + 50)
-    }
-    #expect(report.replays.map(\.entries) == [10, 300])
-    for replay in report.replays {
-      #expect(replay.milliseconds > 0 && replay.cpuMicrosecondsPerEntry.gateways > 1)
-      #expect(replay.gatewayPeakBytes > 1_000_000)
-    }
-    #expect(report.stored.map(\.mailboxes) == [100, 1_000])
-    // 900 mailboxes more.
-    #expect(report.stored[1].redisBytes - report.stored[0].redisBytes > 900 * 200)
-    #expect(report.stored.allSatisfy { $0.cpuMicrosecondsPerMessage.all > 1 })
-  }
-
-  private struct Scale: Decodable {
-    struct Row: Decodable {
-      let shards: Int
-      let gateways: Int
-      let mailboxes: Int
-      let cpuMicrosecondsPerMessage: CPU
-      let maximumPerSecond: Double
-    }
-
-    let rows: [Row]
-    let soundness: Soundness
-  }
-
-  @Test("scale: a row for each number of shards, gateways and mailboxes")
-  func scale() async throws {
-    let report: Scale = try await self.run(
-      "scale", "--shards", "1,2", "--gateways", "3", "--mailboxes", "10,50", "--connections", "10",
-      "--rate", "100", "--window", "2", "--seconds", "1")
-    #expect(report.rows.map(\.shards) == [1, 1, 2, 2])
-    #expect(report.rows.map(\.gateways) == [3, 3, 3, 3])
-    #expect(report.rows.map(\.mailboxes) == [10, 50, 10, 50])
-    for row in report.rows {
-      #expect(row.cpuMicrosecondsPerMessage.gateways > 1 && row.maximumPerSecond > 20)
-    }
-    #expect(report.soundness.lost == 0)
-  }
-}
-
-/// What became of the messages of a benchmark.
-struct Soundness: Decodable {
-  let accepted: Int
-  let lost: Int
-  let repeated: Int
-  let reordered: Int
 }

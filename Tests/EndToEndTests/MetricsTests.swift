@@ -11,7 +11,7 @@ import Testing
 @Suite("Metrics of the services")
 struct MetricsTests {
   private struct Bench: Decodable {
-    let soundness: Soundness
+    let soundness: Benchmark.Soundness
     let delivered: Int
   }
 

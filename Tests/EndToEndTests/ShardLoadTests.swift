@@ -5,7 +5,7 @@ import Testing
 @Suite("The shards of a cluster")
 struct ShardLoadTests {
   private struct Report: Decodable {
-    let soundness: Soundness
+    let soundness: Benchmark.Soundness
     let commands: [Int]
   }
 
