@@ -54,7 +54,7 @@ struct BenchMailboxTests {
     #expect(report.attempts >= 200 && report.soundness.lost == 0)
     #expect(report.allBackSeconds > 0)
     #expect(report.openCPUMicrosecondsPerConnect.gateways > 10)
-    #expect(report.othersBefore.messages > 20 && report.othersBefore.latencyP99Milliseconds > 0)
+    #expect(report.othersBefore.messages > 0 && report.othersBefore.latencyP99Milliseconds > 0)
     #expect(report.othersMeanwhile.messages > 0)
   }
 

@@ -5,7 +5,7 @@ import Testing
 /// A run of connect-bench, and what several of its reports have.
 enum Benchmark {
   /// Time for one benchmark on a busy machine.
-  static let limit = Duration.seconds(120)
+  static let limit = Duration.seconds(600)
 
   static func run<Report: Decodable>(_ arguments: String...) async throws -> Report {
     let program = try Program(["connect-bench"] + arguments + ["--json"])

@@ -33,7 +33,7 @@ final class Askers: @unchecked Sendable {
   private static let fillPerSecond = 5_000
   private static let fillPerSecondEach = 90
   /// Time for all to be open, and beyond the last message for the mailboxes to be full.
-  private static let limit = Duration.seconds(30)
+  private static let limit = Duration.seconds(120)
   /// Interval at which due requests are looked for, in microseconds.
   private static let tickMicroseconds: Int64 = 1_000
 

@@ -7,7 +7,7 @@ enum BenchUsers {
   /// Connections opened before waiting for them.
   static let atOnce = 200
   /// Time for these to open.
-  static let limit = Duration.seconds(30)
+  static let limit = Duration.seconds(120)
 
   /// - Parameter endpoints: the gateways to connect to; nil for all.
   static func open(

@@ -14,6 +14,8 @@ struct FaultyPlay {
     static let pause = 60
     /// Milliseconds between two looks at whether all agree.
     static let look = 200
+    /// For all to agree: many plays share the machine with other tests.
+    static let wait = Duration.seconds(180)
     /// The probabilities, for each send.
     static let quiet = 0.1
     static let reads = 0.3
@@ -153,14 +155,14 @@ struct FaultyPlay {
     for device in self.devices {
       for chat in self.chats(of: device) {
         // A connection may still be half-open.
-        try await eventually("what is earlier is loaded") {
+        try await eventually("what is earlier is loaded", within: Plan.wait) {
           if chat.hasEarlier { try? await chat.loadEarlier() }
           return !chat.hasEarlier
         }
       }
     }
     var problems: [String] = []
-    let isRight = try await eventually {
+    let isRight = try await eventually(within: Plan.wait) {
       // Word of a failure may come late: it is none of what a client waits for.
       while self.retryFailed() { try await self.allSettled() }
       problems = try await self.problems()
@@ -180,7 +182,7 @@ struct FaultyPlay {
 
   private func allSettled() async throws {
     let devices = self.devices
-    let isSettled = try await eventually {
+    let isSettled = try await eventually(within: Plan.wait) {
       for device in devices { try await device.startIfEnded() }
       return devices.allSatisfy { $0.isSettled }
     }

@@ -43,8 +43,8 @@ import Testing
           client.client.read(UserName("peer\(number)")!, through: offset(1))
           try await client.enqueue(number)
         }
-        let connection = try await gateway.welcome(sendsPerSecond: 20)
         let start = ContinuousClock.now
+        let connection = try await gateway.welcome(sendsPerSecond: 20)
         var areReads: [Bool] = []
         for _ in 0..<16 {
           let isRead = if case .read = try await connection.nextFrame() { true } else { false }

@@ -19,8 +19,9 @@ struct ConversationListTests {
     _ = try await bob.expectMessage()
     let fromAlice = try await bob.expectMessage().offset
     bob.sendMessage("b1", to: "list.dave", also: #","copy":true,"receipt":true"#)
-    try await bob.expectAccepted("b1")
-    let copy = try await bob.expectSent()
+    guard case .sent(let copy) = try await bob.expectAccepted("b1", and: "sent").frame else {
+      throw TestFailure("it is not a copy")
+    }
     alice.sendMessage("a2", to: "list.bob", also: #","quiet":true"#)
     _ = try await bob.expectMessage()
     bob.ask("conversations", #","id":"q1""#)

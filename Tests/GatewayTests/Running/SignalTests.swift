@@ -41,8 +41,8 @@ struct SignalTests {
         #expect(first.from == "alice")
         #expect(first.name == "app.thing")
         #expect(first.body == body)
-        // By the bus's clock, as far as the last heartbeat tells it.
-        #expect(first.at + 1_000 >= before)
+        // By the bus's clock, as far as the last heartbeat tells it, which a busy machine delays.
+        #expect(first.at + 60_000 >= before)
         #expect(first.at <= (try await stand.now()) + 1_000)
         let second = try await device.expectSignal()
         #expect(second.name == "typing")

@@ -21,7 +21,7 @@ struct SocketTests {
       // The sockets of one turn of the loop may exceed it.
       #expect(budget.open < 12)
       alice.sendMessage("1", to: "alice")
-      try await alice.expectAccepted("1")
+      try await alice.expectAccepted("1", and: "message")
 
       for socket in idle { socket.close() }
       let bob = try await stand.online("bob")

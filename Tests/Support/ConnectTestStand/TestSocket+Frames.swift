@@ -141,6 +141,25 @@ extension TestSocket {
     return offset
   }
 
+  /// The next two frames, in either order, since they take different ways: `accepted` for this id, and what it brings
+  /// the sender.
+  ///
+  /// - Returns: the latter, which must be of this `type`.
+  @discardableResult
+  package func expectAccepted(_ expected: String, and type: String) async throws -> ReceivedFrame {
+    let frames = [try await self.expectFrame(), try await self.expectFrame()]
+    guard
+      frames.contains(where: {
+        if case .accepted(let id, _) = $0.frame { id.text == expected } else { false }
+      }),
+      let other = frames.first(where: { $0.type == type })
+    else {
+      let got = frames.map(\.text).joined(separator: " and ")
+      throw TestFailure("expected accepted for \(expected) and \(type), got \(got)")
+    }
+    return other
+  }
+
   /// The next frame, which must be `rejected` for this id.
   package func expectRejected(_ expected: String) async throws -> ServerFrame.Rejected {
     let frame = try await self.expectFrame(type: "rejected")
