@@ -217,8 +217,7 @@ struct BoundsTests {
       let frames = [try await alice.expectFrame().type, try await alice.expectFrame().type]
       #expect(frames.sorted() == ["rejected", "sent"])
       replica.resume()
-      alice.sendMessage("5", to: "bob")
-      try await alice.expectAccepted("5")
+      try await self.expectAccepted("5", from: alice)
 
       // What was stored and rejected is stored once, and in order.
       try await eventually("all are in the mailbox") {
