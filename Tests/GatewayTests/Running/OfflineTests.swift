@@ -15,7 +15,9 @@ struct OfflineTests {
 
   @Test("goes on from where it was, though a connection ended before it was welcomed")
   func endedEarly() async throws {
-    try await TestStand.with(TestStand.Options()) { stand in
+    var options = TestStand.Options()
+    options.clients = { PatientClients($0) }
+    try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
       let bob = try await stand.online("bob")
       try await self.send(0..<1, from: alice, to: "bob")
