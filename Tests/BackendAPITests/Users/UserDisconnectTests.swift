@@ -50,7 +50,10 @@ struct UserDisconnectTests {
 
   @Test("gets answers to what was sent before it is disconnected")
   func answered() async throws {
-    try await TestStand.withAPI(TestStand.Options(gateways: 1)) { stand, api in
+    var options = TestStand.Options(gateways: 1)
+    // What is stored and is not answered in time would not be counted here.
+    options.configure = { $0.answerMilliseconds = 60_000 }
+    try await TestStand.withAPI(options) { stand, api in
       let bob = try await stand.online("bob")
       for number in 0..<50 { bob.sendMessage("m\(number)", to: "alice") }
       try await bob.expectAccepted("m0")

@@ -41,6 +41,16 @@ struct DrainTests {
     return options
   }
 
+  /// However long a test takes to come to it, answers must still be waited for.
+  private var patient: TestStand.Options {
+    var options = TestStand.Options()
+    options.configure = {
+      $0.drainSeconds = 600
+      $0.answerMilliseconds = 60_000
+    }
+    return options
+  }
+
   /// Users `name0`, `name1` and so on.
   private func online(
     _ count: Int, _ name: String, at stand: TestStand
@@ -96,7 +106,7 @@ struct DrainTests {
 
   @Test("tells a sender of everything that it has taken")
   func answers() async throws {
-    try await TestStand.with(TestStand.Options()) { stand in
+    try await TestStand.with(self.patient) { stand in
       let sockets = try await self.online(6, "sender", at: stand)
       for socket in sockets {
         for number in 0..<60 { socket.sendMessage("\(number)", to: "bob") }
@@ -133,12 +143,8 @@ struct DrainTests {
 
   @Test("rejects sends after the goodbye, and waits for answers that are due")
   func draining() async throws {
-    var options = TestStand.Options()
-    // However long the test takes to come to it, the answer must still be waited for.
-    options.configure = {
-      $0.drainSeconds = 600
-      $0.answerMilliseconds = 60_000
-    }
+    var options = self.patient
+    options.clients = { PatientClients($0) }
     try await TestStand.with(options) { stand in
       let alice = try await stand.online("alice")
       stand.server.pause()
@@ -217,6 +223,7 @@ struct DrainTests {
   @Test("ends the connections that are still opening when no time is left, without a word")
   func abandoned() async throws {
     var options = TestStand.Options()
+    options.clients = { PatientClients($0) }
     options.configure = { $0.drainSeconds = 1 }
     try await TestStand.with(options) { stand in
       stand.server.pause()
