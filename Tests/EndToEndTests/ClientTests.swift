@@ -35,7 +35,7 @@ struct ClientTests {
           "CONNECT_TEST_SECRET": String(decoding: TestTokens.secret, as: UTF8.self),
           "CONNECT_TEST_PROGRAM": Program.besideTests("connect"),
         ])
-      let code = try await program.exitCode(within: .seconds(300))
+      let code = try await program.exitCode(within: .seconds(900))
       let said = program.output.joined(separator: "\n")
       #expect(code == 0, "\(said)\n\(program.errors)")
       // Each of them, so that none is left out by a slip.

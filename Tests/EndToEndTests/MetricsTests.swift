@@ -99,7 +99,7 @@ struct MetricsTests {
       #expect(seen["connect_deliver_seconds_count"]! <= Double(sent.delivered))
       #expect(seen["connect_redis_seconds_count"]! > 0)
       #expect(seen["connect_rejected_total{code=\"unavailable\"}"] == 0)
-      try await eventually("the connections end", within: .seconds(20)) {
+      try await eventually("the connections end") {
         try await self.page(ports.0)["connect_connections"] == 0
       }
 
@@ -144,7 +144,7 @@ struct MetricsTests {
       let request = try await TestSocket.open(port: api)
       request.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
       #expect(try await request.readHead().status == 200)
-      try await eventually("the lag is looked at", within: .seconds(30)) {
+      try await eventually("the lag is looked at") {
         try await self.page(ports.1)["connect_lag_entries{partition=\"0\"}"] != nil
       }
       var known: Set<String> = []
@@ -194,7 +194,7 @@ struct MetricsTests {
       let ports = try await (
         self.port(of: gateway.program), self.port(of: deployment.messaging[0].program)
       )
-      try await eventually("there are leases", within: .seconds(30)) {
+      try await eventually("there are leases") {
         try await self.page(ports.1)["connect_leases"] == 16
       }
       for path in ["/v1/connect", "/nothing"] {
@@ -208,12 +208,12 @@ struct MetricsTests {
 
       await deployment.redis.kill()
       for port in [ports.0, ports.1] {
-        try await eventually("errors of Redis are counted", within: .seconds(30)) {
+        try await eventually("errors of Redis are counted") {
           let page = try await self.page(port)
           return page["connect_redis_errors_total{kind=\"unavailable\"}"]! > 0
         }
       }
-      try await eventually("the leases end", within: .seconds(30)) {
+      try await eventually("the leases end") {
         try await self.page(ports.1)["connect_leases"] == 0
       }
     }
@@ -226,7 +226,7 @@ struct MetricsTests {
     } _: { deployment in
       let gateway = deployment.gateways[0]
       let management = try await self.port(of: gateway.program)
-      try await eventually("it is ready", within: .seconds(30)) {
+      try await eventually("it is ready") {
         let socket = try await TestSocket.open(port: management)
         socket.send("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return try await socket.readHead().status == 200
@@ -281,10 +281,10 @@ struct MetricsTests {
       $0.gateways = 0
     } _: { deployment in
       let port = try await self.port(of: deployment.messaging[0].program)
-      try await eventually("it is ready", within: .seconds(30)) {
+      try await eventually("it is ready") {
         try await Program(["health", "http://127.0.0.1:\(port)/readyz"]).exitCode() == 0
       }
-      let wrong = try Program(["health", "http://127.0.0.1:\(port)/nothing"])
+      let wrong = try Program(["health", "http://127.0.0.1:\(port)/nothing", "--timeout", "60"])
       #expect(try await wrong.exitCode() == 1)
       #expect(wrong.errors.last?.contains("404") == true)
       await deployment.kill(deployment.messaging[0])

@@ -78,7 +78,10 @@ struct PresenceTests {
     let stream = Deployment.keys.outgoing(id).description
     var left = try await deployment.redis("PTTL", stream)
     let milliseconds = try left.integer()
-    #expect((1...60_000).contains(milliseconds), "it lives no longer than its heartbeat")
+    // -2: on a busy machine it has ended before.
+    #expect(
+      milliseconds == -2 || (1...60_000).contains(milliseconds),
+      "it lives no longer than its heartbeat")
     try await deployment.redis("PEXPIRE", stream, "1")
   }
 

@@ -82,7 +82,7 @@ struct SocketFloodTests {
         func ready() async throws -> Bool {
           try await self.answer("/readyz", port: management).status == 200
         }
-        try await eventually("it is ready", within: .seconds(30), ready)
+        try await eventually("it is ready", ready)
 
         let flood = try await self.flood(gateway)
         let sockets = #"connect_sockets{listener="gateway"}"#
@@ -94,11 +94,11 @@ struct SocketFloodTests {
         for _ in 0..<3 {
           let before = try await self.clients(of: redis)
           _ = try await redis.command("CLIENT", "KILL", "TYPE", "normal")
-          try await eventually("connections to Redis are new", within: .seconds(30)) {
+          try await eventually("connections to Redis are new") {
             let now = try await self.clients(of: redis)
             return now.count >= before.count && now.min()! > before.max()!
           }
-          try await eventually("it is ready", within: .seconds(30), ready)
+          try await eventually("it is ready", ready)
         }
         // Each is an accept that had to be the last for a while. A loop that spins has tens of
         // thousands.
