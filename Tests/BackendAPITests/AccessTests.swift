@@ -1,6 +1,7 @@
 import BackendAPI
 import ConnectTestStand
 import NIOConcurrencyHelpers
+import TestSupport
 import Testing
 
 @Suite("The API for backends", .timeLimit(.minutes(5)))
@@ -249,7 +250,9 @@ struct AccessTests {
 
   @Test("answers what has begun when it stops, and listens no more")
   func stop() async throws {
-    try await TestStand.withAPI { stand, api in
+    let port = try await TakenPort.free()
+    try await TestStand.with(TestStand.Options(gateways: 0)) { stand in
+      let api = try await stand.startAPI { $0.port = port }
       let idle = try await api.connect()
       #expect(try await idle.ask(message("m-1")).status == 202)
       let busy = try await api.connect()

@@ -3,8 +3,6 @@ import ConnectProtocol
 import ConnectTestStand
 import Foundation
 import LocalRedis
-import NIOCore
-import NIOPosix
 import TestSupport
 import Testing
 
@@ -357,39 +355,5 @@ struct CommandTests {
     for word in ["dev", "gateway", "messaging", "token", "chat", "CONNECT_REDIS_URL"] {
       #expect(text.contains(word))
     }
-  }
-}
-
-/// A port of this machine that is listened on, whose neighbour below is free.
-private struct TakenPort {
-  /// Below those that the system gives to connections, which might be the neighbour.
-  private static let ports = 10_001...32_000
-
-  let port: Int
-  private let listener: any Channel
-
-  init() async throws {
-    while true {
-      let port = Int.random(in: Self.ports)
-      guard let neighbour = try? await Self.listen(port - 1) else { continue }
-      try await neighbour.close()
-      guard let listener = try? await Self.listen(port) else { continue }
-      (self.port, self.listener) = (port, listener)
-      return
-    }
-  }
-
-  private static func listen(_ port: Int) async throws -> any Channel {
-    try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .bind(host: "127.0.0.1", port: port).get()
-  }
-
-  func close() async { try? await self.listener.close() }
-
-  /// One that was free a moment ago.
-  static func free() async throws -> Int {
-    let taken = try await TakenPort()
-    await taken.close()
-    return taken.port
   }
 }

@@ -96,7 +96,8 @@ struct ConversationTests {
   @Test("is there again after a restart, offline, and asks only for what is new")
   func restart() async throws {
     let store = MemoryStore()
-    let endpoint = try await ScriptedGateway.with { gateway in
+    let port = try await TakenPort.free()
+    let endpoint = try await ScriptedGateway.with(port: port) { gateway in
       try await Conversing.with(gateway.endpoint, store: store) { client in
         let connection = try await self.connect(gateway)
         connection.message(1)
@@ -117,7 +118,7 @@ struct ConversationTests {
       #expect(client.conversations.unread == 1)
       try chat.send("offline")
     }
-    try await ScriptedGateway.with(port: endpoint.port) { gateway in
+    try await ScriptedGateway.with(port: port) { gateway in
       try await Conversing.with(endpoint, store: store) { client in
         let connection = try await self.connect(gateway, after: 2, list: nil)
         #expect(connection.request.contains("since=2-0"))

@@ -111,11 +111,16 @@ import Testing
   }
 
   @Test func aGatewayThatStopsIsComeBackTo() async throws {
-    try await TestStand.with(self.unlimited(gateways: 2)) { stand in
+    let port = try await TakenPort.free()
+    var options = TestStand.Options(gateways: 2)
+    options.configure = {
+      $0.sendsPerSecond = 0
+      if $0.id.text == "g1" { $0.port = port }
+    }
+    try await TestStand.with(options) { stand in
       try await self.with(alice, on: stand) { alice in
         try await self.with(bob, on: stand, gateway: 1) { bob in
           try await alice.live()
-          let port = stand.gateways[0].port
           try await alice.enqueue(0)
           #expect(try await bob.message().id == messageID(0))
           try await stand.gateways[0].service.stop()

@@ -35,10 +35,7 @@
 
     private init(_ certificate: LocalCertificates.ServerCertificate, to gateway: Int) async throws {
       // HAProxy does not tell which port it was given, so it is told one that was free just now.
-      let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-        .bind(host: "127.0.0.1", port: 0).get()
-      self.port = listener.localAddress!.port!
-      try await listener.close()
+      self.port = try await TakenPort.free()
 
       self.directory = try TemporaryDirectory()
       let path = self.directory.path.string

@@ -326,7 +326,10 @@ struct CloseTests {
 
   @Test("with goodbye and 1012, when the gateway stops; nothing of it stays in Redis")
   func stop() async throws {
-    try await TestStand.with(TestStand.Options(gateways: 2)) { stand in
+    let port = try await TakenPort.free()
+    var options = TestStand.Options(gateways: 2)
+    options.configure = { if $0.id.text == "g1" { $0.port = port } }
+    try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
       let alice = try await stand.online("alice", gateway: 1)
       alice.sendMessage("1", to: "bob")
@@ -350,9 +353,7 @@ struct CloseTests {
       #expect(
         try await stand.redis("EXISTS", "\(stand.keys.gateway(stand.gateways[0].id))")
           == .integer(0))
-      await #expect(throws: (any Error).self) {
-        _ = try await TestSocket.open(port: stand.gateways[0].port)
-      }
+      await #expect(throws: (any Error).self) { _ = try await TestSocket.open(port: port) }
       let again = try await stand.connect("bob", gateway: 1)
       #expect(try await again.expectWelcome().offset == offset)
       try await again.expectLive()

@@ -12,6 +12,7 @@ import Testing
 @Suite("The management port", .timeLimit(.minutes(5)))
 struct ManagementTests {
   private func with(
+    listeningOn given: Int = 0,
     _ change: (inout HTTPServingLimits) -> Void = { _ in },
     isReady: @escaping @Sendable () async -> Bool = { true },
     logger: Logger = .silent,
@@ -20,7 +21,7 @@ struct ManagementTests {
     var limits = ManagementLimits.http.patient()
     change(&limits)
     let service = try await ManagementService(
-      host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, limits: limits,
+      host: "127.0.0.1", port: given, group: MultiThreadedEventLoopGroup.singleton, limits: limits,
       metrics: { .text(.ok, "# EOF") }, isReady: isReady, logger: logger)
     let port = try #require(service.address?.port)
     let group = ServiceGroup(services: [service], logger: logger)
@@ -140,7 +141,7 @@ struct ManagementTests {
   func stop() async throws {
     let isAsked = NIOLockedValueBox(false)
     let found = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)
-    try await self.with {
+    try await self.with(listeningOn: TakenPort.free()) {
       // Not waited for: it ends when the last connection does.
       $0.stopMilliseconds = 3_600_000
     } isReady: {
