@@ -4,7 +4,7 @@ import NIOConcurrencyHelpers
 import TestSupport
 import Testing
 
-@Suite("The API for backends", .timeLimit(.minutes(5)))
+@Suite("The API for backends", .timeLimit(.minutes(20)))
 struct AccessTests {
   private let old = "old-0123456789abcdef0123456789abcdef"
   private let new = "new-0123456789abcdef0123456789abcdef"

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("The API for backends, as a part of the program", .timeLimit(.minutes(5)))
+@Suite("The API for backends, as a part of the program", .timeLimit(.minutes(20)))
 struct APICommandTests {
   private func refusal(
     _ arguments: [String], _ environment: [String: String] = [:]

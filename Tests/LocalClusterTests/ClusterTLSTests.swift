@@ -3,7 +3,7 @@ import LocalRedis
 import TestSupport
 import Testing
 
-@Suite("A private Redis cluster that speaks TLS", .serialized, .timeLimit(.minutes(5)))
+@Suite("A private Redis cluster that speaks TLS", .serialized, .timeLimit(.minutes(20)))
 struct ClusterTLSTests {
   @Test(
     "names to each client the ports of the kind that it uses, by address or by name",

@@ -6,7 +6,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A private Redis cluster", .serialized, .timeLimit(.minutes(5)))
+@Suite("A private Redis cluster", .serialized, .timeLimit(.minutes(20)))
 struct LocalRedisClusterTests {
   @Test("is ready once it has started, its slots shared evenly, and gone once stopped")
   func startAndStop() async throws {

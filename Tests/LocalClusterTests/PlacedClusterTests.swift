@@ -5,7 +5,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A private Redis cluster that stays where it is", .serialized, .timeLimit(.minutes(5)))
+@Suite("A private Redis cluster that stays where it is", .serialized, .timeLimit(.minutes(20)))
 struct PlacedClusterTests {
   private static let password = "of-the-admin"
 

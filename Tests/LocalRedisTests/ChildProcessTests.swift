@@ -4,7 +4,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A child process", .timeLimit(.minutes(5)))
+@Suite("A child process", .timeLimit(.minutes(20)))
 struct ChildProcessTests {
   @Test("reports how it ended")
   func exitStatus() async throws {

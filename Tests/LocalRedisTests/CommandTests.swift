@@ -3,7 +3,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A command by hand", .timeLimit(.minutes(5)))
+@Suite("A command by hand", .timeLimit(.minutes(20)))
 struct CommandTests {
   @Test("is answered with a reply of the kind that Redis gives")
   func replies() async throws {

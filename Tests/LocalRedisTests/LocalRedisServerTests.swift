@@ -5,7 +5,7 @@ import Testing
 
 @testable import LocalRedis
 
-@Suite("A private redis-server", .timeLimit(.minutes(5)))
+@Suite("A private redis-server", .timeLimit(.minutes(20)))
 struct LocalRedisServerTests {
   @Test("answers once it has started, and is gone once stopped")
   func startAndStop() async throws {

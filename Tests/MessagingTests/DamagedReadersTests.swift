@@ -18,7 +18,7 @@ import Testing
 ///
 /// Nothing is demanded but that the process goes on and that each call ends: what an answer says
 /// falsely is believed.
-@Suite("Whatever Redis answers, no reader of it ends the process", .timeLimit(.minutes(10)))
+@Suite("Whatever Redis answers, no reader of it ends the process", .timeLimit(.minutes(20)))
 struct DamagedReadersTests {
   @Test("when real replies are damaged at random", arguments: [1, 2, 3, 4] as [UInt64])
   func realReplies(seed: UInt64) async throws {

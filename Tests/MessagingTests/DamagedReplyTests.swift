@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Gateways and messaging in one process, which would end with any of them.
-@Suite("Whatever Redis answers, services go on", .timeLimit(.minutes(5)))
+@Suite("Whatever Redis answers, services go on", .timeLimit(.minutes(20)))
 struct DamagedReplyTests {
   @Test("and do their work as soon as the answers are true again", arguments: [1, 2] as [UInt64])
   func services(seed: UInt64) async throws {

@@ -86,7 +86,7 @@ struct ConfigurationTests {
       PEM_write_bio_PKCS8PrivateKey(output, key, EVP_aes_256_cbc(), "secret", 6, nil, nil) == 1)
   }
 
-  @Test("does not ask for the password of a key", .timeLimit(.minutes(5)))
+  @Test("does not ask for the password of a key", .timeLimit(.minutes(20)))
   func encryptedKey() throws {
     let certificates = try LocalCertificates.shared
     let path = certificates.path + "/encrypted.key"

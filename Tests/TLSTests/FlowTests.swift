@@ -8,7 +8,7 @@ import Testing
 @testable import TLS
 
 /// Against a real redis-server.
-@Suite("The flow of data", .timeLimit(.minutes(5)))
+@Suite("The flow of data", .timeLimit(.minutes(20)))
 struct FlowTests {
   private static func value(_ bytes: Int, seed: UInt64) -> [UInt8] {
     var generator = SplitMix64(seed: seed)

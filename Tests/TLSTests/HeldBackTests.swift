@@ -6,7 +6,7 @@ import Testing
 
 @testable import TLS
 
-@Suite("What is written before the handshake is done", .timeLimit(.minutes(5)))
+@Suite("What is written before the handshake is done", .timeLimit(.minutes(20)))
 struct HeldBackTests {
   @Test("stays here, and fails with the connection when it is too much")
   func limit() throws {

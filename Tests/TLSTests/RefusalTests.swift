@@ -8,7 +8,7 @@ import Testing
 @testable import TLS
 
 /// Against a real redis-server.
-@Suite("A server that refuses", .timeLimit(.minutes(5)))
+@Suite("A server that refuses", .timeLimit(.minutes(20)))
 struct RefusalTests {
   /// The failure of a connection, in the handshake or at its first command. Tried often: in TLS 1.3
   /// the server's alert may be lost, when the command meets a socket that the server has closed.

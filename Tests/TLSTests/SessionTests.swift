@@ -49,7 +49,7 @@ struct SessionCacheTests {
 }
 
 /// Against a real redis-server.
-@Suite("A reconnect", .timeLimit(.minutes(5)))
+@Suite("A reconnect", .timeLimit(.minutes(20)))
 struct SessionTests {
   private func visit(_ server: LocalRedisServer, _ context: TLSContext) async throws -> Bool {
     let client = try await Client.open(to: server.tlsPort!, context)

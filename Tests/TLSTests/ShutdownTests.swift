@@ -7,7 +7,7 @@ import Testing
 @testable import TLS
 
 /// Against a real redis-server.
-@Suite("The end of a connection", .timeLimit(.minutes(5)))
+@Suite("The end of a connection", .timeLimit(.minutes(20)))
 struct ShutdownTests {
   /// The types of all records in a stream.
   private func recordTypes(_ stream: [UInt8]) -> [UInt8] {

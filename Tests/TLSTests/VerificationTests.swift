@@ -8,7 +8,7 @@ import Testing
 @testable import TLS
 
 /// Against a real redis-server.
-@Suite("The server's certificate", .timeLimit(.minutes(5)))
+@Suite("The server's certificate", .timeLimit(.minutes(20)))
 struct VerificationTests {
   @Test("is accepted by name and by address", arguments: ["localhost", "localhost.", "127.0.0.1"])
   func accepted(host: String) async throws {

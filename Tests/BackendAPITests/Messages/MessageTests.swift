@@ -7,7 +7,7 @@ import NIOConcurrencyHelpers
 import TestSupport
 import Testing
 
-@Suite("A message of a backend", .timeLimit(.minutes(5)))
+@Suite("A message of a backend", .timeLimit(.minutes(20)))
 struct MessageTests {
   @Test("reaches the recipient byte for byte, under the offset that was answered")
   func arrives() async throws {

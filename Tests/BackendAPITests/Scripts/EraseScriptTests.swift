@@ -8,7 +8,7 @@ import Testing
 @testable import BackendAPI
 @testable import MessageBus
 
-@Suite("The erasing of a user", .timeLimit(.minutes(5)))
+@Suite("The erasing of a user", .timeLimit(.minutes(20)))
 struct EraseScriptTests {
   private let bob = UserName("bob")!
 

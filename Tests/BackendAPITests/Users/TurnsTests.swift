@@ -4,7 +4,7 @@ import Testing
 
 @testable import BackendAPI
 
-@Suite("A turn", .timeLimit(.minutes(1)))
+@Suite("A turn", .timeLimit(.minutes(20)))
 struct TurnsTests {
   private let never = NIODeadline.distantFuture
 

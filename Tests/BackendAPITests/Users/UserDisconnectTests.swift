@@ -6,7 +6,7 @@ import Testing
 
 @testable import BackendAPI
 
-@Suite("A user that a backend disconnects", .timeLimit(.minutes(5)))
+@Suite("A user that a backend disconnects", .timeLimit(.minutes(20)))
 struct UserDisconnectTests {
   @Test("is disconnected on whichever gateways, with a goodbye and 4001; others stay")
   func disconnected() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import BackendAPI
 
-@Suite("A user that a backend erases", .timeLimit(.minutes(5)))
+@Suite("A user that a backend erases", .timeLimit(.minutes(20)))
 struct UserErasureTests {
   @Test("is erased: closed with 4001, and nothing is replayed but that something is missing")
   func erased() async throws {

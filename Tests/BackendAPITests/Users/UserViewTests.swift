@@ -6,7 +6,7 @@ import Testing
 
 @testable import BackendAPI
 
-@Suite("A user that a backend looks at", .timeLimit(.minutes(5)))
+@Suite("A user that a backend looks at", .timeLimit(.minutes(20)))
 struct UserViewTests {
   @Test("is shown: where connected, how far behind, and how much is kept")
   func shown() async throws {

@@ -69,7 +69,7 @@ struct DrainTests {
 
   @Test(
     "lets its connections go one by one, and serves each until its turn; new ones are refused",
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(20)))
   func spread() async throws {
     try await TestStand.with(self.unhurried) { stand in
       var sockets = try await self.online(8, "user", at: stand)
@@ -204,7 +204,7 @@ struct DrainTests {
     }
   }
 
-  @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(5)))
+  @Test("lets all go at once when it is cancelled", .timeLimit(.minutes(20)))
   func cancelled() async throws {
     var options = TestStand.Options()
     options.configure = {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite("The management port", .timeLimit(.minutes(5)))
+@Suite("The management port", .timeLimit(.minutes(20)))
 struct ManagementTests {
   private func with(
     listeningOn given: Int = 0,
@@ -137,7 +137,7 @@ struct ManagementTests {
 
   @Test(
     "answers what has begun when it stops, and leaves who has said nothing",
-    .timeLimit(.minutes(5)))
+    .timeLimit(.minutes(20)))
   func stop() async throws {
     let isAsked = NIOLockedValueBox(false)
     let found = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)

@@ -52,7 +52,7 @@ private final class Echo: HTTPServing {
   }
 }
 
-@Suite("A server of HTTP", .timeLimit(.minutes(5)))
+@Suite("A server of HTTP", .timeLimit(.minutes(20)))
 struct HTTPServerTests {
   private func with(
     echo: Echo = Echo(), _ change: (inout HTTPServingLimits) -> Void = { _ in },

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The backlog", .timeLimit(.minutes(5)))
+@Suite("The backlog", .timeLimit(.minutes(20)))
 struct BacklogTests {
   @Test("is full partition by partition, from the limit on, and only until it is looked at again")
   func limit() async throws {

@@ -40,7 +40,7 @@ private final class CountingClient: RedisClient, @unchecked Sendable {
   }
 }
 
-@Suite("The producer of incoming entries", .timeLimit(.minutes(5)))
+@Suite("The producer of incoming entries", .timeLimit(.minutes(20)))
 struct IncomingProducerTests {
   /// Tokens with their results, in the order of the results.
   private final class Results {
@@ -276,7 +276,7 @@ struct IncomingProducerTests {
   }
 }
 
-@Suite("The partition guard", .timeLimit(.minutes(5)))
+@Suite("The partition guard", .timeLimit(.minutes(20)))
 struct PartitionGuardTests {
   @Test("lets the first number in, the same one again, and says what to do about another")
   func mismatch() async throws {

@@ -165,7 +165,7 @@ struct IncomingQueueTests {
   }
 }
 
-@Suite("Of what one sender has in a partition, Redis executes a prefix", .timeLimit(.minutes(5)))
+@Suite("Of what one sender has in a partition, Redis executes a prefix", .timeLimit(.minutes(20)))
 struct SendersOrderTests {
   private final class Results {
     var list: [(token: Int, result: Result<Offset, RedisError>)] = []

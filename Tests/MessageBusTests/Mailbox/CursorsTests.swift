@@ -6,7 +6,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The cursors", .timeLimit(.minutes(5)))
+@Suite("The cursors", .timeLimit(.minutes(20)))
 struct CursorsTests {
   private func position(
     _ device: DeviceName, _ bus: isolated Bus, _ key: RedisKey

@@ -7,7 +7,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The writer of deliveries", .timeLimit(.minutes(5)))
+@Suite("The writer of deliveries", .timeLimit(.minutes(20)))
 struct DeliveryWriterTests {
   private let one = InstanceID("g1")!
   private let two = InstanceID("g2")!

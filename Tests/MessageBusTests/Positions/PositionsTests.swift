@@ -51,7 +51,7 @@ extension Positions.Table {
   fileprivate var peers: Set<String> { Set(self.rows.map(\.peer.text)) }
 }
 
-@Suite("A row of positions", .timeLimit(.minutes(5)))
+@Suite("A row of positions", .timeLimit(.minutes(20)))
 struct PositionsTests {
   private let alice = UserName("alice")!
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("The session registry", .timeLimit(.minutes(5)))
+@Suite("The session registry", .timeLimit(.minutes(20)))
 struct SessionRegistryTests {
   private func session(
     _ device: String = "phone", _ gateway: String = "g1", _ connection: String = "c1"

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer that finishes entries", .timeLimit(.minutes(5)))
+@Suite("A group's consumer that finishes entries", .timeLimit(.minutes(20)))
 struct GroupConsumerFinishTests {
   @Test("acknowledges and removes what is finished, and nothing that is not")
   func finishes() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer, asked for what is next,", .timeLimit(.minutes(5)))
+@Suite("A group's consumer, asked for what is next,", .timeLimit(.minutes(20)))
 struct GroupConsumerNextTests {
   @Test("begins again, from the first entry, when the stream was lost, and goes on")
   func heals() async throws {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer that waits", .timeLimit(.minutes(5)))
+@Suite("A group's consumer that waits", .timeLimit(.minutes(20)))
 struct GroupConsumerPauseTests {
   @Test("for the end of a pause ends when it is stopped, and what it gave stays unfinished")
   func stoppedInPause() async throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import MessageBus
 @testable import Redis
 
-@Suite("Reads that a consumer sends ahead", .timeLimit(.minutes(5)))
+@Suite("Reads that a consumer sends ahead", .timeLimit(.minutes(20)))
 struct GroupConsumerReadTests {
   @Test("are more while entries come one by one, fewer where none or several come")
   func count() {

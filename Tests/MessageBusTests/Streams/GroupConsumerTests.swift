@@ -7,7 +7,7 @@ import Testing
 
 @testable import MessageBus
 
-@Suite("A group's consumer", .timeLimit(.minutes(5)))
+@Suite("A group's consumer", .timeLimit(.minutes(20)))
 struct GroupConsumerTests {
   @Test("reads what was there before its group, from the first entry on")
   func createdFromZero() async throws {

@@ -56,7 +56,7 @@ extension TestStand {
   }
 }
 
-@Suite("The copy of a message", .timeLimit(.minutes(5)))
+@Suite("The copy of a message", .timeLimit(.minutes(20)))
 struct CopyTests {
   private func copy(
     _ id: String, of peer: String = "bob", body: String = "1", at place: Offset,

@@ -6,7 +6,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("A copy behind the failure of its message revokes that", .timeLimit(.minutes(5)))
+@Suite("A copy behind the failure of its message revokes that", .timeLimit(.minutes(20)))
 struct RevokedFailureTests {
   private let alice = UserName("alice")!
 

@@ -7,7 +7,7 @@ import Testing
 @testable import Messaging
 
 @Suite(
-  "Copies of a conversation come in the order of the recipient's mailbox", .timeLimit(.minutes(5)))
+  "Copies of a conversation come in the order of the recipient's mailbox", .timeLimit(.minutes(20)))
 struct CopyOrderTests {
   private func message(
     _ number: UInt64, _ id: String, flags: Envelope.Flags = []

@@ -3,7 +3,7 @@ import ConnectTestStand
 import MessageBus
 import Testing
 
-@Suite("A client that says when it first sent a message", .timeLimit(.minutes(5)))
+@Suite("A client that says when it first sent a message", .timeLimit(.minutes(20)))
 struct DatedRetryTests {
   @Test("has it looked for from a minute before then, by the clock of welcome, and no further back")
   func window() async throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("The bound of a user's devices", .timeLimit(.minutes(5)))
+@Suite("The bound of a user's devices", .timeLimit(.minutes(20)))
 struct DeviceBoundTests {
   private let bob = UserName("bob")!
 

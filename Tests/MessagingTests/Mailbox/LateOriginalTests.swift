@@ -6,7 +6,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("An original that comes after its repeat", .timeLimit(.minutes(5)))
+@Suite("An original that comes after its repeat", .timeLimit(.minutes(20)))
 struct LateOriginalTests {
   private func retry(_ number: UInt64, _ id: String) -> MailboxWriter.Item {
     .message(offset(number), id: id, flags: .retry)

@@ -7,7 +7,7 @@ import Testing
 @testable import Messaging
 @testable import Redis
 
-@Suite("A mailbox that is full by its bytes", .timeLimit(.minutes(5)))
+@Suite("A mailbox that is full by its bytes", .timeLimit(.minutes(20)))
 struct MailboxBytesTests {
   private let bob = UserName("bob")!
   private let limits = MailboxLimits.ageless(bytes: 1024 * 1024, history: 1_000)

@@ -8,7 +8,7 @@ import Testing
 @testable import Messaging
 @testable import Redis
 
-@Suite("A writer of mailboxes that must be replicated", .timeLimit(.minutes(5)))
+@Suite("A writer of mailboxes that must be replicated", .timeLimit(.minutes(20)))
 struct MailboxDurabilityTests {
   private func isStored(
     _ items: [MailboxWriter.Item], by writer: MailboxWriter, _ bus: isolated Bus

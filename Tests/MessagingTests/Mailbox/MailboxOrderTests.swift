@@ -7,7 +7,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("The order of a mailbox", .timeLimit(.minutes(5)))
+@Suite("The order of a mailbox", .timeLimit(.minutes(20)))
 struct MailboxOrderTests {
   private let bob = UserName("bob")!
 

@@ -7,7 +7,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("A full mailbox", .timeLimit(.minutes(5)))
+@Suite("A full mailbox", .timeLimit(.minutes(20)))
 struct MailboxRoomTests {
   private let bob = UserName("bob")!
 

@@ -7,7 +7,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("A writer that keeps mailboxes short", .timeLimit(.minutes(5)))
+@Suite("A writer that keeps mailboxes short", .timeLimit(.minutes(20)))
 struct MailboxTrimmingTests {
   private let bob = UserName("bob")!
 

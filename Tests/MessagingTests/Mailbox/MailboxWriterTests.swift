@@ -8,7 +8,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("The mailbox writer", .timeLimit(.minutes(5)))
+@Suite("The mailbox writer", .timeLimit(.minutes(20)))
 struct MailboxWriterTests {
   private let bob = UserName("bob")!
 

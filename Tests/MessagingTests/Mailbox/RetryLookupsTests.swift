@@ -9,7 +9,7 @@ import Testing
 @testable import Messaging
 @testable import Redis
 
-@Suite("Look-ups for what a client sent before", .timeLimit(.minutes(5)))
+@Suite("Look-ups for what a client sent before", .timeLimit(.minutes(20)))
 struct RetryLookupsTests {
   private let bob = UserName("bob")!
 

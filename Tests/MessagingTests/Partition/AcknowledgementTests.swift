@@ -11,7 +11,7 @@ import Testing
 @testable import Messaging
 @testable import Redis
 
-@Suite("The worker of a partition", .timeLimit(.minutes(5)))
+@Suite("The worker of a partition", .timeLimit(.minutes(20)))
 struct AcknowledgementTests {
   /// An entry that was set aside and came again would be set aside, and reported to its sender,
   /// twice.

@@ -9,7 +9,7 @@ import Testing
 @testable import Messaging
 @testable import Redis
 
-@Suite("What senders are told", .timeLimit(.minutes(5)))
+@Suite("What senders are told", .timeLimit(.minutes(20)))
 struct NoticePublisherTests {
   private func notice(_ number: UInt64) -> Notice {
     Notice(

@@ -6,7 +6,7 @@ import MessageBus
 import TestSupport
 import Testing
 
-@Suite("A partition whose replicas do not confirm", .timeLimit(.minutes(10)))
+@Suite("A partition whose replicas do not confirm", .timeLimit(.minutes(20)))
 struct UnconfirmedPartitionTests {
   @Test("tries its batch until they do, and tells the operator from time to time")
   func missingReplica() async throws {

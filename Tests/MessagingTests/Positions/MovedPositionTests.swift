@@ -9,7 +9,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("A position on the bus", .timeLimit(.minutes(5)))
+@Suite("A position on the bus", .timeLimit(.minutes(20)))
 struct MovedPositionTests {
   private let alice = UserName("alice")!
 

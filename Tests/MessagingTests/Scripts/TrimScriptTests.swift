@@ -8,7 +8,7 @@ import Testing
 @testable import MessageBus
 @testable import Messaging
 
-@Suite("The trimming of a mailbox", .timeLimit(.minutes(5)))
+@Suite("The trimming of a mailbox", .timeLimit(.minutes(20)))
 struct TrimScriptTests {
   private let bob = UserName("bob")!
 

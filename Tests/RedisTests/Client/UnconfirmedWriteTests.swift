@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("A write that replicas do not confirm", .timeLimit(.minutes(5)))
+@Suite("A write that replicas do not confirm", .timeLimit(.minutes(20)))
 struct UnconfirmedWriteTests {
   private func write(_ key: String, to client: any RedisClient) async -> RedisReplies {
     var batch = RedisBatch(["SET", key, "1"])

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("A blocking read in a cluster", .serialized, .timeLimit(.minutes(5)))
+@Suite("A blocking read in a cluster", .serialized, .timeLimit(.minutes(20)))
 struct ClusterBlockingReadTests {
   /// Long, so that a read that ends was not merely over.
   private static let block: TimeAmount = .seconds(60)

@@ -8,7 +8,7 @@ import Testing
 @testable import Redis
 
 /// Writes of a client while a cluster is changed arrive once, in order, or are reported.
-@Suite("While a cluster changes, a client", .serialized, .timeLimit(.minutes(10)))
+@Suite("While a cluster changes, a client", .serialized, .timeLimit(.minutes(20)))
 struct ClusterChangeTests {
   /// Several keys of one slot, and one elsewhere.
   private func keys(_ slot: HashSlot, _ name: String) -> [RedisKey] {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("Against a cluster, a client", .timeLimit(.minutes(5)))
+@Suite("Against a cluster, a client", .timeLimit(.minutes(20)))
 struct ClusterClientTests {
   @Test("answers a batch over all nodes in the batch's order, with commands of no key among them")
   func order() async throws {

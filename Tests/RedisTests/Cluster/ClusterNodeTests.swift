@@ -8,7 +8,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("A client's view of one node of a cluster", .serialized, .timeLimit(.minutes(5)))
+@Suite("A client's view of one node of a cluster", .serialized, .timeLimit(.minutes(20)))
 struct ClusterNodeTests {
   /// Others wait for what is under way, to come behind it.
   @Test("does not take for answered what is under way when more is refused")

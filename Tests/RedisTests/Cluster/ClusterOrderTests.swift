@@ -6,7 +6,7 @@ import Testing
 @testable import Redis
 
 /// Each with a node that answers late what was sent before a slot moved away from it.
-@Suite("Behind an answer that is long in coming, a client", .serialized, .timeLimit(.minutes(5)))
+@Suite("Behind an answer that is long in coming, a client", .serialized, .timeLimit(.minutes(20)))
 struct ClusterOrderTests {
   /// A slot that has moved, which the clients do not know, and a key that is still there.
   private struct Scene {

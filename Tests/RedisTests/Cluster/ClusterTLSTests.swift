@@ -7,7 +7,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("With TLS, a client", .timeLimit(.minutes(5)))
+@Suite("With TLS, a client", .timeLimit(.minutes(20)))
 struct ClusterTLSTests {
   /// Connects, and returns the error and how long it took.
   private func failure(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("Of a server that is not Redis, a client", .timeLimit(.minutes(5)))
+@Suite("Of a server that is not Redis, a client", .timeLimit(.minutes(20)))
 struct FakeServerTests {
   private static let pong = "+PONG\r\n"
 

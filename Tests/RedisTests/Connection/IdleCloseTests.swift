@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("Where a server closes connections that nobody uses, a client", .timeLimit(.minutes(5)))
+@Suite("Where a server closes connections that nobody uses, a client", .timeLimit(.minutes(20)))
 struct IdleCloseTests {
   private let log = EventLog()
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("At login, Redis", .timeLimit(.minutes(5)))
+@Suite("At login, Redis", .timeLimit(.minutes(20)))
 struct LoginTests {
   private func words(_ url: String) async throws -> String? {
     guard case .server(let error)? = try await failure(of: url) else { return nil }

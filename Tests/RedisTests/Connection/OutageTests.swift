@@ -5,7 +5,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("In an outage, a client", .timeLimit(.minutes(5)))
+@Suite("In an outage, a client", .timeLimit(.minutes(20)))
 struct OutageTests {
   @Test("fails at once, as never sent, while nobody listens")
   func unreachable() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("A password in a file", .timeLimit(.minutes(5)))
+@Suite("A password in a file", .timeLimit(.minutes(20)))
 struct PasswordFileTests {
   private func withFile<Result>(
     _ content: Data, _ body: (String) async throws -> Result

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Redis
 
-@Suite("Against a real server, a client", .timeLimit(.minutes(5)))
+@Suite("Against a real server, a client", .timeLimit(.minutes(20)))
 struct PipeliningTests {
   @Test("answers in the batch's order, whatever the commands are")
   func order() async throws {
