@@ -106,6 +106,7 @@ class Device:
     def __init__(self, document, socket):
         self.document = document
         self.socket = socket
+        self.passed = []  # Frames that were read while another was waited for.
 
     async def send(self, **frame):
         key = self.document.check(frame, self.document.client)
@@ -116,7 +117,14 @@ class Device:
         await self.socket.send(text)
 
     async def receive(self, kind, **fields):
-        """Reads up to a frame of this type with these fields; acks what it reads of the mailbox."""
+        """The first frame of this type with these fields that it has not returned yet, as some come in either
+        order: a copy before `accepted`, say. Acks what it reads of the mailbox."""
+        def is_it(frame):
+            return frame["type"] == kind and all(frame.get(k) == v for k, v in fields.items())
+
+        for index, frame in enumerate(self.passed):
+            if is_it(frame):
+                return self.passed.pop(index)
         while True:
             try:
                 text = await asyncio.wait_for(self.socket.recv(), PATIENCE)
@@ -128,8 +136,9 @@ class Device:
                 # What comes before a close may be read after it.
                 with contextlib.suppress(websockets.ConnectionClosed):
                     await self.send(type="ack", offset=frame["offset"])
-            if frame["type"] == kind and all(frame.get(k) == v for k, v in fields.items()):
+            if is_it(frame):
                 return frame
+            self.passed.append(frame)
 
 
 def connect(url, token, device):
