@@ -3,27 +3,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, dirname } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { pageOf } from './support.mjs';
+import { freePort, pageOf } from './support.mjs';
 
-/** How long all tests of the example may take, in milliseconds. */
-const exampleMs = 120_000;
+/** How long all tests of the example may take, in milliseconds: longer than one of its waits. */
+const exampleMs = 180_000;
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 const program = process.env.CONNECT_TEST_PROGRAM;
-
-/** @returns {Promise<number>} a port that was free just now */
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** Runs a command as an app would that has installed `connect`. */
 async function run(command, given) {

@@ -1,7 +1,8 @@
 /** What the tests of the client for JavaScript share: tokens, a WebSocket for any Node, and a storage. */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import {
   ConnectClient, ConnectError, FrameClient, MemoryStore, compareOffsets,
 } from '../../Sources/ConnectJS/index.js';
@@ -34,6 +35,25 @@ export async function until(what, condition) {
     await new Promise((resume) => { setTimeout(resume, 5); });
   }
   throw new Error(`in vain: ${what}`);
+}
+
+/** Below those that a system gives to connections, one of which could have a port before its server does,
+ * and below those that tests take for their Redis (`LocalRedisLimits.ports`). */
+const ports = Object.freeze({ first: 9_200, end: 10_000 });
+
+/** @param {number} port @returns {Promise<boolean>} whether nothing listens there */
+const isFree = (port) => new Promise((resolve) => {
+  const server = createServer().on('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
+
+/** @param {number} count @returns {Promise<number>} the first of so many free ports in a row */
+export async function freePort(count = 1) {
+  for (;;) {
+    const port = randomInt(ports.first, ports.end - count);
+    const all = Array.from({ length: count }, (_, index) => port + index);
+    if ((await Promise.all(all.map(isFree))).every(Boolean)) return port;
+  }
 }
 
 /** As a page's, and full or forbidden at will. */

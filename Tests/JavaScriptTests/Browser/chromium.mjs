@@ -97,7 +97,11 @@ export async function browserOf(profile) {
         },
         /** In the background a page draws nothing. */
         bringToFront: () => ask('Page.bringToFront'),
-        close: () => call('Target.closeTarget', { targetId }),
+        /** Waits until it is gone. */
+        async close() {
+          await call('Target.closeTarget', { targetId });
+          await until('it is closed', async () => !(await pages()).includes(targetId));
+        },
         /** Waits for an expression to be true in the page. */
         shows: (what, expression) => until(what, () => evaluate(expression).catch(() => false)),
         async screenshot() {
