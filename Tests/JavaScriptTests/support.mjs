@@ -27,9 +27,12 @@ export function tokenOf(user, seconds = 600) {
 export const pageOf = (name) => readFileSync(
   new URL(`../../Sources/ConnectCommand/Documentation.docc/${name}`, import.meta.url), 'utf8');
 
+/** How long a condition is waited for, in milliseconds: only a test that fails takes so long. */
+const untilMs = 120_000;
+
 /** Waits for a condition, and says which one in vain. */
 export async function until(what, condition) {
-  for (const end = Date.now() + 30_000; Date.now() < end;) {
+  for (const end = Date.now() + untilMs; Date.now() < end;) {
     const value = await condition();
     if (value) return value;
     await new Promise((resume) => { setTimeout(resume, 5); });

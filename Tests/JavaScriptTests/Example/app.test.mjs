@@ -57,8 +57,9 @@ test('a new device of a user has the list and what was written', async () => {
   for (const number of [1, 2, 3]) await writer.conversation('frank').send({ number }).accepted;
   const frank = clientOf('frank');
   await until(frank.conversations, ({ items, unread }) => items.length === 1 && unread === 3);
-  assert.deepEqual(
-    frank.conversation('erin').entries.map(({ body }) => body.number), [1, 2, 3]);
+  const conversation = frank.conversation('erin');
+  await until(conversation, ({ entries }) => entries.length === 3); // They may come after the list.
+  assert.deepEqual(conversation.entries.map(({ body }) => body.number), [1, 2, 3]);
 });
 
 test('what is stored is there without a server', async () => {

@@ -36,7 +36,7 @@ export async function startConnect({ port = 8080, data, options = [], program = 
 }
 
 /** Waits until `conversation`, or whatever else is observed, is as it is to be. */
-export function until(observed, isSo, limitMs = 10_000) {
+export function until(observed, isSo, limitMs = 60_000) {
   return new Promise((resolve, reject) => {
     const leave = observed.on('change', look);
     const timer = setTimeout(() => {
