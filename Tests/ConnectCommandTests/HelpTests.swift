@@ -36,6 +36,11 @@ struct DescribedCommand: Decodable {
 
   /// All commands of all programs, each with the words that call it, `connect` not among them.
   static func all() throws -> [(path: [String], command: DescribedCommand)] {
+    try self.described.get()
+  }
+
+  /// Once: the parser takes seconds for it in a debug build.
+  private static let described = Result {
     try Programs.all.flatMap { program in
       let tool = try JSONDecoder().decode(Tool.self, from: Data(program._dumpHelp().utf8))
       let name = tool.command.commandName
@@ -97,7 +102,7 @@ struct HelpTests {
     var count = 0
     for (path, command) in try DescribedCommand.all() {
       // The parser's own `help` has none.
-      guard let type = self.type(at: path) else { continue }
+      guard let type = Programs.type(at: path) else { continue }
       let initial = Self.withValue(type.init())
       for argument in command.arguments ?? [] where argument.isOptional {
         guard initial.contains(argument.title) else { continue }
@@ -108,13 +113,6 @@ struct HelpTests {
       }
     }
     #expect(count > 25)
-  }
-
-  private func type(at path: [String]) -> (any ParsableCommand.Type)? {
-    let (program, path) = Programs.split(path)
-    return path.reduce(program) { type, name in
-      type?.configuration.subcommands.first { $0.configuration.commandName == name }
-    }
   }
 
   /// The titles of the options whose properties are neither optional nor lists: each either must be
@@ -132,9 +130,10 @@ struct HelpTests {
   }
 
   @Test("hold no word that a terminal of 80 columns would break")
-  func words() {
+  func words() async {
     for program in Programs.all {
       for type in self.types(program) {
+        await Task.yield()
         let lines = program.helpMessage(for: type, columns: 80).split(separator: "\n")
         // How it is used is one line, and examples are meant to be copied.
         for line in lines where !line.hasPrefix("USAGE: ") && !line.contains(" | connect ") {

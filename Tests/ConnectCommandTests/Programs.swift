@@ -15,4 +15,12 @@ enum Programs {
     line.first == "connect-bench"
       ? (ConnectBench.self, Array(line.dropFirst())) : (ConnectCommand.self, line)
   }
+
+  /// The command that these words call; nil for the parser's own `help`.
+  static func type(at path: [String]) -> (any ParsableCommand.Type)? {
+    let (program, path) = Self.split(path)
+    return path.reduce(program) { type, name in
+      type?.configuration.subcommands.first { $0.configuration.commandName == name }
+    }
+  }
 }
