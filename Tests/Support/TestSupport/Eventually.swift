@@ -10,13 +10,6 @@ package enum TestWaits {
   /// How often at least, before one that is waited for for so long is given up: while other tests had the processors,
   /// what is waited for could not come either.
   package static let looks = 400
-
-  /// Whether to give up.
-  static func isOver(
-    _ deadline: ContinuousClock.Instant, within wait: Duration, looks: Int
-  ) -> Bool {
-    ContinuousClock.now >= deadline && (looks >= self.looks || wait < self.usual)
-  }
 }
 
 /// The failure of a test that waited in vain, in a sentence.
@@ -45,12 +38,7 @@ package func eventually<Value>(
   _ what: @autoclosure () -> String, within wait: Duration = TestWaits.usual,
   _ ask: () async throws -> Value?
 ) async throws -> Value {
-  let deadline = ContinuousClock.now + wait
-  for looks in 1... {
-    if let answer = try await ask() { return answer }
-    if TestWaits.isOver(deadline, within: wait, looks: looks) { break }
-    try await Task.sleep(for: TestWaits.poll)
-  }
+  if let answer = try await firstAnswer(within: wait, ask) { return answer }
   throw TestFailure("it did not happen within \(wait) that \(what())")
 }
 
@@ -58,13 +46,21 @@ package func eventually<Value>(
 package func eventually(
   within wait: Duration = TestWaits.usual, _ condition: () async throws -> Bool
 ) async throws -> Bool {
+  try await firstAnswer(within: wait) { try await condition() ? true : nil } != nil
+}
+
+private func firstAnswer<Value>(
+  within wait: Duration, _ ask: () async throws -> Value?
+) async throws -> Value? {
   let deadline = ContinuousClock.now + wait
-  for looks in 1... {
-    if try await condition() { return true }
-    if TestWaits.isOver(deadline, within: wait, looks: looks) { break }
+  var looks = 0
+  while true {
+    if let answer = try await ask() { return answer }
+    looks += 1
+    let hasLooked = looks >= TestWaits.looks || wait < TestWaits.usual
+    if ContinuousClock.now >= deadline, hasLooked { return nil }
     try await Task.sleep(for: TestWaits.poll)
   }
-  return false
 }
 
 extension RedisClient {
