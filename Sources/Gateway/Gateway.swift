@@ -145,10 +145,21 @@ package enum GatewayLimits {
   package static let concurrentSmallRequestPages = 2
 
   /// A page that is not small keeps its turn for so many times as long again as it took. So these have a third
-  /// of the time at most. With 20, a hundred clients that asked for all they might made the 99th percentile of
-  /// others' messages 15 % longer, and with 2 it was 33 to 46 %; but an answer took 4.9 s instead of 1.1, and a
-  /// crowd that connects would wait longer for its lists, too.
-  static let requestRest: Int64 = 2
+  /// of the time at most.
+  static let largePageRest: Int64 = 2
+
+  /// Such pages that a user may have of these turns at once: two lists of which nothing is read. Any further ones
+  /// have turns of their own, as many, that are kept for longer: see ``extraPageRest``.
+  package static let largePagesAtOnce = 20
+
+  /// The same in a second, over all devices on one gateway, on average.
+  package static let largePagesPerSecond = 0.5
+
+  /// As ``largePageRest``, for pages of users who have read many. So whoever asks all the time neither keeps
+  /// waiting those who do not, nor hurts their messages: beside a hundred such users the 99th percentile of others'
+  /// messages was 15 % longer than beside as many silent ones, and with 2 for all pages 33 to 46 %. In return these
+  /// have a fifth as many answers.
+  static let extraPageRest: Int64 = 20
 
   /// A page of lists or history that has no answer loses its turn after this time in milliseconds, or twice this
   /// at most: so a node that hangs does not keep the requests of all users waiting.
@@ -356,6 +367,8 @@ package struct GatewayConfiguration: Sendable {
   package var lookUpsAtOnce = GatewayLimits.lookUpsAtOnce
   /// See ``GatewayLimits/requestsPerSecond``; 0 means no limit.
   package var requestsPerSecond = GatewayLimits.requestsPerSecond
+  /// See ``GatewayLimits/largePagesPerSecond``.
+  package var largePagesPerSecond = GatewayLimits.largePagesPerSecond
   /// See ``GatewayLimits/requestTurnMilliseconds``.
   package var requestTurnMilliseconds = GatewayLimits.requestTurnMilliseconds
   /// See ``GatewayLimits/signalsPerSecond``; 0 means no limit.

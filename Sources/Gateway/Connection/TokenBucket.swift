@@ -8,8 +8,8 @@ struct TokenBucket {
   private var refilled: UInt64
 
   /// - Parameter perSecond: 0 means no limit.
-  init(perSecond: Int, burst: Int, now: UInt64) {
-    self.perSecond = Double(perSecond)
+  init(perSecond: Double, burst: Int, now: UInt64) {
+    self.perSecond = perSecond
     self.burst = Double(burst)
     self.tokens = self.burst
     self.refilled = now

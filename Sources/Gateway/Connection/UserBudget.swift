@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Budget of one user for a second: sends, reads, positions, what mailboxes are searched for, requests and
-/// signals.
+/// Budget of one user for a second: sends, reads, positions, what mailboxes are searched for, requests, what is
+/// read for them, and signals.
 ///
 /// Shared by all connections of the user on this gateway, whatever their event loops; hence the lock,
 /// which is free nearly always.
@@ -10,6 +10,7 @@ final class UserBudget: Sendable {
     var sends: TokenBucket
     var lookUps: TokenBucket
     var requests: TokenBucket
+    var largePages: TokenBucket
     var signals: TokenBucket
   }
 
@@ -32,15 +33,18 @@ final class UserBudget: Sendable {
     self.buckets = Mutex(
       Buckets(
         sends: TokenBucket(
-          perSecond: sends, burst: sends * GatewayLimits.sendBurstSeconds, now: now),
+          perSecond: Double(sends), burst: sends * GatewayLimits.sendBurstSeconds, now: now),
         lookUps: TokenBucket(
-          perSecond: sends == 0 ? 0 : configuration.lookUpsPerSecond,
+          perSecond: sends == 0 ? 0 : Double(configuration.lookUpsPerSecond),
           burst: configuration.lookUpsAtOnce, now: now),
         requests: TokenBucket(
-          perSecond: configuration.requestsPerSecond,
+          perSecond: Double(configuration.requestsPerSecond),
           burst: configuration.requestsPerSecond * GatewayLimits.requestBurstSeconds, now: now),
+        largePages: TokenBucket(
+          perSecond: configuration.largePagesPerSecond, burst: GatewayLimits.largePagesAtOnce,
+          now: now),
         signals: TokenBucket(
-          perSecond: configuration.signalsPerSecond,
+          perSecond: Double(configuration.signalsPerSecond),
           burst: configuration.signalsPerSecond * GatewayLimits.signalBurstSeconds, now: now)))
   }
 
@@ -64,6 +68,13 @@ final class UserBudget: Sendable {
 
   /// Returns what a request cost that could not be answered.
   func returnRequest() { self.buckets.withLock { $0.requests.giveBack() } }
+
+  /// Takes a page that is not small, of a list or of history; nothing if there is none left.
+  ///
+  /// - Returns: whether there was one. Else the page is read all the same, but waits for those of others.
+  func takeLargePage(now: UInt64) -> Bool {
+    self.buckets.withLock { $0.largePages.take(now: now) == nil }
+  }
 
   /// Takes what a signal costs, or nothing if there is not enough.
   func takeSignal(now: UInt64) -> Shortage? {
@@ -91,7 +102,8 @@ final class UserBudget: Sendable {
   func isFull(now: UInt64) -> Bool {
     self.buckets.withLock { buckets in
       buckets.sends.isFull(now: now) && buckets.lookUps.isFull(now: now)
-        && buckets.requests.isFull(now: now) && buckets.signals.isFull(now: now)
+        && buckets.requests.isFull(now: now) && buckets.largePages.isFull(now: now)
+        && buckets.signals.isFull(now: now)
     }
   }
 }

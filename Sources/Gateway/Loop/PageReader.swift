@@ -26,16 +26,20 @@ final class PageReader {
     let kind: Kind
     let connection: ConnectionHandler
 
-    fileprivate var turnKind: PageTurns<Request>.Kind {
-      switch self.kind {
-      case .page, .skipped, .look, .rows: .delivery
-      case .log(let read):
-        (read.page?.maximum ?? 0) <= GatewayLimits.firstRequestPageEntries ? .small : .large
+    /// Which turn it waits for. Takes a large page from the user's budget, so to be asked once.
+    fileprivate func takeTurnKind() -> PageTurns<Request>.Kind {
+      guard case .log(let read) = self.kind else { return .delivery }
+      guard let page = read.page, page.maximum > GatewayLimits.firstRequestPageEntries else {
+        return .small
       }
+      let now = NIODeadline.now().uptimeNanoseconds
+      return self.connection.budget.takeLargePage(now: now) ? .large : .extra
     }
 
     /// Whether nobody waits for it any more.
-    fileprivate var isVain: Bool { self.turnKind != .delivery && self.connection.isOver }
+    fileprivate var isVain: Bool {
+      if case .log = self.kind { self.connection.isOver } else { false }
+    }
   }
 
   private let client: any RedisClient
@@ -54,7 +58,7 @@ final class PageReader {
 
   /// Gives the connection the page, or the reason for its absence, later.
   func request(_ request: Request) {
-    self.turns.append(request, request.turnKind)
+    self.turns.append(request, request.takeTurnKind())
     self.schedule()
   }
 
@@ -92,8 +96,7 @@ final class PageReader {
 
   /// Ends the turn of a large page later.
   private func rest(_ turn: PageTurns<Request>.Turn, took: TimeAmount) {
-    let time = TimeAmount.nanoseconds(took.nanoseconds * GatewayLimits.requestRest)
-    self.eventLoop.scheduleTask(in: time) {
+    self.eventLoop.scheduleTask(in: turn.rest(after: took)) {
       self.turns.end(turn)
       self.schedule()
     }

@@ -6,7 +6,8 @@ import NIOCore
 ///
 /// Lists and history have turns of their own, and few, above all for pages that are not small. A request may
 /// need many, one after the other, and each waits behind those of all other requests. So however many clients
-/// ask, messages wait for few of their pages, and clients that replay their mailboxes for none.
+/// ask, messages wait for few of their pages, and clients that replay their mailboxes for none. Nor do those
+/// who ask for a list now and then wait for those who ask all the time.
 ///
 /// Pure: times are the caller's.
 struct PageTurns<Read> {
@@ -17,12 +18,28 @@ struct PageTurns<Read> {
     case small
     /// Any other page of a list or of history.
     case large
+    /// Such a page of a user who has read many lately; see ``UserBudget/takeLargePage(now:)``.
+    case extra
+
+    /// For how many times as long again as it took a page with an answer keeps its turn.
+    var rest: Int64 {
+      switch self {
+      case .delivery, .small: 0
+      case .large: GatewayLimits.largePageRest
+      case .extra: GatewayLimits.extraPageRest
+      }
+    }
   }
 
   /// A read's right to be under way.
   struct Turn: Hashable {
     let kind: Kind
     fileprivate let number: Int
+
+    /// How long it is kept after an answer that took so long.
+    func rest(after took: TimeAmount) -> TimeAmount {
+      .nanoseconds(took.nanoseconds * self.kind.rest)
+    }
   }
 
   private struct Queue {
@@ -59,7 +76,7 @@ struct PageTurns<Read> {
         self.overdue.remove(turn.number)
         return false
       }
-      guard self.kind == .large else { return false }
+      guard self.kind.rest > 0 else { return false }
       self.resting.insert(turn.number)
       return true
     }
@@ -77,17 +94,21 @@ struct PageTurns<Read> {
   private var deliveries = Queue(.delivery, maximum: GatewayLimits.concurrentPages)
   private var small = Queue(.small, maximum: GatewayLimits.concurrentSmallRequestPages)
   private var large = Queue(.large, maximum: GatewayLimits.concurrentRequestPages)
+  private var extra = Queue(.extra, maximum: GatewayLimits.concurrentRequestPages)
 
   mutating func append(_ read: Read, _ kind: Kind) {
     self.with(kind) { $0.waiting.append(read) }
   }
 
   /// Whether ``next(now:)`` has one.
-  var hasNext: Bool { self.deliveries.hasNext || self.small.hasNext || self.large.hasNext }
+  var hasNext: Bool {
+    self.deliveries.hasNext || self.small.hasNext || self.large.hasNext || self.extra.hasNext
+  }
 
   /// The read to begin; nil if there is none, or none may begin before the turn of another has ended.
   mutating func next(now: NIODeadline) -> (read: Read, turn: Turn)? {
     self.deliveries.next(now: now) ?? self.small.next(now: now) ?? self.large.next(now: now)
+      ?? self.extra.next(now: now)
   }
 
   /// A read has its answer, or needs none any more.
@@ -101,12 +122,14 @@ struct PageTurns<Read> {
   /// Whether a list or history has a turn and no answer.
   var hasUnansweredRequest: Bool {
     !self.small.unanswered.isEmpty || !self.large.unanswered.isEmpty
+      || !self.extra.unanswered.isEmpty
   }
 
   /// Ends the turns of lists and history that began at this time or earlier and have no answer.
   mutating func endUnansweredRequests(since time: NIODeadline) {
     self.small.endUnanswered(since: time)
     self.large.endUnanswered(since: time)
+    self.extra.endUnanswered(since: time)
   }
 
   private mutating func with<Result>(_ kind: Kind, _ body: (inout Queue) -> Result) -> Result {
@@ -114,6 +137,7 @@ struct PageTurns<Read> {
     case .delivery: body(&self.deliveries)
     case .small: body(&self.small)
     case .large: body(&self.large)
+    case .extra: body(&self.extra)
     }
   }
 }

@@ -70,6 +70,17 @@ struct UserBudgetTests {
     #expect(budget.takeRequest(now: 0) == .requests(500))
   }
 
+  @Test("has few large pages, which come back slowly")
+  func largePages() {
+    let budget = userBudget()
+    for _ in 0..<20 { #expect(budget.takeLargePage(now: 0)) }
+    #expect(!budget.takeLargePage(now: 2 * Self.second - 1))
+    #expect(budget.takeLargePage(now: 2 * Self.second))
+    #expect(!budget.takeLargePage(now: 2 * Self.second))
+    #expect(!budget.isFull(now: 41 * Self.second))
+    #expect(budget.isFull(now: 42 * Self.second))
+  }
+
   @Test("is full when both parts are")
   func full() {
     let budget = userBudget()

@@ -18,6 +18,7 @@ struct PageTurnsTests {
     for (kind, maximum) in [
       (Turns.Kind.small, GatewayLimits.concurrentSmallRequestPages),
       (.large, GatewayLimits.concurrentRequestPages),
+      (.extra, GatewayLimits.concurrentRequestPages),
     ] {
       var turns = Turns()
       for number in 0..<1_000 { turns.append("\(number)", kind) }
@@ -28,7 +29,7 @@ struct PageTurnsTests {
         #expect(!turns.hasNext)
         let first = underWay.removeFirst()
         let rests = turns.answered(first.turn)
-        #expect(rests == (kind == .large))
+        #expect(rests == (kind != .small))
         #expect(turns.hasNext == !rests)
         turns.end(first.turn)
         let next = Self.take(&turns)
@@ -41,10 +42,11 @@ struct PageTurnsTests {
     }
   }
 
-  @Test("are apart for replays and for lists, and small pages do not wait for large ones")
+  @Test("are apart for replays, small pages, large ones, and those of users who have read many")
   func apart() {
     var turns = Turns()
     for number in 0..<100 {
+      turns.append("extra \(number)", .extra)
       turns.append("large \(number)", .large)
       turns.append("small \(number)", .small)
       turns.append("replay \(number)", .delivery)
@@ -56,12 +58,27 @@ struct PageTurnsTests {
     #expect(
       taken.map(\.read) == (0..<replays).map { "replay \($0)" }
         + (0..<small).map { "small \($0)" }
-        + (0..<GatewayLimits.concurrentRequestPages).map { "large \($0)" })
+        + (0..<GatewayLimits.concurrentRequestPages).map { "large \($0)" }
+        + (0..<GatewayLimits.concurrentRequestPages).map { "extra \($0)" })
     for (index, next) in [(0, "replay \(replays)"), (replays, "small \(small)")] {
       let rests = turns.answered(taken[index].turn)
       #expect(!rests)
       #expect(Self.take(&turns).map(\.read) == [next])
     }
+    let large = taken[replays + small].turn
+    let rests = turns.answered(large)
+    #expect(rests)
+    turns.end(large)
+    #expect(
+      Self.take(&turns).map(\.read) == ["large \(GatewayLimits.concurrentRequestPages)"])
+  }
+
+  @Test("last longer, the more of the kind a user has read")
+  func rest() {
+    var turns = Turns()
+    for kind in [Turns.Kind.delivery, .small, .large, .extra] { turns.append("a", kind) }
+    let rests = Self.take(&turns).map { $0.turn.rest(after: .microseconds(100)) }
+    #expect(rests == [0, 0, 200, 2_000].map { .microseconds($0) })
   }
 
   @Test("come page by page to requests of several pages")
@@ -112,7 +129,7 @@ struct PageTurnsTests {
 
   @Test("are not given while many lists have no answer, and are again when one has")
   func manyOverdue() {
-    for kind in [Turns.Kind.small, .large] {
+    for kind in [Turns.Kind.small, .large, .extra] {
       var turns = Turns()
       for number in 0..<1_000 { turns.append("\(number)", kind) }
       var begun: [Turns.Turn] = []

@@ -8,6 +8,8 @@ import TestSupport
 final class HeldPages: Sendable {
   private struct State {
     var isHolding = false
+    /// Whose pages are held; nil for everybody's.
+    var user: String?
     /// Pages that were asked for and not handed on, by event loop.
     var underWay: [ObjectIdentifier: Int] = [:]
     var held: [(loop: any EventLoop, handOn: @Sendable () -> Void)] = []
@@ -18,7 +20,14 @@ final class HeldPages: Sendable {
   private let state = NIOLockedValueBox(State())
 
   /// From now on.
-  func hold() { self.state.withLockedValue { $0.isHolding = true } }
+  ///
+  /// - Parameter user: whose; nil for everybody's.
+  func hold(of user: String? = nil) {
+    self.state.withLockedValue {
+      $0.isHolding = true
+      $0.user = user
+    }
+  }
 
   /// How many were asked for so far.
   var asked: Int { self.state.withLockedValue { $0.asked } }
@@ -49,12 +58,12 @@ final class HeldPages: Sendable {
   }
 
   fileprivate func arrived(
-    _ pages: Int, on loop: any EventLoop, _ handOn: @escaping () -> Void
+    _ pages: Int, of commands: String, on loop: any EventLoop, _ handOn: @escaping () -> Void
   ) {
     // Back on the loop that it comes from.
     let bound = NIOLoopBound(handOn, eventLoop: loop)
     let isHeld = self.state.withLockedValue { state in
-      guard state.isHolding else {
+      guard state.isHolding, state.user.map(commands.contains) ?? true else {
         state.underWay[ObjectIdentifier(loop), default: 0] -= pages
         return false
       }
@@ -104,7 +113,8 @@ private final class HoldingClient: ForwardingClient {
     _ batch: RedisBatch, timeout: TimeAmount,
     onSettled: @escaping (Range<Int>, RedisReplies) -> Void
   ) {
-    let count = String(buffer: batch.bytes).split(separator: "XREVRANGE").count - 1
+    let text = String(buffer: batch.bytes)
+    let count = text.split(separator: "XREVRANGE").count - 1
     guard count > 0 else {
       return self.client.submit(batch, timeout: timeout, onSettled: onSettled)
     }
@@ -113,7 +123,7 @@ private final class HoldingClient: ForwardingClient {
     let commands = batch.count / count
     self.pages.asks(for: count, on: loop)
     self.client.submit(batch, timeout: timeout) { [pages] part, replies in
-      pages.arrived(part.count / commands, on: loop) { onSettled(part, replies) }
+      pages.arrived(part.count / commands, of: text, on: loop) { onSettled(part, replies) }
     }
   }
 }

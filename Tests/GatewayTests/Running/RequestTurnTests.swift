@@ -8,9 +8,12 @@ import Testing
 struct RequestTurnTests {
   /// A stand whose pages are held once all are connected.
   ///
-  /// - Parameter turnMilliseconds: of a page that is not answered.
+  /// - Parameters:
+  ///   - turnMilliseconds: of a page that is not answered.
+  ///   - largePagesPerSecond: that a user may have of the turns that all share.
   private func with(
-    turnMilliseconds: Int64, askers count: Int,
+    turnMilliseconds: Int64, largePagesPerSecond: Double = GatewayLimits.largePagesPerSecond,
+    askers count: Int,
     _ body: (TestStand, HeldPages, _ askers: [TestSocket]) async throws -> Void
   ) async throws {
     let pages = HeldPages()
@@ -19,6 +22,7 @@ struct RequestTurnTests {
     options.configure = {
       $0.requestsPerSecond = 0
       $0.requestTurnMilliseconds = turnMilliseconds
+      $0.largePagesPerSecond = largePagesPerSecond
     }
     try await TestStand.with(options) { stand in
       var askers: [TestSocket] = []
@@ -63,6 +67,31 @@ struct RequestTurnTests {
       // Of both sizes at once.
       let maximum = GatewayLimits.concurrentRequestPages + GatewayLimits.concurrentSmallRequestPages
       #expect((2...maximum).contains(pages.mostUnderWay))
+    }
+  }
+
+  @Test("do not wait for those of a user who has read many lately")
+  func extra() async throws {
+    // None comes back while the test lasts.
+    let rate = 1e-6
+    try await self.with(turnMilliseconds: 60_000, largePagesPerSecond: rate, askers: 5) {
+      _, pages, askers in
+      let eager = askers[0]
+      // Each takes four large pages.
+      let first = GatewayLimits.largePagesAtOnce / 4
+      for _ in 0..<first { eager.ask("history", #","with":"nobody""#) }
+      for _ in 0..<first { _ = try await eager.expectHistory() }
+      pages.hold(of: "asker0")
+      eager.ask("history", #","with":"nobody""#)
+      try await eventually("its small page is read") { pages.held == 1 }
+      pages.handOn()
+      try await eventually("its first large page is read") { pages.held == 1 }
+      // On each of two event loops.
+      for asker in askers.dropFirst() { asker.ask("history", #","with":"nobody""#) }
+      for asker in askers.dropFirst() { _ = try await asker.expectHistory() }
+      #expect(pages.held == 1)
+      pages.handOn(andAll: true)
+      _ = try await eager.expectHistory()
     }
   }
 
