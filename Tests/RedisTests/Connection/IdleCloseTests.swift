@@ -63,7 +63,7 @@ struct IdleCloseTests {
         try await client.waitUntilReady()
         // So it is old enough to be closed for being idle.
         _ = try await client.execute("BLPOP", "idle:none", "1.2")
-        let waiting = try await client.begin("BLPOP", "idle:none", "60")
+        let waiting = try await client.begin("BLPOP", "idle:none", "0")
         let isBlocked = try await eventually {
           try await server.command("INFO", "clients").string?.contains("blocked_clients:1") == true
         }

@@ -151,7 +151,7 @@ struct OutageTests {
   @Test("fails what is under way when it is closed, as perhaps executed")
   func close() async throws {
     try await withReadyClient(SharedRedis.server().url) { client in
-      let waiting = try await client.begin("BLPOP", "close:none", "60")
+      let waiting = try await client.begin("BLPOP", "close:none", "0")
       try await client.close().get()
       #expect(try await waiting.get().failure(0)?.isUnanswered == true)
       #expect(

@@ -164,7 +164,7 @@ struct PipeliningTests {
     let url = try await SharedRedis.server().url
     try await withReadyClient(url) { reader in
       try await withReadyClient(url) { client in
-        let popped = try await reader.begin("BLPOP", "blocking:list", "30")
+        let popped = try await reader.begin("BLPOP", "blocking:list", "0")
         for _ in 0..<20 { #expect(try await client.execute("PING").trees == [.string("PONG")]) }
         _ = try await client.execute("RPUSH", "blocking:list", "x")
         #expect(
