@@ -161,8 +161,10 @@ package final class GatewayService: Service {
   ) throws {
     let http = FirstRequestHandler(
       servesDemoPage: loop.configuration.servesDemoPage, metrics: loop.metrics)
+    let fields = RequestFieldHandler()
     let pipeline = channel.pipeline.syncOperations
     let upgrader = ConnectUpgrader(loop: loop, authenticator: authenticator) { context in
+      context.pipeline.syncOperations.removeHandler(fields, promise: nil)
       context.pipeline.syncOperations.removeHandler(http, promise: nil)
     }
     try pipeline.configureHTTPServerPipeline(
@@ -173,7 +175,7 @@ package final class GatewayService: Service {
       withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(
         headerBytes: GatewayLimits.httpHeaderBytes, headerFields: GatewayLimits.httpHeaderFields))
     try pipeline.addHandler(
-      RequestFieldHandler(),
+      fields,
       position: .before(try pipeline.handler(type: HTTPServerUpgradeHandler.self)))
     try pipeline.addHandler(http)
   }

@@ -2,26 +2,40 @@ import HTTPServer
 import NIOCore
 import NIOHTTP1
 
-/// Makes the fields of a request fit to be compared: values without white space around them, and of all
-/// the protocols that it would be upgraded to, one `websocket` or none: none, too, where the parser of HTTP would go on
-/// behind the request.
+/// Lets one request through, with fields that are fit to be compared: values without white space around them, and
+/// of all the protocols that it would be upgraded to, one `websocket` or none: none, too, where the parser of HTTP would go
+/// on behind the request.
 ///
 /// NIO asks the upgrader once for each element of the `Upgrade` fields, until one of them succeeds: a
-/// header full of them would have one token verified a thousand times. Stands before NIO's handler of
-/// upgrades, and goes when the first request has passed, the only one that can be upgraded.
+/// header full of them would have one token verified a thousand times.
+///
+/// Stands before NIO's handler of upgrades, until the connection is upgraded. That handler keeps what comes behind the
+/// request, and whoever takes frames afterwards would get it as HTTP. Bytes are passed on: the decoder gives back those
+/// that came right behind an upgrade, which are frames.
 final class RequestFieldHandler: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPServerRequestPart
+  /// Parts of a request, or bytes.
+  typealias InboundIn = Any
   typealias InboundOut = HTTPServerRequestPart
 
+  private var hasEnded = false
+
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard case .head(var head) = self.unwrapInboundIn(data) else {
+    guard let part = self.unwrapInboundIn(data) as? HTTPServerRequestPart else {
       return context.fireChannelRead(data)
     }
-    if !Self.isReadAsUpgrade(head.headers) { head.headers.remove(name: "upgrade") }
-    head.headers.stripOptionalWhitespace()
-    Self.reduce(&head.headers)
-    context.fireChannelRead(self.wrapInboundOut(.head(head)))
-    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    guard !self.hasEnded else { return }
+    switch part {
+    case .head(var head):
+      if !Self.isReadAsUpgrade(head.headers) { head.headers.remove(name: "upgrade") }
+      head.headers.stripOptionalWhitespace()
+      Self.reduce(&head.headers)
+      context.fireChannelRead(self.wrapInboundOut(.head(head)))
+    case .body:
+      context.fireChannelRead(data)
+    case .end:
+      self.hasEnded = true
+      context.fireChannelRead(data)
+    }
   }
 
   /// Whether the parser of HTTP, too, treats a request with this `Connection` as an upgrade.

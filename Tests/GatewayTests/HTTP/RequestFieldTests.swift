@@ -1,3 +1,5 @@
+import NIOCore
+import NIOEmbedded
 import NIOHTTP1
 import Testing
 
@@ -37,5 +39,33 @@ struct RequestFieldTests {
       #expect(!RequestFieldHandler.isReadAsUpgrade(["connection": value]))
       #expect(!RequestFieldHandler.isReadAsUpgrade(["connection": "x", "Connection": value]))
     }
+  }
+
+  @Test("nothing is seen that comes behind the first request")
+  func firstOnly() throws {
+    let channel = EmbeddedChannel(handler: RequestFieldHandler())
+    let head = HTTPServerRequestPart.head(
+      HTTPRequestHead(version: .http1_1, method: .GET, uri: "/first"))
+    for part in [head, .body(ByteBuffer(string: "x")), .end(nil), head, .end(nil)] {
+      try channel.writeInbound(part)
+    }
+    var seen: [HTTPServerRequestPart] = []
+    while let part = try channel.readInbound(as: HTTPServerRequestPart.self) { seen.append(part) }
+    #expect(seen == [head, .body(ByteBuffer(string: "x")), .end(nil)])
+    _ = try channel.finish()
+  }
+
+  @Test("bytes are passed on that the decoder gives back behind an upgrade")
+  func bytesBehind() throws {
+    let channel = EmbeddedChannel(handler: RequestFieldHandler())
+    let head = HTTPServerRequestPart.head(
+      HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"))
+    for part in [head, .end(nil)] {
+      try channel.writeInbound(part)
+      #expect(try channel.readInbound(as: HTTPServerRequestPart.self) == part)
+    }
+    try channel.writeInbound(ByteBuffer(string: "frames"))
+    #expect(try channel.readInbound(as: ByteBuffer.self) == ByteBuffer(string: "frames"))
+    _ = try channel.finish()
   }
 }
