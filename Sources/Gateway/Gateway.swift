@@ -320,9 +320,14 @@ package enum GatewayLimits {
   /// Time for the answers to the sends of a connection that was told to leave, in milliseconds.
   package static let answerMilliseconds: Int64 = 2_000
 
-  /// Smallest receive buffer of a connection, in bytes: most connections are idle.
-  static let receiveBufferMinimumBytes = 64
-  static let receiveBufferInitialBytes = 512
+  /// Size of the first receive buffer of a socket, in bytes: as little as the allocator gives. NIO keeps it for as
+  /// long as the socket lives; see ``ReceiveBuffers``.
+  static let keptReceiveBufferBytes = 16
+
+  /// Size of the second, in bytes, into which the request for an upgrade is read. A longer one takes a read more for
+  /// each time that the size is doubled.
+  static let receiveBufferInitialBytes = 1_024
+  static let receiveBufferMinimumBytes = 512
   static let receiveBufferMaximumBytes = 16_384
 
   /// Size of the kernel's send buffer for a socket, in bytes. Left to itself the kernel lets it
@@ -339,6 +344,9 @@ package enum GatewayLimits {
 
   /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
   /// no client takes the turn of the others.
+  ///
+  /// With more, NIO would keep as many buffers of up to ``receiveBufferMaximumBytes`` for each socket, and
+  /// ``ReceiveBuffers`` could not prevent that.
   static let readsPerTurn: UInt = 1
 }
 

@@ -131,13 +131,7 @@ package final class GatewayService: Service {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
-      .childChannelOption(
-        .recvAllocator,
-        value: AdaptiveRecvByteBufferAllocator(
-          minimum: GatewayLimits.receiveBufferMinimumBytes,
-          initial: GatewayLimits.receiveBufferInitialBytes,
-          maximum: GatewayLimits.receiveBufferMaximumBytes)
-      )
+      .childChannelOption(.recvAllocator, value: ReceiveBuffers())
       .childChannelOption(
         .writeBufferWaterMark,
         value: ChannelOptions.Types.WriteBufferWaterMark(
