@@ -44,6 +44,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var awaitsRetry = false
   /// Why the connection must close, as soon as the client can be told.
   var farewell: Farewell?
+  /// The loop's clock's own.
+  var clockPlace: ConnectionClock.Place?
 
   /// Whether reading is suspended until sends are answered.
   private var awaitsAnswers = false

@@ -214,7 +214,8 @@ final class GatewayLoop: @unchecked Sendable {
     self.runningNanoseconds += 1_000_000_000
     self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
     self.registrations.store()
-    self.clock.tick()
+    let now = SystemClock.secondsSince1970()
+    self.clock.tick { $0.periodPassed(now: now) }
   }
 
   // MARK: Errors

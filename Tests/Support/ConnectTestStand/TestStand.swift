@@ -74,7 +74,8 @@ package final class TestStand: Sendable {
   package let authenticator: Authenticator
   private let options: Options
   package let group: MultiThreadedEventLoopGroup
-  let clients: any RedisClientFactory
+  /// What makes the clients of its services.
+  package let clients: any RedisClientFactory
   let logger: Logger
   private let state = NIOLockedValueBox(State())
 
