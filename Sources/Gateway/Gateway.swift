@@ -106,10 +106,13 @@ package enum GatewayLimits {
   /// are connected there.
   static let livingGatewayMilliseconds: Int64 = 5_000
 
-  /// Users who have left and whose tokens are not all back, which takes at most
-  /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, who left first gets new ones.
+  /// Users who have left or were idle for a while, and whose tokens are not all back, which takes at most
+  /// ``lookUpsAtOnce`` / ``lookUpsPerSecond``: 51 s. Beyond so many, some of them get new ones.
   /// 0.3 KiB each.
   package static let restingBudgets = 100_000
+
+  /// Budgets that each event loop looks at in a second, to forget those that are full again.
+  static let budgetLooksPerSecond = 2_000
 
   /// Malformed frames within one ping period after which a connection is closed with 1008.
   package static let badFrames = 10

@@ -35,8 +35,8 @@ final class ConnectionHandler: ChannelInboundHandler {
   var isReadingSkipped = false
   var skippedPage = PageSize()
   var registration: RegistrationStateMachine
-  /// A budget of its own until the directory supplies the user's.
-  var budget: UserBudget
+  /// The user's budget, from its first use until it is full again.
+  private var usedBudget: UserBudget?
   /// Whether positions wait because the budget was used up.
   var holdsPositions = false
   var sendOrder = SendOrder()
@@ -69,7 +69,14 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.decoder = WebSocketDecoder(
       role: .server, maximumMessageBytes: configuration.frameBytes)
     self.delivery = DeliveryStateMachine(start: .zero, window: configuration.unackedMessages)
-    self.budget = UserBudget(configuration, now: NIODeadline.now().uptimeNanoseconds)
+  }
+
+  /// What the user may do, shared by all of the user's connections. To be asked for with a use only.
+  var budget: UserBudget {
+    if let budget = self.usedBudget { return budget }
+    let budget = self.loop.budget(of: self.user)
+    self.usedBudget = budget
+    return budget
   }
 
   // MARK: The channel
@@ -294,6 +301,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// - Parameter now: seconds since 1970.
   func periodPassed(now: Double) {
     self.sendOrder.forgetCopies()
+    if self.usedBudget?.isFull(now: NIODeadline.now().uptimeNanoseconds) == true {
+      self.usedBudget = nil
+    }
     // What it may have said was not read.
     if self.awaitsAnswers { self.session.heard() }
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {

@@ -8,18 +8,18 @@ final class ConnectionDirectory: Sendable {
     let device: DeviceName
     let handler: NIOLoopBound<ConnectionHandler>
     let identity: ObjectIdentifier
-    /// Shared by all connections of a user.
-    let budget: UserBudget
   }
 
   private struct State {
     var users: [UserName: [Entry]] = [:]
-    var resting = RestingBudgets()
     var count = 0
     var lastID: UInt64 = 0
   }
 
   private let state = NIOLockedValueBox(State())
+  /// Under a lock of their own: no push waits while they are looked at. The first use of a budget may, for as long as
+  /// ``GatewayLimits/budgetLooksPerSecond`` looks take.
+  private let budgets = NIOLockedValueBox(UsedBudgets())
   /// When the gateway started, in milliseconds since 1970.
   let startedMilliseconds: UInt64
   /// The same: distinguishes connections of this start from earlier ones under the same instance id.
@@ -46,20 +46,15 @@ final class ConnectionDirectory: Sendable {
     return "\(self.epoch).\(String(number, radix: 36))"
   }
 
-  /// Adds a connection, on its event loop, and gives it the user's budget.
+  /// Adds a connection, on its event loop.
   ///
   /// - Returns: the older connection of the same device, which must go.
   func add(_ connection: ConnectionHandler) -> NIOLoopBound<ConnectionHandler>? {
-    let now = NIODeadline.now().uptimeNanoseconds
+    let entry = Entry(
+      device: connection.device,
+      handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
+      identity: ObjectIdentifier(connection))
     return self.state.withLockedValue { state in
-      let known = state.users[connection.user]?.first?.budget
-      if let budget = known ?? state.resting.take(of: connection.user, now: now) {
-        connection.budget = budget
-      }
-      let entry = Entry(
-        device: connection.device,
-        handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
-        identity: ObjectIdentifier(connection), budget: connection.budget)
       let older = state.users[connection.user]?.last { $0.device == entry.device }
       state.users[connection.user, default: []].append(entry)
       state.count += 1
@@ -69,17 +64,27 @@ final class ConnectionDirectory: Sendable {
 
   /// Removes a connection. Idempotent.
   func remove(_ connection: ConnectionHandler) {
-    let now = NIODeadline.now().uptimeNanoseconds
     self.state.withLockedValue { state in
       guard var entries = state.users.removeValue(forKey: connection.user) else { return }
       let before = entries.count
       entries.removeAll { $0.identity == ObjectIdentifier(connection) }
       state.count -= before - entries.count
-      if entries.isEmpty {
-        state.resting.keep(connection.budget, of: connection.user, now: now)
-      } else {
-        state.users[connection.user] = entries
-      }
+      if !entries.isEmpty { state.users[connection.user] = entries }
+    }
+  }
+
+  // MARK: Budgets
+
+  /// The budget that all connections of a user share.
+  func budget(of user: UserName, orNew make: () -> UserBudget) -> UserBudget {
+    self.budgets.withLockedValue { $0.budget(of: user, orNew: make) }
+  }
+
+  /// Forgets budgets that are full again and that no connection has. Call it each second on each loop.
+  func forgetFullBudgets(now: UInt64) {
+    let limit = self.count + GatewayLimits.restingBudgets
+    self.budgets.withLockedValue { budgets in
+      budgets.forgetFull(now: now, looks: GatewayLimits.budgetLooksPerSecond, limit: limit)
     }
   }
 

@@ -143,6 +143,13 @@ final class GatewayLoop: @unchecked Sendable {
 
   func nextConnectionID() -> String { self.directory.nextConnectionID() }
 
+  /// The budget that all connections of a user on this gateway share.
+  func budget(of user: UserName) -> UserBudget {
+    self.directory.budget(of: user) {
+      UserBudget(self.configuration, now: NIODeadline.now().uptimeNanoseconds)
+    }
+  }
+
   // MARK: Connections
 
   func add(_ connection: ConnectionHandler) {
@@ -212,10 +219,12 @@ final class GatewayLoop: @unchecked Sendable {
 
   private func secondPassed() {
     self.runningNanoseconds += 1_000_000_000
-    self.pauseGuard.tick(now: NIODeadline.now().uptimeNanoseconds)
+    let now = NIODeadline.now().uptimeNanoseconds
+    self.pauseGuard.tick(now: now)
     self.registrations.store()
-    let now = SystemClock.secondsSince1970()
-    self.clock.tick { $0.periodPassed(now: now) }
+    let seconds = SystemClock.secondsSince1970()
+    self.clock.tick { $0.periodPassed(now: seconds) }
+    self.directory.forgetFullBudgets(now: now)
   }
 
   // MARK: Errors
