@@ -1,17 +1,10 @@
 import ConnectProtocol
 import NIOConcurrencyHelpers
-import NIOCore
 
 /// The connections of each user on this instance, across all its event loops.
 final class ConnectionDirectory: Sendable {
-  private struct Entry {
-    let device: DeviceName
-    let handler: NIOLoopBound<ConnectionHandler>
-    let identity: ObjectIdentifier
-  }
-
   private struct State {
-    var users: [UserName: [Entry]] = [:]
+    var users: [UserName: UserConnections] = [:]
     var count = 0
     var lastID: UInt64 = 0
   }
@@ -49,27 +42,28 @@ final class ConnectionDirectory: Sendable {
   /// Adds a connection, on its event loop.
   ///
   /// - Returns: the older connection of the same device, which must go.
-  func add(_ connection: ConnectionHandler) -> NIOLoopBound<ConnectionHandler>? {
-    let entry = Entry(
-      device: connection.device,
-      handler: NIOLoopBound(connection, eventLoop: connection.loop.eventLoop),
-      identity: ObjectIdentifier(connection))
+  func add(_ connection: ConnectionHandler) -> ConnectionReference? {
+    let added = ConnectionReference(connection)
     return self.state.withLockedValue { state in
-      let older = state.users[connection.user]?.last { $0.device == entry.device }
-      state.users[connection.user, default: []].append(entry)
       state.count += 1
-      return older?.handler
+      guard var others = state.users.removeValue(forKey: connection.user) else {
+        state.users[connection.user] = .one(added)
+        return nil
+      }
+      let older = others.newest(of: added.device)
+      others.append(added)
+      state.users[connection.user] = others
+      return older
     }
   }
 
   /// Removes a connection. Idempotent.
   func remove(_ connection: ConnectionHandler) {
     self.state.withLockedValue { state in
-      guard var entries = state.users.removeValue(forKey: connection.user) else { return }
-      let before = entries.count
-      entries.removeAll { $0.identity == ObjectIdentifier(connection) }
-      state.count -= before - entries.count
-      if !entries.isEmpty { state.users[connection.user] = entries }
+      guard let connections = state.users.removeValue(forKey: connection.user) else { return }
+      let rest = connections.removing(ObjectIdentifier(connection))
+      state.count -= connections.count - (rest?.count ?? 0)
+      if let rest { state.users[connection.user] = rest }
     }
   }
 
@@ -94,9 +88,7 @@ final class ConnectionDirectory: Sendable {
   }
 
   /// The connections of each user, in the order of `users`, under one lock.
-  func connections(of users: [UserName]) -> [[NIOLoopBound<ConnectionHandler>]] {
-    self.state.withLockedValue { state in
-      users.map { state.users[$0]?.map(\.handler) ?? [] }
-    }
+  func connections(of users: [UserName]) -> [UserConnections?] {
+    self.state.withLockedValue { state in users.map { state.users[$0] } }
   }
 }

@@ -147,10 +147,16 @@ actor DeliveryConsumer {
     guard !pushes.isEmpty else { return }
     let targets = self.directory.connections(of: pushes.map(user))
     for loop in self.loops {
-      var work: [(NIOLoopBound<ConnectionHandler>, Push)] = []
+      var work: [(ConnectionReference, Push)] = []
       for (item, connections) in zip(pushes, targets) {
-        for connection in connections where connection.eventLoop === loop.eventLoop {
-          work.append((connection, item))
+        switch connections {
+        case .one(let connection):
+          if connection.eventLoop === loop.eventLoop { work.append((connection, item)) }
+        case .several(let connections):
+          for connection in connections where connection.eventLoop === loop.eventLoop {
+            work.append((connection, item))
+          }
+        case nil: break
         }
       }
       guard !work.isEmpty else { continue }
@@ -161,8 +167,12 @@ actor DeliveryConsumer {
     }
   }
 
+  private func connections(of user: UserName) -> [ConnectionReference] {
+    self.directory.connections(of: [user])[0]?.all ?? []
+  }
+
   private func replace(_ user: UserName, _ id: String) {
-    for connection in self.directory.connections(of: [user])[0] {
+    for connection in self.connections(of: user) {
       connection.eventLoop.execute {
         if connection.value.id == id { connection.value.replaced() }
       }
@@ -171,7 +181,7 @@ actor DeliveryConsumer {
 
   /// The app's backend wants a user's connections closed.
   private func close(_ user: UserName, _ device: DeviceName?, isErased: Bool) {
-    for connection in self.directory.connections(of: [user])[0] {
+    for connection in self.connections(of: user) {
       connection.eventLoop.execute {
         guard device == nil || connection.value.device == device else { return }
         connection.value.leave(isErased ? .erased : .disconnected)
