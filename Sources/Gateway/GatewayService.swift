@@ -17,7 +17,7 @@ package final class GatewayService: Service {
   private let configuration: GatewayConfiguration
   private let authenticator: Authenticator
   private let loops: [GatewayLoop]
-  private let directory = ConnectionDirectory()
+  let directory = ConnectionDirectory()
   private let deliveries: DeliveryConsumer
   private let group: any EventLoopGroup
   private let logger: Logger

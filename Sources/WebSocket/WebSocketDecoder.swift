@@ -65,6 +65,9 @@ package struct WebSocketDecoder: Sendable {
     unread.count + (partial?.payload.readableBytes ?? 0)
   }
 
+  /// Whether nothing is held, and what comes is not discarded: as a new decoder.
+  package var isEmpty: Bool { !hasEnded && unread.count == 0 && partial == nil }
+
   /// Adds received bytes. When no bytes are pending, takes the buffer over without copying.
   ///
   /// After a close or an error it discards them. Masked bytes are copied once by ``next()`` if the

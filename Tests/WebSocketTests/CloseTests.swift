@@ -68,6 +68,7 @@ struct CloseTests {
     let decoded = decoder.decode([FrameBytes.frame(8) + message, message, FrameBytes.frame(3)])
     #expect(decoded == Decoded(events: [.close(code: nil, reason: ByteBuffer())]))
     #expect(decoder.bufferedBytes == 0)
+    #expect(!decoder.isEmpty, "it is not as new: it discards what comes")
   }
 
   @Test("is written with its code and reason")

@@ -43,9 +43,11 @@ struct DecoderMessageTests {
       #expect(try decoder.next() == nil)
     }
     #expect(decoder.bufferedBytes == bytes.count - 1)
+    #expect(!decoder.isEmpty)
     decoder.append(ByteBuffer(bytes: [bytes.last!]))
     #expect(try decoder.next() == .text(ByteBuffer(string: "hello")))
     #expect(decoder.bufferedBytes == 0)
+    #expect(decoder.isEmpty)
   }
 
   @Test("fragments as one message of the first fragment's kind")
@@ -59,6 +61,14 @@ struct DecoderMessageTests {
       let payload = ByteBuffer(bytes: [1, 2, 3, 4, 5])
       #expect(decode(bytes) == Decoded(events: [isText ? .text(payload) : .binary(payload)]))
     }
+  }
+
+  @Test("nothing of an unfinished message, and is not empty, though there is no byte of it yet")
+  func unfinished() {
+    var decoder = WebSocketDecoder(role: .server, maximumMessageBytes: 100)
+    #expect(decoder.decode([FrameBytes.frame(1, [], isFinal: false)]) == Decoded(events: []))
+    #expect(decoder.bufferedBytes == 0)
+    #expect(!decoder.isEmpty)
   }
 
   @Test("control frames between fragments before the message they interrupt")

@@ -69,15 +69,15 @@ extension ConnectionHandler {
     let readAt = NIODeadline.now()
     let now = readAt.uptimeNanoseconds
     let running = self.loop.runningNanoseconds
-    if self.sendOrder.isFull(for: send.id, to: send.to, now: running) {
+    if self.active.sendOrder.isFull(for: send.id, to: send.to, now: running) {
       return self.close(
         .tryAgainLater, "too many rejected sends; reconnect, and send them again in order")
     }
-    guard let place = self.sendOrder.place(for: send.id, to: send.to, now: running) else {
-      return self.reject(send.id, self.sendOrder.refusal)
+    guard let place = self.active.sendOrder.place(for: send.id, to: send.to, now: running) else {
+      return self.reject(send.id, self.active.sendOrder.refusal)
     }
     if let refusal = self.refusal(of: send, now: now) {
-      self.sendOrder.rejected(send.id, to: send.to, at: place, for: refusal, now: running)
+      self.active.sendOrder.rejected(send.id, to: send.to, at: place, for: refusal, now: running)
       return self.reject(send.id, refusal)
     }
     var flags: Envelope.Flags = []
@@ -166,7 +166,7 @@ extension ConnectionHandler {
       let refusal = SendOrder.Refusal(
         code: .unavailable, message: "the message is not confirmed as stored; send it again",
         retryAfterMilliseconds: GatewayLimits.retryAfterMilliseconds)
-      self.sendOrder.rejected(
+      self.active.sendOrder.rejected(
         send.id, to: send.to, at: send.place, for: refusal, now: self.loop.runningNanoseconds)
       self.reject(send.id, refusal)
     }

@@ -14,15 +14,15 @@ extension ConnectionHandler {
       // Behind those that wait, they wait too: then all for one peer become one entry. What was read is
       // paid for already.
       guard
-        self.outbox.hasRead(peer)
-          || (haveWaited || !self.holdsPositions)
+        self.active.outbox.hasRead(peer)
+          || (haveWaited || !self.active.holdsPositions)
             && self.budget.takePosition(haveWaited: haveWaited, now: now)
       else {
         if !haveWaited { self.loop.metrics.positionsDelayed.increment() }
-        self.holdsPositions = true
+        self.active.holdsPositions = true
         continue
       }
-      guard let entry = self.outbox.take(peer) else { continue }
+      guard let entry = self.active.outbox.take(peer) else { continue }
       guard entry.isForPeer else {
         self.store(entry, of: peer)
         continue
@@ -30,14 +30,14 @@ extension ConnectionHandler {
       self.loop.producer.publish(
         .position(of: self.user, for: peer, entry.told), token: .position(self, peer))
     }
-    if self.outbox.awaitsTick, !self.isOver { self.retryLater() }
+    if self.active.outbox.awaitsTick, !self.isOver { self.retryLater() }
   }
 
   /// Handles the bus's answer to a position.
   func told(_ peer: UserName, _ result: Result<Offset, RedisError>) {
     let isTaken = if case .success = result { true } else { false }
     if isTaken { self.loop.metrics.positionsTold.increment() }
-    if let entry = self.outbox.told(peer, isTaken: isTaken) { self.store(entry, of: peer) }
+    if let entry = self.active.outbox.told(peer, isTaken: isTaken) { self.store(entry, of: peer) }
     self.positionSettled(isTaken)
   }
 
@@ -45,18 +45,19 @@ extension ConnectionHandler {
     if self.isOver {
       // What came while it was under way. After a failure the next connection tells it, since the cursor
       // has not moved.
-      if isTaken { self.tell(self.outbox.close(), haveWaited: true) }
-    } else if self.outbox.awaitsTick {
+      if isTaken { self.tell(self.active.outbox.close(), haveWaited: true) }
+    } else if self.active.outbox.awaitsTick {
       self.retryLater()
     }
     self.cursorMayHaveMoved()
     self.readSkipped()
     self.requestPage()
+    self.restIfIdle()
   }
 
   func cursorMayHaveMoved() {
     self.carryOut(
-      self.registration.moved(to: self.outbox.safe, underWay: self.outbox.underWay))
+      self.registration.moved(to: self.active.outbox.safe, underWay: self.active.outbox.underWay))
   }
 
   // MARK: What was skipped
@@ -64,34 +65,34 @@ extension ConnectionHandler {
   /// Looks at messages that the client has handled, but whose senders were not told, as far as it is not
   /// done.
   func readSkipped() {
-    guard let start = self.outbox.lookStart, !self.isReadingSkipped, !self.isOver,
-      self.outbox.unsettled < GatewayLimits.waitingPositions
+    guard let start = self.active.outbox.lookStart, !self.active.isReadingSkipped, !self.isOver,
+      self.active.outbox.unsettled < GatewayLimits.waitingPositions
     else { return }
-    self.isReadingSkipped = true
+    self.active.isReadingSkipped = true
     self.loop.pages.request(
       PageReader.Request(
-        kind: .skipped(after: start, maximum: self.skippedPage.entries), connection: self))
+        kind: .skipped(after: start, maximum: self.active.skippedPage.entries), connection: self))
   }
 
   func skippedArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
-    self.isReadingSkipped = false
+    self.active.isReadingSkipped = false
     guard !self.isOver else { return }
-    guard case .success(let entries) = result, let start = self.outbox.lookStart else {
-      self.skippedPage.shrink()
+    guard case .success(let entries) = result, let start = self.active.outbox.lookStart else {
+      self.active.skippedPage.shrink()
       return self.retryLater()
     }
     // What lies above was sent on this connection, or will be.
-    let skipped = entries.prefix { $0.offset <= self.skippedEnd }
+    let skipped = entries.prefix { $0.offset <= self.active.skippedEnd }
     let messages = skipped.compactMap { entry in
       entry.envelope?.receiptFor.map {
         PositionOutbox.Message(peer: $0, offset: entry.offset)
       }
     }
-    let due = self.outbox.looked(
+    let due = self.active.outbox.looked(
       through: skipped.last?.offset ?? start,
-      isLast: skipped.count < entries.count || entries.count < self.skippedPage.entries,
+      isLast: skipped.count < entries.count || entries.count < self.active.skippedPage.entries,
       messages)
-    self.skippedPage.grow()
+    self.active.skippedPage.grow()
     self.tell(due)
     self.cursorMayHaveMoved()
     self.readSkipped()
@@ -107,37 +108,37 @@ extension ConnectionHandler {
   /// A row of the user's positions has moved.
   func positionMoved(_ moved: MovedPosition) {
     guard self.session.takesMessages else { return }
-    let action = self.feed.moved(
+    let action = self.active.feed.moved(
       moved.row.stamp, after: moved.previous, canWrite: self.canWrite)
     switch action {
     case .tell:
       self.write(ServerFrame.Position(peer: moved.peer, row: moved.row, floor: moved.floor))
     case .read: self.readRows()
-    case .none: break
+    case .none: self.restIfIdle()
     }
   }
 
   /// The highest stamp was looked up.
   func positionsCompared(with top: UInt64) {
-    if self.feed.compared(with: top) == .read { self.readRows() }
+    if self.active.feed.compared(with: top) == .read { self.readRows() }
   }
 
   /// Tells the rows that were read, and reads those that are missing, as far as the socket takes more.
   func readRows() {
     guard self.session.takesMessages else { return }
-    while let told = self.feed.next(canWrite: self.canWrite) {
+    while let told = self.active.feed.next(canWrite: self.canWrite) {
       self.write(ServerFrame.Position(peer: told.peer, row: told.row, floor: told.floor))
     }
-    guard self.feed.read(canWrite: self.canWrite) else { return }
+    guard self.active.feed.read(canWrite: self.canWrite) else { return }
     self.loop.pages.request(PageReader.Request(kind: .rows, connection: self))
   }
 
   func rowsArrived(_ result: Result<Positions.Table, RedisError>) {
     guard case .success(let table) = result, self.session.takesMessages else {
-      self.feed.failed()
+      self.active.feed.failed()
       return self.retryLater()
     }
-    self.feed.arrived(table)
+    self.active.feed.arrived(table)
     self.readRows()
     self.requestPage()
   }

@@ -10,25 +10,26 @@ extension ConnectionHandler {
     guard read.peer != self.user else {
       return self.refuse(read.id, .invalidRecipient, "`peer` must be another user")
     }
-    guard self.reads.count + self.outbox.requests < GatewayLimits.unansweredReads else {
+    guard self.active.reads.count + self.active.outbox.requests < GatewayLimits.unansweredReads
+    else {
       return self.refuseOverloaded(
         read.id, "\(GatewayLimits.unansweredReads) reads of this connection are not answered yet")
     }
     let now = NIODeadline.now().uptimeNanoseconds
     if let shortage = self.budget.takeSend(
-      isLookedUp: read.offset > self.delivery.last, now: now)
+      isLookedUp: read.offset > self.active.delivery.last, now: now)
     {
       return self.refuse(read.id, self.refusal(for: shortage))
     }
-    self.reads.append(read)
+    self.active.reads.append(read)
     self.takeReads()
   }
 
   /// Takes what waits, up to where something must be looked up first.
   func takeReads() {
     // While skipped messages are looked at: else the peer could hear of it before there is a row for it.
-    while !self.outbox.isLooking,
-      let step = self.reads.next(last: self.delivery.last, noted: self.noted)
+    while !self.active.outbox.isLooking,
+      let step = self.active.reads.next(last: self.active.delivery.last, noted: self.noted)
     {
       self.follow(step)
     }
@@ -39,19 +40,19 @@ extension ConnectionHandler {
     case .look(let look):
       self.loop.pages.request(PageReader.Request(kind: .look(look), connection: self))
     case .take(let read, let delivered):
-      let unacked = self.delivery.unackedReceipt(of: read.peer, through: read.offset)
+      let unacked = self.active.delivery.unackedReceipt(of: read.peer, through: read.offset)
       let delivered = [delivered, unacked].compactMap { $0 }.max()
-      if self.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
+      if self.active.outbox.read(read, delivered: delivered) { self.tell([read.peer]) }
     }
   }
 
   func topArrived(_ result: Result<Offset, RedisError>) {
-    self.lookEnded(result) { self.reads.topArrived($0) }
+    self.lookEnded(result) { self.active.reads.topArrived($0) }
   }
 
   func lookArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
     self.lookEnded(result) { entries in
-      self.reads.entriesArrived(
+      self.active.reads.entriesArrived(
         entries.map {
           ReadQueue.Entry(
             offset: $0.offset, bytes: $0.envelope?.bytes.count ?? 0,
@@ -69,7 +70,7 @@ extension ConnectionHandler {
       if let step = next(found) { self.follow(step) }
     case .failure(let error):
       if !error.mayHaveBeenExecuted { self.budget.returnLookUp() }
-      if let read = self.reads.failed() {
+      if let read = self.active.reads.failed() {
         self.refuse(
           read.id, .unavailable, "how far it goes could not be looked up; send it again",
           retryAfter: GatewayLimits.retryAfterMilliseconds)
@@ -83,11 +84,11 @@ extension ConnectionHandler {
     self.loop.reads.store(entry.mine, of: peer, by: self.user, on: self.ownSession) { result in
       switch result {
       case .success(let advance):
-        self.answer(self.outbox.stored(peer, isStored: true), with: advance, of: peer)
+        self.answer(self.active.outbox.stored(peer, isStored: true), with: advance, of: peer)
         self.positionSettled(true)
       case .failure(let error):
         self.loop.noteRejection(error)
-        _ = self.outbox.stored(peer, isStored: false)
+        _ = self.active.outbox.stored(peer, isStored: false)
         self.positionSettled(false)
       }
     }
@@ -100,12 +101,12 @@ extension ConnectionHandler {
     let row = advance.row ?? Positions.Row(delivered: .zero, read: .zero, mine: .zero, stamp: 0)
     let action =
       advance.moved
-      ? self.feed.moved(row.stamp, after: advance.previous, canWrite: true) : .none
+      ? self.active.feed.moved(row.stamp, after: advance.previous, canWrite: true) : .none
     for id in requests {
       // With the stamp that was told last: a client must not take rows for told that were not.
       self.write(
         ServerFrame.Position(
-          peer: peer, row: row, floor: advance.floor, stamp: self.feed.told, id: id))
+          peer: peer, row: row, floor: advance.floor, stamp: self.active.feed.told, id: id))
     }
     if action == .read { self.readRows() }
   }

@@ -16,7 +16,7 @@ extension ConnectionHandler {
   func register() {
     self.loop.add(self)
     // Admitted just before the gateway began to stop.
-    if self.loop.isDraining { self.farewell = .restart }
+    if self.loop.isDraining { self.active.farewell = .restart }
     let keys = self.loop.configuration.keys
     var batch = RedisBatch()
     let position = Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
@@ -132,7 +132,7 @@ extension ConnectionHandler {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
-    if let farewell = self.farewell { return self.leave(farewell) }
+    if let farewell = self.active.farewell { return self.leave(farewell) }
     self.cursorMayHaveMoved()
     self.readSkipped()
     self.readRows()
@@ -144,13 +144,13 @@ extension ConnectionHandler {
     at start: RegistrationStateMachine.Start, _ summary: Positions.Summary
   ) {
     self.noted = start.told
-    self.delivery = DeliveryStateMachine(
+    self.active.delivery = DeliveryStateMachine(
       start: start.offset, window: self.loop.configuration.unackedMessages, reported: self.noted)
-    self.feed = PositionFeed(after: self.positions, top: summary.top)
-    if start.offset > start.acked { _ = self.outbox.acked(start.offset, []) }
+    self.active.feed = PositionFeed(after: self.active.positions, top: summary.top)
+    if start.offset > start.acked { _ = self.active.outbox.acked(start.offset, []) }
     if start.offset > self.noted {
-      self.outbox.skipped(from: self.noted)
-      self.skippedEnd = start.offset
+      self.active.outbox.skipped(from: self.noted)
+      self.active.skippedEnd = start.offset
     }
   }
 
@@ -186,7 +186,7 @@ extension ConnectionHandler {
       case .checkMailboxAndRetry: self.retryLater()
       case .checkMailbox: break
       }
-      self.delivery.recheckMailbox()
+      self.active.delivery.recheckMailbox()
       self.requestPage()
     }
   }
@@ -211,8 +211,8 @@ extension ConnectionHandler {
   /// Called when the client has said its last.
   func deregister() {
     self.endPresence()
-    self.tell(self.outbox.close(), haveWaited: true)
-    self.carryOut(self.registration.closed(underWay: self.outbox.underWay))
+    self.tell(self.active.outbox.close(), haveWaited: true)
+    self.carryOut(self.registration.closed(underWay: self.active.outbox.underWay))
   }
 
   // MARK: What the loop writes
@@ -224,21 +224,23 @@ extension ConnectionHandler {
 
   /// The store that was queued, if there is still something to store.
   func cursorToStore(now: Double) -> RegistrationStateMachine.Store? {
-    self.registration.store(safe: self.outbox.safe, now: now)
+    self.registration.store(safe: self.active.outbox.safe, now: now)
   }
 
   /// The offset up to which it is to be noted, with a store of the cursor, that senders were told: not if
   /// that is known, and at the end of the connection even if there was nothing to tell. So the next one
   /// looks at nothing again.
   func offsetToNote(_ store: RegistrationStateMachine.Store) -> Offset? {
-    guard self.outbox.takeTold() || self.isOver, store.offset > self.noted else { return nil }
+    guard self.active.outbox.takeTold() || self.isOver, store.offset > self.noted else {
+      return nil
+    }
     return store.offset
   }
 
   /// The senders of all up to `offset` were told, perhaps by another device.
   func noted(_ offset: Offset) {
     self.noted = max(self.noted, offset)
-    self.delivery.reported(to: offset)
+    self.activity?.delivery.reported(to: offset)
   }
 
   func cursorNotStored(_ store: RegistrationStateMachine.Store) {

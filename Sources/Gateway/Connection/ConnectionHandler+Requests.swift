@@ -10,7 +10,7 @@ extension ConnectionHandler {
 
   private func take(_ request: RequestQueue.Request) {
     guard self.session.takesMessages else { return self.refuseEnding(request.id) }
-    guard self.requests.count < GatewayLimits.unansweredRequests else {
+    guard self.active.requests.count < GatewayLimits.unansweredRequests else {
       return self.refuseOverloaded(
         request.id,
         "\(GatewayLimits.unansweredRequests) requests of this connection are not answered yet")
@@ -19,14 +19,14 @@ extension ConnectionHandler {
       return self.refuse(request.id, self.refusal(for: shortage))
     }
     self.loop.metrics.requested(request)
-    self.requests.append(request)
+    self.active.requests.append(request)
     self.serveRequests()
   }
 
   /// Begins with the next request if the socket takes its answer.
   func serveRequests() {
     guard self.session.takesMessages, self.socketTakesMore,
-      let read = self.requests.next(
+      let read = self.active.requests.next(
         owner: self.user, frameBytes: self.loop.configuration.frameBytes)
     else { return }
     self.read(read)
@@ -38,19 +38,19 @@ extension ConnectionHandler {
 
   func logArrived(_ result: Result<LogLook.Reply, RedisError>) {
     guard self.session.takesMessages else {
-      _ = self.requests.end()
+      _ = self.active.requests.end()
       return
     }
     switch result {
     case .success(let reply):
       self.loop.metrics.requestEntries.increment(by: reply.entries.count)
-      switch self.requests.arrived(reply) {
+      switch self.active.requests.arrived(reply) {
       case .read(let read): return self.read(read)
       case .answer(let answer): self.writeText { $0.write(answer) }
       case nil: break
       }
     case .failure:
-      if let request = self.requests.failed() {
+      if let request = self.active.requests.failed() {
         self.budget.returnRequest()
         self.refuse(
           request.id, .unavailable, "the mailbox could not be read; ask again",
@@ -62,6 +62,6 @@ extension ConnectionHandler {
 
   /// Refuses what is not answered, since the connection ends.
   func endRequests() {
-    for request in self.requests.end() { self.refuseEnding(request.id) }
+    for request in self.active.requests.end() { self.refuseEnding(request.id) }
   }
 }

@@ -17,42 +17,19 @@ final class ConnectionHandler: ChannelInboundHandler {
   let id: String
   let loop: GatewayLoop
   private let tokenExpires: Double
-  /// The stamp above which the client wants to be told positions.
-  let positions: UInt64?
 
   var context: ChannelHandlerContext?
   var session = SessionStateMachine()
-  var delivery: DeliveryStateMachine
-  var outbox = PositionOutbox()
-  var feed = PositionFeed(after: nil, top: 0)
+  var registration: RegistrationStateMachine
   /// All up to here is known to be noted as told to the senders.
   var noted = Offset.zero
-  var reads = ReadQueue()
-  var requests = RequestQueue()
-  var presence = PresenceState()
-  /// The last message that was skipped; see ``readSkipped()``.
-  var skippedEnd = Offset.zero
-  var isReadingSkipped = false
-  var skippedPage = PageSize()
-  var registration: RegistrationStateMachine
+  /// Nil while the connection is idle: then ``restingAt`` is all there is to know.
+  private(set) var activity: ConnectionActivity?
+  private var restingAt = ConnectionActivity.Rest()
   /// The user's budget, from its first use until it is full again.
   private var usedBudget: UserBudget?
-  /// Whether positions wait because the budget was used up.
-  var holdsPositions = false
-  var sendOrder = SendOrder()
-  /// Whether the loop will call ``retry()``.
-  var awaitsRetry = false
-  /// Why the connection must close, as soon as the client can be told.
-  var farewell: Farewell?
   /// The loop's clock's own.
   var clockPlace: ConnectionClock.Place?
-
-  /// Whether reading is suspended until sends are answered.
-  private var awaitsAnswers = false
-  private var decoder: WebSocketDecoder
-  /// Frames written within one turn of the loop leave as one buffer.
-  private var output = ByteBuffer()
-  private var isDirty = false
 
   init(
     loop: GatewayLoop, user: UserName, device: DeviceName, since: Offset?, positions: UInt64?,
@@ -64,11 +41,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.id = loop.nextConnectionID()
     self.registration = RegistrationStateMachine(since: since)
     self.tokenExpires = tokenExpires
-    self.positions = positions
-    let configuration = loop.configuration
-    self.decoder = WebSocketDecoder(
-      role: .server, maximumMessageBytes: configuration.frameBytes)
-    self.delivery = DeliveryStateMachine(start: .zero, window: configuration.unackedMessages)
+    self.activity = ConnectionActivity(loop.configuration, positions: positions)
   }
 
   /// What the user may do, shared by all of the user's connections. To be asked for with a use only.
@@ -77,6 +50,24 @@ final class ConnectionHandler: ChannelInboundHandler {
     let budget = self.loop.budget(of: self.user)
     self.usedBudget = budget
     return budget
+  }
+
+  /// What the connection does. Ends when there is nothing to do; see ``restIfIdle()``.
+  var active: ConnectionActivity {
+    if let activity = self.activity { return activity }
+    let activity = ConnectionActivity(
+      self.loop.configuration, after: self.restingAt, noted: self.noted)
+    self.activity = activity
+    return activity
+  }
+
+  /// Holds no more memory than an idle connection must, if it is one. To be called when something is done.
+  func restIfIdle() {
+    guard let activity = self.activity, self.session.isIdle, let rest = activity.rest else {
+      return
+    }
+    self.restingAt = rest
+    self.activity = nil
   }
 
   // MARK: The channel
@@ -89,20 +80,26 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    self.decoder.append(self.unwrapInboundIn(data))
+    self.active.decoder.append(self.unwrapInboundIn(data))
     self.session.heard()
     if self.session.state != .opening { self.serveFrames() }
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    self.restIfIdle()
+    context.fireChannelReadComplete()
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     let isWritable = context.channel.isWritable
     // A client that does not read is not read from either, so that answers to its sends are bounded.
-    if self.session.state != .opening { self.setReading(isWritable && !self.awaitsAnswers) }
+    if self.session.state != .opening { self.setReading(isWritable && !self.active.awaitsAnswers) }
     if isWritable {
       self.tellMissedPresence()
       self.readRows()
       self.requestPage()
       self.serveRequests()
+      self.restIfIdle()
     }
     context.fireChannelWritabilityChanged()
   }
@@ -134,11 +131,12 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Serves buffered frames. Also called when the session opens: some may come with the upgrade.
   func serveFrames() {
     do throws(WebSocketError) {
-      while self.context != nil, !self.mustAwaitAnswers, let event = try self.decoder.next() {
+      while self.context != nil, !self.mustAwaitAnswers, let event = try self.active.decoder.next()
+      {
         self.handle(event)
       }
-      if self.mustAwaitAnswers, !self.awaitsAnswers {
-        self.awaitsAnswers = true
+      if self.mustAwaitAnswers, !self.active.awaitsAnswers {
+        self.active.awaitsAnswers = true
         self.setReading(false)
       }
     } catch {
@@ -153,14 +151,16 @@ final class ConnectionHandler: ChannelInboundHandler {
   private var mustAwaitAnswers: Bool {
     let unanswered = self.session.unansweredSends
     return unanswered > 0 && self.session.isOpen
-      && unanswered + self.sendOrder.count >= GatewayLimits.heldSends
+      && unanswered + self.active.sendOrder.count >= GatewayLimits.heldSends
   }
 
   /// Resumes reading once sends are answered.
   func readOnIfAnswered() {
-    guard self.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else { return }
-    self.awaitsAnswers = false
-    self.sendOrder.readingResumed(now: self.loop.runningNanoseconds)
+    guard self.active.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else {
+      return
+    }
+    self.active.awaitsAnswers = false
+    self.active.sendOrder.readingResumed(now: self.loop.runningNanoseconds)
     self.setReading(context.channel.isWritable || !self.session.isOpen)
     self.serveFrames()
   }
@@ -169,9 +169,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     guard let options = self.context?.channel.syncOptions else { return }
     let running = self.loop.runningNanoseconds
     if isReading {
-      self.sendOrder.readingResumed(now: running)
+      self.activity?.sendOrder.readingResumed(now: running)
     } else {
-      self.sendOrder.readingStopped(now: running)
+      self.activity?.sendOrder.readingStopped(now: running)
     }
     // Fails only when the channel is closed, and then there is nothing to read.
     try? options.setOption(.autoRead, value: isReading)
@@ -183,8 +183,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   var canWrite: Bool {
     guard self.session.takesMessages else { return false }
     // Else the client's acks could cause more positions than may wait. See `retry()`.
-    if self.outbox.unsettled + self.delivery.unackedCount >= GatewayLimits.waitingPositions,
-      self.outbox.unsettled > 0
+    if self.active.outbox.unsettled + self.active.delivery.unackedCount
+      >= GatewayLimits.waitingPositions,
+      self.active.outbox.unsettled > 0
     {
       return false
     }
@@ -197,15 +198,15 @@ final class ConnectionHandler: ChannelInboundHandler {
     // Up to the mark and not only below it: NIO tells when the socket takes more again only if the
     // mark was passed.
     return context.channel.isWritable
-      && self.output.readableBytes <= GatewayLimits.writeBufferHighBytes
+      && self.active.output.readableBytes <= GatewayLimits.writeBufferHighBytes
   }
 
   /// Appends frames to the output of this turn of the loop.
   func write(_ body: (inout ByteBuffer) -> Void) {
     guard self.context != nil else { return }
-    body(&self.output)
-    guard !self.isDirty else { return }
-    self.isDirty = true
+    body(&self.active.output)
+    guard !self.active.isDirty else { return }
+    self.active.isDirty = true
     self.loop.flushLater(self)
   }
 
@@ -216,11 +217,15 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func flush() {
-    self.isDirty = false
-    guard let context = self.context, self.output.readableBytes > 0 else { return }
-    let output = self.output
-    self.output = ByteBuffer()
-    context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
+    let active = self.active
+    active.isDirty = false
+    guard let context = self.context else { return }
+    if active.output.readableBytes > 0 {
+      let output = active.output
+      active.output = ByteBuffer()
+      context.writeAndFlush(self.wrapOutboundOut(output), promise: nil)
+    }
+    self.restIfIdle()
   }
 
   // MARK: Closing
@@ -237,7 +242,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Writes the close frame, and gives the client a bounded time to end the connection.
   private func writeClose(_ code: UInt16, _ reason: String) {
     guard self.context != nil else { return }
-    self.awaitsAnswers = false
+    self.active.awaitsAnswers = false
     self.write { $0.writeWebSocketClose(code: code, reason: reason) }
     self.flush()
     self.setReading(true)
@@ -264,11 +269,11 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// client's sends are there. One that is still being registered does so when it is.
   func leave(_ farewell: Farewell) {
     // What is erased stays so, whatever else ends the connection.
-    if farewell == .erased || self.farewell == nil { self.farewell = farewell }
+    if farewell == .erased || self.active.farewell == nil { self.active.farewell = farewell }
     if farewell == .erased {
-      self.outbox.erase()
-      self.reads.erase()
-      self.carryOut(self.registration.erased(underWay: self.outbox.underWay))
+      self.active.outbox.erase()
+      self.active.reads.erase()
+      self.carryOut(self.registration.erased(underWay: self.active.outbox.underWay))
     }
     let action = self.session.leave()
     guard action != .none else { return }
@@ -281,7 +286,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func closeAfterGoodbye() {
-    let farewell = self.farewell ?? .restart
+    let farewell = self.active.farewell ?? .restart
     self.close(farewell.code, farewell.reason)
   }
 
@@ -300,12 +305,14 @@ final class ConnectionHandler: ChannelInboundHandler {
   ///
   /// - Parameter now: seconds since 1970.
   func periodPassed(now: Double) {
-    self.sendOrder.forgetCopies()
     if self.usedBudget?.isFull(now: NIODeadline.now().uptimeNanoseconds) == true {
       self.usedBudget = nil
     }
-    // What it may have said was not read.
-    if self.awaitsAnswers { self.session.heard() }
+    if let activity = self.activity {
+      activity.sendOrder.forgetCopies()
+      // What it may have said was not read.
+      if activity.awaitsAnswers { self.session.heard() }
+    }
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {
     case .ping:
       self.write { $0.writeWebSocketFrame(.ping) { _ in } }

@@ -71,6 +71,9 @@ struct SendOrder {
   private var copies: [Name] = []
   private var oldestCopy = 0
 
+  /// Whether nothing is remembered that matters to a message that comes, unless one is under way.
+  var isAtRest: Bool { self.rejected.isEmpty && self.copies.isEmpty }
+
   /// Rejected messages that were not sent again.
   var count: Int { self.rejected.count }
 

@@ -21,10 +21,16 @@ struct SessionStateMachine {
   }
 
   private(set) var state = State.opening
-  private var badFrames = 0
-  private var silentPeriods = 0
+  // As small as they may be, since idle connections have them, too.
+  private var badFrames: UInt8 = 0
+  private var silentPeriods: UInt8 = 0
+  private var sends: Int32 = 0
+
   /// Sends that the bus has not answered yet.
-  private(set) var unansweredSends = 0
+  var unansweredSends: Int { Int(self.sends) }
+
+  /// Whether the connection is open, and no send is under way.
+  var isIdle: Bool { self.state == .open && self.sends == 0 }
 
   /// The session was registered.
   ///
@@ -66,18 +72,18 @@ struct SessionStateMachine {
   ///
   /// - Returns: whether it was one too many.
   mutating func badFrame() -> Bool {
-    self.badFrames += 1
+    self.badFrames = max(self.badFrames, self.badFrames &+ 1)
     return self.badFrames > GatewayLimits.badFrames
   }
 
-  mutating func sendPublished() { self.unansweredSends += 1 }
+  mutating func sendPublished() { self.sends += 1 }
 
   /// The bus has answered a send, and the client was told.
   ///
   /// - Returns: whether this was the last answer that a leaving connection waited for.
   mutating func sendAnswered() -> Bool {
-    self.unansweredSends -= 1
-    return self.state == .leaving && self.unansweredSends == 0
+    self.sends -= 1
+    return self.state == .leaving && self.sends == 0
   }
 
   enum LeaveAction: Hashable {
@@ -92,7 +98,7 @@ struct SessionStateMachine {
   mutating func leave() -> LeaveAction {
     guard case .open = self.state else { return .none }
     self.state = .leaving
-    return self.unansweredSends > 0 ? .goodbyeAndWait : .goodbyeAndClose
+    return self.sends > 0 ? .goodbyeAndWait : .goodbyeAndClose
   }
 
   /// We want to close.

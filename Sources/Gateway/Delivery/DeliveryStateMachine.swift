@@ -53,6 +53,29 @@ struct DeliveryStateMachine {
 
   var unackedCount: Int { self.unacked.count }
 
+  /// All that a machine knows that has sent everything, and of which everything was acked.
+  struct Rest: Hashable {
+    var last = Offset.zero
+    var acked = Offset.zero
+  }
+
+  /// Nil if there is something to do, or if the client has not caught up yet.
+  var rest: Rest? {
+    guard self.state == .current, self.isLive, self.unacked.isEmpty, self.pageSize == PageSize()
+    else { return nil }
+    return Rest(last: self.last, acked: self.acked)
+  }
+
+  /// The machine that was at rest.
+  ///
+  /// - Parameter reported: the senders of all up to here were told.
+  init(after rest: Rest, window: Int, reported: Offset) {
+    self.init(start: rest.last, window: window, reported: reported)
+    self.acked = rest.acked
+    self.state = .current
+    self.isLive = true
+  }
+
   enum PushAction: Hashable {
     /// Send it, then call `sent`.
     case send

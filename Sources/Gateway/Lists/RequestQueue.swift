@@ -44,6 +44,8 @@ struct RequestQueue {
   /// Number of requests that are not answered.
   var count: Int { self.waiting.count }
 
+  var isAtRest: Bool { self.waiting.isEmpty && self.serving == nil }
+
   mutating func append(_ request: Request) { self.waiting.append(request) }
 
   /// What is to be read for the first, if nothing is done for it yet.

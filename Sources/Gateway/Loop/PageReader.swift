@@ -152,7 +152,7 @@ final class PageReader {
 }
 
 extension ConnectionHandler {
-  /// Handles the reply to a request.
+  /// Handles the reply to a request, which may have been all that kept the connection from rest.
   fileprivate func arrived(
     _ kind: PageReader.Request.Kind, _ place: PageReader.Place, _ settled: SettledReplies
   ) {
@@ -173,5 +173,6 @@ extension ConnectionHandler {
     case .log(let place):
       self.logArrived(Result { () throws(RedisError) in try place.reply(in: settled) })
     }
+    self.restIfIdle()
   }
 }

@@ -65,6 +65,7 @@ final class RegistrationWriter {
     var notes: [(ConnectionHandler, ScriptCall<Offset>)] = []
     var stores: [(ConnectionHandler, RegistrationStateMachine.Store, Reply<Void>)] = []
     for connection in connections {
+      defer { connection.restIfIdle() }
       guard let store = connection.cursorToStore(now: now) else { continue }
       let reply = Cursors.store(
         store.offset, of: connection.device, seenSeconds: UInt64(now),

@@ -53,6 +53,10 @@ struct PositionFeed {
     self.hasCaughtUp = false
   }
 
+  /// The stamp up to which all rows were told, if that is all there is to know: a feed behind it, of
+  /// positions whose highest stamp it is, is the same. Nil if rows are to be told.
+  var stampAtRest: UInt64? { self.state == .current ? self.told : nil }
+
   enum Action: Hashable {
     case tell
     case none

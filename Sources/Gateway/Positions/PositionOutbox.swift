@@ -65,7 +65,7 @@ struct PositionOutbox {
   private var looked: Offset?
   private var conversations: [UserName: Conversation] = [:]
   /// Whether a peer was told something since ``takeTold()``.
-  private var hasTold = false
+  private(set) var hasTold = false
   private var isClosed = false
   private var isErased = false
   /// Number of peers for whom something waits or is under way.
@@ -74,6 +74,19 @@ struct PositionOutbox {
   private(set) var underWay = 0
   /// Number of reads that are not answered yet.
   private(set) var requests = 0
+
+  /// An outbox as one that was at rest.
+  ///
+  /// - Parameter acked: the client has acked all up to here.
+  init(acked: Offset = .zero, hasTold: Bool = false) {
+    self.acked = acked
+    self.hasTold = hasTold
+  }
+
+  /// Whether there is nothing to know but how far the client has acked, and ``hasTold``.
+  var isAtRest: Bool {
+    self.conversations.isEmpty && self.looked == nil && !(self.isClosed || self.isErased)
+  }
 
   /// The cursor may be stored up to this offset.
   var safe: Offset {

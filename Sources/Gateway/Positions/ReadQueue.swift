@@ -40,6 +40,8 @@ struct ReadQueue {
 
   var count: Int { self.waiting.count }
 
+  var isAtRest: Bool { self.waiting.isEmpty && self.look == nil }
+
   mutating func append(_ read: ClientFrame.Read) { self.waiting.append(read) }
 
   /// What is to be done for the first, if nothing is under way for it.

@@ -23,6 +23,7 @@ private struct Model {
   private(set) var mailbox: [Offset] = []
   private(set) var sent: [Offset] = []
   private(set) var lives = 0
+  private(set) var rests = 0
   private var machine: DeliveryStateMachine
   private var pushes: [Push] = []
   private var read: Read?
@@ -50,6 +51,7 @@ private struct Model {
   }
 
   mutating func step() {
+    self.rest()
     switch Int.random(in: 0..<100, using: &self.random) {
     case 0..<30: self.store()
     case 30..<60: self.deliverPush()
@@ -107,6 +109,13 @@ private struct Model {
     self.machine.sent(offset, receipt: nil)
     self.sent.append(offset)
     if self.chance(5) { self.isWritable = false }
+  }
+
+  /// An idle connection forgets its machine, and makes another when something happens.
+  private mutating func rest() {
+    guard let rest = self.machine.rest else { return }
+    self.rests += 1
+    self.machine = DeliveryStateMachine(after: rest, window: self.window, reported: .zero)
   }
 
   private mutating func requestPage() {
@@ -169,6 +178,7 @@ private struct Model {
 struct DeliveryModelTests {
   @Test("sends the mailbox in order and once, says live once, and ends caught up")
   func model() async {
+    var rests = 0
     for seed in 0..<2_000 as Range<UInt64> {
       if seed % 50 == 0 { await Task.yield() }
       var model = Model(seed: seed)
@@ -176,11 +186,13 @@ struct DeliveryModelTests {
         model.step()
       }
       model.settle()
+      rests += model.rests
       let (isCaughtUp, sent, mailbox) = (model.isCaughtUp, model.sent, model.mailbox)
       #expect(isCaughtUp, "seed \(seed)")
       #expect(sent.elementsEqual(mailbox), "seed \(seed)")
       #expect(model.lives == 1, "seed \(seed)")
       if !isCaughtUp || sent != mailbox { return }
     }
+    #expect(rests > 2_000)
   }
 }

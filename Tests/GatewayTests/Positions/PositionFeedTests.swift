@@ -44,6 +44,23 @@ struct PositionFeedTests {
     #expect(feed.rest() == ["bob", "carol"])
   }
 
+  @Test("are those behind the stamp of a feed at rest, of which nothing else is to be known")
+  func atRest() {
+    var feed = PositionFeed(after: 5, top: 9)
+    #expect(feed.stampAtRest == nil)
+    _ = feed.read(canWrite: true)
+    #expect(feed.stampAtRest == nil)
+    feed.arrived(self.table(top: 9, ("dora", 9)))
+    #expect(feed.stampAtRest == nil, "dora's row is not told yet")
+    _ = feed.rest()
+    #expect(feed.stampAtRest == 9)
+    var next = PositionFeed(after: 9, top: 9)
+    #expect(next.hasCaughtUp)
+    #expect(next.moved(10, after: 9, canWrite: true) == .tell)
+    #expect(next.moved(12, after: 11, canWrite: true) == .read)
+    #expect(next.stampAtRest == nil)
+  }
+
   @Test("follow one another as long as none is missing")
   func pushed() {
     var feed = PositionFeed(after: nil, top: 9)

@@ -37,6 +37,35 @@ struct PositionOutboxTests {
     #expect(outbox.take(self.bob) == nil)
   }
 
+  @Test("is nothing of one at rest, which goes on where it left off")
+  func rest() {
+    var outbox = PositionOutbox()
+    #expect(outbox.isAtRest)
+    _ = outbox.acked(self.offset(5), [self.message(self.bob, 5)])
+    #expect(!outbox.isAtRest)
+    _ = outbox.take(self.bob)
+    _ = outbox.told(self.bob, isTaken: true)
+    #expect(!outbox.isAtRest, "bob is told no more for a second")
+    #expect(outbox.tick() == [])
+    #expect(outbox.isAtRest)
+    #expect(outbox.hasTold)
+    var next = PositionOutbox(acked: self.offset(5), hasTold: outbox.hasTold)
+    #expect(next.safe == outbox.safe)
+    let hasTold = next.takeTold()
+    #expect(hasTold)
+    #expect(next.acked(self.offset(6), [self.message(self.bob, 6)]) == [self.bob])
+
+    var looking = PositionOutbox()
+    looking.skipped(from: self.offset(3))
+    #expect(!looking.isAtRest)
+    var closed = PositionOutbox()
+    _ = closed.close()
+    #expect(!closed.isAtRest)
+    var erased = PositionOutbox()
+    erased.erase()
+    #expect(!erased.isAtRest)
+  }
+
   @Test("of one peer does not wait for another's")
   func peers() {
     var outbox = PositionOutbox()

@@ -53,7 +53,8 @@ package final class TestStand: Sendable {
     package let id: InstanceID
     package let port: Int
     package let service: RunningService
-    let gateway: GatewayService
+    /// The service itself, for what tests look at within it.
+    package let gateway: GatewayService
 
     /// Whether it says that it can serve.
     package func isReady() async -> Bool { await self.gateway.isReady() }
