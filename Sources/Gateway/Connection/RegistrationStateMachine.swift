@@ -75,6 +75,8 @@ struct RegistrationStateMachine {
     var isReset: Bool
     /// Whether what was noted of senders is given up.
     var isNoteReset: Bool
+    /// Whether Redis did not know the device before the registration, which has introduced it.
+    var isIntroduced = false
   }
 
   /// Whether the client says where it is, so that the top of the mailbox is to be known.
@@ -121,15 +123,16 @@ struct RegistrationStateMachine {
       offset: beginsAgain ? .zero : offset, acked: position.acked,
       told: max(isNoteReset ? .zero : noted ?? .zero, position.acked),
       seen: Double(position.seenSeconds ?? 0), hasGap: position.hasGap || beginsAgain,
-      isReset: isReset, isNoteReset: isNoteReset)
+      isReset: isReset, isNoteReset: isNoteReset,
+      isIntroduced: !isReset && position.seenSeconds == nil)
   }
 
   /// The client is welcomed.
   ///
-  /// Trimming is held back only for devices that are known. So the device is stored, but later,
-  /// since the client waits.
+  /// Trimming is held back only for devices that were seen. One that was just introduced was seen with
+  /// that; another is stored, but later, since the client waits.
   mutating func opened(at start: Start, now: Double) -> Actions {
-    self.cursor = .known(start.acked, seen: start.seen)
+    self.cursor = .known(start.acked, seen: start.isIntroduced ? now : start.seen)
     return self.periodPassed(now: now)
   }
 

@@ -144,16 +144,30 @@ struct StartTests {
 
 @Suite("When the cursor is stored")
 struct CursorStoreTests {
-  @Test("After the welcome, only if the device was not seen for a day")
+  @Test("After the welcome, only if the device is known, and was not seen for a day")
   func welcome() {
     for (seen, expected) in [
-      (nil, .queueStore), (0, .queueStore), (UInt64(now - day) - 1, .queueStore),
+      (nil, []), (0, .queueStore), (UInt64(now - day) - 1, .queueStore),
       (UInt64(now - day), []), (UInt64(now), []),
     ] as [(UInt64?, Machine.Actions)] {
       var machine = Machine(since: nil)
       let start = machine.start(at: position(acked: 7, seen: seen), below: at(100))
       #expect(machine.opened(at: start, now: now) == expected, "seen \(seen ?? 1)")
     }
+  }
+
+  @Test(
+    "After the welcome of a device that was not known only a day later: it was introduced as seen")
+  func introduced() {
+    var machine = opened(seen: nil)
+    #expect(machine.store(safe: .zero, now: now) == nil)
+    #expect(machine.periodPassed(now: now + day) == [])
+    #expect(machine.periodPassed(now: now + day + 1) == .queueStore)
+    // One whose cursor is impossible is known, and that is overwritten.
+    var reset = Machine(since: nil)
+    let start = reset.start(at: position(acked: 101, seen: nil), below: at(100))
+    #expect(reset.opened(at: start, now: now) == .queueStore)
+    #expect(reset.store(safe: .zero, now: now) == .init(offset: .zero, before: .zero))
   }
 
   @Test("For a device that was not seen for a day, with the offset that is stored")

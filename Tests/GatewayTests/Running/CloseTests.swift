@@ -304,9 +304,6 @@ struct CloseTests {
       func isStore(_ words: [String]) -> Bool { words.starts(with: ["HSET", cursor]) }
 
       let bob = try await stand.online("bob")
-      try await eventually("it is stored that the device is there") {
-        try await commands().contains(where: isStore)
-      }
       try await node.command("SLOWLOG", "RESET")
       bob.sendClose(1000)
       try await bob.expectClose(1000)
