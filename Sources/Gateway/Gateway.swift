@@ -114,6 +114,11 @@ package enum GatewayLimits {
   /// Budgets that each event loop looks at in a second, to forget those that are full again.
   static let budgetLooksPerSecond = 2_000
 
+  /// Connections whose sessions are checked in one batch of Redis, in one turn of an event loop: of up to four commands
+  /// each. More wait for the next turn, so that neither the batch nor what its failure tells at once grows with the
+  /// connections of the loop.
+  static let checksAtOnce = 256
+
   /// Malformed frames within one ping period after which a connection is closed with 1008.
   package static let badFrames = 10
 

@@ -120,6 +120,8 @@ extension ConnectionHandler {
 
   /// The highest stamp was looked up.
   func positionsCompared(with top: UInt64) {
+    // Nearly always: an idle connection stays so.
+    guard top > self.told else { return }
     if self.active.feed.compared(with: top) == .read { self.readRows() }
   }
 

@@ -169,26 +169,36 @@ extension ConnectionHandler {
   /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a
   /// gateway that was paused for gone. One that names another connection is newer than we are.
   func registerAgain() {
-    guard self.session.isOpen, self.registration.mayRenew else { return }
-    var batch = RedisBatch()
-    let holder = SessionRegistry.renew(self.ownSession, in: self.sessionKey, to: &batch)
-    self.makeKnown(in: &batch)
-    let top = Positions.top(
-      of: self.loop.configuration.keys.positions(self.user), to: &batch)
-    self.loop.client.submit(batch) { replies in
-      guard self.session.isOpen else { return }
-      if let top = try? replies[top] { self.positionsCompared(with: top) }
-      let holder = (try? replies[holder]) ?? nil
-      switch self.registration.renewed(
-        holder.map { $0 == self.ownSession ? .us : .another } ?? .unknown)
-      {
-      case .yield: return self.replaced()
-      case .checkMailboxAndRetry: self.retryLater()
-      case .checkMailbox: break
-      }
+    if self.mayRenew { self.loop.sessions.check(self) }
+  }
+
+  /// Whether something of the connection may be entered now: not once its session is removed, or about to be.
+  var mayRenew: Bool { self.session.isOpen && self.registration.mayRenew }
+
+  /// Who holds the device, if the registry names `session`.
+  func holds(_ session: Session?) -> RegistrationStateMachine.Holder {
+    session.map { $0 == self.ownSession ? .us : .another } ?? .nobody
+  }
+
+  func checked(_ answer: SessionChecker.Answer) {
+    guard self.session.isOpen else { return }
+    if let top = answer.top { self.positionsCompared(with: top) }
+    var readsMailbox = true
+    switch self.registration.checked(
+      answer.holder, entersIfMissing: answer.entersIfMissing)
+    {
+    case .yield: return self.replaced()
+    case .enter: return self.registerAgain()
+    case .checkMailboxAndRetry: self.retryLater()
+    case .checkMailbox: break
+    case .none:
+      readsMailbox = !answer.knowsNewest || answer.newest.map { $0 > self.last } ?? false
+    }
+    if readsMailbox {
       self.active.delivery.recheckMailbox()
       self.requestPage()
     }
+    self.restIfIdle()
   }
 
   /// Called when messaging took this gateway for dead.
@@ -199,7 +209,7 @@ extension ConnectionHandler {
 
   /// The mailbox keeps unacked messages only for devices that it knows.
   @discardableResult
-  private func makeKnown(in batch: inout RedisBatch) -> Reply<Void> {
+  func makeKnown(in batch: inout RedisBatch) -> Reply<Void> {
     Cursors.introduce(
       self.device, seenSeconds: UInt64(SystemClock.secondsSince1970()),
       in: self.loop.configuration.keys.cursor(self.user), to: &batch)

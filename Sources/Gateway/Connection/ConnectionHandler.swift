@@ -70,6 +70,18 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.activity = nil
   }
 
+  /// The last message that the client was sent, or claims to have.
+  var last: Offset { self.activity?.delivery.last ?? self.restingAt.delivery.last }
+
+  /// The same, if it is all that is known to be in the mailbox.
+  var lastIfCurrent: Offset? {
+    guard let activity = self.activity else { return self.restingAt.delivery.last }
+    return activity.delivery.state == .current ? activity.delivery.last : nil
+  }
+
+  /// All positions up to this stamp were told.
+  var told: UInt64 { self.activity?.feed.told ?? self.restingAt.told }
+
   // MARK: The channel
 
   func handlerAdded(context: ChannelHandlerContext) {

@@ -203,31 +203,52 @@ struct RegistrationStateMachine {
   /// Whether the session may be entered again where the registry names nobody.
   var mayRenew: Bool { !self.isErased && !self.isClosed }
 
-  /// The holder of the device after a renewal.
+  /// The holder of the device, as the registry names it.
   enum Holder: Hashable {
     case us
     /// A connection that is newer than we are.
     case another
+    case nobody
     /// Redis did not say.
     case unknown
   }
 
-  enum RenewalAction: Hashable {
+  enum CheckAction: Hashable {
+    /// Read the mailbox if it has something new: what came meanwhile was pushed to us.
+    case none
     /// Read the mailbox, since pushes may have gone nowhere.
     case checkMailbox
-    /// Read the mailbox, and renew within a second: this loop's client may reach Redis later than the
+    /// Read the mailbox, and check again within a second: this loop's client may reach Redis later than the
     /// one that found the registry lost.
     case checkMailboxAndRetry
+    /// Check again, and enter the session.
+    case enter
     /// Close: the newer connection replaces this one.
     case yield
   }
 
-  mutating func renewed(_ holder: Holder) -> RenewalAction {
-    guard holder != .unknown else {
+  /// The registry was asked who holds the device.
+  ///
+  /// - Parameter entersIfMissing: whether the session was entered where there was none. It is while the
+  ///   state is `.lost`.
+  mutating func checked(_ holder: Holder, entersIfMissing: Bool) -> CheckAction {
+    switch (holder, entersIfMissing) {
+    case (.unknown, _), (.nobody, true):
       return self.state == .lost ? .checkMailboxAndRetry : .checkMailbox
+    case (.another, _):
+      if case .lost = self.state { self.state = .entered }
+      return .yield
+    case (.us, true):
+      if case .lost = self.state { self.state = .entered }
+      return .checkMailbox
+    case (.us, false):
+      // It may be lost since: then it is about to be entered.
+      return .none
+    case (.nobody, false):
+      guard case .entered = self.state else { return .none }
+      self.state = .lost
+      return .enter
     }
-    if case .lost = self.state { self.state = .entered }
-    return holder == .us ? .checkMailbox : .yield
   }
 
   /// The user is erased: nothing more is stored, and nothing entered.

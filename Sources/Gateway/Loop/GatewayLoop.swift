@@ -36,6 +36,7 @@ final class GatewayLoop: @unchecked Sendable {
   let client: any RedisClient
   let pages: PageReader
   let registrations: RegistrationWriter
+  let sessions: SessionChecker
   let reads: ReadWriter
   let signals: SignalWriter
   /// The same for all loops of a gateway.
@@ -92,6 +93,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.registrations = RegistrationWriter(
       client: self.client, directory: directory, keys: configuration.keys,
       limits: configuration.positionLimits)
+    self.sessions = SessionChecker(client: self.client, keys: configuration.keys)
     self.reads = ReadWriter(
       client: self.publisher, hints: self.client, configuration: configuration)
     self.signals = SignalWriter(

@@ -73,7 +73,8 @@ package enum SessionRegistry {
     return self.holder(of: session.device, in: key, to: &batch)
   }
 
-  private static func holder(
+  /// Appends a read of the holder of a device.
+  package static func holder(
     of device: String, in key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<Session?> {
     batch.value(of: device, in: key) { cursor throws(RedisError) in

@@ -57,6 +57,24 @@ extension RedisBatch {
   package mutating func newestEntries(
     of stream: RedisKey, below: Offset? = nil, above: Offset? = nil, maximum: Int
   ) -> Reply<[StreamEntry]> {
+    self.newest(of: stream, below: below, above: above, maximum: maximum)
+      .reading(StreamEntry.list)
+  }
+
+  /// `XREVRANGE … COUNT 1`: the highest offset above `start`; nil if there is none.
+  package mutating func newestOffset(
+    of stream: RedisKey, above start: Offset
+  ) -> Reply<Offset?> {
+    self.newest(of: stream, below: nil, above: start, maximum: 1).reading {
+      cursor throws(RedisError) in
+      guard try cursor.array() ?? 0 > 0 else { return nil }
+      return try StreamEntry(from: &cursor).offset
+    }
+  }
+
+  private mutating func newest(
+    of stream: RedisKey, below: Offset?, above: Offset?, maximum: Int
+  ) -> Reply<Void> {
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     return self.append(
       arguments: 6, key: stream,
@@ -68,7 +86,7 @@ extension RedisBatch {
       if let above { writer.bulk(above.successor) } else { writer.bulk("-") }
       writer.bulk("COUNT")
       writer.bulk(maximum)
-    }.reading(StreamEntry.list)
+    }
   }
 
   /// `XLEN`.

@@ -334,22 +334,43 @@ struct RegistrationStateMachineTests {
   @Test("A newer connection of the device replaces this one, whether the registry was lost or not")
   func replaced() {
     var machine = opened()
-    #expect(machine.renewed(.another) == .yield)
+    #expect(machine.checked(.another, entersIfMissing: false) == .yield)
     machine.lost()
-    #expect(machine.renewed(.another) == .yield)
+    #expect(machine.checked(.another, entersIfMissing: true) == .yield)
     #expect(machine.state == .entered)
   }
 
   @Test("A registry that was lost is told of the session until it answers")
   func lost() {
     var machine = opened()
-    #expect(machine.renewed(.unknown) == .checkMailbox)
+    #expect(machine.checked(.unknown, entersIfMissing: false) == .checkMailbox)
     machine.lost()
     #expect(machine.state == .lost)
-    #expect(machine.renewed(.unknown) == .checkMailboxAndRetry)
-    #expect(machine.renewed(.us) == .checkMailbox)
+    #expect(machine.checked(.unknown, entersIfMissing: true) == .checkMailboxAndRetry)
+    #expect(machine.checked(.nobody, entersIfMissing: true) == .checkMailboxAndRetry)
+    #expect(machine.checked(.us, entersIfMissing: true) == .checkMailbox)
     #expect(machine.state == .entered)
-    #expect(machine.renewed(.unknown) == .checkMailbox)
+    #expect(machine.checked(.unknown, entersIfMissing: false) == .checkMailbox)
+  }
+
+  @Test("A session that the registry names is only looked at, and one that is missing is entered")
+  func looked() {
+    var machine = opened()
+    #expect(machine.checked(.us, entersIfMissing: false) == .none)
+    #expect(machine.checked(.nobody, entersIfMissing: false) == .enter)
+    #expect(machine.state == .lost)
+    #expect(machine.checked(.us, entersIfMissing: true) == .checkMailbox)
+    #expect(machine.state == .entered)
+  }
+
+  @Test("A look from before the registry was lost does not count")
+  func lookedBefore() {
+    for holder in [Machine.Holder.us, .nobody] {
+      var machine = opened()
+      machine.lost()
+      #expect(machine.checked(holder, entersIfMissing: false) == .none)
+      #expect(machine.state == .lost, "it is about to be entered")
+    }
   }
 
   @Test("A registry that is lost before the welcome is remembered")

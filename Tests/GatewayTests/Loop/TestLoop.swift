@@ -56,4 +56,15 @@ extension GatewayLoop {
       loop: self, user: UserName(user)!, device: DeviceName(device)!, since: nil, positions: nil,
       tokenExpires: .infinity)
   }
+
+  /// The same, as one that was welcomed and has caught up with an empty mailbox.
+  func openConnection(_ user: String) -> ConnectionHandler {
+    let connection = self.connection(user)
+    _ = connection.session.opened()
+    connection.active.delivery = DeliveryStateMachine(
+      after: DeliveryStateMachine.Rest(), window: self.configuration.unackedMessages,
+      reported: .zero)
+    connection.restIfIdle()
+    return connection
+  }
 }

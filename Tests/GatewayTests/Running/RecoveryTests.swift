@@ -1,3 +1,4 @@
+import BusTestSupport
 import ConnectProtocol
 import ConnectTestStand
 import MessageBus
@@ -67,8 +68,27 @@ struct RecoveryTests {
     }
   }
 
-  @Test("when the last push was lost, by looking at its place in the mailbox")
+  @Test("when the last push was lost, and nothing else, by looking into the mailbox")
   func lostPush() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.pingSeconds = 3 }
+    try await TestStand.with(options) { stand in
+      let bob = try await stand.online("bob")
+      let session = try await stand.session("bob")
+      for id in ["1", "2", "3"] {
+        // Stored as messaging does, and told nobody.
+        let offset = try await stand.store([.message(id: id)], for: "bob")[0]
+        let message = try await bob.expectMessage()
+        #expect(message.id == id)
+        bob.ack(offset)
+      }
+      try await bob.expectOpen()
+      #expect(try await stand.session("bob") == session)
+    }
+  }
+
+  @Test("when the last push was lost with the entry in the registry that it needs")
+  func lostPushAndEntry() async throws {
     var options = TestStand.Options()
     options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
