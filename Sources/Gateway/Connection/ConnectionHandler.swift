@@ -327,7 +327,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
     switch self.session.periodPassed(tokenHasExpired: now >= self.tokenExpires) {
     case .ping:
-      self.write { $0.writeWebSocketFrame(.ping) { _ in } }
+      self.ping()
       self.registerAgain()
       self.carryOut(self.registration.periodPassed(now: now))
     case .close(let code):
@@ -336,5 +336,13 @@ final class ConnectionHandler: ChannelInboundHandler {
     case .none:
       break
     }
+  }
+
+  private func ping() {
+    guard let context = self.context, self.activity?.isDirty != true else {
+      return self.write { $0.writeImmutableBuffer(self.loop.ping) }
+    }
+    // Nothing else goes out in this turn, so an idle connection needs no buffer of its own.
+    context.writeAndFlush(self.wrapOutboundOut(self.loop.ping), promise: nil)
   }
 }

@@ -3,6 +3,7 @@ import Logging
 import MessageBus
 import NIOCore
 import Redis
+import WebSocket
 
 /// State that all connections of one event loop share: the client of Redis, the producer, the
 /// clock.
@@ -44,6 +45,8 @@ final class GatewayLoop: @unchecked Sendable {
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
+  /// The frame of a ping.
+  let ping: ByteBuffer
   private(set) var producer: IncomingProducer<PublishToken>
   let pauseGuard: PauseGuard
   /// How connections are closed; see ``drain(_:)``.
@@ -78,6 +81,9 @@ final class GatewayLoop: @unchecked Sendable {
     self.eventLoop = eventLoop
     self.isolated = eventLoop.assumeIsolated()
     self.configuration = configuration
+    var ping = ByteBuffer()
+    ping.writeWebSocketFrame(.ping) { _ in }
+    self.ping = ping
     self.drainPlan = .running(configuration)
     self.directory = directory
     self.readiness = readiness
