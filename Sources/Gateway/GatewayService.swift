@@ -150,28 +150,35 @@ package final class GatewayService: Service {
   }
 
   /// HTTP, until the first request is upgraded or answered.
+  ///
+  /// Without NIO's handlers that queue pipelined requests, of which only the first is let through
+  /// (``RequestFieldHandler``), and that validate the fields of answers, which are constants.
+  ///
+  /// NIO's pipelining handler is also what stops reading while an answer is made. Nothing does here, so the
+  /// upgrade must stay synchronous: were authentication to wait for something, the decoder, or NIO's
+  /// handler of upgrades, would keep without a limit what the client sends meanwhile.
   private static func configure(
     _ channel: any Channel, loop: GatewayLoop, authenticator: Authenticator
   ) throws {
     let http = FirstRequestHandler(
       servesDemoPage: loop.configuration.servesDemoPage, metrics: loop.metrics)
     let fields = RequestFieldHandler()
-    let pipeline = channel.pipeline.syncOperations
     let upgrader = ConnectUpgrader(loop: loop, authenticator: authenticator) { context in
       context.pipeline.syncOperations.removeHandler(fields, promise: nil)
       context.pipeline.syncOperations.removeHandler(http, promise: nil)
     }
-    try pipeline.configureHTTPServerPipeline(
-      withServerUpgrade: (upgraders: [upgrader], completionHandler: { _ in }),
-      // Its answers have no body.
-      withErrorHandling: false,
-      withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
-      withDecoderLimitConfiguration: NIOHTTPDecoderLimitConfiguration(
-        headerBytes: GatewayLimits.httpHeaderBytes, headerFields: GatewayLimits.httpHeaderFields))
-    try pipeline.addHandler(
-      fields,
-      position: .before(try pipeline.handler(type: HTTPServerUpgradeHandler.self)))
-    try pipeline.addHandler(http)
+    let encoder = HTTPResponseEncoder()
+    let decoder = ByteToMessageHandler(
+      HTTPRequestDecoder(
+        leftOverBytesStrategy: .forwardBytes,
+        limitConfiguration: NIOHTTPDecoderLimitConfiguration(
+          headerBytes: GatewayLimits.httpHeaderBytes,
+          headerFields: GatewayLimits.httpHeaderFields)))
+    let upgrade = HTTPServerUpgradeHandler(
+      upgraders: [upgrader], httpEncoder: encoder, extraHTTPHandlers: [decoder],
+      upgradeCompletionHandler: { _ in })
+    let handlers: [any ChannelHandler] = [encoder, decoder, fields, upgrade, http]
+    try channel.pipeline.syncOperations.addHandlers(handlers)
   }
 
   // MARK: The bus
