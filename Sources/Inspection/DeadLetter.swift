@@ -137,7 +137,7 @@ extension Inspector {
   package func drop(_ offset: Offset) async throws(RedisError) -> Bool {
     let key = self.keys.deadLetters
     return try await self.client.value {
-      $0.append(key: key, "XDEL", "\(key)", "\(offset)").flag()
+      $0.append("XDEL", key, "\(offset)").flag()
     }
   }
 

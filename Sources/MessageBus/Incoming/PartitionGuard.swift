@@ -48,7 +48,7 @@ package enum PartitionGuard {
   @discardableResult
   package static func restore(_ keys: Keys, to batch: inout RedisBatch) -> Reply<Void> {
     let key = keys.partitionCount
-    return batch.append(key: key, "SET", "\(key)", "\(DataLayout(of: keys))", "NX")
+    return batch.append("SET", key, "\(DataLayout(of: keys))", "NX")
   }
 
   /// Adds the key to the error, since Redis does not say which key it refuses.

@@ -59,7 +59,7 @@ package enum Cursors {
     of device: DeviceName, in key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<Position> {
     batch.append(
-      key: key, "HMGET", "\(key)", device.text, Self.removedField, Self.displacedField,
+      "HMGET", key, device.text, Self.removedField, Self.displacedField,
       isRepeatable: true
     ).reading(Position.init(from:))
   }

@@ -20,7 +20,7 @@ package enum DeviceBound {
   /// Appends one command, behind ``Cursors/introduce(_:seenSeconds:in:to:)``: the number of the
   /// cursors' fields, for ``isExceeded(_:at:fields:)``.
   package static func count(in cursors: RedisKey, to batch: inout RedisBatch) -> Reply<Int> {
-    batch.append(key: cursors, "HLEN", "\(cursors)", isRepeatable: true).count()
+    batch.append("HLEN", cursors, isRepeatable: true).count()
   }
 
   /// Whether ``enforce(_:for:isNew:keys:user:to:)`` is due.

@@ -86,7 +86,7 @@ package enum Positions {
   /// Appends a read of the summary.
   package static func summary(of key: RedisKey, to batch: inout RedisBatch) -> Reply<Summary> {
     batch.append(
-      key: key, "HMGET", "\(key)", Self.topField, Self.floorField, Self.deliveredField,
+      "HMGET", key, Self.topField, Self.floorField, Self.deliveredField,
       isRepeatable: true
     ).reading { cursor throws(RedisError) in
       guard try cursor.array() == 3 else {
@@ -154,7 +154,7 @@ package enum Positions {
 
   /// Appends the removal of what was so noted.
   package static func removeDelivered(from key: RedisKey, in batch: inout RedisBatch) {
-    batch.append(key: key, "HDEL", "\(key)", Self.deliveredField)
+    batch.append("HDEL", key, Self.deliveredField)
   }
 }
 

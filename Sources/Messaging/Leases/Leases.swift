@@ -45,7 +45,7 @@ package enum Leases {
     of partition: Partition, _ keys: Keys, to batch: inout RedisBatch
   ) -> Reply<LeaseToken?> {
     let key = keys.lease(partition)
-    return batch.append(key: key, "GET", "\(key)", isRepeatable: true).reading(Self.token)
+    return batch.append("GET", key, isRepeatable: true).reading(Self.token)
   }
 
   /// Appends the acquisition of a lease that nobody holds, or its renewal if `token` holds it.

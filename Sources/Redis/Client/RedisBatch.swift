@@ -127,6 +127,21 @@ package struct RedisBatch: Sendable {
     return TransactionReply(at: start.index, commands: exec.index - start.index - 1, read)
   }
 
+  /// Appends a command whose first argument is its key, without making a String of that.
+  @discardableResult
+  package mutating func append(
+    _ name: StaticString, _ key: RedisKey, _ words: String..., isRepeatable: Bool = false
+  ) -> Reply<Void> {
+    let bytes = words.reduce(name.utf8CodeUnitCount + key.byteCount) { $0 + $1.utf8.count }
+    return self.append(
+      arguments: 2 + words.count, key: key, bytes: bytes, isRepeatable: isRepeatable
+    ) { writer in
+      writer.bulk(name)
+      writer.bulk(key)
+      for word in words { writer.bulk(word) }
+    }
+  }
+
   /// Appends a command of a few short words, where convenience matters more than speed.
   @discardableResult
   package mutating func append(

@@ -3,21 +3,21 @@ extension RedisBatch {
   /// `GET`; nil if there is no value.
   @discardableResult
   package mutating func value(of key: RedisKey) -> Reply<String?> {
-    self.append(key: key, "GET", "\(key)", isRepeatable: true).string()
+    self.append("GET", key, isRepeatable: true).string()
   }
 
   /// `SET … EX`.
   package mutating func set(_ key: RedisKey, to value: String, seconds: Int) -> Reply<Void> {
-    self.append(key: key, "SET", "\(key)", value, "EX", "\(seconds)", isRepeatable: true)
+    self.append("SET", key, value, "EX", "\(seconds)", isRepeatable: true)
   }
 
   /// `EXISTS`.
   package mutating func exists(_ key: RedisKey) -> Reply<Bool> {
-    self.append(key: key, "EXISTS", "\(key)", isRepeatable: true).flag()
+    self.append("EXISTS", key, isRepeatable: true).flag()
   }
 
   /// `DEL`.
-  package mutating func delete(_ key: RedisKey) { self.append(key: key, "DEL", "\(key)") }
+  package mutating func delete(_ key: RedisKey) { self.append("DEL", key) }
 
   /// `EXPIRE`: whether there is such a key.
   @discardableResult
@@ -33,12 +33,12 @@ extension RedisBatch {
   /// `PEXPIRE`: whether there is such a key.
   @discardableResult
   package mutating func expire(_ key: RedisKey, milliseconds: Int64) -> Reply<Bool> {
-    self.append(key: key, "PEXPIRE", "\(key)", "\(milliseconds)", isRepeatable: true).flag()
+    self.append("PEXPIRE", key, "\(milliseconds)", isRepeatable: true).flag()
   }
 
   /// `PTTL`: time until the key expires, in milliseconds; nil if it never does, or does not exist.
   package mutating func timeToLive(of key: RedisKey) -> Reply<Int?> {
-    self.append(key: key, "PTTL", "\(key)", isRepeatable: true).reading {
+    self.append("PTTL", key, isRepeatable: true).reading {
       cursor throws(RedisError) in
       let milliseconds = try cursor.integer()
       return milliseconds >= 0 ? milliseconds : nil
@@ -47,7 +47,7 @@ extension RedisBatch {
 
   /// `TTL`: seconds until the key expires; -1 if it never does, -2 if it does not exist.
   package mutating func secondsToLive(of key: RedisKey) -> Reply<Int> {
-    self.append(key: key, "TTL", "\(key)", isRepeatable: true).integer()
+    self.append("TTL", key, isRepeatable: true).integer()
   }
 
   /// `TIME`: the server's clock, in milliseconds since 1970.
@@ -66,12 +66,22 @@ extension RedisBatch {
   package mutating func value<Value>(
     of field: String, in hash: RedisKey, _ read: @escaping Reply<Value>.Read
   ) -> Reply<Value> {
-    self.append(key: hash, "HGET", "\(hash)", field, isRepeatable: true).reading(read)
+    self.append("HGET", hash, field, isRepeatable: true).reading(read)
   }
 
   /// `HSET`.
   package mutating func set(_ fields: [(name: String, value: String)], in hash: RedisKey) {
-    self.append(key: hash, words: ["HSET", "\(hash)"] + fields.flatMap { [$0.name, $0.value] })
+    let bytes = fields.reduce(4 + hash.byteCount) {
+      $0 + $1.name.utf8.count + $1.value.utf8.count
+    }
+    self.append(arguments: 2 + 2 * fields.count, key: hash, bytes: bytes) { writer in
+      writer.bulk("HSET")
+      writer.bulk(hash)
+      for (name, value) in fields {
+        writer.bulk(name)
+        writer.bulk(value)
+      }
+    }
   }
 
   /// `HSETNX`: sets a field that there is not.
@@ -79,7 +89,7 @@ extension RedisBatch {
   package mutating func setIfMissing(
     _ field: String, to value: String, in hash: RedisKey
   ) -> Reply<Void> {
-    self.append(key: hash, "HSETNX", "\(hash)", field, value)
+    self.append("HSETNX", hash, field, value)
   }
 
   /// `HGETALL`: names and values in turn, which `read` reads.
@@ -108,27 +118,27 @@ extension RedisBatch {
 
   /// `SADD`.
   package mutating func insert(_ member: String, into set: RedisKey) {
-    self.append(key: set, "SADD", "\(set)", member)
+    self.append("SADD", set, member)
   }
 
   /// `SREM`.
   package mutating func remove(_ member: String, from set: RedisKey) {
-    self.append(key: set, "SREM", "\(set)", member)
+    self.append("SREM", set, member)
   }
 
   /// `SMEMBERS`.
   package mutating func members(of set: RedisKey) -> Reply<[String]> {
-    self.append(key: set, "SMEMBERS", "\(set)", isRepeatable: true).strings()
+    self.append("SMEMBERS", set, isRepeatable: true).strings()
   }
 
   /// `SRANDMEMBER`: at most `maximum` members, at random.
   package mutating func someMembers(of set: RedisKey, maximum: Int) -> Reply<[String]> {
-    self.append(key: set, "SRANDMEMBER", "\(set)", "\(maximum)", isRepeatable: true).strings()
+    self.append("SRANDMEMBER", set, "\(maximum)", isRepeatable: true).strings()
   }
 
   /// `SCARD`.
   package mutating func memberCount(of set: RedisKey) -> Reply<Int> {
-    self.append(key: set, "SCARD", "\(set)", isRepeatable: true).count()
+    self.append("SCARD", set, isRepeatable: true).count()
   }
 }
 
