@@ -1,8 +1,20 @@
-/// Visits every connection of a loop once per ping period, a share of them each second.
+import NIOCore
+
+/// Visits every connection of a loop once per ping period, a share of them in each turn: so few that messages
+/// do not wait for them.
 ///
 /// One timer for all, and none per connection: a connection that idles costs a pointer in a bucket, and knows
 /// its place there.
 final class ConnectionClock {
+  /// Turns in a second.
+  static let turnsPerSecond = 10
+
+  /// The time of the next turn, an interval after the time of the last, however late that came: else each
+  /// would add its lateness to the period. What was missed for longer than an interval is not made up for.
+  static func turn(after last: NIODeadline, now: NIODeadline) -> NIODeadline {
+    max(last + .milliseconds(1_000 / Int64(Self.turnsPerSecond)), now)
+  }
+
   /// Where the clock has a connection.
   struct Place {
     fileprivate var bucket: Int32
@@ -14,10 +26,10 @@ final class ConnectionClock {
   private var hand = 0
   private(set) var count = 0
 
-  /// - Parameter periodSeconds: Number of buckets, one for each second.
+  /// - Parameter periodSeconds: has a bucket for each turn.
   init(periodSeconds: Int) {
     precondition(periodSeconds > 0)
-    self.buckets = Array(repeating: [], count: periodSeconds)
+    self.buckets = Array(repeating: [], count: periodSeconds * Self.turnsPerSecond)
   }
 
   func add(_ connection: ConnectionHandler) {
@@ -42,7 +54,7 @@ final class ConnectionClock {
     last.clockPlace = place
   }
 
-  /// Visits the connections of the present second.
+  /// Visits the connections whose turn it is.
   func tick(_ visit: (ConnectionHandler) -> Void) {
     // A copy: a visit may remove its connection.
     let due = self.buckets[self.hand]

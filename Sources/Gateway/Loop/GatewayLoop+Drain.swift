@@ -55,6 +55,7 @@ extension GatewayLoop {
     self.registrations.store()
     self.whenSettled {
       self.second?.cancel()
+      self.turn?.cancel()
       self.registrations.store()
       self.registrations.whenStored {
         self.publisher.close().and(self.client.close()).map { _ in }.cascade(to: promise)

@@ -64,6 +64,8 @@ final class GatewayLoop: @unchecked Sendable {
   /// Seconds for which this loop has run, in nanoseconds. While the process is stopped, or gets no processor, they
   /// stand still.
   private(set) var runningNanoseconds: UInt64 = 0
+  /// The next turn of the clock; nil while there are no connections.
+  private(set) var turn: Scheduled<Void>?
   private var unflushed: [ConnectionHandler] = []
   private var retries = LaterWheel<ConnectionHandler>()
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
@@ -162,6 +164,7 @@ final class GatewayLoop: @unchecked Sendable {
 
   func add(_ connection: ConnectionHandler) {
     self.clock.add(connection)
+    if self.turn == nil { self.scheduleTurn(after: .now()) }
     self.metrics.connections.increment()
     let older = self.directory.add(connection)
     older?.eventLoop.execute { older?.value.replaced() }
@@ -218,6 +221,17 @@ final class GatewayLoop: @unchecked Sendable {
     }
   }
 
+  /// Turns the clock for as long as there are connections.
+  private func scheduleTurn(after last: NIODeadline) {
+    let next = ConnectionClock.turn(after: last, now: .now())
+    self.turn = self.isolated.scheduleTask(deadline: next) {
+      let now = SystemClock.secondsSince1970()
+      self.clock.tick { $0.periodPassed(now: now) }
+      self.turn = nil
+      if self.clock.count > 0 { self.scheduleTurn(after: next) }
+    }
+  }
+
   private func scheduleSecond() {
     self.second = self.isolated.scheduleTask(in: .seconds(1)) {
       self.secondPassed()
@@ -230,8 +244,6 @@ final class GatewayLoop: @unchecked Sendable {
     let now = NIODeadline.now().uptimeNanoseconds
     self.pauseGuard.tick(now: now)
     self.registrations.store()
-    let seconds = SystemClock.secondsSince1970()
-    self.clock.tick { $0.periodPassed(now: seconds) }
     self.directory.forgetFullBudgets(now: now)
   }
 

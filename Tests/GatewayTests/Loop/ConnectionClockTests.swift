@@ -1,3 +1,4 @@
+import NIOCore
 import Testing
 
 @testable import Gateway
@@ -10,7 +11,7 @@ struct ConnectionClockTests {
     _ visit: (ConnectionHandler) -> Void = { _ in }
   ) -> [Int] {
     var visits = Array(repeating: 0, count: connections.count)
-    for _ in 0..<10 {
+    for _ in 0..<ConnectionClock.turnsPerSecond {
       clock.tick { connection in
         visits[connections.firstIndex { $0 === connection }!] += 1
         visit(connection)
@@ -25,7 +26,7 @@ struct ConnectionClockTests {
     let gone: Set<Int> = [0, 21, 42, 3, 23, 4, 14, 24, 34, 44]
     try await TestLoop.with { loop in
       let (count, periods) = try await loop.eventLoop.submit {
-        let clock = ConnectionClock(periodSeconds: 10)
+        let clock = ConnectionClock(periodSeconds: 1)
         let connections = (0..<45).map { loop.connection("clock\($0)") }
         for connection in connections { clock.add(connection) }
         for index in gone {
@@ -45,7 +46,7 @@ struct ConnectionClockTests {
   func removalWithin() async throws {
     try await TestLoop.with { loop in
       let (first, second, count) = try await loop.eventLoop.submit {
-        let clock = ConnectionClock(periodSeconds: 10)
+        let clock = ConnectionClock(periodSeconds: 1)
         let connections = (0..<35).map { loop.connection("clock\($0)") }
         for connection in connections { clock.add(connection) }
         // Those of even places go when they are visited.
@@ -66,7 +67,7 @@ struct ConnectionClockTests {
   func again() async throws {
     try await TestLoop.with { loop in
       let visits = try await loop.eventLoop.submit {
-        let clock = ConnectionClock(periodSeconds: 10)
+        let clock = ConnectionClock(periodSeconds: 1)
         let connections = (0..<12).map { loop.connection("clock\($0)") }
         for connection in connections { clock.add(connection) }
         clock.remove(connections[0])
@@ -75,5 +76,17 @@ struct ConnectionClockTests {
       }.get()
       #expect(visits == Array(repeating: 1, count: 12))
     }
+  }
+
+  @Test("has its turns at their times, however late each of them comes")
+  func late() {
+    let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    var turn = start
+    for _ in 0..<25 * ConnectionClock.turnsPerSecond {
+      turn = ConnectionClock.turn(after: turn, now: turn + .milliseconds(50))
+    }
+    #expect(turn - start == .seconds(25))
+    let now = turn + .seconds(5)
+    #expect(ConnectionClock.turn(after: turn, now: now) == now, "one turn for a long pause")
   }
 }

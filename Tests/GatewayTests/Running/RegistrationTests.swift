@@ -76,8 +76,8 @@ struct RegistrationTests {
       alice.sendMessage("1", to: "bob")
       let offset = try await bob.expectMessage().offset
       bob.ack(offset)
-      // Cursors are stored right before the clock moves on, which may visit the first connection of a
-      // loop in its first second, and after that once in a ping period.
+      // The clock may visit the first connections of a loop in its first turns, and after that once in a
+      // ping period.
       try await eventually("a second has passed") { try await stand.cursor("bob") == offset }
       let session = try #require(try await stand.session("bob"))
       let key = "\(stand.keys.session(UserName("bob")!))"
