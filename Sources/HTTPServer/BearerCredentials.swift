@@ -19,11 +19,23 @@ package enum BearerCredentials: Hashable, Sendable {
       guard let scheme = parts.first, scheme.lowercased() == "bearer" else { continue }
       // Any number of spaces is between the two (RFC 9110, section 11.4).
       let token = parts.count == 2 ? parts[1].drop { $0 == " " } : ""
-      guard self == .none, !token.isEmpty, !token.contains(where: \.isWhitespace) else {
+      guard self == .none, !token.isEmpty, !Self.hasWhiteSpace(token) else {
         self = .malformed
         return
       }
       self = .token(String(token))
     }
+  }
+
+  /// Byte by byte as long as it is ASCII, as tokens are: characters take ten times as long.
+  private static func hasWhiteSpace(_ text: Substring) -> Bool {
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: " "), UInt8(ascii: "\t")...UInt8(ascii: "\r"): return true
+      case 0x80...: return text.contains(where: \.isWhitespace)
+      default: break
+      }
+    }
+    return false
   }
 }
