@@ -155,8 +155,8 @@ package final class GatewayService: Service {
   /// (``RequestFieldHandler``), and that validate the fields of answers, which are constants.
   ///
   /// NIO's pipelining handler is also what stops reading while an answer is made. Nothing does here, so the
-  /// upgrade must stay synchronous: were authentication to wait for something, the decoder, or NIO's
-  /// handler of upgrades, would keep without a limit what the client sends meanwhile.
+  /// upgrade must stay synchronous: were authentication to wait for something, NIO's handler of upgrades
+  /// would keep without a limit what the client sends meanwhile.
   private static func configure(
     _ channel: any Channel, loop: GatewayLoop, authenticator: Authenticator
   ) throws {
@@ -168,17 +168,24 @@ package final class GatewayService: Service {
       context.pipeline.syncOperations.removeHandler(http, promise: nil)
     }
     let encoder = HTTPResponseEncoder()
-    let decoder = ByteToMessageHandler(
-      HTTPRequestDecoder(
-        leftOverBytesStrategy: .forwardBytes,
-        limitConfiguration: NIOHTTPDecoderLimitConfiguration(
-          headerBytes: GatewayLimits.httpHeaderBytes,
-          headerFields: GatewayLimits.httpHeaderFields)))
+    let decoder = Self.requestDecoder()
     let upgrade = HTTPServerUpgradeHandler(
       upgraders: [upgrader], httpEncoder: encoder, extraHTTPHandlers: [decoder],
       upgradeCompletionHandler: { _ in })
     let handlers: [any ChannelHandler] = [encoder, decoder, fields, upgrade, http]
     try channel.pipeline.syncOperations.addHandlers(handlers)
+  }
+
+  /// What comes behind a request that is to be upgraded is kept for whoever takes frames: no more than one
+  /// read of the socket brings. Behind one that is refused, more ends the decoding.
+  static func requestDecoder() -> ByteToMessageHandler<HTTPRequestDecoder> {
+    ByteToMessageHandler(
+      HTTPRequestDecoder(
+        leftOverBytesStrategy: .forwardBytes,
+        limitConfiguration: NIOHTTPDecoderLimitConfiguration(
+          headerBytes: GatewayLimits.httpHeaderBytes,
+          headerFields: GatewayLimits.httpHeaderFields)),
+      maximumBufferSize: GatewayLimits.receiveBufferMaximumBytes)
   }
 
   // MARK: The bus

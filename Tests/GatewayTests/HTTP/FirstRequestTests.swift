@@ -61,12 +61,43 @@ struct FirstRequestTests {
     #expect(!self.channel.isActive)
   }
 
+  @Test("keeps nothing of what comes behind a request for an upgrade that it refuses")
+  func stream() throws {
+    let decoder = GatewayService.requestDecoder()
+    let leftOver = LeftOverBytes()
+    try self.channel.pipeline.syncOperations.addHandlers([decoder, leftOver], position: .first)
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    try self.channel.writeInbound(ByteBuffer(string: request))
+    #expect(try self.answers.count == 1)
+    let read = ByteBuffer(repeating: 0, count: GatewayLimits.receiveBufferMaximumBytes)
+    for _ in 0..<16 { try self.channel.writeInbound(read) }
+    #expect(self.channel.isActive)
+    // It gives back what it has kept.
+    self.channel.pipeline.syncOperations.removeHandler(decoder, promise: nil)
+    #expect(leftOver.count == 0)
+  }
+
   @Test("is told why an upgrade was refused, not what its path is for")
   func refused() throws {
     self.channel.pipeline.fireErrorCaught(Refusal(.draining, "this gateway is stopping"))
     #expect(try self.answers.isEmpty)
     try self.ask()
     #expect(try self.answers == [.serviceUnavailable])
+  }
+}
+
+/// Counts bytes that no decoder has taken.
+private final class LeftOverBytes: ChannelInboundHandler {
+  typealias InboundIn = Any
+
+  private(set) var count = 0
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if let bytes = self.unwrapInboundIn(data) as? ByteBuffer {
+      self.count += bytes.readableBytes
+    } else {
+      context.fireChannelRead(data)
+    }
   }
 }
 
