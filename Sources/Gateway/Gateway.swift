@@ -111,8 +111,11 @@ package enum GatewayLimits {
   /// 0.3 KiB each.
   package static let restingBudgets = 100_000
 
-  /// Budgets that each event loop looks at in a second, to forget those that are full again.
+  /// Budgets that each event loop looks at in a second, to forget those that are full again, at least.
   static let budgetLooksPerSecond = 2_000
+
+  /// Seconds in which each event loop looks at all of them, however many there are.
+  static let budgetRoundSeconds = 50
 
   /// Connections whose sessions are checked in one batch of Redis, in one turn of an event loop: of up to four commands
   /// each. More wait for the next turn, so that neither the batch nor what its failure tells at once grows with the

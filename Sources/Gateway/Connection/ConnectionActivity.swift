@@ -3,7 +3,7 @@ import MessageBus
 import NIOCore
 import WebSocket
 
-/// What only a connection needs that does something: 600 bytes.
+/// What only a connection needs that does something.
 ///
 /// Most connections of a gateway idle most of the time. Such a one keeps its ``Rest`` instead, and gets an
 /// activity again when something happens, with its client, its user's messages, or the clock.

@@ -163,8 +163,7 @@ extension ConnectionHandler {
     self.loop.client.submit(batch) { _ in }
   }
 
-  /// Makes sure that the registry still says we hold the device, and looks into the mailbox, since pushes
-  /// may have gone nowhere.
+  /// Makes sure that the registry still says we hold the device, and that no push has gone nowhere.
   ///
   /// An entry can be lost: with the last second of a Redis that died, or to messaging, which takes a
   /// gateway that was paused for gone. One that names another connection is newer than we are.

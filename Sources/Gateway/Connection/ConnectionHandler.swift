@@ -322,6 +322,7 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
     if let activity = self.activity {
       activity.sendOrder.forgetCopies()
+      activity.sendOrder.forgetLate(now: self.loop.runningNanoseconds)
       // What it may have said was not read.
       if activity.awaitsAnswers { self.session.heard() }
     }

@@ -159,6 +159,11 @@ struct SendOrder {
     self.oldestCopy = 0
   }
 
+  /// Gives up what the client has not sent again in time, unless it is not read: then it may have.
+  mutating func forgetLate(now: UInt64) {
+    if self.stopped == nil { self.giveUpLate(now: now) }
+  }
+
   private func wasCopied(_ id: MessageID, to: UserName) -> Bool {
     !self.copies.isEmpty && self.copies.contains(Name(to: to, id: id))
   }

@@ -11,7 +11,7 @@ final class ConnectionDirectory: Sendable {
 
   private let state = NIOLockedValueBox(State())
   /// Under a lock of their own: no push waits while they are looked at. The first use of a budget may, for as long as
-  /// ``GatewayLimits/budgetLooksPerSecond`` looks take.
+  /// ``forgetFullBudgets(now:)`` takes.
   private let budgets = NIOLockedValueBox(UsedBudgets())
   /// When the gateway started, in milliseconds since 1970.
   let startedMilliseconds: UInt64
@@ -78,7 +78,9 @@ final class ConnectionDirectory: Sendable {
   func forgetFullBudgets(now: UInt64) {
     let limit = self.count + GatewayLimits.restingBudgets
     self.budgets.withLockedValue { budgets in
-      budgets.forgetFull(now: now, looks: GatewayLimits.budgetLooksPerSecond, limit: limit)
+      let looks = max(
+        GatewayLimits.budgetLooksPerSecond, budgets.count / GatewayLimits.budgetRoundSeconds)
+      budgets.forgetFull(now: now, looks: looks, limit: limit)
     }
   }
 

@@ -172,7 +172,7 @@ struct DeliveryStateMachine {
     self.state = .behind
   }
 
-  /// The look into the mailbox with each ping: the last push may have been lost.
+  /// Has the mailbox be read, since a push may have been lost.
   mutating func recheckMailbox() {
     if case .current = self.state { self.state = .behind }
   }

@@ -96,6 +96,30 @@ struct SendOrderTests {
     #expect(order.place(for: id(3), to: bob, now: hold) != nil, "however much it sent meanwhile")
   }
 
+  @Test("leave nothing to remember when they are given up, nor do copies that are forgotten")
+  func rest() {
+    let late = UInt64(GatewayLimits.holdRejectedMilliseconds) * 1_000_000
+    var order = SendOrder()
+    #expect(order.isAtRest)
+    let first = order.place(for: id(1), to: bob, now: 0)!
+    #expect(order.isAtRest)
+    order.rejected(id(1), to: bob, at: first, for: later, now: 0)
+    order.forgetLate(now: late - 1)
+    #expect(!order.isAtRest)
+    order.readingStopped(now: late - 1)
+    order.forgetLate(now: 2 * late)
+    #expect(!order.isAtRest, "it may have been sent again, and not been read")
+    order.readingResumed(now: 2 * late)
+    order.forgetLate(now: 2 * late)
+    #expect(!order.isAtRest)
+    order.forgetLate(now: 3 * late)
+    #expect(order.isAtRest)
+    order.copied(name(2, to: bob))
+    #expect(!order.isAtRest)
+    order.forgetCopies()
+    #expect(order.isAtRest)
+  }
+
   @Test("are not given up while the client is not read")
   func readingResumed() {
     var order = SendOrder()

@@ -92,6 +92,20 @@ struct RestTests {
     }
   }
 
+  @Test("with a budget only until that is full again")
+  func budget() async throws {
+    var options = TestStand.Options()
+    options.configure = { $0.pingSeconds = 1 }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      alice.sendMessage("m1", to: "bob")
+      try await alice.expectAccepted("m1")
+      weak var budget: UserBudget?
+      budget = stand.gateways[0].gateway.directory.budget(of: UserName("alice")!) { userBudget() }
+      try await eventually("nobody has it") { budget == nil }
+    }
+  }
+
   @Test("behind a look into the mailbox that finds nothing")
   func emptyPage() async throws {
     var options = TestStand.Options()
