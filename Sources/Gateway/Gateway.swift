@@ -117,6 +117,10 @@ package enum GatewayLimits {
   /// Seconds in which each event loop looks at all of them, however many there are.
   static let budgetRoundSeconds = 50
 
+  /// Connections of an event loop that one turn of its clock visits, to ping them, unless a second has fewer. Each turn
+  /// wakes up the loop and Redis.
+  static let visitsPerTurn = 64
+
   /// Connections whose sessions are checked in one batch of Redis, in one turn of an event loop: of up to four commands
   /// each. More wait for the next turn, so that neither the batch nor what its failure tells at once grows with the
   /// connections of the loop.

@@ -1,18 +1,18 @@
 import NIOCore
 
 /// Visits every connection of a loop once per ping period, a share of them in each turn: so few that messages
-/// do not wait for them.
+/// do not wait for them, and so many that they are worth waking up for.
 ///
 /// One timer for all, and none per connection: a connection that idles costs a pointer in a bucket, and knows
 /// its place there.
 final class ConnectionClock {
-  /// Turns in a second.
-  static let turnsPerSecond = 10
+  /// Buckets whose time comes in a second.
+  static let bucketsPerSecond = 10
 
-  /// The time of the next turn, an interval after the time of the last, however late that came: else each
-  /// would add its lateness to the period. What was missed for longer than an interval is not made up for.
-  static func turn(after last: NIODeadline, now: NIODeadline) -> NIODeadline {
-    max(last + .milliseconds(1_000 / Int64(Self.turnsPerSecond)), now)
+  /// The time of the next turn, as long after the time of the last as its buckets say, however late that came: else
+  /// each would add its lateness to the period. What was missed for longer than that is not made up for.
+  static func turn(of buckets: Int, after last: NIODeadline, now: NIODeadline) -> NIODeadline {
+    max(last + .milliseconds(Int64(buckets * 1_000 / Self.bucketsPerSecond)), now)
   }
 
   /// Where the clock has a connection.
@@ -26,10 +26,10 @@ final class ConnectionClock {
   private var hand = 0
   private(set) var count = 0
 
-  /// - Parameter periodSeconds: has a bucket for each turn.
+  /// - Parameter periodSeconds: of ``bucketsPerSecond`` each.
   init(periodSeconds: Int) {
     precondition(periodSeconds > 0)
-    self.buckets = Array(repeating: [], count: periodSeconds * Self.turnsPerSecond)
+    self.buckets = Array(repeating: [], count: periodSeconds * Self.bucketsPerSecond)
   }
 
   func add(_ connection: ConnectionHandler) {
@@ -54,8 +54,18 @@ final class ConnectionClock {
     last.clockPlace = place
   }
 
-  /// Visits the connections whose turn it is.
-  func tick(_ visit: (ConnectionHandler) -> Void) {
+  /// How many buckets the next turn has: those of ``GatewayLimits/visitsPerTurn`` connections, or of a second.
+  var bucketsPerTurn: Int {
+    let worthwhile = GatewayLimits.visitsPerTurn * self.buckets.count / max(self.count, 1)
+    return min(max(worthwhile, 1), Self.bucketsPerSecond)
+  }
+
+  /// Visits the connections of the next buckets.
+  func tick(_ buckets: Int, _ visit: (ConnectionHandler) -> Void) {
+    for _ in 0..<buckets { self.tick(visit) }
+  }
+
+  private func tick(_ visit: (ConnectionHandler) -> Void) {
     // A copy: a visit may remove its connection.
     let due = self.buckets[self.hand]
     self.hand = (self.hand + 1) % self.buckets.count

@@ -223,10 +223,11 @@ final class GatewayLoop: @unchecked Sendable {
 
   /// Turns the clock for as long as there are connections.
   private func scheduleTurn(after last: NIODeadline) {
-    let next = ConnectionClock.turn(after: last, now: .now())
+    let buckets = self.clock.bucketsPerTurn
+    let next = ConnectionClock.turn(of: buckets, after: last, now: .now())
     self.turn = self.isolated.scheduleTask(deadline: next) {
       let now = SystemClock.secondsSince1970()
-      self.clock.tick { $0.periodPassed(now: now) }
+      self.clock.tick(buckets) { $0.periodPassed(now: now) }
       self.turn = nil
       if self.clock.count > 0 { self.scheduleTurn(after: next) }
     }

@@ -11,11 +11,9 @@ struct ConnectionClockTests {
     _ visit: (ConnectionHandler) -> Void = { _ in }
   ) -> [Int] {
     var visits = Array(repeating: 0, count: connections.count)
-    for _ in 0..<ConnectionClock.turnsPerSecond {
-      clock.tick { connection in
-        visits[connections.firstIndex { $0 === connection }!] += 1
-        visit(connection)
-      }
+    clock.tick(ConnectionClock.bucketsPerSecond) { connection in
+      visits[connections.firstIndex { $0 === connection }!] += 1
+      visit(connection)
     }
     return visits
   }
@@ -82,11 +80,26 @@ struct ConnectionClockTests {
   func late() {
     let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
     var turn = start
-    for _ in 0..<25 * ConnectionClock.turnsPerSecond {
-      turn = ConnectionClock.turn(after: turn, now: turn + .milliseconds(50))
+    for buckets in [1, 1, 2, 6, 10] {
+      turn = ConnectionClock.turn(of: buckets, after: turn, now: turn + .milliseconds(50))
     }
-    #expect(turn - start == .seconds(25))
+    #expect(turn - start == .seconds(2))
     let now = turn + .seconds(5)
-    #expect(ConnectionClock.turn(after: turn, now: now) == now, "one turn for a long pause")
+    #expect(
+      ConnectionClock.turn(of: 3, after: turn, now: now) == now, "one turn for a long pause")
+  }
+
+  @Test("has ten turns a second where many are connected, and one where few are")
+  func turns() async throws {
+    try await TestLoop.with { loop in
+      let turns = try await loop.eventLoop.submit {
+        let clock = ConnectionClock(periodSeconds: 1)
+        return [0, 1, 63, 320, 640, 2_000].map { count in
+          while clock.count < count { clock.add(loop.connection("clock\(clock.count)")) }
+          return clock.bucketsPerTurn
+        }
+      }.get()
+      #expect(turns == [10, 10, 10, 2, 1, 1])
+    }
   }
 }
