@@ -6,7 +6,8 @@ import WebSocket
 /// What only a connection needs that does something.
 ///
 /// Most connections of a gateway idle most of the time. Such a one keeps its ``Rest`` instead, and gets an
-/// activity again when something happens, with its client, its user's messages, or the clock.
+/// activity again when something happens, with its client, its user's messages, or the clock. One that was used for
+/// messages keeps its activity until the next ping, since making another for each message costs more than it saves.
 ///
 /// Bound to its connection's event loop.
 final class ConnectionActivity {
@@ -19,6 +20,8 @@ final class ConnectionActivity {
     var hasToldPeers = false
   }
 
+  /// Whether the client has said something, or was sent a message, since the last ping.
+  var isInUse = false
   var delivery: DeliveryStateMachine
   var outbox: PositionOutbox
   var feed: PositionFeed
@@ -73,7 +76,7 @@ final class ConnectionActivity {
 
   /// All that there is to know of it; nil if there is something to do, or to remember.
   var rest: Rest? {
-    guard !self.isDirty, !self.awaitsRetry, let delivery = self.delivery.rest,
+    guard !self.isInUse, !self.isDirty, !self.awaitsRetry, let delivery = self.delivery.rest,
       let told = self.feed.stampAtRest, self.decoder.isEmpty, self.outbox.isAtRest,
       self.sendOrder.isAtRest, self.reads.isAtRest, self.requests.isAtRest,
       self.presence.isAtRest, self.farewell == nil,

@@ -8,12 +8,14 @@ extension ConnectionHandler {
   /// Handles a message for this user from the gateway's stream.
   func handlePush(_ push: PushedMessage) {
     guard self.session.takesMessages else { return }
-    switch self.active.delivery.pushed(
+    let active = self.active
+    switch active.delivery.pushed(
       previous: push.previous, offset: push.offset, canWrite: self.canWrite)
     {
     case .send:
+      active.isInUse = true
       self.write { $0.writeImmutableBuffer(push.frame) }
-      self.active.delivery.sent(push.offset, receipt: push.receipt)
+      active.delivery.sent(push.offset, receipt: push.receipt)
       if let copy = push.copy { self.copied(copy) }
       self.loop.metrics.delivered.increment()
       self.loop.metrics.deliverTime.recordNanoseconds(push.age())
@@ -34,12 +36,14 @@ extension ConnectionHandler {
   /// Reads the mailbox if a read is due and the socket takes more.
   func requestPage() {
     // The rows that are new to the client come before `live`.
-    guard self.session.takesMessages, self.active.feed.hasCaughtUp,
-      let maximum = self.active.delivery.nextPage(canWrite: self.canWrite)
+    guard self.session.takesMessages else { return }
+    let active = self.active
+    guard active.feed.hasCaughtUp,
+      let maximum = active.delivery.nextPage(canWrite: self.canWrite)
     else { return }
     self.loop.pages.request(
       PageReader.Request(
-        kind: .page(after: self.active.delivery.last, maximum: maximum), connection: self))
+        kind: .page(after: active.delivery.last, maximum: maximum), connection: self))
   }
 
   func pageArrived(_ result: Result<[Mailbox.Entry], RedisError>) {
@@ -77,8 +81,9 @@ extension ConnectionHandler {
   // MARK: Acks
 
   func ack(_ offset: Offset) {
-    guard let messages = self.active.delivery.ack(offset) else { return }
-    self.tell(self.active.outbox.acked(self.active.delivery.acked, messages))
+    let active = self.active
+    guard let messages = active.delivery.ack(offset) else { return }
+    self.tell(active.outbox.acked(active.delivery.acked, messages))
     self.cursorMayHaveMoved()
     self.requestPage()
   }

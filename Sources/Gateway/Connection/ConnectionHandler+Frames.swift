@@ -30,6 +30,7 @@ extension ConnectionHandler {
   }
 
   private func handleText(_ payload: ByteBuffer) {
+    self.active.isInUse = true
     do throws(FrameError) {
       let frame = try payload.withUnsafeReadableBytes { (raw) throws(FrameError) in
         try ClientFrame.scan(raw)
@@ -69,15 +70,16 @@ extension ConnectionHandler {
     let readAt = NIODeadline.now()
     let now = readAt.uptimeNanoseconds
     let running = self.loop.runningNanoseconds
-    if self.active.sendOrder.isFull(for: send.id, to: send.to, now: running) {
+    let active = self.active
+    if active.sendOrder.isFull(for: send.id, to: send.to, now: running) {
       return self.close(
         .tryAgainLater, "too many rejected sends; reconnect, and send them again in order")
     }
-    guard let place = self.active.sendOrder.place(for: send.id, to: send.to, now: running) else {
-      return self.reject(send.id, self.active.sendOrder.refusal)
+    guard let place = active.sendOrder.place(for: send.id, to: send.to, now: running) else {
+      return self.reject(send.id, active.sendOrder.refusal)
     }
     if let refusal = self.refusal(of: send, now: now) {
-      self.active.sendOrder.rejected(send.id, to: send.to, at: place, for: refusal, now: running)
+      active.sendOrder.rejected(send.id, to: send.to, at: place, for: refusal, now: running)
       return self.reject(send.id, refusal)
     }
     var flags: Envelope.Flags = []

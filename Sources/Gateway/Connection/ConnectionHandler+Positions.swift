@@ -56,8 +56,9 @@ extension ConnectionHandler {
   }
 
   func cursorMayHaveMoved() {
+    let active = self.active
     self.carryOut(
-      self.registration.moved(to: self.active.outbox.safe, underWay: self.active.outbox.underWay))
+      self.registration.moved(to: active.outbox.safe, underWay: active.outbox.underWay))
   }
 
   // MARK: What was skipped
@@ -65,13 +66,14 @@ extension ConnectionHandler {
   /// Looks at messages that the client has handled, but whose senders were not told, as far as it is not
   /// done.
   func readSkipped() {
-    guard let start = self.active.outbox.lookStart, !self.active.isReadingSkipped, !self.isOver,
-      self.active.outbox.unsettled < GatewayLimits.waitingPositions
+    let active = self.active
+    guard let start = active.outbox.lookStart, !active.isReadingSkipped, !self.isOver,
+      active.outbox.unsettled < GatewayLimits.waitingPositions
     else { return }
-    self.active.isReadingSkipped = true
+    active.isReadingSkipped = true
     self.loop.pages.request(
       PageReader.Request(
-        kind: .skipped(after: start, maximum: self.active.skippedPage.entries), connection: self))
+        kind: .skipped(after: start, maximum: active.skippedPage.entries), connection: self))
   }
 
   func skippedArrived(_ result: Result<[Mailbox.Entry], RedisError>) {

@@ -168,11 +168,11 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   /// Resumes reading once sends are answered.
   func readOnIfAnswered() {
-    guard self.active.awaitsAnswers, !self.mustAwaitAnswers, let context = self.context else {
-      return
-    }
-    self.active.awaitsAnswers = false
-    self.active.sendOrder.readingResumed(now: self.loop.runningNanoseconds)
+    guard let active = self.activity, active.awaitsAnswers, !self.mustAwaitAnswers,
+      let context = self.context
+    else { return }
+    active.awaitsAnswers = false
+    active.sendOrder.readingResumed(now: self.loop.runningNanoseconds)
     self.setReading(context.channel.isWritable || !self.session.isOpen)
     self.serveFrames()
   }
@@ -195,9 +195,9 @@ final class ConnectionHandler: ChannelInboundHandler {
   var canWrite: Bool {
     guard self.session.takesMessages else { return false }
     // Else the client's acks could cause more positions than may wait. See `retry()`.
-    if self.active.outbox.unsettled + self.active.delivery.unackedCount
-      >= GatewayLimits.waitingPositions,
-      self.active.outbox.unsettled > 0
+    let active = self.active
+    if active.outbox.unsettled + active.delivery.unackedCount >= GatewayLimits.waitingPositions,
+      active.outbox.unsettled > 0
     {
       return false
     }
@@ -216,9 +216,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Appends frames to the output of this turn of the loop.
   func write(_ body: (inout ByteBuffer) -> Void) {
     guard self.context != nil else { return }
-    body(&self.active.output)
-    guard !self.active.isDirty else { return }
-    self.active.isDirty = true
+    let active = self.active
+    body(&active.output)
+    guard !active.isDirty else { return }
+    active.isDirty = true
     self.loop.flushLater(self)
   }
 
@@ -321,6 +322,7 @@ final class ConnectionHandler: ChannelInboundHandler {
       self.usedBudget = nil
     }
     if let activity = self.activity {
+      activity.isInUse = false
       activity.sendOrder.forgetCopies()
       activity.sendOrder.forgetLate(now: self.loop.runningNanoseconds)
       // What it may have said was not read.

@@ -9,12 +9,20 @@ import Testing
 
 extension TestStand {
   /// Whether a user's only connection holds nothing but what an idle one must.
-  fileprivate func isResting(_ user: String) async throws -> Bool {
+  ///
+  /// - Parameter atPing: whether it may, as at a ping, if it was used.
+  fileprivate func isResting(_ user: String, atPing: Bool = true) async throws -> Bool {
     let directory = self.gateways[0].gateway.directory
     guard let connection = directory.connections(of: [UserName(user)!])[0]?.all.first else {
       throw TestFailure("\(user) is not connected")
     }
-    return try await connection.eventLoop.submit { connection.value.activity == nil }.get()
+    return try await connection.eventLoop.submit {
+      if atPing {
+        connection.value.activity?.isInUse = false
+        connection.value.restIfIdle()
+      }
+      return connection.value.activity == nil
+    }.get()
   }
 
   fileprivate func expectRest(of users: String...) async throws {
@@ -81,6 +89,9 @@ struct RestTests {
     try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
       try await bob.setAnswersPings(false)
+      // So it has been used.
+      bob.send(RawFrame(opcode: 1, payload: Array(#"{"type":"ping","id":"1"}"#.utf8)))
+      _ = try await bob.expectFrame(type: "pong")
       for _ in 0..<2 {
         guard case .ping(let payload) = try await bob.next() else {
           throw TestFailure("expected a ping")
@@ -88,7 +99,9 @@ struct RestTests {
         try await stand.expectRest(of: "bob")
         bob.send(RawFrame(opcode: 10, payload: payload))
       }
-      try await stand.expectRest(of: "bob")
+      try await eventually("bob's connection is at rest by itself") {
+        try await stand.isResting("bob", atPing: false)
+      }
     }
   }
 
