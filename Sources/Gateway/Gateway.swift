@@ -339,11 +339,8 @@ package enum GatewayLimits {
   /// long as the socket lives; see ``ReceiveBuffers``.
   static let keptReceiveBufferBytes = 16
 
-  /// Size of the second, in bytes, into which the request for an upgrade is read. A longer one takes a read more for
-  /// each time that the size is doubled.
-  static let receiveBufferInitialBytes = 1_024
-  static let receiveBufferMinimumBytes = 512
-  static let receiveBufferMaximumBytes = 16_384
+  /// Bytes that one read of a socket brings at most.
+  static let readBytes = 16_384
 
   /// Size of the kernel's send buffer for a socket, in bytes. Left to itself the kernel lets it
   /// grow to 4 MB for a client that does not read (`net.ipv4.tcp_wmem`). Linux takes twice as much,
@@ -360,8 +357,8 @@ package enum GatewayLimits {
   /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
   /// no client takes the turn of the others.
   ///
-  /// With more, NIO would keep as many buffers of up to ``receiveBufferMaximumBytes`` for each socket, and
-  /// ``ReceiveBuffers`` could not prevent that.
+  /// With more, NIO would keep as many buffers of ``readBytes`` for each socket, and ``ReceiveBuffers`` could not
+  /// prevent that.
   static let readsPerTurn: UInt = 1
 }
 

@@ -131,7 +131,6 @@ package final class GatewayService: Service {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
-      .childChannelOption(.recvAllocator, value: ReceiveBuffers())
       .childChannelOption(
         .writeBufferWaterMark,
         value: ChannelOptions.Types.WriteBufferWaterMark(
@@ -142,6 +141,8 @@ package final class GatewayService: Service {
           guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
             preconditionFailure("a connection on an event loop that is not the gateway's")
           }
+          try channel.syncOptions?.setOption(
+            .recvAllocator, value: ReceiveBuffers(loop.receiveBuffer))
           try Self.configure(channel, loop: loop, authenticator: authenticator)
         }
       }
@@ -185,7 +186,7 @@ package final class GatewayService: Service {
         limitConfiguration: NIOHTTPDecoderLimitConfiguration(
           headerBytes: GatewayLimits.httpHeaderBytes,
           headerFields: GatewayLimits.httpHeaderFields)),
-      maximumBufferSize: GatewayLimits.receiveBufferMaximumBytes)
+      maximumBufferSize: GatewayLimits.readBytes)
   }
 
   // MARK: The bus

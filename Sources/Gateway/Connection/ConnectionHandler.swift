@@ -92,7 +92,10 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    self.active.decoder.append(self.unwrapInboundIn(data))
+    let bytes = self.unwrapInboundIn(data)
+    // The decoder has its copy alone, and unmasks it in place.
+    self.active.decoder.append(context.channel.allocator.buffer(buffer: bytes))
+    self.loop.receiveBuffer.giveBack(bytes)
     self.session.heard()
     if self.session.state != .opening { self.serveFrames() }
   }

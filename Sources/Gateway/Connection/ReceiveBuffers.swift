@@ -1,42 +1,50 @@
 import NIOCore
 
-/// Makes the buffers that a socket is read into, of the size that the last reads suggest, and leaves none
-/// with an idle connection.
+/// The buffer into which an event loop reads its sockets, one after the other.
 ///
-/// What NIO's own allocators make stays with the channel: 512 bytes for as long as it lives, to be read
-/// into again. Here each read has a buffer of its own, which goes where its bytes go. So the decoder has it
-/// alone, and unmasks in place what it would have to copy otherwise. The one that NIO keeps in any case is the
-/// first, which is as small as may be. That holds while ``GatewayLimits/readsPerTurn`` is 1.
+/// Whoever is given the bytes of a read copies what it keeps, and gives the buffer back. Else the next read has
+/// another one.
+///
+/// Unchecked: for its event loop only.
+final class ReceiveBuffer: @unchecked Sendable {
+  private var spare = ByteBuffer()
+
+  fileprivate func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+    var buffer = ByteBuffer()
+    swap(&buffer, &self.spare)
+    let isOurs = buffer.modifyIfUniquelyOwned { buffer in
+      buffer.clear()
+      return buffer.writableBytes == GatewayLimits.readBytes
+    }
+    return isOurs == true
+      ? buffer : allocator.buffer(capacity: GatewayLimits.readBytes)
+  }
+
+  func giveBack(_ buffer: consuming ByteBuffer) { self.spare = buffer }
+}
+
+/// Has a socket read into the buffer of its event loop, and leaves it none of its own.
+///
+/// What NIO's own allocators make stays with the channel: 512 bytes at least for as long as it lives, to be read into
+/// again. The one that it keeps in any case is the first, which is as small as may be. That holds while
+/// ``GatewayLimits/readsPerTurn`` is 1.
 ///
 /// Small enough itself for the channel to have no allocation for it.
 struct ReceiveBuffers: RecvByteBufferAllocator {
-  private var bytes = UInt32(GatewayLimits.receiveBufferInitialBytes)
+  private let shared: ReceiveBuffer
   private var isFirst = true
-  /// Whether the last read needed half of its buffer at most.
-  private var wasHalf = false
+
+  init(_ shared: ReceiveBuffer) { self.shared = shared }
 
   func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-    allocator.buffer(
-      capacity: self.isFirst ? GatewayLimits.keptReceiveBufferBytes : Int(self.bytes))
+    self.isFirst
+      ? allocator.buffer(capacity: GatewayLimits.keptReceiveBufferBytes)
+      : self.shared.take(allocator)
   }
 
   /// - Returns: true always: NIO reads into a buffer again only if the next is not said to be larger.
   mutating func record(actualReadBytes: Int) -> Bool {
-    guard !self.isFirst else {
-      self.isFirst = false
-      return true
-    }
-    if actualReadBytes >= self.bytes {
-      self.bytes = min(self.bytes * 2, UInt32(GatewayLimits.receiveBufferMaximumBytes))
-      self.wasHalf = false
-    } else if actualReadBytes <= self.bytes / 2 {
-      if self.wasHalf {
-        self.bytes = max(self.bytes / 2, UInt32(GatewayLimits.receiveBufferMinimumBytes))
-      }
-      self.wasHalf.toggle()
-    } else {
-      self.wasHalf = false
-    }
+    self.isFirst = false
     return true
   }
 }

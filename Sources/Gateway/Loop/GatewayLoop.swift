@@ -45,6 +45,8 @@ final class GatewayLoop: @unchecked Sendable {
   let backlog: Backlog
   let metrics: GatewayMetrics
   let isolated: NIOIsolatedEventLoop
+  /// All sockets are read into it.
+  let receiveBuffer = ReceiveBuffer()
   /// The frame of a ping.
   let ping: ByteBuffer
   private(set) var producer: IncomingProducer<PublishToken>

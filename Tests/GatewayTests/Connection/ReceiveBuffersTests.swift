@@ -3,12 +3,18 @@ import Testing
 
 @testable import Gateway
 
-@Suite("The receive buffers of a socket")
+@Suite("What sockets are read into")
 struct ReceiveBuffersTests {
   /// As a channel of NIO that reads as often in a turn as those of a gateway.
   private struct Reader {
-    private var pool = NIOPooledRecvBufferAllocator(
-      capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers())
+    private var pool: NIOPooledRecvBufferAllocator
+
+    /// One that has read its first bytes.
+    init(_ shared: ReceiveBuffer) {
+      self.pool = NIOPooledRecvBufferAllocator(
+        capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers(shared))
+      _ = self.read(1)
+    }
 
     /// Reads as much as there is and fits.
     mutating func read(_ available: Int) -> ByteBuffer {
@@ -18,38 +24,63 @@ struct ReceiveBuffersTests {
       self.pool.record(actualReadBytes: count)
       return buffer
     }
-
-    /// Reads a little.
-    ///
-    /// - Returns: whether nobody else has the buffer.
-    mutating func readsAlone() -> Bool {
-      var buffer = self.read(6)
-      return buffer.modifyIfUniquelyOwned { _ in true } ?? false
-    }
   }
 
-  @Test("are not kept by the channel, but for a small first one")
+  private static func address(_ buffer: ByteBuffer) -> UnsafeRawPointer? {
+    buffer.withUnsafeReadableBytes { $0.baseAddress }
+  }
+
+  @Test("is not kept by the channel, but for a small first buffer")
   func kept() {
-    var reader = Reader()
-    var first = reader.read(2_000)
-    let isOurs = first.modifyIfUniquelyOwned { _ in true } ?? false
-    #expect(first.readableBytes < 64)
-    #expect(!isOurs, "NIO keeps it")
-    let alone = (0..<10).map { _ in reader.readsAlone() }
-    #expect(alone.allSatisfy { $0 })
+    var pool = NIOPooledRecvBufferAllocator(
+      capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers(ReceiveBuffer()))
+    var sizes: [Int] = []
+    var areAlone: [Bool] = []
+    for _ in 0..<3 {
+      var (buffer, _) = pool.buffer(allocator: ByteBufferAllocator()) { buffer in
+        buffer.writeRepeatingByte(1, count: buffer.writableBytes)
+      }
+      pool.record(actualReadBytes: buffer.readableBytes)
+      sizes.append(buffer.readableBytes)
+      areAlone.append(buffer.modifyIfUniquelyOwned { _ in true } ?? false)
+    }
+    #expect(sizes == [16, GatewayLimits.readBytes, GatewayLimits.readBytes])
+    #expect(areAlone == [false, true, true])
   }
 
-  @Test("grow while they are filled, and shrink when two in a row were half empty")
-  func sizes() {
-    var reader = Reader()
-    _ = reader.read(1)
-    let grown = (0..<6).map { _ in reader.read(100_000).readableBytes }
-    #expect(grown == [1_024, 2_048, 4_096, 8_192, 16_384, 16_384])
-    let shrunk = (0..<13).map { _ in reader.read(1).capacity }
-    #expect(
-      shrunk == [16_384, 16_384, 8_192, 8_192, 4_096, 4_096, 2_048, 2_048, 1_024, 1_024]
-        + [512, 512, 512])
-    let again = [512, 1_000, 1_000, 600].map { reader.read($0).readableBytes }
-    #expect(again == [512, 1_000, 1_000, 600])
+  @Test("is another buffer while somebody holds what was read before")
+  func held() {
+    let shared = ReceiveBuffer()
+    var (a, b) = (Reader(shared), Reader(shared))
+    let first = a.read(100)
+    let address = Self.address(first)
+    shared.giveBack(first)
+    // As the first is still held.
+    let second = b.read(100)
+    #expect(Self.address(second) != address)
+    #expect(first.readableBytes == 100)
+  }
+
+  @Test("is the same again once nobody holds what was read before")
+  func again() {
+    let shared = ReceiveBuffer()
+    var (a, b) = (Reader(shared), Reader(shared))
+    func readAndGiveBack(_ reader: inout Reader) -> UnsafeRawPointer? {
+      let buffer = reader.read(100)
+      let address = Self.address(buffer)
+      shared.giveBack(buffer)
+      return address
+    }
+    let first = readAndGiveBack(&a)
+    #expect(readAndGiveBack(&b) == first)
+    #expect(readAndGiveBack(&a) == first)
+  }
+
+  @Test("is another one if what was given back is smaller, as what an upgrade leaves is")
+  func smaller() {
+    let shared = ReceiveBuffer()
+    var reader = Reader(shared)
+    shared.giveBack(ByteBuffer(repeating: 1, count: 100))
+    #expect(reader.read(1_000).readableBytes == 1_000)
   }
 }

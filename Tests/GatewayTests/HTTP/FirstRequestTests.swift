@@ -69,7 +69,7 @@ struct FirstRequestTests {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     try self.channel.writeInbound(ByteBuffer(string: request))
     #expect(try self.answers.count == 1)
-    let read = ByteBuffer(repeating: 0, count: GatewayLimits.receiveBufferMaximumBytes)
+    let read = ByteBuffer(repeating: 0, count: GatewayLimits.readBytes)
     for _ in 0..<16 { try self.channel.writeInbound(read) }
     #expect(self.channel.isActive)
     // It gives back what it has kept.
