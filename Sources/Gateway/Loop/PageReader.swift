@@ -88,7 +88,9 @@ final class PageReader {
       for (request, turn, reply) in reads where reply.isSettled(in: settled) {
         let rests = self.turns.answered(turn)
         request.connection.arrived(request.kind, reply, settled)
-        if rests { self.rest(turn, took: NIODeadline.now() - began) }
+        // A longer answer would have ended the turn, had the process not stood still.
+        let took = min(NIODeadline.now() - began, self.requestTurn * 2)
+        if rests { self.rest(turn, took: took) }
       }
       self.schedule()
     }

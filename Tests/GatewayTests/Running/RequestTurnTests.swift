@@ -90,8 +90,6 @@ struct RequestTurnTests {
       for asker in askers.dropFirst() { asker.ask("history", #","with":"nobody""#) }
       for asker in askers.dropFirst() { _ = try await asker.expectHistory() }
       #expect(pages.held == 1)
-      pages.handOn(andAll: true)
-      _ = try await eager.expectHistory()
     }
   }
 
