@@ -54,10 +54,13 @@ final class ConnectionClock {
     last.clockPlace = place
   }
 
-  /// How many buckets the next turn has: those of ``GatewayLimits/visitsPerTurn`` connections, or of a second.
+  /// How many buckets the next turn has: those of ``GatewayLimits/visitsPerTurn`` connections, or of a second, or of a
+  /// 25th of a shorter period.
   var bucketsPerTurn: Int {
-    let worthwhile = GatewayLimits.visitsPerTurn * self.buckets.count / max(self.count, 1)
-    return min(max(worthwhile, 1), Self.bucketsPerSecond)
+    let count = max(self.count, 1)
+    let worthwhile = (GatewayLimits.visitsPerTurn * self.buckets.count + count - 1) / count
+    let most = min(Self.bucketsPerSecond, max(self.buckets.count / 25, 1))
+    return min(worthwhile, most)
   }
 
   /// Visits the connections of the next buckets.

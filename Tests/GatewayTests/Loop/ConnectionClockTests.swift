@@ -93,13 +93,14 @@ struct ConnectionClockTests {
   func turns() async throws {
     try await TestLoop.with { loop in
       let turns = try await loop.eventLoop.submit {
-        let clock = ConnectionClock(periodSeconds: 1)
-        return [0, 1, 63, 320, 640, 2_000].map { count in
+        #expect(ConnectionClock(periodSeconds: 1).bucketsPerTurn == 1)
+        let clock = ConnectionClock(periodSeconds: 25)
+        return [0, 1, 1_600, 3_200, 8_100, 16_000].map { count in
           while clock.count < count { clock.add(loop.connection("clock\(clock.count)")) }
           return clock.bucketsPerTurn
         }
       }.get()
-      #expect(turns == [10, 10, 10, 2, 1, 1])
+      #expect(turns == [10, 10, 10, 5, 2, 1])
     }
   }
 }
