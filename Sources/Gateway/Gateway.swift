@@ -180,7 +180,7 @@ package enum GatewayLimits {
   /// at most: so a node that hangs does not keep the requests of all users waiting.
   package static let requestTurnMilliseconds: Int64 = 20
 
-  /// Pages of either size that may wait for an answer after they lost their turns. With as many, none is begun, so
+  /// Pages of each kind that may wait for an answer after they lost their turns. With as many, none is begun, so
   /// what comes at once when a node goes on has a bound.
   package static let overdueRequestPages = 8
 
@@ -339,7 +339,10 @@ package enum GatewayLimits {
   /// long as the socket lives; see ``ReceiveBuffers``.
   static let keptReceiveBufferBytes = 16
 
-  /// Bytes that one read of a socket brings at most.
+  /// Bytes that one read of a socket brings at most, before its upgrade.
+  static let openingReadBytes = 1_024
+
+  /// Bytes that one read of a WebSocket brings at most.
   static let readBytes = 16_384
 
   /// Size of the kernel's send buffer for a socket, in bytes. Left to itself the kernel lets it
@@ -357,7 +360,7 @@ package enum GatewayLimits {
   /// Reads of one socket in one turn of the loop: one, so that the answers to them are bounded, and
   /// no client takes the turn of the others.
   ///
-  /// With more, NIO would keep as many buffers of ``readBytes`` for each socket, and ``ReceiveBuffers`` could not
+  /// With more, NIO would keep as many buffers of ``openingReadBytes`` for each socket, and ``ReceiveBuffers`` could not
   /// prevent that.
   static let readsPerTurn: UInt = 1
 }

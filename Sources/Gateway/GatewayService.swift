@@ -131,6 +131,7 @@ package final class GatewayService: Service {
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
+      .childChannelOption(.recvAllocator, value: ReceiveBuffers())
       .childChannelOption(
         .writeBufferWaterMark,
         value: ChannelOptions.Types.WriteBufferWaterMark(
@@ -141,8 +142,6 @@ package final class GatewayService: Service {
           guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
             preconditionFailure("a connection on an event loop that is not the gateway's")
           }
-          try channel.syncOptions?.setOption(
-            .recvAllocator, value: ReceiveBuffers(loop.receiveBuffer))
           try Self.configure(channel, loop: loop, authenticator: authenticator)
         }
       }
@@ -156,8 +155,8 @@ package final class GatewayService: Service {
   /// (``RequestFieldHandler``), and that validate the fields of answers, which are constants.
   ///
   /// NIO's pipelining handler is also what stops reading while an answer is made. Nothing does here, so the
-  /// upgrade must stay synchronous: were authentication to wait for something, NIO's handler of upgrades
-  /// would keep without a limit what the client sends meanwhile.
+  /// upgrade must stay synchronous: were authentication to wait for something, more frames than
+  /// ``requestDecoder()`` keeps would be lost.
   private static func configure(
     _ channel: any Channel, loop: GatewayLoop, authenticator: Authenticator
   ) throws {
@@ -178,7 +177,8 @@ package final class GatewayService: Service {
   }
 
   /// What comes behind a request that is to be upgraded is kept for whoever takes frames: no more than one
-  /// read of the socket brings. Behind one that is refused, more ends the decoding.
+  /// read of the socket brings. Behind one that is refused, more ends the decoding. So does a header whose white space
+  /// the parser does not count.
   static func requestDecoder() -> ByteToMessageHandler<HTTPRequestDecoder> {
     ByteToMessageHandler(
       HTTPRequestDecoder(

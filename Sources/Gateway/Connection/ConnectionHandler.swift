@@ -86,6 +86,9 @@ final class ConnectionHandler: ChannelInboundHandler {
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    // Fails only when the channel is closed.
+    try? context.channel.syncOptions?.setOption(
+      .recvAllocator, value: ReceiveBuffers(self.loop.receiveBuffer))
     // Nothing is read before `welcome`: what the client says meanwhile waits in the kernel.
     self.setReading(false)
     self.register()
@@ -327,7 +330,10 @@ final class ConnectionHandler: ChannelInboundHandler {
     if let activity = self.activity {
       activity.isInUse = false
       activity.sendOrder.forgetCopies()
-      activity.sendOrder.forgetLate(now: self.loop.runningNanoseconds)
+      // One that is under way may be rejected yet, and keep those back.
+      if self.session.unansweredSends == 0 {
+        activity.sendOrder.forgetLate(now: self.loop.runningNanoseconds)
+      }
       // What it may have said was not read.
       if activity.awaitsAnswers { self.session.heard() }
     }

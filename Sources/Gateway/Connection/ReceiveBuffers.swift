@@ -7,23 +7,27 @@ import NIOCore
 ///
 /// Unchecked: for its event loop only.
 final class ReceiveBuffer: @unchecked Sendable {
-  private var spare = ByteBuffer()
+  /// Nil, not an empty buffer, whose storage all loops share.
+  private var spare: ByteBuffer?
 
   fileprivate func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
-    var buffer = ByteBuffer()
-    swap(&buffer, &self.spare)
-    let isOurs = buffer.modifyIfUniquelyOwned { buffer in
-      buffer.clear()
-      return buffer.writableBytes == GatewayLimits.readBytes
+    if var buffer = self.spare.take() {
+      let isOurs = buffer.modifyIfUniquelyOwned { buffer in
+        buffer.clear()
+        return buffer.writableBytes == GatewayLimits.readBytes
+      }
+      if isOurs == true { return buffer }
     }
-    return isOurs == true
-      ? buffer : allocator.buffer(capacity: GatewayLimits.readBytes)
+    return allocator.buffer(capacity: GatewayLimits.readBytes)
   }
 
   func giveBack(_ buffer: consuming ByteBuffer) { self.spare = buffer }
 }
 
-/// Has a socket read into the buffer of its event loop, and leaves it none of its own.
+/// Has a WebSocket read into the buffer of its event loop, and leaves it none of its own.
+///
+/// Until the upgrade each read has a small buffer of its own, since the parser of HTTP keeps what it is given until the
+/// request has come whole.
 ///
 /// What NIO's own allocators make stays with the channel: 512 bytes at least for as long as it lives, to be read into
 /// again. The one that it keeps in any case is the first, which is as small as may be. That holds while
@@ -31,15 +35,26 @@ final class ReceiveBuffer: @unchecked Sendable {
 ///
 /// Small enough itself for the channel to have no allocation for it.
 struct ReceiveBuffers: RecvByteBufferAllocator {
-  private let shared: ReceiveBuffer
-  private var isFirst = true
+  private let shared: ReceiveBuffer?
+  private var isFirst: Bool
 
-  init(_ shared: ReceiveBuffer) { self.shared = shared }
+  /// For a socket that is opened.
+  init() {
+    self.shared = nil
+    self.isFirst = true
+  }
+
+  /// For one that is a WebSocket now.
+  init(_ shared: ReceiveBuffer) {
+    self.shared = shared
+    self.isFirst = false
+  }
 
   func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-    self.isFirst
-      ? allocator.buffer(capacity: GatewayLimits.keptReceiveBufferBytes)
-      : self.shared.take(allocator)
+    if let shared { return shared.take(allocator) }
+    return allocator.buffer(
+      capacity: self.isFirst
+        ? GatewayLimits.keptReceiveBufferBytes : GatewayLimits.openingReadBytes)
   }
 
   /// - Returns: true always: NIO reads into a buffer again only if the next is not said to be larger.

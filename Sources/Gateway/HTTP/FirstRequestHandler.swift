@@ -53,11 +53,13 @@ final class FirstRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     } else if let fault = HTTPFault(parsing: error) {
       guard !self.isAnswered else { return }
       self.refuse(Refusal(fault), context: context)
-    } else if !(error is ByteToMessageDecoderError)
-      && !(error is ByteToMessageDecoderError.PayloadTooLargeError)
-    {
-      // What comes behind an error of the parser, or behind a request for an upgrade, is dropped; anything else
-      // is the socket's.
+    } else if error is ByteToMessageDecoderError.PayloadTooLargeError {
+      // Behind a request it is dropped.
+      if self.head == nil, !self.isAnswered {
+        self.refuse(Refusal(HTTPFault.headerTooLarge), context: context)
+      }
+    } else if !(error is ByteToMessageDecoderError) {
+      // What comes behind an error of the parser is dropped; anything else is the socket's.
       context.close(promise: nil)
     }
   }

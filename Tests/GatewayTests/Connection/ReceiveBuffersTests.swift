@@ -12,8 +12,9 @@ struct ReceiveBuffersTests {
     /// One that has read its first bytes.
     init(_ shared: ReceiveBuffer) {
       self.pool = NIOPooledRecvBufferAllocator(
-        capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers(shared))
+        capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers())
       _ = self.read(1)
+      self.pool.recvAllocator = ReceiveBuffers(shared)
     }
 
     /// Reads as much as there is and fits.
@@ -33,10 +34,11 @@ struct ReceiveBuffersTests {
   @Test("is not kept by the channel, but for a small first buffer")
   func kept() {
     var pool = NIOPooledRecvBufferAllocator(
-      capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers(ReceiveBuffer()))
+      capacity: Int(GatewayLimits.readsPerTurn), recvAllocator: ReceiveBuffers())
     var sizes: [Int] = []
     var areAlone: [Bool] = []
-    for _ in 0..<3 {
+    for number in 0..<4 {
+      if number == 2 { pool.recvAllocator = ReceiveBuffers(ReceiveBuffer()) }
       var (buffer, _) = pool.buffer(allocator: ByteBufferAllocator()) { buffer in
         buffer.writeRepeatingByte(1, count: buffer.writableBytes)
       }
@@ -44,8 +46,8 @@ struct ReceiveBuffersTests {
       sizes.append(buffer.readableBytes)
       areAlone.append(buffer.modifyIfUniquelyOwned { _ in true } ?? false)
     }
-    #expect(sizes == [16, GatewayLimits.readBytes, GatewayLimits.readBytes])
-    #expect(areAlone == [false, true, true])
+    #expect(sizes == [16, 1_024, GatewayLimits.readBytes, GatewayLimits.readBytes])
+    #expect(areAlone == [false, true, true, true])
   }
 
   @Test("is another buffer while somebody holds what was read before")

@@ -61,7 +61,7 @@ struct FirstRequestTests {
     #expect(!self.channel.isActive)
   }
 
-  @Test("keeps nothing of what comes behind a request for an upgrade that it refuses")
+  @Test("keeps little of what comes behind a request for an upgrade that it refuses")
   func stream() throws {
     let decoder = GatewayService.requestDecoder()
     let leftOver = LeftOverBytes()
@@ -75,6 +75,16 @@ struct FirstRequestTests {
     // It gives back what it has kept.
     self.channel.pipeline.syncOperations.removeHandler(decoder, promise: nil)
     #expect(leftOver.count == 0)
+  }
+
+  @Test("is refused when its header has more white space than the parser counts")
+  func whiteSpace() throws {
+    let decoder = GatewayService.requestDecoder()
+    try self.channel.pipeline.syncOperations.addHandler(decoder, position: .first)
+    try self.channel.writeInbound(ByteBuffer(string: "GET / HTTP/1.1\r\nX:"))
+    let space = ByteBuffer(repeating: UInt8(ascii: " "), count: GatewayLimits.readBytes + 1)
+    try self.channel.writeInbound(space)
+    #expect(try self.answers == [.requestHeaderFieldsTooLarge])
   }
 
   @Test("is told why an upgrade was refused, not what its path is for")
