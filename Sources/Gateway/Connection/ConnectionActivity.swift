@@ -20,7 +20,7 @@ final class ConnectionActivity {
     var hasToldPeers = false
   }
 
-  /// Whether the client has said something, or was sent a message, since the last ping.
+  /// Whether the client has said something, or a message came for it, since the last ping.
   var isInUse = false
   var delivery: DeliveryStateMachine
   var outbox: PositionOutbox
