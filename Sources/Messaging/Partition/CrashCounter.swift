@@ -64,11 +64,11 @@ final class CrashCounter {
   /// that there was progress.
   private func count(_ offset: Offset) async throws(RedisError) {
     let isSame = try await self.client.value {
-      $0.append(key: self.key, "HEXISTS", "\(self.key)", "\(offset)", isRepeatable: true).flag()
+      $0.append("HEXISTS", self.key, "\(offset)", isRepeatable: true).flag()
     }
     var write = RedisBatch()
     if !isSame { write.delete(self.key) }
-    let count = write.append(key: self.key, "HINCRBY", "\(self.key)", "\(offset)", "1").integer()
+    let count = write.append("HINCRBY", self.key, "\(offset)", "1").integer()
     write.expire(self.key, seconds: MessagingLimits.crashCountSeconds)
     let replies = await self.client.execute(write)
     try replies.check()

@@ -132,6 +132,14 @@ package struct RedisBatch: Sendable {
   package mutating func append(
     _ name: StaticString, _ key: RedisKey, _ words: String..., isRepeatable: Bool = false
   ) -> Reply<Void> {
+    self.append(name, key, words: words, isRepeatable: isRepeatable)
+  }
+
+  /// The same for a list of words.
+  @discardableResult
+  package mutating func append(
+    _ name: StaticString, _ key: RedisKey, words: [String], isRepeatable: Bool = false
+  ) -> Reply<Void> {
     let bytes = words.reduce(name.utf8CodeUnitCount + key.byteCount) { $0 + $1.utf8.count }
     return self.append(
       arguments: 2 + words.count, key: key, bytes: bytes, isRepeatable: isRepeatable

@@ -71,17 +71,7 @@ extension RedisBatch {
 
   /// `HSET`.
   package mutating func set(_ fields: [(name: String, value: String)], in hash: RedisKey) {
-    let bytes = fields.reduce(4 + hash.byteCount) {
-      $0 + $1.name.utf8.count + $1.value.utf8.count
-    }
-    self.append(arguments: 2 + 2 * fields.count, key: hash, bytes: bytes) { writer in
-      writer.bulk("HSET")
-      writer.bulk(hash)
-      for (name, value) in fields {
-        writer.bulk(name)
-        writer.bulk(value)
-      }
-    }
+    self.append("HSET", hash, words: fields.flatMap { [$0.name, $0.value] })
   }
 
   /// `HSETNX`: sets a field that there is not.
