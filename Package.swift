@@ -49,6 +49,7 @@ let package = Package(
   products: [
     .executable(name: "connect", targets: ["ConnectCommand"]),
     .executable(name: "connect-bench", targets: ["ConnectBench"]),
+    .executable(name: "connect-cost", targets: ["ConnectCost"]),
     .library(name: "ConnectClient", targets: ["ConnectClient", "ConnectProtocol"]),
   ],
   dependencies: [
@@ -179,6 +180,13 @@ let package = Package(
         histogram, unixSignals, nioCore, nioPosix, logging, deque,
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "ConnectCost",
+      dependencies: [
+        "Settings", "Gateway", "Messaging", "MessageBus", "Redis", "ConnectProtocol", "WebSocket",
+        "ServiceMetrics", argumentParser, nioCore, nioEmbedded, logging,
+      ],
+      swiftSettings: settings),
     .target(
       name: "TestSupport",
       dependencies: [
@@ -300,6 +308,9 @@ let package = Package(
         "ConnectBench", "ConnectCommand", "ConnectClient", "ConnectProtocol", "Settings",
         "SeededRandom", nioCore, nioPosix, nioEmbedded,
       ],
+      swiftSettings: testSettings),
+    .testTarget(
+      name: "ConnectCostTests", dependencies: ["ConnectCost", "MessageBus", nioCore],
       swiftSettings: testSettings),
     .testTarget(
       name: "EndToEndTests",
