@@ -1,0 +1,1 @@
+"""The counted cost of a message, held by thresholds: see `infra/cost/check`."""

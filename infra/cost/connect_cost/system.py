@@ -1,0 +1,35 @@
+"""What the number of instructions depends on, beside the code of this repository."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+
+def swift_version(text: str) -> str:
+    """The version in what `swift --version` prints; `-` if there is none."""
+    found = re.search(r"Swift version (\d+\.\d+(?:\.\d+)?)", text)
+    return found[1] if found else "-"
+
+
+def extensions(text: str) -> str:
+    """By what /proc/cpuinfo says, whether the C library chooses its functions for AVX2.
+
+    Those for AVX-512 it never chooses under valgrind, which hides that extension.
+    """
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return "avx2" if found and "avx2" in found[1].split() else "-"
+
+
+def system() -> dict[str, str]:
+    swift = subprocess.run(["swift", "--version"], capture_output=True, text=True)
+    return {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "extensions": extensions(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
+        "library": " ".join(platform.libc_ver()),
+        "swift": swift_version(swift.stdout),
+    }
