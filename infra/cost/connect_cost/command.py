@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from pathlib import Path
 
-from connect_cost.counting import count
+from connect_cost import counting, processes
 from connect_cost.failure import CountFailed
 from connect_cost.measures import named
 from connect_cost.system import system
@@ -21,6 +22,16 @@ FILE = HERE / "thresholds.json"
 PROGRAMS = {
     "valgrind": "install valgrind", "strip": "install binutils",
     "swift": "https://www.swift.org/install/"}
+PROGRAMS_OF_PROCESSES = {
+    "strace": "install strace", "redis-server": "install redis-server",
+    "clang": "it comes with Swift's toolchain"}
+# The thresholds of whole processes are the highest of so many counts.
+WRITTEN_ROUNDS = 3
+
+
+def end_in_order(*_: object) -> None:
+    """Ends what runs, as an interrupt does."""
+    sys.exit(128 + signal.SIGTERM)
 
 
 def arguments(words: tuple[str, ...]) -> argparse.Namespace:
@@ -39,26 +50,45 @@ def fail(what: str) -> int:
 
 
 def main(*words: str) -> int:
+    signal.signal(signal.SIGTERM, end_in_order)
     options = arguments(words)
-    measures = named(options.only)
-    if not measures:
-        return fail(f"--only: nothing has {' or '.join(options.only)} in its name")
-    executable = options.build / "connect-cost"
-    if not executable.exists():
-        return fail(f"there is no {executable}: build it, as infra/test --all does")
-    for program, remedy in PROGRAMS.items():
+    kinds = set(options.only or BOUND_PERCENT) & BOUND_PERCENT.keys()
+    parts = [part for part in options.only if part not in BOUND_PERCENT]
+    for part in parts:
+        if not named([part]):
+            return fail(f"--only: nothing has {part} in its name")
+    measures = named([]) if "steps" in kinds else named(parts) if parts else []
+    cost, connect, bench = (
+        options.build / name for name in ("connect-cost", "connect", "connect-bench"))
+    programs = PROGRAMS
+    executables = [cost] if measures else []
+    if "processes" in kinds:
+        programs = PROGRAMS | PROGRAMS_OF_PROCESSES
+        executables += [connect, bench]
+    for executable in executables:
+        if not executable.exists():
+            return fail(f"there is no {executable}: build it, as infra/test --all does")
+    for program, remedy in programs.items():
         if not shutil.which(program):
             return fail(f"{program} was not found in PATH: {remedy}")
     try:
         # Before minutes are spent on counts.
         thresholds = before(options.write)
-        counts: Counts = {"steps": count(executable, measures)}
-        return write(thresholds, counts) if options.write else check(thresholds, counts)
+        counts: Counts = {}
+        if measures:
+            counts["steps"] = counting.count(cost, measures)
+        if "processes" in kinds:
+            rounds = WRITTEN_ROUNDS if options.write else 1
+            counts["processes"] = processes.most(
+                [processes.count(connect, bench) for _ in range(rounds)])
+        if options.write:
+            return write(thresholds, counts)
+        return check(thresholds, counts, whole=not parts)
     except (CountFailed, BadThresholds) as error:
         return fail(str(error))
 
 
-def check(thresholds: Thresholds, counts: Counts) -> int:
+def check(thresholds: Thresholds, counts: Counts, *, whole: bool = True) -> int:
     differences = thresholds.differences(system())
     if differences:
         for named_counts in counts.values():
@@ -66,7 +96,7 @@ def check(thresholds: Thresholds, counts: Counts) -> int:
                 print(f"{name}: {text(number)}")
         print(f"Not compared with thresholds.json: {', '.join(differences)}.")
         return 0
-    findings = compare(thresholds, counts)
+    findings = compare(thresholds, counts, whole=whole)
     for finding in findings:
         print(finding)
     failures = [finding.name for finding in findings if finding.is_failure]
@@ -86,17 +116,17 @@ def before(writes: bool) -> Thresholds:
         thresholds = Thresholds.read(FILE)
     except BadThresholds:
         return Thresholds(here, {})
-    return Thresholds(here, {}) if thresholds.differences(here) else thresholds
+    return Thresholds(here, {} if thresholds.differences(here) else thresholds.counts)
 
 
 def write(thresholds: Thresholds, counts: Counts) -> int:
-    """Writes the thresholds. Those of what was not counted stay."""
+    """Writes the thresholds. Those of what was not counted stay, unless they are of another system."""
     before = thresholds.counts
-    after = {kind: before.get(kind, {}) | counts.get(kind, {}) for kind in BOUND_PERCENT}
+    after = {kind: before.get(kind, {}) for kind in BOUND_PERCENT} | counts
     for kind, numbers in counts.items():
         for name, number in numbers.items():
             print(f"{name}: {text(before.get(kind, {}).get(name, 0))} -> {text(number)}")
-    names = {measure.name for measure in named([])}
-    after["steps"] = {name: n for name, n in after["steps"].items() if name in names}
+    steps = before.get("steps", {}) | counts.get("steps", {})
+    after["steps"] = {m.name: steps[m.name] for m in named([]) if m.name in steps}
     Thresholds(thresholds.system, after).write(FILE)
     return 0

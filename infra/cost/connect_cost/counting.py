@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from connect_cost import programs
 from connect_cost.failure import CountFailed
 from connect_cost.measures import Measure
 
 # Of one run, in seconds: it takes two on an idle machine.
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 120
 # A driver that stands still for seconds, on a machine that is so busy, is taken for a service that was paused, and
 # fails: then it is run again.
 ATTEMPTS = 2
@@ -41,16 +41,14 @@ def run(program: Path, measure: Measure, operations: int, directory: Path) -> in
         "--batch", str(measure.batch), "--operations", str(operations)]
     # Else dictionaries have another order, and so other collisions, in each run.
     environment = {"PATH": os.environ["PATH"], "SWIFT_DETERMINISTIC_HASHING": "1"}
+    why = None
     for _ in range(ATTEMPTS):
         try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired as expired:
-            raise CountFailed(f"{measure.name}: no end after {TIMEOUT_SECONDS} s") from expired
-        if not done.returncode:
+            programs.run(command, timeout=TIMEOUT_SECONDS, environment=environment)
             return instructions(log.read_text())
-    said = (done.stderr or done.stdout).strip()[-500:]
-    raise CountFailed(f"{measure.name}: exit code {done.returncode}; it said: {said}")
+        except CountFailed as failed:
+            why = failed
+    raise CountFailed(f"{measure.name}: {why}") from why
 
 
 def count(executable: Path, measures: list[Measure]) -> dict[str, int]:
@@ -58,11 +56,7 @@ def count(executable: Path, measures: list[Measure]) -> dict[str, int]:
     with tempfile.TemporaryDirectory(prefix="connect-cost-") as name:
         directory = Path(name)
         program = directory / "connect-cost"
-        # valgrind cannot read Swift's debug information.
-        stripped = subprocess.run(
-            ["strip", "-g", "-o", str(program), str(executable)], capture_output=True, text=True)
-        if stripped.returncode:
-            raise CountFailed(f"strip: {stripped.stderr.strip()[-500:]}")
+        programs.strip(executable, program)
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
             pairs = {

@@ -1,7 +1,8 @@
-"""What the number of instructions depends on, beside the code of this repository."""
+"""What counts depend on, beside the code of this repository."""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -30,6 +31,8 @@ def system() -> dict[str, str]:
     return {
         "platform": f"{platform.system()} {platform.machine()}",
         "extensions": extensions(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
+        # An event loop for each, and so the wake-ups of the services.
+        "processors": str(os.cpu_count()),
         "library": " ".join(platform.libc_ver()),
         "swift": swift_version(swift.stdout),
     }

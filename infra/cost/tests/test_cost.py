@@ -56,12 +56,12 @@ class CountingTests(unittest.TestCase):
 
     def test_says_what_a_run_said_that_failed(self) -> None:
         measure = Measure("store", "store", batch=5, operations=5)
-        with self.assertRaisesRegex(CountFailed, "store: exit code 64; .*no such batch"):
+        with self.assertRaisesRegex(CountFailed, "store: valgrind: exit code 64; .*no such batch"):
             counting.count(Path("/connect-cost"), [measure])
 
     def test_says_why_a_program_cannot_be_counted(self) -> None:
         (self.directory / "strip").write_text("#!/bin/sh\necho no such file >&2\nexit 1\n")
-        with self.assertRaisesRegex(CountFailed, "strip: no such file"):
+        with self.assertRaisesRegex(CountFailed, "strip: exit code 1; it said: no such file"):
             counting.count(Path("/connect-cost"), [MEASURE])
 
 
@@ -96,10 +96,22 @@ class ThresholdTests(unittest.TestCase):
         self.assertTrue(finding.is_failure)
         self.assertIn("--write", str(finding))
 
+    def test_are_taken_away_with_what_they_were_for(self) -> None:
+        [finding] = compare(Thresholds(HERE, STORE), {"steps": {}})
+        self.assertEqual((finding.is_failure, finding.is_gain), (False, True))
+        self.assertIn("store: no longer counted", str(finding))
+        self.assertEqual(compare(Thresholds(HERE, STORE), {"steps": {}}, whole=False), [])
+
+    def test_are_wider_for_whole_processes(self) -> None:
+        thresholds = Thresholds(HERE, {"processes": {"system calls": 100}})
+        for counted, is_failure in ((105, False), (106, True)):
+            [finding] = compare(thresholds, {"processes": {"system calls": counted}})
+            self.assertEqual(finding.is_failure, is_failure)
+
     def test_are_read_as_they_were_written(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "thresholds.json"
-            thresholds = Thresholds(HERE, STORE)
+            thresholds = Thresholds(HERE, STORE | {"processes": {"system calls": 33.25}})
             thresholds.write(path)
             self.assertEqual(Thresholds.read(path), thresholds)
 
@@ -116,6 +128,7 @@ class ThresholdTests(unittest.TestCase):
         checked_in = Thresholds.read(command.FILE)
         self.assertEqual(
             set(checked_in.counts["steps"]), {measure.name for measure in MEASURES})
+        self.assertIn("gateways: instructions", checked_in.counts["processes"])
 
 
 class CommandTests(unittest.TestCase):
