@@ -24,7 +24,7 @@ def instructions(log: str) -> int:
     """What cachegrind counted, by its log."""
     found = REFERENCES.search(log)
     if not found:
-        raise CountFailed(f"valgrind counted nothing; it said: {log.strip()[-500:]}")
+        raise CountFailed(f"valgrind counted nothing; it said: {log.strip()[-programs.SAID_CHARACTERS:]}")
     return int(found[1].replace(",", ""))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 from pathlib import Path
+
+from connect_cost.programs import run
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -27,12 +28,12 @@ def extensions(text: str) -> str:
 
 
 def system() -> dict[str, str]:
-    swift = subprocess.run(["swift", "--version"], capture_output=True, text=True)
+    swift = run(["swift", "--version"], timeout=60)
     return {
         "platform": f"{platform.system()} {platform.machine()}",
         "extensions": extensions(CPU_INFO.read_text() if CPU_INFO.exists() else ""),
         # An event loop for each, and so the wake-ups of the services.
         "processors": str(os.cpu_count()),
         "library": " ".join(platform.libc_ver()),
-        "swift": swift_version(swift.stdout),
+        "swift": swift_version(swift),
     }
