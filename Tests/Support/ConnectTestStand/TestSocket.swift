@@ -14,11 +14,13 @@ package final class TestSocket: Sendable {
     self.inbox = inbox
   }
 
-  /// Opens a TCP connection and says nothing.
+  /// Opens a TCP connection.
   ///
-  /// - Parameter receiveBufferBytes: the kernel's; a small one makes a slow reader slow at once.
+  /// - Parameters:
+  ///   - receiveBufferBytes: the kernel's; a small one makes a slow reader slow at once.
+  ///   - text: what it says at once.
   package static func open(
-    port: Int, receiveBufferBytes: Int32? = nil
+    port: Int, receiveBufferBytes: Int32? = nil, saying text: String = ""
   ) async throws -> TestSocket {
     let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     return try await eventLoop.flatSubmit { () -> EventLoopFuture<TestSocket> in
@@ -37,7 +39,12 @@ package final class TestSocket: Sendable {
           }
         }
         .connect(host: "127.0.0.1", port: port)
-        .map { TestSocket(channel: $0, inbox: inbox) }
+        .map { channel in
+          let socket = TestSocket(channel: channel, inbox: inbox)
+          // On the event loop: a busy machine may keep the test from it for longer than a server waits.
+          if !text.isEmpty { socket.send(text) }
+          return socket
+        }
     }.get()
   }
 
@@ -47,8 +54,8 @@ package final class TestSocket: Sendable {
   package static func upgrade(
     port: Int, _ request: UpgradeRequest, receiveBufferBytes: Int32? = nil
   ) async throws -> (TestSocket, HTTPAnswer) {
-    let socket = try await self.open(port: port, receiveBufferBytes: receiveBufferBytes)
-    socket.send(request.text)
+    let socket = try await self.open(
+      port: port, receiveBufferBytes: receiveBufferBytes, saying: request.text)
     var answer = try await socket.readHead()
     guard answer.status == 101 else {
       answer.body = try await socket.readToEnd()
