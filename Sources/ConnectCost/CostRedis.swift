@@ -51,7 +51,7 @@ struct CostRedis {
           ? "*3\r\n$27\r\n1700000000000-0 17000000000\r\n$-1\r\n$-1\r\n"
           : "*3\r\n$-1\r\n$-1\r\n$-1\r\n")
     case "HGET": replies.writeStaticString("$-1\r\n")
-    case "XRANGE": replies.writeStaticString("*0\r\n")
+    case "XRANGE", "XREVRANGE": replies.writeStaticString("*0\r\n")
     case "XACK":
       // Behind its name, the key and the group.
       self.acknowledged += command.words - 3

@@ -148,6 +148,10 @@ package enum GatewayLimits {
   /// crowd that reconnects costs no more memory than this many pages.
   package static let concurrentPages = 32
 
+  /// Registrations that one event loop may have under way and read the newest entry of the mailbox in the next one,
+  /// which spares a client that has all a page. In a crowd that reconnects the others read pages, which take turns.
+  static let looksAtRegistration = 128
+
   /// Pages of lists and history that one event loop has under way at a time, beside these. More wait their
   /// turn, so that messages, whose commands wait for these pages in Redis and on the loop, wait for few of
   /// them, however many clients ask. With four, a hundred clients that asked for all they might still made the

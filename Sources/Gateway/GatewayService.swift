@@ -16,7 +16,7 @@ import ServiceLifecycle
 package final class GatewayService: Service {
   private let configuration: GatewayConfiguration
   private let authenticator: Authenticator
-  private let loops: [GatewayLoop]
+  let loops: [GatewayLoop]
   let directory = ConnectionDirectory()
   private let deliveries: DeliveryConsumer
   private let group: any EventLoopGroup

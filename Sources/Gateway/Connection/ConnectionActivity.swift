@@ -23,6 +23,8 @@ final class ConnectionActivity {
   /// Whether the client has said something, or a message came for it, since the last ping.
   var isInUse = false
   var delivery: DeliveryStateMachine
+  /// Whether a message was pushed before the welcome, so that the mailbox must be read.
+  var hasMissedPush = false
   var outbox: PositionOutbox
   var feed: PositionFeed
   var reads = ReadQueue()

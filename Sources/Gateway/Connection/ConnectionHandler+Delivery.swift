@@ -7,7 +7,10 @@ import Redis
 extension ConnectionHandler {
   /// Handles a message for this user from the gateway's stream.
   func handlePush(_ push: PushedMessage) {
-    guard self.session.takesMessages else { return }
+    guard self.session.takesMessages else {
+      if self.session.state == .opening { self.active.hasMissedPush = true }
+      return
+    }
     let active = self.active
     switch active.delivery.pushed(
       previous: push.previous, offset: push.offset, canWrite: self.canWrite)

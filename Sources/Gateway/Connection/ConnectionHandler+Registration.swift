@@ -12,26 +12,33 @@ extension ConnectionHandler {
   var sessionKey: RedisKey { self.loop.configuration.keys.session(self.user) }
 
   /// One round trip: the cursor, who held the device before, and that it is ours. Only then is the
-  /// mailbox read, so that a message is pushed to us, or found there, or both.
+  /// mailbox looked at, so that a message is pushed to us, or found there, or both.
   func register() {
     self.loop.add(self)
     // Admitted just before the gateway began to stop.
     if self.loop.isDraining { self.active.farewell = .restart }
     let keys = self.loop.configuration.keys
+    let mailbox = keys.mailbox(self.user)
     var batch = RedisBatch()
     let position = Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
     let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     let known = self.makeKnown(in: &batch)
     let fields = DeviceBound.count(in: keys.cursor(self.user), to: &batch)
     let summary = Positions.summary(of: keys.positions(self.user), to: &batch)
-    let top =
-      self.registration.namesOffset ? batch.top(of: keys.mailbox(self.user)) : nil
+    let top = self.registration.namesOffset ? batch.top(of: mailbox) : nil
+    let newest =
+      top == nil && self.loop.mayLookAtRegistration
+      ? batch.newestOffset(of: mailbox, above: .zero) : nil
     self.register(batch) { replies throws(RedisError) in
       try replies[known]
       var entry = Entry(
         position: try replies[position], replaced: try replies[holder],
         summary: try replies[summary])
       if let top { entry.top = try replies[top] }
+      if replies.areInOrder {
+        // Whatever Redis says of it, the client is welcomed; the page is tried again until it comes.
+        entry.highest = entry.top ?? newest.flatMap { try? replies[$0] ?? .zero }
+      }
       let maximum = self.loop.configuration.devicesPerUser
       if DeviceBound.isExceeded(maximum, at: entry.position, fields: try replies[fields]) {
         self.boundDevices(maximum, entry)
@@ -48,13 +55,17 @@ extension ConnectionHandler {
     let summary: Positions.Summary
     /// That of the mailbox, if the client says where it is.
     var top: Offset?
+    /// Nothing in the mailbox was above, once the device was ours. Nil if that is not known.
+    var highest: Offset?
   }
 
   /// Handles the answer even if the connection has ended: a name may remain in the registry.
   private func register(
     _ batch: RedisBatch, _ answered: @escaping (RedisReplies) throws(RedisError) -> Void
   ) {
+    self.loop.registrationsUnderWay += 1
     self.loop.client.submit(batch) { replies in
+      self.loop.registrationsUnderWay -= 1
       do throws(RedisError) {
         try answered(replies)
       } catch {
@@ -132,12 +143,26 @@ extension ConnectionHandler {
       self.loop.tellReplaced(replaced, user: self.user)
     }
     self.setReading(true)
-    if let farewell = self.active.farewell { return self.leave(farewell) }
+    if let farewell = self.active.farewell {
+      self.leave(farewell)
+      return self.serveFrames()
+    }
+    // Its gateway may have been forgotten meanwhile, and the session with it.
+    if self.registration.state == .lost { self.registerAgain() }
     self.cursorMayHaveMoved()
     self.readSkipped()
     self.readRows()
-    self.requestPage()
+    self.beginDelivery(entry)
     self.serveFrames()
+  }
+
+  /// Reads the mailbox, unless it is known to have nothing for the client: then that is the first page.
+  private func beginDelivery(_ entry: Entry) {
+    let active = self.active
+    guard let highest = entry.highest, highest <= active.delivery.last, !active.hasMissedPush,
+      active.feed.hasCaughtUp, active.delivery.nextPage(canWrite: self.canWrite) != nil
+    else { return self.requestPage() }
+    self.pageArrived(.success([]))
   }
 
   private func begin(

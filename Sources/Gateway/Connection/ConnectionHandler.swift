@@ -89,8 +89,6 @@ final class ConnectionHandler: ChannelInboundHandler {
     // Fails only when the channel is closed.
     try? context.channel.syncOptions?.setOption(
       .recvAllocator, value: ReceiveBuffers(self.loop.receiveBuffer))
-    // Nothing is read before `welcome`: what the client says meanwhile waits in the kernel.
-    self.setReading(false)
     self.register()
   }
 
@@ -100,7 +98,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     self.active.decoder.append(context.channel.allocator.buffer(buffer: bytes))
     self.loop.receiveBuffer.giveBack(bytes)
     self.session.heard()
-    if self.session.state != .opening { self.serveFrames() }
+    guard self.session.state != .opening else {
+      // The rest of what the client says before `welcome` waits in the kernel.
+      return self.setReading(false)
+    }
+    self.serveFrames()
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
@@ -146,7 +148,7 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Whether the client has sent its close, or the socket is closed.
   var isOver: Bool { self.session.state == .closed }
 
-  /// Serves buffered frames. Also called when the session opens: some may come with the upgrade.
+  /// Serves buffered frames. Also called when the session opens, or does not: some may have come before.
   func serveFrames() {
     do throws(WebSocketError) {
       while self.context != nil, !self.mustAwaitAnswers, let event = try self.active.decoder.next()
@@ -252,10 +254,13 @@ final class ConnectionHandler: ChannelInboundHandler {
   /// Closes with a code of the protocol: the close frame, and our end of the socket when the client has
   /// answered.
   func close(_ code: CloseCode, _ reason: String) {
+    let hasWaited = self.session.state == .opening
     guard self.session.close() else { return }
     self.loop.metrics.closed(code)
     self.endPresence()
     self.writeClose(code.rawValue, reason)
+    // Its own close may be among what it said before a welcome.
+    if hasWaited { self.serveFrames() }
   }
 
   /// Writes the close frame, and gives the client a bounded time to end the connection.

@@ -68,6 +68,8 @@ final class GatewayLoop: @unchecked Sendable {
   private(set) var runningNanoseconds: UInt64 = 0
   /// The next turn of the clock; nil while there are no connections.
   private(set) var turn: Scheduled<Void>?
+  /// Batches of connections that are being registered, which Redis has not answered yet.
+  var registrationsUnderWay = 0
   private var unflushed: [ConnectionHandler] = []
   private var retries = LaterWheel<ConnectionHandler>()
   private var lastRejectionLogged = NIODeadline.uptimeNanoseconds(0)
@@ -163,6 +165,11 @@ final class GatewayLoop: @unchecked Sendable {
   }
 
   // MARK: Connections
+
+  /// Whether the newest entry of a mailbox may be read with the registration, which takes no turn of ``pages``.
+  var mayLookAtRegistration: Bool {
+    self.registrationsUnderWay < GatewayLimits.looksAtRegistration
+  }
 
   func add(_ connection: ConnectionHandler) {
     self.clock.add(connection)

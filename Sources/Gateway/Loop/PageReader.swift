@@ -6,8 +6,8 @@ import Redis
 /// Reads pages of mailboxes, and positions, for the connections of a loop, a bounded number at a time.
 ///
 /// When a gateway dies, its clients reconnect elsewhere at once, and each reads its mailbox. Here
-/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages, and a few of
-/// lists and history: see ``PageTurns``.
+/// they take turns: what is in memory is never more than ``GatewayLimits/concurrentPages`` pages, a few of
+/// lists and history (see ``PageTurns``), and the entries of ``GatewayLimits/looksAtRegistration``.
 final class PageReader {
   struct Request {
     enum Kind {

@@ -55,6 +55,10 @@ package struct RedisReplies: Sendable {
     RedisReplies(arena: nil, count: count, failure: error)
   }
 
+  /// Whether one server had all commands on one connection, and so has executed those that it answered in the
+  /// batch's order: they were not divided, and none had to be sent again.
+  package var areInOrder: Bool { if case .inOrder = self.storage { true } else { false } }
+
   func answer(_ index: Int) -> Answer {
     precondition(index < self.count, "the batch had fewer commands")
     switch self.storage {

@@ -7,6 +7,8 @@ import Redis
 import TestSupport
 import Testing
 
+@testable import Gateway
+
 extension TestStand {
   /// What Redis has counted of a command, such as `calls`.
   func statistic(_ name: String, of command: String) async throws -> Int {
@@ -65,6 +67,137 @@ struct RegistrationTests {
       try await eventually("the second cursor is stored") {
         try await stand.cursor("bob") == offsets[1]
       }
+    }
+  }
+
+  @Test("let a message through that comes between the registration and its answer")
+  func pushedEarly() async throws {
+    let registrations = HeldRegistrations()
+    var options = self.options(gateways: 2)
+    options.clients = { RegistrationHoldingClients(clients: $0, registrations: registrations) }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice", gateway: 1)
+      registrations.hold()
+      let bob = try await stand.connect("bob")
+      try await eventually("bob is registered, as only Redis knows") { registrations.held == 1 }
+      alice.sendMessage("1", to: "bob")
+      let offset = try await alice.expectAccepted("1")
+      let directory = stand.gateways[0].gateway.directory
+      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      try await eventually("it was pushed") {
+        try await connection.eventLoop.submit {
+          connection.value.activity?.hasMissedPush == true
+        }.get()
+      }
+      registrations.handOn()
+      #expect(try await bob.expectWelcome().offset == .zero)
+      #expect(try await bob.expectMessage().offset == offset)
+      #expect(try await bob.expectLive() == offset)
+    }
+  }
+
+  @Test("are entered again behind the welcome if the gateway was forgotten before it")
+  func forgottenEarly() async throws {
+    let registrations = HeldRegistrations()
+    var options = self.options()
+    options.clients = { RegistrationHoldingClients(clients: $0, registrations: registrations) }
+    try await TestStand.with(options) { stand in
+      registrations.hold()
+      let bob = try await stand.connect("bob")
+      try await eventually("bob is registered, as only Redis knows") { registrations.held == 1 }
+      let session = try #require(try await stand.session("bob"))
+      let directory = stand.gateways[0].gateway.directory
+      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      // As messaging does to a gateway that it takes for dead.
+      try await stand.redis("DEL", "\(stand.keys.outgoing(stand.gateways[0].id))")
+      try await stand.redis("DEL", "\(stand.keys.session(UserName("bob")!))")
+      // The clock may visit the first connections of a loop in its first turns, and after that once in a
+      // ping period.
+      try await eventually("the gateway has noticed, and the clock has passed the connection") {
+        try await connection.eventLoop.submit {
+          connection.value.registration.state == .lost
+            && connection.value.loop.runningNanoseconds >= 3_000_000_000
+        }.get()
+      }
+      registrations.handOn()
+      try await bob.expectWelcome()
+      try await eventually("the session is back") { try await stand.session("bob") == session }
+    }
+  }
+
+  @Test("welcome a client whose mailbox Redis refuses to read, which comes later")
+  func mailboxRefused() async throws {
+    try await TestStand.with(self.options()) { stand in
+      let mailbox = "\(stand.keys.mailbox(UserName("bob")!))"
+      try await stand.redis("SET", mailbox, "not a stream")
+      let bob = try await stand.connect("bob")
+      try await bob.expectWelcome()
+      try await stand.redis("DEL", mailbox)
+      #expect(try await bob.expectLive() == .zero)
+    }
+  }
+
+  /// It has said so before it was answered, and says nothing more.
+  @Test("are waited for by nobody who has closed, also if Redis refuses them")
+  func closedEarly() async throws {
+    let registrations = HeldRegistrations()
+    var options = self.options()
+    options.clients = { RegistrationHoldingClients(clients: $0, registrations: registrations) }
+    try await TestStand.with(options) { stand in
+      try await stand.redis("SET", "\(stand.keys.cursor(UserName("bob")!))", "not a hash")
+      registrations.hold()
+      let bob = try await TestSocket.open(port: stand.gateways[0].port)
+      let close = RawFrame(opcode: 8, payload: [0x03, 0xE8])
+      bob.sendRaw(Array(try await stand.request("bob").text.utf8) + close.bytes)
+      #expect(try await bob.readHead().status == 101)
+      try await bob.startFrames()
+      try await bob.setAnswersClose(false)
+      try await eventually("the gateway has heard it") { registrations.held == 1 }
+      let directory = stand.gateways[0].gateway.directory
+      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      registrations.handOn()
+      try await bob.expectCloseFrame(1013)
+      let state = try await connection.eventLoop.submit { connection.value.session.state }.get()
+      #expect(state == .closed)
+      try await bob.expectNothingMore()
+    }
+  }
+
+  /// That it is told `live` without a page, or with one where that is not certain, or where many others are being
+  /// registered.
+  @Test("come with what a client that has all needs to know, but not in a crowd")
+  func current() async throws {
+    let registrations = HeldRegistrations()
+    var options = self.options()
+    options.redis = .plain
+    options.clients = { RegistrationHoldingClients(clients: $0, registrations: registrations) }
+    try await TestStand.with(options) { stand in
+      let alice = try await stand.online("alice")
+      let bob = try await stand.online("bob")
+      alice.sendMessage("1", to: "bob")
+      let offset = try await bob.expectMessage().offset
+      bob.ack(offset)
+      try await eventually("the cursor is stored") { try await stand.cursor("bob") == offset }
+
+      /// How many pages are read for one who comes back.
+      func pages(since: String? = nil) async throws -> Int {
+        let before = try await stand.statistic("calls", of: "xrange")
+        let again = try await stand.connect("bob", since: since)
+        #expect(try await again.expectWelcome().offset == offset)
+        #expect(try await again.expectLive() == offset)
+        return try await stand.statistic("calls", of: "xrange") - before
+      }
+      #expect(try await pages() == 0)
+      #expect(try await pages(since: "\(offset)") == 0)
+      registrations.divide()
+      #expect(try await pages() == 1)
+      registrations.handOn()
+      for loop in stand.gateways[0].gateway.loops {
+        try await loop.eventLoop.submit {
+          loop.registrationsUnderWay += GatewayLimits.looksAtRegistration
+        }.get()
+      }
+      #expect(try await pages() == 1)
     }
   }
 

@@ -27,8 +27,22 @@ struct ClusterClientTests {
           .string("\(number)"), .integer(1),
         ]
       }
-      let values = try await client.execute(batch).trees
+      let replies = await client.execute(batch)
+      let values = try replies.trees
       #expect(values == expected)
+      #expect(!replies.areInOrder, "nodes had parts of it")
+    }
+  }
+
+  @Test("tells that one node has executed a whole batch in its order")
+  func oneNode() async throws {
+    try await withClusterClient(SharedRedis.cluster()) { client in
+      var batch = RedisBatch()
+      for number in 0..<3 {
+        let key = RedisKey("{one node}:\(number)")
+        batch.append(key: key, "SET", "\(key)", "\(number)")
+      }
+      #expect(await client.execute(batch).areInOrder)
     }
   }
 
