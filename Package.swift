@@ -17,7 +17,6 @@ let testSettings = settings + [.unsafeFlags(["-Onone"], .when(configuration: .re
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
-let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 // Empty on Linux, and not built there.
 let transportServices = Target.Dependency.product(
@@ -138,7 +137,7 @@ let package = Package(
       name: "Gateway",
       dependencies: [
         "MessageBus", "Redis", "ConnectProtocol", "WebSocket", "Listening", "HTTPServer",
-        concurrencyHelpers, nioCore, nioPosix, nioHTTP1, nioWebSocket, jwtKit, lifecycle, logging,
+        concurrencyHelpers, nioCore, nioPosix, nioHTTP1, jwtKit, lifecycle, logging,
         metrics, deque, "ConnectJS",
       ],
       resources: [.embedInCode("DemoPage/Page")],

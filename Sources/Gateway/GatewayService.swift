@@ -129,51 +129,35 @@ package final class GatewayService: Service {
       .bounded(by: bounds, logger: self.logger, metrics: self.metricsFactory)
       .serverChannelOption(.backlog, value: GatewayLimits.listenBacklog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
-      .childChannelOption(.recvAllocator, value: ReceiveBuffers())
-      .childChannelOption(
-        .writeBufferWaterMark,
-        value: ChannelOptions.Types.WriteBufferWaterMark(
-          low: GatewayLimits.writeBufferLowBytes, high: GatewayLimits.writeBufferHighBytes)
-      )
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           guard let loop = byEventLoop[ObjectIdentifier(channel.eventLoop)] else {
             preconditionFailure("a connection on an event loop that is not the gateway's")
           }
-          try Self.configure(channel, loop: loop, authenticator: authenticator)
+          try Self.setOptions(of: channel)
+          let decoder = Self.requestDecoder()
+          let opening = OpeningHandler(
+            loop: loop, authenticator: authenticator, decoder: decoder)
+          try channel.pipeline.syncOperations.addHandlers([decoder, opening])
         }
       }
       .bind(host: self.configuration.host, port: self.configuration.port)
       .get()
   }
 
-  /// HTTP, until the first request is upgraded or answered.
+  /// `TCP_NODELAY` is inherited from the listener, for which NIO sets it.
   ///
-  /// Without NIO's handlers that queue pipelined requests, of which only the first is let through
-  /// (``RequestFieldHandler``), and that validate the fields of answers, which are constants.
-  ///
-  /// NIO's pipelining handler is also what stops reading while an answer is made. Nothing does here, so the
-  /// upgrade must stay synchronous: were authentication to wait for something, more frames than
-  /// ``requestDecoder()`` keeps would be lost.
-  private static func configure(
-    _ channel: any Channel, loop: GatewayLoop, authenticator: Authenticator
-  ) throws {
-    let http = FirstRequestHandler(
-      servesDemoPage: loop.configuration.servesDemoPage, metrics: loop.metrics)
-    let fields = RequestFieldHandler()
-    let upgrader = ConnectUpgrader(loop: loop, authenticator: authenticator) { context in
-      context.pipeline.syncOperations.removeHandler(fields, promise: nil)
-      context.pipeline.syncOperations.removeHandler(http, promise: nil)
+  /// Not by the bootstrap, which makes a chain of futures for each connection of them.
+  private static func setOptions(of channel: any Channel) throws {
+    guard let options = channel.syncOptions else {
+      preconditionFailure("a socket whose options cannot be set at once")
     }
-    let encoder = HTTPResponseEncoder()
-    let decoder = Self.requestDecoder()
-    let upgrade = HTTPServerUpgradeHandler(
-      upgraders: [upgrader], httpEncoder: encoder, extraHTTPHandlers: [decoder],
-      upgradeCompletionHandler: { _ in })
-    let handlers: [any ChannelHandler] = [encoder, decoder, fields, upgrade, http]
-    try channel.pipeline.syncOperations.addHandlers(handlers)
+    try options.setOption(.maxMessagesPerRead, value: GatewayLimits.readsPerTurn)
+    try options.setOption(.recvAllocator, value: ReceiveBuffers())
+    try options.setOption(
+      .writeBufferWaterMark,
+      value: ChannelOptions.Types.WriteBufferWaterMark(
+        low: GatewayLimits.writeBufferLowBytes, high: GatewayLimits.writeBufferHighBytes))
   }
 
   /// What comes behind a request that is to be upgraded is kept for whoever takes frames: no more than one

@@ -14,8 +14,8 @@ package enum BearerCredentials: Hashable, Sendable {
   /// Reads fields without surrounding white space, as `stripOptionalWhitespace` leaves them.
   package init(_ headers: HTTPHeaders) {
     self = .none
-    for field in headers["authorization"] {
-      let parts = field.split(separator: " ", maxSplits: 1)
+    for field in headers.values(of: "authorization") {
+      let parts = field.utf8.split(separator: UInt8(ascii: " "), maxSplits: 1).map { Substring($0) }
       guard let scheme = parts.first, scheme.lowercased() == "bearer" else { continue }
       // Any number of spaces is between the two (RFC 9110, section 11.4).
       let token = parts.count == 2 ? parts[1].drop { $0 == " " } : ""

@@ -5,14 +5,16 @@ extension HTTPHeaders {
   /// 5.5), and NIO's parser leaves those behind a value. Done where a request enters, so that nothing
   /// after it compares them.
   package mutating func stripOptionalWhitespace() {
-    guard self.contains(where: { Self.isOptional($0.value.utf8.first, $0.value.utf8.last) }) else {
-      return
-    }
+    guard
+      self.contains(where: {
+        Self.isOptional($0.value.utf8.first) || Self.isOptional($0.value.utf8.last)
+      })
+    else { return }
     self = HTTPHeaders(self.map { ($0.name, String($0.value.withoutOptionalWhitespace)) })
   }
 
-  private static func isOptional(_ bytes: UInt8?...) -> Bool {
-    bytes.contains { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+  private static func isOptional(_ byte: UInt8?) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
   }
 }
 

@@ -8,7 +8,7 @@ extension HTTPRequestHead {
   /// Whether it is a request of HTTP/1.1 as far as NIO's parser does not look at it.
   package var isHTTP11: Bool {
     guard self.version == .http1_1 else { return false }
-    let hosts = self.headers["host"]
+    let hosts = self.headers.values(of: "host")
     return hosts.count == 1 && Self.isHost(hosts[0].utf8)
   }
 

@@ -3,8 +3,8 @@ package enum RequestTarget {
   /// Path and query. An absolute target (RFC 9112, section 3.2.2) counts as its path, whatever its host.
   package static func split(_ target: String) -> (path: Substring, query: Substring?) {
     let rest = Self.withoutAuthority(target)
-    guard let mark = rest.firstIndex(of: "?") else { return (rest, nil) }
-    return (rest[..<mark], rest[rest.index(after: mark)...])
+    guard let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (rest, nil) }
+    return (rest[..<mark], rest[rest.utf8.index(after: mark)...])
   }
 
   private static func withoutAuthority(_ target: String) -> Substring {

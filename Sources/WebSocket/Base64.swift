@@ -4,7 +4,14 @@ enum Base64 {
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
   /// Whether a byte is one of the 64.
-  static func isDigit(_ byte: UInt8) -> Bool { self.alphabet.contains(byte) }
+  static func isDigit(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+      true
+    default: false
+    }
+  }
 
   static func encode(_ bytes: [UInt8]) -> String {
     var encoded: [UInt8] = []

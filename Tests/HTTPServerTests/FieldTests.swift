@@ -17,6 +17,19 @@ struct FieldTests {
       ])
   }
 
+  @Test("are found by their names in any letters, and taken apart at commas")
+  func lists() {
+    let headers: HTTPHeaders = [
+      "Upgrade": "h2c, WebSocket\t", "upgrades": "x", "UPGRADE": " a ,, b", "Upgrad\u{65}-": "y",
+      "x@": "1", "x`": "2", "X-\u{e4}": "3",
+    ]
+    #expect(headers.values(of: "upgrade") == ["h2c, WebSocket\t", " a ,, b"])
+    #expect(headers.elements(of: "upgrade") == ["h2c", "WebSocket", "a", "b"])
+    #expect(headers.values(of: "X@") == ["1"])
+    #expect(headers.values(of: "x-\u{e4}") == ["3"])
+    #expect(headers.elements(of: "none") == [])
+  }
+
   @Test(
     "give a token by the scheme Bearer, in any letters and after any spaces, past other schemes",
     arguments: [

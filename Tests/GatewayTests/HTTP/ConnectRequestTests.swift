@@ -7,7 +7,8 @@ import Testing
 @Suite("A request to connect")
 struct ConnectRequestTests {
   private static let fields = [
-    ("host", "chat.example"), ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ("host", "chat.example"), ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
   ]
 
   private func request(
@@ -109,7 +110,7 @@ struct ConnectRequestTests {
     #expect(self.refusal([token, (name, "CONNECT.V1.JSON")]) == .malformed)
   }
 
-  @Test("has one Host and one key of WebSocket")
+  @Test("has one Host, and one version and one key of WebSocket")
   func once() {
     for (name, value) in Self.fields {
       #expect(self.refusal([("authorization", "Bearer t"), (name, value)]) == .malformed)

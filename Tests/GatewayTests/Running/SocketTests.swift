@@ -1,9 +1,12 @@
+import ConnectProtocol
 import ConnectTestStand
 import Foundation
-import Gateway
 import Listening
+import NIOCore
 import TestSupport
 import Testing
+
+@testable import Gateway
 
 @Suite("What sockets cost a gateway is bounded")
 struct SocketTests {
@@ -42,6 +45,20 @@ struct SocketTests {
       bob.sendClose(1000)
       try await eventually("bob is not online") { try await stand.session("bob") == nil }
       try await eventually("the socket is closed") { budget.open == 0 }
+    }
+  }
+
+  @Test("in no time that the kernel waits for more to send: they have the listener's TCP_NODELAY")
+  func noDelay() async throws {
+    try await TestStand.with { stand in
+      let bob = try await stand.online("bob")
+      let directory = stand.gateways[0].gateway.directory
+      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      let option = try await connection.eventLoop.submit {
+        try connection.value.context?.channel.syncOptions?.getOption(.tcpOption(.tcp_nodelay))
+      }.get()
+      #expect(option != 0 && option != nil)
+      try await bob.expectOpen()
     }
   }
 
