@@ -21,8 +21,8 @@ extension ConnectionHandler {
     let mailbox = keys.mailbox(self.user)
     var batch = RedisBatch()
     let position = Cursors.position(of: self.device, in: keys.cursor(self.user), to: &batch)
-    let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     let known = self.makeKnown(in: &batch)
+    let holder = SessionRegistry.register(self.ownSession, in: self.sessionKey, to: &batch)
     let fields = DeviceBound.count(in: keys.cursor(self.user), to: &batch)
     let summary = Positions.summary(of: keys.positions(self.user), to: &batch)
     let top = self.registration.namesOffset ? batch.top(of: mailbox) : nil
@@ -232,6 +232,9 @@ extension ConnectionHandler {
   }
 
   /// The mailbox keeps unacked messages only for devices that it knows.
+  ///
+  /// Always before the session is entered: whatever a Redis that dies loses of the last that was written, whoever has
+  /// a session is known.
   @discardableResult
   func makeKnown(in batch: inout RedisBatch) -> Reply<Void> {
     Cursors.introduce(

@@ -112,11 +112,12 @@ final class SessionChecker {
     let enters = connection.registration.state == .lost
     let session = connection.ownSession
     let key = self.keys.session(connection.user)
+    // Behind it alone a session is entered, so one that is there needs no look.
+    if enters { connection.makeKnown(in: &batch) }
     let holder =
       enters
       ? SessionRegistry.renew(session, in: key, to: &batch)
       : SessionRegistry.holder(of: session.device, in: key, to: &batch)
-    connection.makeKnown(in: &batch)
     let top = Positions.top(of: self.keys.positions(connection.user), to: &batch)
     // Whoever is entered reads the mailbox when that is answered.
     let last = enters ? nil : connection.lastIfCurrent

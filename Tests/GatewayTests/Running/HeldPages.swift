@@ -115,8 +115,8 @@ private final class HoldingClient: ForwardingClient {
   ) {
     let text = String(buffer: batch.bytes)
     let count = text.split(separator: "XREVRANGE").count - 1
-    // A check of sessions, which has `HSETNX`, looks for the newest entry of a mailbox, too.
-    guard count > 0, !text.contains("HSETNX") else {
+    // A check of sessions, which has no transaction, looks for the newest entry of a mailbox, too.
+    guard count > 0, text.contains("MULTI") else {
       return self.client.submit(batch, timeout: timeout, onSettled: onSettled)
     }
     let loop = self.eventLoop
