@@ -125,6 +125,13 @@ final class ChatLedger: Sendable {
     }
   }
 
+  /// What was sent so far in a direction may be shown in another order: this process was too late to send again
+  /// what was rejected of it.
+  func excuseOrder(_ direction: Direction) {
+    guard let conversation = self.index[direction] else { return }
+    self.state.withLock { $0.ledger.excuseOrder(in: conversation) }
+  }
+
   /// Records that the server refused it permanently.
   func refused(_ id: MessageID, why: String) {
     self.with(id) { state, place in
@@ -198,7 +205,7 @@ final class ChatLedger: Sendable {
       switch state.copies.shown(place, on: device, latency: nil) {
       case .again: return self.note(&state, "repeated: \(what)")
       case .late(let highest): self.note(&state, "reordered: \(what), after \(highest)")
-      case .first, .unknown: break
+      case .first, .excused, .unknown: break
       }
       if state.messages[place.conversation][place.number].copyRank == 0 {
         state.log.stored(place, isCopy: true, of: user, at: offset)

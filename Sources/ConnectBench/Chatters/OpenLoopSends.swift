@@ -18,6 +18,12 @@ struct OpenLoopSends {
     fileprivate(set) var state = MessageState.new
     /// Whether an earlier attempt may have been accepted.
     fileprivate(set) var mayBeTaken = false
+    /// When it was sent last.
+    fileprivate var sentAt: UInt64 = 0
+    /// Until when the server keeps its place at least, once it was rejected.
+    fileprivate var placeEnds = UInt64.max
+    /// Whether it is sent again so late that the server may have given its place to later ones.
+    fileprivate(set) var isLate = false
 
     init(id: MessageID, body: ByteBuffer) {
       self.id = id
@@ -52,16 +58,19 @@ struct OpenLoopSends {
       case .again(let time):
         // All behind it waits, too.
         guard time <= now else { return nil }
-        return self.send(index)
+        return self.send(index, now: now)
       case .new:
         firstNew = firstNew ?? index
       }
     }
-    return firstNew.map { self.send($0) }
+    return firstNew.map { self.send($0, now: now) }
   }
 
-  private mutating func send(_ index: Int) -> Message {
+  private mutating func send(_ index: Int, now: UInt64) -> Message {
     self.messages[index].state = .sent
+    self.messages[index].isLate = now > self.messages[index].placeEnds
+    self.messages[index].sentAt = now
+    self.messages[index].placeEnds = .max
     return self.messages[index]
   }
 
@@ -77,12 +86,17 @@ struct OpenLoopSends {
   /// The server asks to send a message again.
   ///
   /// - Parameters:
-  ///   - time: when.
+  ///   - wait: after this time.
+  ///   - now: when that was read, which may be long after it was said.
   ///   - mayBeTaken: whether the server may have taken it nevertheless.
   /// - Returns: whether it had been waiting for an answer.
-  mutating func rejected(_ id: MessageID, until time: UInt64, mayBeTaken: Bool) -> Bool {
+  mutating func rejected(
+    _ id: MessageID, wait: UInt64, now: UInt64, mayBeTaken: Bool
+  ) -> Bool {
     guard let index = self.sent(id) else { return false }
-    self.messages[index].state = .again(time)
+    self.messages[index].state = .again(now + wait)
+    let kept = UInt64(FaultLimits.placesKept / .nanoseconds(1))
+    self.messages[index].placeEnds = self.messages[index].sentAt + wait + kept
     if mayBeTaken { self.messages[index].mayBeTaken = true }
     return true
   }
@@ -101,6 +115,8 @@ struct OpenLoopSends {
       case .again: break
       }
       self.messages[index].state = .again(0)
+      // All goes again, in order, before anything new.
+      self.messages[index].placeEnds = .max
     }
   }
 }

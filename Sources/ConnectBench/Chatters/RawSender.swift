@@ -150,6 +150,7 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
   private func send(now: UInt64) {
     guard let connection = self.connection, connection.isOpen, !self.isHeld else { return }
     while connection.isWritable, let message = self.sends.next(now: now) {
+      if message.isLate { self.ledger.excuseOrder(self.direction) }
       // Without a receipt or a copy: it has no devices that could be told.
       connection.send(
         id: message.id, to: self.recipient, body: message.body,
@@ -170,7 +171,7 @@ final class RawSender: ConnectClientConnectionDelegate, @unchecked Sendable {
       }
       let milliseconds = UInt64(max(0, rejected.retryAfterMilliseconds ?? 0))
       let isKnown = self.sends.rejected(
-        rejected.id, until: now + milliseconds * 1_000_000,
+        rejected.id, wait: milliseconds * 1_000_000, now: now,
         mayBeTaken: RejectionCode(rawValue: rejected.code)?.mayBeTaken ?? true)
       if isKnown { self.ledger.postponed(rejected.id, isOpenLoop: true) }
     }

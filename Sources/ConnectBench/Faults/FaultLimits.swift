@@ -35,6 +35,9 @@ package enum FaultLimits {
   /// The most incidents that the report describes.
   package static let incidents = 40
 
+  /// For so long at least, behind the wait that it asks for, a gateway keeps the places of rejected sends
+  /// (Protocol.md, rule 5).
+  static let placesKept = Duration.seconds(5)
   /// Messages of a raw sender that have no answer, sent or not, before it writes no further ones: more
   /// than a gateway holds back for one connection, and a fourth of the entries of a mailbox among which
   /// what is sent again is recognised.

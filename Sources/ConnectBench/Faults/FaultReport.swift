@@ -53,6 +53,9 @@ package struct FaultReport: Report, Sendable {
   package let repeated: Int
   /// Messages shown after one that was enqueued later, whatever the server had answered to either.
   package let reordered: Int
+  /// Those that are not among these, since a busy machine kept their sender for so long from sending again what was
+  /// rejected that the gateway may have given its place to later ones.
+  package let excused: Int
   /// Messages and copies shown in another order than on another device of the user.
   package let disagreed: Int
   /// Messages with another body, sender or recipient than they were sent with.
@@ -149,7 +152,11 @@ package struct FaultReport: Report, Sendable {
       ("shown", "\(self.shown)"),
       ("lost", "\(self.lost)" + (self.mayLose ? ", which no replica had to confirm" : "")),
       ("repeated", "\(self.repeated)"),
-      ("reordered", "\(self.reordered)"),
+      (
+        "reordered",
+        "\(self.reordered)"
+          + (self.excused == 0 ? "" : ", and \(self.excused) that were sent again too late")
+      ),
       ("devices disagreed", "\(self.disagreed)"),
       ("garbled", "\(self.garbled)"),
       (

@@ -8,7 +8,7 @@
 /// Every message that is shown behind one of a higher number counts as reordered, whether it was
 /// rejected for the moment or sent again on another connection: a user's messages come from one
 /// device that has one connection at a time, and repeats everything unanswered on the next before it
-/// sends anything new, so their order is promised.
+/// sends anything new, so their order is promised. It is not where a sender was too late to repeat.
 struct Ledger {
   /// Identifies a message.
   struct Place: Hashable {
@@ -21,6 +21,8 @@ struct Ledger {
     case first
     /// After the message with this number, which was sent later.
     case late(Int)
+    /// After one that was sent later, which breaks no promise.
+    case excused
     /// The device had it already.
     case again
     /// It was never sent.
@@ -44,6 +46,8 @@ struct Ledger {
     var lost = 0
     var repeated = 0
     var reordered = 0
+    /// Messages shown behind later ones, since their sender was too late to send again what was rejected.
+    var excused = 0
     /// Messages shown in another order than on another device of the user.
     var disagreed = 0
     /// Messages shown with another body or sender than sent, or never sent.
@@ -58,7 +62,8 @@ struct Ledger {
 
     private static let counts: [any WritableKeyPath<Totals, Int> & Sendable] = [
       \.sent, \.accepted, \.failed, \.refused, \.postponed, \.postponedOpenLoop, \.shown,
-      \.repeated, \.reordered, \.disagreed, \.garbled, \.disconnected, \.reconnects, \.gaveUp,
+      \.repeated, \.reordered, \.excused, \.disagreed, \.garbled, \.disconnected, \.reconnects,
+      \.gaveUp,
     ]
 
     /// The counts between two moments, with what is lost by the later one.
@@ -85,6 +90,8 @@ struct Ledger {
     var messages: [Marks] = []
     /// Messages sent before this number may be lost.
     var excused = 0
+    /// Messages sent before this number may be shown in another order.
+    var orderExcused = 0
     /// The highest number that each device of the recipient was shown.
     var highest: [Int]
 
@@ -155,6 +162,11 @@ struct Ledger {
     self.totals.lost = 0
   }
 
+  /// Messages sent so far in a conversation may be reordered from now on, but neither lost nor repeated.
+  mutating func excuseOrder(in conversation: Int) {
+    self.conversations[conversation].orderExcused = self.conversations[conversation].messages.count
+  }
+
   // MARK: Receiving
 
   /// A device was shown a message.
@@ -174,6 +186,10 @@ struct Ledger {
     if let latency { self.latencies.record(nanoseconds: latency) }
     let highest = self.conversations[place.conversation].highest[device]
     guard place.number > highest else {
+      guard place.number >= self.conversations[place.conversation].orderExcused else {
+        self.totals.excused += 1
+        return .excused
+      }
       self.totals.reordered += 1
       return .late(highest)
     }

@@ -28,7 +28,8 @@ struct OpenLoopSendsTests {
 
   private mutating func reject(_ numbers: Int..., until: UInt64, mayBeTaken: Bool = true) {
     for number in numbers {
-      let isKnown = self.sends.rejected(Self.id(number), until: until, mayBeTaken: mayBeTaken)
+      let isKnown = self.sends.rejected(
+        Self.id(number), wait: until, now: 0, mayBeTaken: mayBeTaken)
       #expect(isKnown)
     }
   }
@@ -55,6 +56,28 @@ struct OpenLoopSendsTests {
     self.append(5...6)
     #expect(self.sent(now: 39) == [], "what is behind another waits with it")
     #expect(self.sent(now: 40) == [-2, -3, 5, 6], "1 and 4 are on their way")
+  }
+
+  @Test(
+    "are late if they go again when the server may have given up their places, but for a reconnect")
+  mutating func late() throws {
+    let kept = UInt64(FaultLimits.placesKept / .nanoseconds(1))
+    for (read, next, isLate) in [(30, 40 + kept, false), (31 + kept, 41 + kept, true)] {
+      self.sends = OpenLoopSends()
+      self.append(1...1)
+      _ = self.sent(now: 10)
+      let isKnown = self.sends.rejected(Self.id(1), wait: 30, now: read, mayBeTaken: true)
+      #expect(isKnown)
+      let early = self.sends.next(now: read + 29)
+      #expect(early == nil)
+      let message = self.sends.next(now: max(next, read + 30))
+      #expect(message?.isLate == isLate)
+    }
+    let isKnown = self.sends.rejected(Self.id(1), wait: 30, now: 100 + kept, mayBeTaken: true)
+    #expect(isKnown)
+    self.sends.disconnected()
+    let message = self.sends.next(now: 1_000 * kept)
+    #expect(message?.isLate == false)
   }
 
   @Test("say retry only if they may have been taken, but then for ever")

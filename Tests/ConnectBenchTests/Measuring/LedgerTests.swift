@@ -47,6 +47,19 @@ struct LedgerTests {
     #expect(self.ledger.latencies.isEmpty, "a repeat has no latency")
   }
 
+  @Test("what was sent before its sender was too late may be in another order, and nothing else")
+  mutating func excused() {
+    let places = self.send(2)
+    self.ledger.excuseOrder(in: self.one)
+    let later = self.send(2)
+    #expect(self.ledger.shown(places[1], on: 0, latency: nil) == .first)
+    #expect(self.ledger.shown(places[0], on: 0, latency: nil) == .excused)
+    #expect(self.ledger.shown(places[0], on: 0, latency: nil) == .again)
+    #expect(self.ledger.shown(later[1], on: 0, latency: nil) == .first)
+    #expect(self.ledger.shown(later[0], on: 0, latency: nil) == .late(3))
+    #expect(self.ledger.totals.excused == 1 && self.ledger.totals.reordered == 1)
+  }
+
   @Test("what nobody sent is garbled, and what is accepted twice counts once")
   mutating func unknown() {
     let places = self.send(1)
