@@ -15,7 +15,6 @@ import NIOHTTP1
 final class OpeningHandler: ChannelInboundHandler, RemovableChannelHandler {
   /// Parts of a request, or bytes that the decoder gives back.
   typealias InboundIn = Any
-  typealias InboundOut = ByteBuffer
 
   private enum State {
     /// The request has not come whole. May become `.upgrading` or `.answered`.

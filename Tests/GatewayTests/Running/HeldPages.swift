@@ -82,8 +82,8 @@ final class HeldPages: Sendable {
 }
 
 /// Clients whose pages are held.
-struct HoldingClients: RedisClientFactory {
-  private let clients: any RedisClientFactory
+struct HoldingClients: WrappingClients {
+  let clients: any RedisClientFactory
   private let pages: HeldPages
 
   init(_ clients: any RedisClientFactory, _ pages: HeldPages) {
@@ -91,13 +91,7 @@ struct HoldingClients: RedisClientFactory {
     self.pages = pages
   }
 
-  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
-    HoldingClient(self.clients.makeClient(on: eventLoop), self.pages)
-  }
-
-  func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient {
-    HoldingClient(self.clients.makeClient(on: eventLoop, only: home), self.pages)
-  }
+  func wrap(_ client: any RedisClient) -> any RedisClient { HoldingClient(client, self.pages) }
 }
 
 private final class HoldingClient: ForwardingClient {

@@ -47,17 +47,12 @@ final class HeldRegistrations: Sendable {
 }
 
 /// Clients whose registrations are held.
-struct RegistrationHoldingClients: RedisClientFactory {
+struct RegistrationHoldingClients: WrappingClients {
   let clients: any RedisClientFactory
   let registrations: HeldRegistrations
 
-  func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
-    RegistrationHoldingClient(self.clients.makeClient(on: eventLoop), self.registrations)
-  }
-
-  func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient {
-    RegistrationHoldingClient(
-      self.clients.makeClient(on: eventLoop, only: home), self.registrations)
+  func wrap(_ client: any RedisClient) -> any RedisClient {
+    RegistrationHoldingClient(client, self.registrations)
   }
 }
 

@@ -10,6 +10,15 @@ import Testing
 @testable import Gateway
 
 extension TestStand {
+  /// A user's only connection, to the first gateway.
+  func connection(_ user: String) throws -> ConnectionReference {
+    let directory = self.gateways[0].gateway.directory
+    guard let connection = directory.connections(of: [UserName(user)!])[0]?.all.first else {
+      throw TestFailure("\(user) is not connected")
+    }
+    return connection
+  }
+
   /// What Redis has counted of a command, such as `calls`.
   func statistic(_ name: String, of command: String) async throws -> Int {
     var sum = 0
@@ -82,8 +91,7 @@ struct RegistrationTests {
       try await eventually("bob is registered, as only Redis knows") { registrations.held == 1 }
       alice.sendMessage("1", to: "bob")
       let offset = try await alice.expectAccepted("1")
-      let directory = stand.gateways[0].gateway.directory
-      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      let connection = try stand.connection("bob")
       try await eventually("it was pushed") {
         try await connection.eventLoop.submit {
           connection.value.activity?.hasMissedPush == true
@@ -106,8 +114,7 @@ struct RegistrationTests {
       let bob = try await stand.connect("bob")
       try await eventually("bob is registered, as only Redis knows") { registrations.held == 1 }
       let session = try #require(try await stand.session("bob"))
-      let directory = stand.gateways[0].gateway.directory
-      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      let connection = try stand.connection("bob")
       // As messaging does to a gateway that it takes for dead.
       try await stand.redis("DEL", "\(stand.keys.outgoing(stand.gateways[0].id))")
       try await stand.redis("DEL", "\(stand.keys.session(UserName("bob")!))")
@@ -153,8 +160,7 @@ struct RegistrationTests {
       try await bob.startFrames()
       try await bob.setAnswersClose(false)
       try await eventually("the gateway has heard it") { registrations.held == 1 }
-      let directory = stand.gateways[0].gateway.directory
-      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      let connection = try stand.connection("bob")
       registrations.handOn()
       try await bob.expectCloseFrame(1013)
       let state = try await connection.eventLoop.submit { connection.value.session.state }.get()

@@ -12,10 +12,7 @@ extension TestStand {
   ///
   /// - Parameter atPing: whether it may, as at a ping, if it was used.
   fileprivate func isResting(_ user: String, atPing: Bool = true) async throws -> Bool {
-    let directory = self.gateways[0].gateway.directory
-    guard let connection = directory.connections(of: [UserName(user)!])[0]?.all.first else {
-      throw TestFailure("\(user) is not connected")
-    }
+    let connection = try self.connection(user)
     return try await connection.eventLoop.submit {
       if atPing {
         connection.value.activity?.isInUse = false

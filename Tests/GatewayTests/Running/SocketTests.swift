@@ -52,8 +52,7 @@ struct SocketTests {
   func noDelay() async throws {
     try await TestStand.with { stand in
       let bob = try await stand.online("bob")
-      let directory = stand.gateways[0].gateway.directory
-      let connection = try #require(directory.connections(of: [UserName("bob")!])[0]?.all.first)
+      let connection = try stand.connection("bob")
       let option = try await connection.eventLoop.submit {
         try connection.value.context?.channel.syncOptions?.getOption(.tcpOption(.tcp_nodelay))
       }.get()

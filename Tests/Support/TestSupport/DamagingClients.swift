@@ -57,8 +57,8 @@ package final class ReplyDamage: Sendable {
 }
 
 /// Makes clients whose replies are damaged on their way.
-package struct DamagingClients: RedisClientFactory {
-  private let clients: any RedisClientFactory
+package struct DamagingClients: WrappingClients {
+  package let clients: any RedisClientFactory
   private let damage: ReplyDamage
 
   /// The clients of another factory, but for that.
@@ -67,13 +67,8 @@ package struct DamagingClients: RedisClientFactory {
     self.damage = damage
   }
 
-  package func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
-    DamagingClient(self.clients.makeClient(on: eventLoop), self.damage)
-  }
-
-  package func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient
-  {
-    DamagingClient(self.clients.makeClient(on: eventLoop, only: home), self.damage)
+  package func wrap(_ client: any RedisClient) -> any RedisClient {
+    DamagingClient(client, self.damage)
   }
 }
 

@@ -26,3 +26,22 @@ extension ForwardingClient {
   package func whenReady() -> EventLoopFuture<Void> { self.client.whenReady() }
   package func close() -> EventLoopFuture<Void> { self.client.close() }
 }
+
+/// Makes the clients of another factory, with something between them and whoever uses them.
+package protocol WrappingClients: RedisClientFactory {
+  var clients: any RedisClientFactory { get }
+
+  /// The client to use instead.
+  func wrap(_ client: any RedisClient) -> any RedisClient
+}
+
+extension WrappingClients {
+  package func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
+    self.wrap(self.clients.makeClient(on: eventLoop))
+  }
+
+  package func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient
+  {
+    self.wrap(self.clients.makeClient(on: eventLoop, only: home))
+  }
+}

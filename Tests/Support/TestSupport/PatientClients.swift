@@ -3,20 +3,13 @@ import Redis
 
 /// Makes clients that wait for replies as long as tests wait, however short a time they are given: for
 /// tests that hold Redis for a while, which on a busy machine may be longer than a command may take.
-package struct PatientClients: RedisClientFactory {
-  private let clients: any RedisClientFactory
+package struct PatientClients: WrappingClients {
+  package let clients: any RedisClientFactory
 
   /// The clients of another factory, but for that.
   package init(_ clients: any RedisClientFactory) { self.clients = clients }
 
-  package func makeClient(on eventLoop: any EventLoop) -> any RedisClient {
-    PatientClient(self.clients.makeClient(on: eventLoop))
-  }
-
-  package func makeClient(on eventLoop: any EventLoop, only home: RedisKey.Home) -> any RedisClient
-  {
-    PatientClient(self.clients.makeClient(on: eventLoop, only: home))
-  }
+  package func wrap(_ client: any RedisClient) -> any RedisClient { PatientClient(client) }
 }
 
 private final class PatientClient: ForwardingClient {
