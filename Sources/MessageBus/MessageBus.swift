@@ -55,6 +55,9 @@ package enum BusLimits {
   /// Entries in an `incoming` partition above which gateways accept no more sends to it.
   package static let backlogEntries = 50_000
 
+  /// Places for tokens of published entries that an event loop keeps while none is in use.
+  package static let publishTokensKept = 256
+
   /// Entries of a partition that one event loop sends at once, at most. Several of one sender are a
   /// transaction, in which Redis serves nobody else, at some microseconds for each entry. Their bytes are
   /// bounded by what an event loop of a gateway may have unanswered.

@@ -131,7 +131,7 @@ struct DamagedReadersTests {
     _ bus: isolated Bus, _ client: DamagingClient, _ reader: DamagingClient
   ) async {
     let keys = bus.keys
-    let producer = IncomingProducer<Int>(keys: keys, client: client) { _, _ in }
+    let producer = IncomingProducer(keys: keys, client: client) { _, _ in }
     for user in self.users { producer.publish(.message(to: user.text), token: 1) }
     await withCheckedContinuation { waiter in producer.whenIdle { waiter.resume() } }
 

@@ -12,14 +12,16 @@ import Redis
 /// Unchecked: made on its loop and touched on that loop only.
 final class MessagePublisher: @unchecked Sendable {
   let client: any RedisClient
-  private let producer: IncomingProducer<EventLoopPromise<Offset>>
+  private let producer: IncomingProducer
+  private let promises = PublishTokens<EventLoopPromise<Offset>>()
 
   init(configuration: BackendAPIConfiguration, client: any RedisClient) {
     self.client = client
+    let promises = self.promises
     self.producer = IncomingProducer(
       keys: configuration.keys, client: client, durability: configuration.durability
-    ) { promise, result in
-      promise.completeWith(result.mapError { $0 as any Error })
+    ) { token, result in
+      promises.take(token).completeWith(result.mapError { $0 as any Error })
     }
   }
 
@@ -37,7 +39,7 @@ final class MessagePublisher: @unchecked Sendable {
         .message(
           from: message.from, to: message.to, id: message.id, flags: flags,
           body: UnsafeRawBufferPointer(rebasing: raw[message.body])),
-        token: promise)
+        token: self.promises.add(promise))
     }
     return promise.futureResult
   }

@@ -89,7 +89,7 @@ extension ConnectionHandler {
     if send.isRepeat { flags.insert(.retry) }
     self.session.sendPublished()
     payload.withUnsafeReadableBytes { raw in
-      self.loop.producer.publish(
+      self.loop.publish(
         .message(
           from: self.user, to: send.to, id: send.id, flags: flags, firstSent: send.firstSent,
           body: UnsafeRawBufferPointer(rebasing: raw[send.body])),

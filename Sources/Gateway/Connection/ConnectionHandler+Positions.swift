@@ -27,7 +27,7 @@ extension ConnectionHandler {
         self.store(entry, of: peer)
         continue
       }
-      self.loop.producer.publish(
+      self.loop.publish(
         .position(of: self.user, for: peer, entry.told), token: .position(self, peer))
     }
     if self.active.outbox.awaitsTick, !self.isOver { self.retryLater() }

@@ -49,7 +49,8 @@ final class GatewayLoop: @unchecked Sendable {
   let receiveBuffer = ReceiveBuffer()
   /// The frame of a ping.
   let ping: ByteBuffer
-  private(set) var producer: IncomingProducer<PublishToken>
+  let producer: IncomingProducer
+  private let published = PublishTokens<PublishToken>()
   let pauseGuard: PauseGuard
   /// How connections are closed; see ``drain(_:)``.
   var drainPlan: DrainPlan
@@ -118,6 +119,7 @@ final class GatewayLoop: @unchecked Sendable {
     self.clock = ConnectionClock(periodSeconds: configuration.pingSeconds)
     let pauseGuard = PauseGuard(now: NIODeadline.now().uptimeNanoseconds)
     self.pauseGuard = pauseGuard
+    let published = self.published
     self.producer = IncomingProducer(
       keys: configuration.keys, client: self.publisher, durability: configuration.durability,
       refusal: {
@@ -125,7 +127,7 @@ final class GatewayLoop: @unchecked Sendable {
           ? .withheld("the gateway was paused, and its clients may have gone elsewhere") : nil
       }
     ) { token, result in
-      switch token {
+      switch published.take(token) {
       case .send(let connection, let send): connection.sendSettled(send, result)
       case .position(let connection, let peer): connection.told(peer, result)
       }
@@ -162,6 +164,13 @@ final class GatewayLoop: @unchecked Sendable {
     self.directory.budget(of: user) {
       UserBudget(self.configuration, now: NIODeadline.now().uptimeNanoseconds)
     }
+  }
+
+  /// Publishes to the bus; the connection that the token names gets the result.
+  ///
+  /// - Parameter sender: whose entries keep their order through failures; nil for one that needs none.
+  func publish(_ draft: Envelope.Draft, by sender: ObjectIdentifier? = nil, token: PublishToken) {
+    self.producer.publish(draft, by: sender, token: self.published.add(token))
   }
 
   // MARK: Connections

@@ -3,18 +3,18 @@ import Redis
 
 /// Entries of several partitions that go to Redis together: the commands, and which reply is of
 /// which entry. See ``IncomingProducer`` for the rules.
-struct IncomingPipeline<Token> {
+struct IncomingPipeline {
   /// The part of one partition.
   struct Share {
     let partition: Int
-    let entries: [IncomingEntry<Token>]
+    let entries: [IncomingEntry]
     fileprivate let places: Places
 
     /// Calls `body` with each entry whose result is among the `settled` replies.
     ///
     /// - Returns: how many there were.
     func forEachResult(
-      of settled: SettledReplies, _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
+      of settled: SettledReplies, _ body: (IncomingEntry, Result<Offset, RedisError>) -> Void
     ) -> Int {
       switch self.places {
       case .each(let replies):
@@ -39,7 +39,7 @@ struct IncomingPipeline<Token> {
 
     private func forEachExecuted(
       _ transaction: TransactionReply<Offset>, _ settled: SettledReplies,
-      _ body: (IncomingEntry<Token>, Result<Offset, RedisError>) -> Void
+      _ body: (IncomingEntry, Result<Offset, RedisError>) -> Void
     ) {
       do throws(RedisError) {
         for (entry, outcome) in zip(self.entries, try settled[transaction]) {
@@ -72,7 +72,7 @@ struct IncomingPipeline<Token> {
   /// Whether replicas must confirm an entry in it, where any are demanded.
   private(set) var isDurable = false
 
-  mutating func take(_ load: IncomingQueue<Token>.Load, of partition: Int, on stream: RedisKey) {
+  mutating func take(_ load: IncomingQueue.Load, of partition: Int, on stream: RedisKey) {
     let places: Places =
       load.repeatsSender
       ? .all(self.batch.transaction(on: stream, of: Offset.read) { $0.append(load.commands) })

@@ -25,15 +25,15 @@ import Redis
 /// With ``Durability/replicated(_:)`` it needs a client of its own, since Redis answers nothing behind
 /// a `WAIT`. One pipeline is then under way at a time, and the next takes what came meanwhile, of each
 /// partition ``BusLimits/entriesPerTransaction`` at most.
-package final class IncomingProducer<Token> {
+package final class IncomingProducer {
   private let keys: Keys
   private let client: any RedisClient
   private let eventLoop: NIOIsolatedEventLoop
   private let durability: Durability
   private let refusal: () -> RedisError?
-  private let onResult: (Token, Result<Offset, RedisError>) -> Void
+  private let onResult: (Int, Result<Offset, RedisError>) -> Void
   /// One queue per partition.
-  private var queues: [IncomingQueue<Token>]
+  private var queues: [IncomingQueue]
   /// Partitions with entries that may be sent now, in the order in which they got them.
   private var ready: [Int] = []
   private var isFlushScheduled = false
@@ -51,7 +51,7 @@ package final class IncomingProducer<Token> {
   package init(
     keys: Keys, client: any RedisClient, durability: Durability = .accepted,
     refusal: @escaping () -> RedisError? = { nil },
-    onResult: @escaping (Token, Result<Offset, RedisError>) -> Void
+    onResult: @escaping (Int, Result<Offset, RedisError>) -> Void
   ) {
     self.keys = keys
     self.client = client
@@ -67,9 +67,10 @@ package final class IncomingProducer<Token> {
   /// - Parameters:
   ///   - sender: whose entries keep their order through failures; nil for one that needs none.
   ///   - isDurable: whether the replicas asked for must have it before the result is a success.
+  ///   - token: comes back with the result.
   package func publish(
     _ draft: Envelope.Draft, by sender: ObjectIdentifier? = nil, isDurable: Bool = true,
-    token: Token
+    token: Int
   ) {
     let number = self.keys.partitions.partition(for: draft.to).number
     self.queues[number].append(draft, by: sender, isDurable: isDurable, token: token)
@@ -115,7 +116,7 @@ package final class IncomingProducer<Token> {
       }
       return self.wakeIfIdle()
     }
-    var pipeline = IncomingPipeline<Token>()
+    var pipeline = IncomingPipeline()
     for number in numbers {
       pipeline.take(self.queues[number].takeLoad(), of: number, on: self.queues[number].stream)
     }
@@ -130,7 +131,7 @@ package final class IncomingProducer<Token> {
   }
 
   /// Handles the replies to some commands of a pipeline.
-  private func settle(_ share: IncomingPipeline<Token>.Share, _ settled: SettledReplies) {
+  private func settle(_ share: IncomingPipeline.Share, _ settled: SettledReplies) {
     let answered = share.forEachResult(of: settled) { entry, result in
       if case .failure = result { self.queues[share.partition].failed(entry) }
       self.settle(entry, result)
@@ -147,7 +148,7 @@ package final class IncomingProducer<Token> {
     .withheld("not sent, since an entry of the same sender before it has failed")
   }
 
-  private func settle(_ entry: IncomingEntry<Token>, _ result: Result<Offset, RedisError>) {
+  private func settle(_ entry: IncomingEntry, _ result: Result<Offset, RedisError>) {
     self.unanswered -= 1
     self.unansweredBytes -= entry.bytes
     self.onResult(entry.token, result)

@@ -52,7 +52,7 @@ struct IncomingProducerTests {
     try await Bus.run { bus in
       let client = CountingClient(bus.client)
       let results = Results()
-      let producer = IncomingProducer<Int>(keys: bus.keys, client: client) {
+      let producer = IncomingProducer(keys: bus.keys, client: client) {
         results.list.append(($0, $1))
       }
       for number in 0..<100 {
@@ -98,7 +98,7 @@ struct IncomingProducerTests {
     try await RedisFixture.withCluster(options) { cluster in
       try await Bus.run(url: cluster.url, partitions: 16) { bus in
         let results = Results()
-        let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+        let producer = IncomingProducer(keys: bus.keys, client: bus.client) {
           results.list.append(($0, $1))
         }
         func publish() {
@@ -148,9 +148,9 @@ struct IncomingProducerTests {
   func publishesInCompletion() async throws {
     try await Bus.run(partitions: 1) { bus in
       let results = Results()
-      final class Box { var producer: IncomingProducer<Int>? }
+      final class Box { var producer: IncomingProducer? }
       let box = Box()
-      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) { token, result in
+      let producer = IncomingProducer(keys: bus.keys, client: bus.client) { token, result in
         results.list.append((token, result))
         if token < 50 { box.producer?.publish(.message(id: "again\(token)"), token: token + 100) }
       }
@@ -172,7 +172,7 @@ struct IncomingProducerTests {
       let client = try await bus.makeClient()
       try await client.close().get()
       let results = Results()
-      let producer = IncomingProducer<Int>(keys: bus.keys, client: client) {
+      let producer = IncomingProducer(keys: bus.keys, client: client) {
         results.list.append(($0, $1))
       }
       for number in 0..<3 { producer.publish(.message(), token: number) }
@@ -193,7 +193,7 @@ struct IncomingProducerTests {
       let bad = bus.keys.partitions.all[0]
       _ = try await bus.command("SET", "\(bus.keys.incoming(bad))", "not a stream")
       let results = Results()
-      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+      let producer = IncomingProducer(keys: bus.keys, client: bus.client) {
         results.list.append(($0, $1))
       }
       for (index, user) in users.enumerated() {
@@ -220,7 +220,7 @@ struct IncomingProducerTests {
     try await Bus.run(url: SharedRedis.server().url) { bus in
       let client = CountingClient(bus.client)
       let results = Results()
-      let producer = IncomingProducer<Int>(
+      let producer = IncomingProducer(
         keys: bus.keys, client: client, durability: .replicated(1)
       ) {
         results.list.append(($0, $1))
@@ -257,7 +257,7 @@ struct IncomingProducerTests {
       let client = CountingClient(bus.client)
       let results = Results()
       var reason: RedisError? = .unavailable("paused")
-      let producer = IncomingProducer<Int>(
+      let producer = IncomingProducer(
         keys: bus.keys, client: client, refusal: { reason }
       ) {
         results.list.append(($0, $1))

@@ -19,11 +19,11 @@ struct IncomingQueueTests {
   private let alice = Sender()
   private let carol = Sender()
 
-  private func queue() -> IncomingQueue<Int> {
+  private func queue() -> IncomingQueue {
     IncomingQueue(stream: Keys(partitions: PartitionMap(count: 1)).incoming(Partition(number: 0)))
   }
 
-  private func append(_ tokens: Int..., by sender: Sender?, to queue: inout IncomingQueue<Int>) {
+  private func append(_ tokens: Int..., by sender: Sender?, to queue: inout IncomingQueue) {
     for token in tokens {
       queue.append(.message(id: "m\(token)"), by: sender?.id, isDurable: true, token: token)
     }
@@ -71,7 +71,7 @@ struct IncomingQueueTests {
     _ = queue.settled(4)
     let load = queue.takeLoad()
     #expect(load.repeatsSender)
-    var pipeline = IncomingPipeline<Int>()
+    var pipeline = IncomingPipeline()
     pipeline.take(load, of: 0, on: queue.stream)
     #expect(pipeline.batch.count == 5, "MULTI, three entries, EXEC")
   }
@@ -191,7 +191,7 @@ struct SendersOrderTests {
         for round in 0..<60 {
           let results = Results()
           let alice = Sender()
-          let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+          let producer = IncomingProducer(keys: bus.keys, client: bus.client) {
             results.list.append(($0, $1))
           }
           async let toggled: Void = self.toggleMemory(of: server)
@@ -222,7 +222,7 @@ struct SendersOrderTests {
     try await Bus.run(partitions: 1) { bus in
       let results = Results()
       let alice = Sender()
-      let producer = IncomingProducer<Int>(keys: bus.keys, client: bus.client) {
+      let producer = IncomingProducer(keys: bus.keys, client: bus.client) {
         results.list.append(($0, $1))
       }
       let tokens = Array(0..<2 * BusLimits.entriesPerTransaction + 100)
@@ -256,7 +256,7 @@ struct SendersOrderTests {
     try await Bus.run(url: SharedRedis.server().url, partitions: 1) { bus in
       let results = Results()
       let (alice, carol) = (Sender(), Sender())
-      let producer = IncomingProducer<Int>(
+      let producer = IncomingProducer(
         keys: bus.keys, client: try await bus.makeClient(), durability: .replicated(1)
       ) {
         results.list.append(($0, $1))
@@ -286,7 +286,7 @@ struct SendersOrderTests {
         let results = Results()
         let alice = Sender()
         let client = try await bus.makeClient()
-        let producer = IncomingProducer<Int>(
+        let producer = IncomingProducer(
           keys: bus.keys, client: client, durability: durability
         ) {
           results.list.append(($0, $1))
