@@ -117,7 +117,7 @@ final class SessionChecker {
     let holder =
       enters
       ? SessionRegistry.renew(session, in: key, to: &batch)
-      : SessionRegistry.holder(of: session.device, in: key, to: &batch)
+      : SessionRegistry.holder(of: session, in: key, to: &batch)
     let top = Positions.top(of: self.keys.positions(connection.user), to: &batch)
     // Whoever is entered reads the mailbox when that is answered.
     let last = enters ? nil : connection.lastIfCurrent

@@ -14,16 +14,34 @@ package struct Session: Sendable, Hashable {
   }
 
   /// Reads `gateway/connection`.
-  init?(device: String, value: String) {
-    guard let slash = value.utf8.firstIndex(of: UInt8(ascii: "/")),
-      let gateway = InstanceID(String(value[..<slash]))
+  init?(device: String, value: UnsafeRawBufferPointer) {
+    guard let slash = value.firstIndex(of: UInt8(ascii: "/")),
+      let gateway = InstanceID(utf8: UnsafeRawBufferPointer(rebasing: value[..<slash]))
     else { return nil }
-    let connection = value[value.utf8.index(after: slash)...]
+    let connection = value[(slash + 1)...]
     if connection.isEmpty { return nil }
-    self.init(device: device, gateway: gateway, connection: String(connection))
+    self.init(
+      device: device, gateway: gateway, connection: String(decoding: connection, as: UTF8.self))
   }
 
   var value: String { "\(self.gateway)/\(self.connection)" }
+
+  /// Whether this is its ``value``.
+  private func isNamed(by value: UnsafeRawBufferPointer) -> Bool {
+    let (gateway, connection) = (self.gateway.text.utf8, self.connection.utf8)
+    guard value.count == gateway.count + 1 + connection.count,
+      value[gateway.count] == UInt8(ascii: "/")
+    else { return false }
+    return value[..<gateway.count].elementsEqual(gateway)
+      && value[(gateway.count + 1)...].elementsEqual(connection)
+  }
+
+  /// Reads the holder of the device: nil if there is none, or one in an unknown form.
+  fileprivate func holder(from cursor: inout ReplyCursor) throws(RedisError) -> Session? {
+    guard let value = try cursor.bytes() else { return nil }
+    // Nearly always itself, which then need not be made again.
+    return self.isNamed(by: value) ? self : Session(device: self.device, value: value)
+  }
 }
 
 /// The registry of connected devices: one hash per user, a field per device.
@@ -46,8 +64,9 @@ package enum SessionRegistry {
     var sessions: [Session] = []
     for _ in 0..<count {
       let device = try cursor.string() ?? ""
-      let value = try cursor.string() ?? ""
-      if let session = Session(device: device, value: value) { sessions.append(session) }
+      if let value = try cursor.bytes(), let session = Session(device: device, value: value) {
+        sessions.append(session)
+      }
     }
     return sessions
   }
@@ -58,7 +77,7 @@ package enum SessionRegistry {
   package static func register(
     _ session: Session, in key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<Session?> {
-    let holder = self.holder(of: session.device, in: key, to: &batch)
+    let holder = self.holder(of: session, in: key, to: &batch)
     batch.set([(session.device, session.value)], in: key)
     return holder
   }
@@ -70,15 +89,15 @@ package enum SessionRegistry {
     _ session: Session, in key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<Session?> {
     batch.setIfMissing(session.device, to: session.value, in: key)
-    return self.holder(of: session.device, in: key, to: &batch)
+    return self.holder(of: session, in: key, to: &batch)
   }
 
-  /// Appends a read of the holder of a device.
+  /// Appends a read of the holder of the device of `session`, which is that session if nobody came after it.
   package static func holder(
-    of device: String, in key: RedisKey, to batch: inout RedisBatch
+    of session: Session, in key: RedisKey, to batch: inout RedisBatch
   ) -> Reply<Session?> {
-    batch.value(of: device, in: key) { cursor throws(RedisError) in
-      try cursor.string().flatMap { Session(device: device, value: $0) }
+    batch.value(of: session.device, in: key) { cursor throws(RedisError) in
+      try session.holder(from: &cursor)
     }
   }
 

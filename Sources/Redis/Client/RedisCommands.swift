@@ -66,7 +66,13 @@ extension RedisBatch {
   package mutating func value<Value>(
     of field: String, in hash: RedisKey, _ read: @escaping Reply<Value>.Read
   ) -> Reply<Value> {
-    self.append("HGET", hash, field, isRepeatable: true).reading(read)
+    self.append(
+      arguments: 3, key: hash, bytes: 4 + hash.byteCount + field.utf8.count, isRepeatable: true
+    ) { writer in
+      writer.bulk("HGET")
+      writer.bulk(hash)
+      writer.bulk(field)
+    }.reading(read)
   }
 
   /// `HSET`.

@@ -34,13 +34,12 @@ struct SessionCheckerTests {
   ) async throws -> (session: Session?, cursor: String?) {
     let name = UserName(user)!
     var batch = RedisBatch()
-    let session = SessionRegistry.holder(
-      of: "default", in: loop.configuration.keys.session(name), to: &batch)
+    let sessions = SessionRegistry.sessions(loop.configuration.keys.session(name), to: &batch)
     let cursor = batch.value(of: "default", in: loop.configuration.keys.cursor(name)) {
       cursor throws(RedisError) in try cursor.string()
     }
     let replies = await loop.client.execute(batch)
-    return (try replies[session], try replies[cursor])
+    return (try replies[sessions].first { $0.device == "default" }, try replies[cursor])
   }
 
   // MARK: What is entered
