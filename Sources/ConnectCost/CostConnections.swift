@@ -77,11 +77,12 @@ final class CostConnections {
     try self.settle()
   }
 
-  /// Throws unless every command had its reply, and so many entries were acknowledged.
-  func check(acknowledged entries: Int) throws {
+  /// Throws unless every command had its reply, and Redis knows that all entries up to this one are finished.
+  func check(finishedThrough offset: Offset) throws {
     try CostFrames.check(self.redis.unknown, of: 0, "commands were unknown")
-    try CostFrames.check(
-      min(self.redis.acknowledged, entries), of: entries, "entries were acknowledged")
+    guard self.redis.finished < offset else { return }
+    throw Failure(
+      .running, "entries are finished up to \(self.redis.finished), and should be up to \(offset)")
   }
 
   /// The consumer group that XREADGROUP names.

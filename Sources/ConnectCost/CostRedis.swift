@@ -1,19 +1,20 @@
+import ConnectProtocol
 import NIOCore
 
 /// The replies of a Redis with the users of ``CostUsers``: bytes for the commands on a message's path.
 ///
 /// It keeps the length of each mailbox, by which messaging knows that nobody else wrote there, and the name of
-/// the consumer group. It is what Redis answers when nothing goes wrong, and no more.
+/// the consumer group that reads. It is what Redis answers when nothing goes wrong, and no more.
 struct CostRedis {
   /// Entries of the mailboxes of ``CostUsers/recipient(_:)``.
   private var lengths = Array(repeating: 0, count: CostLimits.batch)
   /// Entries of the streams of gateways.
   private(set) var pushes = 0
-  /// Entries that consumer groups are done with.
-  private(set) var acknowledged = 0
+  /// The last entry that is finished.
+  private(set) var finished = Offset.zero
   /// Commands that have no reply here, whose cost would be that of an error.
   private(set) var unknown = 0
-  /// The one that reads, as XINFO must name it.
+  /// The group that reads, as XREADGROUP names it.
   var group: [UInt8] = []
 
   /// Entries of all mailboxes.
@@ -52,13 +53,12 @@ struct CostRedis {
           : "*3\r\n$-1\r\n$-1\r\n$-1\r\n")
     case "HGET": replies.writeStaticString("$-1\r\n")
     case "XRANGE", "XREVRANGE": replies.writeStaticString("*0\r\n")
-    case "XACK":
-      // Behind its name, the key and the group.
-      self.acknowledged += command.words - 3
-      replies.writeStaticString(":1\r\n")
+    case "XGROUP":
+      self.finished = Offset(utf8: command.last) ?? .zero
+      replies.writeStaticString("+OK\r\n")
     case "HSET", "HSETNX", "HLEN", "EXPIRE", "PEXPIRE", "XTRIM":
       replies.writeStaticString(":1\r\n")
-    case "XINFO": self.describeGroup(&replies)
+    case "XINFO": self.describeGroups(&replies)
     case "EVALSHA": replies.writeBulk(Self.given)
     case "EVAL":
       replies.writeStaticString("*5\r\n$5\r\nbegun\r\n:0\r\n$-1\r\n$-1\r\n$-1\r\n")
@@ -68,12 +68,17 @@ struct CostRedis {
     }
   }
 
-  private func describeGroup(_ replies: inout ByteBuffer) {
-    replies.writeStaticString("*1\r\n*8\r\n$4\r\nname\r\n")
-    replies.writeBulk(self.group)
-    replies.writeStaticString("$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n")
-    replies.writeStaticString("$17\r\nlast-delivered-id\r\n")
-    replies.writeBulk(Self.given)
+  /// Both groups of the session, of which everything was read.
+  private func describeGroups(_ replies: inout ByteBuffer) {
+    replies.writeStaticString("*2\r\n")
+    let session = self.group.dropLast(":reading".utf8.count)
+    for ending in [":finished", ":reading"] {
+      replies.writeStaticString("*12\r\n$4\r\nname\r\n")
+      replies.writeBulk(session + ending.utf8)
+      replies.writeStaticString("$9\r\nconsumers\r\n:1\r\n$7\r\npending\r\n:0\r\n")
+      replies.writeStaticString("$17\r\nlast-delivered-id\r\n$15\r\n9700000000000-0\r\n")
+      replies.writeStaticString("$12\r\nentries-read\r\n$-1\r\n$3\r\nlag\r\n:0\r\n")
+    }
   }
 
   /// The id of an entry for which Redis chooses it.
@@ -83,18 +88,19 @@ struct CostRedis {
   }
 }
 
-/// A command as it was written, of which three words matter.
+/// A command as it was written, of which some words matter.
 struct CostCommand {
-  let words: Int
   private(set) var name = ""
   private var key = UnsafeRawBufferPointer(start: nil, count: 0)
   /// The word behind the key, or behind the first option.
   private(set) var second = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Behind those, the last word.
+  private(set) var last = UnsafeRawBufferPointer(start: nil, count: 0)
 
   /// Reads `*…` with its words, and moves behind it.
   init(_ raw: UnsafeRawBufferPointer, at position: inout Int) {
-    self.words = Self.number(in: raw, at: &position)
-    for index in 0..<self.words {
+    let words = Self.number(in: raw, at: &position)
+    for index in 0..<words {
       let length = Self.number(in: raw, at: &position)
       let word = UnsafeRawBufferPointer(rebasing: raw[position..<position + length])
       position += length + 2
@@ -102,7 +108,7 @@ struct CostCommand {
       case 0: self.name = String(decoding: word, as: UTF8.self)
       case 1: self.key = word
       case 2: self.second = word
-      default: break
+      default: self.last = word
       }
     }
   }

@@ -26,8 +26,8 @@ struct DeliverCost {
     }
     // Those of the last second, if it was not a whole one, wait for company.
     let seconds = operations / CostLimits.operationsPerSecond
-    try gateway.connections.check(
-      acknowledged: seconds * CostLimits.operationsPerSecond / self.batch)
+    let finished = seconds * CostLimits.operationsPerSecond / self.batch
+    try gateway.connections.check(finishedThrough: CostUsers.offset(finished))
     work.cancel()
     try gateway.connections.endReads()
     try CostFrames.check(delivered, of: operations, "messages were delivered")

@@ -24,7 +24,7 @@ struct PublishCost {
       }
       try gateway.advanceTime(for: self.batch)
     }
-    try gateway.connections.check(acknowledged: 0)
+    try gateway.connections.check(finishedThrough: .zero)
     try CostFrames.check(accepted, of: operations, "messages were accepted")
   }
 }

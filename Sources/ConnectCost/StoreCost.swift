@@ -26,8 +26,9 @@ struct StoreCost {
     try connections.settle()
     var entries = CostEntries(batch: self.batch)
     for _ in 0..<operations / self.batch { try connections.answerRead(entries.next()) }
-    let acknowledged = BusLimits.acknowledgeEntries
-    try connections.check(acknowledged: operations / acknowledged * acknowledged)
+    let finished = operations / BusLimits.acknowledgeEntries * BusLimits.acknowledgeEntries
+    try connections.check(
+      finishedThrough: finished == 0 ? .zero : CostUsers.offset(finished - 1))
     work.cancel()
     try connections.endReads()
     try CostFrames.check(connections.redis.stored, of: operations, "messages were stored")

@@ -10,4 +10,7 @@ package enum InspectionLimits {
 
   /// The most mailbox entries that are counted, to tell how far behind a device is.
   package static let entries = 1_024
+
+  /// The most entries of a partition that are counted, to tell how many are read and not finished.
+  package static let pendingCounted = 16
 }

@@ -4,11 +4,13 @@ import Redis
 
 /// A stream and the groups that read it.
 package struct StreamReport: Sendable, Encodable {
+  /// A group of somebody else, or both groups of a session of Connect's, by the name of the one that reads.
   package struct Group: Sendable, Encodable {
     package let name: String
     /// Whether the group is not Connect's. It holds back trimming nevertheless.
     package let isForeign: Bool
-    /// Entries read and not acknowledged.
+    /// Entries read and not finished. Where a group of somebody else keeps what is finished, Redis does not know
+    /// it, and ``InspectionLimits/pendingCounted`` are counted at most.
     package let pending: Int
     /// Entries that are not read yet; nil if Redis does not know.
     package let lag: Int?
@@ -85,44 +87,92 @@ extension Inspector {
     } _: { (_, places, replies) throws(RedisError) in
       (try replies[places.length], try replies[places.groups])
     }
-    let places = zip(keys, found).flatMap { key, found in (found.1 ?? []).map { (key, $0) } }
-    let oldest = try await self.oldestUnfinished(places)
-
-    var rest = oldest[...]
-    return zip(keys, found).map { key, found in
-      let groups = (found.1 ?? []).map { group in
-        let offset = rest.removeFirst()
+    let readers = found.map { length, groups in
+      Reader.list(of: groups ?? [], family: family, length: length)
+    }
+    let places = zip(keys, readers).flatMap { key, readers in readers.map { (key, $0) } }
+    var rest = try await self.unfinished(places)[...]
+    return zip(zip(keys, found), readers).map { stream, readers in
+      let (key, found) = stream
+      let groups = readers.map { reader in
+        let (group, unfinished) = (reader.group, rest.removeFirst())
         return StreamReport.Group(
           name: group.name, isForeign: family.isEmpty || !group.belongs(to: family),
+          pending: unfinished.pending,
           // After a restart Redis may not know how many entries a group had read; what lies there
           // cannot be fewer than what it is behind.
-          pending: group.pending, lag: offset == nil ? 0 : group.lag.map { min($0, found.0) },
+          lag: unfinished.oldest == nil ? 0 : group.lag.map { min($0, found.0) },
           lastDelivered: group.lastDelivered,
-          oldestUnfinished: offset,
-          oldestUnfinishedAgeMilliseconds: offset.map { $0.age(at: now) })
+          oldestUnfinished: unfinished.oldest,
+          oldestUnfinishedAgeMilliseconds: unfinished.oldest.map { $0.age(at: now) })
       }
       return StreamReport(
         stream: "\(key)", exists: found.1 != nil, length: found.0, groups: groups)
     }
   }
 
-  /// The first entry of each group that is pending or not read yet.
-  private func oldestUnfinished(
-    _ places: [(RedisKey, StreamGroup)]
-  ) async throws(RedisError) -> [Offset?] {
+  /// A group that reads, and the one that says how far it has finished, if there is one.
+  private struct Reader {
+    let group: StreamGroup
+    let finished: StreamGroup?
+    /// That of the stream.
+    let length: Int
+
+    static func list(of groups: [StreamGroup], family: String, length: Int) -> [Reader] {
+      let own = groups.filter { !family.isEmpty && $0.belongs(to: family) }
+      return groups.filter { !$0.isMark(among: own) }
+        .map { Reader(group: $0, finished: $0.mark(among: own), length: length) }
+    }
+
+    /// Everything up to here is finished, but for what is pending in the group itself.
+    var finishedThrough: Offset {
+      let read = self.group.lastDelivered
+      return self.finished.map { min($0.lastDelivered, read) } ?? read
+    }
+
+    /// Entries read and not finished. Nil if Redis does not know, as is so while others' groups keep what is finished.
+    var pending: Int? {
+      guard let finished = self.finished else { return self.group.pending }
+      guard let left = finished.lag, let unread = self.group.lag, unread <= left,
+        left <= self.length
+      else { return nil }
+      return left - unread
+    }
+  }
+
+  private struct Unfinished {
+    var oldest: Offset?
+    var pending = 0
+  }
+
+  /// The first entry of each group that is not finished or not read yet, and how many are read and not finished.
+  private func unfinished(
+    _ places: [(RedisKey, Reader)]
+  ) async throws(RedisError) -> [Unfinished] {
     try await self.ask(about: places) { place, batch in
-      (
-        pending: batch.oldestPending(of: place.0, group: place.1.name),
-        unread: batch.entries(of: place.0, after: place.1.lastDelivered, maximum: 1)
+      let (key, reader) = place
+      return (
+        pending: reader.finished == nil
+          ? batch.oldestPending(of: key, group: reader.group.name) : nil,
+        left: batch.entries(
+          of: key, after: reader.finishedThrough,
+          maximum: reader.pending == nil ? InspectionLimits.pendingCounted : 1)
       )
-    } _: { (_, places, replies) throws(RedisError) in
+    } _: { (place, places, replies) throws(RedisError) in
+      let reader = place.1
+      let left = try replies[places.left]
+      var unfinished = Unfinished(oldest: left.first?.offset)
+      unfinished.pending =
+        reader.pending ?? left.count { $0.offset <= reader.group.lastDelivered }
       do throws(RedisError) {
-        if let pending = try replies[places.pending] { return pending }
+        if let pending = places.pending, let oldest = try replies[pending] {
+          unfinished.oldest = oldest
+        }
       } catch let error where error.isMissingGroup {
         // Its session ended just now.
-        return nil
+        return Unfinished()
       }
-      return try replies[places.unread].first?.offset
+      return unfinished
     }
   }
 }

@@ -12,9 +12,11 @@ package enum AccessRights {
     // Connections, and what a cluster is.
     "auth", "select", "ping", "cluster|slots", "asking",
     // Streams.
-    "xadd", "xrange", "xrevrange", "xlen", "xgroup|create", "xgroup|destroy", "xread",
-    "xreadgroup", "xack", "xpending", "xtrim", "xinfo|stream", "xinfo|groups", "multi", "exec",
+    "xadd", "xrange", "xrevrange", "xlen", "xgroup|create", "xgroup|setid", "xgroup|destroy",
+    "xread", "xreadgroup", "xpending", "xtrim", "xinfo|stream", "xinfo|groups", "multi", "exec",
     "time", "memory|usage",
+    // Of releases before 0.4, which go on working while they are replaced.
+    "xack",
     // Hashes, strings and sets.
     "hget", "hset", "hmget", "hgetall", "hdel", "hexists", "hincrby", "hlen", "hrandfield",
     "hsetnx", "expire", "pexpire", "del", "set", "get", "sadd", "srem", "smembers", "srandmember",

@@ -56,9 +56,9 @@ package enum CommandsNeeded {
   static func calls(key: String, durability: Durability) -> [(name: String, words: [String])] {
     let arguments: [(name: String, arguments: [String])] = [
       ("xadd", [key, "*", "m", "x"]), ("xrange", [key, "-", "+"]), ("xrevrange", [key, "+", "-"]),
-      ("xlen", [key]), ("xgroup|create", [key, "g", "$"]), ("xgroup|destroy", [key, "g"]),
-      ("xread", ["STREAMS", key, "0"]),
-      ("xreadgroup", ["GROUP", "g", "c", "STREAMS", key, ">"]), ("xack", [key, "g", "0-0"]),
+      ("xlen", [key]), ("xgroup|create", [key, "g", "$"]), ("xgroup|setid", [key, "g", "$"]),
+      ("xgroup|destroy", [key, "g"]), ("xread", ["STREAMS", key, "0"]),
+      ("xreadgroup", ["GROUP", "g", "c", "STREAMS", key, ">"]),
       ("xpending", [key, "g"]), ("xtrim", [key, "MAXLEN", "0"]), ("xinfo|stream", [key]),
       ("xinfo|groups", [key]), ("time", []), ("hget", [key, "f"]), ("hset", [key, "f", "x"]),
       ("hmget", [key, "f"]), ("hgetall", [key]), ("hdel", [key, "f"]), ("hexists", [key, "f"]),

@@ -12,6 +12,8 @@ struct CommandsNeededTests {
     let names = CommandsNeeded.calls(key: "k", durability: .replicated(1)).map(\.name)
     let others = [
       "auth", "select", "ping", "cluster|slots", "asking", "memory|usage", "multi", "exec",
+      // Of former releases.
+      "xack",
     ]
     let rights = AccessRights.services().filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) }
     #expect(Set(names + others) == Set(rights))

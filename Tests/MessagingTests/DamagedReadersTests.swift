@@ -156,7 +156,7 @@ struct DamagedReadersTests {
         consumer.addFinished(entries)
         try? await consumer.acknowledgeFinished()
       }
-      consumer.forgetFinished()
+      consumer.finished.timer?.cancel()
     }
     _ = try? await Backlog(keys: keys).look(with: client)
   }

@@ -2,32 +2,48 @@ import ConnectProtocol
 import NIOCore
 import Redis
 
-/// Entries that a consumer finished and did not acknowledge yet.
+/// How far a session has finished the entries of its stream.
 struct FinishedEntries {
-  /// In the order of finishing.
-  var offsets: [Offset] = []
+  /// The last entry that is finished; nil if Redis knows of it.
+  private(set) var last: Offset?
+  /// How many entries Redis does not know of.
+  private(set) var count = 0
   var timer: Scheduled<Void>?
+
+  mutating func add(_ count: Int, through last: Offset) {
+    self.last = last
+    self.count += count
+  }
+
+  /// What Redis is to be told now; nil if it knows all.
+  mutating func take() -> (last: Offset, count: Int)? {
+    guard let last = self.last.take() else { return nil }
+    defer { self.count = 0 }
+    return (last, self.count)
+  }
+
+  /// Redis was not told this.
+  mutating func putBack(_ told: (last: Offset, count: Int)) {
+    self.last = self.last ?? told.last
+    self.count += told.count
+  }
 }
 
 extension GroupConsumer {
-  /// Adds entries that are done with, to be acknowledged later and many at once.
+  /// Adds entries that are done with, of which Redis is told later and many at once.
   ///
-  /// Acknowledging each batch by itself would cost as much as storing it. What is not acknowledged
+  /// To acknowledge each batch by itself would cost as much as to store it. What is not acknowledged
   /// when this process dies comes again, and is recognised.
   ///
   /// - Parameter entries: in order, and nothing before them is unfinished.
   func addFinished(_ entries: [StreamEntry]) {
-    self.finished.offsets += entries.lazy.map(\.offset)
-    if self.finished.offsets.count >= BusLimits.acknowledgeEntries {
+    guard let last = entries.last else { return }
+    self.finished.add(entries.count, through: last.offset)
+    if self.finished.count >= BusLimits.acknowledgeEntries {
       self.client.eventLoop.assumeIsolated().execute { self.acknowledge { _ in } }
     } else {
       self.acknowledgeLater()
     }
-  }
-
-  func forgetFinished() {
-    self.finished.timer?.cancel()
-    self.finished = FinishedEntries()
   }
 
   private func acknowledgeLater() {
@@ -46,42 +62,52 @@ extension GroupConsumer {
     if let failure { throw failure }
   }
 
-  /// Acknowledges, and then removes from the stream what every group on it is done with.
+  /// Acknowledges: moves the group that says how far everything is finished, and removes from the stream what every
+  /// group on it is done with.
   ///
-  /// How far the groups are comes back with the acknowledgement. Nothing is removed unless our own
-  /// group is among them: without it the stream is another one, made again after a loss, and if the
-  /// clock was set back meanwhile, nobody has seen what lies below.
+  /// Only where the groups are as they were left, which is looked at in the turn before. If the group that reads is
+  /// not there, the stream is another one, made again after a loss. If it stands below what it has given, a replica
+  /// has taken over that knew less of what was read. Then what came since may lie below what was finished, if the
+  /// clock was set back as well: nobody has seen it.
   private func acknowledge(completion: @escaping (RedisError?) -> Void) {
     self.finished.timer?.cancel()
     self.finished.timer = nil
-    let offsets = self.finished.offsets
-    guard let last = offsets.last else { return completion(nil) }
-    self.finished.offsets = []
+    guard let told = self.finished.take() else { return completion(nil) }
 
-    let session = self.group
+    let session = self.groups
+    let read = self.lastRead
     var batch = RedisBatch()
-    batch.acknowledge(offsets, of: self.stream, group: session)
     let groups = batch.groups(of: self.stream)
     self.client.submit(batch) { replies in
       do throws(RedisError) {
         let groups = try replies[groups] ?? []
-        guard groups.contains(where: { $0.name == session }) else { return completion(nil) }
-        self.remove(through: last, others: groups.filter { $0.name != session }, completion)
+        // Without it the next read fails, and another session begins.
+        guard session == self.groups,
+          let reading = groups.first(where: { $0.name == session.reading })
+        else { return completion(nil) }
+        guard reading.lastDelivered >= read,
+          groups.contains(where: { $0.name == session.finished })
+        else {
+          self.isOutdated = true
+          return completion(nil)
+        }
+        self.findLimit(told.last, others: groups.filter { !session.contain($0.name) }) { limit in
+          self.tell(told, removingThrough: limit, in: session, completion)
+        }
       } catch {
-        // An acknowledgement does no harm twice.
-        if session == self.group { self.finished.offsets.insert(contentsOf: offsets, at: 0) }
+        if session == self.groups { self.finished.putBack(told) }
         completion(error)
       }
     }
   }
 
-  /// Removes the entries that every other group is done with, too.
-  private func remove(
-    through last: Offset, others: [StreamGroup], _ completion: @escaping (RedisError?) -> Void
+  /// Finds up to where every other group is done, too; zero if that is not known.
+  private func findLimit(
+    _ last: Offset, others: [StreamGroup], _ completion: @escaping (Offset) -> Void
   ) {
     let limit = others.map(\.lastDelivered).min().map { min($0, last) } ?? last
     let busy = others.filter { $0.pending > 0 }
-    guard !busy.isEmpty else { return self.trim(through: limit, completion) }
+    guard !busy.isEmpty else { return completion(limit) }
     var batch = RedisBatch()
     let oldest = busy.map { batch.oldestPending(of: self.stream, group: $0.name) }
     self.client.submit(batch) { replies in
@@ -90,19 +116,31 @@ extension GroupConsumer {
         do throws(RedisError) {
           if let oldest = try replies[oldest] { limit = min(limit, oldest.predecessor) }
         } catch {
-          // Without an answer nothing is removed; the next call asks again.
-          return completion(nil)
+          // The next acknowledgement asks again.
+          limit = .zero
         }
       }
-      self.trim(through: limit, completion)
+      completion(limit)
     }
   }
 
   /// Entries that a failure leaves are removed with the next acknowledgement.
-  private func trim(through offset: Offset, _ completion: @escaping (RedisError?) -> Void) {
-    guard offset > .zero else { return completion(nil) }
+  private func tell(
+    _ told: (last: Offset, count: Int), removingThrough limit: Offset, in session: GroupNames,
+    _ completion: @escaping (RedisError?) -> Void
+  ) {
     var batch = RedisBatch()
-    batch.trim(self.stream, through: offset)
-    self.client.submit(batch) { _ in completion(nil) }
+    let moved = batch.move(group: session.finished, of: self.stream, to: told.last)
+    if limit > .zero { batch.trim(self.stream, through: limit) }
+    self.client.submit(batch) { replies in
+      do throws(RedisError) {
+        try replies[moved]
+        completion(nil)
+      } catch {
+        // An acknowledgement does no harm twice, nor behind a later one: what is finished may come again.
+        if session == self.groups { self.finished.putBack(told) }
+        completion(error)
+      }
+    }
   }
 }

@@ -51,10 +51,11 @@ extension GroupConsumer {
         case .withoutSession:
           // What is only waiting to be acknowledged need not come again.
           try await self.acknowledgeFinished()
-          self.forgetFinished()
           guard let session = try await self.begin() else { return .ended(.replaced) }
           self.state = .reading
           return .began(session)
+        case .reading where self.isOutdated:
+          throw .withheld("the groups of \(self.stream) are not as they were left")
         case .reading:
           let entries = try await self.read(maximum: maximum)
           self.backoff.reset()

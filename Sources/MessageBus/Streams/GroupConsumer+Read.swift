@@ -82,7 +82,11 @@ extension GroupConsumer {
       throw error
     }
     self.reads.adapt(to: entries.count)
-    guard !entries.isEmpty else { return [] }
+    guard let first = entries.first, let last = entries.last else { return [] }
+    guard first.offset > self.lastRead else {
+      throw .withheld("\(self.stream) has gone back behind \(self.lastRead)")
+    }
+    self.lastRead = last.offset
     self.entriesPerRead = min(2 * self.entriesPerRead, BusLimits.entriesPerRead)
     return entries
   }
@@ -99,7 +103,7 @@ extension GroupConsumer {
     for place in 1...count {
       var batch = RedisBatch()
       let read = batch.readGroup(
-        self.group, as: self.instance, from: self.stream, maximum: maximum,
+        self.groups.reading, as: self.instance, from: self.stream, maximum: maximum,
         blockMilliseconds: blockMilliseconds)
       batch.maximumReplyBytes = self.maximumReplyBytes
       self.reads.sent()

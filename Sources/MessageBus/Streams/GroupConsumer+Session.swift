@@ -12,23 +12,26 @@ package struct GroupSession: Sendable {
 }
 
 extension GroupConsumer {
-  /// Begins a session: a new group where those of the family had got to, and theirs destroyed. See
+  /// Begins a session: new groups where those of the family had finished, and theirs destroyed. See
   /// `Scripts/begin_session.lua`.
   ///
   /// - Returns: nil if the fence names somebody else.
   func begin() async throws(RedisError) -> GroupSession? {
     let nonce = String(UInt64.random(in: .min ... .max), radix: 36)
-    let group = "\(self.family):\(self.instance):\(nonce)"
+    let groups = GroupNames(session: "\(self.family):\(self.instance):\(nonce)")
     let beginning = try await self.client.value { batch in
       batch.evaluate(
         .beginSession, keys: [self.stream, self.fence?.key ?? self.stream],
-        self.family, group, self.fence?.value ?? "",
-        self.timeToLiveSeconds.map { "\($0)" } ?? "", self.group
+        self.family, groups.session, self.fence?.value ?? "",
+        self.timeToLiveSeconds.map { "\($0)" } ?? "", self.groups.session
       ).reading(Beginning.init(from:))
     }
     switch beginning {
     case .begun(let session):
-      self.group = group
+      self.groups = groups
+      self.finished = FinishedEntries()
+      self.lastRead = .zero
+      self.isOutdated = false
       self.reads.forget()
       return session
     case .replaced: return nil

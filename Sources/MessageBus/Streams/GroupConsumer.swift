@@ -1,3 +1,4 @@
+import ConnectProtocol
 import Logging
 import NIOCore
 import Redis
@@ -6,10 +7,10 @@ import Redis
 ///
 /// A group that two readers share splits the entries between them, and order is lost: a reader that
 /// was paused and wakes up, or a dead connection that Redis still serves, takes entries away from
-/// the one that goes on. So each reader has a group: whoever begins to read makes a group of its
-/// own, where its predecessors had got to, and destroys theirs, which ends their reads. Should two
+/// the one that goes on. So each session has groups: whoever begins to read makes some of its
+/// own, where its predecessors had finished, and destroys theirs, which ends their reads. Should two
 /// read at once all the same, each sees every entry in order; who stores them recognises what is
-/// there already.
+/// there already. Why two groups, see ``GroupNames``.
 ///
 /// A stream or group that is missing is made again *from 0*: an entry too often is recognised
 /// further on, an entry skipped is lost.
@@ -50,7 +51,11 @@ package final class GroupConsumer {
   /// See `GroupConsumer+Pause`.
   var pauseEnd: EventLoopPromise<Void>?
   var isAwaitingRedis = false
-  var group = ""
+  var groups = GroupNames(session: "")
+  /// The last entry that the session has given.
+  var lastRead = Offset.zero
+  /// Whether the groups are not as the session has left them, so that another one must begin.
+  var isOutdated = false
   /// See `GroupConsumer+Finish`.
   var finished = FinishedEntries()
   var isStopping = false

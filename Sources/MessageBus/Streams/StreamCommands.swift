@@ -123,7 +123,8 @@ extension RedisBatch {
       }
   }
 
-  /// `XREADGROUP … >`: entries new to the group; waits for the first. Nil if none came in time.
+  /// `XREADGROUP … NOACK … >`: entries new to the group, which counts none of them as pending; waits for the
+  /// first. Nil if none came in time.
   package mutating func readGroup(
     _ group: String, as consumer: String, from stream: RedisKey, maximum: Int,
     blockMilliseconds: Int64
@@ -131,8 +132,8 @@ extension RedisBatch {
     self.isBlocking = true
     self.maximumReplyBytes = RedisLimits.maximumEntriesReplyBytes
     return self.append(
-      arguments: 11, key: stream,
-      bytes: 33 + group.utf8.count + consumer.utf8.count + 2 * 20 + stream.byteCount
+      arguments: 12, key: stream,
+      bytes: 38 + group.utf8.count + consumer.utf8.count + 2 * 20 + stream.byteCount
     ) { writer in
       writer.bulk("XREADGROUP")
       writer.bulk("GROUP")
@@ -142,6 +143,7 @@ extension RedisBatch {
       writer.bulk(maximum)
       writer.bulk("BLOCK")
       writer.bulk(Int(blockMilliseconds))
+      writer.bulk("NOACK")
       writer.bulk("STREAMS")
       writer.bulk(stream)
       writer.bulk(">")
@@ -159,16 +161,19 @@ extension RedisBatch {
     ).reading(StreamEntry.listOfOneStream)
   }
 
-  /// `XACK` of several entries.
-  package mutating func acknowledge(_ offsets: [Offset], of stream: RedisKey, group: String) {
+  /// `XGROUP SETID`: moves a group to an entry.
+  package mutating func move(
+    group: String, of stream: RedisKey, to offset: Offset
+  ) -> Reply<Void> {
     self.append(
-      arguments: 3 + offsets.count, key: stream,
-      bytes: 4 + stream.byteCount + group.utf8.count + offsets.count * Offset.maximumTextLength
+      arguments: 5, key: stream,
+      bytes: 11 + stream.byteCount + group.utf8.count + Offset.maximumTextLength
     ) { writer in
-      writer.bulk("XACK")
+      writer.bulk("XGROUP")
+      writer.bulk("SETID")
       writer.bulk(stream)
       writer.bulk(group)
-      for offset in offsets { writer.bulk(offset) }
+      writer.bulk(offset)
     }
   }
 

@@ -4,7 +4,7 @@ import Redis
 /// A consumer group of a stream, from XINFO GROUPS.
 package struct StreamGroup: Sendable {
   package let name: String
-  /// Entries read and not acknowledged.
+  /// Entries read and not acknowledged; Connect's own groups have none (see ``GroupNames``).
   package let pending: Int
   package let lastDelivered: Offset
   /// Number of entries that are not read yet; nil if Redis does not know.

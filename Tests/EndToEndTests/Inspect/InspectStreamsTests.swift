@@ -30,12 +30,18 @@ struct InspectStreamsTests {
       for number in 1...5 {
         try await server.command("XADD", Inspection.incoming, "\(number)-0", "m", "x")
       }
-      try await server.command("XGROUP", "CREATE", Inspection.incoming, "messaging:m1:n1", "0")
+      for group in ["messaging:m1:n1:reading", "messaging:m1:n1:finished"] {
+        try await server.command("XGROUP", "CREATE", Inspection.incoming, group, "0")
+      }
+      for group in ["app:reading", "app:finished"] {
+        try await server.command("XGROUP", "CREATE", Inspection.incoming, group, "5-0")
+      }
       try await server.command("XGROUP", "CREATE", Inspection.incoming, "archive", "1-0")
       try await server.command(
-        "XREADGROUP", "GROUP", "messaging:m1:n1", "c", "COUNT", "3", "STREAMS", Inspection.incoming,
-        ">")
-      try await server.command("XACK", Inspection.incoming, "messaging:m1:n1", "1-0")
+        "XREADGROUP", "GROUP", "messaging:m1:n1:reading", "c", "COUNT", "3", "NOACK", "STREAMS",
+        Inspection.incoming, ">")
+      try await server.command(
+        "XGROUP", "SETID", Inspection.incoming, "messaging:m1:n1:finished", "1-0")
       try await server.command("SADD", "connect:gateways", "g1", "g2")
       try await server.command(
         "XGROUP", "CREATE", "connect:outgoing:{g1}", "gateway:n", "0", "MKSTREAM")
@@ -46,7 +52,10 @@ struct InspectStreamsTests {
       let first = try #require(report.incoming.first)
       #expect(first.stream == Inspection.incoming)
       #expect(first.length == 5)
-      let ours = try #require(first.groups.first { $0.name == "messaging:m1:n1" })
+      #expect(
+        first.groups.map(\.name)
+          == ["app:finished", "app:reading", "archive", "messaging:m1:n1:reading"])
+      let ours = try #require(first.groups.first { $0.name == "messaging:m1:n1:reading" })
       #expect(!ours.isForeign)
       #expect(ours.pending == 2)
       #expect(ours.lag == 2)

@@ -21,6 +21,21 @@ extension Bus {
     try await self.client.value { $0.groups(of: self.stream) } ?? []
   }
 
+  /// Whether these sessions' groups are on the stream, and no others.
+  func hasGroups(of consumers: GroupConsumer...) async throws -> Bool {
+    let names = consumers.flatMap { [$0.groups.reading, $0.groups.finished] }
+    return try await Set(self.groups().map(\.name)) == Set(names)
+  }
+
+  /// Entries that the only session has read and not finished, as Redis knows it.
+  func pending() async throws -> Int? {
+    let groups = try await self.groups()
+    guard groups.count == 2, let reading = groups.first(where: { !$0.isMark(among: groups) }),
+      let left = reading.mark(among: groups)?.lag, let unread = reading.lag
+    else { return nil }
+    return left - unread
+  }
+
   func fill(_ numbers: Range<Int>) async throws {
     for number in numbers { try await self.add("\(number)", to: self.stream) }
   }

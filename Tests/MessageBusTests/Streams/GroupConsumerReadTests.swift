@@ -118,13 +118,35 @@ struct GroupConsumerReadTests {
   }
 
   @Test(
-    "give what they have brought before their group goes away, and then all that is there, in order"
+    "give what they have brought before their group goes away, and then all that is not acknowledged"
   )
-  func groupLost() async throws {
+  func readingGroupLost() async throws {
     try await Bus.run { bus in
       let consumer = try await self.readingAhead(bus)
       try await self.arrive(["a", "b"], consumer, bus)
-      _ = try await bus.command("XGROUP", "DESTROY", "\(bus.stream)", consumer.group)
+      _ = try await bus.command("XGROUP", "DESTROY", "\(bus.stream)", consumer.groups.reading)
+      for name in ["c", "d"] { try await bus.add(name, to: bus.stream) }
+      var seen: [String?] = []
+      while seen.last != "d" {
+        guard let entries = await bus.next(consumer).entries else { continue }
+        seen += entries.map(\.text)
+        await consumer.finish(.later)
+      }
+      #expect(seen == ["a", "b", "a", "b", "c", "d"])
+      await bus.stop(consumer)
+    }
+  }
+
+  @Test(
+    "give what they have brought before their groups go away, and then all that is there, in order"
+  )
+  func groupsLost() async throws {
+    try await Bus.run { bus in
+      let consumer = try await self.readingAhead(bus)
+      try await self.arrive(["a", "b"], consumer, bus)
+      for group in [consumer.groups.finished, consumer.groups.reading] {
+        _ = try await bus.command("XGROUP", "DESTROY", "\(bus.stream)", group)
+      }
       for name in ["c", "d"] { try await bus.add(name, to: bus.stream) }
       let all = try await bus.entries(bus.stream).map(\.offset)
       #expect(await bus.next(consumer).entries?.map(\.text) == ["a", "b"])

@@ -25,8 +25,11 @@ struct AcknowledgementTests {
       nonisolated(unsafe) let consumer = GroupConsumer(
         stream: stream, family: "messaging", instance: id, reader: reader, client: bus.client,
         logger: .silent)
-      let unacknowledged = NIOLockedValueBox<[[Offset]]>([])
-      reader.onRead = { unacknowledged.withLockedValue { $0.append(consumer.finished.offsets) } }
+      let unacknowledged = NIOLockedValueBox<[Unacknowledged]>([])
+      reader.onRead = {
+        let finished = Unacknowledged(count: consumer.finished.count, last: consumer.finished.last)
+        unacknowledged.withLockedValue { $0.append(finished) }
+      }
       let worker = PartitionWorker(
         partition: partition, configuration: MessagingConfiguration(id: id, keys: bus.keys),
         consumer: consumer, client: bus.client, writer: bus.client,
@@ -48,13 +51,22 @@ struct AcknowledgementTests {
           unacknowledged.withLockedValue { $0.last?.last } == second
         }
         // A read that finds nothing for long is done again.
-        let expected = [[], [first], [first, second], [second]]
+        let expected = [
+          Unacknowledged(count: 0, last: nil), Unacknowledged(count: 1, last: first),
+          Unacknowledged(count: 2, last: second), Unacknowledged(count: 1, last: second),
+        ]
         #expect(unacknowledged.withLockedValue { $0.allSatisfy { expected.contains($0) } })
         await worker.stop()
         try await tasks.waitForAll()
       }
     }
   }
+}
+
+/// Of the entries that are finished.
+private struct Unacknowledged: Hashable {
+  let count: Int
+  let last: Offset?
 }
 
 /// A client that says when it is asked, as a consumer's reader is for each read.
