@@ -26,7 +26,7 @@ package struct GroupNames: Hashable, Sendable {
   }
 
   /// The names of the session that has this group.
-  package init(of group: StreamGroup) {
+  init(of group: StreamGroup) {
     let endings = [Self.readingEnding, Self.finishedEnding]
     let ending = endings.first { group.name.hasSuffix($0) } ?? ""
     self.init(session: String(group.name.dropLast(ending.count)))
