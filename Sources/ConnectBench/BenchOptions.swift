@@ -159,7 +159,7 @@ struct BenchOptions: ParsableArguments {
       the configured secret. Nothing is started then.
       """,
       valueName: "ws://…"),
-    transform: ArgumentRules.gateway)
+    transform: ArgumentRules.plainGateway)
   var url: [ConnectEndpoint] = []
 
   @Option(

@@ -26,8 +26,10 @@ struct ArgumentTests {
 
   private static let user = "a user name, 1 to 128 of A-Z a-z 0-9 . _ - @ + :"
   private static let gateway =
+    "ws:// or wss://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080"
+  private static let plainGateway =
     "ws://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080 (wss:// is not "
-    + "supported here yet)"
+    + "supported here)"
   private static let timeSpan =
     "it must be a whole number from 1 to 1000000 and a unit, such as 30s, 15m, 1h or 7d"
   private static let chat = ["chat", "--as", "a", "--to", "b"]
@@ -42,9 +44,10 @@ struct ArgumentTests {
       (chat + ["--device", "a/b"], "a/b", "--device", "a device name, 1 to 64 of"),
       (["token", "a", "--device", "a/b"], "a/b", "--device", "a device name, 1 to 64 of"),
       (chat + ["--url", "http://x"], "http://x", "--url", gateway),
-      (chat + ["--url", "wss://x"], "wss://x", "--url", gateway),
+      (chat + ["--url", "wss://x:0"], "wss://x:0", "--url", gateway),
       (chat + ["--url", "ws://h:99999"], "ws://h:99999", "--url", gateway),
-      (["connect-bench", "--url", "localhost:8080"], "localhost:8080", "--url", gateway),
+      (["connect-bench", "--url", "localhost:8080"], "localhost:8080", "--url", plainGateway),
+      (["connect-bench", "--url", "wss://x"], "wss://x", "--url", plainGateway),
       (chat + ["--count", "0"], "0", "--count", "a whole number, 1 or more"),
       (["token", "a", "--ttl", "1 hour"], "1 hour", "--ttl", timeSpan),
       (["token", "a", "--ttl", "1.5h"], "1.5h", "--ttl", timeSpan),
@@ -94,6 +97,11 @@ struct ArgumentTests {
     #expect(text.contains("'\(value)'"), "\(text)")
     #expect(text.contains(" for '\(option)"), "\(text)")
     #expect(text.contains(rule), "\(text)")
+  }
+
+  @Test("may name a gateway behind TLS, to chat")
+  func secureGateway() {
+    #expect(self.refusal(Self.chat + ["--url", "wss://chat.example.com"]) == nil)
   }
 
   @Test(
