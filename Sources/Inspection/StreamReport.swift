@@ -87,27 +87,29 @@ extension Inspector {
     } _: { (_, places, replies) throws(RedisError) in
       (try replies[places.length], try replies[places.groups])
     }
-    let readers = found.map { length, groups in
-      Reader.list(of: groups ?? [], family: family, length: length)
+    let streams = zip(keys, found).map { key, found in
+      (
+        key: key, exists: found.1 != nil, length: found.0,
+        readers: Reader.list(of: found.1 ?? [], family: family, length: found.0)
+      )
     }
-    let places = zip(keys, readers).flatMap { key, readers in readers.map { (key, $0) } }
+    let places = streams.flatMap { stream in stream.readers.map { (stream.key, $0) } }
     var rest = try await self.unfinished(places)[...]
-    return zip(zip(keys, found), readers).map { stream, readers in
-      let (key, found) = stream
-      let groups = readers.map { reader in
+    return streams.map { stream in
+      let groups = stream.readers.map { reader in
         let (group, unfinished) = (reader.group, rest.removeFirst())
         return StreamReport.Group(
           name: group.name, isForeign: family.isEmpty || !group.belongs(to: family),
           pending: unfinished.pending,
           // After a restart Redis may not know how many entries a group had read; what lies there
           // cannot be fewer than what it is behind.
-          lag: unfinished.oldest == nil ? 0 : group.lag.map { min($0, found.0) },
+          lag: unfinished.oldest == nil ? 0 : group.lag.map { min($0, stream.length) },
           lastDelivered: group.lastDelivered,
           oldestUnfinished: unfinished.oldest,
           oldestUnfinishedAgeMilliseconds: unfinished.oldest.map { $0.age(at: now) })
       }
       return StreamReport(
-        stream: "\(key)", exists: found.1 != nil, length: found.0, groups: groups)
+        stream: "\(stream.key)", exists: stream.exists, length: stream.length, groups: groups)
     }
   }
 

@@ -43,20 +43,18 @@ package enum ArgumentRules {
     try Self.value(Durability(text.lowercased()), Durability.form)
   }
 
+  private static let endpoint =
+    "host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080"
+
   /// Address of a gateway.
   package static func gateway(_ text: String) throws -> ConnectEndpoint {
-    try Self.value(
-      ConnectEndpoint(text),
-      "ws:// or wss://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080")
+    try Self.value(ConnectEndpoint(text), "ws:// or wss://\(Self.endpoint)")
   }
 
   /// Address of a gateway for the load generator, which has no TLS.
   package static func plainGateway(_ text: String) throws -> ConnectEndpoint {
     let endpoint = ConnectEndpoint(text).flatMap { $0.isSecure ? nil : $0 }
-    return try Self.value(
-      endpoint,
-      "ws://host[:port][/path] with a port from 1 to 65535, such as ws://127.0.0.1:8080 (wss:// is "
-        + "not supported here)")
+    return try Self.value(endpoint, "ws://\(Self.endpoint) (wss:// is not supported here)")
   }
 
   package static func wholeNumber(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> Int {

@@ -10,7 +10,7 @@
 /// have passed is finished.
 ///
 /// The same endings are in `Scripts/begin_session.lua`.
-package struct GroupNames: Hashable, Sendable {
+struct GroupNames: Hashable, Sendable {
   /// `family:instance:` and what tells this session from all others; empty before there is one.
   let session: String
   let reading: String

@@ -105,8 +105,7 @@ struct CrashTests {
     for name in old { try await stand.redis("XGROUP", "DESTROY", incoming, name) }
     try await stand.redis(
       "XREADGROUP", "GROUP", "\(session):reading", "dead", "COUNT", "100", "NOACK", "STREAMS",
-      incoming,
-      ">")
+      incoming, ">")
   }
 
   @Test("goes to the dead letters after it was begun too often, and only that one does")
