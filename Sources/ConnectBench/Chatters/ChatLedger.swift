@@ -25,6 +25,8 @@ final class ChatLedger: Sendable {
 
   struct User {
     var lastRank: UInt32 = 0
+    /// What has a rank up to here was shown before losses were excused.
+    var excusedRank: UInt32 = 0
     /// How many of its devices are shown everything: the first ones.
     let devices: Int
     /// The rank of the last message or copy that each device was shown.
@@ -166,13 +168,15 @@ final class ChatLedger: Sendable {
       state.longestSilence = max(state.longestSilence, state.lastShown.duration(to: now))
       state.lastShown = now
 
+      let rank = state.messages[place.conversation][place.number].rank
       state.positions.shown(
         in: place.conversation, at: offset, hasReceipt: ChatTraits(id)?.hasReceipt ?? false,
-        isDue: device < state.users[user].devices)
+        isDue: device < state.users[user].devices
+          && (rank == 0 || rank > state.users[user].excusedRank))
       let what = "\(self.name(place)), on device \(device) at \(offset)"
       let arrival = state.ledger.shown(place, on: device, latency: latency)
       if arrival == .again { return self.note(&state, "repeated: \(what)") }
-      if state.messages[place.conversation][place.number].rank == 0 {
+      if rank == 0 {
         state.log.stored(place, isCopy: false, of: user, at: offset)
       }
       if case .late(let highest) = arrival {
@@ -309,6 +313,9 @@ final class ChatLedger: Sendable {
       state.ledger.excuseLosses()
       state.copies.excuseLosses()
       state.positions.excuseLosses(at: UInt64(Date().timeIntervalSince1970 * 1_000))
+      for user in state.users.indices {
+        state.users[user].excusedRank = state.users[user].lastRank
+      }
       state.offsets = [:]
     }
   }

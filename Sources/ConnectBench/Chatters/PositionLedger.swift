@@ -78,7 +78,8 @@ struct PositionLedger {
   /// A device of the recipient is about to be shown a message, which it acks thereafter.
   ///
   /// - Parameter isDue: whether that must be told. A device that came last may be the first that is shown
-  ///   something, but what it acks need not be news.
+  ///   something, but what it acks need not be news. Nor need what another device has acked before losses
+  ///   were excused: a gateway tells that once.
   mutating func shown(
     in conversation: Int, at offset: Offset, hasReceipt: Bool, isDue: Bool = true
   ) {

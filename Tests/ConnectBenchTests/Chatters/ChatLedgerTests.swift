@@ -323,6 +323,23 @@ struct ChatLedgerTests {
     #expect(ledger.totals.lost == 0)
   }
 
+  @Test("a loss takes what a device acked along: no other that is shown it later tells it again")
+  func acksBehindLoss() {
+    let ledger = ChatLedger(directions: [self.fromZero], devices: [1, 2])
+    let ids = (0...FaultLimits.receiptEvery).map { _ in ledger.next(self.fromZero) }
+    func show(_ id: MessageID, on device: Int, at milliseconds: UInt64) -> Int {
+      ledger.shown(
+        id, to: 1, device: device, offset: Offset(milliseconds: milliseconds, sequence: 0),
+        isIntact: true, latency: nil)
+      return ledger.positionsBehind
+    }
+    #expect(show(ids[0], on: 0, at: 5) == 1)
+    ledger.excuseLosses()
+    #expect(show(ids[0], on: 1, at: 5) == 0)
+    // Nobody had acked that.
+    #expect(show(ids[FaultLimits.receiptEvery], on: 1, at: 6) == 1)
+  }
+
   @Test("what a device that comes at the end acks tells senders nothing new")
   func newcomerAcks() {
     let ledger = ChatLedger(directions: [self.fromZero], devices: [1, 1], newcomers: [0, 1])
