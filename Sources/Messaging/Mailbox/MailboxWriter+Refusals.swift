@@ -125,8 +125,15 @@ extension MailboxWriter {
     item.offset <= removed && item.offset <= self.seenBefore
   }
 
+  /// The offset alone does not say it: a bus that has lost its streams may give one again, in the same
+  /// millisecond or by a clock that was set back.
   private static func entry(of item: Item, among entries: [Mailbox.Entry]) -> Mailbox.Entry? {
-    entries.first { $0.envelope?.origin(at: $0.offset) == item.offset }
+    entries.first { entry in
+      guard let envelope = entry.envelope, envelope.origin(at: entry.offset) == item.offset else {
+        return false
+      }
+      return envelope.isRepeat(of: item.envelope)
+    }
   }
 
   /// An item is in the mailbox already.

@@ -160,6 +160,26 @@ struct MailboxOrderTests {
     }
   }
 
+  @Test("has both entries to which the bus gave one offset, when it lost its streams in between")
+  func offsetGivenTwice() async throws {
+    try await Bus.run { bus in
+      let items = ["alice", "eve"].map {
+        MailboxWriter.Item.message(offset(5), from: $0, id: "m1", flags: .copy)
+      }
+      for item in items + items {
+        // Each time as after a crash, when what was stored may come again.
+        let writer = MailboxWriter(keys: bus.keys, client: bus.client, limits: .ageless)
+        let stored = try await writer.store([item])
+        #expect(stored[0].pushes.count == 1)
+        #expect(stored[0].originals.map(\.envelope.fromText) == [item.envelope.fromText])
+      }
+      let mailbox = try await bus.mailbox(self.bob)
+      #expect(mailbox.map { $0.envelope?.fromText } == ["alice", "eve"])
+      #expect(mailbox.map(\.offset) == [offset(5), offset(5, 1)])
+      #expect(try await self.origins(bus) == [offset(5), offset(5)])
+    }
+  }
+
   @Test("is not touched where it would have to be guessed, by an owner that is none any more")
   func fenced() async throws {
     try await Bus.run { bus in
