@@ -35,6 +35,9 @@ package enum FaultLimits {
   /// The most incidents that the report describes.
   package static let incidents = 40
 
+  /// Lines of output that the report has of a process that crashed.
+  static let crashLines = 60
+
   /// For so long at least, behind the wait that it asks for, a gateway keeps the places of rejected sends
   /// (Protocol.md, rule 5).
   static let placesKept = Duration.seconds(5)

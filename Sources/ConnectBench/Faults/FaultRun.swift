@@ -171,7 +171,11 @@ package struct FaultRun: Sendable {
     let crashed = deployment.takeCrashed()
     for instance in crashed {
       let status = await instance.process.waitForExit()
-      ledger.note("\(instance.id) \(status) of itself: \(instance.program.errors.suffix(3))")
+      let errors = instance.program.errors
+      // From where Swift's runtime begins to tell what crashed, and where.
+      let start = errors.firstIndex { $0.hasPrefix("***") || $0.contains("Fatal error") }
+      let told = errors[(start ?? max(0, errors.count - 3))...].prefix(FaultLimits.crashLines)
+      ledger.note("\(instance.id) \(status) of itself: \(told.joined(separator: "\n"))")
       try await deployment.start(instance.service)
     }
     return crashed.count
