@@ -85,10 +85,10 @@ struct RestTests {
     options.configure = { $0.pingSeconds = 3 }
     try await TestStand.with(options) { stand in
       let bob = try await stand.online("bob")
-      try await bob.setAnswersPings(false)
       // So it has been used.
       bob.send(RawFrame(opcode: 1, payload: Array(#"{"type":"ping","id":"1"}"#.utf8)))
       _ = try await bob.expectFrame(type: "pong")
+      try await bob.setAnswersPings(false)
       for _ in 0..<2 {
         guard case .ping(let payload) = try await bob.next() else {
           throw TestFailure("expected a ping")
