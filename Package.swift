@@ -93,7 +93,8 @@ let package = Package(
       name: "ServiceMetrics", dependencies: [coreMetrics, concurrencyHelpers, lifecycle],
       swiftSettings: settings),
     .target(
-      name: "Listening", dependencies: [concurrencyHelpers, nioCore, nioPosix, logging, metrics],
+      name: "Listening",
+      dependencies: [concurrencyHelpers, nioCore, nioPosix, nioHTTP1, logging, metrics],
       swiftSettings: settings),
     .target(
       name: "HTTPServer",
