@@ -25,7 +25,8 @@ struct FaultyPlay {
     static let swap = 0.05
     /// Of a start: it has the token of somebody else.
     static let stranger = 0.1
-    /// Every so many seeds, the store of a device fails, and none is killed.
+    /// Every so many seeds, the store of a device fails, and no client has to end: what it has not sent is nowhere
+    /// else.
     static let full: UInt64 = 5
   }
 
@@ -71,6 +72,8 @@ struct FaultyPlay {
       }
   }
 
+  private var hasFull: Bool { self.seed.isMultiple(of: Plan.full) }
+
   private mutating func chance(_ probability: Double) -> Bool {
     Double.random(in: 0..<1, using: &self.random) < probability
   }
@@ -82,7 +85,7 @@ struct FaultyPlay {
 
   private mutating func run() async throws {
     for index in self.devices.indices where index != self.resting { try await self.start(index) }
-    let hasFull = self.seed.isMultiple(of: Plan.full)
+    let hasFull = self.hasFull
     let full = hasFull ? Int.random(in: 0..<Plan.sends, using: &self.random) : nil
     for number in 0..<Plan.sends {
       self.send(number)
@@ -106,7 +109,7 @@ struct FaultyPlay {
   // MARK: What happens
 
   private mutating func start(_ index: Int) async throws {
-    let isStranger = self.chance(Plan.stranger)
+    let isStranger = self.chance(Plan.stranger) && !self.hasFull
     let user = self.devices[index].user
     try await self.devices[index].start(
       tokenOf: isStranger ? [alice, bob, Self.carol].first { $0 != user } : nil)
@@ -152,19 +155,12 @@ struct FaultyPlay {
     try await self.start(self.resting)
     self.resting = -1
     try await self.allSettled()
-    for device in self.devices {
-      for chat in self.chats(of: device) {
-        // A connection may still be half-open.
-        try await eventually("what is earlier is loaded", within: Plan.wait) {
-          if chat.hasEarlier { try? await chat.loadEarlier() }
-          return !chat.hasEarlier
-        }
-      }
-    }
     var problems: [String] = []
     let isRight = try await eventually(within: Plan.wait) {
       // Word of a failure may come late: it is none of what a client waits for.
       while self.retryFailed() { try await self.allSettled() }
+      // So may word of a gap.
+      await self.loadEarlier()
       problems = try await self.problems()
       // Looking is expensive.
       if !problems.isEmpty { try await Task.sleep(for: .milliseconds(Plan.look)) }
@@ -177,6 +173,13 @@ struct FaultyPlay {
   private func retryFailed() -> Bool {
     self.devices.flatMap(self.chats).contains { chat in
       chat.entries.contains { $0.state == .failed && chat.retry($0.id) }
+    }
+  }
+
+  /// Loads a part of what is earlier, wherever there is something. A connection may still be half-open.
+  private func loadEarlier() async {
+    for chat in self.devices.flatMap(self.chats) where chat.hasEarlier {
+      try? await chat.loadEarlier()
     }
   }
 
@@ -236,12 +239,20 @@ struct FaultyPlay {
     var problems: [String] = []
     let user = chat.client.conversationKeeper.owner.user
     let now = chat.snapshot
+    if now.hasEarlier { problems.append("what is earlier is not loaded") }
     let stored = data.mailbox.filter { $0.peer == chat.name && $0.kind != .failed }
     let keys = now.entries.map(\.key)
     if Set(keys).count != keys.count { problems.append("an entry is shown twice") }
     let missing = Set(stored.map { $0.key(of: user) }).symmetricDifference(keys)
-    if !missing.isEmpty { problems.append("\(missing.map(\.id)) are not on both sides") }
     let offsets = now.entries.map { $0.offset ?? .zero }
+    if !missing.isEmpty {
+      let places = stored.filter { missing.contains($0.key(of: user)) }.map(\.offset)
+      problems.append(
+        """
+        \(missing.map(\.id)) are not on both sides, \(places) not shown of \(stored.map(\.offset)); \
+        the connection is \(chat.client.state), handled is \(data.cursors)
+        """)
+    }
     if offsets != offsets.sorted() { problems.append("the order is not the mailbox's") }
     for (index, device) in self.devices.enumerated() where !chat.isBetweenOthers(device.user) {
       // Of each device as it was sent, but for what failed and was sent again.
