@@ -66,7 +66,7 @@ package struct ListenerBounds: Sendable {
 }
 
 extension ServerBootstrap {
-  /// Keeps what accepted sockets cost within bounds, and has ``ConnectionTypes`` known.
+  /// Keeps what accepted sockets cost within bounds. Looks up ``ConnectionTypes``.
   ///
   /// - Parameter metrics: makes what is counted.
   package func bounded(
@@ -74,7 +74,7 @@ extension ServerBootstrap {
     metrics factory: any MetricsFactory = MetricsSystem.factory
   ) -> ServerBootstrap {
     let metrics = ListenerMetrics(listener: bounds.name, factory: factory)
-    precondition(ConnectionTypes.areKnown)
+    _ = ConnectionTypes.lookedUp
     return
       self
       .serverChannelOption(.maxMessagesPerRead, value: ListeningLimits.acceptsPerTurn)
