@@ -58,8 +58,8 @@ extension MailboxWriter {
 
   /// Finds out for each refused entry whether it was stored before, and stores it if it was not.
   ///
-  /// It was not if an earlier write of it failed while a later one went through, or if clocks
-  /// differed across a failover. Then it goes above the top, under a fresh offset, with the one it
+  /// It was not if an earlier write of it failed while a later one went through, if clocks differed
+  /// across a failover, or if a bus that was lost has given an offset again. Then it goes above the top, under a fresh offset, with the one it
   /// had on the bus noted.
   func resolve(
     _ items: [Item], for recipient: UserName, room: MailboxRoom
@@ -125,8 +125,9 @@ extension MailboxWriter {
     item.offset <= removed && item.offset <= self.seenBefore
   }
 
-  /// The offset alone does not say it: a bus that has lost its streams may give one again, in the same
-  /// millisecond or by a clock that was set back.
+  /// The entry that an item repeats: with its offset on the bus, its sender and its id. The offset alone is
+  /// not enough: a bus that has lost its streams may give one again, in the same millisecond or by a clock
+  /// that was set back.
   private static func entry(of item: Item, among entries: [Mailbox.Entry]) -> Mailbox.Entry? {
     entries.first { entry in
       guard let envelope = entry.envelope, envelope.origin(at: entry.offset) == item.offset else {
