@@ -43,6 +43,8 @@ final class FaultyConnection: ChannelInboundHandler {
   private var isClosed = false
   private var isWelcome = false
   private var isLive = false
+  /// Whether its welcome tells of a gap.
+  private var hasGap = false
   private var toServer = NIODeadline.now()
   private var toClient = NIODeadline.now()
   private var pushed = Offset.zero
@@ -133,6 +135,7 @@ final class FaultyConnection: ChannelInboundHandler {
 
   private func begin(since: Offset?, positions: UInt64?) {
     let (start, hasGap) = self.server.opened(self, since: since)
+    self.hasGap = hasGap
     (self.pushed, self.acked) = (start, start)
     var welcome = ByteBuffer()
     _ = welcome.writeWelcome(
@@ -267,6 +270,7 @@ final class FaultyConnection: ChannelInboundHandler {
     }
     switch frame {
     case .ack(let offset):
+      if self.hasGap { self.server.knowsGap(self.user, self.device) }
       self.acked = max(self.acked, offset)
       self.server.handled(offset, by: self.process, self.user, self.device)
       self.push()

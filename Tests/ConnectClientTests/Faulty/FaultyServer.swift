@@ -120,6 +120,8 @@ final class FaultyServer {
   private(set) var violations: [String] = []
   /// Up to where a gap has taken what a device had not acked.
   private var gaps: [UserName: [DeviceName: Offset]] = [:]
+  /// Devices that may not know of their gap: whoever leaves the start to the server is told it again.
+  private var untold: [UserName: Set<DeviceName>] = [:]
   private var connections: [ObjectIdentifier: FaultyConnection] = [:]
   private var lastOffset = Offset.zero
   private(set) var stamp: UInt64 = 0
@@ -261,8 +263,9 @@ final class FaultyServer {
     let start = since ?? self.users[user]?.cursors[device] ?? .zero
     let missed = (self.users[user]?.mailbox ?? []).filter { $0.offset > start }
     guard self.chance(\.gap), let last = missed.randomElement(using: &self.random) else {
-      return (start, false)
+      return (start, since == nil && self.untold[user]?.contains(device) == true)
     }
+    self.untold[user, default: []].insert(device)
     // Two users share a device. A client that knows of a gap takes nothing from before its end any more, wherever a
     // later connection begins.
     let known = self.gaps[user]?[device] ?? .zero
@@ -271,6 +274,9 @@ final class FaultyServer {
     self.handled(last.offset, by: connection.process, user, device)
     return (last.offset, true)
   }
+
+  /// A device acks behind a welcome that has told it of a gap.
+  func knowsGap(_ user: UserName, _ device: DeviceName) { self.untold[user]?.remove(device) }
 
   func closed(_ connection: FaultyConnection) {
     self.connections[ObjectIdentifier(connection)] = nil
