@@ -193,17 +193,21 @@ struct RegistrationTests {
         #expect(try await again.expectLive() == offset)
         return try await stand.statistic("calls", of: "xrange") - before
       }
-      #expect(try await pages() == 0)
-      #expect(try await pages(since: "\(offset)") == 0)
+      // Again if the gateway has looked whether its connections miss something, as where a busy machine has cut it
+      // off from Redis: these pages are counted, too.
+      try await eventually("no page is read") { try await pages() == 0 }
+      try await eventually("nor from where the client is") {
+        try await pages(since: "\(offset)") == 0
+      }
       registrations.divide()
-      #expect(try await pages() == 1)
+      try await eventually("one is where that is not certain") { try await pages() == 1 }
       registrations.handOn()
       for loop in stand.gateways[0].gateway.loops {
         try await loop.eventLoop.submit {
           loop.registrationsUnderWay += GatewayLimits.looksAtRegistration
         }.get()
       }
-      #expect(try await pages() == 1)
+      try await eventually("one is in a crowd") { try await pages() == 1 }
     }
   }
 
