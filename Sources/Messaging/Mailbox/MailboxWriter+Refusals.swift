@@ -59,8 +59,8 @@ extension MailboxWriter {
   /// Finds out for each refused entry whether it was stored before, and stores it if it was not.
   ///
   /// It was not if an earlier write of it failed while a later one went through, if clocks differed
-  /// across a failover, or if a bus that was lost has given an offset again. Then it goes above the top, under a fresh offset, with the one it
-  /// had on the bus noted.
+  /// across a failover, or if a bus that was lost has given an offset again. Then it goes above the top,
+  /// under a fresh offset, with the one it had on the bus noted.
   func resolve(
     _ items: [Item], for recipient: UserName, room: MailboxRoom
   ) async throws(RedisError) -> Resolution {

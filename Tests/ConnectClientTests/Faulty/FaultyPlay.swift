@@ -85,20 +85,19 @@ struct FaultyPlay {
 
   private mutating func run() async throws {
     for index in self.devices.indices where index != self.resting { try await self.start(index) }
-    let hasFull = self.hasFull
-    let full = hasFull ? Int.random(in: 0..<Plan.sends, using: &self.random) : nil
+    let full = self.hasFull ? Int.random(in: 0..<Plan.sends, using: &self.random) : nil
     for number in 0..<Plan.sends {
       self.send(number)
       try await Task.sleep(
         for: .milliseconds(Int.random(in: 0...Plan.pause, using: &self.random)))
       if number == full { self.devices[self.device()].store.fill() }
       let isKilled = self.chance(Plan.kill)
-      if !hasFull, isKilled || self.chance(Plan.close) {
+      if !self.hasFull, isKilled || self.chance(Plan.close) {
         let index = self.device()
         try await self.stop(index, kills: isKilled)
         try await self.start(index)
       }
-      if !hasFull, self.chance(Plan.swap) { try await self.swap() }
+      if !self.hasFull, self.chance(Plan.swap) { try await self.swap() }
       for device in self.devices { try await device.startIfEnded() }
     }
     try await self.gateway.run { $0.faults = Faults() }
