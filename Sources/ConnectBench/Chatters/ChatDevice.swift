@@ -30,6 +30,8 @@ final class ChatDevice: Sendable {
     /// An app would keep these, too: the stamp of the last position, and what it said was read while no
     /// position has confirmed that.
     var stamp: UInt64 = 0
+    /// When the connection was welcomed, in milliseconds since 1970 by the bus's clock.
+    var welcomed: UInt64 = 0
     var reads: [UserName: [Bool: Offset]] = [:]
     /// Time at which the connection was lost; nil while it is live, or not wanted.
     var awaySince: ContinuousClock.Instant?
@@ -156,7 +158,11 @@ final class ChatDevice: Sendable {
 
   private func handle(_ event: ConnectEvent) {
     switch event {
-    case .connected: self.state.withLock { $0.isConnected = true }
+    case .connected(let welcome):
+      self.state.withLock { state in
+        state.isConnected = true
+        state.welcomed = welcome.now
+      }
     case .disconnected(_, let retryIn):
       self.state.withLock { state in
         state.isConnected = false
@@ -210,7 +216,8 @@ final class ChatDevice: Sendable {
     self.ledger.told(
       signal.name == SignalLedger.name ? place : nil, from: Chatters.user(signal.from),
       to: self.user, on: self.number,
-      age: self.manner == .prompt ? .milliseconds(now - Int64(signal.at)) : nil)
+      age: self.manner == .prompt ? .milliseconds(now - Int64(signal.at)) : nil,
+      isOlder: signal.at < self.state.withLock(\.welcomed))
   }
 
   /// Says that the conversation is read up to a message, if it is this device's turn.

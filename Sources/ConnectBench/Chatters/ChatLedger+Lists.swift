@@ -119,11 +119,12 @@ extension ChatLedger {
 
   /// A device of `user` was told a signal.
   func told(
-    _ place: Ledger.Place?, from sender: Int?, to user: Int, on device: Int, age: Duration?
+    _ place: Ledger.Place?, from sender: Int?, to user: Int, on device: Int, age: Duration?,
+    isOlder: Bool
   ) {
     self.state.withLock { state in
       let faults = state.signals.told(
-        place, from: sender, to: user, on: device, age: age,
+        place, from: sender, to: user, on: device, age: age, isOlder: isOlder,
         stall: state.stalls.recent * FaultLimits.signalSteps)
       for fault in faults {
         let signal = place.map { "\($0.conversation).\($0.number)" } ?? "without a number"

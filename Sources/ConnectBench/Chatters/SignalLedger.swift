@@ -8,7 +8,7 @@ struct SignalLedger {
     var told = 0
     /// Those that came later than a signal may.
     var late = 0
-    /// Those that a device had been told before.
+    /// Those that a device had been told before, and not by an earlier connection.
     var again = 0
     /// Those that nobody sent to this user.
     var astray = 0
@@ -46,10 +46,12 @@ struct SignalLedger {
   /// - Parameters:
   ///   - place: of the signal, as its body says; nil if it says none.
   ///   - age: the time since a gateway took it; nil on a device that is late on purpose.
+  ///   - isOlder: whether it was taken before the device's connection began: then the gateway of an earlier one may
+  ///     have told it, too.
   ///   - stall: how long this process may have had it already.
   mutating func told(
     _ place: Ledger.Place?, from sender: Int?, to user: Int, on device: Int, age: Duration?,
-    stall: Duration = .zero
+    isOlder: Bool, stall: Duration = .zero
   ) -> Set<Fault> {
     self.totals.told += 1
     guard let place, self.told.indices.contains(place.conversation),
@@ -62,7 +64,7 @@ struct SignalLedger {
     }
     var faults: Set<Fault> = []
     let bit = UInt8(1) << UInt8(device)
-    if self.told[place.conversation][place.number] & bit != 0 {
+    if self.told[place.conversation][place.number] & bit != 0, !isOlder {
       self.totals.again += 1
       faults.insert(.again)
     }

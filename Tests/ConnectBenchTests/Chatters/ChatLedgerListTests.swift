@@ -122,9 +122,9 @@ struct ChatLedgerListTests {
   func signals() {
     let id = self.ledger.nextSignal(self.direction)
     let place = ChatTraits(id)?.place
-    self.ledger.told(place, from: 1, to: 0, on: 0, age: .seconds(1))
+    self.ledger.told(place, from: 1, to: 0, on: 0, age: .seconds(1), isOlder: false)
     #expect(self.report().keepsPromises)
-    self.ledger.told(place, from: 1, to: 0, on: 0, age: .seconds(1))
+    self.ledger.told(place, from: 1, to: 0, on: 0, age: .seconds(1), isOlder: false)
     #expect(self.ledger.signals == .init(sent: 1, told: 2, again: 1))
     #expect(!self.report(mayLose: true).keepsPromises)
     #expect(self.ledger.incidents.first?.contains("again: signal 0.0") == true)

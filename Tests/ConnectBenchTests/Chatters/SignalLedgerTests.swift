@@ -9,23 +9,25 @@ struct SignalLedgerTests {
 
   private mutating func tell(
     _ place: Ledger.Place?, from sender: Int? = 0, to user: Int = 1, on device: Int = 0,
-    age: Duration? = .zero, stall: Duration = .zero
+    age: Duration? = .zero, isOlder: Bool = false, stall: Duration = .zero
   ) -> Set<SignalLedger.Fault> {
-    self.ledger.told(place, from: sender, to: user, on: device, age: age, stall: stall)
+    self.ledger.told(
+      place, from: sender, to: user, on: device, age: age, isOlder: isOlder, stall: stall)
   }
 
   private mutating func sent() -> Ledger.Place {
     Ledger.Place(conversation: 0, number: self.ledger.next(in: 0))
   }
 
-  @Test("a signal may come once to each device, or to none")
+  @Test("a signal may come once to each device, or to none, and again where it connects later")
   mutating func again() {
     _ = self.sent()
     let signal = self.sent()
     #expect(self.tell(signal, on: 0) == [])
     #expect(self.tell(signal, on: 1) == [])
     #expect(self.tell(signal, on: 0) == [.again])
-    #expect(self.ledger.totals == .init(sent: 2, told: 3, again: 1))
+    #expect(self.tell(signal, on: 1, isOlder: true) == [])
+    #expect(self.ledger.totals == .init(sent: 2, told: 4, again: 1))
   }
 
   @Test("a signal is late beyond six seconds and the slack, unless this process was")
