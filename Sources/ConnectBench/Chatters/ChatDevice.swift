@@ -19,6 +19,8 @@ final class ChatDevice: Sendable {
   private struct State {
     var client: ConnectClient?
     var isConnected = false
+    /// When the connection was welcomed, in milliseconds since 1970 by the bus's clock.
+    var welcomed: UInt64 = 0
     /// Whether the connection was shown all that the mailbox had.
     var isLive = false
     var isWanted = true
@@ -30,8 +32,6 @@ final class ChatDevice: Sendable {
     /// An app would keep these, too: the stamp of the last position, and what it said was read while no
     /// position has confirmed that.
     var stamp: UInt64 = 0
-    /// When the connection was welcomed, in milliseconds since 1970 by the bus's clock.
-    var welcomed: UInt64 = 0
     var reads: [UserName: [Bool: Offset]] = [:]
     /// Time at which the connection was lost; nil while it is live, or not wanted.
     var awaySince: ContinuousClock.Instant?
