@@ -11,10 +11,19 @@ import WebSocket
 
 extension ServerBootstrap {
   /// Runs a test with a listener on a port of this machine, a free one unless it is given.
+  ///
+  /// A given one may be held for a moment: by a test that looks for a free port, or by a process about to start, which
+  /// has a copy of the listener that was closed.
   func withListener<Result>(
     port: Int = 0, _ body: (any Channel) async throws -> Result
   ) async throws -> Result {
-    let listener = try await self.bind(host: "127.0.0.1", port: port).get()
+    let listener = try await eventually("port \(port) is free") {
+      do {
+        return try await self.bind(host: "127.0.0.1", port: port).get()
+      } catch let error as IOError where error.errnoCode == EADDRINUSE {
+        return nil
+      }
+    }
     do {
       let result = try await body(listener)
       try await listener.close()
